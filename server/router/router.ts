@@ -1,0 +1,174 @@
+/**
+ * The one interface between sessions and shards. A session hands commands to the router and never learns which shard, process or
+ * machine carries them out; today every shard is local, later a link carries the same calls.
+ *
+ * Hot calls (`message`, `mark`, `cursor`) return at once and answer through the session's `DeviceSink`, after the commit, in batches:
+ * no promise and no closure for a single message. Everything else is a promise.
+ */
+import type { ErrorCode } from '../../protocol/generated/registry.js'
+
+/** How the router speaks to a session. Calls come after the commit that makes them true, many in one turn; write them out once a turn. */
+export interface DeviceSink {
+  /** A stanza is on stable storage. `timeMs` is Unix time. [MSG-1] */
+  acked(clientId: number, seq: number, timeMs: number): void
+  /** A stanza was refused; the session goes on. */
+  refused(clientId: number, error: ErrorCode, retryAfterMs: number): void
+  /** A queue entry: a whole frame, length included, ready to send. The bytes stay valid and are not changed afterwards. */
+  entry(frame: Uint8Array): void
+  /** The backlog is sent up to `index`; called once. [QUE-7] */
+  done(index: number): void
+  /** The shard ends the session (replaced, device removed, storage unavailable…). No call follows it; do not call `detach`. */
+  ended(error: ErrorCode): void
+}
+
+/** SCRAM verifier of an account (RFC 5802, section 3): what the server stores instead of a password. */
+export interface Verifier {
+  readonly salt: Uint8Array
+  readonly iterations: number
+  /** H(ClientKey), 32 bytes */
+  readonly storedKey: Uint8Array
+  /** 32 bytes */
+  readonly serverKey: Uint8Array
+}
+
+export interface Account {
+  readonly user: string
+  readonly disabled: boolean
+  readonly verifier: Verifier
+  readonly createdMs: number
+}
+
+export type TokenCheck = 'valid' | 'invalid' | 'disabled'
+
+export interface AttachRequest {
+  readonly user: string
+  readonly device: string
+  readonly deviceName: string
+  readonly queueEpoch: number
+  readonly cursor: number
+  readonly outboxEpoch: number
+  /** Entries; 0: the default. */
+  readonly window: number
+  /** SHA-256 of the token that authenticated this session; null after a password. [TOK-2] */
+  readonly usedTokenHash: Uint8Array | null
+  /** SHA-256 of a fresh token that the shard may put into the device's second slot. */
+  readonly freshTokenHash: Uint8Array
+}
+
+/** A device's place at its user's shard while its session lives. Opaque to the session. */
+export interface Attachment {
+  readonly user: string
+  readonly device: string
+}
+
+export interface Attached {
+  readonly attachment: Attachment
+  /** welcome.resume: 0 fresh, 1 resumed, 2 too old */
+  readonly resume: 0 | 1 | 2
+  readonly queueEpoch: number
+  readonly cursor: number
+  readonly pending: number
+  readonly outboxEpoch: number
+  readonly window: number
+  /** Whether the fresh token was taken and has to be told to the device. */
+  readonly tokenIssued: boolean
+}
+
+export interface HistoryRequest {
+  readonly after?: number
+  readonly before?: number
+  readonly sinceMs?: number
+  readonly untilMs?: number
+  readonly limit: number
+}
+
+export interface StoredMessage {
+  readonly seq: number
+  readonly from: string
+  readonly timeMs: number
+  /** UTF-8 */
+  readonly text: Uint8Array
+  /** Encoded extensions, as sent; may be empty. */
+  readonly extensions: Uint8Array
+}
+
+export interface HistoryPage {
+  /** Ascending by seq. [HIS-1] */
+  readonly messages: readonly StoredMessage[]
+  readonly more: boolean
+  readonly tail: number
+}
+
+export interface MemberWatermarks {
+  readonly member: string
+  readonly delivered: number
+  readonly read: number
+}
+
+export interface ConversationSummary {
+  readonly conversation: string
+  readonly tail: number
+  readonly last: StoredMessage | null
+  /** The user's own read watermark. */
+  readonly read: number
+  readonly unread: number
+  /** Of the other members. */
+  readonly others: readonly MemberWatermarks[]
+}
+
+export interface DeviceInfo {
+  readonly device: string
+  readonly name: string
+  readonly createdMs: number
+  readonly lastActiveMs: number
+  readonly online: boolean
+}
+
+export interface UserSettings {
+  readonly readReceipts: boolean
+}
+
+/** A promise of the router is rejected with this alone; `code` is the wire's error. */
+export class RouterError extends Error {
+  override readonly name = 'RouterError'
+  readonly code: ErrorCode
+  readonly retryAfterMs: number
+  constructor(code: ErrorCode, message: string, options: { retryAfterMs?: number; cause?: unknown } = {}) {
+    super(message, { cause: options.cause })
+    this.code = code
+    this.retryAfterMs = options.retryAfterMs ?? 0
+  }
+}
+
+export interface Router {
+  /** For SCRAM. null: there is no such user. */
+  account(user: string): Promise<Account | null>
+  /** Constant-time comparison against both slots; changes nothing, `attach` does. [TOK-2] */
+  checkToken(user: string, device: string, tokenHash: Uint8Array): Promise<TokenCheck>
+
+  /** Opens the device's place. Entries flow to the sink from the turn after the promise resolves. */
+  attach(request: AttachRequest, sink: DeviceSink): Promise<Attached>
+  detach(attachment: Attachment): void
+
+  /** `text` and `extensions` are copied before the call returns; text and extensions are checked here. `to` as the client wrote it. */
+  message(attachment: Attachment, clientId: number, to: string, text: Uint8Array, extensions: Uint8Array): void
+  mark(attachment: Attachment, clientId: number, conversation: string, mark: number, seq: number): void
+  /** Cumulative acknowledgement; false: the index was never sent or runs backwards. [QUE-5] */
+  cursor(attachment: Attachment, index: number): boolean
+
+  history(user: string, conversation: string, request: HistoryRequest): Promise<HistoryPage>
+  conversations(user: string, after: string, limit: number): Promise<{ conversations: readonly ConversationSummary[]; more: boolean }>
+  receipts(user: string, conversation: string): Promise<readonly MemberWatermarks[]>
+  devices(user: string): Promise<readonly DeviceInfo[]>
+  removeDevice(user: string, device: string): Promise<void>
+  settings(user: string): Promise<UserSettings>
+  changeSettings(user: string, change: Partial<UserSettings>): Promise<UserSettings>
+
+  /** Administration. `addUser` is refused with conflict when the name is taken, the others with no-such-user. */
+  addUser(user: string, verifier: Verifier): Promise<void>
+  /** Changes the password and burns every token of the user. [TOK-4] */
+  changeVerifier(user: string, verifier: Verifier): Promise<void>
+  /** Removes account, devices and queue and ends its sessions; its messages stay in the conversations of others. */
+  removeUser(user: string): Promise<void>
+  users(after: string, limit: number): Promise<{ users: readonly { user: string; createdMs: number; devices: number }[]; more: boolean }>
+}
