@@ -50,6 +50,8 @@ export interface Engine {
 }
 
 export type StorageErrorCode =
+  /** There is no store in the directory, and none was to be made. */
+  | 'not-found'
   /** Another process holds the data directory. */
   | 'locked'
   /** The data directory belongs to another engine. */

@@ -1,0 +1,355 @@
+/**
+ * The keys of the store, all built here.
+ *
+ *     slot      2 bytes, big-endian: CRC16(owner) mod 16,384, so that a slot is one range and can move between shards
+ *     table     'u' a user's rows, 'c' a conversation's rows
+ *     owner     its name in ASCII, ended by 0x00, so that no name is the beginning of another
+ *     kind      what the row is; small rows first, so that one short read loads them all
+ *     number    8 bytes, big-endian: device, queue index, seq …  or a name in ASCII
+ *
+ * Slots above 16,383 belong to nobody: 0xFFFF holds what a shard keeps for itself (list of names, meta rows).
+ */
+import type { KeyRange } from './engine.js'
+
+/** As in Redis Cluster, so that its tools and clients agree with us. */
+export const SLOT_COUNT = 16_384
+
+const TABLE_USER = 0x75
+const TABLE_CONVERSATION = 0x63
+
+// Kinds below KIND_LARGE are few and short in every owner; a new kind that can grow belongs above.
+const KIND_LARGE = 0x40
+const KIND_ACCOUNT = 0x01
+const KIND_SETTINGS = 0x02
+const KIND_DEVICE = 0x03
+const KIND_CURSOR = 0x04
+const KIND_QUEUE_META = 0x05
+const KIND_LIST = 0x40
+const KIND_ENTRY = 0x60
+const KIND_END = 0xff
+const KIND_META = 0x01
+const KIND_WATERMARK = 0x02
+const KIND_CHECKPOINT = 0x03
+const KIND_LOG = 0x60
+
+const SLOT_RESERVED = 0xffff
+const TABLE_NAMES = 0x6e
+const TABLE_META = 0x6d
+
+const HEAD_BYTES = 3
+const NUMBER_BYTES = 8
+const TWO_32 = 0x1_0000_0000
+
+const CRC16_TABLE = crc16Table()
+
+/** The slot of a user or conversation: CRC16 (XMODEM: polynomial 0x1021, initial value 0) of the name, modulo 16,384. */
+export function slotOf(name: string): number {
+  let crc = 0
+  for (let i = 0; i < name.length; i++) {
+    crc = ((crc << 8) & 0xffff) ^ (CRC16_TABLE[((crc >>> 8) ^ name.charCodeAt(i)) & 0xff] ?? 0)
+  }
+  return crc & (SLOT_COUNT - 1)
+}
+
+/** What a row of an owner is, from its key. */
+export type RowKind =
+  | 'account' | 'settings' | 'device' | 'cursor' | 'queue-meta' | 'conversation' | 'entry'
+  | 'meta' | 'watermark' | 'checkpoint' | 'log'
+
+/** Keys of one owner; keeps the common prefix, so that a hot key is one allocation and two copies. */
+class OwnerKeys {
+  /** The owner's name. */
+  readonly name: string
+  readonly slot: number
+  protected readonly prefix: Buffer
+
+  constructor(table: number, name: string) {
+    checkName(name)
+    this.name = name
+    this.slot = slotOf(name)
+    this.prefix = Buffer.allocUnsafeSlow(HEAD_BYTES + name.length + 1)
+    this.prefix.writeUInt16BE(this.slot, 0)
+    this.prefix[2] = table
+    this.prefix.write(name, HEAD_BYTES, 'latin1')
+    this.prefix[HEAD_BYTES + name.length] = 0
+  }
+
+  /** Every row of the owner. */
+  all(): KeyRange {
+    return { gte: this.prefix, lt: this.plain(KIND_END) }
+  }
+
+  /** Every row but those that grow without bound. */
+  smallRows(): KeyRange {
+    return { gte: this.prefix, lt: this.plain(KIND_LARGE) }
+  }
+
+  protected plain(kind: number): Buffer {
+    const length = this.prefix.length
+    const key = Buffer.allocUnsafe(length + 1)
+    key.set(this.prefix)
+    key[length] = kind
+    return key
+  }
+
+  protected numbered(kind: number, number: number): Buffer {
+    if (!(number >= 0 && number <= Number.MAX_SAFE_INTEGER)) throw new RangeError('key number out of range')
+    const length = this.prefix.length
+    const key = Buffer.allocUnsafe(length + 1 + NUMBER_BYTES)
+    key.set(this.prefix)
+    key[length] = kind
+    const high = (number / TWO_32) >>> 0
+    const low = number >>> 0
+    key[length + 1] = high >>> 24
+    key[length + 2] = high >>> 16
+    key[length + 3] = high >>> 8
+    key[length + 4] = high
+    key[length + 5] = low >>> 24
+    key[length + 6] = low >>> 16
+    key[length + 7] = low >>> 8
+    key[length + 8] = low
+    return key
+  }
+
+  protected named(kind: number, name: string): Buffer {
+    checkName(name)
+    return this.suffixed(kind, name)
+  }
+
+  protected suffixed(kind: number, suffix: string): Buffer {
+    const length = this.prefix.length
+    const key = Buffer.allocUnsafe(length + 1 + suffix.length)
+    key.set(this.prefix)
+    key[length] = kind
+    key.write(suffix, length + 1, 'latin1')
+    return key
+  }
+
+  /** `from` included, `to` not; without `to`: to the last. */
+  protected numbers(kind: number, from: number, to: number | undefined): KeyRange {
+    return { gte: this.numbered(kind, from), lt: to === undefined ? this.plain(kind + 1) : this.numbered(kind, to) }
+  }
+
+  /** The kind byte of one of this owner's keys. */
+  protected kindByte(key: Uint8Array): number {
+    return key[this.prefix.length] ?? 0
+  }
+
+  /** The name at the end of one of this owner's keys. */
+  nameAt(key: Uint8Array): string {
+    return latin1(key, this.prefix.length + 1)
+  }
+}
+
+/**
+ * Keys of one user. Every method returns a key of its own, which is yours; the object is small and worth keeping while the user is
+ * active. Methods throw TypeError or RangeError for a name or number that no caller may pass on.
+ */
+export class UserKeys extends OwnerKeys {
+  constructor(user: string) {
+    super(TABLE_USER, user)
+  }
+
+  account(): Buffer {
+    return this.plain(KIND_ACCOUNT)
+  }
+
+  settings(): Buffer {
+    return this.plain(KIND_SETTINGS)
+  }
+
+  /** @param device number of the device, given by the user's shard */
+  device(device: number): Buffer {
+    return this.numbered(KIND_DEVICE, device)
+  }
+
+  cursor(device: number): Buffer {
+    return this.numbered(KIND_CURSOR, device)
+  }
+
+  queueMeta(): Buffer {
+    return this.plain(KIND_QUEUE_META)
+  }
+
+  /** The conversation's row in the user's list. */
+  conversation(name: string): Buffer {
+    return this.named(KIND_LIST, name)
+  }
+
+  /** The queue's entry; hot. */
+  entry(index: number): Buffer {
+    return this.numbered(KIND_ENTRY, index)
+  }
+
+  /** Entries from `from` up to, without, `to`; without `to` up to the last. */
+  entries(from: number, to?: number): KeyRange {
+    return this.numbers(KIND_ENTRY, from, to)
+  }
+
+  /** Rows of the conversation list behind this name; all with ''. */
+  conversations(after: string): KeyRange {
+    return { gte: this.suffixed(KIND_LIST, after === '' ? '' : after + '\0'), lt: this.plain(KIND_LIST + 1) }
+  }
+
+  devices(): KeyRange {
+    return { gte: this.plain(KIND_DEVICE), lt: this.plain(KIND_DEVICE + 1) }
+  }
+
+  /** What the row is; null for a kind that this version does not know. */
+  kindOf(key: Uint8Array): RowKind | null {
+    switch (this.kindByte(key)) {
+      case KIND_ACCOUNT: return 'account'
+      case KIND_SETTINGS: return 'settings'
+      case KIND_DEVICE: return 'device'
+      case KIND_CURSOR: return 'cursor'
+      case KIND_QUEUE_META: return 'queue-meta'
+      case KIND_LIST: return 'conversation'
+      case KIND_ENTRY: return 'entry'
+      default: return null
+    }
+  }
+}
+
+/** Keys of one conversation: of a pair ('alice:bob', see `pairName`), of one's own notes ('alice') or of a group ('#…'). */
+export class ConversationKeys extends OwnerKeys {
+  constructor(name: string) {
+    super(TABLE_CONVERSATION, name)
+  }
+
+  meta(): Buffer {
+    return this.plain(KIND_META)
+  }
+
+  watermark(member: string): Buffer {
+    return this.named(KIND_WATERMARK, member)
+  }
+
+  checkpoint(): Buffer {
+    return this.plain(KIND_CHECKPOINT)
+  }
+
+  /** The log's record; hot. */
+  log(seq: number): Buffer {
+    return this.numbered(KIND_LOG, seq)
+  }
+
+  /** Records from `from` up to, without, `to`; without `to` up to the last. */
+  logRange(from: number, to?: number): KeyRange {
+    return this.numbers(KIND_LOG, from, to)
+  }
+
+  watermarks(): KeyRange {
+    return { gte: this.plain(KIND_WATERMARK), lt: this.plain(KIND_WATERMARK + 1) }
+  }
+
+  /** What the row is; null for a kind that this version does not know. */
+  kindOf(key: Uint8Array): RowKind | null {
+    switch (this.kindByte(key)) {
+      case KIND_META: return 'meta'
+      case KIND_WATERMARK: return 'watermark'
+      case KIND_CHECKPOINT: return 'checkpoint'
+      case KIND_LOG: return 'log'
+      default: return null
+    }
+  }
+}
+
+/** Keys of a user. */
+export function userKeys(user: string): UserKeys {
+  return new UserKeys(user)
+}
+
+/** Keys of a conversation, by its name in the store; see `pairName`. */
+export function conversationKeys(name: string): ConversationKeys {
+  return new ConversationKeys(name)
+}
+
+/** The conversation of two users in the store: their names, sorted, joined by ':'; one's own notes are the single name. */
+export function pairName(one: string, other: string): string {
+  if (one === other) return one
+  return one < other ? one + ':' + other : other + ':' + one
+}
+
+/** The number at the end of a key: device, queue index or seq. */
+export function numberAt(key: Uint8Array): number {
+  const at = key.length - NUMBER_BYTES
+  if (at < 0) throw new RangeError('the key is too short for a number')
+  const high = byte(key, at) * 0x1000000 + ((byte(key, at + 1) << 16) | (byte(key, at + 2) << 8) | byte(key, at + 3))
+  const low = byte(key, at + 4) * 0x1000000 + ((byte(key, at + 5) << 16) | (byte(key, at + 6) << 8) | byte(key, at + 7))
+  return high * TWO_32 + low
+}
+
+/** The slot at the head of a key. */
+export function slotAt(key: Uint8Array): number {
+  return (byte(key, 0) << 8) | byte(key, 1)
+}
+
+/** The owner and table of a user's or conversation's key; null for the shard's own rows. */
+export function ownerAt(key: Uint8Array): { table: 'user' | 'conversation'; name: string } | null {
+  if (slotAt(key) >= SLOT_COUNT) return null
+  const end = key.indexOf(0, HEAD_BYTES)
+  if (end < 0) return null
+  return { table: key[2] === TABLE_USER ? 'user' : 'conversation', name: latin1(key, HEAD_BYTES, end) }
+}
+
+/** Everything in one slot. */
+export function slotRange(slot: number): KeyRange {
+  return { gte: Buffer.from([slot >>> 8, slot & 0xff]), lt: Buffer.from([(slot + 1) >>> 8, (slot + 1) & 0xff]) }
+}
+
+/** The user's row in the list of all users of this store, which is ordered by name, since slots scatter the accounts. */
+export function userNameKey(user: string): Buffer {
+  checkName(user)
+  return reserved(TABLE_NAMES, user)
+}
+
+/** The list of all users behind this name; all with ''. */
+export function userNames(after: string): KeyRange {
+  return { gte: reserved(TABLE_NAMES, after === '' ? '' : after + '\0'), lt: reserved(TABLE_NAMES + 1, '') }
+}
+
+/** The name in a key of the list of all users. */
+export function userNameAt(key: Uint8Array): string {
+  return latin1(key, HEAD_BYTES)
+}
+
+/** A row that the shard keeps about itself. */
+export function shardMetaKey(name: string): Buffer {
+  checkName(name)
+  return reserved(TABLE_META, name)
+}
+
+function reserved(table: number, name: string): Buffer {
+  const key = Buffer.allocUnsafe(HEAD_BYTES + name.length)
+  key.writeUInt16BE(SLOT_RESERVED, 0)
+  key[2] = table
+  key.write(name, HEAD_BYTES, 'latin1')
+  return key
+}
+
+// Names come from the protocol's normalisation; this only keeps a mistake from damaging the order of the keys.
+function checkName(name: string): void {
+  if (name.length === 0) throw new TypeError('a key needs a name')
+  for (let i = 0; i < name.length; i++) {
+    const code = name.charCodeAt(i)
+    if (code === 0 || code > 0x7e) throw new TypeError('a name in a key is ASCII without 0')
+  }
+}
+
+function byte(key: Uint8Array, at: number): number {
+  return key[at] ?? 0
+}
+
+function latin1(key: Uint8Array, from: number, to = key.length): string {
+  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1', from, to)
+}
+
+function crc16Table(): Uint16Array {
+  const table = new Uint16Array(256)
+  for (let i = 0; i < 256; i++) {
+    let crc = i << 8
+    for (let bit = 0; bit < 8; bit++) crc = crc & 0x8000 ? (crc << 1) ^ 0x1021 : crc << 1
+    table[i] = crc
+  }
+  return table
+}
