@@ -1,1 +1,1091 @@
-export type ErrorCode = number
+// Generated from spec/protocol.json by `npm run generate`; change that file, not this one.
+
+/** Version of the protocol that this codec speaks. [OPN-2] */
+export const PROTOCOL_VERSION = 1
+
+/** Name of the WebSocket subprotocol. [FRM-12] */
+export const SUBPROTOCOL = 'chatd.v1'
+
+/** Name of the protocol in TLS ALPN. [FRM-13] */
+export const ALPN = 'chatd/1'
+
+/** Version of the dictionary of elements. */
+export const DICTIONARY_VERSION = 1
+
+/** Default ports by kind of listener. */
+export const PORTS = { tcp: 5322, tls: 5323, ws: 5380, wss: 5381 } as const
+
+/** Authentication mechanisms, best first. */
+export const MECHANISMS = ['SCRAM-SHA-256-PLUS', 'SCRAM-SHA-256', 'TOKEN'] as const
+
+/** Channel-binding types. [SCR-2] */
+export const CHANNEL_BINDINGS = ['tls-exporter'] as const
+
+/** The dictionary of elements: names and values sent as one number. [ELM-2] */
+export const TOKENS = [
+  'body',
+  'message',
+  'history',
+  'conversations',
+  'conversation',
+  'devices',
+  'device',
+  'remove-device',
+  'settings',
+  'receipts',
+  'member',
+  'last',
+  'logout',
+  'x',
+  'with',
+  'from',
+  'to',
+  'id',
+  'seq',
+  'time',
+  'after',
+  'before',
+  'since',
+  'until',
+  'limit',
+  'more',
+  'tail',
+  'first',
+  'unread',
+  'delivered',
+  'read',
+  'name',
+  'created',
+  'last-active',
+  'current',
+  'current-device',
+  'read-receipts',
+  'on',
+  'off',
+  'true',
+  'false',
+  'key',
+  'type',
+  'kind',
+  'error',
+  'reason',
+  'version',
+  'count',
+  'index',
+  'own',
+] as const
+
+/** Types of frames by name. */
+export const FRAME = {
+  /** The first frame of every connection: which versions the client speaks and what it is. */
+  hello: 2,
+  /** The answer to hello: the version chosen and how the client may authenticate. */
+  features: 4,
+  /** Begins one authentication exchange. */
+  auth: 6,
+  /** The mechanism's next question. */
+  challenge: 8,
+  /** The answer to a challenge. */
+  response: 10,
+  /** Authentication succeeded. */
+  authenticated: 12,
+  /** Names the device and where its cursor and outbox stand. */
+  bind: 14,
+  /** The session is open: its limits, where the queue stands, and what waits. */
+  welcome: 16,
+  /** A message to a conversation. Answered by ack or refuse. */
+  message: 18,
+  /** A stanza with a client id is on stable storage. */
+  ack: 20,
+  /** A stanza with a client id was not accepted; the connection goes on. */
+  refuse: 22,
+  /** Queue entry: a message from the other member of a pair. */
+  delivery: 24,
+  /** Queue entry: a message whose sender is not implied: one's own from another device, or a group member's. */
+  deliveryFrom: 26,
+  /** Queue entry: a member's watermark in a conversation rose. */
+  receipt: 28,
+  /** Queue entry: the entries up to this index hold nothing for the device. */
+  skip: 30,
+  /** The queue has been sent up to this index; what follows is live. */
+  done: 32,
+  /** Cumulative acknowledgement: the device has stored every entry up to this index. */
+  cursor: 34,
+  /** Raises the user's read watermark in a conversation. Answered by ack or refuse. */
+  mark: 36,
+  /** A question or a change that is not a message. Answered by result or fail. */
+  query: 38,
+  /** The answer to a query. */
+  result: 40,
+  /** A query was refused; the connection goes on. */
+  fail: 42,
+  /** Asks the peer for a sign of life. */
+  ping: 44,
+  /** The answer to ping. */
+  pong: 46,
+  /** The last frame its sender sends. */
+  close: 48,
+} as const
+
+export type FieldType = 'uint' | 'int' | 'time' | 'string' | 'bytes' | 'text' | 'uint[]' | 'string[]' | 'element'
+
+export interface FieldInfo {
+  readonly name: string
+  readonly type: FieldType
+  /** Name of the attribute in the XML form. */
+  readonly xml: string
+}
+
+export interface FrameInfo {
+  readonly type: number
+  readonly name: string
+  readonly from: 'client' | 'server' | 'both'
+  /** When it may be sent: before welcome, after it, or always. [FRM-10] */
+  readonly phase: 'start' | 'session' | 'any'
+  /** Carries a client id; answered by ack or refuse. */
+  readonly stanza: boolean
+  /** An entry of the queue. */
+  readonly entry: boolean
+  /** Name of the element in the XML form. */
+  readonly xml: string
+  readonly fields: readonly FieldInfo[]
+}
+
+/** What the registry says of each frame, by type. */
+export const FRAMES: ReadonlyMap<number, FrameInfo> = new Map<number, FrameInfo>([
+  [2, {
+    type: 2,
+    name: 'hello',
+    from: 'client',
+    phase: 'start',
+    stanza: false,
+    entry: false,
+    xml: 'hello',
+    fields: [
+      { name: 'versions', type: 'uint[]', xml: 'versions' },
+      { name: 'agent', type: 'string', xml: 'agent' },
+    ],
+  }],
+  [4, {
+    type: 4,
+    name: 'features',
+    from: 'server',
+    phase: 'start',
+    stanza: false,
+    entry: false,
+    xml: 'features',
+    fields: [
+      { name: 'version', type: 'uint', xml: 'version' },
+      { name: 'mechanisms', type: 'string[]', xml: 'mechanisms' },
+      { name: 'channelBindings', type: 'string[]', xml: 'channelBindings' },
+      { name: 'openFrameBytesMax', type: 'uint', xml: 'openFrameBytesMax' },
+      { name: 'openTimeoutMs', type: 'uint', xml: 'openTimeoutMs' },
+    ],
+  }],
+  [6, {
+    type: 6,
+    name: 'auth',
+    from: 'client',
+    phase: 'start',
+    stanza: false,
+    entry: false,
+    xml: 'auth',
+    fields: [
+      { name: 'mechanism', type: 'string', xml: 'mechanism' },
+      { name: 'data', type: 'bytes', xml: 'data' },
+    ],
+  }],
+  [8, {
+    type: 8,
+    name: 'challenge',
+    from: 'server',
+    phase: 'start',
+    stanza: false,
+    entry: false,
+    xml: 'challenge',
+    fields: [
+      { name: 'data', type: 'bytes', xml: 'data' },
+    ],
+  }],
+  [10, {
+    type: 10,
+    name: 'response',
+    from: 'client',
+    phase: 'start',
+    stanza: false,
+    entry: false,
+    xml: 'response',
+    fields: [
+      { name: 'data', type: 'bytes', xml: 'data' },
+    ],
+  }],
+  [12, {
+    type: 12,
+    name: 'authenticated',
+    from: 'server',
+    phase: 'start',
+    stanza: false,
+    entry: false,
+    xml: 'authenticated',
+    fields: [
+      { name: 'user', type: 'string', xml: 'user' },
+      { name: 'data', type: 'bytes', xml: 'data' },
+    ],
+  }],
+  [14, {
+    type: 14,
+    name: 'bind',
+    from: 'client',
+    phase: 'start',
+    stanza: false,
+    entry: false,
+    xml: 'bind',
+    fields: [
+      { name: 'device', type: 'string', xml: 'device' },
+      { name: 'deviceName', type: 'string', xml: 'deviceName' },
+      { name: 'queueEpoch', type: 'uint', xml: 'queueEpoch' },
+      { name: 'cursor', type: 'uint', xml: 'cursor' },
+      { name: 'outboxEpoch', type: 'uint', xml: 'outboxEpoch' },
+      { name: 'window', type: 'uint', xml: 'window' },
+    ],
+  }],
+  [16, {
+    type: 16,
+    name: 'welcome',
+    from: 'server',
+    phase: 'start',
+    stanza: false,
+    entry: false,
+    xml: 'welcome',
+    fields: [
+      { name: 'session', type: 'string', xml: 'session' },
+      { name: 'time', type: 'time', xml: 'time' },
+      { name: 'resume', type: 'uint', xml: 'resume' },
+      { name: 'queueEpoch', type: 'uint', xml: 'queueEpoch' },
+      { name: 'cursor', type: 'uint', xml: 'cursor' },
+      { name: 'pending', type: 'uint', xml: 'pending' },
+      { name: 'outboxEpoch', type: 'uint', xml: 'outboxEpoch' },
+      { name: 'window', type: 'uint', xml: 'window' },
+      { name: 'unacknowledgedMax', type: 'uint', xml: 'unacknowledgedMax' },
+      { name: 'frameBytesMax', type: 'uint', xml: 'frameBytesMax' },
+      { name: 'keepAliveMs', type: 'uint', xml: 'keepAliveMs' },
+      { name: 'token', type: 'bytes', xml: 'token' },
+    ],
+  }],
+  [18, {
+    type: 18,
+    name: 'message',
+    from: 'client',
+    phase: 'session',
+    stanza: true,
+    entry: false,
+    xml: 'message',
+    fields: [
+      { name: 'clientId', type: 'uint', xml: 'clientId' },
+      { name: 'to', type: 'string', xml: 'to' },
+      { name: 'text', type: 'text', xml: 'text' },
+    ],
+  }],
+  [20, {
+    type: 20,
+    name: 'ack',
+    from: 'server',
+    phase: 'session',
+    stanza: false,
+    entry: false,
+    xml: 'ack',
+    fields: [
+      { name: 'clientId', type: 'uint', xml: 'clientId' },
+      { name: 'seq', type: 'uint', xml: 'seq' },
+      { name: 'timeOffset', type: 'int', xml: 'timeOffset' },
+    ],
+  }],
+  [22, {
+    type: 22,
+    name: 'refuse',
+    from: 'server',
+    phase: 'session',
+    stanza: false,
+    entry: false,
+    xml: 'refuse',
+    fields: [
+      { name: 'clientId', type: 'uint', xml: 'clientId' },
+      { name: 'error', type: 'uint', xml: 'error' },
+      { name: 'retryAfterMs', type: 'uint', xml: 'retryAfterMs' },
+      { name: 'reason', type: 'string', xml: 'reason' },
+    ],
+  }],
+  [24, {
+    type: 24,
+    name: 'delivery',
+    from: 'server',
+    phase: 'session',
+    stanza: false,
+    entry: true,
+    xml: 'message',
+    fields: [
+      { name: 'index', type: 'uint', xml: 'index' },
+      { name: 'conversation', type: 'string', xml: 'from' },
+      { name: 'seq', type: 'uint', xml: 'seq' },
+      { name: 'time', type: 'time', xml: 'time' },
+      { name: 'text', type: 'text', xml: 'text' },
+    ],
+  }],
+  [26, {
+    type: 26,
+    name: 'deliveryFrom',
+    from: 'server',
+    phase: 'session',
+    stanza: false,
+    entry: true,
+    xml: 'message',
+    fields: [
+      { name: 'index', type: 'uint', xml: 'index' },
+      { name: 'conversation', type: 'string', xml: 'conversation' },
+      { name: 'from', type: 'string', xml: 'from' },
+      { name: 'seq', type: 'uint', xml: 'seq' },
+      { name: 'time', type: 'time', xml: 'time' },
+      { name: 'text', type: 'text', xml: 'text' },
+    ],
+  }],
+  [28, {
+    type: 28,
+    name: 'receipt',
+    from: 'server',
+    phase: 'session',
+    stanza: false,
+    entry: true,
+    xml: 'receipt',
+    fields: [
+      { name: 'index', type: 'uint', xml: 'index' },
+      { name: 'conversation', type: 'string', xml: 'conversation' },
+      { name: 'member', type: 'string', xml: 'from' },
+      { name: 'mark', type: 'uint', xml: 'mark' },
+      { name: 'seq', type: 'uint', xml: 'seq' },
+    ],
+  }],
+  [30, {
+    type: 30,
+    name: 'skip',
+    from: 'server',
+    phase: 'session',
+    stanza: false,
+    entry: true,
+    xml: 'skip',
+    fields: [
+      { name: 'index', type: 'uint', xml: 'index' },
+    ],
+  }],
+  [32, {
+    type: 32,
+    name: 'done',
+    from: 'server',
+    phase: 'session',
+    stanza: false,
+    entry: false,
+    xml: 'done',
+    fields: [
+      { name: 'index', type: 'uint', xml: 'index' },
+    ],
+  }],
+  [34, {
+    type: 34,
+    name: 'cursor',
+    from: 'client',
+    phase: 'session',
+    stanza: false,
+    entry: false,
+    xml: 'cursor',
+    fields: [
+      { name: 'index', type: 'uint', xml: 'index' },
+    ],
+  }],
+  [36, {
+    type: 36,
+    name: 'mark',
+    from: 'client',
+    phase: 'session',
+    stanza: true,
+    entry: false,
+    xml: 'mark',
+    fields: [
+      { name: 'clientId', type: 'uint', xml: 'clientId' },
+      { name: 'conversation', type: 'string', xml: 'conversation' },
+      { name: 'mark', type: 'uint', xml: 'mark' },
+      { name: 'seq', type: 'uint', xml: 'seq' },
+    ],
+  }],
+  [38, {
+    type: 38,
+    name: 'query',
+    from: 'client',
+    phase: 'session',
+    stanza: false,
+    entry: false,
+    xml: 'iq',
+    fields: [
+      { name: 'id', type: 'uint', xml: 'id' },
+      { name: 'element', type: 'element', xml: 'element' },
+    ],
+  }],
+  [40, {
+    type: 40,
+    name: 'result',
+    from: 'server',
+    phase: 'session',
+    stanza: false,
+    entry: false,
+    xml: 'iq',
+    fields: [
+      { name: 'id', type: 'uint', xml: 'id' },
+      { name: 'element', type: 'element', xml: 'element' },
+    ],
+  }],
+  [42, {
+    type: 42,
+    name: 'fail',
+    from: 'server',
+    phase: 'session',
+    stanza: false,
+    entry: false,
+    xml: 'iq',
+    fields: [
+      { name: 'id', type: 'uint', xml: 'id' },
+      { name: 'error', type: 'uint', xml: 'error' },
+      { name: 'retryAfterMs', type: 'uint', xml: 'retryAfterMs' },
+      { name: 'reason', type: 'string', xml: 'reason' },
+    ],
+  }],
+  [44, {
+    type: 44,
+    name: 'ping',
+    from: 'both',
+    phase: 'any',
+    stanza: false,
+    entry: false,
+    xml: 'ping',
+    fields: [
+      { name: 'nonce', type: 'uint', xml: 'nonce' },
+    ],
+  }],
+  [46, {
+    type: 46,
+    name: 'pong',
+    from: 'both',
+    phase: 'any',
+    stanza: false,
+    entry: false,
+    xml: 'pong',
+    fields: [
+      { name: 'nonce', type: 'uint', xml: 'nonce' },
+    ],
+  }],
+  [48, {
+    type: 48,
+    name: 'close',
+    from: 'both',
+    phase: 'any',
+    stanza: false,
+    entry: false,
+    xml: 'close',
+    fields: [
+      { name: 'error', type: 'uint', xml: 'error' },
+      { name: 'retryAfterMs', type: 'uint', xml: 'retryAfterMs' },
+      { name: 'host', type: 'string', xml: 'host' },
+      { name: 'reason', type: 'string', xml: 'reason' },
+    ],
+  }],
+])
+
+/** Keys of the extensions by name, reserved ones included. */
+export const EXTENSION = { attachment: 2, reply: 3, encrypted: 4, mention: 5, expires: 7 } as const
+
+/** Keys of the extensions that this version defines; all others are unknown to it. [FRM-7] */
+export const EXTENSIONS_DEFINED: ReadonlySet<number> = new Set<number>([])
+
+/** Codes of the errors by name. */
+export const ERROR = {
+  /** Orderly close by choice of the sender. */
+  closed: 100,
+  /** The server is stopping; connect again, here or elsewhere. */
+  shuttingDown: 101,
+  /** Connect to the host that is named. */
+  goToHost: 102,
+  /** The server takes no more connections for now. */
+  overloaded: 103,
+  /** The client did not read or acknowledge what was sent; nothing is lost, the queue keeps it. */
+  slowConsumer: 104,
+  /** Nothing was heard for too long. */
+  keepAliveTimeout: 105,
+  /** The session was not open in time. */
+  openTimeout: 106,
+  /** The shard can't commit at present; what was acknowledged is safe. */
+  storageUnavailable: 107,
+  /** A fault of the server. */
+  internalError: 108,
+  /** Too many connections from this network address. */
+  tooManyConnections: 109,
+  /** Too many failed authentications; wait as said. */
+  tooManyAttempts: 110,
+  /** A frame does not decode. */
+  malformedFrame: 200,
+  /** A frame is longer than its limit. */
+  frameTooLarge: 201,
+  /** No protocol version in common. */
+  unsupportedVersion: 202,
+  /** A critical frame type is not known. */
+  unsupportedFrame: 203,
+  /** A frame came from the wrong side or in the wrong phase. */
+  unexpectedFrame: 204,
+  /** A cursor acknowledged entries that were never sent, or ran backwards. */
+  invalidCursor: 205,
+  /** A frame other than a stanza carries a critical extension that is not known. */
+  unsupportedCriticalExtension: 206,
+  /** A client id is 0, or does not rise within the session. */
+  invalidClientId: 207,
+  /** More stanzas or queries without an answer than the welcome allows. */
+  tooManyUnacknowledged: 208,
+  /** User unknown or credentials wrong. */
+  notAuthorized: 220,
+  /** The token is unknown, expired or revoked; authenticate with the password. */
+  tokenInvalid: 221,
+  /** The mechanism is not offered here. */
+  unsupportedMechanism: 222,
+  /** Channel-binding data differ, or the peer was talked out of using them. */
+  channelBindingFailed: 223,
+  /** This listener authenticates over TLS only. */
+  encryptionRequired: 224,
+  /** The account is disabled. */
+  accountDisabled: 225,
+  /** Another connection bound the same device. */
+  replaced: 240,
+  /** The device was removed from the account. */
+  deviceRemoved: 241,
+  /** The account no longer exists. */
+  accountRemoved: 242,
+  /** The account has as many devices as it may; remove one first. */
+  tooManyDevices: 243,
+  /** The device id breaks the rules for addresses. */
+  malformedDevice: 244,
+  /** Too many in too short a time; wait as said. */
+  rateLimited: 300,
+  /** The shard in charge can't be reached or can't commit at present. */
+  unavailable: 301,
+  /** A limit on work in progress is reached. */
+  resourceLimit: 302,
+  /** The stanza is well-formed but makes no sense. */
+  badRequest: 400,
+  /** An address breaks the rules for addresses. */
+  malformedAddress: 401,
+  /** There is no such user. */
+  noSuchUser: 402,
+  /** The session has no right to do this. */
+  notAllowed: 403,
+  /** There is no such conversation, or the user is not in it. */
+  noSuchConversation: 404,
+  /** The text has more characters than allowed. */
+  textTooLong: 405,
+  /** The text is not well-formed UTF-8, or holds a character that is not allowed. */
+  malformedText: 406,
+  /** The message has neither text nor content. */
+  emptyMessage: 407,
+  /** The stanza carries a critical extension that is not known. */
+  unsupportedExtension: 408,
+  /** The client id was used before for something else. */
+  conflict: 409,
+  /** The client id is lower than one accepted, and no message was ever accepted under it; send again under a new one. */
+  staleClientId: 410,
+  /** The user has no such device. */
+  noSuchDevice: 411,
+  /** The query is not known. */
+  unsupportedQuery: 412,
+  /** The watermark lies beyond the end of the conversation. */
+  invalidWatermark: 413,
+} as const
+
+/** A code that this version knows. A peer may send others. */
+export type ErrorCode = (typeof ERROR)[keyof typeof ERROR]
+
+export interface ErrorInfo {
+  readonly code: ErrorCode
+  /** As the registry spells it. */
+  readonly name: string
+  /** stream: the connection is closed; stanza: one request is refused. */
+  readonly scope: 'stream' | 'stanza'
+  /** What the client does next. [CLS-4] [CLS-5] */
+  readonly class: 'again' | 'fault' | 'credentials' | 'ended' | 'retry' | 'refused'
+  readonly retryable: boolean
+  readonly doc: string
+}
+
+/** What the registry says of each error, by code. */
+export const ERRORS: ReadonlyMap<number, ErrorInfo> = new Map<number, ErrorInfo>([
+  [100, {
+    code: 100,
+    name: 'closed',
+    scope: 'stream',
+    class: 'again',
+    retryable: true,
+    doc: 'Orderly close by choice of the sender.',
+  }],
+  [101, {
+    code: 101,
+    name: 'shutting-down',
+    scope: 'stream',
+    class: 'again',
+    retryable: true,
+    doc: 'The server is stopping; connect again, here or elsewhere.',
+  }],
+  [102, {
+    code: 102,
+    name: 'go-to-host',
+    scope: 'stream',
+    class: 'again',
+    retryable: true,
+    doc: 'Connect to the host that is named.',
+  }],
+  [103, {
+    code: 103,
+    name: 'overloaded',
+    scope: 'stream',
+    class: 'again',
+    retryable: true,
+    doc: 'The server takes no more connections for now.',
+  }],
+  [104, {
+    code: 104,
+    name: 'slow-consumer',
+    scope: 'stream',
+    class: 'again',
+    retryable: true,
+    doc: 'The client did not read or acknowledge what was sent; nothing is lost, the queue keeps it.',
+  }],
+  [105, {
+    code: 105,
+    name: 'keep-alive-timeout',
+    scope: 'stream',
+    class: 'again',
+    retryable: true,
+    doc: 'Nothing was heard for too long.',
+  }],
+  [106, {
+    code: 106,
+    name: 'open-timeout',
+    scope: 'stream',
+    class: 'again',
+    retryable: true,
+    doc: 'The session was not open in time.',
+  }],
+  [107, {
+    code: 107,
+    name: 'storage-unavailable',
+    scope: 'stream',
+    class: 'again',
+    retryable: true,
+    doc: 'The shard can\'t commit at present; what was acknowledged is safe.',
+  }],
+  [108, {
+    code: 108,
+    name: 'internal-error',
+    scope: 'stream',
+    class: 'again',
+    retryable: true,
+    doc: 'A fault of the server.',
+  }],
+  [109, {
+    code: 109,
+    name: 'too-many-connections',
+    scope: 'stream',
+    class: 'again',
+    retryable: true,
+    doc: 'Too many connections from this network address.',
+  }],
+  [110, {
+    code: 110,
+    name: 'too-many-attempts',
+    scope: 'stream',
+    class: 'again',
+    retryable: true,
+    doc: 'Too many failed authentications; wait as said.',
+  }],
+  [200, {
+    code: 200,
+    name: 'malformed-frame',
+    scope: 'stream',
+    class: 'fault',
+    retryable: false,
+    doc: 'A frame does not decode.',
+  }],
+  [201, {
+    code: 201,
+    name: 'frame-too-large',
+    scope: 'stream',
+    class: 'fault',
+    retryable: false,
+    doc: 'A frame is longer than its limit.',
+  }],
+  [202, {
+    code: 202,
+    name: 'unsupported-version',
+    scope: 'stream',
+    class: 'fault',
+    retryable: false,
+    doc: 'No protocol version in common.',
+  }],
+  [203, {
+    code: 203,
+    name: 'unsupported-frame',
+    scope: 'stream',
+    class: 'fault',
+    retryable: false,
+    doc: 'A critical frame type is not known.',
+  }],
+  [204, {
+    code: 204,
+    name: 'unexpected-frame',
+    scope: 'stream',
+    class: 'fault',
+    retryable: false,
+    doc: 'A frame came from the wrong side or in the wrong phase.',
+  }],
+  [205, {
+    code: 205,
+    name: 'invalid-cursor',
+    scope: 'stream',
+    class: 'fault',
+    retryable: false,
+    doc: 'A cursor acknowledged entries that were never sent, or ran backwards.',
+  }],
+  [206, {
+    code: 206,
+    name: 'unsupported-critical-extension',
+    scope: 'stream',
+    class: 'fault',
+    retryable: false,
+    doc: 'A frame other than a stanza carries a critical extension that is not known.',
+  }],
+  [207, {
+    code: 207,
+    name: 'invalid-client-id',
+    scope: 'stream',
+    class: 'fault',
+    retryable: false,
+    doc: 'A client id is 0, or does not rise within the session.',
+  }],
+  [208, {
+    code: 208,
+    name: 'too-many-unacknowledged',
+    scope: 'stream',
+    class: 'fault',
+    retryable: false,
+    doc: 'More stanzas or queries without an answer than the welcome allows.',
+  }],
+  [220, {
+    code: 220,
+    name: 'not-authorized',
+    scope: 'stream',
+    class: 'credentials',
+    retryable: false,
+    doc: 'User unknown or credentials wrong.',
+  }],
+  [221, {
+    code: 221,
+    name: 'token-invalid',
+    scope: 'stream',
+    class: 'credentials',
+    retryable: false,
+    doc: 'The token is unknown, expired or revoked; authenticate with the password.',
+  }],
+  [222, {
+    code: 222,
+    name: 'unsupported-mechanism',
+    scope: 'stream',
+    class: 'credentials',
+    retryable: false,
+    doc: 'The mechanism is not offered here.',
+  }],
+  [223, {
+    code: 223,
+    name: 'channel-binding-failed',
+    scope: 'stream',
+    class: 'credentials',
+    retryable: false,
+    doc: 'Channel-binding data differ, or the peer was talked out of using them.',
+  }],
+  [224, {
+    code: 224,
+    name: 'encryption-required',
+    scope: 'stream',
+    class: 'credentials',
+    retryable: false,
+    doc: 'This listener authenticates over TLS only.',
+  }],
+  [225, {
+    code: 225,
+    name: 'account-disabled',
+    scope: 'stream',
+    class: 'credentials',
+    retryable: false,
+    doc: 'The account is disabled.',
+  }],
+  [240, {
+    code: 240,
+    name: 'replaced',
+    scope: 'stream',
+    class: 'ended',
+    retryable: false,
+    doc: 'Another connection bound the same device.',
+  }],
+  [241, {
+    code: 241,
+    name: 'device-removed',
+    scope: 'stream',
+    class: 'ended',
+    retryable: false,
+    doc: 'The device was removed from the account.',
+  }],
+  [242, {
+    code: 242,
+    name: 'account-removed',
+    scope: 'stream',
+    class: 'ended',
+    retryable: false,
+    doc: 'The account no longer exists.',
+  }],
+  [243, {
+    code: 243,
+    name: 'too-many-devices',
+    scope: 'stream',
+    class: 'ended',
+    retryable: false,
+    doc: 'The account has as many devices as it may; remove one first.',
+  }],
+  [244, {
+    code: 244,
+    name: 'malformed-device',
+    scope: 'stream',
+    class: 'ended',
+    retryable: false,
+    doc: 'The device id breaks the rules for addresses.',
+  }],
+  [300, {
+    code: 300,
+    name: 'rate-limited',
+    scope: 'stanza',
+    class: 'retry',
+    retryable: true,
+    doc: 'Too many in too short a time; wait as said.',
+  }],
+  [301, {
+    code: 301,
+    name: 'unavailable',
+    scope: 'stanza',
+    class: 'retry',
+    retryable: true,
+    doc: 'The shard in charge can\'t be reached or can\'t commit at present.',
+  }],
+  [302, {
+    code: 302,
+    name: 'resource-limit',
+    scope: 'stanza',
+    class: 'retry',
+    retryable: true,
+    doc: 'A limit on work in progress is reached.',
+  }],
+  [400, {
+    code: 400,
+    name: 'bad-request',
+    scope: 'stanza',
+    class: 'refused',
+    retryable: false,
+    doc: 'The stanza is well-formed but makes no sense.',
+  }],
+  [401, {
+    code: 401,
+    name: 'malformed-address',
+    scope: 'stanza',
+    class: 'refused',
+    retryable: false,
+    doc: 'An address breaks the rules for addresses.',
+  }],
+  [402, {
+    code: 402,
+    name: 'no-such-user',
+    scope: 'stanza',
+    class: 'refused',
+    retryable: false,
+    doc: 'There is no such user.',
+  }],
+  [403, {
+    code: 403,
+    name: 'not-allowed',
+    scope: 'stanza',
+    class: 'refused',
+    retryable: false,
+    doc: 'The session has no right to do this.',
+  }],
+  [404, {
+    code: 404,
+    name: 'no-such-conversation',
+    scope: 'stanza',
+    class: 'refused',
+    retryable: false,
+    doc: 'There is no such conversation, or the user is not in it.',
+  }],
+  [405, {
+    code: 405,
+    name: 'text-too-long',
+    scope: 'stanza',
+    class: 'refused',
+    retryable: false,
+    doc: 'The text has more characters than allowed.',
+  }],
+  [406, {
+    code: 406,
+    name: 'malformed-text',
+    scope: 'stanza',
+    class: 'refused',
+    retryable: false,
+    doc: 'The text is not well-formed UTF-8, or holds a character that is not allowed.',
+  }],
+  [407, {
+    code: 407,
+    name: 'empty-message',
+    scope: 'stanza',
+    class: 'refused',
+    retryable: false,
+    doc: 'The message has neither text nor content.',
+  }],
+  [408, {
+    code: 408,
+    name: 'unsupported-extension',
+    scope: 'stanza',
+    class: 'refused',
+    retryable: false,
+    doc: 'The stanza carries a critical extension that is not known.',
+  }],
+  [409, {
+    code: 409,
+    name: 'conflict',
+    scope: 'stanza',
+    class: 'refused',
+    retryable: false,
+    doc: 'The client id was used before for something else.',
+  }],
+  [410, {
+    code: 410,
+    name: 'stale-client-id',
+    scope: 'stanza',
+    class: 'refused',
+    retryable: false,
+    doc: 'The client id is lower than one accepted, and no message was ever accepted under it; send again under a new one.',
+  }],
+  [411, {
+    code: 411,
+    name: 'no-such-device',
+    scope: 'stanza',
+    class: 'refused',
+    retryable: false,
+    doc: 'The user has no such device.',
+  }],
+  [412, {
+    code: 412,
+    name: 'unsupported-query',
+    scope: 'stanza',
+    class: 'refused',
+    retryable: false,
+    doc: 'The query is not known.',
+  }],
+  [413, {
+    code: 413,
+    name: 'invalid-watermark',
+    scope: 'stanza',
+    class: 'refused',
+    retryable: false,
+    doc: 'The watermark lies beyond the end of the conversation.',
+  }],
+])
+
+/** Limits and times of the protocol by name. */
+export const LIMIT = {
+  /** Body of a frame (type and fields) once the session is open. (bytes) */
+  frameBytesMax: 65536,
+  /** Body of a frame before welcome. (bytes) */
+  openFrameBytesMax: 4096,
+  /** All that a client may send before it is authenticated. (bytes) */
+  openBytesMax: 16384,
+  /** From the accepted connection to welcome. (ms) */
+  openTimeoutMs: 10000,
+  /** Largest unsigned integer: 2^53 - 1. */
+  uintMax: 9007199254740991,
+  /** Longest encoding of an unsigned integer. (bytes) */
+  uintBytesMax: 8,
+  /** Items of a list field. (items) */
+  listItemsMax: 16,
+  /** Extensions of one frame. (items) */
+  extensionsMax: 16,
+  /** Nesting of elements; the outermost is level 1. (levels) */
+  elementDepthMax: 8,
+  /** Elements and texts of one tree. (nodes) */
+  elementNodesMax: 4096,
+  /** Attributes of one element. (items) */
+  elementAttributesMax: 32,
+  /** A user name or a device id. (bytes) */
+  nameBytesMax: 64,
+  /** A full address: name, slash, device. (bytes) */
+  addressBytesMax: 129,
+  /** hello.agent, bind.deviceName and every reason. (bytes) */
+  labelBytesMax: 128,
+  /** A password after preparation, in UTF-8. (bytes) */
+  passwordBytesMax: 1024,
+  /** Plain text of a message, in Unicode code points. (characters) */
+  textCharactersMax: 700,
+  /** Unacknowledged queue entries where the device names no number. (entries) */
+  windowDefault: 256,
+  /** Largest window a server grants. (entries) */
+  windowMax: 1024,
+  /** Messages and marks of one device without ack or refuse. (stanzas) */
+  unacknowledgedMax: 1024,
+  /** Queries of one session without result or fail. (queries) */
+  queriesMax: 8,
+  /** Messages of one history page. (messages) */
+  historyPageMax: 100,
+  /** Conversations of one page of the list. (conversations) */
+  conversationsPageMax: 100,
+  /** Longest silence either side may keep. (ms) */
+  keepAliveMs: 120000,
+  /** A ping without an answer for this long: the connection is dead. (ms) */
+  pongTimeoutMs: 20000,
+  /** After sending close: wait this long for the peer to end the connection. (ms) */
+  closeTimeoutMs: 5000,
+  /** A client acknowledges an entry no later than this after storing it. (ms) */
+  cursorDelayMs: 1000,
+  /** Devices of one user. (devices) */
+  devicesMax: 10,
+  /** A device further behind than this is told too old. (entries) */
+  queueEntriesMax: 100000,
+  /** A device not seen for this long is told too old: 30 days. (ms) */
+  queueAgeMs: 2592000000,
+  /** A client id is recognised at least this long: 30 days. (ms) */
+  dedupAgeMs: 2592000000,
+  /** A token not used for this long expires: 90 days. (ms) */
+  tokenAgeMs: 7776000000,
+  /** A token older than this is rotated at the next bind: 7 days. (ms) */
+  tokenRotateMs: 604800000,
+  /** A token. (bytes) */
+  tokenBytes: 32,
+  /** A client refuses fewer (RFC 7677). (iterations) */
+  scramIterationsMin: 4096,
+  /** A client refuses more. (iterations) */
+  scramIterationsMax: 10000000,
+  /** First bound of the back-off. (ms) */
+  reconnectBaseMs: 500,
+  /** Largest bound of the back-off. (ms) */
+  reconnectCapMs: 60000,
+} as const
+
+/** Values of welcome.resume. [QUE-8] */
+export const RESUME = { fresh: 0, resumed: 1, tooOld: 2 } as const
+
+/** Values of receipt.mark and mark.mark. */
+export const MARK = { delivered: 1, read: 2 } as const

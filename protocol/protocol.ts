@@ -1,0 +1,27 @@
+/** The public surface of `chatd/protocol`: bytes, frames, addresses and tables, without sockets or timers, for Node and browsers. */
+export {
+  ALPN, CHANNEL_BINDINGS, DICTIONARY_VERSION, ERROR, ERRORS, EXTENSION, FRAME, FRAMES, LIMIT, MARK, MECHANISMS, PORTS, PROTOCOL_VERSION,
+  RESUME, SUBPROTOCOL, TOKENS,
+} from './generated/registry.js'
+export type { ErrorCode, ErrorInfo, FieldInfo, FieldType, FrameInfo } from './generated/registry.js'
+export {
+  decodeFrame, encodeAck, encodeAuth, encodeAuthenticated, encodeBind, encodeChallenge, encodeClose, encodeCursor, encodeDelivery,
+  encodeDeliveryFrom, encodeDone, encodeFail, encodeFeatures, encodeFrame, encodeHello, encodeMark, encodeMessage, encodePing,
+  encodePong, encodeQuery, encodeReceipt, encodeRefuse, encodeResponse, encodeResult, encodeSkip, encodeWelcome,
+} from './generated/frames.js'
+export type {
+  AckFrame, AuthFrame, AuthenticatedFrame, BindFrame, ChallengeFrame, CloseFrame, CursorFrame, DeliveryFrame, DeliveryFromFrame,
+  DoneFrame, FailFrame, FeaturesFrame, Frame, HelloFrame, MarkFrame, MessageFrame, PingFrame, PongFrame, QueryFrame, ReceiptFrame,
+  RefuseFrame, ResponseFrame, ResultFrame, SkipFrame, WelcomeFrame,
+} from './generated/frames.js'
+export { FrameDecoder } from './frame-decoder.js'
+export { checkExtensions, decodeExtensions, encodeExtensions } from './extensions.js'
+export type { Extension, ExtensionsCheck } from './extensions.js'
+export { childOf, element, textOf, uintAttribute } from './element.js'
+export type { Element } from './element.js'
+export { isGroup, normalizeConversation, normalizeDevice, normalizeGroup, normalizeUser, parseFullAddress } from './address.js'
+export { preparePassword } from './password.js'
+export { checkText } from './text.js'
+export { decodeText, encodeText } from './utf8.js'
+export { EMPTY_BYTES, concatBytes, equalBytes } from './bytes.js'
+export { backOffMs } from './back-off.js'
