@@ -1,0 +1,97 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Command } from './arguments.js'
+import { parseCommand } from './arguments.js'
+import { ChatFailure, EXIT } from './failure.js'
+import { helpText } from './help.js'
+
+const ACCOUNT = ['--server', 'tcp://127.0.0.1:5322', '--user', 'alice', '--password-file', 'secret.txt']
+
+function command<K extends Command['kind']>(kind: K, args: readonly string[]): Extract<Command, { kind: K }> {
+  const parsed = parseCommand(args)
+  assert.equal(parsed.kind, kind)
+  return parsed as Extract<Command, { kind: K }>
+}
+
+test('send takes one text, or - for the lines of stdin, before or after the options', () => {
+  assert.equal(command('send', ['send', ...ACCOUNT, 'bob', 'hi there']).text, 'hi there')
+  const lines = command('send', ['send', 'bob', '-', ...ACCOUNT, '--json'])
+  assert.equal(lines.text, null)
+  assert.equal(lines.to, 'bob')
+  assert.equal(lines.json, true)
+  assert.equal(lines.timeoutMs, 60_000)
+  assert.equal(command('send', ['send', ...ACCOUNT, 'bob', '--', '-x']).text, '-x')
+})
+
+test('recv ends after --count or --timeout and never by itself', () => {
+  const plain = command('recv', ['recv', ...ACCOUNT])
+  assert.deepEqual([plain.count, plain.timeoutMs, plain.json], [null, null, false])
+  const bounded = command('recv', ['recv', ...ACCOUNT, '--count', '3', '--timeout', '0.5', '--device', 'phone', '--state', 's', '--ca', 'c.pem'])
+  assert.deepEqual([bounded.count, bounded.timeoutMs], [3, 500])
+  assert.deepEqual(bounded.account, {
+    server: 'tcp://127.0.0.1:5322', user: 'alice', passwordFile: 'secret.txt', device: 'phone', stateRoot: 's', certificateFile: 'c.pem',
+  })
+})
+
+test('history pages by --before and --limit', () => {
+  const page = command('history', ['history', ...ACCOUNT, '--with', 'bob', '--before', '12', '--limit', '5'])
+  assert.deepEqual([page.conversation, page.before, page.limit], ['bob', 12, 5])
+  assert.equal(command('history', ['history', ...ACCOUNT, '--with', 'bob']).before, null)
+})
+
+test('devices lists, or removes one', () => {
+  assert.equal(command('devices', ['devices', ...ACCOUNT]).remove, null)
+  assert.equal(command('devices', ['devices', 'remove', 'tablet', ...ACCOUNT]).remove, 'tablet')
+})
+
+test('without a command the interactive program asks for what is missing', () => {
+  assert.equal(command('screen', []).account.server, null)
+  assert.equal(command('screen', ['--server', 'wss://chat.example', '--user', 'bob']).account.server, 'wss://chat.example')
+})
+
+test('--help works on everything, and every help names its exit codes', () => {
+  for (const topic of ['send', 'recv', 'history', 'devices'] as const) {
+    assert.deepEqual(parseCommand([topic, '--help']), { kind: 'help', topic })
+    assert.deepEqual(parseCommand(['help', topic]), { kind: 'help', topic })
+    assert.match(helpText(topic), /exit codes:/)
+  }
+  assert.deepEqual(parseCommand(['-h']), { kind: 'help', topic: 'chat' })
+  assert.deepEqual(parseCommand(['--version']), { kind: 'version' })
+  for (const topic of ['chat', 'send', 'recv', 'history', 'devices'] as const) {
+    for (const line of helpText(topic).split('\n')) assert.ok(line.length <= 130, line)
+  }
+})
+
+const WRONG: readonly (readonly string[])[] = [
+  ['nonsense'],
+  ['send', ...ACCOUNT],
+  ['send', ...ACCOUNT, 'bob'],
+  ['send', ...ACCOUNT, 'bob', 'two', 'words'],
+  ['send', '--server', 'tcp://h:1', '--user', 'a', 'bob', 'hi'],
+  ['send', '--server', 'http://h:1', '--user', 'a', '--password-file', 'f', 'bob', 'hi'],
+  ['send', '--server', 'tcp://', '--user', 'a', '--password-file', 'f', 'bob', 'hi'],
+  ['send', '--server', 'tcp://h:99999', '--user', 'a', '--password-file', 'f', 'bob', 'hi'],
+  ['send', '--server', 'tcp://user:secret@h:1', '--user', 'a', '--password-file', 'f', 'bob', 'hi'],
+  ['send', ...ACCOUNT, '--unknown', 'bob', 'hi'],
+  ['send', ...ACCOUNT, '--timeout', 'soon', 'bob', 'hi'],
+  ['send', ...ACCOUNT, '--device', '', 'bob', 'hi'],
+  ['recv', ...ACCOUNT, 'bob'],
+  ['recv', ...ACCOUNT, '--count', '0'],
+  ['recv', ...ACCOUNT, '--count', '1.5'],
+  ['recv', ...ACCOUNT, '--timeout', '99999999999'],
+  ['history', ...ACCOUNT],
+  ['history', ...ACCOUNT, '--with', 'bob', '--limit', '-1'],
+  ['devices', ...ACCOUNT, 'remove'],
+  ['devices', ...ACCOUNT, 'destroy', 'tablet'],
+]
+
+for (const args of WRONG) {
+  test(`refuses as a usage error in one line that names the help: chat ${args.join(' ')}`, () => {
+    assert.throws(() => parseCommand(args), (error) => {
+      assert.ok(error instanceof ChatFailure)
+      assert.equal(error.exitCode, EXIT.usage)
+      assert.match(error.message, /^[^\n]+; see `chat [a-z ]*--help`$/)
+      return true
+    })
+  })
+}

@@ -1,0 +1,235 @@
+/** The command line of `chat` as a checked value. Pure: reads no file, no environment. */
+import type { ParseArgsConfig } from 'node:util'
+import { parseArgs } from 'node:util'
+import { usageFailure } from './failure.js'
+
+/** Where and as whom to connect. null: not given. */
+export interface AccountOptions {
+  readonly server: string
+  readonly user: string
+  readonly passwordFile: string
+  readonly device: string | null
+  readonly stateRoot: string | null
+  readonly certificateFile: string | null
+}
+
+/** The same for the interactive program, which asks for what is missing. */
+export type AskedOptions = Omit<AccountOptions, 'server' | 'user' | 'passwordFile'> & {
+  readonly server: string | null
+  readonly user: string | null
+  readonly passwordFile: string | null
+}
+
+/** `timeoutMs` is null where there is no limit. */
+export type Command =
+  | { readonly kind: 'help'; readonly topic: HelpTopic }
+  | { readonly kind: 'version' }
+  | { readonly kind: 'screen'; readonly account: AskedOptions }
+  | {
+    readonly kind: 'send'
+    readonly account: AccountOptions
+    readonly to: string
+    /** null: the lines of stdin */
+    readonly text: string | null
+    readonly timeoutMs: number | null
+    readonly json: boolean
+  }
+  | {
+    readonly kind: 'recv'
+    readonly account: AccountOptions
+    /** null: without end */
+    readonly count: number | null
+    readonly timeoutMs: number | null
+    readonly json: boolean
+  }
+  | {
+    readonly kind: 'history'
+    readonly account: AccountOptions
+    readonly conversation: string
+    readonly before: number | null
+    readonly limit: number
+    readonly timeoutMs: number | null
+    readonly json: boolean
+  }
+  | {
+    readonly kind: 'devices'
+    readonly account: AccountOptions
+    /** null: list them */
+    readonly remove: string | null
+    readonly timeoutMs: number | null
+    readonly json: boolean
+  }
+
+export type HelpTopic = 'chat' | 'send' | 'recv' | 'history' | 'devices'
+
+/** Seconds without progress after which `send`, `history` and `devices` give up where no --timeout is given. */
+export const TIMEOUT_SECONDS_DEFAULT = 60
+export const HISTORY_LIMIT_DEFAULT = 50
+export const HISTORY_LIMIT_MAX = 100_000
+
+const ACCOUNT = {
+  help: { type: 'boolean', short: 'h' },
+  server: { type: 'string' },
+  user: { type: 'string' },
+  'password-file': { type: 'string' },
+  device: { type: 'string' },
+  state: { type: 'string' },
+  ca: { type: 'string' },
+} as const
+const TIMEOUT = { timeout: { type: 'string' } } as const
+const JSON_LINES = { json: { type: 'boolean' } } as const
+
+const OPTIONS = {
+  chat: { ...ACCOUNT, version: { type: 'boolean' } },
+  send: { ...ACCOUNT, ...TIMEOUT, ...JSON_LINES },
+  recv: { ...ACCOUNT, ...TIMEOUT, ...JSON_LINES, count: { type: 'string' } },
+  history: { ...ACCOUNT, ...TIMEOUT, ...JSON_LINES, with: { type: 'string' }, before: { type: 'string' }, limit: { type: 'string' } },
+  devices: { ...ACCOUNT, ...TIMEOUT, ...JSON_LINES },
+} as const
+
+type Values = Record<string, string | boolean | undefined>
+
+/** The command that these arguments name. Throws a ChatFailure (usage) that says which argument is wrong. */
+export function parseCommand(args: readonly string[]): Command {
+  const first = args[0]
+  if (first === 'help') return { kind: 'help', topic: isTopic(args[1]) ? args[1] : 'chat' }
+  const topic: HelpTopic = isTopic(first) && first !== 'chat' ? first : 'chat'
+  const { values, positionals } = parseTopic(topic, topic === 'chat' ? args : args.slice(1))
+  if (values['help'] === true) return { kind: 'help', topic }
+  switch (topic) {
+    case 'chat': return screenCommand(values, positionals)
+    case 'send': return sendCommand(values, positionals)
+    case 'recv': return recvCommand(values, positionals)
+    case 'history': return historyCommand(values, positionals)
+    case 'devices': return devicesCommand(values, positionals)
+  }
+}
+
+function parseTopic(topic: HelpTopic, args: readonly string[]): { values: Values; positionals: string[] } {
+  try {
+    const options: ParseArgsConfig['options'] = OPTIONS[topic]
+    return parseArgs({ args: [...args], options, allowPositionals: true }) as { values: Values; positionals: string[] }
+  } catch (error) {
+    const [sentence] = (error instanceof Error ? error.message : String(error)).split(/\.\s/)
+    throw usageFailure(sentence ?? 'wrong arguments', topic === 'chat' ? '' : topic)
+  }
+}
+
+function screenCommand(values: Values, positionals: readonly string[]): Command {
+  if (values['version'] === true) return { kind: 'version' }
+  if (positionals.length > 0) throw usageFailure(`there is no command '${positionals[0] ?? ''}'`)
+  const account: AskedOptions = {
+    server: values['server'] === undefined ? null : checkedServer(String(values['server']), ''),
+    user: text(values, 'user'),
+    passwordFile: text(values, 'password-file'),
+    device: text(values, 'device'),
+    stateRoot: text(values, 'state'),
+    certificateFile: text(values, 'ca'),
+  }
+  return { kind: 'screen', account }
+}
+
+function sendCommand(values: Values, positionals: readonly string[]): Command {
+  const account = accountOptions(values, 'send')
+  const [to, message] = positionals
+  if (to === undefined || message === undefined) throw usageFailure('say whom to send what: TO TEXT, or TO - for the lines of stdin', 'send')
+  if (positionals.length > 2) throw usageFailure('the text is more than one argument: put it in quotes', 'send')
+  return { kind: 'send', account, to, text: message === '-' ? null : message, timeoutMs: timeoutMs(values, 'send'), json: values['json'] === true }
+}
+
+function recvCommand(values: Values, positionals: readonly string[]): Command {
+  refuseMore(positionals, 'recv')
+  return {
+    kind: 'recv',
+    account: accountOptions(values, 'recv'),
+    count: values['count'] === undefined ? null : wholeNumber(values, 'count', 1, Number.MAX_SAFE_INTEGER, 'recv'),
+    timeoutMs: values['timeout'] === undefined ? null : timeoutMs(values, 'recv'),
+    json: values['json'] === true,
+  }
+}
+
+function historyCommand(values: Values, positionals: readonly string[]): Command {
+  refuseMore(positionals, 'history')
+  const account = accountOptions(values, 'history')
+  const conversation = text(values, 'with')
+  if (conversation === null) throw usageFailure('say whose conversation: --with NAME', 'history')
+  return {
+    kind: 'history',
+    account,
+    conversation,
+    before: values['before'] === undefined ? null : wholeNumber(values, 'before', 1, Number.MAX_SAFE_INTEGER, 'history'),
+    limit: values['limit'] === undefined ? HISTORY_LIMIT_DEFAULT : wholeNumber(values, 'limit', 1, HISTORY_LIMIT_MAX, 'history'),
+    timeoutMs: timeoutMs(values, 'history'),
+    json: values['json'] === true,
+  }
+}
+
+function devicesCommand(values: Values, positionals: readonly string[]): Command {
+  const account = accountOptions(values, 'devices')
+  const [action, remove, ...more] = positionals
+  if (action !== undefined && (action !== 'remove' || remove === undefined || more.length > 0)) {
+    throw usageFailure('say `chat devices` or `chat devices remove ID`', 'devices')
+  }
+  return { kind: 'devices', account, remove: remove ?? null, timeoutMs: timeoutMs(values, 'devices'), json: values['json'] === true }
+}
+
+function accountOptions(values: Values, topic: HelpTopic): AccountOptions {
+  const required = (name: string, hint: string): string => {
+    const value = text(values, name)
+    if (value === null) throw usageFailure(`--${name} ${hint} is missing`, topic)
+    return value
+  }
+  return {
+    server: checkedServer(required('server', 'URL'), topic),
+    user: required('user', 'NAME'),
+    passwordFile: required('password-file', 'FILE'),
+    device: text(values, 'device'),
+    stateRoot: text(values, 'state'),
+    certificateFile: text(values, 'ca'),
+  }
+}
+
+const SERVER_FORM = /^(?:tcp|tls|ws|wss):\/\/(?:\[[0-9a-fA-F:.]+\]|[^\s/:@?#[\]]+)(?::\d{1,5})?(?:\/[^\s]*)?$/
+
+/** `server` as given; throws a ChatFailure (usage) unless it is a URL that the client can connect to. */
+export function checkedServer(server: string, topic: string): string {
+  if (!SERVER_FORM.test(server) || !URL.canParse(server)) {
+    throw usageFailure(`'${server}' is not the URL of a server, like tcp://127.0.0.1:5322 (tcp, tls, ws or wss)`, topic)
+  }
+  return server
+}
+
+function text(values: Values, name: string): string | null {
+  const value = values[name]
+  if (value === undefined || typeof value === 'boolean') return null
+  if (value === '') throw usageFailure(`--${name} is empty`)
+  return value
+}
+
+function wholeNumber(values: Values, name: string, min: number, max: number, topic: HelpTopic): number {
+  const value = text(values, name) ?? ''
+  const number = /^\d+$/.test(value) ? Number(value) : Number.NaN
+  if (!(number >= min && number <= max)) throw usageFailure(`--${name} takes a whole number from ${min}${max === Number.MAX_SAFE_INTEGER ? '' : ` to ${max}`}, not '${value}'`, topic)
+  return number
+}
+
+/** Longest delay that a timer takes. */
+const TIMEOUT_SECONDS_MAX = 2_147_483
+
+/** null: 0 was given, wait without end. */
+function timeoutMs(values: Values, topic: HelpTopic): number | null {
+  const value = text(values, 'timeout')
+  if (value === null) return TIMEOUT_SECONDS_DEFAULT * 1000
+  const seconds = /^\d+(?:\.\d+)?$/.test(value) ? Number(value) : Number.NaN
+  if (!(seconds >= 0 && seconds <= TIMEOUT_SECONDS_MAX)) throw usageFailure(`--timeout takes seconds from 0 to ${TIMEOUT_SECONDS_MAX}, not '${value}'`, topic)
+  return seconds === 0 ? null : Math.max(1, Math.round(seconds * 1000))
+}
+
+function refuseMore(positionals: readonly string[], topic: HelpTopic): void {
+  const [first] = positionals
+  if (first !== undefined) throw usageFailure(`'${first}' is one argument too many`, topic)
+}
+
+function isTopic(word: string | undefined): word is HelpTopic {
+  return word !== undefined && Object.hasOwn(OPTIONS, word)
+}

@@ -1,0 +1,92 @@
+/** The lines that `send`, `recv`, `history` and `devices` print: JSON for scripts, text for people. Without the line end. */
+import { safeJson, safeText } from './safe-text.js'
+
+/** One acknowledged message. */
+export interface AckLine {
+  readonly to: string
+  readonly clientId: number
+  readonly seq: number
+  /** Unix time */
+  readonly timeMs: number
+}
+
+/** One message as received, or from the history. */
+export interface MessageLine {
+  readonly conversation: string
+  readonly from: string
+  readonly seq: number
+  /** Position in the queue; null: it came from the history; absent: the line has no such field. */
+  readonly index?: number | null
+  /** Unix time */
+  readonly timeMs: number
+  readonly text: string
+}
+
+export interface DeviceLine {
+  readonly device: string
+  readonly name: string
+  /** Unix time */
+  readonly createdMs: number
+  /** Unix time */
+  readonly lastActiveMs: number
+  readonly current: boolean
+}
+
+/** The fields of a line stand in the order of the contract, whatever object they came in. */
+export function ackJson(ack: AckLine): string {
+  return safeJson({ to: ack.to, clientId: ack.clientId, seq: ack.seq, time: ack.timeMs })
+}
+
+export function ackText(ack: AckLine): string {
+  return `sent to ${safeText(ack.to)} as number ${ack.seq} at ${localTime(ack.timeMs)}`
+}
+
+export function messageJson(message: MessageLine): string {
+  const { conversation, from, seq, index, timeMs, text } = message
+  return safeJson(index === undefined
+    ? { conversation, from, seq, time: timeMs, text }
+    : { conversation, from, seq, index, time: timeMs, text })
+}
+
+/** `2026-01-01 12:00:00  alice: hello`, and for one's own `2026-01-01 12:00:00  alice → bob: hello`. */
+export function messageText(message: MessageLine): string {
+  const from = safeText(message.from)
+  const names = message.from === message.conversation ? from : `${from} → ${safeText(message.conversation)}`
+  return `${localTime(message.timeMs)}  ${names}: ${safeText(message.text)}`
+}
+
+export function deviceJson(device: DeviceLine): string {
+  return safeJson({
+    device: device.device,
+    name: device.name,
+    created: device.createdMs,
+    lastActive: device.lastActiveMs,
+    current: device.current,
+  })
+}
+
+export function deviceText(device: DeviceLine): string {
+  const name = device.name === '' ? '' : `  ${safeText(device.name)}`
+  return `${safeText(device.device)}${name}  last active ${localTime(device.lastActiveMs)}${device.current ? '  (this one)' : ''}`
+}
+
+/** `2026-01-01 12:00:00` in the time zone of the process. */
+export function localTime(timeMs: number): string {
+  return `${localDate(timeMs)} ${localClock(timeMs)}:${twoDigits(new Date(timeMs).getSeconds())}`
+}
+
+/** `2026-01-01` */
+export function localDate(timeMs: number): string {
+  const time = new Date(timeMs)
+  return `${time.getFullYear()}-${twoDigits(time.getMonth() + 1)}-${twoDigits(time.getDate())}`
+}
+
+/** `12:00` */
+export function localClock(timeMs: number): string {
+  const time = new Date(timeMs)
+  return `${twoDigits(time.getHours())}:${twoDigits(time.getMinutes())}`
+}
+
+function twoDigits(number: number): string {
+  return String(number).padStart(2, '0')
+}

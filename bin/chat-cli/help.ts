@@ -1,0 +1,118 @@
+/** What `--help` prints. */
+import type { HelpTopic } from './arguments.js'
+import { HISTORY_LIMIT_DEFAULT, TIMEOUT_SECONDS_DEFAULT } from './arguments.js'
+import { EXIT_TEXTS } from './failure.js'
+
+const ACCOUNT = `  --server URL          tcp://HOST:PORT, tls://HOST:PORT, ws://HOST:PORT or wss://HOST:PORT
+  --user NAME           who you are
+  --password-file FILE  file that holds the password; a line end after it does not count
+  --ca FILE             PEM file with the certificate to trust, for a server with a certificate of its own making
+  --device D            the device's id: a-z, 0-9, '.', '-', '_'; without it the host's name and what it is used for, like
+                        laptop-send or laptop-recv, so that sending and receiving go on side by side
+  --state DIR           folder for what devices must remember: outbox, position, token; one folder does for any number of users
+                        and devices of one server; without it $XDG_STATE_HOME/chatd (or ~/.local/state/chatd), by server`
+
+const HELP = `  -h, --help            this text`
+
+const CODES = `exit codes:
+${EXIT_TEXTS.map(([code, text]) => `  ${code}  ${text}`).join('\n')}`
+
+const TEXTS: Record<HelpTopic, string> = {
+  chat: `chat: talk through a chatd server
+
+usage:
+  chat [--server URL] [--user NAME] [--password-file FILE]    interactive; asks for what is missing
+  chat send     send a message, or one for each line of stdin
+  chat recv     print messages as they come
+  chat history  print a conversation
+  chat devices  list the devices of the account, or remove one
+  chat COMMAND --help
+
+options of the interactive program:
+${ACCOUNT}
+${HELP}
+      --version         name and version
+
+Inside: type a number or a name to open a conversation, /help for the rest.
+
+${CODES}`,
+
+  send: `chat send: send messages
+
+usage:
+  chat send --server URL --user NAME --password-file FILE [options] TO TEXT
+  chat send --server URL --user NAME --password-file FILE [options] TO -
+
+TO is a user. With - every line of stdin is a message; empty lines are skipped. A TEXT that begins with - goes after --.
+Messages not acknowledged stay in the outbox of the device and go out first the next time; they are never sent twice.
+
+options:
+${ACCOUNT}
+  --timeout SECONDS     give up when nothing was acknowledged for so long while something waits; 0: never
+                        (default ${TIMEOUT_SECONDS_DEFAULT})
+  --json                print a line for each message acknowledged, in order:
+                        {"to":"bob","clientId":1,"seq":7,"time":1767225600000}   time: Unix time in milliseconds
+${HELP}
+
+Exit code 0 only if every message was acknowledged, that is on stable storage at the server.
+
+${CODES}`,
+
+  recv: `chat recv: print messages as they come
+
+usage:
+  chat recv --server URL --user NAME --password-file FILE [options]
+
+Each message is acknowledged after its line is written and the position is saved: what was not printed comes again.
+
+options:
+${ACCOUNT}
+  --count N             end after N messages
+  --timeout SECONDS     end after so many seconds (default: never); before N messages have come the exit code is 3
+  --json                print JSON, one object for each line:
+                        {"conversation":"alice","from":"alice","seq":7,"index":12,"time":1767225600000,"text":"hello"}
+                        time: Unix time in milliseconds; index: position in the queue, null for a message that was
+                        fetched from the history
+${HELP}
+
+${CODES}`,
+
+  history: `chat history: print a conversation, oldest message first
+
+usage:
+  chat history --server URL --user NAME --password-file FILE --with NAME [options]
+
+options:
+${ACCOUNT}
+  --with NAME           whose conversation
+  --before SEQ          messages before this one; without it the latest
+  --limit N             so many at most (default ${HISTORY_LIMIT_DEFAULT})
+  --timeout SECONDS     give up after so long; 0: never (default ${TIMEOUT_SECONDS_DEFAULT})
+  --json                print JSON, one object for each line:
+                        {"conversation":"alice","from":"alice","seq":7,"time":1767225600000,"text":"hello"}
+${HELP}
+
+${CODES}`,
+
+  devices: `chat devices: list the devices of the account, or remove one
+
+usage:
+  chat devices --server URL --user NAME --password-file FILE [options]
+  chat devices remove ID --server URL --user NAME --password-file FILE [options]
+
+A device that is removed is signed out, and what waited for it is dropped.
+
+options:
+${ACCOUNT}
+  --timeout SECONDS     give up after so long; 0: never (default ${TIMEOUT_SECONDS_DEFAULT})
+  --json                print JSON, one object for each line:
+                        {"device":"laptop-recv","name":"…","created":1767225600000,"lastActive":1767225600000,"current":false}
+${HELP}
+
+${CODES}`,
+}
+
+/** The help of one command, without a line end. */
+export function helpText(topic: HelpTopic): string {
+  return TEXTS[topic]
+}
