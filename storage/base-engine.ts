@@ -4,7 +4,16 @@
  */
 import { StorageError } from './engine.js'
 import type { Batch, Engine, Entry, KeyRange, ReadRange } from './engine.js'
+import { OpBatch } from './op-batch.js'
 import { toStorageError } from './storage-error.js'
+
+/** How an engine on disk is opened. */
+export interface EngineFiles {
+  /** Whether missing files are made; otherwise they are an error. */
+  readonly create: boolean
+  /** Called by `close` when all work is done and the engine still holds its lock. */
+  readonly beforeClose?: (() => Promise<void>) | undefined
+}
 
 const STATE_OPEN = 0
 /** A commit failed: reads go on, commits are refused. */
@@ -14,7 +23,7 @@ const STATE_DOWN = 2
 const STATE_CLOSED = 3
 
 /** The state machine around an engine; engines extend it. */
-export abstract class BaseEngine<B extends Batch> implements Engine {
+export abstract class BaseEngine implements Engine {
   abstract readonly name: Engine['name']
   #state = STATE_OPEN
   #lastCommit: Promise<void> | null = null
@@ -22,13 +31,21 @@ export abstract class BaseEngine<B extends Batch> implements Engine {
   #closing: Promise<void> | null = null
   #pending = 0
   #whenIdle: (() => void) | null = null
+  readonly #beforeClose: EngineFiles['beforeClose']
 
-  abstract batch(): Batch
+  constructor(beforeClose?: EngineFiles['beforeClose']) {
+    this.#beforeClose = beforeClose
+  }
+
+  batch(): OpBatch {
+    return new OpBatch()
+  }
 
   commit(batch: Batch): Promise<void> {
+    if (!(batch instanceof OpBatch)) return Promise.reject(new TypeError('a batch of another engine'))
     if (this.#state !== STATE_OPEN) return Promise.reject(this.#refusal())
     // One at a time and in order: an engine with several threads would otherwise be free to turn two commits around.
-    const turn = this.#lastCommit === null ? this.#runCommit(batch as B) : this.#lastCommit.then(() => this.#runCommit(batch as B))
+    const turn = this.#lastCommit === null ? this.#runCommit(batch) : this.#lastCommit.then(() => this.#runCommit(batch))
     const settled = turn.then(ignore, ignore)
     this.#lastCommit = settled
     void settled.then(() => {
@@ -46,12 +63,13 @@ export abstract class BaseEngine<B extends Batch> implements Engine {
   }
 
   range(options: ReadRange): Promise<Entry[]> {
+    if (options.limit <= 0 || isEmpty(options)) return this.#whileOpen(() => Promise.resolve([]))
     return this.#whileOpen(() => this.doRange(options))
   }
 
   trim(range: KeyRange): Promise<void> {
     if (this.#state !== STATE_OPEN) return Promise.reject(this.#refusal())
-    return this.#whileOpen(() => this.doTrim(range))
+    return this.#whileOpen(() => isEmpty(range) ? Promise.resolve() : this.doTrim(range))
   }
 
   reopen(): Promise<void> {
@@ -67,15 +85,15 @@ export abstract class BaseEngine<B extends Batch> implements Engine {
     return this.#closing
   }
 
-  /** Applies and syncs; called for one batch at a time. */
-  protected abstract doCommit(batch: B): Promise<void>
+  /** Applies and syncs; called for one batch at a time. Ranges that come here are not empty, limits not 0. */
+  protected abstract doCommit(batch: OpBatch): Promise<void>
   protected abstract doGetMany(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]>
   protected abstract doRange(options: ReadRange): Promise<Entry[]>
   protected abstract doTrim(range: KeyRange): Promise<void>
   protected abstract doOpen(): Promise<void>
   protected abstract doClose(): Promise<void>
 
-  async #runCommit(batch: B): Promise<void> {
+  async #runCommit(batch: OpBatch): Promise<void> {
     if (this.#state !== STATE_OPEN) throw this.#refusal()
     if (batch.size === 0) return
     this.#pending++
@@ -120,9 +138,9 @@ export abstract class BaseEngine<B extends Batch> implements Engine {
     const isUp = this.#state !== STATE_DOWN
     this.#state = STATE_CLOSED
     await this.#idle()
-    if (!isUp) return
     try {
-      await this.doClose()
+      await this.#beforeClose?.()
+      if (isUp) await this.doClose()
     } catch (error) {
       throw toStorageError(error, 'the store could not be closed')
     }
@@ -147,6 +165,11 @@ export abstract class BaseEngine<B extends Batch> implements Engine {
     if (this.#state === STATE_CLOSED) return new StorageError('closed', 'the store is closed')
     return new StorageError('closed', 'the store refuses after a failed commit until it has been reopened')
   }
+}
+
+// Bindings differ in what they make of a range that ends before it begins.
+function isEmpty(range: KeyRange): boolean {
+  return Buffer.compare(range.gte, range.lt) >= 0
 }
 
 function ignore(): void {}

@@ -40,7 +40,7 @@ export interface Engine {
   get(key: Uint8Array): Promise<Uint8Array | undefined>
   /** Values in the order of the keys. */
   getMany(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]>
-  /** One bounded page of a range, from one consistent snapshot. */
+  /** One bounded page of a range, from one consistent snapshot. The entries of a page may share memory; don't change them. */
   range(options: ReadRange): Promise<Entry[]>
   /** Deletes a whole range, in steps; neither atomic nor synced: only for what nobody needs any more. */
   trim(range: KeyRange): Promise<void>
@@ -62,7 +62,9 @@ export type StorageErrorCode =
   | 'disk-full'
   /** The directory or its file system can't be written. */
   | 'read-only'
-  /** A file is damaged. */
+  /** The place to copy to holds data already. */
+  | 'not-empty'
+  /** A file is damaged or missing. */
   | 'corrupt'
   /** The engine's binary does not load on this machine. */
   | 'engine-unavailable'
@@ -71,6 +73,7 @@ export type StorageErrorCode =
   /** Any other failure to read or write; see cause. */
   | 'io'
 
+/** Whatever goes wrong in the store; `code` says what, the message what to do about it. */
 export class StorageError extends Error {
   override readonly name = 'StorageError'
   readonly code: StorageErrorCode

@@ -297,6 +297,11 @@ export function slotRange(slot: number): KeyRange {
   return { gte: Buffer.from([slot >>> 8, slot & 0xff]), lt: Buffer.from([(slot + 1) >>> 8, (slot + 1) & 0xff]) }
 }
 
+/** Every row of the store. */
+export function everything(): KeyRange {
+  return { gte: Buffer.from([0]), lt: Buffer.from([0xff, 0xff, 0xff]) }
+}
+
 /** The user's row in the list of all users of this store, which is ordered by name, since slots scatter the accounts. */
 export function userNameKey(user: string): Buffer {
   checkName(user)

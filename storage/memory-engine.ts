@@ -1,7 +1,7 @@
 /** An engine that keeps everything in memory: for tests and simulations, where it also plays a disk that fails. */
 import { BaseEngine } from './base-engine.js'
 import type { Entry, KeyRange, ReadRange } from './engine.js'
-import { OpBatch } from './op-batch.js'
+import type { OpBatch } from './op-batch.js'
 import { OrderedMap } from './ordered-map.js'
 
 export interface MemoryEngineOptions {
@@ -16,7 +16,7 @@ export interface MemoryEngineOptions {
 }
 
 /** Ready at once, nothing to open. Keys and values are copied by a commit; what reads return must not be changed. */
-export class MemoryEngine extends BaseEngine<OpBatch> {
+export class MemoryEngine extends BaseEngine {
   readonly name = 'memory'
   readonly #options: MemoryEngineOptions
   readonly #rows: OrderedMap
@@ -35,10 +35,6 @@ export class MemoryEngine extends BaseEngine<OpBatch> {
   /** Rows stored. */
   get size(): number {
     return this.#rows.size
-  }
-
-  batch(): OpBatch {
-    return new OpBatch()
   }
 
   protected async doCommit(batch: OpBatch): Promise<void> {

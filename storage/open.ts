@@ -1,23 +1,181 @@
-/** The data directory: which engine it holds, in which format, and who has it open. */
+/**
+ * The data directory: which engine it holds, in which format, and who has it open.
+ *
+ *     DIR/store.json            format, engine, id: written last, once the engine's files are there
+ *     DIR/rocksdb/, DIR/leveldb/  the engine's files, with its own LOCK, which dies with its process
+ *     DIR/holder.json           the process that opened it last; only ever used to name it, never trusted
+ */
+import { randomUUID } from 'node:crypto'
+import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import path from 'node:path'
 import { StorageError } from './engine.js'
 import type { Engine } from './engine.js'
+import { everything } from './keyspace.js'
+import { LevelEngine, loadLevel } from './level-engine.js'
+import type { LevelModule } from './level-engine.js'
+import { METADATA_FILE, readMetadata, STORE_FORMAT, writeMetadata } from './metadata.js'
+import type { EngineName, StoreMetadata } from './metadata.js'
+import { loadRocks } from './rocks-binding.js'
+import type { RocksModule } from './rocks-binding.js'
+import { RocksEngine } from './rocks-engine.js'
+import { toStorageError } from './storage-error.js'
+import { COPY_MARK } from './copy.js'
 
-/** The format of keys and rows; a program opens its own and older ones. */
-export const STORE_FORMAT = 1
+const HOLDER_FILE = 'holder.json'
 
 export interface OpenOptions {
-  /** The data directory; made when `create` is set and it is missing. */
+  /** The data directory; made, for its owner alone, when `create` is set and it is missing. */
   readonly directory: string
   /** 'auto': what the directory holds; for a new one RocksDB where its binary loads, otherwise LevelDB. */
-  readonly engine: 'auto' | 'rocksdb' | 'leveldb'
+  readonly engine: 'auto' | EngineName
   /** Whether a directory without a store gets one; otherwise that is refused with 'not-found'. */
   readonly create: boolean
 }
 
+/** How the engines' packages are loaded; tests put others in their place. */
+export interface EngineLoaders {
+  readonly rocksdb: () => Promise<RocksModule>
+  readonly leveldb: () => Promise<LevelModule>
+}
+
+const LOADERS: EngineLoaders = { rocksdb: loadRocks, leveldb: loadLevel }
+
 /**
- * Opens the store of a data directory, which then belongs to this process until `close` (or its death, however it dies).
- * Rejects with a StorageError whose message tells the operator what to do.
+ * Opens the store of a data directory, which then belongs to this process until `close` or its death, however it dies.
+ *
+ * Rejects with a StorageError whose message tells the operator what to do: 'not-found', 'locked', 'wrong-engine', 'newer-format',
+ * 'disk-full', 'read-only', 'corrupt', 'engine-unavailable' or 'io'.
  */
-export function openEngine(options: OpenOptions): Promise<Engine> {
-  return Promise.reject(new StorageError('engine-unavailable', `not yet: ${options.engine}`))
+export async function openEngine(options: OpenOptions, loaders: EngineLoaders = LOADERS): Promise<Engine> {
+  const directory = path.resolve(options.directory)
+  try {
+    const metadata = await readMetadata(directory)
+    if (metadata !== null) return await openExisting(directory, metadata, options.engine, loaders)
+    if (!options.create) return await refuseMissing(directory)
+    return await createStore(directory, options.engine, loaders)
+  } catch (error) {
+    throw toStorageError(error, `cannot open the store in ${directory}`)
+  }
+}
+
+async function openExisting(
+  directory: string, metadata: StoreMetadata, wanted: OpenOptions['engine'], loaders: EngineLoaders,
+): Promise<Engine> {
+  const { engine: name } = metadata
+  if (wanted !== 'auto' && wanted !== name) {
+    throw new StorageError('wrong-engine', `${directory} holds a ${name} store, not ${wanted}; open it with engine "${name}" or ` +
+      `"auto", or copy its data into a new directory`)
+  }
+  if (!await exists(enginePath(directory, name, 'CURRENT'))) {
+    throw new StorageError('corrupt', `${enginePath(directory, name)} lacks its files though ${METADATA_FILE} says that it holds the ` +
+      `store; restore the whole of ${directory} from a backup`)
+  }
+  const engine = await openNamed(directory, name, false, loaders)
+  await closeUnless(engine, async () => {
+    if (await engine.get(COPY_MARK) === undefined) return
+    throw new StorageError('corrupt', `copying into ${directory} was not finished; remove it and copy again`)
+  })
+  return engine
+}
+
+async function createStore(directory: string, wanted: OpenOptions['engine'], loaders: EngineLoaders): Promise<Engine> {
+  const name = wanted === 'auto' ? await preferredEngine(loaders) : wanted
+  for (const other of ['rocksdb', 'leveldb'] as const) {
+    if (other !== name && await exists(enginePath(directory, other, 'CURRENT'))) throw metadataMissing(directory, other)
+  }
+  await mkdir(directory, { recursive: true, mode: 0o700 })
+  const engine = await openNamed(directory, name, true, loaders)
+  await closeUnless(engine, async () => {
+    // Files without metadata are a creation that was interrupted, as long as they are empty.
+    if ((await engine.range({ ...everything(), limit: 1 })).length > 0) throw metadataMissing(directory, name)
+    const metadata = { format: STORE_FORMAT, engine: name, id: randomUUID(), created: new Date().toISOString() }
+    await writeMetadata(directory, metadata)
+    const stored = await readMetadata(directory)
+    // Two processes may create two engines at once, each behind a lock of its own; the last metadata counts.
+    if (stored?.id !== metadata.id) throw new StorageError('locked', `another process has just created a store in ${directory}; try again`)
+  })
+  return engine
+}
+
+async function refuseMissing(directory: string): Promise<never> {
+  for (const name of ['rocksdb', 'leveldb'] as const) {
+    if (await exists(enginePath(directory, name, 'CURRENT'))) throw metadataMissing(directory, name)
+  }
+  throw new StorageError('not-found', `there is no store in ${directory}; start the server with this data directory to create one, or ` +
+    'check the path')
+}
+
+async function openNamed(directory: string, name: EngineName, create: boolean, loaders: EngineLoaders): Promise<Engine> {
+  const files = { create, beforeClose: () => rm(path.join(directory, HOLDER_FILE), { force: true }) }
+  try {
+    const engine = name === 'rocksdb'
+      ? await RocksEngine.open(await loaders.rocksdb(), enginePath(directory, name), files)
+      : await LevelEngine.open(await loaders.leveldb(), enginePath(directory, name), files)
+    // A courtesy to whoever finds the store locked; the lock itself is the engine's.
+    await writeFile(path.join(directory, HOLDER_FILE), JSON.stringify({ pid: process.pid }) + '\n').catch(() => undefined)
+    return engine
+  } catch (cause) {
+    const error = toStorageError(cause, `cannot open the ${name} store in ${directory}`)
+    if (error.code === 'locked') throw new StorageError('locked', await lockedText(directory), { cause })
+    if (error.code !== 'engine-unavailable' || create) throw error
+    throw new StorageError('engine-unavailable', `${directory} holds a ${name} store, which this machine cannot open: install the ` +
+      `optional package of ${name}, or copy the data into a ${name === 'rocksdb' ? 'leveldb' : 'rocksdb'} store on a machine that ` +
+      `can (${error.message})`, { cause })
+  }
+}
+
+async function preferredEngine(loaders: EngineLoaders): Promise<EngineName> {
+  try {
+    await loaders.rocksdb()
+    return 'rocksdb'
+  } catch {
+    return 'leveldb'
+  }
+}
+
+async function lockedText(directory: string): Promise<string> {
+  const pid = await holderPid(directory)
+  const holder = pid === null ? 'another process' : pid === process.pid ? `this process (pid ${pid})` : `the process with pid ${pid}`
+  return `${directory} is in use by ${holder}; stop it first, or use another data directory`
+}
+
+/** The process named by the holder file, if it lives: the file outlives a process that was killed. */
+async function holderPid(directory: string): Promise<number | null> {
+  try {
+    const { pid } = JSON.parse(await readFile(path.join(directory, HOLDER_FILE), 'utf8')) as { pid?: unknown }
+    if (typeof pid !== 'number' || !Number.isSafeInteger(pid) || pid <= 0) return null
+    process.kill(pid, 0)
+    return pid
+  } catch {
+    return null
+  }
+}
+
+function metadataMissing(directory: string, name: EngineName): StorageError {
+  return new StorageError('corrupt', `${directory} has the files of a ${name} store but no ${METADATA_FILE}; restore that file from a ` +
+    `backup, or remove ${enginePath(directory, name)} if its data are not needed`)
+}
+
+/** Runs the check; an engine that fails it is closed again. */
+async function closeUnless(engine: Engine, check: () => Promise<void>): Promise<void> {
+  try {
+    await check()
+  } catch (error) {
+    await engine.close().catch(() => undefined)
+    throw error
+  }
+}
+
+function enginePath(directory: string, name: EngineName, ...rest: string[]): string {
+  return path.join(directory, name, ...rest)
+}
+
+async function exists(file: string): Promise<boolean> {
+  try {
+    await stat(file)
+    return true
+  } catch (error) {
+    if ((error as { code?: unknown }).code === 'ENOENT') return false
+    throw error
+  }
 }

@@ -41,7 +41,7 @@ const BY_CODE: Readonly<Partial<Record<string, StorageErrorCode>>> = {
 function byText(text: string): StorageErrorCode | undefined {
   if (/no space left|disk quota exceeded|SpaceLimit/i.test(text)) return 'disk-full'
   if (/read-only file system|permission denied|operation not permitted/i.test(text)) return 'read-only'
-  if (/lock hold by current process|already held by process|while lock file|\/LOCK:/i.test(text)) return 'locked'
+  if (/lock hold by current process|already held by process|while lock file/i.test(text)) return 'locked'
   if (/corruption|checksum mismatch|bad magic|truncated (record|block)|file is too short/i.test(text)) return 'corrupt'
   return undefined
 }

@@ -1,0 +1,87 @@
+/** The file that says what a data directory holds. */
+import { randomUUID } from 'node:crypto'
+import { open, readFile, rename, rm } from 'node:fs/promises'
+import path from 'node:path'
+import { StorageError } from './engine.js'
+
+/** The format of keys and rows that this program writes; it opens no newer one. */
+export const STORE_FORMAT = 1
+
+export const METADATA_FILE = 'store.json'
+
+export type EngineName = 'rocksdb' | 'leveldb'
+
+export interface StoreMetadata {
+  readonly format: number
+  readonly engine: EngineName
+  /** Random; tells copies of the same directory from others. */
+  readonly id: string
+  /** ISO 8601 */
+  readonly created: string
+}
+
+/** null when there is none; rejects with 'corrupt' or 'newer-format', or with the error of node:fs. */
+export async function readMetadata(directory: string): Promise<StoreMetadata | null> {
+  const file = path.join(directory, METADATA_FILE)
+  let text: string
+  try {
+    text = await readFile(file, 'utf8')
+  } catch (error) {
+    if ((error as { code?: unknown }).code === 'ENOENT') return null
+    throw error
+  }
+  return parseMetadata(text, file)
+}
+
+/** Written whole or not at all, and on stable storage when the promise resolves. */
+export async function writeMetadata(directory: string, metadata: StoreMetadata): Promise<void> {
+  const temporary = path.join(directory, `${METADATA_FILE}.${randomUUID()}.tmp`)
+  try {
+    const file = await open(temporary, 'wx', 0o600)
+    try {
+      await file.writeFile(JSON.stringify(metadata, null, 2) + '\n')
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await rename(temporary, path.join(directory, METADATA_FILE))
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => undefined)
+    throw error
+  }
+  await syncDirectory(directory)
+}
+
+function parseMetadata(text: string, file: string): StoreMetadata {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (cause) {
+    throw damaged(file, cause)
+  }
+  if (typeof value !== 'object' || value === null) throw damaged(file)
+  const { format, engine, id, created } = value as Record<keyof StoreMetadata, unknown>
+  if (typeof format !== 'number' || !Number.isSafeInteger(format) || format < 1) throw damaged(file)
+  // Before anything else is looked at: a newer program may have changed everything else.
+  if (format > STORE_FORMAT) {
+    throw new StorageError('newer-format', `${file} says format ${format}, this program knows formats up to ${STORE_FORMAT}; ` +
+      'use the version that wrote it, or a newer one')
+  }
+  if ((engine !== 'rocksdb' && engine !== 'leveldb') || typeof id !== 'string' || typeof created !== 'string') throw damaged(file)
+  return { format, engine, id, created }
+}
+
+function damaged(file: string, cause?: unknown): StorageError {
+  return new StorageError('corrupt', `${file} is damaged; restore it from a backup`, { cause })
+}
+
+// Without this the new name may be missing after a power cut. Windows has no such call for directories.
+async function syncDirectory(directory: string): Promise<void> {
+  if (process.platform === 'win32') return
+  const handle = await open(directory, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}

@@ -1,0 +1,99 @@
+/**
+ * RocksDB. Point reads are the binding's asynchronous ones; commits, trims and ranges go to two threads, since the binding does them
+ * on the thread that calls. On the event loop a put costs its copy into the batch that is sent over.
+ */
+import { BaseEngine } from './base-engine.js'
+import type { EngineFiles } from './base-engine.js'
+import type { Entry, KeyRange, ReadRange } from './engine.js'
+import type { OpBatch } from './op-batch.js'
+import type { RocksDatabase, RocksModule } from './rocks-binding.js'
+import { packRows, unpackEntries } from './rocks-messages.js'
+import { RocksThread } from './rocks-thread.js'
+
+const INT32_MAX = 0x7fff_ffff
+
+const OPTIONS = {
+  keyEncoding: 'buffer',
+  valueEncoding: 'buffer',
+  passive: true,
+  // Levelled compaction with no compression in the two youngest levels, zstd below. A memtable is a quarter of the budget, six of them
+  // at most before writers wait: 96 MiB.
+  compaction: 'level',
+  memtableMemoryBudget: 64 << 20,
+  compression: true,
+  cacheSize: 64 << 20,
+  // Bodies may be encrypted by the clients: compressing each record of the write-ahead log costs CPU and saves nothing.
+  walCompression: false,
+  // No `infoLogLevel`: then the binding writes no log at all.
+} as const
+
+interface Parts {
+  readonly db: RocksDatabase
+  readonly writer: RocksThread
+  readonly reader: RocksThread
+}
+
+export class RocksEngine extends BaseEngine {
+  readonly name = 'rocksdb'
+  readonly #module: RocksModule
+  readonly #directory: string
+  #parts: Parts
+
+  private constructor(module: RocksModule, directory: string, parts: Parts, beforeClose: EngineFiles['beforeClose']) {
+    super(beforeClose)
+    this.#module = module
+    this.#directory = directory
+    this.#parts = parts
+  }
+
+  /** Opens the database in a directory of its own; rejects with whatever the binding threw, see `toStorageError`. */
+  static async open(module: RocksModule, directory: string, options: EngineFiles): Promise<RocksEngine> {
+    return new RocksEngine(module, directory, await openParts(module, directory, options.create), options.beforeClose)
+  }
+
+  protected async doCommit(batch: OpBatch): Promise<void> {
+    const rows = packRows(batch.keys, batch.values, batch.bytes)
+    await this.#parts.writer.request({ kind: 'commit', rows, count: batch.size }, [rows])
+  }
+
+  protected doGetMany(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
+    return this.#parts.db.getMany(keys)
+  }
+
+  protected async doRange(options: ReadRange): Promise<Entry[]> {
+    const answer = await this.#parts.reader.request({
+      kind: 'range',
+      gte: options.gte,
+      lt: options.lt,
+      reverse: options.reverse === true,
+      limit: Math.min(options.limit, INT32_MAX),
+      bytesMax: Math.max(1, Math.min(options.bytesMax ?? INT32_MAX, INT32_MAX)),
+    })
+    return answer.rows === null ? [] : unpackEntries(answer.rows, answer.count)
+  }
+
+  protected async doTrim(range: KeyRange): Promise<void> {
+    await this.#parts.writer.request({ kind: 'trim', gte: range.gte, lt: range.lt })
+  }
+
+  protected async doOpen(): Promise<void> {
+    this.#parts = await openParts(this.#module, this.#directory, false)
+  }
+
+  protected async doClose(): Promise<void> {
+    await closeParts(this.#parts)
+  }
+}
+
+async function openParts(module: RocksModule, directory: string, create: boolean): Promise<Parts> {
+  const db = new module.RocksLevel(directory, { ...OPTIONS, createIfMissing: create })
+  await db.open()
+  const data = { handle: db.handle }
+  return { db, writer: new RocksThread('store-writer', data), reader: new RocksThread('store-reader', data) }
+}
+
+/** Threads first: they hold the address of the database. */
+async function closeParts(parts: Parts): Promise<void> {
+  await Promise.all([parts.writer.stop(), parts.reader.stop()])
+  await parts.db.close()
+}
