@@ -1,0 +1,63 @@
+'use strict'
+/**
+ * chatd as a peer for benches that compare servers: how to configure and launch it, and the raw client to drive it with. The module
+ * needs a built tree (npx tsc -b) and nothing else.
+ *
+ *     { name, port, driver, setup({ dir, users, port }) → { cmd, args } }     password of a user: 'pw-' + user
+ */
+const { execFileSync } = require('node:child_process')
+const fs = require('node:fs')
+const path = require('node:path')
+const driver = require('./driver.cjs')
+
+const chatd = path.join(__dirname, '..', '..', 'bin', 'chatd')
+/** Another binary than the one that runs the bench: the generator's runtime and the server's are chosen apart. */
+const node = process.env.BENCH_NODE ?? process.execPath
+
+/**
+ * What a bench needs to be other than the defaults: no rates, since one device sends more than a person can; the least SCRAM
+ * iterations, since a first login's cost is that of the chosen count; and nothing counted by address, since all come from one.
+ */
+function configuration({ dir, port, engine }) {
+  return `[data]
+directory = ${JSON.stringify(path.join(dir, 'data'))}
+engine = "${engine}"
+
+[listen]
+urls = ["tcp://127.0.0.1:${port}"]
+
+[admin]
+url = ""
+
+[auth]
+scramIterations = 4096
+failuresBurst = 1000000
+
+[limits]
+connectionsByAddressMax = 10000000
+openingByAddressMax = 10000000
+openTimeoutMs = 60000
+
+[rate]
+messagesPerSecond = 0
+bytesPerSecond = 0
+queriesPerSecond = 0
+
+[log]
+level = "warn"
+`
+}
+
+/** Writes configuration and accounts below `dir`; every user's device starts anew. */
+function setup({ dir, users, port, engine = process.env.BENCH_ENGINE ?? 'auto' }) {
+  const config = path.join(dir, 'chatd.toml')
+  fs.mkdirSync(dir, { recursive: true })
+  fs.writeFileSync(config, configuration({ dir, port, engine }))
+  execFileSync(node, [chatd, 'user', 'import', '--config', config], {
+    input: users.map((user) => `${user} pw-${user}\n`).join(''), stdio: ['pipe', 'ignore', 'inherit'],
+  })
+  driver.forget()
+  return { cmd: node, args: [chatd, 'start', '--config', config] }
+}
+
+module.exports = { name: 'chatd', port: 15322, driver, setup }

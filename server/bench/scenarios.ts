@@ -1,0 +1,325 @@
+/**
+ * The work that is measured, in the same terms as benches of other servers: pairs that talk, storing for absent devices and draining,
+ * idle sessions, bytes on the wire, a kill. Each scenario gets a fresh server and returns the figures of its runs; every one checks
+ * that nothing was lost or doubled, for a fast server that loses messages is not fast.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { client, closeAll, connectAll, idOf, names, open, pool, prepare, text, until } from './load.js'
+import { cpuSeconds, measureStretch, memory, quiet, stealMeter } from './measure.js'
+import type { RawClient } from './raw-client.js'
+import { ServerProcess } from './server-process.js'
+import { type Figures, percentile } from './statistics.js'
+
+export interface Options {
+  /** Length of one measured stretch. */
+  readonly seconds: number
+  readonly runs: number
+  /** Connections of the idle scenario, messages of the others; 0: the scenario's own number. */
+  readonly size: number
+}
+
+export interface Scenario {
+  readonly title: string
+  run(options: Options): Promise<Figures[]>
+}
+
+const PAIRS = 100
+const WINDOW = 32
+const WARM_UP_MS = 2000
+const DRAIN_TIMEOUT_MS = 240_000
+/** After this long without another entry a drain is over, complete or not. */
+const SILENCE_MS = 8000
+
+async function withServer<T>(users: readonly string[], work: (server: ServerProcess) => Promise<T>): Promise<T> {
+  const server = await ServerProcess.start(users)
+  try {
+    return await work(server)
+  } finally {
+    await server.stop()
+  }
+}
+
+async function withPairs(work: (server: ServerProcess, senders: RawClient[], recipients: RawClient[]) => Promise<Figures[]>): Promise<Figures[]> {
+  const users = names(1, 2 * PAIRS)
+  return withServer(users, async (server) => {
+    await prepare(server.port, users)
+    const senders = await connectAll(server.port, users.slice(0, PAIRS))
+    const recipients = await connectAll(server.port, users.slice(PAIRS))
+    const figures = await work(server, senders, recipients)
+    await closeAll([...senders, ...recipients])
+    return figures
+  })
+}
+
+/** Every sender has WINDOW messages whose delivered receipt it has not got; a receipt sends the next. */
+async function online({ seconds, runs }: Options): Promise<Figures[]> {
+  return withPairs(async (server, senders, recipients) => {
+    let sent = 0
+    let delivered = 0
+    let confirmed = 0
+    let running = true
+    const sendOne = (at: number): void => {
+      if (running) senders[at]!.send(recipients[at]!.user, text(sent), sent++)
+    }
+    for (const recipient of recipients) recipient.onDelivery(() => { delivered++ })
+    senders.forEach((sender, at) => { sender.onReceipt(() => { confirmed++; sendOne(at) }) })
+    for (let n = 0; n < WINDOW; n++) for (let at = 0; at < PAIRS; at++) sendOne(at)
+    await sleep(WARM_UP_MS)
+    const figures: Figures[] = []
+    for (let run = 0; run < runs; run++) {
+      const before = confirmed
+      const end = measureStretch(server.pid)
+      await sleep(seconds * 1000)
+      figures.push({ ...end(confirmed - before) })
+    }
+    running = false
+    await until(() => confirmed === sent, 10_000)
+    return figures.map((figure) => ({ ...figure, lost: sent - delivered, unconfirmed: sent - confirmed }))
+  })
+}
+
+const RATE_PER_SECOND = 2000
+
+/** Messages offered at a fixed rate, whatever the server does: what one costs and how long it takes when there is little to batch. */
+async function latency({ seconds, runs }: Options): Promise<Figures[]> {
+  return withPairs(async (server, senders, recipients) => {
+    const sentAt = new Float64Array(RATE_PER_SECOND * (seconds * runs + 10))
+    let sent = 0
+    let deliveries: number[] = []
+    let receipts: number[] = []
+    for (const recipient of recipients) recipient.onDelivery((_, received) => { deliveries.push(performance.now() - sentAt[idOf(received)]!) })
+    for (const sender of senders) sender.onReceipt((id) => { receipts.push(performance.now() - sentAt[id]!) })
+    const drive = async (count: number): Promise<void> => {
+      const startMs = performance.now()
+      for (let n = 0; n < count;) {
+        const due = Math.min(count, Math.floor((performance.now() - startMs) * RATE_PER_SECOND / 1000) + 1)
+        for (; n < due; n++, sent++) {
+          sentAt[sent] = performance.now()
+          senders[sent % PAIRS]!.send(recipients[sent % PAIRS]!.user, text(sent), sent)
+        }
+        await sleep(1)
+      }
+    }
+    await drive(RATE_PER_SECOND * WARM_UP_MS / 1000)
+    await sleep(500)
+    const figures: Figures[] = []
+    for (let run = 0; run < runs; run++) {
+      deliveries = []
+      receipts = []
+      const count = RATE_PER_SECOND * seconds
+      const end = measureStretch(server.pid)
+      await drive(count)
+      await until(() => receipts.length >= count && deliveries.length >= count, 3000)
+      const stretch = end(count)
+      const [delivery, receipt] = [Float64Array.from(deliveries).sort(), Float64Array.from(receipts).sort()]
+      figures.push({
+        ...stretch,
+        p50Ms: percentile(delivery, 0.5), p99Ms: percentile(delivery, 0.99), maxMs: percentile(delivery, 1),
+        receiptP50Ms: percentile(receipt, 0.5), receiptP99Ms: percentile(receipt, 0.99),
+        missing: count - deliveries.length,
+      })
+    }
+    return figures
+  })
+}
+
+/** Sends `total` messages, each sender to its recipient with WINDOW without an ack; resolves when all are acked. */
+async function store(senders: readonly RawClient[], recipients: readonly string[], total: number): Promise<number> {
+  const share = total / senders.length
+  const sent = new Array<number>(senders.length).fill(0)
+  let acked = 0
+  const sendOne = (at: number): void => {
+    const id = at * share + sent[at]!++
+    senders[at]!.send(recipients[at]!, text(id), id)
+  }
+  senders.forEach((sender, at) => {
+    sender.onAccepted(() => {
+      acked++
+      if (sent[at]! < share) sendOne(at)
+    })
+  })
+  for (let n = 0; n < Math.min(WINDOW, share); n++) for (let at = 0; at < senders.length; at++) sendOne(at)
+  await until(() => acked >= total, DRAIN_TIMEOUT_MS)
+  return acked
+}
+
+interface Drained {
+  readonly got: number
+  readonly doubled: number
+  readonly seconds: number
+}
+
+/** Connects every recipient and takes what waits for it. */
+async function drain(port: number, recipients: readonly string[], total: number): Promise<Drained> {
+  const seen = new Uint8Array(total)
+  let got = 0
+  let doubled = 0
+  const startMs = performance.now()
+  let lastMs = startMs
+  const clients = await pool(recipients, async (user, at) => {
+    const one = client(port, at)
+    one.onDelivery((_, received) => {
+      const id = idOf(received)
+      lastMs = performance.now()
+      if (seen[id] === 1) doubled++
+      else {
+        seen[id] = 1
+        got++
+      }
+    })
+    await open(one, user)
+    return one
+  }, 100)
+  await until(() => got >= total || performance.now() - lastMs > SILENCE_MS, DRAIN_TIMEOUT_MS)
+  await sleep(300) // a doubled entry would come now, and the last cursors go out
+  await closeAll(clients)
+  return { got, doubled, seconds: (lastMs - startMs) / 1000 }
+}
+
+const perUnit = (before: number | null, after: number | null, units: number): number | null =>
+  before === null || after === null ? null : (after - before) * 1e6 / units
+
+async function offline({ runs, size }: Options): Promise<Figures[]> {
+  const total = size === 0 ? 20_000 : Math.ceil(size / PAIRS) * PAIRS
+  const users = names(1, 2 * PAIRS)
+  return withServer(users, async (server) => {
+    await prepare(server.port, users)
+    const senders = await connectAll(server.port, users.slice(0, PAIRS))
+    const recipients = users.slice(PAIRS)
+    const figures: Figures[] = []
+    for (let run = 0; run < runs; run++) {
+      await quiet(server.pid)
+      const steal = stealMeter()
+      const cpuStart = cpuSeconds(server.pid)
+      const startMs = performance.now()
+      const acked = await store(senders, recipients, total)
+      const storeSeconds = (performance.now() - startMs) / 1000
+      const cpuStored = await quiet(server.pid)
+      const drained = await drain(server.port, recipients, total)
+      const cpuDrained = await quiet(server.pid)
+      figures.push({
+        storedPerSecond: acked / storeSeconds, storeCpuUs: perUnit(cpuStart, cpuStored, total),
+        drainedPerSecond: drained.got / drained.seconds, drainCpuUs: perUnit(cpuStored, cpuDrained, total),
+        lost: acked - drained.got, doubled: drained.doubled, stealPct: steal(),
+      })
+    }
+    await closeAll(senders)
+    return figures
+  })
+}
+
+/** Stores until all is acked, kills the server at once, starts it again and counts what is left. */
+async function crash({ runs, size }: Options): Promise<Figures[]> {
+  const total = size === 0 ? 20_000 : Math.ceil(size / PAIRS) * PAIRS
+  const users = names(1, 2 * PAIRS)
+  const figures: Figures[] = []
+  for (let run = 0; run < runs; run++) {
+    figures.push(await withServer(users, async (server) => {
+      await prepare(server.port, users)
+      const senders = await connectAll(server.port, users.slice(0, PAIRS))
+      const acked = await store(senders, users.slice(PAIRS), total)
+      for (const sender of senders) sender.fail = () => { /* the end is expected */ }
+      await server.kill()
+      for (const sender of senders) sender.drop()
+      const startMs = performance.now()
+      await server.restart()
+      const restartMs = performance.now() - startMs
+      const { got, doubled } = await drain(server.port, users.slice(PAIRS), total)
+      return { acked, lost: acked - got, doubled, restartMs }
+    }))
+  }
+  return figures
+}
+
+/** A wave of devices that come back with their tokens, then all of them idle. */
+async function idle({ runs, size }: Options): Promise<Figures[]> {
+  const count = size === 0 ? 10_000 : size
+  const users = names(1, count)
+  const figures: Figures[] = []
+  for (let run = 0; run < runs; run++) figures.push(await withServer(users, async (server) => idleOnce(server, users)))
+  return figures
+}
+
+async function idleOnce(server: ServerProcess, users: readonly string[]): Promise<Figures> {
+  const count = users.length
+  await prepare(server.port, users)
+  await quiet(server.pid)
+  await sleep(1000)
+  const before = memory(server.pid)
+  const cpuBefore = cpuSeconds(server.pid)
+  const wave = measureStretch(server.pid)
+  const clients = await connectAll(server.port, users, PAIRS)
+  const { perSecond, generatorCores, stealPct } = wave(count)
+  const cpuAfter = await quiet(server.pid, 30_000)
+  await sleep(5000)
+  const cpuIdle = cpuSeconds(server.pid)
+  await sleep(10_000)
+  const cpuIdleEnd = cpuSeconds(server.pid)
+  const after = memory(server.pid)
+  const alive = clients.filter((one) => !one.sock.destroyed).length
+  await closeAll(clients)
+  return {
+    connections: count, ended: count - alive, loginsPerSecond: perSecond, loginCpuUs: perUnit(cpuBefore, cpuAfter, count),
+    pssKBPerConnection: before === null || after === null ? null : (after.pssBytes - before.pssBytes) / count / 1000,
+    rssKBPerConnection: before === null || after === null ? null : (after.rssBytes - before.rssBytes) / count / 1000,
+    totalPssMB: after === null ? null : after.pssBytes / 1e6,
+    idleCorePct: cpuIdle === null || cpuIdleEnd === null ? null : (cpuIdleEnd - cpuIdle) * 10,
+    generatorCores, stealPct,
+  }
+}
+
+/** Devices come and go with their tokens: what one return costs, its leaving included. */
+async function login({ seconds, runs }: Options): Promise<Figures[]> {
+  const users = names(1, 1000)
+  return withServer(users, async (server) => {
+    await prepare(server.port, users)
+    const wave = async (): Promise<void> => { await closeAll(await connectAll(server.port, users, PAIRS)) }
+    await wave()
+    const figures: Figures[] = []
+    for (let run = 0; run < runs; run++) {
+      await quiet(server.pid)
+      const end = measureStretch(server.pid)
+      let logins = 0
+      for (const endMs = performance.now() + seconds * 1000; performance.now() < endMs; logins += users.length) await wave()
+      figures.push({ ...end(logins) })
+    }
+    return figures
+  })
+}
+
+/** TCP payload of one message at a time, both clients, both directions, acks and receipts included. */
+async function bytes({ size }: Options): Promise<Figures[]> {
+  const count = size === 0 ? 200 : size
+  const users = names(1, 2)
+  return withServer(users, async (server) => {
+    await prepare(server.port, users)
+    const [sender, recipient] = await connectAll(server.port, users) as [RawClient, RawClient]
+    let confirmed = 0
+    sender.onReceipt(() => { confirmed++ })
+    const sendOne = async (id: number): Promise<void> => {
+      const goal = confirmed + 1
+      sender.send(recipient.user, text(id), id)
+      await until(() => confirmed >= goal, 2000)
+    }
+    for (let id = 0; id < 20; id++) await sendOne(id)
+    await sleep(1100) // longer than a device may hold an acknowledgement back: start and end with none pending
+    const read = (): number[] => [sender.bytesOut, sender.bytesIn, recipient.bytesIn, recipient.bytesOut]
+    const before = read()
+    for (let id = 20; id < 20 + count; id++) await sendOne(id)
+    await sleep(1100)
+    const [senderUp, senderDown, recipientDown, recipientUp] = read().map((value, at) => (value - before[at]!) / count) as [number, number, number, number]
+    await closeAll([sender, recipient])
+    return [{ senderUp, senderDown, recipientDown, recipientUp, total: senderUp + senderDown + recipientDown + recipientUp, messages: count }]
+  })
+}
+
+/** In the order in which they run; those that measure CPU come before those that fill the disk. */
+export const scenarios: Readonly<Record<string, Scenario>> = {
+  bytes: { title: 'bytes for one message of 100 characters', run: bytes },
+  online: { title: `1:1 online with delivered receipt, ${String(PAIRS)} pairs, ${String(WINDOW)} in flight`, run: online },
+  latency: { title: `1:1 online, offered at ${String(RATE_PER_SECOND)}/s`, run: latency },
+  offline: { title: 'store for absent devices, then drain, logins included', run: offline },
+  login: { title: 'return of a device with a token', run: login },
+  idle: { title: 'idle sessions', run: idle },
+  crash: { title: 'SIGKILL after the last ack', run: crash },
+}
