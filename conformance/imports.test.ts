@@ -43,6 +43,13 @@ function mayUseNode(file: string): boolean {
   return file.startsWith('protocol/client/') && /(^|[-.])node([-.]|$)/.test(posix.basename(file, '.ts'))
 }
 
+/** The shard core is deterministic: no sockets, no disk but through the engine it is given, no threads. */
+function isOutsideShardCore(file: string, specifier: string): boolean {
+  if (!file.startsWith('server/shard/') || isTest(file)) return false
+  if (!specifier.startsWith('.')) return specifier !== 'node:crypto' && specifier !== 'node:assert/strict'
+  return !/^(server\/(shard|router)|storage|protocol)\//.test(posix.join(posix.dirname(file), specifier))
+}
+
 /** Every module a source names: static, type-only, dynamic and re-exported imports, and workers by URL. */
 function importsOf(text: string): string[] {
   const found = ts.preProcessFile(text, true, true).importedFiles.map((imported) => imported.fileName)
@@ -57,6 +64,7 @@ function packageOf(specifier: string): string {
 /** What is wrong with one import, or null. `file` is relative to the root, with slashes. */
 function judge(file: string, specifier: string): string | null {
   const folder = file.slice(0, file.indexOf('/'))
+  if (isOutsideShardCore(file, specifier)) return `is shard core and may not import ${specifier}`
   if (specifier.startsWith('.')) {
     const target = posix.join(posix.dirname(file), specifier)
     return allowedFolders[folder]?.some((allowed) => target.startsWith(allowed)) === true ? null : `may not import ${target}`
@@ -109,6 +117,8 @@ test('planted violations of the table are found', () => {
     ['server/planted.ts', `new Worker(new ${urlName}('../bin/worker.js', import.meta.url))`, 'may not import bin/worker.js'],
     ['server/planted.ts', "import 'fast-check'", 'imports fast-check, which is not a runtime dependency'],
     ['server/planted.ts', "import 'fs'", 'imports fs without node:'],
+    ['server/shard/planted.ts', "import 'node:fs'", 'is shard core and may not import node:fs'],
+    ['server/shard/planted.ts', "import '../connection/connection.js'", 'is shard core and may not import ../connection/connection.js'],
     ['conformance/planted.ts', "import '../protocol/codec.js'", 'may not import protocol/codec.js'],
     ['conformance/planted.test.ts', "import '../server/run.js'", 'may not import server/run.js'],
     ['bin/planted.ts', "import 'chatd/client'", 'imports its own package by name, which hides the folder'],
