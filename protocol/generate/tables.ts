@@ -36,8 +36,10 @@ function frameTables(registry: RegistryFile): string[] {
     'export interface FieldInfo {',
     '  readonly name: string',
     '  readonly type: FieldType',
-    '  /** Name of the attribute in the XML form. */',
+    '  /** Name of the attribute or child in the XML form. */',
     '  readonly xml: string',
+    '  /** Names of the values of an enumerated field. */',
+    '  readonly values: Readonly<Record<string, number>> | null',
     '}\n',
     'export interface FrameInfo {',
     '  readonly type: number',
@@ -63,8 +65,10 @@ function frameTables(registry: RegistryFile): string[] {
 }
 
 function frameInfo(frame: FrameSpec): string {
-  const fields = frame.fields.map((field) =>
-    `\n      { name: ${quote(field.name)}, type: ${quote(field.type)}, xml: ${quote(field.xml ?? field.name)} },`)
+  const fields = frame.fields.map((field) => {
+    const values = field.values ? object(Object.entries(field.values)) : 'null'
+    return `\n      { name: ${quote(field.name)}, type: ${quote(field.type)}, xml: ${quote(field.xml ?? field.name)}, values: ${values} },`
+  })
   return `{
     type: ${frame.type},
     name: ${quote(frame.name)},

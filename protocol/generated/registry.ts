@@ -132,8 +132,10 @@ export type FieldType = 'uint' | 'int' | 'time' | 'string' | 'bytes' | 'text' | 
 export interface FieldInfo {
   readonly name: string
   readonly type: FieldType
-  /** Name of the attribute in the XML form. */
+  /** Name of the attribute or child in the XML form. */
   readonly xml: string
+  /** Names of the values of an enumerated field. */
+  readonly values: Readonly<Record<string, number>> | null
 }
 
 export interface FrameInfo {
@@ -162,8 +164,8 @@ export const FRAMES: ReadonlyMap<number, FrameInfo> = new Map<number, FrameInfo>
     entry: false,
     xml: 'hello',
     fields: [
-      { name: 'versions', type: 'uint[]', xml: 'versions' },
-      { name: 'agent', type: 'string', xml: 'agent' },
+      { name: 'versions', type: 'uint[]', xml: 'version', values: null },
+      { name: 'agent', type: 'string', xml: 'agent', values: null },
     ],
   }],
   [4, {
@@ -175,11 +177,11 @@ export const FRAMES: ReadonlyMap<number, FrameInfo> = new Map<number, FrameInfo>
     entry: false,
     xml: 'features',
     fields: [
-      { name: 'version', type: 'uint', xml: 'version' },
-      { name: 'mechanisms', type: 'string[]', xml: 'mechanisms' },
-      { name: 'channelBindings', type: 'string[]', xml: 'channelBindings' },
-      { name: 'openFrameBytesMax', type: 'uint', xml: 'openFrameBytesMax' },
-      { name: 'openTimeoutMs', type: 'uint', xml: 'openTimeoutMs' },
+      { name: 'version', type: 'uint', xml: 'version', values: null },
+      { name: 'mechanisms', type: 'string[]', xml: 'mechanism', values: null },
+      { name: 'channelBindings', type: 'string[]', xml: 'channelBinding', values: null },
+      { name: 'openFrameBytesMax', type: 'uint', xml: 'openFrameBytesMax', values: null },
+      { name: 'openTimeoutMs', type: 'uint', xml: 'openTimeoutMs', values: null },
     ],
   }],
   [6, {
@@ -191,8 +193,8 @@ export const FRAMES: ReadonlyMap<number, FrameInfo> = new Map<number, FrameInfo>
     entry: false,
     xml: 'auth',
     fields: [
-      { name: 'mechanism', type: 'string', xml: 'mechanism' },
-      { name: 'data', type: 'bytes', xml: 'data' },
+      { name: 'mechanism', type: 'string', xml: 'mechanism', values: null },
+      { name: 'data', type: 'bytes', xml: 'data', values: null },
     ],
   }],
   [8, {
@@ -204,7 +206,7 @@ export const FRAMES: ReadonlyMap<number, FrameInfo> = new Map<number, FrameInfo>
     entry: false,
     xml: 'challenge',
     fields: [
-      { name: 'data', type: 'bytes', xml: 'data' },
+      { name: 'data', type: 'bytes', xml: 'data', values: null },
     ],
   }],
   [10, {
@@ -216,7 +218,7 @@ export const FRAMES: ReadonlyMap<number, FrameInfo> = new Map<number, FrameInfo>
     entry: false,
     xml: 'response',
     fields: [
-      { name: 'data', type: 'bytes', xml: 'data' },
+      { name: 'data', type: 'bytes', xml: 'data', values: null },
     ],
   }],
   [12, {
@@ -228,8 +230,8 @@ export const FRAMES: ReadonlyMap<number, FrameInfo> = new Map<number, FrameInfo>
     entry: false,
     xml: 'authenticated',
     fields: [
-      { name: 'user', type: 'string', xml: 'user' },
-      { name: 'data', type: 'bytes', xml: 'data' },
+      { name: 'user', type: 'string', xml: 'user', values: null },
+      { name: 'data', type: 'bytes', xml: 'data', values: null },
     ],
   }],
   [14, {
@@ -241,12 +243,12 @@ export const FRAMES: ReadonlyMap<number, FrameInfo> = new Map<number, FrameInfo>
     entry: false,
     xml: 'bind',
     fields: [
-      { name: 'device', type: 'string', xml: 'device' },
-      { name: 'deviceName', type: 'string', xml: 'deviceName' },
-      { name: 'queueEpoch', type: 'uint', xml: 'queueEpoch' },
-      { name: 'cursor', type: 'uint', xml: 'cursor' },
-      { name: 'outboxEpoch', type: 'uint', xml: 'outboxEpoch' },
-      { name: 'window', type: 'uint', xml: 'window' },
+      { name: 'device', type: 'string', xml: 'device', values: null },
+      { name: 'deviceName', type: 'string', xml: 'deviceName', values: null },
+      { name: 'queueEpoch', type: 'uint', xml: 'queueEpoch', values: null },
+      { name: 'cursor', type: 'uint', xml: 'cursor', values: null },
+      { name: 'outboxEpoch', type: 'uint', xml: 'outboxEpoch', values: null },
+      { name: 'window', type: 'uint', xml: 'window', values: null },
     ],
   }],
   [16, {
@@ -258,18 +260,18 @@ export const FRAMES: ReadonlyMap<number, FrameInfo> = new Map<number, FrameInfo>
     entry: false,
     xml: 'welcome',
     fields: [
-      { name: 'session', type: 'string', xml: 'session' },
-      { name: 'time', type: 'time', xml: 'time' },
-      { name: 'resume', type: 'uint', xml: 'resume' },
-      { name: 'queueEpoch', type: 'uint', xml: 'queueEpoch' },
-      { name: 'cursor', type: 'uint', xml: 'cursor' },
-      { name: 'pending', type: 'uint', xml: 'pending' },
-      { name: 'outboxEpoch', type: 'uint', xml: 'outboxEpoch' },
-      { name: 'window', type: 'uint', xml: 'window' },
-      { name: 'unacknowledgedMax', type: 'uint', xml: 'unacknowledgedMax' },
-      { name: 'frameBytesMax', type: 'uint', xml: 'frameBytesMax' },
-      { name: 'keepAliveMs', type: 'uint', xml: 'keepAliveMs' },
-      { name: 'token', type: 'bytes', xml: 'token' },
+      { name: 'session', type: 'string', xml: 'session', values: null },
+      { name: 'time', type: 'time', xml: 'time', values: null },
+      { name: 'resume', type: 'uint', xml: 'resume', values: { fresh: 0, resumed: 1, tooOld: 2 } },
+      { name: 'queueEpoch', type: 'uint', xml: 'queueEpoch', values: null },
+      { name: 'cursor', type: 'uint', xml: 'cursor', values: null },
+      { name: 'pending', type: 'uint', xml: 'pending', values: null },
+      { name: 'outboxEpoch', type: 'uint', xml: 'outboxEpoch', values: null },
+      { name: 'window', type: 'uint', xml: 'window', values: null },
+      { name: 'unacknowledgedMax', type: 'uint', xml: 'unacknowledgedMax', values: null },
+      { name: 'frameBytesMax', type: 'uint', xml: 'frameBytesMax', values: null },
+      { name: 'keepAliveMs', type: 'uint', xml: 'keepAliveMs', values: null },
+      { name: 'token', type: 'bytes', xml: 'token', values: null },
     ],
   }],
   [18, {
@@ -281,9 +283,9 @@ export const FRAMES: ReadonlyMap<number, FrameInfo> = new Map<number, FrameInfo>
     entry: false,
     xml: 'message',
     fields: [
-      { name: 'clientId', type: 'uint', xml: 'clientId' },
-      { name: 'to', type: 'string', xml: 'to' },
-      { name: 'text', type: 'text', xml: 'text' },
+      { name: 'clientId', type: 'uint', xml: 'id', values: null },
+      { name: 'to', type: 'string', xml: 'to', values: null },
+      { name: 'text', type: 'text', xml: 'text', values: null },
     ],
   }],
   [20, {
@@ -295,9 +297,9 @@ export const FRAMES: ReadonlyMap<number, FrameInfo> = new Map<number, FrameInfo>
     entry: false,
     xml: 'ack',
     fields: [
-      { name: 'clientId', type: 'uint', xml: 'clientId' },
-      { name: 'seq', type: 'uint', xml: 'seq' },
-      { name: 'timeOffset', type: 'int', xml: 'timeOffset' },
+      { name: 'clientId', type: 'uint', xml: 'id', values: null },
+      { name: 'seq', type: 'uint', xml: 'seq', values: null },
+      { name: 'timeOffset', type: 'int', xml: 'timeOffset', values: null },
     ],
   }],
   [22, {
@@ -309,10 +311,10 @@ export const FRAMES: ReadonlyMap<number, FrameInfo> = new Map<number, FrameInfo>
     entry: false,
     xml: 'refuse',
     fields: [
-      { name: 'clientId', type: 'uint', xml: 'clientId' },
-      { name: 'error', type: 'uint', xml: 'error' },
-      { name: 'retryAfterMs', type: 'uint', xml: 'retryAfterMs' },
-      { name: 'reason', type: 'string', xml: 'reason' },
+      { name: 'clientId', type: 'uint', xml: 'id', values: null },
+      { name: 'error', type: 'uint', xml: 'error', values: null },
+      { name: 'retryAfterMs', type: 'uint', xml: 'retryAfterMs', values: null },
+      { name: 'reason', type: 'string', xml: 'reason', values: null },
     ],
   }],
   [24, {
@@ -324,11 +326,11 @@ export const FRAMES: ReadonlyMap<number, FrameInfo> = new Map<number, FrameInfo>
     entry: true,
     xml: 'message',
     fields: [
-      { name: 'index', type: 'uint', xml: 'index' },
-      { name: 'conversation', type: 'string', xml: 'from' },
-      { name: 'seq', type: 'uint', xml: 'seq' },
-      { name: 'time', type: 'time', xml: 'time' },
-      { name: 'text', type: 'text', xml: 'text' },
+      { name: 'index', type: 'uint', xml: 'index', values: null },
+      { name: 'conversation', type: 'string', xml: 'from', values: null },
+      { name: 'seq', type: 'uint', xml: 'seq', values: null },
+      { name: 'time', type: 'time', xml: 'time', values: null },
+      { name: 'text', type: 'text', xml: 'text', values: null },
     ],
   }],
   [26, {
@@ -340,12 +342,12 @@ export const FRAMES: ReadonlyMap<number, FrameInfo> = new Map<number, FrameInfo>
     entry: true,
     xml: 'message',
     fields: [
-      { name: 'index', type: 'uint', xml: 'index' },
-      { name: 'conversation', type: 'string', xml: 'conversation' },
-      { name: 'from', type: 'string', xml: 'from' },
-      { name: 'seq', type: 'uint', xml: 'seq' },
-      { name: 'time', type: 'time', xml: 'time' },
-      { name: 'text', type: 'text', xml: 'text' },
+      { name: 'index', type: 'uint', xml: 'index', values: null },
+      { name: 'conversation', type: 'string', xml: 'conversation', values: null },
+      { name: 'from', type: 'string', xml: 'from', values: null },
+      { name: 'seq', type: 'uint', xml: 'seq', values: null },
+      { name: 'time', type: 'time', xml: 'time', values: null },
+      { name: 'text', type: 'text', xml: 'text', values: null },
     ],
   }],
   [28, {
@@ -357,11 +359,11 @@ export const FRAMES: ReadonlyMap<number, FrameInfo> = new Map<number, FrameInfo>
     entry: true,
     xml: 'receipt',
     fields: [
-      { name: 'index', type: 'uint', xml: 'index' },
-      { name: 'conversation', type: 'string', xml: 'conversation' },
-      { name: 'member', type: 'string', xml: 'from' },
-      { name: 'mark', type: 'uint', xml: 'mark' },
-      { name: 'seq', type: 'uint', xml: 'seq' },
+      { name: 'index', type: 'uint', xml: 'index', values: null },
+      { name: 'conversation', type: 'string', xml: 'conversation', values: null },
+      { name: 'member', type: 'string', xml: 'from', values: null },
+      { name: 'mark', type: 'uint', xml: 'mark', values: { delivered: 1, read: 2 } },
+      { name: 'seq', type: 'uint', xml: 'seq', values: null },
     ],
   }],
   [30, {
@@ -373,7 +375,7 @@ export const FRAMES: ReadonlyMap<number, FrameInfo> = new Map<number, FrameInfo>
     entry: true,
     xml: 'skip',
     fields: [
-      { name: 'index', type: 'uint', xml: 'index' },
+      { name: 'index', type: 'uint', xml: 'index', values: null },
     ],
   }],
   [32, {
@@ -385,7 +387,7 @@ export const FRAMES: ReadonlyMap<number, FrameInfo> = new Map<number, FrameInfo>
     entry: false,
     xml: 'done',
     fields: [
-      { name: 'index', type: 'uint', xml: 'index' },
+      { name: 'index', type: 'uint', xml: 'index', values: null },
     ],
   }],
   [34, {
@@ -397,7 +399,7 @@ export const FRAMES: ReadonlyMap<number, FrameInfo> = new Map<number, FrameInfo>
     entry: false,
     xml: 'cursor',
     fields: [
-      { name: 'index', type: 'uint', xml: 'index' },
+      { name: 'index', type: 'uint', xml: 'index', values: null },
     ],
   }],
   [36, {
@@ -409,10 +411,10 @@ export const FRAMES: ReadonlyMap<number, FrameInfo> = new Map<number, FrameInfo>
     entry: false,
     xml: 'mark',
     fields: [
-      { name: 'clientId', type: 'uint', xml: 'clientId' },
-      { name: 'conversation', type: 'string', xml: 'conversation' },
-      { name: 'mark', type: 'uint', xml: 'mark' },
-      { name: 'seq', type: 'uint', xml: 'seq' },
+      { name: 'clientId', type: 'uint', xml: 'id', values: null },
+      { name: 'conversation', type: 'string', xml: 'conversation', values: null },
+      { name: 'mark', type: 'uint', xml: 'mark', values: { read: 2 } },
+      { name: 'seq', type: 'uint', xml: 'seq', values: null },
     ],
   }],
   [38, {
@@ -424,8 +426,8 @@ export const FRAMES: ReadonlyMap<number, FrameInfo> = new Map<number, FrameInfo>
     entry: false,
     xml: 'iq',
     fields: [
-      { name: 'id', type: 'uint', xml: 'id' },
-      { name: 'element', type: 'element', xml: 'element' },
+      { name: 'id', type: 'uint', xml: 'id', values: null },
+      { name: 'element', type: 'element', xml: 'element', values: null },
     ],
   }],
   [40, {
@@ -437,8 +439,8 @@ export const FRAMES: ReadonlyMap<number, FrameInfo> = new Map<number, FrameInfo>
     entry: false,
     xml: 'iq',
     fields: [
-      { name: 'id', type: 'uint', xml: 'id' },
-      { name: 'element', type: 'element', xml: 'element' },
+      { name: 'id', type: 'uint', xml: 'id', values: null },
+      { name: 'element', type: 'element', xml: 'element', values: null },
     ],
   }],
   [42, {
@@ -450,10 +452,10 @@ export const FRAMES: ReadonlyMap<number, FrameInfo> = new Map<number, FrameInfo>
     entry: false,
     xml: 'iq',
     fields: [
-      { name: 'id', type: 'uint', xml: 'id' },
-      { name: 'error', type: 'uint', xml: 'error' },
-      { name: 'retryAfterMs', type: 'uint', xml: 'retryAfterMs' },
-      { name: 'reason', type: 'string', xml: 'reason' },
+      { name: 'id', type: 'uint', xml: 'id', values: null },
+      { name: 'error', type: 'uint', xml: 'error', values: null },
+      { name: 'retryAfterMs', type: 'uint', xml: 'retryAfterMs', values: null },
+      { name: 'reason', type: 'string', xml: 'reason', values: null },
     ],
   }],
   [44, {
@@ -465,7 +467,7 @@ export const FRAMES: ReadonlyMap<number, FrameInfo> = new Map<number, FrameInfo>
     entry: false,
     xml: 'ping',
     fields: [
-      { name: 'nonce', type: 'uint', xml: 'nonce' },
+      { name: 'nonce', type: 'uint', xml: 'nonce', values: null },
     ],
   }],
   [46, {
@@ -477,7 +479,7 @@ export const FRAMES: ReadonlyMap<number, FrameInfo> = new Map<number, FrameInfo>
     entry: false,
     xml: 'pong',
     fields: [
-      { name: 'nonce', type: 'uint', xml: 'nonce' },
+      { name: 'nonce', type: 'uint', xml: 'nonce', values: null },
     ],
   }],
   [48, {
@@ -489,10 +491,10 @@ export const FRAMES: ReadonlyMap<number, FrameInfo> = new Map<number, FrameInfo>
     entry: false,
     xml: 'close',
     fields: [
-      { name: 'error', type: 'uint', xml: 'error' },
-      { name: 'retryAfterMs', type: 'uint', xml: 'retryAfterMs' },
-      { name: 'host', type: 'string', xml: 'host' },
-      { name: 'reason', type: 'string', xml: 'reason' },
+      { name: 'error', type: 'uint', xml: 'error', values: null },
+      { name: 'retryAfterMs', type: 'uint', xml: 'retryAfterMs', values: null },
+      { name: 'host', type: 'string', xml: 'host', values: null },
+      { name: 'reason', type: 'string', xml: 'reason', values: null },
     ],
   }],
 ])
