@@ -13,6 +13,8 @@ export interface EngineFiles {
   readonly create: boolean
   /** Called by `close` when all work is done and the engine still holds its lock. */
   readonly beforeClose?: (() => Promise<void>) | undefined
+  /** Called by `close` at the very end, whether closing failed or not. */
+  readonly afterClose?: (() => void) | undefined
 }
 
 const STATE_OPEN = 0
@@ -31,10 +33,10 @@ export abstract class BaseEngine implements Engine {
   #closing: Promise<void> | null = null
   #pending = 0
   #whenIdle: (() => void) | null = null
-  readonly #beforeClose: EngineFiles['beforeClose']
+  readonly #hooks: Omit<EngineFiles, 'create'>
 
-  constructor(beforeClose?: EngineFiles['beforeClose']) {
-    this.#beforeClose = beforeClose
+  constructor(hooks: Omit<EngineFiles, 'create'> = {}) {
+    this.#hooks = hooks
   }
 
   batch(): OpBatch {
@@ -139,10 +141,12 @@ export abstract class BaseEngine implements Engine {
     this.#state = STATE_CLOSED
     await this.#idle()
     try {
-      await this.#beforeClose?.()
+      await this.#hooks.beforeClose?.()
       if (isUp) await this.doClose()
     } catch (error) {
       throw toStorageError(error, 'the store could not be closed')
+    } finally {
+      this.#hooks.afterClose?.()
     }
   }
 

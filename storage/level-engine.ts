@@ -40,16 +40,16 @@ export class LevelEngine extends BaseEngine {
   readonly #directory: string
   #db: Database
 
-  private constructor(module: LevelModule, directory: string, db: Database, beforeClose: EngineFiles['beforeClose']) {
-    super(beforeClose)
+  private constructor(module: LevelModule, directory: string, db: Database, files: EngineFiles) {
+    super(files)
     this.#module = module
     this.#directory = directory
     this.#db = db
   }
 
   /** Opens the database in a directory of its own; rejects with whatever the binding threw, see `toStorageError`. */
-  static async open(module: LevelModule, directory: string, options: EngineFiles): Promise<LevelEngine> {
-    return new LevelEngine(module, directory, await openDatabase(module, directory, options.create), options.beforeClose)
+  static async open(module: LevelModule, directory: string, files: EngineFiles): Promise<LevelEngine> {
+    return new LevelEngine(module, directory, await openDatabase(module, directory, files.create), files)
   }
 
   protected async doCommit(batch: OpBatch): Promise<void> {

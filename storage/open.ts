@@ -6,8 +6,9 @@
  *     DIR/holder.json           the process that opened it last; only ever used to name it, never trusted
  */
 import { randomUUID } from 'node:crypto'
-import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, realpath, rm, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
+import { COPY_MARK } from './copy.js'
 import { StorageError } from './engine.js'
 import type { Engine } from './engine.js'
 import { everything } from './keyspace.js'
@@ -19,9 +20,11 @@ import { loadRocks } from './rocks-binding.js'
 import type { RocksModule } from './rocks-binding.js'
 import { RocksEngine } from './rocks-engine.js'
 import { toStorageError } from './storage-error.js'
-import { COPY_MARK } from './copy.js'
 
 const HOLDER_FILE = 'holder.json'
+
+// File locks belong to a process, and LevelDB drops its own when it is opened a second time in the same one.
+const openHere = new Set<string>()
 
 export interface OpenOptions {
   /** The data directory; made, for its owner alone, when `create` is set and it is missing. */
@@ -106,7 +109,14 @@ async function refuseMissing(directory: string): Promise<never> {
 }
 
 async function openNamed(directory: string, name: EngineName, create: boolean, loaders: EngineLoaders): Promise<Engine> {
-  const files = { create, beforeClose: () => rm(path.join(directory, HOLDER_FILE), { force: true }) }
+  const files = {
+    create,
+    beforeClose: () => rm(path.join(directory, HOLDER_FILE), { force: true }),
+    afterClose: () => { openHere.delete(held) },
+  }
+  const held = await realpath(directory)
+  if (openHere.has(held)) throw new StorageError('locked', `${directory} is open in this process (pid ${process.pid}) already`)
+  openHere.add(held)
   try {
     const engine = name === 'rocksdb'
       ? await RocksEngine.open(await loaders.rocksdb(), enginePath(directory, name), files)
@@ -115,6 +125,7 @@ async function openNamed(directory: string, name: EngineName, create: boolean, l
     await writeFile(path.join(directory, HOLDER_FILE), JSON.stringify({ pid: process.pid }) + '\n').catch(() => undefined)
     return engine
   } catch (cause) {
+    openHere.delete(held)
     const error = toStorageError(cause, `cannot open the ${name} store in ${directory}`)
     if (error.code === 'locked') throw new StorageError('locked', await lockedText(directory), { cause })
     if (error.code !== 'engine-unavailable' || create) throw error
@@ -135,7 +146,7 @@ async function preferredEngine(loaders: EngineLoaders): Promise<EngineName> {
 
 async function lockedText(directory: string): Promise<string> {
   const pid = await holderPid(directory)
-  const holder = pid === null ? 'another process' : pid === process.pid ? `this process (pid ${pid})` : `the process with pid ${pid}`
+  const holder = pid === null ? 'another process' : `the process with pid ${pid}`
   return `${directory} is in use by ${holder}; stop it first, or use another data directory`
 }
 

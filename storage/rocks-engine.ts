@@ -39,16 +39,16 @@ export class RocksEngine extends BaseEngine {
   readonly #directory: string
   #parts: Parts
 
-  private constructor(module: RocksModule, directory: string, parts: Parts, beforeClose: EngineFiles['beforeClose']) {
-    super(beforeClose)
+  private constructor(module: RocksModule, directory: string, parts: Parts, files: EngineFiles) {
+    super(files)
     this.#module = module
     this.#directory = directory
     this.#parts = parts
   }
 
   /** Opens the database in a directory of its own; rejects with whatever the binding threw, see `toStorageError`. */
-  static async open(module: RocksModule, directory: string, options: EngineFiles): Promise<RocksEngine> {
-    return new RocksEngine(module, directory, await openParts(module, directory, options.create), options.beforeClose)
+  static async open(module: RocksModule, directory: string, files: EngineFiles): Promise<RocksEngine> {
+    return new RocksEngine(module, directory, await openParts(module, directory, files.create), files)
   }
 
   protected async doCommit(batch: OpBatch): Promise<void> {

@@ -1,0 +1,40 @@
+/** Run by `startChild`: opens a store and tells what happens in lines of JSON. */
+import { writeSync } from 'node:fs'
+import { StorageError } from '../engine.js'
+import type { Engine } from '../engine.js'
+import { shardMetaKey } from '../keyspace.js'
+import { openEngine } from '../open.js'
+
+const [directory = '', engine = 'auto', mode = 'once'] = process.argv.slice(2)
+const ROWS_PER_COMMIT = 20
+
+function say(line: object): void {
+  writeSync(1, JSON.stringify(line) + '\n')
+}
+
+async function write(store: Engine): Promise<void> {
+  const before = await store.range({ gte: shardMetaKey('w'), lt: shardMetaKey('x'), limit: 1_000_000 })
+  let commit = before.reduce((largest, [, value]) => Math.max(largest, Buffer.from(value).readUInt32BE(0)), 0)
+  for (;;) {
+    commit++
+    const batch = store.batch()
+    for (let row = 0; row < ROWS_PER_COMMIT; row++) {
+      const value = Buffer.alloc(200)
+      value.writeUInt32BE(commit)
+      batch.put(shardMetaKey(`w${row}-${commit}`), value)
+    }
+    await store.commit(batch)
+    say({ committed: commit })
+  }
+}
+
+try {
+  const store = await openEngine({ directory, engine: engine as 'auto', create: true })
+  say({ opened: true })
+  if (mode === 'write') await write(store)
+  if (mode === 'hold') setInterval(() => undefined, 60_000)
+  if (mode === 'once') await store.close()
+} catch (error) {
+  const { code, message } = error as StorageError
+  say({ code: error instanceof StorageError ? code : 'other', message })
+}
