@@ -55,10 +55,9 @@ export interface AttachRequest {
   readonly freshTokenHash: Uint8Array
 }
 
-/** A device's place at its user's shard while its session lives. Opaque to the session. */
+/** A device's place at its user's shard while its session lives; opaque but for the epoch its client ids count under. */
 export interface Attachment {
-  readonly user: string
-  readonly device: string
+  readonly outboxEpoch: number
 }
 
 export interface Attached {

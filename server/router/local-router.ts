@@ -1,0 +1,145 @@
+/** The router of a process that owns every shard there is: one, on the engine it was opened with. */
+import { checkExtensions } from '../../protocol/extensions.js'
+import { normalizeConversation, normalizeUser } from '../../protocol/address.js'
+import { ERROR, LIMIT, MARK } from '../../protocol/generated/registry.js'
+import type { ErrorCode } from '../../protocol/generated/registry.js'
+import { checkText } from '../../protocol/text.js'
+import { pairName } from '../../storage/keyspace.js'
+import { Accounts } from '../shard/accounts.js'
+import { Feed } from '../shard/feed.js'
+import { openFeed } from '../shard/open-feed.js'
+import { readHistory } from '../shard/log-reader.js'
+import { listConversations, listDevices, watermarks } from '../shard/views.js'
+import type { Shard } from '../shard/shard.js'
+import type {
+  Account, Attached, AttachRequest, Attachment, ConversationSummary, DeviceInfo, DeviceSink, HistoryPage, HistoryRequest,
+  MemberWatermarks, Router, TokenCheck, UserSettings, Verifier,
+} from './router.js'
+import { RouterError } from './router.js'
+
+export class LocalRouter implements Router {
+  readonly shard: Shard
+  readonly #accounts: Accounts
+
+  constructor(shard: Shard) {
+    this.shard = shard
+    this.#accounts = new Accounts(shard)
+  }
+
+  account(user: string): Promise<Account | null> {
+    return this.#accounts.account(user)
+  }
+
+  checkToken(user: string, device: string, tokenHash: Uint8Array): Promise<TokenCheck> {
+    return this.#accounts.checkToken(user, device, tokenHash)
+  }
+
+  async attach(request: AttachRequest, sink: DeviceSink): Promise<Attached> {
+    const { feed, attached } = await openFeed(this.shard, request, sink)
+    // The caller writes the welcome first.
+    this.shard.environment.scheduler.defer(() => {
+      feed.start()
+    })
+    return attached
+  }
+
+  detach(attachment: Attachment): void {
+    this.shard.removeFeed(feedOf(attachment))
+  }
+
+  message(attachment: Attachment, clientId: number, to: string, text: Uint8Array, extensions: Uint8Array): void {
+    const feed = feedOf(attachment)
+    if (feed.hasEnded) return
+    const address = feed.routes.has(to) ? to : normalizeUser(to)
+    const error = address === null ? refusedAddress(to) : checkMessage(text, extensions)
+    if (error === 0 && address !== null) this.shard.message(feed, clientId, address, text, extensions)
+    else if (error !== 0) feed.sink.refused(clientId, error, 0)
+  }
+
+  mark(attachment: Attachment, clientId: number, conversation: string, mark: number, seq: number): void {
+    const feed = feedOf(attachment)
+    if (feed.hasEnded) return
+    const address = normalizeUser(conversation)
+    if (address === null) feed.sink.refused(clientId, refusedAddress(conversation), 0)
+    else if (mark !== MARK.read || seq === 0) feed.sink.refused(clientId, ERROR.badRequest, 0)
+    else this.shard.markRead(feed, clientId, address, seq)
+  }
+
+  cursor(attachment: Attachment, index: number): boolean {
+    return this.shard.cursor(feedOf(attachment), index)
+  }
+
+  async history(user: string, conversation: string, request: HistoryRequest): Promise<HistoryPage> {
+    const state = await this.shard.conversation(pairName(user, checkedAddress(conversation)))
+    if (state.member(user) === undefined) throw new RouterError(ERROR.noSuchConversation, 'there is no such conversation')
+    const limit = Math.min(request.limit, LIMIT.historyPageMax)
+    return this.shard.reading(readHistory(this.shard.engine, state, { ...request, limit }))
+  }
+
+  async conversations(user: string, after: string, limit: number): Promise<{ conversations: readonly ConversationSummary[]; more: boolean }> {
+    const state = await this.shard.user(user)
+    return listConversations(this.shard, state, after, Math.min(limit, LIMIT.conversationsPageMax))
+  }
+
+  async receipts(user: string, conversation: string): Promise<readonly MemberWatermarks[]> {
+    const viewer = await this.shard.user(user)
+    const state = await this.shard.conversation(pairName(user, checkedAddress(conversation)))
+    if (state.member(user) === undefined) throw new RouterError(ERROR.noSuchConversation, 'there is no such conversation')
+    return watermarks(state, viewer)
+  }
+
+  async devices(user: string): Promise<readonly DeviceInfo[]> {
+    return listDevices(await this.shard.user(user))
+  }
+
+  removeDevice(user: string, device: string): Promise<void> {
+    return this.#accounts.removeDevice(user, device)
+  }
+
+  async settings(user: string): Promise<UserSettings> {
+    return { readReceipts: (await this.shard.user(user)).readReceipts }
+  }
+
+  changeSettings(user: string, change: Partial<UserSettings>): Promise<UserSettings> {
+    return this.#accounts.changeSettings(user, change)
+  }
+
+  addUser(user: string, verifier: Verifier): Promise<void> {
+    return this.#accounts.addUser(user, verifier)
+  }
+
+  changeVerifier(user: string, verifier: Verifier): Promise<void> {
+    return this.#accounts.changeVerifier(user, verifier)
+  }
+
+  removeUser(user: string): Promise<void> {
+    return this.#accounts.removeUser(user)
+  }
+
+  users(after: string, limit: number): Promise<{ users: readonly { user: string; createdMs: number; devices: number }[]; more: boolean }> {
+    return this.#accounts.users(after, limit)
+  }
+}
+
+function feedOf(attachment: Attachment): Feed {
+  if (!(attachment instanceof Feed)) throw new TypeError('not an attachment of this router')
+  return attachment
+}
+
+/** Groups have addresses, but there are none yet. */
+function refusedAddress(address: string): ErrorCode {
+  return normalizeConversation(address) === null ? ERROR.malformedAddress : ERROR.noSuchConversation
+}
+
+function checkedAddress(address: string): string {
+  const user = normalizeUser(address)
+  if (user === null) throw new RouterError(refusedAddress(address), 'not the address of a conversation')
+  return user
+}
+
+/** 0: fine. [MSG-7, MSG-8, MSG-9, FRM-7] */
+function checkMessage(text: Uint8Array, extensions: Uint8Array): ErrorCode | 0 {
+  if (extensions.length > 0 && checkExtensions(extensions) !== 'ok') return ERROR.unsupportedExtension
+  // No extension of this version carries content, so a message is its text.
+  return text.length === 0 ? ERROR.emptyMessage : checkText(text)
+}

@@ -1,0 +1,130 @@
+/** Accounts, settings and devices: the control path of a user's shard. Every method resolves when its change is on disk. */
+import { userNameAt, userNameKey, userNames } from '../../storage/keyspace.js'
+import { normalizeUser } from '../../protocol/address.js'
+import { ERROR } from '../../protocol/generated/registry.js'
+import type { ErrorCode } from '../../protocol/generated/registry.js'
+import type { Account, TokenCheck, UserSettings, Verifier } from '../router/router.js'
+import { RouterError } from '../router/router.js'
+import { findToken } from './attach.js'
+import { encodeAccount, encodeDevice, encodeListing, encodeQueueMeta, encodeSettings } from './records.js'
+import type { Shard } from './shard.js'
+import type { AccountRow, DeviceState, UserState } from './state.js'
+
+const USERS_PAGE_MAX = 1000
+/** What a removed account keeps: nothing that opens it. */
+const NO_VERIFIER: Verifier = { salt: new Uint8Array(0), iterations: 0, storedKey: new Uint8Array(0), serverKey: new Uint8Array(0) }
+
+export class Accounts {
+  readonly #shard: Shard
+
+  constructor(shard: Shard) {
+    this.#shard = shard
+  }
+
+  async account(name: string): Promise<Account | null> {
+    const user = await this.#shard.user(name)
+    const { account } = user
+    if (account === null || account.removed) return null
+    return { user: name, disabled: account.disabled, verifier: account.verifier, createdMs: account.createdMs }
+  }
+
+  async checkToken(name: string, device: string, hash: Uint8Array): Promise<TokenCheck> {
+    const user = await this.#shard.user(name)
+    const state = user.device(device)
+    if (!user.exists || state === undefined) return 'invalid'
+    const { clock, limits } = this.#shard.environment
+    if (findToken(state, hash, clock.nowMs(), limits.tokenAgeMs) === null) return 'invalid'
+    return user.account?.disabled === true ? 'disabled' : 'valid'
+  }
+
+  async addUser(name: string, verifier: Verifier): Promise<void> {
+    if (normalizeUser(name) !== name) throw new RouterError(ERROR.malformedAddress, `'${name}' is not a user name in its normal form`)
+    const user = await this.#shard.user(name)
+    if (user.account !== null) {
+      throw new RouterError(ERROR.conflict, user.account.removed ? `'${name}' was removed, and names are not given twice` : `'${name}' exists already`)
+    }
+    const createdMs = this.#shard.environment.clock.nowMs()
+    // Never 0, which on the wire means none.
+    const queueEpoch = 1 + this.#shard.environment.random32()
+    this.#writeAccount(user, { verifier, createdMs, disabled: false, removed: false, queueEpoch, nextDevice: 1 })
+    this.#shard.transaction.batch.put(userNameKey(name), encodeListing(createdMs))
+    await this.#shard.committed()
+  }
+
+  async changeVerifier(name: string, verifier: Verifier): Promise<void> {
+    const { user, account } = await this.#existing(name)
+    this.#writeAccount(user, { ...account, verifier })
+    for (const device of user.devices) {
+      device.tokenUsed = device.tokenIssued = null
+      this.#shard.transaction.batch.put(user.keys.device(device.number), encodeDevice(device))
+    }
+    await this.#shard.committed()
+  }
+
+  async removeUser(name: string): Promise<void> {
+    const { user, account } = await this.#existing(name)
+    for (const device of [...user.devices]) this.#dropDevice(user, device, ERROR.accountRemoved)
+    this.#writeAccount(user, { ...account, verifier: NO_VERIFIER, removed: true })
+    user.trimmedTo = user.tail
+    this.#shard.transaction.batch.put(user.keys.queueMeta(), encodeQueueMeta(user.tail))
+    this.#shard.transaction.batch.delete(userNameKey(name))
+    await this.#shard.committed()
+    await this.#shard.reading(this.#shard.engine.trim(user.keys.entries(0, user.trimmedTo + 1)))
+  }
+
+  async removeDevice(name: string, id: string): Promise<void> {
+    const { user } = await this.#existing(name)
+    const device = user.device(id)
+    if (device === undefined) throw new RouterError(ERROR.noSuchDevice, `there is no device '${id}'`)
+    this.#dropDevice(user, device, ERROR.deviceRemoved)
+    this.#shard.transaction.trims.add(user)
+    await this.#shard.committed()
+  }
+
+  async changeSettings(name: string, change: Partial<UserSettings>): Promise<UserSettings> {
+    const { user } = await this.#existing(name)
+    if (change.readReceipts !== undefined && change.readReceipts !== user.readReceipts) {
+      user.readReceipts = change.readReceipts
+      this.#shard.transaction.touch(user)
+      this.#shard.transaction.batch.put(user.keys.settings(), encodeSettings(user.readReceipts))
+      await this.#shard.committed()
+    }
+    return { readReceipts: user.readReceipts }
+  }
+
+  async users(after: string, limit: number): Promise<{ users: { user: string; createdMs: number; devices: number }[]; more: boolean }> {
+    const pageMax = Math.min(limit, USERS_PAGE_MAX)
+    const page = await this.#shard.reading(this.#shard.engine.range({ ...userNames(after), limit: pageMax + 1 }))
+    const users = []
+    for (const [key] of page.slice(0, pageMax)) {
+      const user = await this.#shard.user(userNameAt(key))
+      if (user.account !== null) users.push({ user: user.name, createdMs: user.account.createdMs, devices: user.devices.length })
+    }
+    return { users, more: page.length > pageMax }
+  }
+
+  async #existing(name: string): Promise<{ user: UserState; account: AccountRow }> {
+    const user = await this.#shard.user(name)
+    const { account } = user
+    if (account === null || account.removed) throw new RouterError(ERROR.noSuchUser, `there is no user '${name}'`)
+    return { user, account }
+  }
+
+  #writeAccount(user: UserState, account: AccountRow): void {
+    user.account = account
+    this.#shard.transaction.touch(user)
+    this.#shard.transaction.batch.put(user.keys.account(), encodeAccount(account))
+  }
+
+  /** Session, tokens and place in the queue go together. [QUE-15] */
+  #dropDevice(user: UserState, device: DeviceState, reason: ErrorCode): void {
+    if (device.feed !== null) this.#shard.expel(device.feed, reason)
+    user.devices.splice(user.devices.indexOf(device), 1)
+    const { transaction } = this.#shard
+    transaction.touch(user)
+    transaction.movedCursors.delete(device)
+    transaction.batch.delete(user.keys.device(device.number))
+    transaction.batch.delete(user.keys.cursor(device.number))
+  }
+}
+

@@ -1,0 +1,103 @@
+/** What a bind means: which device, from which cursor, under which epochs and tokens. Pure decisions; the shard carries them out. */
+import { timingSafeEqual } from 'node:crypto'
+import { ERROR, RESUME } from '../../protocol/generated/registry.js'
+import type { AttachRequest } from '../router/router.js'
+import { RouterError } from '../router/router.js'
+import type { ShardLimits } from './environment.js'
+import { DeviceState } from './state.js'
+import type { TokenSlot, UserState } from './state.js'
+
+export type SlotName = 'used' | 'issued'
+
+/** Which slot of the device holds the token; null: none, or it has expired. Comparison takes the same time whatever differs. [TOK-2, TOK-4] */
+export function findToken(device: DeviceState, hash: Uint8Array, nowMs: number, tokenAgeMs: number): SlotName | null {
+  const used = matches(device.tokenUsed, hash)
+  const issued = matches(device.tokenIssued, hash)
+  if (nowMs - device.lastActiveMs > tokenAgeMs) return null
+  return issued ? 'issued' : used ? 'used' : null
+}
+
+function matches(slot: TokenSlot | null, hash: Uint8Array): boolean {
+  return slot !== null && slot.hash.length === hash.length && timingSafeEqual(slot.hash, hash)
+}
+
+/** The device named, or a new one; not yet among the user's devices. Throws RouterError too-many-devices. [OPN-8] */
+export function deviceFor(user: UserState, request: AttachRequest, nowMs: number, limits: ShardLimits): { device: DeviceState; isNew: boolean } {
+  const known = user.device(request.device)
+  if (known !== undefined) return { device: known, isNew: false }
+  if (request.usedTokenHash !== null) throw new RouterError(ERROR.deviceRemoved, 'the device was removed')
+  if (user.devices.length >= limits.devicesMax) {
+    throw new RouterError(ERROR.tooManyDevices, `the account has ${String(limits.devicesMax)} devices; remove one first`)
+  }
+  const number = user.account?.nextDevice ?? 1
+  return { device: new DeviceState(number, request.device, request.deviceName, nowMs), isNew: true }
+}
+
+/**
+ * Moves the device's token slots on. Returns whether the fresh token was taken and has to be told to the device; `changed` whether
+ * the row has to be written. Throws RouterError token-invalid when the token is in neither slot any more. [TOK-2, TOK-3]
+ */
+export function moveTokens(device: DeviceState, request: AttachRequest, nowMs: number, limits: ShardLimits): { issued: boolean; changed: boolean } {
+  const fresh: TokenSlot = { hash: request.freshTokenHash, issuedMs: nowMs }
+  if (request.usedTokenHash === null) {
+    device.tokenIssued = fresh
+    return { issued: true, changed: true }
+  }
+  const slot = findToken(device, request.usedTokenHash, nowMs, limits.tokenAgeMs)
+  if (slot === null) throw new RouterError(ERROR.tokenInvalid, 'the token is no longer valid')
+  if (slot === 'issued') {
+    device.tokenUsed = device.tokenIssued
+    device.tokenIssued = null
+    return { issued: false, changed: true }
+  }
+  // A token issued but not used, while its elder is still in use, never arrived: issue another. Else rotate by age.
+  const isLost = device.tokenIssued !== null
+  if (isLost || nowMs - (device.tokenUsed?.issuedMs ?? 0) > limits.tokenRotateMs) {
+    device.tokenIssued = fresh
+    return { issued: true, changed: true }
+  }
+  return { issued: false, changed: false }
+}
+
+export interface Position {
+  readonly resume: 0 | 1 | 2
+  /** The device is fed from here on. */
+  readonly cursor: number
+}
+
+/**
+ * Where the queue goes on for the device. [QUE-8, OPN-10]
+ * - fresh, a device that is new: from the oldest entry the queue holds; one that lost its state: from its last acknowledgement;
+ * - resumed: from the cursor it names;
+ * - too old: from the end; it learns the rest from the conversations.
+ */
+export function positionFor(user: UserState, device: DeviceState, isNew: boolean, request: AttachRequest): Position {
+  const isFresh = request.queueEpoch === 0
+  const cursor = isFresh ? Math.max(device.cursor, isNew ? user.trimmedTo : 0) : request.cursor
+  const isHeld = cursor >= user.trimmedTo && cursor <= user.tail
+  if (!isHeld || (!isFresh && request.queueEpoch !== user.account?.queueEpoch)) return { resume: RESUME.tooOld, cursor: user.tail }
+  return { resume: isFresh ? RESUME.fresh : RESUME.resumed, cursor }
+}
+
+/** The epoch the device's client ids count under: the one it names, if it was ever given; else the next. [OPN-10] */
+export function outboxEpochFor(device: DeviceState, request: AttachRequest): number {
+  const { outboxEpoch } = request
+  if (outboxEpoch > 0 && outboxEpoch <= device.outboxEpoch) return outboxEpoch
+  device.outboxEpoch++
+  return device.outboxEpoch
+}
+
+/** Up to where no device needs the queue any more, and the devices that fell too far behind to hold it back. [QUE-10] */
+export function trimPoint(user: UserState, nowMs: number, limits: ShardLimits): { to: number; tooFarBehind: readonly DeviceState[] } {
+  const floor = Math.max(0, user.tail - limits.queueEntriesMax)
+  const tooFarBehind: DeviceState[] = []
+  let to = user.tail
+  for (const device of user.devices) {
+    const isAway = device.feed === null && nowMs - device.lastActiveMs > limits.queueAgeMs
+    if (device.cursor < floor || isAway) tooFarBehind.push(device)
+    else to = Math.min(to, device.cursor)
+  }
+  // Without any device the first one to come still finds what the queue may hold.
+  const nobody = tooFarBehind.length === user.devices.length
+  return { to: Math.max(user.trimmedTo, nobody ? floor : to), tooFarBehind }
+}

@@ -1,0 +1,129 @@
+/** What happens in a conversation: messages take their seq, watermarks rise. Pure: writes go to the transaction, nothing is read. */
+import { MARK } from '../../protocol/generated/registry.js'
+import type { Feed } from './feed.js'
+import { appendMessage, appendReceipt } from './queue.js'
+import { encodeCheckpoint, encodeConversation, encodeListing, encodeRecord, encodeWatermark } from './records.js'
+import { CHECKPOINT_EVERY, conversationAddress, Member } from './state.js'
+import type { ConversationState, UserState, Writer } from './state.js'
+import { Answer } from './transaction.js'
+import type { Route, Transaction } from './transaction.js'
+
+export type Mark = (typeof MARK)[keyof typeof MARK]
+
+/** The first message between its members opens a conversation: its row, and one in each member's list. */
+export function openConversation(transaction: Transaction, route: Route, nowMs: number): void {
+  const { conversation, users } = route
+  conversation.exists = true
+  conversation.createdMs = nowMs
+  for (const user of users) conversation.members.push(new Member(user.name))
+  transaction.touch(conversation)
+  transaction.batch.put(conversation.keys.meta(), encodeConversation(conversation))
+  for (const user of users) {
+    transaction.touch(user)
+    transaction.batch.put(user.keys.conversation(conversation.name), encodeListing(nowMs))
+  }
+}
+
+/**
+ * Takes a new message: its seq, its record, an entry for every member's devices, and the ack for when all that is on disk.
+ * The caller has checked it and that the client id is above the writer's last. [MSG-1, MSG-6, MSG-14]
+ */
+export function acceptMessage(
+  transaction: Transaction, route: Route, writer: Writer, feed: Feed, clientId: number, text: Uint8Array, extensions: Uint8Array,
+  nowMs: number,
+): void {
+  const { conversation, users } = route
+  const seq = ++conversation.tail
+  // A clock set back must not set a conversation back.
+  const timeMs = Math.max(nowMs, conversation.lastTimeMs)
+  transaction.touch(conversation)
+  transaction.batch.put(
+    conversation.keys.log(seq),
+    encodeRecord(feed.user.name, feed.device.number, feed.outboxEpoch, clientId, writer.lastSeq, timeMs, text, extensions),
+  )
+  conversation.lastTimeMs = timeMs
+  writer.lastClientId = clientId
+  writer.lastSeq = seq
+  writer.lastTimeMs = timeMs
+  for (let i = 0; i < users.length; i++) deliver(transaction, conversation, users[i]!, i, feed.user, seq, timeMs, text, extensions)
+  if (seq - conversation.checkpointSeq >= CHECKPOINT_EVERY) transaction.markDirty(route)
+  transaction.answers.push(new Answer(feed, clientId, 0, seq, timeMs, conversation))
+}
+
+function deliver(
+  transaction: Transaction, conversation: ConversationState, user: UserState, position: number, sender: UserState, seq: number,
+  timeMs: number, text: Uint8Array, extensions: Uint8Array,
+): void {
+  if (user === sender) {
+    // With one device alone the ack has said it all. [QUE-11]
+    if (user.devices.length < 2) return
+  } else {
+    conversation.members[position]!.unread++
+    if (!user.exists) return
+  }
+  appendMessage(transaction, user, conversationAddress(conversation, user.name), sender.name, seq, timeMs, text, extensions)
+}
+
+/** A device of `user` has everything of the others up to `seq`. [RCP-1, RCP-2] */
+export function raiseDelivered(transaction: Transaction, route: Route, user: string, seq: number): void {
+  const member = route.conversation.member(user)
+  if (member === undefined || seq <= member.delivered || seq > route.conversation.tail) return
+  member.delivered = seq
+  member.deliveredRose = true
+  transaction.touch(route.conversation)
+  transaction.markDirty(route)
+}
+
+/**
+ * The user has read up to `seq`, which is above the present watermark; `unread` is what remains. Others are told if the user's
+ * receipts are on. [RCP-2, RCP-4, RCP-7]
+ */
+export function raiseRead(transaction: Transaction, route: Route, user: UserState, member: Member, seq: number, unread: number): void {
+  member.read = seq
+  member.readRose = true
+  member.unread = unread
+  if (seq > member.delivered) {
+    member.delivered = seq
+    member.deliveredRose = true
+  }
+  if (user.readReceipts) {
+    member.readTold = seq
+    member.readToldRose = true
+  }
+  transaction.touch(route.conversation)
+  transaction.markDirty(route)
+}
+
+/** Writes what the transaction has changed in the conversation beyond its log, once for all commands. */
+export function sealConversation(transaction: Transaction, route: Route): void {
+  const { conversation, users } = route
+  conversation.isDirty = false
+  transaction.touch(conversation)
+  if (conversation.tail - conversation.checkpointSeq >= CHECKPOINT_EVERY) {
+    conversation.checkpointSeq = conversation.tail
+    transaction.batch.put(conversation.keys.checkpoint(), encodeCheckpoint(conversation))
+  }
+  for (let i = 0; i < conversation.members.length; i++) {
+    const member = conversation.members[i]!
+    if (!member.deliveredRose && !member.readRose) continue
+    transaction.batch.put(conversation.keys.watermark(member.user), encodeWatermark(member, conversation.tail))
+    for (const user of users) tellWatermarks(transaction, conversation, member, user)
+    member.deliveredRose = member.readRose = member.readToldRose = false
+  }
+}
+
+function tellWatermarks(transaction: Transaction, conversation: ConversationState, member: Member, user: UserState): void {
+  if (!user.exists) return
+  const address = conversationAddress(conversation, user.name)
+  if (user.name === member.user) {
+    // The user's other devices learn what was read here. [RCP-6]
+    if (member.readRose && user.devices.length > 1) appendReceipt(transaction, user, address, member.user, MARK.read, member.read)
+    return
+  }
+  const name = member.user === address ? '' : member.user
+  const tellRead = member.readToldRose && user.readReceipts
+  if (tellRead) appendReceipt(transaction, user, address, name, MARK.read, member.readTold)
+  if (member.deliveredRose && !(tellRead && member.readTold >= member.delivered)) {
+    appendReceipt(transaction, user, address, name, MARK.delivered, member.delivered)
+  }
+}

@@ -1,0 +1,68 @@
+/** What a shard takes from the outside, so that a simulator can stand in for all of it: time, randomness, limits, a log. */
+import type { Logger } from './log.js'
+
+export interface Clock {
+  /** Unix time in milliseconds. It may jump, also backwards; the shard keeps its own promises about order. */
+  nowMs(): number
+}
+
+export interface Scheduler {
+  /** Runs `task` in a later turn of the event loop, after the input that is already there has been handled. */
+  defer(task: () => void): void
+  /** Runs `task` after about `delayMs`. */
+  after(delayMs: number, task: () => void): void
+}
+
+export interface ShardLimits {
+  /** Devices of one user. */
+  readonly devicesMax: number
+  /** Entries: a device further behind than this is told too old. */
+  readonly queueEntriesMax: number
+  /** A device not seen for this long no longer holds its queue back. */
+  readonly queueAgeMs: number
+  /** Entries: default and largest window of a device. */
+  readonly windowDefault: number
+  readonly windowMax: number
+  /** Bytes of entries sent to a device and not acknowledged. */
+  readonly windowBytesMax: number
+  /** Unused tokens expire after this. */
+  readonly tokenAgeMs: number
+  /** Tokens older than this are replaced at the next bind. */
+  readonly tokenRotateMs: number
+  /** Users and conversations kept in memory beyond those in use. */
+  readonly residentUsersMax: number
+  readonly residentConversationsMax: number
+  /** Commands that wait for something to be loaded; beyond it new ones are refused as `unavailable`. */
+  readonly waitingCommandsMax: number
+  /** A commit of more operations than this makes the next one wait `gatherMs` for company. */
+  readonly gatherOperations: number
+  readonly gatherMs: number
+  /** Conversations forget messages older than this; 0: never. */
+  readonly retentionMs: number
+}
+
+export const SHARD_LIMITS: ShardLimits = {
+  devicesMax: 10,
+  queueEntriesMax: 100_000,
+  queueAgeMs: 30 * 86_400_000,
+  windowDefault: 256,
+  windowMax: 1024,
+  windowBytesMax: 1 << 20,
+  tokenAgeMs: 90 * 86_400_000,
+  tokenRotateMs: 7 * 86_400_000,
+  residentUsersMax: 20_000,
+  residentConversationsMax: 50_000,
+  waitingCommandsMax: 100_000,
+  gatherOperations: 16,
+  gatherMs: 1,
+  retentionMs: 0,
+}
+
+export interface ShardEnvironment {
+  readonly clock: Clock
+  readonly scheduler: Scheduler
+  /** 32 random bits; only for epochs, never for secrets. */
+  random32(): number
+  readonly limits: ShardLimits
+  readonly log: Logger
+}

@@ -1,0 +1,43 @@
+/**
+ * Commands for one conversation that have to wait: for a state to be loaded, or for something to be looked up in the store. They run
+ * strictly in the order they came, and as long as a conversation has a gate every command for it goes through: waiting never reorders.
+ */
+import type { Feed } from './feed.js'
+import { Fifo } from './fifo.js'
+import type { UserState } from './state.js'
+
+export const MESSAGE = 0
+export const MARK_READ = 1
+export const DELIVERED = 2
+
+/** One shape for all kinds; what a kind does not need is empty. */
+export class GateCommand {
+  readonly kind: typeof MESSAGE | typeof MARK_READ | typeof DELIVERED
+  readonly user: UserState
+  readonly feed: Feed | null
+  readonly clientId: number
+  readonly seq: number
+  readonly text: Uint8Array
+  readonly extensions: Uint8Array
+
+  constructor(
+    kind: GateCommand['kind'], user: UserState, feed: Feed | null, clientId: number, seq: number, text: Uint8Array, extensions: Uint8Array,
+  ) {
+    this.kind = kind
+    this.user = user
+    this.feed = feed
+    this.clientId = clientId
+    this.seq = seq
+    this.text = text
+    this.extensions = extensions
+  }
+}
+
+export class Gate {
+  readonly conversation: string
+  readonly commands = new Fifo<GateCommand>(4)
+
+  constructor(conversation: string) {
+    this.conversation = conversation
+  }
+}

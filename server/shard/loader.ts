@@ -1,0 +1,100 @@
+/** Reads the state of one user or conversation back from the store: a short range, the end of a log, and what lies behind its checkpoint. */
+import type { Engine } from '../../storage/engine.js'
+import { conversationKeys, numberAt, userKeys } from '../../storage/keyspace.js'
+import {
+  decodeAccount, decodeCheckpoint, decodeConversation, decodeCursor, decodeDevice, decodeQueueMeta, decodeRecord, decodeSettings,
+  decodeWatermark,
+} from './records.js'
+import { ConversationState, UserState } from './state.js'
+import type { Member } from './state.js'
+
+/** More small rows than any user or conversation may have. */
+const ROWS_MAX = 10_000
+const PAGE_RECORDS = 256
+const PAGE_BYTES = 256 * 1024
+
+/** A user that does not exist has `account` null. */
+export async function loadUser(engine: Engine, name: string): Promise<UserState> {
+  const user = new UserState(name, userKeys(name))
+  const [rows, last] = await Promise.all([
+    engine.range({ ...user.keys.smallRows(), limit: ROWS_MAX }),
+    engine.range({ ...user.keys.entries(0), reverse: true, limit: 1 }),
+  ])
+  for (const [key, row] of rows) readUserRow(user, key, row)
+  const lastKey = last[0]?.[0]
+  // A queue trimmed to nothing has no last entry, but its numbers go on.
+  user.tail = Math.max(user.trimmedTo, lastKey === undefined ? 0 : numberAt(lastKey))
+  user.committedTail = user.tail
+  user.exposedTo = user.tail
+  return user
+}
+
+function readUserRow(user: UserState, key: Uint8Array, row: Uint8Array): void {
+  switch (user.keys.kindOf(key)) {
+    case 'account':
+      user.account = decodeAccount(row)
+      return
+    case 'settings':
+      user.readReceipts = decodeSettings(row).readReceipts
+      return
+    case 'device':
+      user.devices.push(decodeDevice(row, numberAt(key)))
+      return
+    case 'cursor': {
+      // Kinds are ordered: a device's row comes before any cursor's.
+      const device = user.devices.find((each) => each.number === numberAt(key))
+      if (device !== undefined) decodeCursor(row, device)
+      return
+    }
+    case 'queue-meta':
+      user.trimmedTo = decodeQueueMeta(row)
+      return
+    default:
+      return
+  }
+}
+
+/** A conversation that nobody has opened has `exists` false. */
+export async function loadConversation(engine: Engine, name: string): Promise<ConversationState> {
+  const conversation = new ConversationState(name, conversationKeys(name))
+  const { keys } = conversation
+  const meta = await engine.get(keys.meta())
+  if (meta === undefined) return conversation
+  decodeConversation(meta, conversation)
+  const checkpoint = await engine.get(keys.checkpoint())
+  if (checkpoint !== undefined) decodeCheckpoint(checkpoint, conversation)
+  const countedTo = new Map<Member, number>()
+  for (const [key, row] of await engine.range({ ...keys.watermarks(), limit: ROWS_MAX })) {
+    const member = conversation.member(keys.nameAt(key))
+    if (member === undefined) continue
+    const unread = member.unread
+    const asOf = decodeWatermark(row, member)
+    // Of checkpoint and watermark the later one knows how many are unread.
+    if (asOf < conversation.checkpointSeq) member.unread = unread
+    else countedTo.set(member, asOf)
+  }
+  await readLogTail(engine, conversation, countedTo)
+  return conversation
+}
+
+/** The records behind the checkpoint: tail, time, writers, unread. */
+async function readLogTail(engine: Engine, conversation: ConversationState, countedTo: ReadonlyMap<Member, number>): Promise<void> {
+  for (;;) {
+    const page = await engine.range({ ...conversation.keys.logRange(conversation.tail + 1), limit: PAGE_RECORDS, bytesMax: PAGE_BYTES })
+    if (page.length === 0) break
+    for (const [key, row] of page) {
+      const seq = numberAt(key)
+      const record = decodeRecord(row)
+      const writer = conversation.writer(record.from, record.device, record.outboxEpoch)
+      writer.lastClientId = record.clientId
+      writer.lastSeq = seq
+      writer.lastTimeMs = record.timeMs
+      conversation.tail = seq
+      conversation.lastTimeMs = record.timeMs
+      for (const member of conversation.members) {
+        if (member.user !== record.from && seq > (countedTo.get(member) ?? 0)) member.unread++
+      }
+    }
+  }
+  conversation.committedTail = conversation.tail
+}

@@ -1,0 +1,111 @@
+/** Opens a device's place at its user's shard: the bind. */
+import type { Engine } from '../../storage/engine.js'
+import { numberAt } from '../../storage/keyspace.js'
+import { ERROR } from '../../protocol/generated/registry.js'
+import type { Attached, AttachRequest, DeviceSink } from '../router/router.js'
+import { RouterError } from '../router/router.js'
+import { deviceFor, moveTokens, outboxEpochFor, positionFor } from './attach.js'
+import { readEntryHead } from './entry-head.js'
+import { Feed } from './feed.js'
+import { exposeQueue } from './queue.js'
+import { encodeAccount, encodeDevice } from './records.js'
+import type { Shard } from './shard.js'
+import type { DeviceState, UserState } from './state.js'
+
+const PAGE_ENTRIES = 512
+const PAGE_BYTES = 256 * 1024
+/** How stale the time of last activity may get on disk while a device only comes and goes. */
+const ACTIVITY_STEP_MS = 3_600_000
+
+/**
+ * Resolves when everything it changed is on disk. Rejects with RouterError: account-removed, account-disabled, too-many-devices,
+ * device-removed, token-invalid, replaced, storage-unavailable.
+ */
+export async function openFeed(shard: Shard, request: AttachRequest, sink: DeviceSink): Promise<{ feed: Feed; attached: Attached }> {
+  const user = await settledUser(shard, request)
+  const nowMs = shard.environment.clock.nowMs()
+  const { limits } = shard.environment
+  const { device, isNew } = deviceFor(user, request, nowMs, limits)
+  const tokens = moveTokens(device, request, nowMs, limits)
+  const position = positionFor(user, device, isNew, request)
+  const outboxEpoch = outboxEpochFor(device, request)
+  const isRenamed = request.deviceName !== '' && request.deviceName !== device.name
+  if (isRenamed) device.name = request.deviceName
+  const isStale = nowMs - device.lastActiveMs > ACTIVITY_STEP_MS
+  device.lastActiveMs = nowMs
+  if (isNew) addDevice(shard, user, device)
+  if (device.feed !== null) shard.expel(device.feed, ERROR.replaced)
+  if (isNew || isRenamed || tokens.changed || outboxEpoch !== request.outboxEpoch) writeDevice(shard, user, device)
+  if (isNew || isStale || position.cursor !== device.cursor) {
+    device.cursor = position.cursor
+    shard.transaction.movedCursors.set(device, user)
+  }
+  const window = Math.min(request.window === 0 ? limits.windowDefault : request.window, limits.windowMax)
+  const feed = new Feed(shard, user, device, sink, outboxEpoch, window, position.cursor)
+  shard.addFeed(feed)
+  exposeQueue(user)
+  const attached: Attached = {
+    attachment: feed,
+    resume: position.resume,
+    queueEpoch: user.account?.queueEpoch ?? 0,
+    cursor: position.cursor,
+    pending: user.tail - position.cursor,
+    outboxEpoch,
+    window,
+    tokenIssued: tokens.issued,
+  }
+  if (!shard.transaction.isEmpty) await shard.committed()
+  if (feed.hasEnded) throw new RouterError(ERROR.replaced, 'another connection bound the same device')
+  return { feed, attached }
+}
+
+/**
+ * The user, once the cursor that the device names counts: what it covers beyond the cursor on disk was acknowledged on a connection
+ * whose last acknowledgement got lost, and is delivered all the same. [RCP-1]
+ */
+async function settledUser(shard: Shard, request: AttachRequest): Promise<UserState> {
+  for (;;) {
+    const user = await shard.user(request.user)
+    if (!user.exists) throw new RouterError(ERROR.accountRemoved, 'the account does not exist')
+    if (user.account?.disabled === true) throw new RouterError(ERROR.accountDisabled, 'the account is disabled')
+    const device = user.device(request.device)
+    const isAhead = device !== undefined && request.queueEpoch === user.account?.queueEpoch && request.cursor > device.cursor &&
+      request.cursor <= user.committedTail
+    if (!isAhead) return user
+    const seqs = await shard.reading(deliveredIn(shard.engine, user, device.cursor + 1, request.cursor))
+    if (!user.alive) continue
+    for (const [conversation, seq] of seqs) shard.delivered(user, conversation, seq)
+    return user
+  }
+}
+
+/** The highest seq of others in each conversation among these entries. */
+async function deliveredIn(engine: Engine, user: UserState, first: number, last: number): Promise<Map<string, number>> {
+  const seqs = new Map<string, number>()
+  let from = first
+  while (from <= last) {
+    const page = await engine.range({ ...user.keys.entries(from, last + 1), limit: PAGE_ENTRIES, bytesMax: PAGE_BYTES })
+    for (const [key, frame] of page) {
+      const head = readEntryHead(frame, numberAt(key), user.name)
+      if (head !== null && head.seq > 0) seqs.set(head.conversation, head.seq)
+    }
+    const end = page.at(-1)
+    if (end === undefined) break
+    from = numberAt(end[0]) + 1
+  }
+  return seqs
+}
+
+function addDevice(shard: Shard, user: UserState, device: DeviceState): void {
+  const { account } = user
+  if (account === null) return
+  user.devices.push(device)
+  user.account = { ...account, nextDevice: device.number + 1 }
+  shard.transaction.touch(user)
+  shard.transaction.batch.put(user.keys.account(), encodeAccount(user.account))
+}
+
+function writeDevice(shard: Shard, user: UserState, device: DeviceState): void {
+  shard.transaction.touch(user)
+  shard.transaction.batch.put(user.keys.device(device.number), encodeDevice(device))
+}

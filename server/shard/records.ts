@@ -1,0 +1,201 @@
+/**
+ * The rows of the store: what stands in their values. Every row begins with a version byte of its own, so that a later program can
+ * read what an earlier one wrote. Reading throws StorageError('corrupt') for bytes that are no such row.
+ */
+import { LIMIT } from '../../protocol/generated/registry.js'
+import { StorageError } from '../../storage/engine.js'
+import { ValueReader, ValueWriter } from '../../storage/value.js'
+import type { AccountRow, ConversationState, TokenSlot } from './state.js'
+import { DeviceState, Member, Writer } from './state.js'
+
+const VERSION = 1
+
+/** Outboxes silent for longer are forgotten: twice what the protocol promises. */
+const WRITER_AGE_MS = 2 * LIMIT.dedupAgeMs
+
+const EMPTY = new Uint8Array(0)
+
+function begin(): ValueWriter {
+  return new ValueWriter().uint(VERSION)
+}
+
+function open(row: Uint8Array, what: string): ValueReader {
+  const reader = new ValueReader(row)
+  const version = reader.uint()
+  if (version !== VERSION) throw new StorageError('corrupt', `a ${what} row has the unknown version ${String(version)}`)
+  return reader
+}
+
+export function encodeAccount(account: AccountRow): Uint8Array {
+  const { verifier } = account
+  return begin()
+    .bytes(verifier.salt).uint(verifier.iterations).bytes(verifier.storedKey).bytes(verifier.serverKey)
+    .time(account.createdMs).uint(account.disabled ? 1 : 0).uint(account.removed ? 1 : 0)
+    .uint(account.queueEpoch).uint(account.nextDevice).take()
+}
+
+export function decodeAccount(row: Uint8Array): AccountRow {
+  const reader = open(row, 'account')
+  const verifier = { salt: reader.bytes(), iterations: reader.uint(), storedKey: reader.bytes(), serverKey: reader.bytes() }
+  return {
+    verifier,
+    createdMs: reader.time(),
+    disabled: reader.uint() === 1,
+    removed: reader.uint() === 1,
+    queueEpoch: reader.uint(),
+    nextDevice: reader.uint(),
+  }
+}
+
+export function encodeSettings(readReceipts: boolean): Uint8Array {
+  return begin().uint(readReceipts ? 1 : 0).take()
+}
+
+export function decodeSettings(row: Uint8Array): { readReceipts: boolean } {
+  return { readReceipts: open(row, 'settings').uint() === 1 }
+}
+
+export function encodeDevice(device: DeviceState): Uint8Array {
+  const writer = begin().string(device.id).string(device.name).time(device.createdMs).uint(device.outboxEpoch)
+  for (const slot of [device.tokenUsed, device.tokenIssued]) writer.bytes(slot?.hash ?? EMPTY).time(slot?.issuedMs ?? 0)
+  return writer.take()
+}
+
+export function decodeDevice(row: Uint8Array, number: number): DeviceState {
+  const reader = open(row, 'device')
+  const id = reader.string()
+  const device = new DeviceState(number, id, reader.string(), reader.time())
+  device.outboxEpoch = reader.uint()
+  device.tokenUsed = readToken(reader)
+  device.tokenIssued = readToken(reader)
+  return device
+}
+
+function readToken(reader: ValueReader): TokenSlot | null {
+  const hash = reader.bytes()
+  const issuedMs = reader.time()
+  return hash.length === 0 ? null : { hash, issuedMs }
+}
+
+export function encodeCursor(device: DeviceState): Uint8Array {
+  return begin().uint(device.cursor).time(device.lastActiveMs).take()
+}
+
+export function decodeCursor(row: Uint8Array, device: DeviceState): void {
+  const reader = open(row, 'cursor')
+  device.cursor = reader.uint()
+  device.lastActiveMs = reader.time()
+}
+
+export function encodeQueueMeta(trimmedTo: number): Uint8Array {
+  return begin().uint(trimmedTo).take()
+}
+
+export function decodeQueueMeta(row: Uint8Array): number {
+  return open(row, 'queue').uint()
+}
+
+/** A conversation's row in a member's list. */
+export function encodeListing(joinedMs: number): Uint8Array {
+  return begin().time(joinedMs).take()
+}
+
+export function encodeConversation(conversation: ConversationState): Uint8Array {
+  const writer = begin().time(conversation.createdMs).uint(conversation.trimmedTo).uint(conversation.members.length)
+  for (const member of conversation.members) writer.string(member.user)
+  return writer.take()
+}
+
+export function decodeConversation(row: Uint8Array, conversation: ConversationState): void {
+  const reader = open(row, 'conversation')
+  conversation.exists = true
+  conversation.createdMs = reader.time()
+  conversation.trimmedTo = reader.uint()
+  const count = reader.uint()
+  for (let i = 0; i < count; i++) conversation.members.push(new Member(reader.string()))
+}
+
+/** `asOf` is the seq at which `unread` was counted. */
+export function encodeWatermark(member: Member, asOf: number): Uint8Array {
+  return begin().uint(member.delivered).uint(member.read).uint(member.readTold).uint(member.unread).uint(asOf).take()
+}
+
+/** Returns the seq at which `unread` was counted. */
+export function decodeWatermark(row: Uint8Array, member: Member): number {
+  const reader = open(row, 'watermark')
+  member.delivered = reader.uint()
+  member.read = reader.uint()
+  member.readTold = reader.uint()
+  member.unread = reader.uint()
+  return reader.uint()
+}
+
+/** Where the conversation stands at its tail: everything that a load would otherwise have to gather from the whole log. */
+export function encodeCheckpoint(conversation: ConversationState): Uint8Array {
+  const writer = begin().uint(conversation.tail).time(conversation.lastTimeMs).uint(conversation.members.length)
+  for (const member of conversation.members) writer.uint(member.unread)
+  const oldest = conversation.lastTimeMs - WRITER_AGE_MS
+  const writers = [...conversation.writers.values()].filter((each) => each.lastSeq > 0 && each.lastTimeMs >= oldest)
+  writer.uint(writers.length)
+  for (const each of writers) {
+    writer.string(each.user).uint(each.device).uint(each.epoch).uint(each.lastClientId).uint(each.lastSeq).time(each.lastTimeMs)
+  }
+  return writer.take()
+}
+
+/** Fills in tail, time, writers and the members' unread counts, all as of the checkpoint. */
+export function decodeCheckpoint(row: Uint8Array, conversation: ConversationState): void {
+  const reader = open(row, 'checkpoint')
+  conversation.tail = conversation.checkpointSeq = reader.uint()
+  conversation.lastTimeMs = reader.time()
+  const members = reader.uint()
+  for (let i = 0; i < members; i++) {
+    const unread = reader.uint()
+    const member = conversation.members[i]
+    if (member !== undefined) member.unread = unread
+  }
+  const writers = reader.uint()
+  for (let i = 0; i < writers; i++) {
+    const user = reader.string()
+    const device = reader.uint()
+    const epoch = reader.uint()
+    const writer = new Writer(user, device, epoch, reader.uint(), reader.uint(), reader.time())
+    conversation.writers.set(Writer.key(user, device, epoch), writer)
+  }
+}
+
+/** One message of a conversation's log. */
+export interface LogRecord {
+  readonly from: string
+  readonly device: number
+  readonly outboxEpoch: number
+  readonly clientId: number
+  /** The previous message of the same outbox here; 0: none. */
+  readonly previousSeq: number
+  readonly timeMs: number
+  readonly text: Uint8Array
+  readonly extensions: Uint8Array
+}
+
+/** Hot: one a message. */
+export function encodeRecord(
+  from: string, device: number, outboxEpoch: number, clientId: number, previousSeq: number, timeMs: number,
+  text: Uint8Array, extensions: Uint8Array,
+): Uint8Array {
+  return begin()
+    .string(from).uint(device).uint(outboxEpoch).uint(clientId).uint(previousSeq).time(timeMs).bytes(text).bytes(extensions).take()
+}
+
+export function decodeRecord(row: Uint8Array): LogRecord {
+  const reader = open(row, 'log')
+  return {
+    from: reader.string(),
+    device: reader.uint(),
+    outboxEpoch: reader.uint(),
+    clientId: reader.uint(),
+    previousSeq: reader.uint(),
+    timeMs: reader.time(),
+    text: reader.bytes(),
+    extensions: reader.bytes(),
+  }
+}

@@ -1,0 +1,84 @@
+/**
+ * The states in memory, read from the store when first needed. What is in use stays; beyond the limit the rest goes, oldest first:
+ * memory is bounded by active users, not by stored data.
+ */
+import type { Resident } from './state.js'
+
+/** States looked at for one that may go, for each that comes in. */
+const SWEEP = 8
+
+export class Residents<T extends Resident> {
+  readonly #states = new Map<string, T>()
+  readonly #loading = new Map<string, Promise<T>>()
+  readonly #max: number
+  readonly #read: (name: string) => Promise<T>
+  /** Whether a state may go: nothing uncommitted, nobody attached. */
+  readonly #mayGo: (state: T) => boolean
+  #isClosed = false
+
+  constructor(max: number, read: (name: string) => Promise<T>, mayGo: (state: T) => boolean) {
+    this.#max = max
+    this.#read = read
+    this.#mayGo = mayGo
+  }
+
+  get size(): number {
+    return this.#states.size
+  }
+
+  get(name: string): T | undefined {
+    return this.#states.get(name)
+  }
+
+  /** The state, from memory or the store. It may be gone again by the time the caller runs: check `alive`. */
+  load(name: string): Promise<T> {
+    const present = this.#states.get(name)
+    if (present !== undefined) return Promise.resolve(present)
+    let loading = this.#loading.get(name)
+    if (loading === undefined) {
+      loading = this.#load(name)
+      this.#loading.set(name, loading)
+    }
+    return loading
+  }
+
+  /** Throws everything away; states still being read will not be kept either. */
+  close(): void {
+    this.#isClosed = true
+    for (const state of this.#states.values()) state.alive = false
+    this.#states.clear()
+    this.#loading.clear()
+  }
+
+  async #load(name: string): Promise<T> {
+    try {
+      const state = await this.#read(name)
+      // A commit may have failed while it was read: then this is of the life before.
+      if (this.#isClosed) state.alive = false
+      else {
+        this.#states.set(name, state)
+        this.#sweep()
+      }
+      return state
+    } finally {
+      this.#loading.delete(name)
+    }
+  }
+
+  /** Second chance: a state used since it was last looked at moves to the back of the line. */
+  #sweep(): void {
+    if (this.#states.size <= this.#max) return
+    let looked = 0
+    for (const [name, state] of this.#states) {
+      if (++looked > SWEEP) return
+      this.#states.delete(name)
+      if (this.#mayGo(state) && state.sweptAt === state.lastTransaction) {
+        state.alive = false
+        if (this.#states.size <= this.#max) return
+      } else {
+        state.sweptAt = state.lastTransaction
+        this.#states.set(name, state)
+      }
+    }
+  }
+}

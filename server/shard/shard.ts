@@ -1,0 +1,519 @@
+/**
+ * A shard: the single-threaded owner of users and conversations. Commands change the state in memory and the open transaction at
+ * once; the transaction is committed as a whole, and only then anybody is told. While one commit is under way the next one fills.
+ * A failed commit throws away everything in memory, ends the sessions and goes on from what the disk says.
+ *
+ *     command ─▶ [gate: load what it needs] ─▶ state + transaction ─▶ commit (fsync) ─▶ acks, entries
+ */
+import type { Engine } from '../../storage/engine.js'
+import { pairName } from '../../storage/keyspace.js'
+import { ERROR } from '../../protocol/generated/registry.js'
+import type { ErrorCode } from '../../protocol/generated/registry.js'
+import { RouterError } from '../router/router.js'
+import { trimPoint } from './attach.js'
+import { acceptMessage, openConversation, raiseDelivered, raiseRead, sealConversation } from './conversation.js'
+import type { ShardEnvironment } from './environment.js'
+import type { Feed, FeedHost } from './feed.js'
+import { DELIVERED, Gate, GateCommand, MARK_READ, MESSAGE } from './gate.js'
+import { loadConversation, loadUser } from './loader.js'
+import { countOthers, findAccepted } from './log-reader.js'
+import { encodeCursor, encodeQueueMeta } from './records.js'
+import { Residents } from './residents.js'
+import type { ConversationState, Resident, UserState } from './state.js'
+import { Answer, Route, Transaction } from './transaction.js'
+
+/** Entries behind the slowest cursor before they are trimmed: a range at a time, not one by one. */
+const TRIM_EVERY = 1024
+/** A cursor alone may wait this long for its commit: losing it costs a redelivery that the device drops. */
+const CURSOR_DELAY_MS = 500
+const REOPEN_FIRST_MS = 250
+const REOPEN_MAX_MS = 10_000
+
+const LIST_PAGE = 1000
+
+const EMPTY = new Uint8Array(0)
+
+export class Shard implements FeedHost {
+  readonly engine: Engine
+  readonly environment: ShardEnvironment
+  users!: Residents<UserState>
+  #conversations!: Residents<ConversationState>
+  #open: Transaction
+  #gates = new Map<string, Gate>()
+  #waiting = 0
+  #committed = 0
+  #lastSize = 0
+  #isScheduled = false
+  #isCursorTimerSet = false
+  #isCommitting = false
+  #commitSettled: Promise<void> = Promise.resolve()
+  #hasFailed = false
+  #isClosed = false
+  /** Counts failures: what began in an earlier life has no say in this one. */
+  #life = 0
+  readonly #attached = new Set<Feed>()
+  readonly #runCommit = (): void => {
+    this.#commit()
+  }
+
+  constructor(engine: Engine, environment: ShardEnvironment) {
+    this.engine = engine
+    this.environment = environment
+    this.#open = new Transaction(1, engine.batch())
+    this.#beginLife()
+  }
+
+  get windowBytesMax(): number {
+    return this.environment.limits.windowBytesMax
+  }
+
+  /** false while commits fail: sessions can't be opened. */
+  get isAvailable(): boolean {
+    return !this.#hasFailed && !this.#isClosed
+  }
+
+  get sessions(): number {
+    return this.#attached.size
+  }
+
+  /** Commands that wait for the store, for metrics and back-pressure. */
+  get waiting(): number {
+    return this.#waiting
+  }
+
+  /** Operations of the last commit, for metrics. */
+  get lastCommitOperations(): number {
+    return this.#lastSize
+  }
+
+  /** The transaction that fills at present; whoever writes to it calls `schedule`. */
+  get transaction(): Transaction {
+    return this.#open
+  }
+
+  /** A message whose form has been checked; answered through the feed's sink. `to` is a normalised user. */
+  message(feed: Feed, clientId: number, to: string, text: Uint8Array, extensions: Uint8Array): void {
+    const route = this.#routeFor(feed, to)
+    if (route !== null && this.#acceptNow(route, feed, clientId, text, extensions)) return
+    const command = new GateCommand(MESSAGE, feed.user, feed, clientId, 0, text.slice(), extensions.slice())
+    this.#wait(pairName(feed.user.name, to), command)
+  }
+
+  /** Raises the user's read watermark; answered through the feed's sink. `address` is a normalised user. */
+  markRead(feed: Feed, clientId: number, address: string, seq: number): void {
+    const route = this.#routeFor(feed, address)
+    if (route !== null && this.#markNow(route, feed, clientId, seq)) return
+    this.#wait(pairName(feed.user.name, address), new GateCommand(MARK_READ, feed.user, feed, clientId, seq, EMPTY, EMPTY))
+  }
+
+  /** A device's cumulative acknowledgement; false: never sent, or backwards. */
+  cursor(feed: Feed, index: number): boolean {
+    if (feed.hasEnded) return true
+    if (!feed.acknowledge(index)) return false
+    this.#moveCursor(feed, index)
+    return true
+  }
+
+  /** Called by feeds. [RCP-1] */
+  delivered(user: UserState, conversation: string, seq: number): void {
+    const name = pairName(user.name, conversation)
+    const route = this.#gates.has(name) ? null : this.#residentRoute(name)
+    if (route === null) {
+      this.#wait(name, new GateCommand(DELIVERED, user, null, 0, seq, EMPTY, EMPTY))
+      return
+    }
+    raiseDelivered(this.#open, route, user.name, seq)
+    this.schedule()
+  }
+
+  /** Called by feeds. */
+  readFailed(error: unknown): void {
+    this.fail(error)
+  }
+
+  addFeed(feed: Feed): void {
+    this.#attached.add(feed)
+    feed.user.feeds.push(feed)
+    feed.device.feed = feed
+  }
+
+  /** The session is over; its device's place in the queue stays. */
+  removeFeed(feed: Feed): void {
+    feed.end()
+    if (!this.#attached.delete(feed)) return
+    const { feeds } = feed.user
+    feeds.splice(feeds.indexOf(feed), 1)
+    if (feed.device.feed === feed) feed.device.feed = null
+    feed.device.lastActiveMs = this.environment.clock.nowMs()
+    if (feed.user.alive && feed.user.devices.includes(feed.device)) {
+      this.#open.movedCursors.set(feed.device, feed.user)
+      this.#scheduleCursors()
+    }
+  }
+
+  expel(feed: Feed, error: ErrorCode): void {
+    this.removeFeed(feed)
+    feed.sink.ended(error)
+  }
+
+  /** A user's state that is still the one in memory when the promise resolves. */
+  async user(name: string): Promise<UserState> {
+    for (;;) {
+      if (!this.isAvailable) throw new RouterError(ERROR.storageUnavailable, 'the shard can\'t commit at present', { retryAfterMs: REOPEN_FIRST_MS })
+      const user = await this.reading(this.users.load(name))
+      if (user.alive) return user
+    }
+  }
+
+  /** A conversation's state for reading. */
+  async conversation(name: string): Promise<ConversationState> {
+    return this.#conversations.get(name) ?? await this.reading(this.#conversations.load(name))
+  }
+
+  /** Names of the user's conversations in the store. */
+  async conversationNames(user: UserState): Promise<string[]> {
+    const names: string[] = []
+    for (;;) {
+      const page = await this.reading(this.engine.range({ ...user.keys.conversations(names.at(-1) ?? ''), limit: LIST_PAGE }))
+      for (const [key] of page) names.push(user.keys.nameAt(key))
+      if (page.length < LIST_PAGE) return names
+    }
+  }
+
+  /** Resolves when everything written so far is on disk; rejects when it can't be. */
+  committed(): Promise<void> {
+    if (!this.isAvailable) return Promise.reject(this.#unavailable())
+    const promise = new Promise<void>((resolve, reject) => this.#open.waiters.push({ resolve, reject }))
+    this.schedule()
+    return promise
+  }
+
+  /** Asks for a commit of the open transaction: at once when idle, gathering a little when the last one was large. */
+  schedule(): void {
+    if (this.#isScheduled || this.#isCommitting || this.#hasFailed) return
+    this.#isScheduled = true
+    const { scheduler, limits } = this.environment
+    if (this.#lastSize > limits.gatherOperations) scheduler.after(limits.gatherMs, this.#runCommit)
+    else scheduler.defer(this.#runCommit)
+  }
+
+  /** Commits what is open and takes nothing more. Sessions are the caller's to end before. */
+  async close(): Promise<void> {
+    if (!this.#hasFailed) await this.committed().catch(() => undefined)
+    this.#isClosed = true
+    await this.#commitSettled
+  }
+
+  /** The store can't be trusted any more: forget what is in memory, end the sessions, begin anew once the store can be opened. */
+  fail(error: unknown): void {
+    if (this.#hasFailed || this.#isClosed) return
+    this.#hasFailed = true
+    this.environment.log.error({ err: error }, 'storage failed; nothing is acknowledged until it is back')
+    const { waiters } = this.#open
+    this.#beginLife()
+    for (const waiter of waiters) waiter.reject(this.#unavailable())
+    for (const feed of [...this.#attached]) this.expel(feed, ERROR.storageUnavailable)
+    // An open commit may still reach the disk; only when it has settled does the disk say what is true.
+    void this.#commitSettled.then(() => {
+      this.#reopen(REOPEN_FIRST_MS)
+    })
+  }
+
+  #beginLife(): void {
+    const { limits } = this.environment
+    // At the very first there is nothing to close.
+    // eslint-disable-next-line @typescript-eslint/no-unnecessary-condition
+    this.users?.close()
+    // eslint-disable-next-line @typescript-eslint/no-unnecessary-condition
+    this.#conversations?.close()
+    this.users = new Residents(limits.residentUsersMax, (name) => loadUser(this.engine, name), (user) => this.#mayGo(user) && user.feeds.length === 0)
+    this.#conversations = new Residents(limits.residentConversationsMax, (name) => loadConversation(this.engine, name), (each) => this.#mayGo(each))
+    this.#open = new Transaction(this.#open.number + 1, this.engine.batch())
+    this.#gates = new Map()
+    this.#waiting = 0
+    this.#life++
+  }
+
+  #mayGo(state: Resident): boolean {
+    return state.lastTransaction <= this.#committed
+  }
+
+  #reopen(delayMs: number): void {
+    if (this.#isClosed) return
+    this.engine.reopen().then(
+      () => {
+        this.#hasFailed = false
+        this.environment.log.info({}, 'storage is back')
+      },
+      (error: unknown) => {
+        this.environment.log.warn({ err: error, retryMs: delayMs }, 'storage does not open yet')
+        this.environment.scheduler.after(delayMs, () => {
+          this.#reopen(Math.min(delayMs * 2, REOPEN_MAX_MS))
+        })
+      },
+    )
+  }
+
+  #unavailable(): RouterError {
+    return new RouterError(ERROR.storageUnavailable, 'the shard can\'t commit at present', { retryAfterMs: REOPEN_FIRST_MS })
+  }
+
+  /** Awaits a read of the store, whose failure is the shard's. Rejects with RouterError storage-unavailable. */
+  async reading<T>(read: Promise<T>): Promise<T> {
+    const life = this.#life
+    try {
+      return await read
+    } catch (error) {
+      if (life === this.#life) this.fail(error)
+      throw this.#unavailable()
+    }
+  }
+
+  /** The session's route to a conversation, if everything it needs is in memory and nothing waits before it. */
+  #routeFor(feed: Feed, address: string): Route | null {
+    const known = feed.routes.get(address)
+    if (known?.isAlive === true) return this.#gates.size > 0 && this.#gates.has(known.conversation.name) ? null : known
+    const name = pairName(feed.user.name, address)
+    const route = this.#gates.has(name) ? null : this.#residentRoute(name)
+    if (route !== null) feed.routes.set(address, route)
+    return route
+  }
+
+  #residentRoute(name: string): Route | null {
+    const conversation = this.#conversations.get(name)
+    if (conversation === undefined) return null
+    const users: UserState[] = []
+    for (const member of memberNames(conversation)) {
+      const user = this.users.get(member)
+      if (user === undefined) return null
+      users.push(user)
+    }
+    return new Route(conversation, users)
+  }
+
+  /** false: it has to be looked up whether this client id is known, which takes the gate. */
+  #acceptNow(route: Route, feed: Feed, clientId: number, text: Uint8Array, extensions: Uint8Array): boolean {
+    const { conversation } = route
+    const writer = route.writer ??= conversation.writer(feed.user.name, feed.device.number, feed.outboxEpoch)
+    if (clientId <= writer.lastClientId) return false
+    const nowMs = this.environment.clock.nowMs()
+    for (const user of route.users) {
+      if (!user.exists) {
+        this.#answer(new Answer(feed, clientId, ERROR.noSuchUser, 0, 0, null))
+        return true
+      }
+    }
+    if (!conversation.exists) openConversation(this.#open, route, nowMs)
+    acceptMessage(this.#open, route, writer, feed, clientId, text, extensions, nowMs)
+    this.schedule()
+    return true
+  }
+
+  /** false: what remains unread has to be counted in the log, which takes the gate. */
+  #markNow(route: Route, feed: Feed, clientId: number, seq: number): boolean {
+    const { conversation } = route
+    const member = conversation.member(feed.user.name)
+    if (member === undefined || seq > conversation.tail) {
+      const error = member === undefined ? ERROR.noSuchConversation : ERROR.invalidWatermark
+      this.#answer(new Answer(feed, clientId, error, 0, 0, null))
+      return true
+    }
+    if (seq > member.read) {
+      if (seq < conversation.tail && member.unread > 0) return false
+      raiseRead(this.#open, route, feed.user, member, seq, 0)
+    }
+    this.#answer(new Answer(feed, clientId, 0, seq, this.environment.clock.nowMs(), null))
+    return true
+  }
+
+  #answer(answer: Answer): void {
+    this.#open.answers.push(answer)
+    this.schedule()
+  }
+
+  #moveCursor(feed: Feed, index: number): void {
+    const { device, user } = feed
+    if (index <= device.cursor) return
+    device.cursor = index
+    this.#open.movedCursors.set(device, user)
+    if (index - user.trimmedTo >= TRIM_EVERY) this.#open.trims.add(user)
+    this.#scheduleCursors()
+  }
+
+  #scheduleCursors(): void {
+    if (this.#isCursorTimerSet || this.#hasFailed) return
+    this.#isCursorTimerSet = true
+    this.environment.scheduler.after(CURSOR_DELAY_MS, () => {
+      this.#isCursorTimerSet = false
+      this.schedule()
+    })
+  }
+
+  #wait(name: string, command: GateCommand): void {
+    if (this.#hasFailed) return
+    if (this.#waiting >= this.environment.limits.waitingCommandsMax) {
+      if (command.feed !== null) this.#answer(new Answer(command.feed, command.clientId, ERROR.unavailable, 0, 1000, null))
+      return
+    }
+    this.#waiting++
+    let gate = this.#gates.get(name)
+    if (gate !== undefined) {
+      gate.commands.push(command)
+      return
+    }
+    gate = new Gate(name)
+    gate.commands.push(command)
+    this.#gates.set(name, gate)
+    const life = this.#life
+    this.#runGate(gate, life).catch((error: unknown) => {
+      // What waited gets no answer: its sessions have been ended.
+      if (life === this.#life) this.fail(error)
+    })
+  }
+
+  async #runGate(gate: Gate, life: number): Promise<void> {
+    let command = gate.commands.peek()
+    while (command !== undefined) {
+      const route = await this.#loadRoute(gate.conversation)
+      if (life !== this.#life) return
+      if (route === null || !await this.#runGated(command, route, life)) {
+        if (life !== this.#life) return
+        continue
+      }
+      gate.commands.shift()
+      this.#waiting--
+      command = gate.commands.peek()
+    }
+    this.#gates.delete(gate.conversation)
+  }
+
+  /** null: something was evicted meanwhile; try again. */
+  async #loadRoute(name: string): Promise<Route | null> {
+    const present = this.#residentRoute(name)
+    if (present !== null) return present
+    const conversation = await this.#conversations.load(name)
+    for (const member of memberNames(conversation)) await this.users.load(member)
+    return this.#residentRoute(name)
+  }
+
+  /** false: the route died while something was looked up; load it and try again. */
+  async #runGated(command: GateCommand, route: Route, life: number): Promise<boolean> {
+    const { feed } = command
+    if (command.kind === DELIVERED) {
+      raiseDelivered(this.#open, route, command.user.name, command.seq)
+      this.schedule()
+      return true
+    }
+    if (feed === null || feed.hasEnded) return true
+    if (command.kind === MESSAGE) {
+      if (this.#acceptNow(route, feed, command.clientId, command.text, command.extensions)) return true
+      await this.committed()
+      const answer = await this.#answerRetry(command, route, feed)
+      if (life === this.#life && !feed.hasEnded) this.#answer(answer)
+      return true
+    }
+    if (this.#markNow(route, feed, command.clientId, command.seq)) return true
+    await this.committed()
+    const unread = await countOthers(this.engine, route.conversation, feed.user.name, command.seq)
+    if (!route.isAlive) return false
+    const member = route.conversation.member(feed.user.name)
+    if (member !== undefined) raiseRead(this.#open, route, feed.user, member, command.seq, unread)
+    if (!feed.hasEnded) this.#answer(new Answer(feed, command.clientId, 0, command.seq, this.environment.clock.nowMs(), null))
+    return true
+  }
+
+  /** A client id not above the writer's last: the old ack, a conflict, or stale. [MSG-3, MSG-4, MSG-5] */
+  async #answerRetry(command: GateCommand, route: Route, feed: Feed): Promise<Answer> {
+    const writer = route.conversation.writer(feed.user.name, feed.device.number, feed.outboxEpoch)
+    const record = await findAccepted(this.engine, route.conversation, writer, command.clientId)
+    if (record === null) return new Answer(feed, command.clientId, ERROR.staleClientId, 0, 0, null)
+    const isSame = Buffer.compare(record.text, command.text) === 0 && Buffer.compare(record.extensions, command.extensions) === 0
+    if (!isSame) return new Answer(feed, command.clientId, ERROR.conflict, 0, 0, null)
+    return new Answer(feed, command.clientId, 0, record.seq, record.timeMs, null)
+  }
+
+  #commit(): void {
+    this.#isScheduled = false
+    if (this.#hasFailed || this.#isCommitting) return
+    const transaction = this.#open
+    this.#seal(transaction)
+    if (transaction.isEmpty) return
+    this.#open = new Transaction(transaction.number + 1, this.engine.batch())
+    this.#lastSize = transaction.batch.size
+    if (transaction.batch.size === 0) {
+      this.#finish(transaction)
+      return
+    }
+    this.#isCommitting = true
+    const settled = (): void => {
+      this.#isCommitting = false
+    }
+    this.#commitSettled = this.engine.commit(transaction.batch).then(
+      () => {
+        settled()
+        if (this.#hasFailed) for (const waiter of transaction.waiters) waiter.reject(this.#unavailable())
+        else this.#finish(transaction)
+      },
+      (error: unknown) => {
+        settled()
+        this.fail(error)
+        for (const waiter of transaction.waiters) waiter.reject(this.#unavailable())
+      },
+    )
+  }
+
+  #seal(transaction: Transaction): void {
+    for (const route of transaction.dirtyRoutes) sealConversation(transaction, route)
+    for (const [device, user] of transaction.movedCursors) {
+      transaction.touch(user)
+      transaction.batch.put(user.keys.cursor(device.number), encodeCursor(device))
+    }
+    for (const user of transaction.trims) {
+      const { to, tooFarBehind } = trimPoint(user, this.environment.clock.nowMs(), this.environment.limits)
+      if (to <= user.trimmedTo) {
+        transaction.trims.delete(user)
+        continue
+      }
+      for (const device of tooFarBehind) if (device.feed !== null) this.expel(device.feed, ERROR.slowConsumer)
+      user.trimmedTo = to
+      transaction.touch(user)
+      transaction.batch.put(user.keys.queueMeta(), encodeQueueMeta(to))
+    }
+  }
+
+  /** On disk: now tell. */
+  #finish(transaction: Transaction): void {
+    this.#committed = transaction.number
+    const { queueEntriesMax } = this.environment.limits
+    for (const answer of transaction.answers) tell(answer)
+    for (const entry of transaction.entries) {
+      const { user } = entry
+      user.committedTail = entry.index
+      for (const feed of user.feeds) feed.offer(entry)
+      if (entry.index - user.trimmedTo > queueEntriesMax + TRIM_EVERY) this.#open.trims.add(user)
+    }
+    for (const waiter of transaction.waiters) waiter.resolve()
+    for (const user of transaction.trims) this.#trim(user)
+    if (this.#open.isUrgent) this.schedule()
+  }
+
+  /** What is behind the slowest cursor goes; if it fails it goes the next time. */
+  #trim(user: UserState): void {
+    this.engine.trim(user.keys.entries(0, user.trimmedTo + 1)).catch((error: unknown) => {
+      this.environment.log.warn({ err: error }, 'a queue could not be trimmed')
+    })
+  }
+}
+
+function tell(answer: Answer): void {
+  const { feed, conversation } = answer
+  if (conversation !== null) conversation.committedTail = answer.seq
+  if (feed.hasEnded) return
+  if (answer.error === 0) feed.sink.acked(answer.clientId, answer.seq, answer.timeMs)
+  else feed.sink.refused(answer.clientId, answer.error, answer.timeMs)
+}
+
+/** Of a conversation not yet opened the members follow from its name. */
+function memberNames(conversation: ConversationState): readonly string[] {
+  return conversation.exists ? conversation.members.map((member) => member.user) : conversation.name.split(':')
+}

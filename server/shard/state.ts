@@ -1,0 +1,187 @@
+/**
+ * What a shard keeps in memory of the users and conversations in use. Everything here can be read back from the store; nothing here
+ * is ahead of the store but what the open transaction holds, and when a commit fails all of it is thrown away.
+ */
+import type { Verifier } from '../router/router.js'
+import type { ConversationKeys, UserKeys } from '../../storage/keyspace.js'
+import type { Feed } from './feed.js'
+
+/** A token as the server keeps it. [TOK-1] */
+export interface TokenSlot {
+  /** SHA-256 of the token. */
+  readonly hash: Uint8Array
+  readonly issuedMs: number
+}
+
+export class DeviceState {
+  readonly number: number
+  readonly id: string
+  readonly createdMs: number
+  name: string
+  lastActiveMs: number
+  /** The highest epoch given to the device; its client ids count under it. */
+  outboxEpoch = 0
+  /** Last index the device has acknowledged. */
+  cursor = 0
+  /** The token last used, and the one issued since. [TOK-2] */
+  tokenUsed: TokenSlot | null = null
+  tokenIssued: TokenSlot | null = null
+  /** The open session of this device. */
+  feed: Feed | null = null
+
+  constructor(number: number, id: string, name: string, createdMs: number) {
+    this.number = number
+    this.id = id
+    this.name = name
+    this.createdMs = createdMs
+    this.lastActiveMs = createdMs
+  }
+}
+
+/** In every state object: when it was last used by a transaction, and whether it is still the one in memory. */
+export class Resident {
+  readonly name: string
+  /** Number of the last transaction that changed it: not evicted before that one is committed. */
+  lastTransaction = 0
+  /** `lastTransaction` when the sweep last came by; see residents.ts. */
+  sweptAt = -1
+  /** false once evicted or thrown away: whoever holds it must look it up again. */
+  alive = true
+
+  constructor(name: string) {
+    this.name = name
+  }
+}
+
+export interface AccountRow {
+  readonly verifier: Verifier
+  readonly createdMs: number
+  readonly disabled: boolean
+  /** The name stays taken for ever, so that nobody inherits its conversations. */
+  readonly removed: boolean
+  readonly queueEpoch: number
+  readonly nextDevice: number
+}
+
+export class UserState extends Resident {
+  readonly keys: UserKeys
+  /** null: there is no such user. */
+  account: AccountRow | null = null
+  readReceipts = true
+  readonly devices: DeviceState[] = []
+  /** Last index given out, last index on disk, and the index up to which entries may be gone. */
+  tail = 0
+  committedTail = 0
+  trimmedTo = 0
+  /**
+   * Entries up to here may have been seen by a device and must not change any more. Receipts above it may be replaced by later ones
+   * of the same mark (RCP-5), so that a device that is away finds one for each conversation.
+   */
+  exposedTo = 0
+  /** Index of the receipt entry above `exposedTo`, by conversation and mark; null until there is one. */
+  unsentReceipts: Map<string, number> | null = null
+  /** Sessions of this user's devices. */
+  readonly feeds: Feed[] = []
+
+  constructor(name: string, keys: UserKeys) {
+    super(name)
+    this.keys = keys
+  }
+
+  get exists(): boolean {
+    return this.account !== null && !this.account.removed
+  }
+
+  device(id: string): DeviceState | undefined {
+    return this.devices.find((device) => device.id === id)
+  }
+}
+
+/** One outbox that writes to a conversation, and how far it has come: what recognises a retry without a read. [MSG-3] */
+export class Writer {
+  readonly user: string
+  readonly device: number
+  readonly epoch: number
+  lastClientId: number
+  lastSeq: number
+  lastTimeMs: number
+
+  constructor(user: string, device: number, epoch: number, lastClientId = 0, lastSeq = 0, lastTimeMs = 0) {
+    this.user = user
+    this.device = device
+    this.epoch = epoch
+    this.lastClientId = lastClientId
+    this.lastSeq = lastSeq
+    this.lastTimeMs = lastTimeMs
+  }
+
+  static key(user: string, device: number, epoch: number): string {
+    return `${user}/${String(device)}/${String(epoch)}`
+  }
+}
+
+export class Member {
+  readonly user: string
+  delivered = 0
+  read = 0
+  /** The read watermark that others were told; lags behind `read` while the user's receipts are off. [RCP-7] */
+  readTold = 0
+  /** Messages of others above `read`. [RCP-8] */
+  unread = 0
+  /** What the open transaction has still to write and tell. */
+  deliveredRose = false
+  readRose = false
+  readToldRose = false
+
+  constructor(user: string) {
+    this.user = user
+  }
+}
+
+export class ConversationState extends Resident {
+  readonly keys: ConversationKeys
+  /** false: nobody has written yet. */
+  exists = false
+  readonly members: Member[] = []
+  createdMs = 0
+  tail = 0
+  committedTail = 0
+  lastTimeMs = 0
+  /** The checkpoint on disk covers the log up to here; behind it at most CHECKPOINT_EVERY records and a commit's worth. */
+  checkpointSeq = 0
+  /** Messages up to here were dropped by retention. */
+  trimmedTo = 0
+  readonly writers = new Map<string, Writer>()
+  /** In the open transaction's list of conversations with risen watermarks, or with a checkpoint due. */
+  isDirty = false
+
+  constructor(name: string, keys: ConversationKeys) {
+    super(name)
+    this.keys = keys
+  }
+
+  member(user: string): Member | undefined {
+    return this.members.find((member) => member.user === user)
+  }
+
+  writer(user: string, device: number, epoch: number): Writer {
+    const key = Writer.key(user, device, epoch)
+    let writer = this.writers.get(key)
+    if (writer === undefined) {
+      writer = new Writer(user, device, epoch)
+      this.writers.set(key, writer)
+    }
+    return writer
+  }
+}
+
+/** Records of the log between two checkpoints: the most that a load has to scan, but for one commit's worth. */
+export const CHECKPOINT_EVERY = 64
+
+/** How a member addresses a conversation: by the other user, by the group, by itself for its notes. */
+export function conversationAddress(conversation: ConversationState, viewer: string): string {
+  const { members } = conversation
+  if (conversation.name.startsWith('#')) return conversation.name
+  const other = members.find((member) => member.user !== viewer)
+  return other === undefined ? viewer : other.user
+}

@@ -1,0 +1,60 @@
+/** What a user may see of conversations and devices. */
+import { ERROR } from '../../protocol/generated/registry.js'
+import type { ConversationSummary, DeviceInfo, MemberWatermarks } from '../router/router.js'
+import { RouterError } from '../router/router.js'
+import { readMessage } from './log-reader.js'
+import type { Shard } from './shard.js'
+import { conversationAddress } from './state.js'
+import type { ConversationState, UserState } from './state.js'
+
+/** The watermarks of the other members, as far as the viewer may know them. [RCP-7] */
+export function watermarks(conversation: ConversationState, viewer: UserState): MemberWatermarks[] {
+  const others = conversation.members.filter((member) => member.user !== viewer.name)
+  return others.map((member) => ({
+    member: member.user,
+    delivered: member.delivered,
+    read: viewer.readReceipts ? member.readTold : 0,
+  }))
+}
+
+/** A page of the user's conversations by address. [HIS-3] */
+export async function listConversations(
+  shard: Shard, user: UserState, after: string, limit: number,
+): Promise<{ conversations: ConversationSummary[]; more: boolean }> {
+  // Rows are ordered by the conversation's name; addresses of pairs are not, so the page is cut from the whole list.
+  const names = await shard.conversationNames(user)
+  const addressed = names.map((name) => ({ name, address: addressIn(name, user.name) })).filter(({ address }) => address > after)
+  addressed.sort((one, other) => (one.address < other.address ? -1 : 1))
+  const conversations: ConversationSummary[] = []
+  for (const { name } of addressed.slice(0, limit)) conversations.push(await summarize(shard, await shard.conversation(name), user))
+  return { conversations, more: addressed.length > limit }
+}
+
+async function summarize(shard: Shard, conversation: ConversationState, user: UserState): Promise<ConversationSummary> {
+  const member = conversation.member(user.name)
+  if (member === undefined) throw new RouterError(ERROR.internalError, 'the list names a conversation that does not know its member')
+  return {
+    conversation: conversationAddress(conversation, user.name),
+    tail: conversation.committedTail,
+    last: await shard.reading(readMessage(shard.engine, conversation, conversation.committedTail)),
+    read: member.read,
+    unread: member.unread,
+    others: watermarks(conversation, user),
+  }
+}
+
+function addressIn(name: string, user: string): string {
+  if (name.startsWith('#')) return name
+  const [one = name, other = one] = name.split(':')
+  return one === user ? other : one
+}
+
+export function listDevices(user: UserState): DeviceInfo[] {
+  return user.devices.map((device) => ({
+    device: device.id,
+    name: device.name,
+    createdMs: device.createdMs,
+    lastActiveMs: device.lastActiveMs,
+    online: device.feed !== null,
+  }))
+}
