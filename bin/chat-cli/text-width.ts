@@ -11,13 +11,18 @@ const WIDE: readonly (readonly [first: number, last: number])[] = [
   [0x1f200, 0x1f2ff], [0x20000, 0x3fffd],
 ]
 
+/** Most text; here characters are code units and columns, and the segmenter, slow as it is, is not asked. */
+const PRINTABLE_ASCII = /^[ -~]*$/
+
 /** What a reader takes for single characters: the steps of the cursor. */
 export function characters(text: string): string[] {
+  if (PRINTABLE_ASCII.test(text)) return text.split('')
   return Array.from(graphemes.segment(text), (part) => part.segment)
 }
 
 /** Columns of the whole text. */
 export function textWidth(text: string): number {
+  if (PRINTABLE_ASCII.test(text)) return text.length
   let width = 0
   for (const character of characters(text)) width += characterWidth(character)
   return width
@@ -34,6 +39,18 @@ export function truncate(text: string, columns: number): string {
     kept += character
   }
   return columns < 1 ? '' : `${kept}…`
+}
+
+/** The end of the text in at most `columns` columns. */
+export function endOf(text: string, columns: number): string {
+  let kept = ''
+  let width = 0
+  for (const character of characters(text).reverse()) {
+    width += characterWidth(character)
+    if (width > columns) break
+    kept = character + kept
+  }
+  return kept
 }
 
 /** Lines of at most `columns` columns, broken at spaces where there is one, and at every LF. Never empty. */
@@ -56,6 +73,12 @@ function wrapParagraph(paragraph: string, columns: number, lines: string[]): voi
       width = textWidth(rest.join(''))
       lastSpace = -1
       if (character === ' ') continue
+      if (width + step > columns) {
+        // A wide character after a word that only just fits.
+        lines.push(line.join(''))
+        line = []
+        width = 0
+      }
     }
     if (character === ' ') lastSpace = line.length
     line.push(character)

@@ -1,0 +1,46 @@
+/** What keys and commands do to the state of the interactive program. */
+import { contentRows, messageRows } from './screen-layout.js'
+import type { ConversationState, Effect, ScreenState } from './screen-state.js'
+import { conversationOf, openConversation } from './screen-state.js'
+
+/** Opens a conversation, new or known. */
+export function openNamed(state: ScreenState, name: string, effects: Effect[]): void {
+  conversationOf(state, name)
+  state.open = name
+  state.scroll = 0
+  state.isHelpShown = false
+  loadIfNeeded(state, effects)
+}
+
+/** Takes a typed message into the outbox's view. */
+export function sendTyped(state: ScreenState, conversation: ConversationState, text: string, effects: Effect[]): void {
+  const localId = state.nextLocalId
+  state.nextLocalId += 1
+  state.scroll = 0
+  conversation.pending.push({ localId, text, failure: '' })
+  effects.push({ kind: 'send', localId, to: conversation.name, text })
+}
+
+/** One screenful up or down; asks for older messages when the first one is reached. */
+export function scrollPage(state: ScreenState, direction: 1 | -1, effects: Effect[]): void {
+  const conversation = openConversation(state)
+  if (conversation === null) return
+  const page = Math.max(1, contentRows(state) - 1)
+  const total = messageRows(state, conversation)
+  const furthest = Math.max(0, total - contentRows(state))
+  state.scroll = Math.max(0, Math.min(furthest, state.scroll + direction * page))
+  const isAtTop = direction === 1 && state.scroll >= furthest
+  const first = conversation.messages[0]
+  if (isAtTop && conversation.more && !conversation.loading && first !== undefined) {
+    conversation.loading = true
+    effects.push({ kind: 'load', conversation: conversation.name, before: first.seq })
+  }
+}
+
+/** Asks for the latest page of the open conversation, once it can be had. */
+export function loadIfNeeded(state: ScreenState, effects: Effect[]): void {
+  const conversation = openConversation(state)
+  if (conversation === null || conversation.loaded || conversation.loading || state.connection !== 'online') return
+  conversation.loading = true
+  effects.push({ kind: 'load', conversation: conversation.name, before: null })
+}

@@ -1,0 +1,74 @@
+/** What a typed line means. */
+import { isGroup, normalizeConversation } from '../../protocol/address.js'
+import { openNamed, scrollPage, sendTyped } from './screen-actions.js'
+import type { Effect, ScreenState } from './screen-state.js'
+import { openConversation } from './screen-state.js'
+
+/** The help on the screen. */
+export const SCREEN_HELP: readonly string[] = [
+  'In the list: type the number of a conversation, or the name of a user, and Enter.',
+  'In a conversation: type a message and Enter.',
+  '',
+  '/to NAME     open the conversation with NAME',
+  '/list        back to the list (or Esc)',
+  '/older       older messages (or Page Up; Page Down comes back)',
+  '/help        this text (Esc closes it)',
+  '/quit        leave (or Ctrl-C with an empty line)',
+  '//text       send a message that begins with /',
+  '',
+  'Behind your messages:  …  waiting   ✓ at the server   ✓✓ delivered   ✓✓ read (blue)   ✗ refused',
+]
+
+/** Does what the line says: a command, a choice from the list, or a message. */
+export function runLine(state: ScreenState, text: string, effects: Effect[]): void {
+  state.isHelpShown = false
+  if (text.startsWith('/') && !text.startsWith('//')) {
+    runCommand(state, text.slice(1).trim(), effects)
+    return
+  }
+  const message = text.startsWith('//') ? text.slice(1) : text
+  const conversation = openConversation(state)
+  if (conversation !== null) {
+    if (message.trim() !== '') sendTyped(state, conversation, message, effects)
+    return
+  }
+  const choice = text.trim()
+  if (choice !== '') choose(state, choice, effects)
+}
+
+function runCommand(state: ScreenState, command: string, effects: Effect[]): void {
+  const [word = '', ...rest] = command.split(/\s+/)
+  switch (word) {
+    case 'to': openByName(state, rest.join(' '), effects); return
+    case 'list':
+      state.open = null
+      state.scroll = 0
+      return
+    case 'older': scrollPage(state, 1, effects); return
+    case 'help': state.isHelpShown = true; return
+    case 'quit': case 'exit': effects.push({ kind: 'quit' }); return
+    default: state.notice = `there is no command /${word}: /help lists them, //… sends text that begins with /`
+  }
+}
+
+/** A number of the list as it is shown, or a name. */
+function choose(state: ScreenState, choice: string, effects: Effect[]): void {
+  if (!/^\d+$/.test(choice)) {
+    openByName(state, choice, effects)
+    return
+  }
+  const name = state.order[Number(choice) - 1]
+  if (name === undefined) state.notice = `there is no number ${choice} in the list; /to ${choice} opens the conversation with the user ${choice}`
+  else openNamed(state, name, effects)
+}
+
+function openByName(state: ScreenState, text: string, effects: Effect[]): void {
+  const name = normalizeConversation(text)
+  if (name === null) {
+    state.notice = `'${text}' is no name of a user: a-z, 0-9, '.', '-' and '_', at most 64`
+  } else if (isGroup(name) && !state.conversations.has(name)) {
+    state.notice = `you are not in the group ${name}`
+  } else {
+    openNamed(state, name, effects)
+  }
+}

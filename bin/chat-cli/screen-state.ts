@@ -1,0 +1,173 @@
+/** What the interactive program knows and shows: the state, the events that change it, and what they ask of the client. No I/O. */
+import type { Key, Line } from './line-editor.js'
+import { EMPTY_LINE } from './line-editor.js'
+
+/** A member's watermarks. */
+export interface Marks {
+  readonly delivered: number
+  readonly read: number
+}
+
+export interface ShownMessage {
+  readonly seq: number
+  readonly from: string
+  readonly own: boolean
+  /** Unix time */
+  readonly timeMs: number
+  readonly text: string
+}
+
+/** A message that was typed and is not acknowledged. */
+export interface PendingMessage {
+  readonly localId: number
+  readonly text: string
+  /** Why it was refused; empty while it waits. */
+  readonly failure: string
+}
+
+export interface ConversationState {
+  readonly name: string
+  /** Last seq that is known. */
+  tail: number
+  /** One's own read watermark, and how many messages of others lie above it. */
+  read: number
+  unread: number
+  /** The watermarks of the other members. [RCP-9] */
+  readonly members: Map<string, Marks>
+  /** Ascending by seq, without a gap, ending with the latest; empty until the conversation was opened. */
+  messages: ShownMessage[]
+  pending: PendingMessage[]
+  /** Whether the server has messages before the first of `messages`. */
+  more: boolean
+  /** Whether the latest page has been asked for, and whether it came. */
+  loading: boolean
+  loaded: boolean
+  last: ShownMessage | null
+}
+
+export type Connection = 'connecting' | 'online' | 'waiting'
+
+export interface ScreenState {
+  readonly me: string
+  readonly server: string
+  /** Whether colours may be used; without them the marks differ by their text. */
+  readonly isColored: boolean
+  columns: number
+  rows: number
+  connection: Connection
+  /** Why there is no connection; may be empty. */
+  detail: string
+  readonly conversations: Map<string, ConversationState>
+  /** Names in the order of the list. It stands still while a line is being typed, so that a number keeps its meaning. */
+  order: string[]
+  /** Name of the conversation on the screen; null: the list. */
+  open: string | null
+  /** Lines that the conversation is scrolled up. */
+  scroll: number
+  isHelpShown: boolean
+  line: Line
+  /** One line about the last thing that went wrong or was asked for; empty: none. */
+  notice: string
+  nextLocalId: number
+}
+
+/** A conversation as the server lists it. */
+export interface ListedConversation {
+  readonly conversation: string
+  readonly tail: number
+  readonly last: ShownMessage | null
+  readonly read: number
+  readonly unread: number
+  readonly members: readonly (Marks & { readonly member: string })[]
+}
+
+export type ScreenEvent =
+  | { readonly kind: 'connection'; readonly connection: Connection; readonly detail: string }
+  | { readonly kind: 'conversations'; readonly list: readonly ListedConversation[] }
+  | {
+    readonly kind: 'history'
+    readonly conversation: string
+    readonly messages: readonly ShownMessage[]
+    readonly more: boolean
+  }
+  | { readonly kind: 'history-failed'; readonly conversation: string; readonly isUnknown: boolean; readonly reason: string }
+  | { readonly kind: 'message'; readonly conversation: string; readonly message: ShownMessage }
+  | {
+    readonly kind: 'receipt'
+    readonly conversation: string
+    readonly member: string
+    readonly mark: 'delivered' | 'read'
+    readonly seq: number
+  }
+  /** A message of an earlier run that still waits in the outbox. */
+  | { readonly kind: 'leftover'; readonly localId: number; readonly to: string; readonly text: string }
+  | { readonly kind: 'sent'; readonly localId: number; readonly to: string; readonly seq: number; readonly timeMs: number }
+  | { readonly kind: 'refused'; readonly localId: number; readonly to: string; readonly reason: string }
+  | { readonly kind: 'key'; readonly key: Key }
+  | { readonly kind: 'paste'; readonly text: string }
+  | { readonly kind: 'resize'; readonly columns: number; readonly rows: number }
+
+/** What the state asks of the client and the terminal. */
+export type Effect =
+  | { readonly kind: 'send'; readonly localId: number; readonly to: string; readonly text: string }
+  | { readonly kind: 'mark-read'; readonly conversation: string; readonly seq: number }
+  /** A page of history before a seq; null: the latest. */
+  | { readonly kind: 'load'; readonly conversation: string; readonly before: number | null }
+  | { readonly kind: 'redraw' }
+  | { readonly kind: 'quit' }
+
+export function newScreenState(options: Pick<ScreenState, 'me' | 'server' | 'isColored' | 'columns' | 'rows'>): ScreenState {
+  return {
+    ...options,
+    connection: 'connecting',
+    detail: '',
+    conversations: new Map(),
+    order: [],
+    open: null,
+    scroll: 0,
+    isHelpShown: false,
+    line: EMPTY_LINE,
+    notice: '',
+    nextLocalId: 1,
+  }
+}
+
+/** The conversation of that name, made if there is none. */
+export function conversationOf(state: ScreenState, name: string): ConversationState {
+  const known = state.conversations.get(name)
+  if (known !== undefined) return known
+  const made: ConversationState = {
+    name,
+    tail: 0,
+    read: 0,
+    unread: 0,
+    members: new Map(),
+    messages: [],
+    pending: [],
+    more: false,
+    loading: false,
+    loaded: false,
+    last: null,
+  }
+  state.conversations.set(name, made)
+  return made
+}
+
+export function openConversation(state: ScreenState): ConversationState | null {
+  return state.open === null ? null : state.conversations.get(state.open) ?? null
+}
+
+export type Tick = 'waiting' | 'sent' | 'delivered' | 'read'
+
+/** How far an own message has come: the slowest of the other members counts, and what was read was delivered. [RCP-4] */
+export function tickOf(conversation: ConversationState, seq: number): Tick {
+  if (conversation.members.size === 0) return 'sent'
+  let delivered = true
+  let read = true
+  for (const marks of conversation.members.values()) {
+    if (marks.read < seq) read = false
+    if (Math.max(marks.delivered, marks.read) < seq) delivered = false
+  }
+  if (read) return 'read'
+  return delivered ? 'delivered' : 'sent'
+}

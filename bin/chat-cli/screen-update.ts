@@ -1,0 +1,208 @@
+/** The changes of the interactive program's state: one function for each event. The state is changed in place; no I/O. */
+import { LIMIT } from '../../protocol/generated/registry.js'
+import { runLine } from './screen-commands.js'
+import { loadIfNeeded, scrollPage } from './screen-actions.js'
+import type { ConversationState, Effect, ListedConversation, Marks, ScreenEvent, ScreenState, ShownMessage } from './screen-state.js'
+import { conversationOf, openConversation } from './screen-state.js'
+import { messageRows } from './screen-layout.js'
+import type { Key } from './line-editor.js'
+import { EMPTY_LINE, editLine, keyName, lineText, typeText } from './line-editor.js'
+
+/** Messages of one conversation kept in memory; older ones are fetched again when scrolled to. */
+export const MESSAGES_KEPT_MAX = 1000
+
+/** Applies one event and returns what it asks for, in order. */
+export function update(state: ScreenState, event: ScreenEvent): Effect[] {
+  const effects: Effect[] = []
+  switch (event.kind) {
+    case 'connection':
+      state.connection = event.connection
+      state.detail = event.detail
+      if (event.connection === 'online') loadIfNeeded(state, effects)
+      break
+    case 'conversations':
+      for (const listed of event.list) listConversation(state, listed)
+      break
+    case 'history': addHistory(state, event.conversation, event.messages, event.more); break
+    case 'history-failed': failHistory(state, event.conversation, event.isUnknown, event.reason); break
+    case 'message': addMessage(state, event.conversation, event.message); break
+    case 'receipt': raiseMark(state, event.conversation, event.member, event.mark, event.seq); break
+    case 'leftover':
+      conversationOf(state, event.to).pending.push({ localId: event.localId, text: event.text, failure: '' })
+      break
+    case 'sent': settleSent(state, event.to, event.localId, event.seq, event.timeMs); break
+    case 'refused': settleRefused(state, event.to, event.localId, event.reason); break
+    case 'key': pressKey(state, event.key, effects); break
+    case 'paste': state.line = typeText(state.line, event.text.replace(/\r\n?/g, '\n')); break
+    case 'resize':
+      state.columns = event.columns
+      state.rows = event.rows
+      state.scroll = 0
+      break
+  }
+  sortList(state)
+  markShown(state, effects)
+  return effects
+}
+
+function pressKey(state: ScreenState, key: Key, effects: Effect[]): void {
+  switch (keyName(key)) {
+    case 'return': case 'enter': {
+      const text = lineText(state.line)
+      const length = Array.from(text).length
+      if (length > LIMIT.textCharactersMax) {
+        state.notice = `too long: ${length} characters, ${LIMIT.textCharactersMax} are allowed`
+        return
+      }
+      state.notice = ''
+      state.line = EMPTY_LINE
+      runLine(state, text, effects)
+      return
+    }
+    case 'ctrl-c':
+      if (lineText(state.line) === '') effects.push({ kind: 'quit' })
+      state.line = EMPTY_LINE
+      return
+    case 'ctrl-d':
+      if (lineText(state.line) === '') effects.push({ kind: 'quit' })
+      return
+    case 'ctrl-l': effects.push({ kind: 'redraw' }); return
+    case 'escape':
+      if (state.isHelpShown) state.isHelpShown = false
+      else state.open = null
+      state.scroll = 0
+      return
+    case 'pageup': scrollPage(state, 1, effects); return
+    case 'pagedown': scrollPage(state, -1, effects); return
+    default: state.line = editLine(state.line, key) ?? state.line
+  }
+}
+
+function listConversation(state: ScreenState, listed: ListedConversation): void {
+  const conversation = conversationOf(state, listed.conversation)
+  conversation.tail = Math.max(conversation.tail, listed.tail)
+  if (listed.read >= conversation.read) {
+    conversation.read = listed.read
+    conversation.unread = listed.unread
+  }
+  if (listed.last !== null && listed.last.seq >= (conversation.last?.seq ?? 0)) conversation.last = listed.last
+  for (const { member, delivered, read } of listed.members) {
+    const marks = conversation.members.get(member)
+    conversation.members.set(member, raised(marks, delivered, read))
+  }
+}
+
+/** A page of history, the latest or an older one: what overlaps is known already. */
+function addHistory(state: ScreenState, name: string, messages: readonly ShownMessage[], more: boolean): void {
+  const conversation = conversationOf(state, name)
+  const firstBefore = conversation.messages[0]?.seq ?? Number.POSITIVE_INFINITY
+  conversation.loading = false
+  conversation.loaded = true
+  if ((messages[0]?.seq ?? Number.POSITIVE_INFINITY) < firstBefore || messages.length === 0) conversation.more = more
+  for (const message of messages) insert(conversation, message)
+}
+
+/** A conversation that nobody has begun is an empty one; any other failure is told, and tried again when opened again. */
+function failHistory(state: ScreenState, name: string, isUnknown: boolean, reason: string): void {
+  const conversation = conversationOf(state, name)
+  conversation.loading = false
+  if (isUnknown) conversation.loaded = true
+  else state.notice = reason
+}
+
+function addMessage(state: ScreenState, name: string, message: ShownMessage): void {
+  const conversation = conversationOf(state, name)
+  const isNew = message.seq > conversation.tail
+  if (isNew && !message.own && message.seq > conversation.read) conversation.unread += 1
+  if (!conversation.loaded && !conversation.loading) {
+    noteLast(conversation, message)
+    return
+  }
+  const rows = state.scroll > 0 && state.open === name ? messageRows(state, conversation) : 0
+  insert(conversation, message)
+  // What is being read further up stays where it is.
+  if (rows > 0) state.scroll += messageRows(state, conversation) - rows
+}
+
+function insert(conversation: ConversationState, message: ShownMessage): void {
+  noteLast(conversation, message)
+  const { messages } = conversation
+  let position = messages.length
+  while (position > 0 && messages[position - 1]!.seq > message.seq) position -= 1
+  if (position > 0 && messages[position - 1]!.seq === message.seq) return
+  messages.splice(position, 0, message)
+}
+
+function noteLast(conversation: ConversationState, message: ShownMessage): void {
+  conversation.tail = Math.max(conversation.tail, message.seq)
+  if (message.seq >= (conversation.last?.seq ?? 0)) conversation.last = message
+}
+
+function raiseMark(state: ScreenState, name: string, member: string, mark: 'delivered' | 'read', seq: number): void {
+  const conversation = conversationOf(state, name)
+  if (member !== state.me || name === state.me) {
+    const marks = conversation.members.get(member)
+    conversation.members.set(member, mark === 'read' ? raised(marks, seq, seq) : raised(marks, seq, 0))
+    return
+  }
+  if (mark !== 'read' || seq <= conversation.read) return
+  conversation.read = seq
+  conversation.unread = unreadAbove(conversation, seq)
+}
+
+/** Exact where the messages above are known, else what is possible at most. */
+function unreadAbove(conversation: ConversationState, seq: number): number {
+  const first = conversation.messages[0]
+  if (first !== undefined && first.seq <= seq + 1) return conversation.messages.filter((message) => !message.own && message.seq > seq).length
+  return Math.min(conversation.unread, Math.max(0, conversation.tail - seq))
+}
+
+/** Watermarks never fall. [RCP-9] */
+function raised(marks: Marks | undefined, delivered: number, read: number): Marks {
+  return { delivered: Math.max(marks?.delivered ?? 0, delivered), read: Math.max(marks?.read ?? 0, read) }
+}
+
+function settleSent(state: ScreenState, to: string, localId: number, seq: number, timeMs: number): void {
+  const conversation = conversationOf(state, to)
+  const pending = conversation.pending.find((one) => one.localId === localId)
+  conversation.pending = conversation.pending.filter((one) => one.localId !== localId)
+  if (pending !== undefined) addMessage(state, to, { seq, from: state.me, own: true, timeMs, text: pending.text })
+}
+
+function settleRefused(state: ScreenState, to: string, localId: number, reason: string): void {
+  const conversation = conversationOf(state, to)
+  conversation.pending = conversation.pending.map((one) => one.localId === localId ? { ...one, failure: reason } : one)
+  state.notice = `not sent to ${to}: ${reason}`
+}
+
+/** What is on the screen has been read: the end of the open conversation, unless it is scrolled up or covered. */
+function markShown(state: ScreenState, effects: Effect[]): void {
+  const conversation = openConversation(state)
+  if (conversation === null || !conversation.loaded || state.isHelpShown || state.scroll > 0) return
+  trimFront(conversation)
+  let seq = 0
+  for (let position = conversation.messages.length - 1; position >= 0 && seq === 0; position -= 1) {
+    const message = conversation.messages[position]!
+    if (!message.own) seq = message.seq
+  }
+  if (seq <= conversation.read) return
+  conversation.read = seq
+  conversation.unread = 0
+  effects.push({ kind: 'mark-read', conversation: conversation.name, seq })
+}
+
+function trimFront(conversation: ConversationState): void {
+  const surplus = conversation.messages.length - MESSAGES_KEPT_MAX
+  if (surplus <= 0) return
+  conversation.messages.splice(0, surplus)
+  conversation.more = true
+}
+
+/** Latest first; conversations without a message last, by name. */
+function sortList(state: ScreenState): void {
+  if (lineText(state.line) !== '') return
+  const time = (conversation: ConversationState): number => conversation.pending.length > 0 ? Number.MAX_SAFE_INTEGER : conversation.last?.timeMs ?? 0
+  state.order = [...state.conversations.values()]
+    .sort((left, right) => time(right) - time(left) || (left.name < right.name ? -1 : 1))
+    .map((conversation) => conversation.name)
+}

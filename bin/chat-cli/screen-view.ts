@@ -1,0 +1,160 @@
+/** The state of the interactive program as lines: exactly as many as the terminal has rows. */
+import { localClock, localDate } from './formats.js'
+import { safeText } from './safe-text.js'
+import { SCREEN_HELP } from './screen-commands.js'
+import type { Span, SpanLine, Style } from './screen-layout.js'
+import { contentRows, conversationLines, REFUSED, tickSpan } from './screen-layout.js'
+import type { ConversationState, ScreenState, ShownMessage } from './screen-state.js'
+import { openConversation, tickOf } from './screen-state.js'
+import { characters, characterWidth, endOf, textWidth, truncate } from './text-width.js'
+
+export interface Screen {
+  readonly lines: readonly SpanLine[]
+  /** Where the cursor stands, both from 0. */
+  readonly row: number
+  readonly column: number
+}
+
+/** Draws the state as of `nowMs` (Unix time); changes nothing. */
+export function render(state: ScreenState, nowMs: number): Screen {
+  const rows = contentRows(state)
+  const conversation = openConversation(state)
+  const content = contentLines(state, conversation, rows, nowMs)
+  const input = inputLine(state)
+  const lines: SpanLine[] = [headingLine(state), ...content.slice(0, rows)]
+  while (lines.length < rows + 1) lines.push([])
+  lines.push(noticeLine(state), input.line)
+  const shown = lines.slice(-Math.max(1, state.rows)).map((line) => fit(line, state.columns))
+  return { lines: shown, row: shown.length - 1, column: input.column }
+}
+
+function contentLines(state: ScreenState, conversation: ConversationState | null, rows: number, nowMs: number): SpanLine[] {
+  if (state.isHelpShown) return SCREEN_HELP.map((text) => [plain(` ${text}`)])
+  return conversation === null ? listLines(state, rows, nowMs) : visibleLines(state, conversation, rows)
+}
+
+/** A line without its styles. */
+export function lineWithoutStyle(line: SpanLine): string {
+  return line.map((span) => span.text).join('')
+}
+
+function headingLine(state: ScreenState): SpanLine {
+  const left = state.open === null ? ` ${state.me} · conversations` : ` ${state.me} › ${state.open}`
+  const right = `${elsewhere(state)}${connectionText(state)} `
+  const room = Math.max(0, state.columns - textWidth(right) - 1)
+  const title = truncate(safeText(left), room)
+  const gap = ' '.repeat(Math.max(1, state.columns - textWidth(title) - textWidth(right)))
+  return [{ text: `${title}${gap}${right}`, style: 'title' }]
+}
+
+function connectionText(state: ScreenState): string {
+  switch (state.connection) {
+    case 'online': return '● online'
+    case 'connecting': return '○ connecting'
+    case 'waiting': return state.detail === '' ? '○ offline, trying again' : `○ offline, trying again: ${truncate(safeText(state.detail), 30)}`
+  }
+}
+
+function elsewhere(state: ScreenState): string {
+  if (state.open === null) return ''
+  let unread = 0
+  for (const conversation of state.conversations.values()) if (conversation.name !== state.open) unread += conversation.unread
+  return unread === 0 ? '' : `${unread} new elsewhere · `
+}
+
+function visibleLines(state: ScreenState, conversation: ConversationState, rows: number): SpanLine[] {
+  const lines = conversationLines(state, conversation)
+  if (lines.length === 0) return [[{ text: conversation.loaded ? ' Nothing here yet: type the first message.' : ' …', style: 'dim' }]]
+  const end = Math.max(Math.min(rows, lines.length), lines.length - state.scroll)
+  const shown = lines.slice(Math.max(0, end - rows), end)
+  // Messages stand at the bottom, above the line being typed.
+  while (shown.length < rows) shown.unshift([])
+  return shown
+}
+
+function listLines(state: ScreenState, rows: number, nowMs: number): SpanLine[] {
+  if (state.order.length === 0) {
+    return [[], [{ text: ' No conversations yet: type the name of somebody to write to, and Enter.', style: 'dim' }]]
+  }
+  const lines: SpanLine[] = []
+  const isCut = state.order.length > rows
+  const shown = isCut ? state.order.slice(0, rows - 1) : state.order
+  const nameColumns = Math.min(24, Math.max(8, ...shown.map((name) => textWidth(name))))
+  for (const [position, name] of shown.entries()) {
+    const conversation = state.conversations.get(name)
+    if (conversation !== undefined) lines.push(listLine(state, conversation, { number: position + 1, nameColumns, nowMs }))
+  }
+  if (isCut) lines.push([{ text: ` … and ${state.order.length - shown.length} more: type a name`, style: 'dim' }])
+  return lines
+}
+
+interface ListPlace {
+  readonly number: number
+  readonly nameColumns: number
+  readonly nowMs: number
+}
+
+function listLine(state: ScreenState, conversation: ConversationState, { number, nameColumns, nowMs }: ListPlace): SpanLine {
+  const style: Style = conversation.unread > 0 ? 'bold' : 'plain'
+  const name = truncate(safeText(conversation.name), nameColumns)
+  const unread = conversation.unread > 0 ? `${conversation.unread} new` : ''
+  const line: Span[] = [
+    { text: `${String(number).padStart(4)}  `, style: 'dim' },
+    { text: name + ' '.repeat(nameColumns - textWidth(name) + 2), style },
+    { text: unread.padEnd(9), style },
+  ]
+  const { last } = conversation
+  const waiting = conversation.pending.at(-1)
+  if (waiting !== undefined) {
+    line.push(waiting.failure === '' ? tickSpan('waiting', state.isColored) : REFUSED, plain(` ${safeText(waiting.text)}`))
+  } else if (last !== null) {
+    line.push({ text: `${when(last, nowMs)}  `, style: 'dim' })
+    if (last.own) line.push(tickSpan(tickOf(conversation, last.seq), state.isColored), plain(' '))
+    line.push(plain(safeText(last.text)))
+  }
+  return line
+}
+
+/** The clock time of today's messages, the date of others. */
+function when(message: ShownMessage, nowMs: number): string {
+  const isToday = localDate(message.timeMs) === localDate(nowMs)
+  return (isToday ? localClock(message.timeMs) : localDate(message.timeMs)).padEnd(10)
+}
+
+function noticeLine(state: ScreenState): SpanLine {
+  if (state.notice !== '') return [{ text: ` ${safeText(state.notice)}`, style: 'alert' }]
+  if (state.isHelpShown) return [{ text: ' Esc closes the help', style: 'dim' }]
+  if (state.open === null) return [{ text: ' number or name, and Enter · /help · /quit', style: 'dim' }]
+  return [{ text: state.scroll > 0 ? ' Page Down comes back to the latest' : ' Enter sends · Esc: list · Page Up: older · /help', style: 'dim' }]
+}
+
+/** The line being typed; where it is too long, the part around its cursor. */
+function inputLine(state: ScreenState): { line: SpanLine; column: number } {
+  const prompt = state.open === null ? ' > ' : ` ${truncate(safeText(state.open), 20)} > `
+  const room = Math.max(4, state.columns - textWidth(prompt) - 1)
+  const shown = endOf(safeText(state.line.before, '⏎'), room)
+  const column = textWidth(prompt) + textWidth(shown)
+  const after = safeText(state.line.after, '⏎')
+  return { line: [{ text: prompt, style: 'bold' }, plain(shown + after)], column: Math.min(column, Math.max(0, state.columns - 1)) }
+}
+
+/** Cuts a line to the width of the terminal. */
+function fit(line: SpanLine, columns: number): SpanLine {
+  const kept: Span[] = []
+  let room = columns
+  for (const span of line) {
+    let text = ''
+    for (const character of characters(span.text)) {
+      const width = characterWidth(character)
+      if (width > room) return [...kept, { text, style: span.style }]
+      text += character
+      room -= width
+    }
+    kept.push({ text, style: span.style })
+  }
+  return kept
+}
+
+function plain(text: string): Span {
+  return { text, style: 'plain' }
+}

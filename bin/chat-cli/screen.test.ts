@@ -1,0 +1,266 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import type { Effect, ScreenEvent, ScreenState, ShownMessage } from './screen-state.js'
+import { newScreenState } from './screen-state.js'
+import { MESSAGES_KEPT_MAX, update } from './screen-update.js'
+import { lineWithoutStyle, render } from './screen-view.js'
+import { textWidth } from './text-width.js'
+
+const NOW = Date.UTC(2026, 0, 1, 12)
+
+function screen(columns = 80, rows = 24): ScreenState {
+  const state = newScreenState({ me: 'alice', server: 'tcp://h', isColored: true, columns, rows })
+  update(state, { kind: 'connection', connection: 'online', detail: '' })
+  return state
+}
+
+function message(seq: number, text: string, own = false, from = own ? 'alice' : 'bob'): ShownMessage {
+  return { seq, from, own, timeMs: NOW + seq * 1000, text }
+}
+
+function received(seq: number, text: string, own = false): ScreenEvent {
+  return { kind: 'message', conversation: 'bob', message: message(seq, text, own) }
+}
+
+function key(name: string, text = '', ctrl = false): ScreenEvent {
+  return { kind: 'key', key: { name, ctrl, meta: false, text } }
+}
+
+function type(state: ScreenState, text: string): Effect[] {
+  for (const character of text) update(state, key(character, character))
+  return update(state, key('return'))
+}
+
+function shown(state: ScreenState): string[] {
+  return render(state, NOW).lines.map((line) => lineWithoutStyle(line).trimEnd())
+}
+
+function has(state: ScreenState, pattern: RegExp): boolean {
+  return shown(state).some((line) => pattern.test(line))
+}
+
+/** The conversation with bob, open and loaded with these messages. */
+function withBob(messages: readonly ShownMessage[], more = false, rows = 24): ScreenState {
+  const state = screen(80, rows)
+  assert.deepEqual(type(state, 'bob'), [{ kind: 'load', conversation: 'bob', before: null }])
+  update(state, { kind: 'history', conversation: 'bob', messages, more })
+  return state
+}
+
+test('the list shows who wrote last, what, and how many are unread', () => {
+  const state = screen()
+  update(state, {
+    kind: 'conversations',
+    list: [
+      { conversation: 'carol', tail: 1, read: 0, unread: 0, last: { ...message(1, 'bye', true), timeMs: NOW - 5000 }, members: [{ member: 'carol', delivered: 1, read: 0 }] },
+      { conversation: 'bob', tail: 4, read: 2, unread: 2, last: message(4, 'see you'), members: [] },
+    ],
+  })
+  assert.ok(has(state, /^ {3}1 {2}bob .*2 new .* see you$/))
+  assert.ok(has(state, /^ {3}2 {2}carol .*✓✓ bye$/))
+  update(state, received(5, 'again'))
+  assert.ok(has(state, /bob .*3 new .* again$/))
+})
+
+test('a message of the backlog that the list counted already is not counted twice', () => {
+  const state = screen()
+  update(state, { kind: 'conversations', list: [{ conversation: 'bob', tail: 2, read: 0, unread: 2, last: message(2, 'b'), members: [] }] })
+  update(state, received(1, 'a'))
+  update(state, received(2, 'b'))
+  assert.ok(has(state, /bob .*2 new/))
+})
+
+test('a number opens the conversation that stood there when the line was begun', () => {
+  const state = screen()
+  update(state, received(1, 'hi'))
+  update(state, { kind: 'message', conversation: 'carol', message: { ...message(1, 'older', false, 'carol'), timeMs: NOW - 9000 } })
+  assert.ok(has(state, /1 {2}bob/))
+  update(state, key('2', '2'))
+  update(state, { kind: 'message', conversation: 'carol', message: { ...message(2, 'newer', false, 'carol'), timeMs: NOW + 90_000 } })
+  const effects = update(state, key('return'))
+  assert.deepEqual(effects, [{ kind: 'load', conversation: 'carol', before: null }])
+  assert.equal(state.open, 'carol')
+})
+
+test('opening shows the history and marks it read', () => {
+  const state = screen()
+  update(state, received(2, 'two'))
+  type(state, '1')
+  const effects = update(state, { kind: 'history', conversation: 'bob', messages: [message(1, 'one'), message(2, 'two')], more: false })
+  assert.deepEqual(effects, [{ kind: 'mark-read', conversation: 'bob', seq: 2 }])
+  const lines = shown(state)
+  assert.match(lines.at(-4) ?? '', /bob: one$/)
+  assert.match(lines.at(-3) ?? '', /bob: two$/)
+})
+
+test('a message that comes while a line is being typed leaves the line as it is, and is read at once', () => {
+  const state = withBob([message(1, 'one')])
+  update(state, key('h', 'h'))
+  update(state, key('i', 'i'))
+  assert.deepEqual(update(state, received(2, 'two')), [{ kind: 'mark-read', conversation: 'bob', seq: 2 }])
+  assert.equal(shown(state).at(-1), ' bob > hi')
+  assert.match(shown(state).at(-3) ?? '', /bob: two$/)
+})
+
+test('a message is shown at once, then its marks change: sent, delivered, read, and never back', () => {
+  const state = withBob([])
+  assert.deepEqual(type(state, 'hello'), [{ kind: 'send', localId: 1, to: 'bob', text: 'hello' }])
+  assert.ok(has(state, /you: hello …$/))
+  update(state, { kind: 'sent', localId: 1, to: 'bob', seq: 1, timeMs: NOW })
+  assert.ok(has(state, /you: hello ✓$/))
+  update(state, { kind: 'receipt', conversation: 'bob', member: 'bob', mark: 'delivered', seq: 1 })
+  assert.ok(has(state, /you: hello ✓✓$/))
+  assert.equal(markStyle(state), 'dim')
+  update(state, { kind: 'receipt', conversation: 'bob', member: 'bob', mark: 'read', seq: 1 })
+  assert.equal(markStyle(state), 'read')
+  update(state, { kind: 'receipt', conversation: 'bob', member: 'bob', mark: 'delivered', seq: 1 })
+  assert.equal(markStyle(state), 'read')
+})
+
+function markStyle(state: ScreenState): string | undefined {
+  return render(state, NOW).lines.flat().find((span) => span.text.includes('✓✓'))?.style
+}
+
+test('without colours a message that was read says so', () => {
+  const state = newScreenState({ me: 'alice', server: 'tcp://h', isColored: false, columns: 80, rows: 24 })
+  type(state, 'bob')
+  update(state, { kind: 'history', conversation: 'bob', messages: [message(1, 'x', true)], more: false })
+  update(state, { kind: 'receipt', conversation: 'bob', member: 'bob', mark: 'read', seq: 1 })
+  assert.ok(has(state, /you: x ✓✓ read$/))
+})
+
+test('a refused message says why and stays', () => {
+  const state = withBob([])
+  type(state, 'hello')
+  update(state, { kind: 'refused', localId: 1, to: 'bob', reason: 'There is no such user.' })
+  assert.ok(has(state, /you: hello ✗$/))
+  assert.ok(has(state, /There is no such user/))
+})
+
+test('what another device of the user has read is not unread here', () => {
+  const state = screen()
+  for (let seq = 1; seq <= 3; seq += 1) update(state, received(seq, 'x'))
+  update(state, { kind: 'receipt', conversation: 'bob', member: 'alice', mark: 'read', seq: 2 })
+  assert.ok(has(state, /bob .*1 new/))
+  update(state, { kind: 'receipt', conversation: 'bob', member: 'alice', mark: 'read', seq: 3 })
+  assert.ok(!has(state, / new /))
+})
+
+test('Page Up scrolls, asks for older messages at the top, and nothing is marked read meanwhile', () => {
+  const state = withBob(Array.from({ length: 30 }, (_, at) => message(at + 11, `m${at + 11}`)), true, 10)
+  let effects: Effect[] = []
+  for (let press = 0; press < 9 && effects.length === 0; press += 1) effects = update(state, key('pageup'))
+  assert.deepEqual(effects, [{ kind: 'load', conversation: 'bob', before: 11 }])
+  assert.ok(has(state, /m11$/))
+  assert.deepEqual(update(state, received(41, 'new')), [])
+  assert.ok(has(state, /m11$/), 'the text being read stays')
+  update(state, { kind: 'history', conversation: 'bob', messages: Array.from({ length: 10 }, (_, at) => message(at + 1, `m${at + 1}`)), more: false })
+  for (let press = 0; press < 9; press += 1) update(state, key('pageup'))
+  assert.ok(has(state, /m1$/))
+  assert.ok(!has(state, /older messages/))
+  for (let press = 0; press < 12; press += 1) effects = update(state, key('pagedown'))
+  assert.ok(has(state, /bob: new$/))
+  assert.equal(state.conversations.get('bob')?.read, 41)
+})
+
+test('history and live messages that overlap are shown once, in the order of seq', () => {
+  const state = screen()
+  type(state, 'bob')
+  update(state, received(3, 'c'))
+  update(state, { kind: 'history', conversation: 'bob', messages: [message(1, 'a'), message(2, 'b'), message(3, 'c')], more: false })
+  update(state, received(2, 'b'))
+  assert.deepEqual(state.conversations.get('bob')?.messages.map((one) => one.seq), [1, 2, 3])
+})
+
+test('a conversation that nobody has begun is empty; another failure is told', () => {
+  const state = screen()
+  type(state, 'bob')
+  update(state, { kind: 'history-failed', conversation: 'bob', isUnknown: true, reason: 'x' })
+  assert.ok(has(state, /type the first message/))
+  type(state, '/to carol')
+  update(state, { kind: 'history-failed', conversation: 'carol', isUnknown: false, reason: 'no answer' })
+  assert.ok(has(state, /no answer/))
+})
+
+test('a conversation opened without a connection is loaded when there is one', () => {
+  const state = newScreenState({ me: 'alice', server: 'tcp://h', isColored: true, columns: 80, rows: 24 })
+  assert.deepEqual(type(state, '/to bob'), [])
+  assert.deepEqual(update(state, { kind: 'connection', connection: 'online', detail: '' }), [{ kind: 'load', conversation: 'bob', before: null }])
+})
+
+test('commands: help, list, quit, unknown ones, and text that begins with a slash', () => {
+  const state = withBob([])
+  type(state, '/help')
+  assert.ok(has(state, /\/to NAME/))
+  update(state, key('escape'))
+  assert.ok(!has(state, /\/to NAME/))
+  type(state, '/nonsense')
+  assert.ok(has(state, /there is no command \/nonsense/))
+  assert.deepEqual(type(state, '//shrug'), [{ kind: 'send', localId: 1, to: 'bob', text: '/shrug' }])
+  type(state, '/list')
+  assert.equal(state.open, null)
+  assert.deepEqual(type(state, '/quit'), [{ kind: 'quit' }])
+  assert.deepEqual(update(state, key('c', '', true)), [{ kind: 'quit' }])
+  type(state, 'No Name')
+  assert.ok(has(state, /is no name of a user/))
+})
+
+test('the line can be edited, and a text that is too long stays to be shortened', () => {
+  const state = withBob([])
+  for (const character of 'helo') update(state, key(character, character))
+  update(state, key('left'))
+  update(state, key('l', 'l'))
+  update(state, key('end'))
+  update(state, key('!', '!'))
+  update(state, key('backspace'))
+  assert.equal(shown(state).at(-1), ' bob > hello')
+  update(state, key('w', '', true))
+  assert.equal(shown(state).at(-1), ' bob >')
+  update(state, { kind: 'paste', text: 'x'.repeat(701) })
+  assert.deepEqual(update(state, key('return')), [])
+  assert.ok(has(state, /too long: 701 characters/))
+  update(state, key('backspace'))
+  assert.equal(update(state, key('return')).length, 1)
+})
+
+test('a paste of several lines is one message', () => {
+  const state = withBob([])
+  update(state, { kind: 'paste', text: 'one\r\ntwo' })
+  assert.equal(shown(state).at(-1), ' bob > one⏎two')
+  assert.deepEqual(update(state, key('return')), [{ kind: 'send', localId: 1, to: 'bob', text: 'one\ntwo' }])
+})
+
+test('what strangers write can not act on the terminal', () => {
+  const state = withBob([message(1, 'a\u001b[2Jb\u009b31m')])
+  assert.ok(has(state, /bob: a␛\[2Jb\ufffd31m$/))
+})
+
+test('memory is bounded: old messages are dropped and can be asked for again', () => {
+  const state = withBob([])
+  for (let seq = 1; seq <= MESSAGES_KEPT_MAX + 5; seq += 1) update(state, received(seq, 'x'))
+  const conversation = state.conversations.get('bob')
+  assert.equal(conversation?.messages.length, MESSAGES_KEPT_MAX)
+  assert.equal(conversation?.more, true)
+})
+
+test('the picture always has the rows and columns of the terminal, and the cursor stands within', () => {
+  const events = fc.array(fc.oneof(
+    fc.record({ kind: fc.constant('paste' as const), text: fc.string({ unit: 'binary', maxLength: 90 }) }),
+    fc.constantFrom(key('return'), key('left'), key('pageup'), key('pagedown'), key('escape'), key('backspace')),
+    fc.tuple(fc.integer({ min: 1, max: 30 }), fc.string({ unit: 'grapheme', maxLength: 120 }), fc.boolean()).map(([seq, text, own]) => received(seq, text, own)),
+    fc.constant<ScreenEvent>({ kind: 'history', conversation: 'bob', messages: [message(1, 'x')], more: true }),
+  ), { maxLength: 25 })
+  fc.assert(fc.property(events, fc.integer({ min: 1, max: 100 }), fc.integer({ min: 1, max: 30 }), (list, columns, rows) => {
+    const state = screen(columns, rows)
+    for (const event of [...'/to bob'].map((character) => key(character, character))) update(state, event)
+    update(state, key('return'))
+    for (const event of list) {
+      update(state, event)
+      const picture = render(state, NOW)
+      assert.equal(picture.lines.length, rows)
+      for (const line of picture.lines) assert.ok(textWidth(lineWithoutStyle(line)) <= columns)
+      assert.ok(picture.row >= 0 && picture.row < rows && picture.column >= 0 && picture.column < columns)
+    }
+  }), { numRuns: 60 })
+})
