@@ -39,7 +39,7 @@ const blocks = pages.flatMap(({ name, text }) => fences(text, 'frame').map((bloc
 
 function decodeOne(decoder: FrameDecoder): Frame {
   const frame = decoder.next()
-  assert.ok(frame !== null && typeof frame !== 'number', `the decoder answers ${String(frame)}`)
+  assert.ok(frame !== null && typeof frame !== 'number', `the decoder answers ${typeof frame === 'number' ? frame : 'nothing'}`)
   return frame
 }
 
