@@ -58,7 +58,7 @@ export class MemoryEngine extends BaseEngine {
   }
 
   protected doTrim(range: KeyRange): Promise<void> {
-    for (const [key] of this.#rows.range({ ...range, limit: Infinity })) this.#rows.delete(key)
+    for (const [key] of this.#rows.range({ gte: range.gte, lt: range.lt, limit: Infinity })) this.#rows.delete(key)
     return Promise.resolve()
   }
 
