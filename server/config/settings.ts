@@ -1,0 +1,130 @@
+/**
+ * Every value an operator can set, in one table: type, unit, default, bounds and what it is for. The TOML file, the flags, the
+ * environment, the printed configuration and its type are all made from this table.
+ */
+import { LIMIT } from '../../protocol/generated/registry.js'
+
+/** One configurable value. Numbers are whole and lie from `min` to `max`; a text with `choices` is one of them. */
+export interface Setting<T> {
+  readonly type: 'integer' | 'boolean' | 'text' | 'list'
+  readonly default: T
+  readonly unit: string
+  readonly min: number
+  readonly max: number
+  readonly choices: readonly string[] | null
+  readonly doc: string
+}
+
+export type Value = number | boolean | string | readonly string[]
+
+const DAY_MS = 86_400_000
+
+function integer(value: number, min: number, max: number, unit: string, doc: string): Setting<number> {
+  return { type: 'integer', default: value, unit, min, max, choices: null, doc }
+}
+
+function flag(value: boolean, doc: string): Setting<boolean> {
+  return { type: 'boolean', default: value, unit: '', min: 0, max: 0, choices: null, doc }
+}
+
+function text(value: string, doc: string, choices: readonly string[] | null = null): Setting<string> {
+  return { type: 'text', default: value, unit: '', min: 0, max: 4096, choices, doc }
+}
+
+function list(value: readonly string[], doc: string): Setting<readonly string[]> {
+  return { type: 'list', default: value, unit: '', min: 0, max: 64, choices: null, doc }
+}
+
+/** The table. A section is a TOML table; a key `devicesMax` of `limits` is `CHATD_LIMITS_DEVICES_MAX` in the environment. */
+export const SETTINGS = {
+  data: {
+    directory: text('chatd-data', 'where everything is stored; made if it is not there'),
+    engine: text('auto', 'storage engine of a new data directory; auto: rocksdb where its binary loads, else leveldb',
+      ['auto', 'rocksdb', 'leveldb']),
+    messageDays: integer(0, 0, 36_500, 'days', 'messages older than this are deleted; 0: never'),
+    residentUsersMax: integer(20_000, 100, 100_000_000, 'users', 'users kept in memory beside those that are online'),
+    residentConversationsMax: integer(50_000, 100, 100_000_000, 'conversations', 'conversations kept in memory beside those in use'),
+    gatherOperations: integer(16, 0, 1_000_000, 'operations', 'after a commit of more operations than this the next one waits for company'),
+    gatherMs: integer(1, 0, 1000, 'ms', 'how long it waits'),
+  },
+  listen: {
+    urls: list(['tcp://127.0.0.1:5322', 'ws://127.0.0.1:5380'], 'where to listen: tcp://, tls://, ws://, wss://; port 0 takes any free one'),
+    allowPlaintext: flag(false, 'allow tcp:// and ws:// beyond loopback: passwords and messages are then readable on the way'),
+    tlsCertificate: text('', 'PEM file with the certificate chain of tls:// and wss://; read again on SIGHUP'),
+    tlsKey: text('', 'PEM file with the private key of tls:// and wss://; read again on SIGHUP'),
+    origins: list([], 'web origins beside the server\'s own host whose pages may open a WebSocket (https://chat.example); "*" is any'),
+    backlog: integer(1024, 1, 65_535, 'connections', 'connections the kernel may hold before they are accepted'),
+  },
+  admin: {
+    url: text('http://127.0.0.1:5390', 'health and metrics, for the operator alone: keep it on loopback; empty turns it off'),
+  },
+  auth: {
+    scramIterations: integer(100_000, LIMIT.scramIterationsMin, LIMIT.scramIterationsMax, 'iterations',
+      'work that a guessed password costs; counts for passwords set from now on'),
+    requireEncryption: flag(false, 'refuse authentication on tcp:// and ws://, also on loopback'),
+    failuresBurst: integer(20, 1, 1_000_000, 'failures', 'failed authentications of one network address before it has to wait'),
+    failureRefillMs: integer(10_000, 1, DAY_MS, 'ms', 'after this long an address may fail once more'),
+  },
+  limits: {
+    connectionsMax: integer(100_000, 1, 10_000_000, 'connections', 'connections in all'),
+    connectionsByAddressMax: integer(1024, 1, 10_000_000, 'connections', 'connections of one network address (IPv6: of one /64)'),
+    openingByAddressMax: integer(128, 1, 10_000_000, 'connections', 'connections of one network address that are not yet authenticated'),
+    exemptLoopback: flag(true, 'do not count connections from loopback by address: behind a local proxy all come from there'),
+    openTimeoutMs: integer(LIMIT.openTimeoutMs, 100, 600_000, 'ms', 'from the accepted connection to an open session'),
+    openFrameBytesMax: integer(LIMIT.openFrameBytesMax, 1024, LIMIT.frameBytesMax, 'bytes', 'largest frame before the session is open'),
+    openBytesMax: integer(LIMIT.openBytesMax, 4096, 1_048_576, 'bytes', 'all that a client may send before it is authenticated'),
+    frameBytesMax: integer(LIMIT.frameBytesMax, 16_384, LIMIT.frameBytesMax, 'bytes', 'largest frame of an open session'),
+    keepAliveMs: integer(LIMIT.keepAliveMs, 100, 3_600_000, 'ms', 'longest silence either side may keep'),
+    pongTimeoutMs: integer(LIMIT.pongTimeoutMs, 100, 600_000, 'ms', 'a ping without an answer for this long: the peer is gone'),
+    ackTimeoutMs: integer(120_000, 100, 3_600_000, 'ms', 'a client that lives but acknowledges nothing for this long is a slow consumer'),
+    closeTimeoutMs: integer(LIMIT.closeTimeoutMs, 100, 60_000, 'ms', 'how long a peer may take to end a closed connection'),
+    drainTimeoutMs: integer(10_000, 0, 600_000, 'ms', 'at SIGTERM: how long commits in flight and clients may take to finish'),
+    drainJitterMs: integer(5_000, 0, 600_000, 'ms', 'at SIGTERM: clients are told to come back after a random part of this'),
+    outgoingBytesMax: integer(4_194_304, 131_072, 1_073_741_824, 'bytes', 'bytes waiting for one client before it is a slow consumer'),
+    incomingBytesMax: integer(1_048_576, 65_536, 1_073_741_824, 'bytes', 'bytes of stanzas without an answer before reading pauses'),
+    windowDefault: integer(LIMIT.windowDefault, 1, LIMIT.windowMax, 'entries', 'unacknowledged entries where the device names no number'),
+    windowMax: integer(LIMIT.windowMax, 1, LIMIT.windowMax, 'entries', 'most unacknowledged entries a device is granted'),
+    windowBytesMax: integer(1_048_576, 65_536, 1_073_741_824, 'bytes', 'bytes of unacknowledged entries of a device'),
+    waitingCommandsMax: integer(100_000, 100, 10_000_000, 'commands', 'commands that may wait for something to be read from the store'),
+    unacknowledgedMax: integer(LIMIT.unacknowledgedMax, 1, 65_536, 'stanzas', 'messages and marks of a device without an answer'),
+    queriesMax: integer(LIMIT.queriesMax, 1, 1024, 'queries', 'queries of a session without an answer'),
+    historyPageMax: integer(LIMIT.historyPageMax, 1, 1000, 'messages', 'messages of one page of history'),
+    conversationsPageMax: integer(LIMIT.conversationsPageMax, 1, 1000, 'conversations', 'conversations of one page of the list'),
+    devicesMax: integer(LIMIT.devicesMax, 1, 1000, 'devices', 'devices of one user'),
+    queueEntriesMax: integer(LIMIT.queueEntriesMax, 1, 1_000_000_000, 'entries', 'a device further behind than this is told too old'),
+    queueAgeMs: integer(LIMIT.queueAgeMs, 1000, 3650 * DAY_MS, 'ms', 'a device not seen for this long is told too old'),
+    dedupAgeMs: integer(LIMIT.dedupAgeMs, 30 * DAY_MS, 3650 * DAY_MS, 'ms', 'how long a client id is recognised at least'),
+    tokenAgeMs: integer(LIMIT.tokenAgeMs, 1000, 3650 * DAY_MS, 'ms', 'a token not used for this long expires'),
+    tokenRotateMs: integer(LIMIT.tokenRotateMs, 0, 3650 * DAY_MS, 'ms', 'a token older than this is replaced at the next bind'),
+  },
+  rate: {
+    messagesPerSecond: integer(100, 0, 1_000_000, 'stanzas/s', 'messages and marks of one session, sustained; above it reading pauses; 0: no limit'),
+    messagesBurst: integer(2000, 1, 10_000_000, 'stanzas', 'how many may come at once'),
+    bytesPerSecond: integer(262_144, 0, 1_073_741_824, 'bytes/s', 'bytes of one session, sustained; above it reading pauses; 0: no limit'),
+    bytesBurst: integer(4_194_304, 65_536, 1_073_741_824, 'bytes', 'how many may come at once'),
+    queriesPerSecond: integer(20, 0, 1_000_000, 'queries/s', 'queries of one session, sustained; above it they are refused; 0: no limit'),
+    queriesBurst: integer(200, 1, 10_000_000, 'queries', 'how many may come at once'),
+  },
+  log: {
+    level: text('info', 'least severe line that is written', ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
+  },
+} as const satisfies Record<string, Record<string, Setting<Value>>>
+
+type Settings = typeof SETTINGS
+export type Section = keyof Settings
+type ValueOf<S> = S extends Setting<infer T> ? T : never
+
+/** The effective configuration: frozen, checked, read once at the start. */
+export type Config = { readonly [S in Section]: { readonly [K in keyof Settings[S]]: ValueOf<Settings[S][K]> } }
+
+/** Every setting with its full name, in the order of the table. */
+export function allSettings(): { section: string, key: string, name: string, variable: string, setting: Setting<Value> }[] {
+  return Object.entries(SETTINGS).flatMap(([section, settings]) =>
+    Object.entries(settings as Record<string, Setting<Value>>).map(([key, setting]) =>
+      ({ section, key, name: `${section}.${key}`, variable: variableOf(section, key), setting })))
+}
+
+/** `limits`, `devicesMax` → `CHATD_LIMITS_DEVICES_MAX` */
+function variableOf(section: string, key: string): string {
+  return `CHATD_${section.toUpperCase()}_${key.replaceAll(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`
+}

@@ -1,0 +1,353 @@
+/**
+ * One socket and its codec. A chunk comes in, one synchronous loop handles its frames, and what they and the shards have to say goes
+ * out in one write at the end of the turn. It ends exactly once, with one code of the registry: in the log, the metrics, the close
+ * frame and the WebSocket close code.
+ */
+import { FrameDecoder } from '../../protocol/frame-decoder.js'
+import { encodeClose, encodePing, encodePong, type Frame } from '../../protocol/generated/frames.js'
+import { ERROR, ERRORS, type ErrorCode, FRAME } from '../../protocol/generated/registry.js'
+import type { Transport, TransportHandler } from '../listeners/transport.js'
+import { Opening } from '../session/opening.js'
+import type { Session } from '../session/session.js'
+import type { Connections } from './connections.js'
+
+/** Frames of one connection in one turn; then the others have their turn first. */
+const FRAMES_PER_TURN = 512
+/** Small frames are copied together up to this size, so that one write carries them. */
+const WRITE_BYTES = 65_536
+
+/** Why no frames are handled at present; a set of bits. */
+export const HOLD = { control: 1, rate: 2, backlog: 4, turn: 8 } as const
+
+const PHASE_OPENING = 0
+const PHASE_OPEN = 1
+const PHASE_CLOSING = 2
+const PHASE_ENDED = 3
+
+interface WaitingChunk {
+  readonly bytes: Uint8Array
+  readonly isMessage: boolean
+}
+
+export class Connection implements TransportHandler {
+  readonly transport: Transport
+  readonly connections: Connections
+  /** For the log: the session's id once it is open. */
+  readonly id: string
+  lastHeardMs: number
+  lastSentMs: number
+  /** When the ping without an answer was sent; 0: there is none. */
+  pingSentMs: number
+  isAuthenticated: boolean
+  /** Before welcome; null afterwards. */
+  #opening: Opening | null
+  #session: Session | null
+  #phase: number
+  #hold: number
+  readonly #decoder: FrameDecoder
+  /** Bytes received before authentication; afterwards nobody counts. */
+  #bytesReceived: number
+  /** Chunks that came while the connection was on hold. */
+  #chunks: WaitingChunk[]
+  #isWithinChunk: boolean
+  #isWithinMessage: boolean
+  #pending: Uint8Array[]
+  #pendingNext: number
+  #pendingBytes: number
+  #isDirty: boolean
+  #isBlocked: boolean
+
+  constructor(transport: Transport, connections: Connections, id: string, nowMs: number) {
+    this.transport = transport
+    this.connections = connections
+    this.id = id
+    this.lastHeardMs = nowMs
+    this.lastSentMs = nowMs
+    this.pingSentMs = 0
+    this.isAuthenticated = false
+    this.#opening = new Opening(this, connections.environment)
+    this.#session = null
+    this.#phase = PHASE_OPENING
+    this.#hold = 0
+    this.#decoder = new FrameDecoder(connections.environment.config.limits.openFrameBytesMax)
+    this.#bytesReceived = 0
+    this.#chunks = NO_CHUNKS
+    this.#isWithinChunk = false
+    this.#isWithinMessage = false
+    this.#pending = []
+    this.#pendingNext = 0
+    this.#pendingBytes = 0
+    this.#isDirty = false
+    this.#isBlocked = false
+  }
+
+  get session(): Session | null {
+    return this.#session
+  }
+
+  /** Still open or opening: neither closed from here nor ended by the peer. */
+  get isAlive(): boolean {
+    return this.#phase < PHASE_CLOSING
+  }
+
+  /** Whether bytes wait here because the peer reads too slowly. */
+  get isBlocked(): boolean {
+    return this.#isBlocked
+  }
+
+  // Input
+
+  received(chunk: Uint8Array, isMessage: boolean): void {
+    if (this.#phase >= PHASE_CLOSING) return
+    const { counters, clock } = this.connections.environment
+    counters.bytesIn += chunk.length
+    this.lastHeardMs = clock.monotonicMs()
+    this.pingSentMs = 0
+    if (this.#opening !== null) this.#bytesReceived += chunk.length
+    else if (this.#session !== null) this.#session.spendBytes(chunk.length)
+    if (this.#hold !== 0) {
+      // The transport is paused; what comes now was under way already.
+      if (this.#chunks === NO_CHUNKS) this.#chunks = []
+      this.#chunks.push({ bytes: chunk, isMessage })
+      return
+    }
+    this.#decoder.push(chunk)
+    this.#handleFrames(isMessage)
+  }
+
+  #handleFrames(isMessage: boolean): void {
+    const { counters } = this.connections.environment
+    const decoder = this.#decoder
+    for (let count = 0; ; count++) {
+      if (this.#phase >= PHASE_CLOSING) return
+      if (this.#hold === 0 && count === FRAMES_PER_TURN) {
+        this.hold(HOLD.turn)
+        this.connections.nextTurn(this)
+      }
+      if (this.#hold !== 0) {
+        this.#isWithinChunk = true
+        this.#isWithinMessage = isMessage
+        return
+      }
+      const frame = decoder.next()
+      if (frame === null) break
+      if (typeof frame === 'number') {
+        this.close(frame)
+        return
+      }
+      counters.framesIn++
+      this.#handleFrame(frame)
+    }
+    // [FRM-12]
+    if (isMessage && decoder.isWithinFrame) this.close(ERROR.malformedFrame, 0, 'a WebSocket message ended within a frame')
+  }
+
+  #handleFrame(frame: Frame): void {
+    if (!this.isAuthenticated && this.#isOverOpenBytes()) {
+      this.close(ERROR.frameTooLarge, 0, 'too many bytes before authentication')
+      return
+    }
+    switch (frame.type) {
+      case FRAME.ping:
+        this.send(encodePong(frame.nonce))
+        return
+      case FRAME.pong:
+        return
+      case FRAME.close:
+        this.#closedByPeer(frame.error, frame.reason)
+        return
+      default:
+        if (this.#session !== null) this.#session.handle(frame)
+        else this.#opening?.handle(frame)
+    }
+  }
+
+  /** Of the bytes up to the end of this frame: those behind it may belong to what follows authentication. [OPN-5] */
+  #isOverOpenBytes(): boolean {
+    const waiting = this.#chunks.reduce((sum, chunk) => sum + chunk.bytes.length, this.#decoder.bytesWaiting)
+    return this.#bytesReceived - waiting > this.connections.environment.config.limits.openBytesMax
+  }
+
+  /** Handles no frames and reads nothing until every reason is released. */
+  hold(reason: number): void {
+    if (this.#hold === 0 && this.#phase < PHASE_CLOSING) this.transport.pause()
+    this.#hold |= reason
+  }
+
+  /** Goes on where `hold` stopped, once no reason is left; frames may be handled before this returns. */
+  release(reason: number): void {
+    if ((this.#hold & reason) === 0) return
+    this.#hold &= ~reason
+    if (this.#hold !== 0 || this.#phase >= PHASE_CLOSING) return
+    if (this.#isWithinChunk) {
+      this.#isWithinChunk = false
+      this.#handleFrames(this.#isWithinMessage)
+    }
+    while (this.#chunks.length > 0 && this.#canHandle()) {
+      const { bytes, isMessage } = this.#chunks.shift()!
+      this.#decoder.push(bytes)
+      this.#handleFrames(isMessage)
+    }
+    if (this.#canHandle()) this.transport.resume()
+  }
+
+  /** Like `release`, but frames are handled in a later turn: for callers that can't have their own calls answered by new ones. */
+  releaseLater(reason: number): void {
+    if ((this.#hold & reason) === 0) return
+    if ((this.#hold & HOLD.turn) === 0) this.connections.nextTurn(this)
+    this.#hold = (this.#hold & ~reason) | HOLD.turn
+  }
+
+  #canHandle(): boolean {
+    return this.#hold === 0 && this.#phase < PHASE_CLOSING
+  }
+
+  // Life
+
+  /** Authentication is through: the connection no longer counts among those of strangers. */
+  authenticated(): void {
+    this.isAuthenticated = true
+    this.connections.authenticated(this)
+  }
+
+  /** Opening is done: frames go to the session from now on, under its limits. [OPN-5] */
+  opened(session: Session): void {
+    this.#opening = null
+    this.#session = session
+    this.#phase = PHASE_OPEN
+    this.#decoder.frameBytesMax = this.connections.environment.config.limits.frameBytesMax
+    this.connections.opened(this)
+  }
+
+  /**
+   * Ends the connection from this side: sends what waits and then close, and ends the transport. Whatever comes from the peer after
+   * that is thrown away. Does nothing when it has ended already. [CLS-1]
+   */
+  close(error: ErrorCode, retryAfterMs = 0, reason = ''): void {
+    if (this.#phase >= PHASE_CLOSING) return
+    if (error === ERROR.slowConsumer) this.#dropPending()
+    this.#enqueue(encodeClose(error, retryAfterMs, '', reason === '' ? ERRORS.get(error)?.doc ?? '' : reason))
+    this.#end(error, 'server', reason)
+    this.#writePending(true)
+    this.transport.end(error)
+    // Bytes that nobody reads would make the kernel reset the connection, and the close frame with it.
+    this.transport.resume()
+    this.connections.closing(this)
+  }
+
+  /** [CLS-2] */
+  #closedByPeer(error: number, reason: string): void {
+    this.#dropPending()
+    this.#end(ERROR.closed, 'client', error === ERROR.closed ? reason : `${ERRORS.get(error)?.name ?? String(error)}: ${reason}`)
+    this.transport.end(ERROR.closed)
+    this.transport.resume()
+    this.connections.closing(this)
+  }
+
+  failed(error: ErrorCode): void {
+    this.close(error)
+  }
+
+  peerEnded(): void {
+    if (this.#phase >= PHASE_CLOSING) return
+    this.#end(ERROR.closed, 'client', 'ended without close')
+    this.#writePending(true)
+    this.transport.end(ERROR.closed)
+    this.connections.closing(this)
+  }
+
+  gone(): void {
+    if (this.#phase < PHASE_CLOSING) this.#end(ERROR.closed, 'client', 'lost')
+    this.#phase = PHASE_ENDED
+    this.#dropPending()
+    this.connections.gone(this)
+  }
+
+  /** The one end: session and opening are let go, nothing more is read, sent or handled. */
+  #end(error: ErrorCode, by: 'server' | 'client', reason: string): void {
+    this.connections.ended(this, error, by, reason)
+    this.#phase = PHASE_CLOSING
+    this.#chunks = NO_CHUNKS
+    this.#session?.end()
+    this.#opening?.end()
+    this.#opening = null
+  }
+
+  // Output
+
+  /** Sends a whole frame at the end of the turn. The memory must not change any more. Closes a consumer that is too slow. [FLW-2] */
+  send(frame: Uint8Array): void {
+    if (this.#phase >= PHASE_CLOSING) return
+    this.#enqueue(frame)
+    if (this.#isDirty) return
+    if (this.#isBlocked) {
+      // Only where nothing moves can it pile up; the end of the turn would empty it otherwise.
+      if (this.#pendingBytes > this.connections.environment.config.limits.outgoingBytesMax) this.close(ERROR.slowConsumer)
+      return
+    }
+    this.#isDirty = true
+    this.connections.flusher.add(this)
+  }
+
+  #enqueue(frame: Uint8Array): void {
+    this.#pending.push(frame)
+    this.#pendingBytes += frame.length
+  }
+
+  sendPing(nowMs: number): void {
+    if (this.pingSentMs === 0) this.pingSentMs = nowMs
+    this.connections.environment.counters.pings++
+    this.send(encodePing(1 + Math.floor(Math.random() * 0xffff_ffff)))
+  }
+
+  flush(): void {
+    this.#isDirty = false
+    if (this.#phase >= PHASE_CLOSING || this.#isBlocked) return
+    this.#writePending(false)
+    if (this.#pendingBytes > this.connections.environment.config.limits.outgoingBytesMax) this.close(ERROR.slowConsumer)
+  }
+
+  drained(): void {
+    this.#isBlocked = false
+    if (this.#phase < PHASE_CLOSING && this.#pendingBytes > 0) this.#writePending(false)
+  }
+
+  /** Writes until the socket has enough; with `isLast` everything. */
+  #writePending(isLast: boolean): void {
+    const { counters, clock } = this.connections.environment
+    while (this.#pendingBytes > 0 && (isLast || !this.#isBlocked)) {
+      const piece = this.#takePiece()
+      counters.bytesOut += piece.length
+      counters.flushes++
+      this.lastSentMs = clock.monotonicMs()
+      if (!this.transport.write(piece)) this.#isBlocked = true
+    }
+  }
+
+  /** The next frames of the pending list in one piece of memory; a frame that stands alone is not copied. */
+  #takePiece(): Uint8Array {
+    const pending = this.#pending
+    const first = this.#pendingNext
+    let end = first + 1
+    let size = pending[first]!.length
+    while (end < pending.length && size + pending[end]!.length <= WRITE_BYTES) size += pending[end++]!.length
+    const piece = end === first + 1 ? pending[first]! : Buffer.concat(pending.slice(first, end), size)
+    this.connections.environment.counters.framesOut += end - first
+    this.#pendingBytes -= size
+    this.#pendingNext = end
+    if (end === pending.length) {
+      this.#pending = []
+      this.#pendingNext = 0
+    }
+    return piece
+  }
+
+  #dropPending(): void {
+    this.#pending = []
+    this.#pendingNext = 0
+    this.#pendingBytes = 0
+  }
+}
+
+/** Shared by all connections that have no chunk waiting; never written to. */
+const NO_CHUNKS: WaitingChunk[] = []

@@ -1,0 +1,236 @@
+/**
+ * All connections of the server, and the few timers they share: one sweep a second finds those that open, answer, acknowledge or close
+ * too slowly; none has a timer of its own.
+ */
+import { randomBytes } from 'node:crypto'
+import { encodeClose } from '../../protocol/generated/frames.js'
+import { ERROR, ERRORS, type ErrorCode } from '../../protocol/generated/registry.js'
+import type { Clock } from '../clock.js'
+import type { Config } from '../config/settings.js'
+import type { Transport, TransportHandler } from '../listeners/transport.js'
+import type { Log } from '../log.js'
+import type { Counters } from '../metrics.js'
+import type { Router } from '../router/router.js'
+import type { ServerSecret } from '../session/server-secret.js'
+import type { Admission } from './admission.js'
+import { Connection, HOLD } from './connection.js'
+import { DeadlineQueue } from './deadline-queue.js'
+import { Flusher } from './flusher.js'
+
+/** What connections, openings and sessions need from the outside. */
+export interface ConnectionEnvironment {
+  readonly config: Config
+  readonly clock: Clock
+  readonly log: Log
+  readonly counters: Counters
+  readonly router: Router
+  readonly admission: Admission
+  readonly secret: ServerSecret
+}
+
+export const SWEEP_MS = 1000
+/** How exactly a client that is too fast is slowed down. */
+const THROTTLE_MS = 20
+/** Closed for want of room: come back after this, and a random part of it. */
+const CROWDED_RETRY_MS = 5000
+
+export class Connections {
+  readonly environment: ConnectionEnvironment
+  readonly flusher = new Flusher()
+  readonly #opening = new Set<Connection>()
+  readonly #open = new Set<Connection>()
+  readonly #checks: DeadlineQueue<Connection>
+  readonly #closing: DeadlineQueue<Connection | Refused>
+  readonly #throttled = new Map<Connection, number>()
+  #throttleTimer: NodeJS.Timeout | null = null
+  #nextTurn: Connection[] = []
+  #isDraining = false
+  #onQuiet: (() => void) | null = null
+
+  constructor(environment: ConnectionEnvironment) {
+    this.environment = environment
+    const { keepAliveMs, closeTimeoutMs } = environment.config.limits
+    this.#checks = new DeadlineQueue(keepAliveMs / 8)
+    this.#closing = new DeadlineQueue(closeTimeoutMs)
+  }
+
+  /** Connections that have not ended, and those that are closing. */
+  get size(): number {
+    return this.#opening.size + this.#open.size + this.#closing.size
+  }
+
+  /** Takes a transport from a listener; refuses it where there are too many. */
+  accept(transport: Transport): void {
+    const { clock, counters, admission, log } = this.environment
+    counters.accepted[transport.scheme]++
+    counters.connections[transport.scheme]++
+    const verdict = this.#isDraining ? ERROR.shuttingDown : admission.beginOpening(transport.remoteAddress)
+    if (verdict !== 0) {
+      const refused = new Refused(transport, this)
+      this.#closing.set(refused, clock.monotonicMs())
+      refused.refuse(verdict)
+      return
+    }
+    const connection = new Connection(transport, this, randomBytes(9).toString('base64url'), clock.monotonicMs())
+    this.#opening.add(connection)
+    transport.start(connection)
+    log.debug({ session: connection.id, transport: transport.scheme, address: transport.remoteAddress }, 'connection-accepted')
+  }
+
+  /** @internal A refused transport is gone. */
+  refusedGone(refused: Refused, transport: Transport): void {
+    this.environment.counters.connections[transport.scheme]--
+    this.#closing.delete(refused)
+    this.#tellIfQuiet()
+  }
+
+  // What connections tell of themselves.
+
+  authenticated(connection: Connection): void {
+    this.environment.admission.endOpening(connection.transport.remoteAddress)
+  }
+
+  opened(connection: Connection): void {
+    this.#opening.delete(connection)
+    this.#open.add(connection)
+    this.#checks.set(connection, this.environment.clock.monotonicMs())
+    this.environment.counters.sessions++
+  }
+
+  ended(connection: Connection, error: ErrorCode, by: 'server' | 'client', reason: string): void {
+    const { counters, log, clock, admission } = this.environment
+    counters.closed(error, by)
+    if (!connection.isAuthenticated) admission.endOpening(connection.transport.remoteAddress)
+    if (this.#open.delete(connection)) counters.sessions--
+    this.#opening.delete(connection)
+    this.#checks.delete(connection)
+    this.#throttled.delete(connection)
+    const session = connection.session
+    log.info({
+      session: connection.id,
+      user: session?.user,
+      device: session?.device,
+      address: connection.transport.remoteAddress,
+      transport: connection.transport.scheme,
+      code: error,
+      reason: ERRORS.get(error)?.name,
+      by,
+      detail: reason === '' ? undefined : reason,
+      seconds: Math.round((clock.monotonicMs() - connection.transport.acceptedMs) / 1000),
+    }, 'connection-ended')
+  }
+
+  closing(connection: Connection): void {
+    this.#closing.set(connection, this.environment.clock.monotonicMs())
+  }
+
+  gone(connection: Connection): void {
+    this.environment.counters.connections[connection.transport.scheme]--
+    this.#closing.delete(connection)
+    this.#tellIfQuiet()
+  }
+
+  /** Releases the connection after the others had their turn. */
+  nextTurn(connection: Connection): void {
+    this.#nextTurn.push(connection)
+    if (this.#nextTurn.length === 1) setImmediate(() => this.#runNextTurn())
+  }
+
+  #runNextTurn(): void {
+    const connections = this.#nextTurn
+    this.#nextTurn = []
+    for (const connection of connections) connection.release(HOLD.turn)
+  }
+
+  /** Releases the connection's hold for its rate after `waitMs`. */
+  throttle(connection: Connection, waitMs: number): void {
+    this.environment.counters.throttled++
+    this.#throttled.set(connection, this.environment.clock.monotonicMs() + waitMs)
+    this.#throttleTimer ??= setInterval(() => this.#releaseThrottled(), THROTTLE_MS)
+  }
+
+  #releaseThrottled(): void {
+    const now = this.environment.clock.monotonicMs()
+    for (const [connection, untilMs] of this.#throttled) {
+      if (untilMs > now) continue
+      this.#throttled.delete(connection)
+      connection.release(HOLD.rate)
+    }
+    if (this.#throttled.size > 0 || this.#throttleTimer === null) return
+    clearInterval(this.#throttleTimer)
+    this.#throttleTimer = null
+  }
+
+  /** Looks after what time has done; to be called every SWEEP_MS. */
+  sweep(): void {
+    const { clock, config, admission } = this.environment
+    const now = clock.monotonicMs()
+    for (const connection of this.#opening) {
+      // [OPN-6]
+      if (now - connection.transport.acceptedMs >= config.limits.openTimeoutMs) connection.close(ERROR.openTimeout)
+    }
+    for (const connection of this.#checks.passed(now)) {
+      connection.session?.check(now)
+      if (connection.isAlive) this.#checks.set(connection, now)
+    }
+    for (const connection of this.#closing.passed(now)) connection.transport.destroy() // [CLS-3]
+    admission.sweep()
+  }
+
+  /**
+   * Stops: nothing new is read, what has been handed to the shards is answered, then every client is told to come back after a random
+   * part of `drainJitterMs`. Resolves when all are gone, at the latest after `drainTimeoutMs`.
+   */
+  async drain(): Promise<void> {
+    const { config } = this.environment
+    this.#isDraining = true
+    const giveUpMs = performance.now() + config.limits.drainTimeoutMs
+    for (const connection of [...this.#open]) connection.hold(HOLD.control)
+    while (performance.now() < giveUpMs && [...this.#open].some((connection) => connection.session?.isWaiting === true)) await delay(10)
+    for (const connection of [...this.#open, ...this.#opening]) {
+      connection.close(ERROR.shuttingDown, Math.floor(Math.random() * config.limits.drainJitterMs))
+    }
+    const quiet = new Promise<void>((resolve) => { this.#onQuiet = resolve })
+    this.#tellIfQuiet()
+    await Promise.race([quiet, delay(Math.max(0, giveUpMs - performance.now()))])
+    for (const connection of this.#closing.passed(Infinity)) connection.transport.destroy()
+    if (this.#throttleTimer !== null) clearInterval(this.#throttleTimer)
+  }
+
+  #tellIfQuiet(): void {
+    if (this.size === 0) this.#onQuiet?.()
+  }
+}
+
+function delay(ms: number): Promise<void> {
+  return new Promise((resolve) => { setTimeout(resolve, ms).unref() })
+}
+
+/** A transport that is told why it can't stay, and nothing else. */
+class Refused implements TransportHandler {
+  readonly transport: Transport
+  readonly #connections: Connections
+
+  constructor(transport: Transport, connections: Connections) {
+    this.transport = transport
+    this.#connections = connections
+  }
+
+  refuse(error: ErrorCode): void {
+    const { counters, log } = this.#connections.environment
+    counters.closed(error, 'server')
+    log.debug({ address: this.transport.remoteAddress, code: error, reason: ERRORS.get(error)?.name }, 'connection-refused')
+    this.transport.start(this)
+    const retryAfterMs = CROWDED_RETRY_MS + Math.floor(Math.random() * CROWDED_RETRY_MS)
+    this.transport.write(encodeClose(error, retryAfterMs, '', ERRORS.get(error)?.doc ?? ''))
+    this.transport.end(error)
+  }
+
+  received(): void {}
+  drained(): void {}
+  failed(): void {}
+  peerEnded(): void {}
+  gone(): void {
+    this.#connections.refusedGone(this, this.transport)
+  }
+}

@@ -1,0 +1,81 @@
+/** What all listeners have in common. */
+import type { Server, Socket } from 'node:net'
+import type { Clock } from '../clock.js'
+import type { ListenUrl } from '../config/listen-url.js'
+import type { Admission } from '../connection/admission.js'
+import type { Log } from '../log.js'
+import type { TlsFiles } from './tls-files.js'
+import type { Accept } from './transport.js'
+
+export interface Listener {
+  /** With the real port: `tcp://127.0.0.1:5322`. */
+  readonly url: string
+  /** Takes renewed certificates for connections from now on; does nothing without TLS. */
+  renewTls(files: TlsFiles): void
+  /** Accepts no more; connections that are there live on. */
+  stop(): void
+}
+
+export interface ListenerOptions {
+  readonly url: ListenUrl
+  readonly accept: Accept
+  readonly admission: Admission
+  readonly clock: Clock
+  readonly log: Log
+  readonly backlog: number
+  readonly openTimeoutMs: number
+  /** Largest WebSocket message. */
+  readonly messageBytesMax: number
+  /** Web origins that may open a WebSocket beside the server's own host. */
+  readonly origins: readonly string[]
+  /** Certificate and key; null for listeners without TLS. */
+  readonly tls: TlsFiles | null
+}
+
+/** Listens; rejects with the error of `listen` (EADDRINUSE, EACCES, EADDRNOTAVAIL…). Resolves to the real port. */
+export async function listen(server: Server, options: ListenerOptions): Promise<number> {
+  const { url, backlog } = options
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen({ host: url.host, port: url.port, backlog }, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
+  // Later errors of a listening server are those of accept(): out of file descriptors above all. The next accept may succeed.
+  server.on('error', (error) => options.log.warn({ error, url: `${url.scheme}://${url.host}` }, 'accept-failed'))
+  const address = server.address()
+  return typeof address === 'object' && address !== null ? address.port : url.port
+}
+
+const kAcceptedMs = Symbol('acceptedMs')
+const kAdmission = Symbol('admission')
+type OwnSocket = Socket & { [kAcceptedMs]?: number, [kAdmission]?: Admission, [kAddress]?: string }
+const kAddress = Symbol('address')
+
+/**
+ * Counts a raw socket from the moment it is accepted, so that TLS handshakes and HTTP requests count too. False: there are far too
+ * many, and the socket has been destroyed without a word; a word costs more than it is worth then.
+ */
+export function enter(socket: Socket, options: ListenerOptions): boolean {
+  const own: OwnSocket = socket
+  const address = socket.remoteAddress ?? ''
+  own[kAcceptedMs] = options.clock.monotonicMs()
+  if (!options.admission.enter(address)) {
+    socket.destroy()
+    return false
+  }
+  own[kAdmission] = options.admission
+  own[kAddress] = address
+  socket.on('close', onSocketClose)
+  return true
+}
+
+/** When `enter` saw the socket. */
+export function acceptedMs(socket: Socket): number {
+  return (socket as OwnSocket)[kAcceptedMs] ?? 0
+}
+
+function onSocketClose(this: OwnSocket): void {
+  this[kAdmission]?.leave(this[kAddress] ?? '')
+}

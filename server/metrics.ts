@@ -1,0 +1,111 @@
+/**
+ * Numbers for the operator. The parts of the server count with plain integers in `Counters`; only a scrape turns them into text. No
+ * label ever holds a user, a device or an address: their number has no bound.
+ */
+import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client'
+import { ERRORS, type ErrorCode } from '../protocol/generated/registry.js'
+import type { ListenScheme } from './config/listen-url.js'
+
+/** Everything that is counted on the way of a frame. Fields only grow, but for the gauges at the end. */
+export class Counters {
+  bytesIn = 0
+  bytesOut = 0
+  framesIn = 0
+  framesOut = 0
+  flushes = 0
+  stanzas = 0
+  acks = 0
+  refusals = 0
+  entries = 0
+  cursors = 0
+  queries = 0
+  queryFailures = 0
+  pings = 0
+  throttled = 0
+  opened = 0
+  resumed = 0
+  tooOld = 0
+  /** Gauge: sessions that are open now. */
+  sessions = 0
+  readonly connections: Record<ListenScheme, number> = { tcp: 0, tls: 0, ws: 0, wss: 0 }
+  readonly accepted: Record<ListenScheme, number> = { tcp: 0, tls: 0, ws: 0, wss: 0 }
+  readonly authentications = new Map<string, number>()
+  readonly closes = new Map<string, number>()
+
+  /** A connection ended; `by` is the side that wanted it. */
+  closed(error: ErrorCode, by: 'server' | 'client'): void {
+    increment(this.closes, `${ERRORS.get(error)?.name ?? String(error)}\n${by}`)
+  }
+
+  authenticated(mechanism: string, result: 'ok' | 'refused'): void {
+    increment(this.authentications, `${mechanism}\n${result}`)
+  }
+}
+
+function increment(map: Map<string, number>, key: string): void {
+  map.set(key, (map.get(key) ?? 0) + 1)
+}
+
+/** The registry behind `/metrics`. One for each server, so that two servers in one process do not mix. */
+export function createMetrics(counters: Counters): Registry {
+  const registry = new Registry()
+  collectDefaultMetrics({ register: registry })
+  const counter = (name: string, question: string, value: () => number): void => {
+    new Counter({ name, help: question, registers: [registry], collect() { setCounter(this, value()) } })
+  }
+
+  new Gauge({
+    name: 'chatd_connections', help: 'How many connections are open, by transport?', labelNames: ['transport'], registers: [registry],
+    collect() { for (const [transport, value] of Object.entries(counters.connections)) this.set({ transport }, value) },
+  })
+  new Gauge({
+    name: 'chatd_sessions', help: 'How many devices are online?', registers: [registry], collect() { this.set(counters.sessions) },
+  })
+  new Counter({
+    name: 'chatd_connections_accepted_total', help: 'How fast do clients connect, by transport?', labelNames: ['transport'], registers: [registry],
+    collect() {
+      this.reset()
+      for (const [transport, value] of Object.entries(counters.accepted)) this.inc({ transport }, value)
+    },
+  })
+  new Counter({
+    name: 'chatd_connections_closed_total', help: 'Why do connections end, and who ends them?', labelNames: ['reason', 'by'], registers: [registry],
+    collect() { setLabelled(this, counters.closes, 'reason', 'by') },
+  })
+  new Counter({
+    name: 'chatd_authentications_total', help: 'How do clients authenticate, and how often is it refused?', labelNames: ['mechanism', 'result'],
+    registers: [registry], collect() { setLabelled(this, counters.authentications, 'mechanism', 'result') },
+  })
+  counter('chatd_sessions_opened_total', 'How many devices came online?', () => counters.opened)
+  counter('chatd_sessions_resumed_total', 'How many of them went on from their cursor?', () => counters.resumed)
+  counter('chatd_sessions_too_old_total', 'How many of them had to sync because their cursor was too old?', () => counters.tooOld)
+  counter('chatd_bytes_received_total', 'How much do clients send?', () => counters.bytesIn)
+  counter('chatd_bytes_sent_total', 'How much is sent to clients?', () => counters.bytesOut)
+  counter('chatd_frames_received_total', 'How many frames do clients send?', () => counters.framesIn)
+  counter('chatd_frames_sent_total', 'How many frames are sent to clients?', () => counters.framesOut)
+  counter('chatd_writes_total', 'How many writes carry them? (frames sent / writes: how well do they batch?)', () => counters.flushes)
+  counter('chatd_stanzas_received_total', 'How many messages and marks come in?', () => counters.stanzas)
+  counter('chatd_acks_sent_total', 'How many of them were committed?', () => counters.acks)
+  counter('chatd_refusals_sent_total', 'How many of them were refused?', () => counters.refusals)
+  counter('chatd_entries_sent_total', 'How many queue entries go out?', () => counters.entries)
+  counter('chatd_cursors_received_total', 'How many acknowledgements cover them? (entries / cursors: how well do they merge?)', () => counters.cursors)
+  counter('chatd_queries_total', 'How many queries are asked?', () => counters.queries)
+  counter('chatd_query_failures_total', 'How many of them fail?', () => counters.queryFailures)
+  counter('chatd_pings_sent_total', 'How often must the server ask for a sign of life?', () => counters.pings)
+  counter('chatd_reads_paused_total', 'How often is a client faster than it may be?', () => counters.throttled)
+  return registry
+}
+
+/** prom-client's counters only count up by a step; ours know the sum. */
+function setCounter(counter: Counter, value: number): void {
+  counter.reset()
+  counter.inc(value)
+}
+
+function setLabelled(counter: Counter, values: ReadonlyMap<string, number>, first: string, second: string): void {
+  counter.reset()
+  for (const [key, value] of values) {
+    const [left = '', right = ''] = key.split('\n')
+    counter.inc({ [first]: left, [second]: right }, value)
+  }
+}

@@ -1,0 +1,201 @@
+/**
+ * Queries: questions and changes that are not messages. Each is an element that is answered by an element of the same name, or fails
+ * with a code. All of them act for the session's own user; nothing in the element can name another principal. [QRY-1]
+ */
+import { normalizeConversation, normalizeDevice } from '../../protocol/address.js'
+import { element, type Element, uintAttribute } from '../../protocol/element.js'
+import { encodeFail, encodeResult } from '../../protocol/generated/frames.js'
+import { ERROR, ERRORS, type ErrorCode } from '../../protocol/generated/registry.js'
+import { RouterError } from '../router/router.js'
+import { conversationsAnswer, devicesAnswer, historyAnswer, receiptsAnswer } from './query-answers.js'
+import type { Session } from './session.js'
+import { TokenBucket } from './token-bucket.js'
+
+/** Messages or conversations of a page where the query names no limit. */
+const PAGE_DEFAULT = 50
+
+/** What a query is refused with. */
+class QueryError extends Error {
+  readonly code: ErrorCode
+  constructor(code: ErrorCode, message: string) {
+    super(message)
+    this.code = code
+  }
+}
+
+export class Queries {
+  readonly #session: Session
+  readonly #rate: TokenBucket
+  /** Queries without an answer. */
+  waiting: number
+  /** This session asked for its own end: it comes after the result. */
+  #isLeaving: boolean
+  #endError: ErrorCode | 0
+
+  constructor(session: Session) {
+    const { rate } = session.environment.config
+    this.#session = session
+    this.#rate = new TokenBucket(rate.queriesPerSecond, rate.queriesBurst)
+    this.waiting = 0
+    this.#isLeaving = false
+    this.#endError = 0
+  }
+
+  /** Takes a query and answers it, now or later; closes the connection when there are too many at once. [QRY-2] */
+  ask(id: number, query: Element): void {
+    const { connection, environment } = this.#session
+    environment.counters.queries++
+    if (this.waiting >= environment.config.limits.queriesMax) {
+      connection.close(ERROR.tooManyUnacknowledged)
+      return
+    }
+    const waitMs = this.#rate.tryTake(1, environment.clock)
+    if (waitMs > 0) {
+      this.#fail(id, ERROR.rateLimited, waitMs, '')
+      return
+    }
+    this.waiting++
+    this.#answer(query)
+      .then((answer) => this.#result(id, answer), (error: unknown) => this.#failed(id, error))
+      .finally(() => this.#settled())
+      .catch((error: unknown) => environment.log.error({ session: connection.id, error: asError(error) }, 'query-failed'))
+  }
+
+  /** Whether the end that the shard calls for waits for the answer to this session's own logout. */
+  endsLater(error: ErrorCode): boolean {
+    if (!this.#isLeaving) return false
+    this.#endError = error
+    return true
+  }
+
+  #settled(): void {
+    this.waiting--
+    if (this.#isLeaving && this.waiting === 0) this.#session.connection.close(this.#endError === 0 ? ERROR.deviceRemoved : this.#endError)
+  }
+
+  async #answer(query: Element): Promise<Element> {
+    const { user, device, environment: { router } } = this.#session
+    switch (query.name) {
+      case 'history': return this.#history(user, query)
+      case 'conversations': return this.#conversations(user, query)
+      case 'receipts': {
+        const conversation = conversationOf(query)
+        return receiptsAnswer(conversation, await router.receipts(user, conversation))
+      }
+      case 'devices': return devicesAnswer(await router.devices(user), device)
+      case 'remove-device': return this.#removeDevice(deviceOf(query))
+      case 'logout': {
+        await this.#removeDevice(device)
+        return element('logout')
+      }
+      case 'settings': return this.#settings(user, query)
+      default: throw new QueryError(ERROR.unsupportedQuery, `there is no query ${query.name}`) // [QRY-3]
+    }
+  }
+
+  async #history(user: string, query: Element): Promise<Element> {
+    const { router, config } = this.#session.environment
+    const conversation = conversationOf(query)
+    const after = optionalUint(query, 'after')
+    const before = optionalUint(query, 'before')
+    const sinceMs = optionalUint(query, 'since')
+    const untilMs = optionalUint(query, 'until')
+    const page = await router.history(user, conversation, {
+      ...after === null ? {} : { after },
+      ...before === null ? {} : { before },
+      ...sinceMs === null ? {} : { sinceMs },
+      ...untilMs === null ? {} : { untilMs },
+      limit: limitOf(query, config.limits.historyPageMax),
+    })
+    return historyAnswer(conversation, page, after !== null || sinceMs !== null, config.limits.frameBytesMax)
+  }
+
+  async #conversations(user: string, query: Element): Promise<Element> {
+    const { router, config } = this.#session.environment
+    const after = query.attributes.get('after') ?? ''
+    const normalized = after === '' ? '' : normalizeConversation(after)
+    if (normalized === null) throw new QueryError(ERROR.malformedAddress, 'after is no address')
+    const page = await router.conversations(user, normalized, limitOf(query, config.limits.conversationsPageMax))
+    return conversationsAnswer(page.conversations, page.more, config.limits.frameBytesMax)
+  }
+
+  async #removeDevice(device: string): Promise<Element> {
+    const { user, device: ownDevice, environment } = this.#session
+    const isOwn = device === ownDevice
+    if (isOwn) this.#isLeaving = true
+    try {
+      await environment.router.removeDevice(user, device)
+    } catch (error) {
+      if (isOwn) this.#isLeaving = false
+      throw error
+    }
+    return element('remove-device', { id: device })
+  }
+
+  async #settings(user: string, query: Element): Promise<Element> {
+    const { router } = this.#session.environment
+    const value = query.attributes.get('read-receipts')
+    if (value !== undefined && value !== 'on' && value !== 'off') throw new QueryError(ERROR.badRequest, 'read-receipts is on or off')
+    const settings = value === undefined ? await router.settings(user) : await router.changeSettings(user, { readReceipts: value === 'on' })
+    return element('settings', { 'read-receipts': settings.readReceipts ? 'on' : 'off' })
+  }
+
+  #result(id: number, answer: Element): void {
+    this.#session.connection.send(encodeResult(id, answer))
+  }
+
+  #failed(id: number, error: unknown): void {
+    if (error instanceof RouterError) {
+      this.#fail(id, stanzaError(error.code), error.retryAfterMs, '')
+    } else if (error instanceof QueryError) {
+      this.#fail(id, error.code, 0, error.message)
+    } else {
+      const { environment, connection } = this.#session
+      environment.log.error({ session: connection.id, error: asError(error) }, 'query-failed')
+      this.#fail(id, ERROR.unavailable, 0, 'a fault of the server')
+    }
+  }
+
+  #fail(id: number, error: ErrorCode, retryAfterMs: number, reason: string): void {
+    this.#session.environment.counters.queryFailures++
+    this.#session.connection.send(encodeFail(id, error, retryAfterMs, reason === '' ? ERRORS.get(error)?.doc ?? '' : reason))
+  }
+}
+
+/** A shard may answer with the code of a stream; the query fails, the stream lives. */
+function stanzaError(code: ErrorCode): ErrorCode {
+  return code >= 300 ? code : ERROR.unavailable
+}
+
+function conversationOf(query: Element): string {
+  const value = query.attributes.get('with')
+  if (value === undefined) throw new QueryError(ERROR.badRequest, 'with is missing: name the conversation')
+  const conversation = normalizeConversation(value)
+  if (conversation === null) throw new QueryError(ERROR.malformedAddress, 'with is no user or group')
+  return conversation
+}
+
+function deviceOf(query: Element): string {
+  const value = query.attributes.get('id')
+  if (value === undefined) throw new QueryError(ERROR.badRequest, 'id is missing: name the device')
+  const device = normalizeDevice(value)
+  if (device === null) throw new QueryError(ERROR.malformedAddress, 'id is no device')
+  return device
+}
+
+function optionalUint(query: Element, name: string): number | null {
+  if (!query.attributes.has(name)) return null
+  const value = uintAttribute(query, name)
+  if (value === null) throw new QueryError(ERROR.badRequest, `${name} is no number`)
+  return value
+}
+
+function limitOf(query: Element, max: number): number {
+  const limit = optionalUint(query, 'limit') ?? PAGE_DEFAULT
+  if (limit === 0) throw new QueryError(ERROR.badRequest, 'limit is 0')
+  return Math.min(limit, max)
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error))
+}

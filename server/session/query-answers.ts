@@ -1,0 +1,74 @@
+/** What queries are answered with: trees that fit into one frame. A page that would not fit is cut short and says there is more. */
+import { element, type Element, elementSize } from '../../protocol/element.js'
+import { decodeExtensions } from '../../protocol/extensions.js'
+import { LIMIT } from '../../protocol/generated/registry.js'
+import { decodeText } from '../../protocol/utf8.js'
+import type { ConversationSummary, DeviceInfo, HistoryPage, MemberWatermarks, StoredMessage } from '../router/router.js'
+
+/** Type, id and length of a result frame, and the outermost element without its children: never more than this. */
+const ENVELOPE_BYTES = 512
+
+/**
+ * A page of history. `isUpwards`: it was asked for from its lower end, so a cut takes the newest away, else the oldest: the client
+ * goes on from where it was cut. [HIS-1]
+ */
+export function historyAnswer(conversation: string, page: HistoryPage, isUpwards: boolean, frameBytesMax: number): Element {
+  const messages = page.messages.map((message) => messageElement('message', message))
+  const kept = isUpwards ? fitting(messages, frameBytesMax) : fitting(messages.reverse(), frameBytesMax).reverse()
+  const more = page.more || kept.length < page.messages.length
+  return element('history', { with: conversation, more: String(more), tail: page.tail }, ...kept)
+}
+
+/** A page of the list of conversations. [HIS-3] */
+export function conversationsAnswer(conversations: readonly ConversationSummary[], more: boolean, frameBytesMax: number): Element {
+  const all = conversations.map(({ conversation, tail, last, read, unread, others }) => element(
+    'conversation', { with: conversation, tail, read, unread },
+    ...last === null ? [] : [messageElement('last', last)], ...others.map(memberElement),
+  ))
+  const kept = fitting(all, frameBytesMax)
+  return element('conversations', { more: String(more || kept.length < all.length) }, ...kept)
+}
+
+export function receiptsAnswer(conversation: string, members: readonly MemberWatermarks[]): Element {
+  return element('receipts', { with: conversation }, ...members.map(memberElement))
+}
+
+/** [DEV-1] */
+export function devicesAnswer(devices: readonly DeviceInfo[], current: string): Element {
+  return element('devices', {}, ...devices.map(({ device, name, createdMs, lastActiveMs, online }) => element('device', {
+    'id': device, name, 'created': createdMs, 'last-active': lastActiveMs, 'current': String(device === current), 'online': String(online),
+  })))
+}
+
+function memberElement({ member, delivered, read }: MemberWatermarks): Element {
+  return element('member', { name: member, delivered, read })
+}
+
+function messageElement(name: 'message' | 'last', message: StoredMessage): Element {
+  const extensions = decodeExtensions(message.extensions) ?? []
+  // What the store can't give back as text is shown as none: one damaged message must not hide the page.
+  const text = decodeText(message.text) ?? ''
+  return element(
+    name, { seq: message.seq, from: message.from, time: message.timeMs },
+    ...text === '' ? [] : [element('body', {}, text)],
+    ...extensions.map(({ key, value }) => element('x', { key }, Buffer.from(value).toString('base64'))),
+  )
+}
+
+/** As many from the start as fit into one frame together, by bytes and by nodes; at least one, if there is any. */
+function fitting(elements: readonly Element[], frameBytesMax: number): Element[] {
+  const kept: Element[] = []
+  let bytes = ENVELOPE_BYTES
+  let nodes = 1
+  for (const item of elements) {
+    bytes += elementSize(item) + 1
+    nodes += nodesOf(item)
+    if (kept.length > 0 && (bytes > frameBytesMax || nodes > LIMIT.elementNodesMax)) break
+    kept.push(item)
+  }
+  return kept
+}
+
+function nodesOf(item: Element | string): number {
+  return typeof item === 'string' ? 1 : item.children.reduce((sum, child) => sum + nodesOf(child), 1)
+}

@@ -1,0 +1,41 @@
+/** A rate with a burst, without a timer: time is looked at only when the bucket is empty. */
+import type { Clock } from '../clock.js'
+
+export class TokenBucket {
+  readonly #perMs: number
+  readonly #burst: number
+  #tokens: number
+  #filledMs: number
+
+  /** `perSecond` 0: no limit. The bucket begins full. */
+  constructor(perSecond: number, burst: number) {
+    this.#perMs = perSecond / 1000
+    this.#burst = burst
+    this.#tokens = burst
+    // Filling from "long ago" is cut at the burst, so that the clock need not be read here.
+    this.#filledMs = 0
+  }
+
+  /** Takes `count` tokens, also when that many are not there: then it returns how many milliseconds they take to come; else 0. */
+  take(count: number, clock: Clock): number {
+    if (this.#perMs === 0) return 0
+    this.#tokens -= count
+    if (this.#tokens >= 0) return 0
+    return this.#fill(clock)
+  }
+
+  /** Takes `count` tokens if they are there and returns 0; else takes none and returns when they will be. */
+  tryTake(count: number, clock: Clock): number {
+    const waitMs = this.take(count, clock)
+    if (waitMs > 0) this.#tokens += count
+    return waitMs
+  }
+
+  #fill(clock: Clock): number {
+    const now = clock.monotonicMs()
+    const taken = this.#burst - this.#tokens
+    this.#tokens = this.#burst - Math.max(0, taken - (now - this.#filledMs) * this.#perMs)
+    this.#filledMs = now
+    return this.#tokens >= 0 ? 0 : Math.ceil(-this.#tokens / this.#perMs)
+  }
+}
