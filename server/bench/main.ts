@@ -1,7 +1,8 @@
 /**
  * npm run bench -- [scenario[:size]…] [--json FILE] [--seconds N] [--runs N]
  *
- * Starts the real server for each scenario, drives it from another process, and prints medians over the runs.
+ * Starts the real server for each scenario, drives it from another process, and prints medians over the runs. The exit code is 1 when
+ * a scenario fails, or when a message was lost or doubled in it.
  */
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
@@ -9,19 +10,24 @@ import { writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { type Options, scenarios } from './scenarios.js'
+import { faults, type Options, scenarios } from './scenarios.js'
 import { type Figures, medians, spread } from './statistics.js'
 
 const usage = `usage: npm run bench -- [scenario[:size]…] [--json FILE] [--seconds N] [--runs N]
 scenarios: ${Object.keys(scenarios).join(' ')}    (size: connections of idle, messages of offline, crash and bytes)
 --json FILE    write every run to a file       --seconds N   length of a measured stretch (5)
 --runs N       measured stretches (3)          --help        this text
-environment: BENCH_NODE   node binary for the server      BENCH_ENGINE   rocksdb or leveldb`
+environment: BENCH_NODE   node binary for the server      BENCH_ENGINE   rocksdb or leveldb
+             BENCH_CHATD  another checkout's bin/chatd, to compare two versions in one sitting`
 
 interface Result {
   readonly scenario: string
   readonly median: Figures
   readonly runs: readonly Figures[]
+}
+
+function isFaulty(runs: readonly Figures[]): boolean {
+  return runs.some((run) => [...faults].some((key) => (run[key] ?? 0) !== 0))
 }
 
 /** Runs a scenario in its own process. */
@@ -46,8 +52,9 @@ function table({ scenario, median, runs }: Result): string {
   const title = scenarios[scenario.split(':')[0]!]!.title
   const lines = Object.entries(median).map(([key, value]) => {
     const range = spread(runs, key)
+    const verdict = faults.has(key) && range?.max !== 0 ? '  has to be 0' : ''
     const detail = range !== null && range.min !== range.max ? `  (${shown(range.min)} to ${shown(range.max)})` : ''
-    return `  ${key.padEnd(22)}${shown(value).padStart(12)}${detail}`
+    return `  ${key.padEnd(22)}${shown(value).padStart(12)}${detail}${verdict}`
   })
   return [`${scenario}: ${title}; medians of ${String(runs.length)}`, ...lines].join('\n')
 }
@@ -81,6 +88,7 @@ async function main(): Promise<void> {
     const result = { scenario: label, median: medians(runs), runs }
     results.push(result)
     console.log('\n' + table(result))
+    if (isFaulty(runs)) process.exitCode = 1
     if (values.json !== undefined) writeFileSync(values.json, JSON.stringify({ at: new Date().toISOString(), machine, options, results }, null, 1) + '\n')
   }
 }

@@ -10,8 +10,9 @@ const fs = require('node:fs')
 const path = require('node:path')
 const driver = require('./driver.cjs')
 
-const chatd = path.join(__dirname, '..', '..', 'bin', 'chatd')
-/** Another binary than the one that runs the bench: the generator's runtime and the server's are chosen apart. */
+/** Another checkout's program can be measured by the same bench, to compare two versions in one sitting… */
+const chatd = process.env.BENCH_CHATD ?? path.join(__dirname, '..', '..', 'bin', 'chatd')
+/** …and on another runtime than the generator's. */
 const node = process.env.BENCH_NODE ?? process.execPath
 
 /**
