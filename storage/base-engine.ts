@@ -126,7 +126,8 @@ export abstract class BaseEngine implements Engine {
     this.#state = STATE_DOWN
     try {
       await this.#idle()
-      if (wasOpen) await this.doClose()
+      // A broken engine says so once more when it is closed; it lets go of its files all the same, and opening them is the proof.
+      if (wasOpen) await this.doClose().catch(ignore)
       await this.doOpen()
     } catch (error) {
       throw toStorageError(error, 'the store could not be reopened')
@@ -137,12 +138,14 @@ export abstract class BaseEngine implements Engine {
 
   async #close(): Promise<void> {
     if (this.#reopening !== null) await this.#reopening.catch(ignore)
-    const isUp = this.#state !== STATE_DOWN
+    const before = this.#state
     this.#state = STATE_CLOSED
     await this.#idle()
     try {
       await this.#hooks.beforeClose?.()
-      if (isUp) await this.doClose()
+      // What a failed engine still has to say was said by its commit.
+      if (before === STATE_FAILED) await this.doClose().catch(ignore)
+      else if (before !== STATE_DOWN) await this.doClose()
     } catch (error) {
       throw toStorageError(error, 'the store could not be closed')
     } finally {

@@ -21,6 +21,8 @@ import type { RocksModule } from './rocks-binding.js'
 import { RocksEngine } from './rocks-engine.js'
 import { toStorageError } from './storage-error.js'
 
+export { STORE_FORMAT }
+
 const HOLDER_FILE = 'holder.json'
 
 // File locks belong to a process, and LevelDB drops its own when it is opened a second time in the same one.

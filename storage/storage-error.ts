@@ -11,7 +11,7 @@ export function toStorageError(error: unknown, doing: string): StorageError {
 }
 
 const ADVICE: Partial<Record<StorageErrorCode, string>> = {
-  'disk-full': 'no space left on the disk of the data directory; free some, then restart: ',
+  'disk-full': 'no space left on the disk of the data directory; free some: ',
   'read-only': 'the data directory cannot be written; check its owner, permissions and mount: ',
   'locked': 'another process has the data directory open; stop it first: ',
   'corrupt': 'a file of the store is damaged; restore the data directory from a backup: ',

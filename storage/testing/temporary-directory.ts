@@ -13,7 +13,7 @@ export async function temporaryDirectory(t: TestContext): Promise<string> {
   toClose.set(t, closables)
   t.after(async () => {
     try {
-      await Promise.all(closables.map((closable) => closable.close()))
+      for (const closable of closables.reverse()) await closable.close()
     } finally {
       await rm(directory, { recursive: true, force: true, maxRetries: 3 })
     }
@@ -21,7 +21,7 @@ export async function temporaryDirectory(t: TestContext): Promise<string> {
   return directory
 }
 
-/** Closes it when the test ends, before the test's temporary directory goes. */
+/** Closes it when the test ends, the last first, before the test's temporary directory goes. */
 export function closeAfter<T extends { close(): Promise<unknown> }>(t: TestContext, closable: T): T {
   const closables = toClose.get(t)
   if (closables === undefined) throw new TypeError('the test has no temporary directory')

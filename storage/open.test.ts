@@ -1,0 +1,279 @@
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { mkdir, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { test } from 'node:test'
+import type { TestContext } from 'node:test'
+import { copyData, COPY_MARK } from './copy.js'
+import { StorageError } from './engine.js'
+import type { Engine, StorageErrorCode } from './engine.js'
+import { everything, shardMetaKey } from './keyspace.js'
+import { loadLevel } from './level-engine.js'
+import { openEngine, STORE_FORMAT } from './open.js'
+import type { EngineLoaders, OpenOptions } from './open.js'
+import { loadRocks } from './rocks-binding.js'
+import { startChild } from './testing/child.js'
+import { put } from './testing/engine-suite.js'
+import { closeAfter, temporaryDirectory } from './testing/temporary-directory.js'
+
+const ENGINES = ['rocksdb', 'leveldb'] as const
+
+const noRocks: EngineLoaders = {
+  leveldb: loadLevel,
+  rocksdb: () => Promise.reject(new StorageError('engine-unavailable', 'RocksDB does not load on this machine: no binary')),
+}
+
+for (const engine of ENGINES) {
+  test(`${engine}: a new directory gets metadata, for its owner's eyes alone, and opens again`, async (t) => {
+    const directory = path.join(await temporaryDirectory(t), 'some', 'data')
+    await withStore({ directory, engine, create: true }, async (store) => {
+      assert.equal(store.name, engine)
+      await put(store, ['a', '1'])
+    })
+    assert.equal((await stat(directory)).mode & 0o777, 0o700)
+    assert.deepEqual((await readdir(directory)).sort(), [engine, 'store.json'].sort())
+    const metadata = JSON.parse(await readFile(path.join(directory, 'store.json'), 'utf8')) as Record<string, unknown>
+    assert.equal(metadata['format'], STORE_FORMAT)
+    assert.equal(metadata['engine'], engine)
+    assert.match(String(metadata['id']), /^[0-9a-f-]{36}$/)
+    await withStore({ directory, engine: 'auto', create: false }, async (store) => {
+      assert.equal(store.name, engine)
+      assert.equal(Buffer.from(await store.get(Buffer.from('a')) ?? []).toString(), '1')
+    })
+    assert.equal(JSON.parse(await readFile(path.join(directory, 'store.json'), 'utf8')).id, metadata['id'])
+  })
+
+  test(`${engine}: a second process is told who holds the store, and gets it once that one is dead`, async (t) => {
+    const directory = await temporaryDirectory(t)
+    const holder = startChild(t, directory, engine, 'hold')
+    assert.deepEqual(await holder.next(), { opened: true })
+    const message = await refused({ directory, engine, create: true }, 'locked')
+    assert.match(message, new RegExp(`\\bpid ${holder.process.pid}\\b`))
+    // SIGKILL leaves the holder file, and the engine's LOCK file, behind.
+    await holder.kill()
+    assert.ok((await readdir(directory)).includes('holder.json'))
+    await withStore({ directory, engine, create: true }, async (store) => {
+      // The other way around: this process holds it, the child is refused; and again after a second attempt in this process.
+      await refused({ directory, engine, create: false }, 'locked')
+      const other = startChild(t, directory, engine, 'once')
+      const line = await other.next()
+      assert.equal(line?.code, 'locked')
+      assert.match(line.message ?? '', new RegExp(`\\bpid ${process.pid}\\b`))
+      await put(store, ['a', '1'])
+    })
+    const last = startChild(t, directory, engine, 'once')
+    assert.deepEqual(await last.next(), { opened: true })
+  })
+
+  test(`${engine}: a holder file that names a dead process, or nobody, only costs the name`, async (t) => {
+    const directory = await temporaryDirectory(t)
+    const holder = startChild(t, directory, engine, 'hold')
+    await holder.next()
+    for (const text of ['{"pid":2147483646}', '{"pid":-1}', '{}', 'no json']) {
+      await writeFile(path.join(directory, 'holder.json'), text)
+      assert.match(await refused({ directory, engine, create: true }, 'locked'), /in use by another process/)
+    }
+  })
+
+  test(`${engine}: an engine's file that is damaged or missing is reported, not replaced`, async (t) => {
+    const directory = await storeIn(t, engine)
+    const files = path.join(directory, engine)
+    const manifest = (await readdir(files)).find((name) => name.startsWith('MANIFEST-')) ?? assert.fail()
+    await overwrite(path.join(files, manifest))
+    await refused({ directory, engine, create: true }, 'corrupt')
+    await rm(path.join(files, manifest))
+    assert.notEqual(await codeOf({ directory, engine, create: true }), null)
+    await rm(path.join(files, 'CURRENT'))
+    const message = await refused({ directory, engine, create: true }, 'corrupt')
+    assert.match(message, /restore the whole of/)
+  })
+
+  test(`${engine}: a full disk fails the commit with its code; with space again, reopen goes on where the last commit was`, async (t) => {
+    const directory = await smallDisk(t, 64)
+    if (directory === null) return
+    const store = closeAfter(t, await openEngine({ directory: path.join(directory, 'data'), engine, create: true }))
+    await put(store, ['a', 'kept'])
+    const filler = path.join(directory, 'filler')
+    execFileSync('sh', ['-c', `dd if=/dev/zero of=${filler} bs=1M count=100 2>/dev/null || true`])
+    let failure: unknown = null
+    for (let n = 0; failure === null && n < 200; n++) {
+      const batch = store.batch()
+      batch.put(shardMetaKey(`n${n}`), Buffer.alloc(256 << 10, n))
+      failure = await store.commit(batch).then(() => null, (error: unknown) => error)
+    }
+    assert.ok(failure instanceof StorageError)
+    assert.equal(failure.code, 'disk-full')
+    assert.match(failure.message, /free some/)
+    await assert.rejects(put(store, ['x', '1']), { code: 'closed' })
+    await assert.rejects(openEngine({ directory: path.join(directory, 'other'), engine, create: true }), { code: 'disk-full' })
+    await rm(filler)
+    await store.reopen()
+    assert.equal(Buffer.from(await store.get(Buffer.from('a')) ?? []).toString(), 'kept')
+    await put(store, ['x', '1'])
+  })
+
+  test(`${engine}: a directory that cannot be written is reported as such`, async (t) => {
+    const parent = await temporaryDirectory(t)
+    const directory = path.join(parent, 'data')
+    await withStore({ directory, engine, create: true }, (store) => put(store, ['a', '1']))
+    // Root may write anywhere, so that the child becomes nobody.
+    const options = process.getuid?.() === 0 ? { uid: 65_534 } : {}
+    execFileSync('chmod', ['-R', 'a+rX,a-w', parent])
+    closeAfter(t, { close: () => Promise.resolve(execFileSync('chmod', ['-R', 'u+w', parent])) })
+    for (const existing of [directory, path.join(parent, 'new')]) {
+      const line = await startChild(t, existing, engine, 'once', options).next()
+      assert.equal(line?.code, 'read-only', line?.message)
+      assert.match(line.message ?? '', /check its owner, permissions and mount/)
+    }
+  })
+
+  test(`${engine}: a creation that was interrupted is finished, but data without metadata are not adopted`, async (t) => {
+    const directory = await temporaryDirectory(t)
+    await withStore({ directory, engine, create: true }, () => Promise.resolve())
+    await rm(path.join(directory, 'store.json'))
+    assert.match(await refused({ directory, engine, create: false }, 'corrupt'), /store\.json/)
+    await withStore({ directory, engine, create: true }, (store) => put(store, ['a', '1']))
+    await rm(path.join(directory, 'store.json'))
+    assert.match(await refused({ directory, engine, create: true }, 'corrupt'), /store\.json/)
+    const other = engine === 'rocksdb' ? 'leveldb' : 'rocksdb'
+    assert.match(await refused({ directory, engine: other, create: true }, 'corrupt'), new RegExp(`files of a ${engine} store`))
+  })
+}
+
+test('another engine than the directory\'s is refused', async (t) => {
+  const directory = await storeIn(t, 'leveldb')
+  assert.match(await refused({ directory, engine: 'rocksdb', create: true }, 'wrong-engine'), /"leveldb" or "auto"/)
+})
+
+test('a directory without a store is not made one unless asked', async (t) => {
+  const directory = await temporaryDirectory(t)
+  await refused({ directory, engine: 'auto', create: false }, 'not-found')
+  await refused({ directory: path.join(directory, 'missing'), engine: 'auto', create: false }, 'not-found')
+  assert.deepEqual(await readdir(directory), [])
+})
+
+test('a newer format is refused, whatever else the file says', async (t) => {
+  const directory = await temporaryDirectory(t)
+  await writeFile(path.join(directory, 'store.json'), JSON.stringify({ format: STORE_FORMAT + 1, motor: 'x' }))
+  assert.match(await refused({ directory, engine: 'auto', create: true }, 'newer-format'), new RegExp(`format ${STORE_FORMAT + 1}`))
+})
+
+test('damaged metadata are refused and left as they are', async (t) => {
+  const directory = await storeIn(t, 'leveldb')
+  const file = path.join(directory, 'store.json')
+  const good = JSON.parse(await readFile(file, 'utf8')) as Record<string, unknown>
+  const bad: unknown[] = [
+    null, 7, [], {}, { ...good, format: 0 }, { ...good, format: 1.5 }, { ...good, format: '1' }, { ...good, engine: 'sqlite' },
+    { ...good, id: 1 }, { ...good, created: null },
+  ]
+  for (const text of ['', '{', '\0\0\0\0', ...bad.map((value) => JSON.stringify(value))]) {
+    await writeFile(file, text)
+    assert.match(await refused({ directory, engine: 'auto', create: true }, 'corrupt'), /store\.json is damaged/)
+    assert.equal(await readFile(file, 'utf8'), text)
+  }
+})
+
+test('metadata that cannot be read are an error of their own', async (t) => {
+  const directory = await temporaryDirectory(t)
+  await mkdir(path.join(directory, 'store.json'))
+  await refused({ directory, engine: 'auto', create: true }, 'io')
+})
+
+test('without RocksDB\'s binary a new directory gets LevelDB, an existing one of RocksDB is refused', async (t) => {
+  const parent = await temporaryDirectory(t)
+  const fallback = { directory: path.join(parent, 'new'), engine: 'auto', create: true } as const
+  await withStore(fallback, (store) => Promise.resolve(assert.equal(store.name, 'leveldb')), noRocks)
+  const directory = path.join(parent, 'rocks')
+  await withStore({ directory, engine: 'auto', create: true }, (store) => Promise.resolve(assert.equal(store.name, 'rocksdb')))
+  assert.match(await refused({ directory, engine: 'auto', create: true }, 'engine-unavailable', noRocks), /holds a rocksdb store/)
+  await refused({ directory: path.join(parent, 'third'), engine: 'rocksdb', create: true }, 'engine-unavailable', noRocks)
+  await withStore({ directory, engine: 'rocksdb', create: true }, () => Promise.resolve())
+})
+
+test('both engines load here', async () => {
+  assert.equal(typeof (await loadRocks()).RocksLevel, 'function')
+  assert.equal(typeof (await loadLevel()).ClassicLevel, 'function')
+})
+
+for (const [from, to] of [['rocksdb', 'leveldb'], ['leveldb', 'rocksdb']] as const) {
+  test(`copies all rows from ${from} to ${to}`, async (t) => {
+    const parent = await temporaryDirectory(t)
+    const source = closeAfter(t, await openEngine({ directory: path.join(parent, 'a'), engine: from, create: true }))
+    const target = closeAfter(t, await openEngine({ directory: path.join(parent, 'b'), engine: to, create: true }))
+    const batch = source.batch()
+    for (let n = 0; n < 5000; n++) batch.put(shardMetaKey(`k${n}`), Buffer.alloc(n % 300, n))
+    await source.commit(batch)
+    assert.equal(await copyData(source, target), 5000)
+    const whole = { ...everything(), limit: 10_000 }
+    assert.deepEqual(await target.range(whole), await source.range(whole))
+    await assert.rejects(copyData(source, target), { name: 'StorageError', code: 'not-empty' })
+  })
+}
+
+test('a copy that was interrupted is not opened', async (t) => {
+  const directory = await temporaryDirectory(t)
+  await withStore({ directory, engine: 'leveldb', create: true }, async (store) => {
+    const batch = store.batch()
+    batch.put(COPY_MARK, new Uint8Array(0))
+    await store.commit(batch)
+  })
+  assert.match(await refused({ directory, engine: 'auto', create: true }, 'corrupt'), /copy again/)
+})
+
+async function withStore(options: OpenOptions, work: (store: Engine) => Promise<unknown>, loaders?: EngineLoaders): Promise<void> {
+  const store = await openEngine(options, loaders)
+  try {
+    await work(store)
+  } finally {
+    await store.close()
+  }
+}
+
+async function storeIn(t: TestContext, engine: OpenOptions['engine']): Promise<string> {
+  const directory = await temporaryDirectory(t)
+  await withStore({ directory, engine, create: true }, (store) => put(store, ['a', '1']))
+  return directory
+}
+
+/** Asserts that opening is refused with this code and gives the message. */
+async function refused(options: OpenOptions, code: StorageErrorCode, loaders?: EngineLoaders): Promise<string> {
+  try {
+    await (await openEngine(options, loaders)).close()
+  } catch (error) {
+    assert.ok(error instanceof StorageError, String(error))
+    assert.equal(error.code, code, error.message)
+    return error.message
+  }
+  return assert.fail('it was opened')
+}
+
+async function codeOf(options: OpenOptions): Promise<string | null> {
+  try {
+    await (await openEngine(options)).close()
+    return null
+  } catch (error) {
+    return error instanceof StorageError ? error.code : assert.fail(String(error))
+  }
+}
+
+async function overwrite(file: string): Promise<void> {
+  const handle = await open(file, 'r+')
+  try {
+    await handle.write(Buffer.alloc((await handle.stat()).size, 0x55), 0)
+  } finally {
+    await handle.close()
+  }
+}
+
+/** A file system of so many MiB; null, and the test is skipped, where this process may not mount one. */
+async function smallDisk(t: TestContext, mebibytes: number): Promise<string | null> {
+  const directory = await temporaryDirectory(t)
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${mebibytes}m`, 'tmpfs', directory], { stdio: 'ignore' })
+  } catch {
+    t.skip('no right to mount a small file system')
+    return null
+  }
+  closeAfter(t, { close: () => Promise.resolve(execFileSync('umount', ['-l', directory], { stdio: 'ignore' })) })
+  return directory
+}
