@@ -12,6 +12,7 @@ import { loadLevel } from './level-engine.js'
 import { openEngine, STORE_FORMAT } from './open.js'
 import type { EngineLoaders, OpenOptions } from './open.js'
 import { loadRocks } from './rocks-binding.js'
+import { RocksThread } from './rocks-thread.js'
 import { startChild } from './testing/child.js'
 import { put } from './testing/engine-suite.js'
 import { closeAfter, temporaryDirectory } from './testing/temporary-directory.js'
@@ -116,12 +117,10 @@ for (const engine of ENGINES) {
     const parent = await temporaryDirectory(t)
     const directory = path.join(parent, 'data')
     await withStore({ directory, engine, create: true }, (store) => put(store, ['a', '1']))
-    // Root may write anywhere, so that the child becomes nobody.
-    const options = process.getuid?.() === 0 ? { uid: 65_534 } : {}
     execFileSync('chmod', ['-R', 'a+rX,a-w', parent])
     closeAfter(t, { close: () => Promise.resolve(execFileSync('chmod', ['-R', 'u+w', parent])) })
     for (const existing of [directory, path.join(parent, 'new')]) {
-      const line = await startChild(t, existing, engine, 'once', options).next()
+      const line = await startChild(t, existing, engine, 'unprivileged').next()
       assert.equal(line?.code, 'read-only', line?.message)
       assert.match(line.message ?? '', /check its owner, permissions and mount/)
     }
@@ -182,9 +181,9 @@ test('metadata that cannot be read are an error of their own', async (t) => {
 test('without RocksDB\'s binary a new directory gets LevelDB, an existing one of RocksDB is refused', async (t) => {
   const parent = await temporaryDirectory(t)
   const fallback = { directory: path.join(parent, 'new'), engine: 'auto', create: true } as const
-  await withStore(fallback, (store) => Promise.resolve(assert.equal(store.name, 'leveldb')), noRocks)
+  await withStore(fallback, async (store) => { assert.equal(store.name, 'leveldb') }, noRocks)
   const directory = path.join(parent, 'rocks')
-  await withStore({ directory, engine: 'auto', create: true }, (store) => Promise.resolve(assert.equal(store.name, 'rocksdb')))
+  await withStore({ directory, engine: 'auto', create: true }, async (store) => { assert.equal(store.name, 'rocksdb') })
   assert.match(await refused({ directory, engine: 'auto', create: true }, 'engine-unavailable', noRocks), /holds a rocksdb store/)
   await refused({ directory: path.join(parent, 'third'), engine: 'rocksdb', create: true }, 'engine-unavailable', noRocks)
   await withStore({ directory, engine: 'rocksdb', create: true }, () => Promise.resolve())
@@ -193,6 +192,19 @@ test('without RocksDB\'s binary a new directory gets LevelDB, an existing one of
 test('both engines load here', async () => {
   assert.equal(typeof (await loadRocks()).RocksLevel, 'function')
   assert.equal(typeof (await loadLevel()).ClassicLevel, 'function')
+})
+
+test('a package that does not load says why', async () => {
+  await assert.rejects(loadRocks('no-such-engine'), { name: 'StorageError', code: 'engine-unavailable', message: /no-such-engine/ })
+})
+
+test('a thread of the engine that dies fails what waits for it and all that comes', async () => {
+  // No database has this address, so that the thread ends while it starts.
+  const thread = new RocksThread('test', { handle: undefined as unknown as bigint })
+  const request = { kind: 'trim', gte: new Uint8Array(1), lt: new Uint8Array(2) } as const
+  await assert.rejects(thread.request(request), { name: 'StorageError', code: 'io' })
+  await assert.rejects(thread.request(request), { name: 'StorageError', code: 'io' })
+  await thread.stop()
 })
 
 for (const [from, to] of [['rocksdb', 'leveldb'], ['leveldb', 'rocksdb']] as const) {

@@ -37,9 +37,7 @@ export interface RocksModule {
 }
 
 /** The package, or a StorageError 'engine-unavailable' that says why not. */
-export async function loadRocks(): Promise<RocksModule> {
-  // A variable keeps the compiler from asking for the types of an optional package.
-  const name = '@nxtedition/rocksdb' as string
+export async function loadRocks(name = '@nxtedition/rocksdb'): Promise<RocksModule> {
   try {
     const module = await import(name) as { default: RocksModule }
     return module.default

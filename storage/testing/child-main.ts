@@ -3,10 +3,13 @@ import { writeSync } from 'node:fs'
 import { StorageError } from '../engine.js'
 import type { Engine } from '../engine.js'
 import { shardMetaKey } from '../keyspace.js'
+import { loadLevel } from '../level-engine.js'
 import { openEngine } from '../open.js'
+import { loadRocks } from '../rocks-binding.js'
 
 const [directory = '', engine = 'auto', mode = 'once'] = process.argv.slice(2)
 const ROWS_PER_COMMIT = 20
+const NOBODY = 65_534
 
 function say(line: object): void {
   writeSync(1, JSON.stringify(line) + '\n')
@@ -28,12 +31,18 @@ async function write(store: Engine): Promise<void> {
   }
 }
 
+if (mode === 'unprivileged' && process.getuid?.() === 0) {
+  // First the code, which nobody but root may be able to read.
+  await Promise.all([loadRocks(), loadLevel()])
+  process.setgid?.(NOBODY)
+  process.setuid?.(NOBODY)
+}
 try {
   const store = await openEngine({ directory, engine: engine as 'auto', create: true })
   say({ opened: true })
   if (mode === 'write') await write(store)
   if (mode === 'hold') setInterval(() => undefined, 60_000)
-  if (mode === 'once') await store.close()
+  if (mode === 'once' || mode === 'unprivileged') await store.close()
 } catch (error) {
   const { code, message } = error as StorageError
   say({ code: error instanceof StorageError ? code : 'other', message })

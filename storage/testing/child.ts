@@ -24,11 +24,14 @@ export interface Child {
   kill(): Promise<void>
 }
 
-/** Starts a child that opens the store and then does as `mode` says: 'hold' it, 'write' to it, or 'once': close it. */
+/**
+ * Starts a child that opens the store and then does as `mode` says: 'hold' it, 'write' to it, or 'once': close it. 'unprivileged' is
+ * 'once' by a user who may not write what others forbid, as root may.
+ */
 export function startChild(
-  t: TestContext, directory: string, engine: string, mode: 'hold' | 'write' | 'once', options: { uid?: number } = {},
+  t: TestContext, directory: string, engine: string, mode: 'hold' | 'write' | 'once' | 'unprivileged',
 ): Child {
-  const child = spawn(process.execPath, [MAIN, directory, engine, mode], { stdio: ['ignore', 'pipe', 'inherit'], ...options })
+  const child = spawn(process.execPath, [MAIN, directory, engine, mode], { stdio: ['ignore', 'pipe', 'inherit'] })
   const exit = once(child, 'exit')
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
   const kill = async (): Promise<void> => {
