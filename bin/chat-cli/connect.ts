@@ -1,0 +1,149 @@
+/** A connected client for a command: its device, its state directory, its errors as failures with an exit code. */
+import { setTimeout as delay } from 'node:timers/promises'
+import { Client, ClientError, fileStorage } from '../../protocol/client/node.js'
+import type { AccountOptions } from './arguments.js'
+import type { DeviceChoice, Purpose } from './device.js'
+import { chooseDevice } from './device.js'
+import type { Ending } from './ending.js'
+import type { ExitCode } from './failure.js'
+import { ChatFailure, EXIT } from './failure.js'
+import { readCertificate, readPassword } from './password.js'
+import { safeText } from './safe-text.js'
+import type { World } from './world.js'
+
+export interface Plan {
+  readonly account: AccountOptions
+  /** Devices in order of preference; a later one stands in where the state of an earlier one is in use. */
+  readonly purposes: readonly [Purpose, ...Purpose[]]
+  readonly world: World
+  readonly ending: Ending
+  /** Queue entries asked for ahead; 0: the server's default. */
+  readonly window: number
+  /** How long to wait while the state directory is in use: one that is just ending soon lets go of it. */
+  readonly stateWaitMs: number
+  /** null: read it from the account's file. */
+  readonly password: string | null
+  /** Registers handlers, before anything can arrive. */
+  prepare(client: Client): unknown
+  /** Told once for each time the server can't be reached. */
+  outage(message: string): void
+}
+
+/** How often to look whether a state directory has become free. */
+const STATE_POLL_MS = 100
+
+/**
+ * A client that had its first welcome; null when the ending came first. A failure that does not heal by itself, now or later, goes
+ * to `plan.ending`. The caller closes the client.
+ */
+export async function connectClient(plan: Plan): Promise<Client | null> {
+  try {
+    const waitUntilMs = performance.now() + plan.stateWaitMs
+    const secret = { password: plan.password ?? await readPassword(plan.account.passwordFile), ca: await certificate(plan.account) }
+    for (;;) {
+      for (const purpose of plan.account.device === null ? plan.purposes : plan.purposes.slice(0, 1)) {
+        const client = await tryDevice(plan, chooseDevice(plan.account, purpose, plan.world), secret, performance.now() < waitUntilMs)
+        if (client !== 'in-use') return client
+      }
+      if (plan.ending.hasEnded) return null
+      await delay(STATE_POLL_MS)
+    }
+  } catch (error) {
+    plan.ending.end(error instanceof Error ? error : new Error(String(error)))
+    return null
+  }
+}
+
+interface Secret {
+  readonly password: string
+  readonly ca: string | null
+}
+
+async function tryDevice(plan: Plan, choice: DeviceChoice, { password, ca }: Secret, mayWait: boolean): Promise<Client | null | 'in-use'> {
+  const client = new Client({
+    server: plan.account.server,
+    user: choice.user,
+    password,
+    device: choice.device,
+    deviceName: choice.deviceName,
+    storage: fileStorage(choice.directory),
+    agent: 'chat',
+    ...(ca === null ? {} : { ca }),
+    ...(plan.window === 0 ? {} : { window: plan.window }),
+  })
+  const fail = (error: unknown): void => plan.ending.end(asFailure(error, plan.account, choice))
+  client.on('error', fail)
+  tellOutages(client, plan)
+  plan.prepare(client)
+  const outcome = await Promise.race([client.connect().then(() => 'connected' as const, asError), plan.ending.reason.then(() => 'ended' as const)])
+  if (outcome === 'connected') return client
+  await client.close()
+  if (outcome === 'ended') return null
+  if (isInUse(outcome) && mayWait) return 'in-use'
+  fail(outcome)
+  return null
+}
+
+/** One line for each outage, so that a person knows what is being waited for. */
+function tellOutages(client: Client, plan: Plan): void {
+  let isTold = false
+  client.on('welcome', () => { isTold = false })
+  client.on('disconnected', ({ error }) => {
+    if (isTold || plan.ending.hasEnded) return
+    isTold = true
+    plan.outage(`no connection to ${plan.account.server}, trying again: ${safeText(error.message)}`)
+  })
+}
+
+async function certificate(account: AccountOptions): Promise<string | null> {
+  return account.certificateFile === null ? null : await readCertificate(account.certificateFile)
+}
+
+function isInUse(error: Error): boolean {
+  return error instanceof ClientError && error.symbol === 'storage-locked'
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error))
+}
+
+/** What an error of the client means for the person at the terminal. */
+export function asFailure(error: unknown, account: AccountOptions, choice: DeviceChoice): ChatFailure {
+  if (error instanceof ChatFailure) return error
+  const symbol = error instanceof ClientError ? error.symbol : ''
+  const [exitCode, message] = explain(symbol, asError(error), account, choice)
+  return new ChatFailure(exitCode, message, { cause: error })
+}
+
+function explain(symbol: string, error: Error, account: AccountOptions, { user, device, directory }: DeviceChoice): [ExitCode, string] {
+  switch (symbol) {
+    case 'not-authorized':
+    case 'token-invalid':
+    case 'no-password':
+      return [EXIT.credentials, `${user} was not let in: check the name and the password${account.passwordFile === '' ? '' : ` in ${account.passwordFile}`}`]
+    case 'encryption-required':
+      return [EXIT.credentials, `${account.server} wants encryption: use its tls:// or wss:// address`]
+    case 'server-unproven':
+    case 'channel-binding-failed':
+      return [EXIT.credentials, `the server could not prove who it is, do not trust it: ${safeText(error.message)}`]
+    case 'unsupported-mechanism':
+    case 'account-disabled':
+    case 'account-removed':
+      return [EXIT.credentials, `${user} can't sign in: ${safeText(error.message)}`]
+    case 'storage-locked':
+      return [EXIT.state, `${directory} is in use by another process: stop that one, or give another --device or --state`]
+    case 'wrong-state':
+      return [EXIT.state, `${directory} belongs to another user or device: give another --state`]
+    case 'storage-failed':
+    case 'storage-damaged':
+      return [EXIT.state, `the state in ${directory} can't be used, check its disk and permissions or give another --state: ${safeText(error.message)}`]
+    case 'replaced':
+      return [EXIT.failed, `another program connected as device ${device} of ${user}: give one of the two another --device`]
+    case 'device-removed':
+      return [EXIT.failed, `device ${device} was removed from the account of ${user}: run the command again to add it as a new one`]
+    case 'too-many-devices':
+      return [EXIT.failed, `${user} has as many devices as allowed: remove one with \`chat devices remove ID --device ONE-OF-THEM\``]
+    default:
+      return [EXIT.failed, safeText(error.message)]
+  }
+}

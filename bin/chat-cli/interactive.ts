@@ -1,0 +1,222 @@
+/** `chat` without a command: the screen, wired to a client, a keyboard and a terminal. */
+import type { Client, HistoryMessage } from '../../protocol/client/node.js'
+import { ClientError } from '../../protocol/client/node.js'
+import { LIMIT } from '../../protocol/generated/registry.js'
+import { normalizeUser } from '../../protocol/address.js'
+import type { AccountOptions, AskedOptions } from './arguments.js'
+import { usageFailure } from './failure.js'
+import { connectClient } from './connect.js'
+import { Ending } from './ending.js'
+import type { ExitCode } from './failure.js'
+import { EXIT } from './failure.js'
+import { openKeyboard } from './keyboard.js'
+import { askMissing } from './prompts.js'
+import type { Effect, ScreenEvent, ScreenState, ShownMessage } from './screen-state.js'
+import { newScreenState } from './screen-state.js'
+import { update } from './screen-update.js'
+import { render } from './screen-view.js'
+import { Terminal } from './terminal.js'
+import type { World } from './world.js'
+
+/** Messages of one page of history. */
+const PAGE_MESSAGES = 50
+const COLUMNS_DEFAULT = 80
+const ROWS_DEFAULT = 24
+
+/** Runs until it is left. Rejects with a ChatFailure when it can't start or go on. */
+export async function interactive(asked: AskedOptions, world: World): Promise<ExitCode> {
+  if (world.stdin.isTTY !== true || world.stdout.isTTY !== true) {
+    throw usageFailure('this is no terminal: use `chat send` and `chat recv` in scripts')
+  }
+  const { server, user, password } = await askMissing(asked, world)
+  const me = normalizeUser(user)
+  if (me === null) throw usageFailure(`'${user}' is no name of a user: a-z, 0-9, '.', '-' and '_', at most 64`)
+  const account: AccountOptions = { ...asked, server, user: me, passwordFile: asked.passwordFile ?? '' }
+  const isColored = (world.environment['NO_COLOR'] ?? '') === '' && world.environment['TERM'] !== 'dumb'
+  const ending = new Ending(world.stop)
+  const driver = new ScreenDriver(world, newScreenState({ me, server, isColored, ...sizeOf(world) }), ending)
+  driver.start()
+  let client: Client | null = null
+  try {
+    client = await connectClient({
+      account,
+      purposes: ['chat'],
+      world,
+      ending,
+      window: 0,
+      stateWaitMs: STATE_WAIT_MS,
+      password,
+      prepare: (made) => driver.attach(made),
+      outage: (message) => driver.dispatch({ kind: 'connection', connection: 'waiting', detail: message }),
+    })
+    const reason = await ending.reason
+    if (reason instanceof Error) throw reason
+    return EXIT.ok
+  } finally {
+    driver.stop()
+    await client?.close()
+  }
+}
+
+/** The one being left may still be saving its state. */
+const STATE_WAIT_MS = 3000
+
+/** Feeds events to the state, carries out its effects, and draws once a turn. */
+class ScreenDriver {
+  readonly #world: World
+  readonly #state: ScreenState
+  readonly #ending: Ending
+  readonly #terminal: Terminal
+  #client: Client | null = null
+  /** Handles of messages of an earlier run, by which their answers are known. */
+  readonly #leftovers = new Map<number, number>()
+  #isDrawDue = false
+  #isStopped = false
+  #closeKeyboard: () => void = () => {}
+
+  constructor(world: World, state: ScreenState, ending: Ending) {
+    this.#world = world
+    this.#state = state
+    this.#ending = ending
+    this.#terminal = new Terminal(world.stdout, state.isColored)
+  }
+
+  start(): void {
+    this.#world.stdout.on('error', this.#leave)
+    this.#terminal.enter()
+    this.#world.stdout.on('resize', this.#resize)
+    this.#closeKeyboard = openKeyboard(this.#world.stdin, {
+      key: (key) => this.dispatch({ kind: 'key', key }),
+      paste: (text) => this.dispatch({ kind: 'paste', text }),
+      end: this.#leave,
+    })
+    this.#drawSoon()
+  }
+
+  /** Gives the terminal back. */
+  stop(): void {
+    this.#isStopped = true
+    this.#closeKeyboard()
+    this.#world.stdout.off('resize', this.#resize)
+    this.#terminal.leave()
+  }
+
+  attach(client: Client): void {
+    this.#client = client
+    client.on('message', (message) => this.dispatch({ kind: 'message', conversation: message.conversation, message: shown(message) }))
+    client.on('receipt', (receipt) => this.dispatch({ kind: 'receipt', ...receipt }))
+    client.on('welcome', () => {
+      this.dispatch({ kind: 'connection', connection: 'online', detail: '' })
+      this.#showLeftovers(client)
+      void this.#list(client)
+    })
+    client.on('state', (state) => {
+      if (state === 'connecting') this.dispatch({ kind: 'connection', connection: 'connecting', detail: '' })
+    })
+    client.on('disconnected', ({ error }) => this.dispatch({ kind: 'connection', connection: 'waiting', detail: error.message }))
+    client.on('sent', ({ handle, to, seq, timeMs }) => {
+      const localId = this.#leftovers.get(handle)
+      if (localId !== undefined) this.dispatch({ kind: 'sent', localId, to, seq, timeMs })
+    })
+    client.on('refused', ({ handle, to, error }) => {
+      const localId = this.#leftovers.get(handle)
+      if (localId !== undefined) this.dispatch({ kind: 'refused', localId, to, reason: error.message })
+    })
+  }
+
+  dispatch(event: ScreenEvent): void {
+    if (this.#isStopped) return
+    for (const effect of update(this.#state, event)) this.#perform(effect)
+    this.#drawSoon()
+  }
+
+  #perform(effect: Effect): void {
+    switch (effect.kind) {
+      case 'send': void this.#send(effect.localId, effect.to, effect.text); return
+      case 'mark-read':
+        // Not acknowledged by now, it is in the outbox; refused, it will be told again by a later message.
+        this.#client?.markRead(effect.conversation, effect.seq).catch(() => {})
+        return
+      case 'load': void this.#load(effect.conversation, effect.before); return
+      case 'redraw': this.#terminal.forget(); return
+      case 'quit': this.#ending.end('complete')
+    }
+  }
+
+  async #send(localId: number, to: string, text: string): Promise<void> {
+    try {
+      if (this.#client === null) throw new Error('not connected yet, try again')
+      const { seq, timeMs } = await this.#client.send(to, text)
+      this.dispatch({ kind: 'sent', localId, to, seq, timeMs })
+    } catch (error) {
+      this.dispatch({ kind: 'refused', localId, to, reason: messageOf(error) })
+    }
+  }
+
+  async #load(conversation: string, before: number | null): Promise<void> {
+    try {
+      const page = await this.#client?.history(conversation, { limit: PAGE_MESSAGES, ...(before === null ? {} : { before }) })
+      if (page !== undefined) this.dispatch({ kind: 'history', conversation, messages: page.messages.map(shown), more: page.more })
+    } catch (error) {
+      const isUnknown = error instanceof ClientError && (error.symbol === 'no-such-conversation' || error.symbol === 'no-such-user')
+      this.dispatch({ kind: 'history-failed', conversation, isUnknown, reason: messageOf(error) })
+    }
+  }
+
+  /** The list of conversations, page by page. */
+  async #list(client: Client): Promise<void> {
+    try {
+      let after: string | undefined
+      for (;;) {
+        const page = await client.conversations({ limit: LIMIT.conversationsPageMax, ...(after === undefined ? {} : { after }) })
+        const list = page.conversations.map((one) => ({ ...one, last: one.last === null ? null : shown(one.last) }))
+        this.dispatch({ kind: 'conversations', list })
+        after = list.at(-1)?.conversation
+        if (!page.more || after === undefined) return
+      }
+    } catch {
+      // The connection was lost: the next welcome asks again.
+    }
+  }
+
+  #showLeftovers(client: Client): void {
+    for (const { handle, kind, to, text } of client.outbox()) {
+      if (kind !== 'message' || this.#leftovers.has(handle) || this.#isKnownPending(to, text)) continue
+      this.#leftovers.set(handle, -handle)
+      this.dispatch({ kind: 'leftover', localId: -handle, to, text })
+    }
+  }
+
+  /** A message typed in this run is on the screen already. */
+  #isKnownPending(to: string, text: string): boolean {
+    return this.#state.conversations.get(to)?.pending.some((pending) => pending.localId > 0 && pending.text === text) === true
+  }
+
+  #drawSoon(): void {
+    if (this.#isDrawDue) return
+    this.#isDrawDue = true
+    setImmediate(() => {
+      this.#isDrawDue = false
+      if (!this.#isStopped) this.#terminal.draw(render(this.#state, Date.now()))
+    })
+  }
+
+  readonly #resize = (): void => {
+    this.#terminal.forget()
+    this.dispatch({ kind: 'resize', ...sizeOf(this.#world) })
+  }
+
+  readonly #leave = (): void => this.#ending.end('complete')
+}
+
+function sizeOf({ stdout }: World): { columns: number; rows: number } {
+  return { columns: stdout.columns || COLUMNS_DEFAULT, rows: stdout.rows || ROWS_DEFAULT }
+}
+
+function shown({ seq, from, own, timeMs, text }: Pick<HistoryMessage, keyof ShownMessage>): ShownMessage {
+  return { seq, from, own, timeMs, text }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

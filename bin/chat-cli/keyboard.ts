@@ -1,0 +1,62 @@
+/** Keys and pastes of a terminal in raw mode. */
+import { emitKeypressEvents } from 'node:readline'
+import type { Key } from './line-editor.js'
+import type { World } from './world.js'
+
+/** What `node:readline` says of a key; it knows no name for many. */
+interface Keypress {
+  readonly name?: string
+  readonly ctrl?: boolean
+  readonly meta?: boolean
+  readonly sequence?: string
+}
+
+export interface KeyboardHandlers {
+  key(key: Key): void
+  /** Text between the marks of a bracketed paste, whole. */
+  paste(text: string): void
+  /** Nothing more will come. */
+  end(): void
+}
+
+/** Bytes of one paste; more is a mistake. */
+const PASTE_CHARACTERS_MAX = 100_000
+
+/** Takes the keyboard; the returned function gives it back. */
+export function openKeyboard(stdin: World['stdin'], handlers: KeyboardHandlers): () => void {
+  let pasted: string | null = null
+  const press = (text: string | undefined, key: Keypress): void => {
+    if (key.name === 'paste-start') {
+      pasted = ''
+    } else if (key.name === 'paste-end') {
+      handlers.paste(pasted ?? '')
+      pasted = null
+    } else if (pasted !== null) {
+      if (pasted.length < PASTE_CHARACTERS_MAX) pasted += key.sequence ?? text ?? ''
+    } else {
+      handlers.key(asKey(text, key))
+    }
+  }
+  const end = (): void => handlers.end()
+  emitKeypressEvents(stdin)
+  stdin.on('keypress', press)
+  stdin.on('end', end)
+  stdin.on('close', end)
+  stdin.setRawMode?.(true)
+  stdin.resume()
+  return () => {
+    stdin.off('keypress', press)
+    stdin.off('end', end)
+    stdin.off('close', end)
+    stdin.setRawMode?.(false)
+    stdin.pause()
+  }
+}
+
+function asKey(text: string | undefined, key: Keypress): Key {
+  const ctrl = key.ctrl === true
+  // The Escape key alone is said to be "meta-escape".
+  const meta = key.meta === true && key.name !== 'escape'
+  const isTyped = text !== undefined && !ctrl && !meta && !/\p{Cc}/u.test(text)
+  return { name: key.name ?? '', ctrl, meta, text: isTyped ? text : '' }
+}

@@ -1,0 +1,90 @@
+/** `chat history` and `chat devices`: ask, print, leave. */
+import type { Client, HistoryMessage } from '../../protocol/client/node.js'
+import { LIMIT } from '../../protocol/generated/registry.js'
+import type { AccountOptions, Command } from './arguments.js'
+import { connectClient } from './connect.js'
+import { Ending } from './ending.js'
+import type { ExitCode } from './failure.js'
+import { ChatFailure, EXIT } from './failure.js'
+import { deviceJson, deviceText, messageJson, messageText } from './formats.js'
+import { LineOutput, OutputClosed } from './line-output.js'
+import type { World } from './world.js'
+import { complain } from './world.js'
+
+type HistoryCommand = Extract<Command, { kind: 'history' }>
+type DevicesCommand = Extract<Command, { kind: 'devices' }>
+
+/** Prints the messages of a conversation, oldest first. Rejects with a ChatFailure. */
+export async function history(command: HistoryCommand, world: World): Promise<ExitCode> {
+  return await ask(command, world, async (client, output) => {
+    for (const message of await lastMessages(client, command)) {
+      const { conversation, from, seq, timeMs, text } = message
+      await output.line((command.json ? messageJson : messageText)({ conversation, from, seq, timeMs, text }))
+    }
+  })
+}
+
+/** Prints the devices of the account, or removes one. Rejects with a ChatFailure. */
+export async function devices(command: DevicesCommand, world: World): Promise<ExitCode> {
+  return await ask(command, world, async (client, output) => {
+    if (command.remove !== null) {
+      await client.removeDevice(command.remove)
+      return
+    }
+    for (const device of await client.devices()) await output.line(command.json ? deviceJson(device) : deviceText(device))
+  })
+}
+
+/** Pages backwards; the pages come ascending. */
+async function lastMessages(client: Client, command: HistoryCommand): Promise<HistoryMessage[]> {
+  const pages: (readonly HistoryMessage[])[] = []
+  let wanted = command.limit
+  let before = command.before
+  while (wanted > 0) {
+    const page = await client.history(command.conversation, {
+      limit: Math.min(wanted, LIMIT.historyPageMax),
+      ...(before === null ? {} : { before }),
+    })
+    const first = page.messages[0]
+    if (first === undefined) break
+    pages.unshift(page.messages)
+    wanted -= page.messages.length
+    before = first.seq
+    if (!page.more) break
+  }
+  return pages.flat()
+}
+
+interface Asking {
+  readonly account: AccountOptions
+  readonly timeoutMs: number | null
+}
+
+async function ask(command: Asking, world: World, question: (client: Client, output: LineOutput) => Promise<void>): Promise<ExitCode> {
+  const ending = new Ending(world.stop)
+  const output = new LineOutput(world.stdout)
+  ending.startTimeout(command.timeoutMs)
+  const client = await connectClient({
+    account: command.account,
+    purposes: ['send', 'query'],
+    world,
+    ending,
+    window: 1,
+    stateWaitMs: Infinity,
+    // Asking takes no messages off the queue.
+    password: null,
+    prepare: (made) => made.on('message', () => ending.hold()),
+    outage: (message) => complain(world, message),
+  })
+  if (client !== null) {
+    question(client, output).then(
+      () => ending.end('complete'),
+      (error: unknown) => ending.end(error instanceof OutputClosed ? 'output-closed' : error instanceof Error ? error : new Error(String(error))),
+    )
+  }
+  const reason = await ending.reason
+  await client?.close()
+  if (reason instanceof Error) throw reason
+  if (reason === 'timeout') throw new ChatFailure(EXIT.incomplete, `no answer from ${command.account.server} in time: is it running? --timeout gives it longer`)
+  return reason === 'stopped' ? EXIT.incomplete : EXIT.ok
+}

@@ -1,0 +1,144 @@
+/** `chat send`: one message, or one for each line of stdin. */
+import type { Client } from '../../protocol/client/node.js'
+import { ClientError } from '../../protocol/client/node.js'
+import type { Command } from './arguments.js'
+import { connectClient } from './connect.js'
+import { Ending } from './ending.js'
+import type { ExitCode } from './failure.js'
+import { EXIT } from './failure.js'
+import { ackJson, ackText } from './formats.js'
+import { inputLines } from './input-lines.js'
+import { LineOutput, OutputClosed } from './line-output.js'
+import { safeText } from './safe-text.js'
+import type { World } from './world.js'
+import { complain } from './world.js'
+
+type SendCommand = Extract<Command, { kind: 'send' }>
+
+/** Messages without an answer at one time: what a fast stdin may hold in the outbox. */
+const IN_FLIGHT_MAX = 256
+
+/** Sends, prints an ack for each message, and tells what became of the rest. Rejects with a ChatFailure when it could not go on. */
+export async function send(command: SendCommand, world: World): Promise<ExitCode> {
+  const ending = new Ending(world.stop)
+  const sender = new Sender(command, world, ending)
+  ending.startTimeout(command.timeoutMs)
+  const client = await connectClient({
+    account: command.account,
+    purposes: ['send'],
+    world,
+    ending,
+    window: 1,
+    stateWaitMs: Infinity,
+    password: null,
+    prepare: (made) => sender.watch(made),
+    outage: (message) => complain(world, message),
+  })
+  if (client !== null) void sender.run(client).catch((error: unknown) => ending.end(error instanceof Error ? error : new Error(String(error))))
+  const reason = await ending.reason
+  await client?.close()
+  if (reason instanceof Error) {
+    sender.tellUnsent()
+    throw reason
+  }
+  if (client === null) complain(world, `no connection to ${command.account.server} in time, nothing was sent: is it running?`)
+  return sender.result(reason === 'complete')
+}
+
+class Sender {
+  readonly #command: SendCommand
+  readonly #world: World
+  readonly #ending: Ending
+  readonly #output: LineOutput
+  /** Handles of an earlier run that wait before what is sent now. */
+  readonly #leftovers = new Set<number>()
+  #inFlight = 0
+  #unsent = 0
+  #refused = 0
+  #isInputDone = false
+  #wakeReader: (() => void) | null = null
+
+  constructor(command: SendCommand, world: World, ending: Ending) {
+    this.#command = command
+    this.#world = world
+    this.#ending = ending
+    this.#output = new LineOutput(world.stdout)
+  }
+
+  watch(client: Client): void {
+    // This device only sends. What others write stays for the devices that show it: taking it here would tell the sender "delivered".
+    client.on('message', (message) => message.own ? undefined : this.#ending.hold())
+    const settled = ({ handle }: { readonly handle: number }): void => {
+      if (this.#leftovers.delete(handle)) this.#progress()
+    }
+    client.on('sent', settled)
+    client.on('refused', settled)
+  }
+
+  async run(client: Client): Promise<void> {
+    for (const waiting of client.outbox()) this.#leftovers.add(waiting.handle)
+    if (this.#leftovers.size > 0) complain(this.#world, `${this.#leftovers.size} unacknowledged messages of an earlier run go out first`)
+    const { text } = this.#command
+    if (text !== null) {
+      this.#send(client, text, '')
+    } else {
+      this.#progress()
+      for await (const line of inputLines(this.#world.stdin)) {
+        if (line.text === '') continue
+        while (this.#inFlight >= IN_FLIGHT_MAX) await new Promise<void>((resolve) => { this.#wakeReader = resolve })
+        if (this.#ending.hasEnded) return
+        this.#send(client, line.text, ` (line ${line.number})`)
+      }
+    }
+    this.#isInputDone = true
+    this.#progress()
+  }
+
+  /** The exit code once it has ended without an error; tells what is missing. */
+  result(isComplete: boolean): ExitCode {
+    this.tellUnsent()
+    return isComplete && this.#refused === 0 && this.#unsent === 0 ? EXIT.ok : EXIT.incomplete
+  }
+
+  tellUnsent(): void {
+    const count = this.#unsent + this.#leftovers.size
+    if (count > 0) complain(this.#world, `${count} messages not acknowledged: they are kept and go out first with the next \`chat send\` of this device`)
+  }
+
+  #send(client: Client, text: string, place: string): void {
+    this.#inFlight += 1
+    this.#unsent += 1
+    if (this.#inFlight === 1) this.#ending.startTimeout(this.#command.timeoutMs)
+    client.send(this.#command.to, text).then(async (ack) => {
+      this.#unsent -= 1
+      await this.#output.line(this.#command.json ? ackJson(ack) : ackText(ack))
+    }).catch((error: unknown) => this.#failed(error, place)).finally(() => {
+      this.#inFlight -= 1
+      this.#progress()
+    })
+  }
+
+  #failed(error: unknown, place: string): void {
+    if (error instanceof OutputClosed) {
+      this.#ending.end('output-closed')
+    } else if (error instanceof ClientError && (error.symbol === 'closed' || error.symbol === 'stopped')) {
+      // Still in the outbox; what closed the client is told elsewhere.
+    } else if (error instanceof ClientError && error.symbol !== 'storage-failed' && error.symbol !== 'outbox-full') {
+      this.#unsent -= 1
+      this.#refused += 1
+      complain(this.#world, `the message to ${safeText(this.#command.to)}${place} was refused: ${safeText(error.message)}`)
+    } else {
+      this.#ending.end(error instanceof Error ? error : new Error(String(error)))
+    }
+  }
+
+  /** Something was settled: the clock starts anew, or stops while nothing waits for the server. */
+  #progress(): void {
+    const waits = this.#inFlight > 0 || this.#leftovers.size > 0
+    if (waits) this.#ending.startTimeout(this.#command.timeoutMs)
+    else this.#ending.cancelTimeout()
+    if (this.#isInputDone && !waits) this.#ending.end('complete')
+    this.#wakeReader?.()
+    this.#wakeReader = null
+  }
+}

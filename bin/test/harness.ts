@@ -1,0 +1,193 @@
+/** The programs as a user runs them: real processes, real files, lines read as they come. */
+import assert from 'node:assert/strict'
+import type { ChildProcessByStdio } from 'node:child_process'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import type { Readable, Writable } from 'node:stream'
+import type { TestContext } from 'node:test'
+import { fileURLToPath } from 'node:url'
+
+const BIN = fileURLToPath(new URL('../../../bin/', import.meta.url))
+
+/** A message line of `recv` or `history`. */
+export interface MessageJson {
+  readonly conversation: string
+  readonly from: string
+  readonly seq: number
+  readonly index?: number
+  readonly time: number
+  readonly text: string
+}
+
+export interface AckJson {
+  readonly to: string
+  readonly clientId: number
+  readonly seq: number
+  readonly time: number
+}
+
+/** A process whose stdout is read line by line. */
+export class Program {
+  readonly process: ChildProcessByStdio<Writable, Readable, Readable>
+  /** Lines of stdout that `line` has not given out yet. */
+  readonly #lines: string[] = []
+  #wake: (() => void) | null = null
+  #isEnded = false
+  stderr = ''
+  /** Exit code, or the signal that ended it. */
+  readonly ended: Promise<number | string>
+
+  constructor(command: string, args: readonly string[], environment: Record<string, string>) {
+    this.process = spawn(process.execPath, [join(BIN, command), ...args], {
+      stdio: ['pipe', 'pipe', 'pipe'],
+      env: { ...process.env, ...environment },
+    })
+    // A program that ends while its input is written is for the test to notice by its exit code.
+    this.process.stdin.on('error', () => {})
+    this.process.stderr.setEncoding('utf8').on('data', (text: string) => { this.stderr += text })
+    const lines = createInterface({ input: this.process.stdout })
+    lines.on('line', (line) => {
+      this.#lines.push(line)
+      this.#wake?.()
+    })
+    const outputEnded = once(lines, 'close').then(() => {
+      this.#isEnded = true
+      this.#wake?.()
+    })
+    this.ended = once(this.process, 'exit').then(async ([code, signal]: (number | string | null)[]) => {
+      await outputEnded
+      return code ?? signal ?? 'unknown'
+    })
+  }
+
+  /** The next line of stdout. Rejects, with what stderr says, when there is none any more. */
+  async line(): Promise<string> {
+    for (;;) {
+      const line = this.#lines.shift()
+      if (line !== undefined) return line
+      if (this.#isEnded) throw new Error(`no further line; stderr: ${this.stderr}`)
+      await new Promise<void>((resolve) => { this.#wake = resolve })
+    }
+  }
+
+  async lineJson<T>(): Promise<T> {
+    return JSON.parse(await this.line()) as T
+  }
+
+  /** All lines up to its end, which has to have this exit code. */
+  async finish(exitCode = 0): Promise<string[]> {
+    const ended = await this.ended
+    assert.equal(ended, exitCode, `exit code; stderr: ${this.stderr}`)
+    return this.#lines.splice(0)
+  }
+
+  async finishJson<T>(exitCode = 0): Promise<T[]> {
+    return (await this.finish(exitCode)).map((line) => JSON.parse(line) as T)
+  }
+
+  /** Resolves once it has ended. */
+  async kill(signal: NodeJS.Signals): Promise<number | string> {
+    this.process.kill(signal)
+    return await this.ended
+  }
+}
+
+export interface ServerInfo {
+  readonly listeners: readonly string[]
+  readonly admin: string
+}
+
+/** A temporary place with a server's data, password files and the state of clients; everything in it ends with the test. */
+export class Place {
+  readonly directory: string
+  readonly #programs: Program[] = []
+  server: Program | null = null
+  listeners: readonly string[] = []
+  /** Environment of every program. */
+  readonly environment: Record<string, string>
+
+  private constructor(directory: string) {
+    this.directory = directory
+    this.environment = { HOME: directory, XDG_STATE_HOME: join(directory, 'state'), NO_COLOR: '1' }
+  }
+
+  static async make(t: Pick<TestContext, 'after'> | { after(end: () => Promise<void>): void }): Promise<Place> {
+    const place = new Place(await mkdtemp(join(tmpdir(), 'chatd-test-')))
+    t.after(async () => {
+      await Promise.all(place.#programs.map(async (program) => await program.kill('SIGKILL')))
+      await rm(place.directory, { recursive: true, force: true, maxRetries: 5 })
+    })
+    return place
+  }
+
+  get data(): string {
+    return join(this.directory, 'data')
+  }
+
+  path(name: string): string {
+    return join(this.directory, name)
+  }
+
+  run(command: 'chat' | 'chatd', args: readonly string[], input: string | null = ''): Program {
+    const program = new Program(command, args, this.environment)
+    this.#programs.push(program)
+    if (input !== null) program.process.stdin.end(input)
+    return program
+  }
+
+  /** Starts the server and waits for its ready line; listens where it did before, if it did. */
+  async start(...args: readonly string[]): Promise<void> {
+    const listen = this.listeners.length > 0 ? this.listeners : ['tcp://127.0.0.1:0', 'ws://127.0.0.1:0']
+    const server = this.run('chatd', [
+      'start', '--data', this.data, ...listen.flatMap((url) => ['--listen', url]), ...args,
+    ])
+    const ready = await server.lineJson<{ ready: boolean; listeners: string[]; admin: string }>()
+    assert.equal(ready.ready, true)
+    this.server = server
+    this.listeners = ready.listeners
+  }
+
+  /** The address of the first listener of that kind. */
+  url(scheme: 'tcp' | 'ws' | 'tls' | 'wss' = 'tcp'): string {
+    const url = this.listeners.find((listener) => listener.startsWith(`${scheme}://`))
+    assert.ok(url !== undefined, `no ${scheme} listener`)
+    return url
+  }
+
+  async addUsers(...names: readonly string[]): Promise<void> {
+    for (const name of names) {
+      const password = `password of ${name}`
+      await this.run('chatd', ['user', 'add', name, '--data', this.data, '--password-stdin'], `${password}\n`).finish()
+      await writeFile(this.path(`${name}.password`), `${password}\n`)
+    }
+  }
+
+  /** A command of `chat` for a user; `options` begin with what follows the account. */
+  chat(command: string, user: string, options: readonly string[], settings: { scheme?: 'tcp' | 'ws' | 'tls' | 'wss'; input?: string | null } = {}): Program {
+    const [first, ...rest] = command.split(' ')
+    return this.run('chat', [
+      first ?? '', ...rest, '--server', this.url(settings.scheme), '--user', user, '--password-file', this.path(`${user}.password`), ...options,
+    ], settings.input === undefined ? '' : settings.input)
+  }
+
+  /** Sends lines and expects an ack for each. */
+  async send(user: string, to: string, lines: readonly string[], ...options: readonly string[]): Promise<AckJson[]> {
+    const acks = await this.chat('send', user, ['--json', ...options, to, '-'], { input: lines.map((line) => `${line}\n`).join('') }).finishJson<AckJson>()
+    assert.equal(acks.length, lines.length)
+    return acks
+  }
+
+  /** Receives so many messages. */
+  async receive(user: string, count: number, ...options: readonly string[]): Promise<MessageJson[]> {
+    return await this.chat('recv', user, ['--json', '--count', String(count), '--timeout', '9', ...options]).finishJson<MessageJson>()
+  }
+}
+
+/** `prefix 1` … `prefix count` */
+export function numbered(prefix: string, count: number): string[] {
+  return Array.from({ length: count }, (_, at) => `${prefix} ${at + 1}`)
+}

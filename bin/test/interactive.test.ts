@@ -1,0 +1,128 @@
+/** The interactive program against a real server, through a keyboard and a terminal of streams. */
+import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
+import { PassThrough, Writable } from 'node:stream'
+import type { TestContext } from 'node:test'
+import { test } from 'node:test'
+import { run } from '../chat-cli/main.js'
+import { Place } from './harness.js'
+import { TerminalScreen } from './terminal-screen.js'
+
+/** A person at a terminal. */
+interface Seat {
+  readonly screen: TerminalScreen
+  readonly ended: Promise<number>
+  readonly errors: () => string
+  type(keys: string): void
+}
+
+function sit(t: TestContext, place: Place, args: readonly string[], environment: Record<string, string> = {}): Seat {
+  const screen = new TerminalScreen()
+  const keyboard = Object.assign(new PassThrough(), { isTTY: true, setRawMode: () => {} })
+  let errors = ''
+  const stop = new AbortController()
+  const ended = run(args, {
+    stdin: keyboard,
+    stdout: screen,
+    stderr: new Writable({ write: (chunk: Buffer, _encoding, done) => { errors += chunk.toString(); done() } }),
+    environment: { XDG_STATE_HOME: place.path('screen-state'), ...environment },
+    hostName: 'testhost',
+    homeDirectory: place.directory,
+    stop: stop.signal,
+  })
+  t.after(async () => {
+    stop.abort()
+    await ended
+  })
+  return { screen, ended, errors: () => errors, type: (keys) => keyboard.write(keys) }
+}
+
+function signIn(place: Place, user: string, scheme: 'tcp' | 'ws' = 'tcp'): string[] {
+  return ['--server', place.url(scheme), '--user', user, '--password-file', place.path(`${user}.password`)]
+}
+
+async function placeWithUsers(t: TestContext): Promise<Place> {
+  const place = await Place.make(t)
+  await place.start()
+  await place.addUsers('alice', 'bob')
+  return place
+}
+
+test('two people chat, one over WebSocket: the marks change from sent to delivered to read', async (t) => {
+  const place = await placeWithUsers(t)
+  const alice = sit(t, place, signIn(place, 'alice'))
+  await alice.screen.sees(/● online/)
+  alice.type('bob\r')
+  await alice.screen.sees(/type the first message/)
+  alice.type('are you there?\r')
+  await alice.screen.sees(/you: are you there\? ✓$/)
+
+  const bob = sit(t, place, signIn(place, 'bob', 'ws'))
+  await bob.screen.sees(/1 {2}alice .*1 new .*are you there\?/)
+  await alice.screen.sees(/you: are you there\? ✓✓$/)
+  bob.type('1\r')
+  await bob.screen.sees(/alice: are you there\?$/)
+  bob.type('yes')
+  alice.type('good\r')
+  await bob.screen.sees(/alice: good$/)
+  await bob.screen.sees(/^ alice > yes$/)
+  bob.type('!\r')
+  await alice.screen.sees(/bob: yes!$/)
+  bob.type('/quit\r')
+  assert.equal(await bob.ended, 0)
+  assert.equal(bob.screen.modes.has('?1049'), false)
+})
+
+test('a read message is shown as read, in words where colours are not wanted', async (t) => {
+  const place = await placeWithUsers(t)
+  const alice = sit(t, place, signIn(place, 'alice'), { NO_COLOR: '1' })
+  alice.type('bob\r')
+  await alice.screen.sees(/type the first message/)
+  alice.type('hello\r')
+  await alice.screen.sees(/you: hello ✓$/)
+  const bob = sit(t, place, signIn(place, 'bob'))
+  await bob.screen.sees(/1 new/)
+  await alice.screen.sees(/you: hello ✓✓$/)
+  bob.type('alice\r')
+  await bob.screen.sees(/alice: hello$/)
+  await alice.screen.sees(/you: hello ✓✓ read$/)
+})
+
+test('the server goes and comes back: the screen says so, and what was typed meanwhile arrives', async (t) => {
+  const place = await placeWithUsers(t)
+  const alice = sit(t, place, signIn(place, 'alice'))
+  await alice.screen.sees(/● online/)
+  alice.type('bob\r')
+  await alice.screen.sees(/type the first message/)
+  await place.server?.kill('SIGKILL')
+  await alice.screen.sees(/○/)
+  alice.type('typed while away\r')
+  await alice.screen.sees(/you: typed while away …$/)
+  await place.start()
+  await alice.screen.sees(/you: typed while away ✓$/)
+  assert.equal((await place.receive('bob', 1))[0]?.text, 'typed while away')
+})
+
+test('what is missing on the command line is asked for, the password without showing it', async (t) => {
+  const place = await placeWithUsers(t)
+  const password = (await readFile(place.path('alice.password'), 'utf8')).trim()
+  const alice = sit(t, place, [])
+  await alice.screen.sees(/server/)
+  alice.type(`${place.url()}\r`)
+  await alice.screen.sees(/user:/)
+  alice.type('alice\r')
+  await alice.screen.sees(/password of alice:/)
+  alice.type(`${password}\r`)
+  await alice.screen.sees(/● online/)
+  assert.ok(!alice.screen.lines.join('\n').includes(password))
+  alice.type('\u0003')
+  assert.equal(await alice.ended, 0)
+})
+
+test('a wrong password gives the terminal back before it says so', async (t) => {
+  const place = await placeWithUsers(t)
+  const seat = sit(t, place, ['--server', place.url(), '--user', 'alice', '--password-file', place.path('bob.password')])
+  assert.equal(await seat.ended, 4)
+  assert.equal(seat.screen.modes.has('?1049'), false)
+  assert.match(seat.errors(), /^chat: alice was not let in: .*\n$/)
+})
