@@ -93,7 +93,6 @@ export const SETTINGS = {
     devicesMax: integer(LIMIT.devicesMax, 1, 1000, 'devices', 'devices of one user'),
     queueEntriesMax: integer(LIMIT.queueEntriesMax, 1, 1_000_000_000, 'entries', 'a device further behind than this is told too old'),
     queueAgeMs: integer(LIMIT.queueAgeMs, 1000, 3650 * DAY_MS, 'ms', 'a device not seen for this long is told too old'),
-    dedupAgeMs: integer(LIMIT.dedupAgeMs, 30 * DAY_MS, 3650 * DAY_MS, 'ms', 'how long a client id is recognised at least'),
     tokenAgeMs: integer(LIMIT.tokenAgeMs, 1000, 3650 * DAY_MS, 'ms', 'a token not used for this long expires'),
     tokenRotateMs: integer(LIMIT.tokenRotateMs, 0, 3650 * DAY_MS, 'ms', 'a token older than this is replaced at the next bind'),
   },

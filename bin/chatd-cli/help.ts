@@ -1,0 +1,66 @@
+/** The texts of `--help`. */
+import { EXIT_TEXTS } from './failure.js'
+
+const CONFIG_OPTIONS = `  --config FILE        read this TOML file; \`chatd config\` prints one with every value and what it means
+  --set NAME=VALUE     set one value, for example limits.devicesMax=5; lists are comma-separated; may be repeated
+  Every value can also come from the environment: limits.devicesMax is CHATD_LIMITS_DEVICES_MAX.
+  A flag beats the environment, the environment beats the file, the file beats the defaults.`
+
+const GENERAL = `chatd: a messenger server
+
+  chatd start [--data DIR] [--config FILE] [--listen URL]...   run the server in the foreground
+  chatd user add|passwd|remove NAME --data DIR                 manage accounts, whether the server runs or not
+  chatd user list --data DIR                                   list them
+  chatd user import --data DIR < FILE                          add many
+  chatd config [--config FILE]                                 print the effective configuration
+  chatd cert --out DIR [--host NAME]...                        make a self-signed certificate to try TLS with
+  chatd version                                                print the version
+
+\`chatd COMMAND --help\` tells more about each.
+
+Exit codes:
+${EXIT_TEXTS.map(([code, text]) => `  ${String(code)}  ${text}`).join('\n')}
+`
+
+const START = `chatd start: run the server in the foreground
+
+  --data DIR           where everything is stored; made if it is not there (default: chatd-data)
+  --listen URL         tcp://HOST:PORT, tls://, ws:// or wss://; port 0 takes any free one; may be repeated and
+                       replaces the listeners of the configuration (default: tcp://127.0.0.1:5322 ws://127.0.0.1:5380)
+${CONFIG_OPTIONS}
+
+Once it serves it prints one line to stdout:
+  {"ready":true,"listeners":["tcp://127.0.0.1:5322","ws://127.0.0.1:5380"],"admin":"http://127.0.0.1:5390"}
+The log goes to stderr, a JSON object a line. SIGTERM or SIGINT stops it: clients are told to come back, what was handed in is
+finished, the exit code is 0; a second signal ends it at once. SIGHUP reads certificate and key again.
+`
+
+const USER = `chatd user: manage accounts, whether the server runs or not
+
+  chatd user add NAME --data DIR [--password-stdin]       add an account
+  chatd user passwd NAME --data DIR [--password-stdin]    change its password; its devices have to log in again
+  chatd user remove NAME --data DIR                       remove account and devices; what it wrote stays with the others
+  chatd user list --data DIR [--json]                     list accounts with their number of devices
+  chatd user import --data DIR                            add an account for each line of stdin: name, space, password
+
+  --data DIR           the data directory of the server (default: chatd-data)
+  --password-stdin     read the password from stdin, one line; without it the terminal asks for it
+${CONFIG_OPTIONS}
+`
+
+const CONFIG = `chatd config: print the effective configuration as TOML, with what every value means and where it came from
+
+  --data DIR           as with chatd start
+  --listen URL         as with chatd start
+${CONFIG_OPTIONS}
+`
+
+const CERT = `chatd cert: make a self-signed certificate to try tls:// and wss:// with
+
+  --out DIR            where chatd.crt and chatd.key are written; neither is overwritten
+  --host NAME          a name or IP address the certificate is for; may be repeated (default: localhost 127.0.0.1 ::1)
+  --days N             how long it is valid (default: 90)
+`
+
+/** By command; '' is the general one. */
+export const HELP: Readonly<Record<string, string>> = { '': GENERAL, 'start': START, 'user': USER, 'config': CONFIG, 'cert': CERT }

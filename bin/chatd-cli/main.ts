@@ -1,0 +1,62 @@
+/** `chatd`: from the command line to what carries it out, and from its errors to one line and an exit code. */
+import { readFileSync } from 'node:fs'
+import { loadConfig } from '../../server/config/config.js'
+import { printConfig } from '../../server/config/print.js'
+import { type Command, type ConfigArguments, parseCommand } from './arguments.js'
+import { makeCertificate } from './cert.js'
+import { describeFailure, usageFailure } from './failure.js'
+import { HELP } from './help.js'
+import { start } from './start.js'
+import { changeUser, importFromStdin, listUsers } from './user.js'
+
+/** Runs one command; sets the exit code, and never rejects for anything an operator can cause. */
+export async function main(args: readonly string[]): Promise<void> {
+  try {
+    await run(parseCommand(args))
+  } catch (error) {
+    const { exitCode, text } = describeFailure(error)
+    process.stderr.write(`chatd: ${text}\n`)
+    process.exitCode = exitCode
+  }
+}
+
+async function run(command: Command): Promise<void> {
+  switch (command.kind) {
+    case 'help': {
+      const text = HELP[command.topic]
+      if (text === undefined) throw usageFailure(`there is no command ${command.topic}`)
+      process.stdout.write(text)
+      return
+    }
+    case 'version':
+      process.stdout.write(`chatd ${version()}\n`)
+      return
+    case 'config':
+      process.stdout.write(printConfig(load(command.config)))
+      return
+    case 'start':
+      await start(load(command.config).config)
+      return
+    case 'user':
+      await changeUser(load(command.config).config, command)
+      return
+    case 'user-list':
+      await listUsers(load(command.config).config, command.json)
+      return
+    case 'user-import':
+      await importFromStdin(load(command.config).config)
+      return
+    case 'cert':
+      makeCertificate(command)
+  }
+}
+
+function load({ file, flags }: ConfigArguments): ReturnType<typeof loadConfig> {
+  return loadConfig({ file, flags, environment: process.env })
+}
+
+/** That of the package, which lies above dist/bin/chatd-cli. */
+function version(): string {
+  const text = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(text) as { version: string }).version
+}

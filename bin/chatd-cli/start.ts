@@ -1,0 +1,73 @@
+/** `chatd start`: the server in the foreground, from the ready line to the exit code. */
+import type { Config } from '../../server/config/settings.js'
+import { openLog, type ProcessLog } from '../../server/log.js'
+import { type ReadyLine, type RunningServer, startServer } from '../../server/run.js'
+import { EXIT } from './failure.js'
+
+/** Runs until a signal ends it. Rejects when the server can't be started. */
+export async function start(config: Config): Promise<void> {
+  const log = openLog(config.log.level)
+  // A mistake of the program: nothing it holds can be trusted now. What was acknowledged is on disk.
+  process.on('uncaughtException', (error) => {
+    log.error({ error }, 'crashed')
+    log.flush()
+    process.stderr.write(`chatd: crashed by a fault of its own (${error.message}); what was acknowledged is safe: start it again\n`)
+    process.exit(EXIT.crashed)
+  })
+  const stopSignal = nextStopSignal()
+  const server = await startServer(config, { log })
+  process.on('SIGHUP', () => renewTls(server, log))
+  process.stdout.write(`${JSON.stringify(server.ready)}\n`)
+  if (process.stderr.isTTY || process.env['npm_lifecycle_event'] === 'start') process.stderr.write(greeting(server.ready, config))
+
+  const signal = await stopSignal
+  log.info({ signal }, 'server-stopping')
+  process.on('SIGINT', () => forceExit(log))
+  process.on('SIGTERM', () => forceExit(log))
+  await server.stop()
+  log.flush()
+  // Nothing should be left that keeps the process; if something is, it must not keep the operator.
+  process.exit(EXIT.ok)
+}
+
+function nextStopSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    process.once('SIGINT', resolve)
+    process.once('SIGTERM', resolve)
+  })
+}
+
+function forceExit(log: ProcessLog): void {
+  log.warn({}, 'forced')
+  log.flush()
+  process.exit(EXIT.crashed)
+}
+
+function renewTls(server: RunningServer, log: ProcessLog): void {
+  try {
+    server.renewTls()
+  } catch (error) {
+    log.error({ error: error instanceof Error ? error : new Error(String(error)) }, 'tls-not-renewed')
+  }
+}
+
+/** For a person: where it listens, and the two lines to type next. */
+function greeting(ready: ReadyLine, config: Config): string {
+  const run = process.platform === 'win32' ? 'node bin/' : 'bin/'
+  const data = quoted(config.data.directory)
+  const server = ready.listeners[0] ?? ''
+  return `
+chatd listens on ${ready.listeners.join(' and ')}${ready.admin === null ? '' : `; health and metrics: ${ready.admin}`}
+To try it, make two users and let them chat, each in a terminal of its own:
+
+  ${run}chatd user add alice --data ${data} && ${run}chatd user add bob --data ${data}
+  ${run}chat --server ${server} --user alice        (and the same with bob)
+
+Ctrl-C stops it.
+
+`
+}
+
+function quoted(path: string): string {
+  return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll('\'', '\'\\\'\'')}'`
+}

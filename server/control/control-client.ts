@@ -1,0 +1,45 @@
+/** The accounts of a running server, through its control socket. */
+import { once } from 'node:events'
+import { createConnection, type Socket } from 'node:net'
+import { createInterface } from 'node:readline'
+import { ERROR, type ErrorCode } from '../../protocol/generated/registry.js'
+import { RouterError } from '../router/router.js'
+import { type ControlAnswer, type ControlRequest, encodeRequest, type UserPage } from './control-codec.js'
+import { controlPath } from './control-path.js'
+import type { OpenUserAdmin } from './user-admin.js'
+
+/** Connects to the server that runs on the directory; null when none does. Calls reject with RouterError. */
+export async function connectControl(directory: string): Promise<OpenUserAdmin | null> {
+  let socket: Socket
+  try {
+    socket = createConnection(controlPath(directory))
+    await once(socket, 'connect')
+  } catch {
+    // No directory, no socket, or one that a dead server left behind.
+    return null
+  }
+  socket.on('error', () => {})
+  const lines = createInterface({ input: socket })[Symbol.asyncIterator]()
+  const ask = async (request: ControlRequest): Promise<UserPage | null> => {
+    socket.write(encodeRequest(request))
+    const { value, done } = await lines.next() as IteratorResult<string, undefined>
+    if (done === true) throw new RouterError(ERROR.unavailable, 'the server has ended the control connection: try again')
+    const answer = JSON.parse(value) as ControlAnswer
+    if (answer.ok) return answer.page
+    throw new RouterError(answer.code as ErrorCode, answer.message, { retryAfterMs: answer.retryAfterMs })
+  }
+  // Answers come in the order of the requests; one at a time keeps them apart.
+  let last: Promise<unknown> = Promise.resolve()
+  const inTurn = (request: ControlRequest): Promise<UserPage | null> => {
+    const answer = last.then(() => ask(request))
+    last = answer.catch(() => undefined)
+    return answer
+  }
+  return {
+    addUser: async (user, verifier) => { await inTurn({ method: 'addUser', user, verifier }) },
+    changeVerifier: async (user, verifier) => { await inTurn({ method: 'changeVerifier', user, verifier }) },
+    removeUser: async (user) => { await inTurn({ method: 'removeUser', user }) },
+    users: async (after, limit) => await inTurn({ method: 'users', after, limit }) ?? { users: [], more: false },
+    close: async () => { socket.destroy() },
+  }
+}

@@ -1,0 +1,78 @@
+/** The control socket of a running server: a Unix-domain socket that its own user alone can open. */
+import { chmodSync, rmSync } from 'node:fs'
+import { createServer, type Socket } from 'node:net'
+import { createInterface } from 'node:readline'
+import { ERROR } from '../../protocol/generated/registry.js'
+import type { Log } from '../log.js'
+import { type Router, RouterError } from '../router/router.js'
+import { type ControlAnswer, type ControlRequest, decodeRequest, LINE_BYTES_MAX } from './control-codec.js'
+import { controlPath } from './control-path.js'
+
+export interface ControlServer {
+  close(): void
+}
+
+/**
+ * Listens for `chatd user`. To be called by the holder of the data directory alone: a socket that is there is that of a dead server.
+ * Rejects with the error of `listen`.
+ */
+export async function openControlServer(directory: string, router: Router, log: Log): Promise<ControlServer> {
+  const path = controlPath(directory)
+  if (process.platform !== 'win32') rmSync(path, { force: true })
+  const open = new Set<Socket>()
+  const server = createServer((socket) => {
+    open.add(socket)
+    socket.on('close', () => open.delete(socket))
+    serve(socket, router, log).catch(() => socket.destroy())
+  })
+  server.maxConnections = 16
+  const umask = process.umask(0o177)
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject)
+      server.listen(path, resolve)
+    })
+    if (process.platform !== 'win32') chmodSync(path, 0o600)
+  } finally {
+    process.umask(umask)
+  }
+  return {
+    close: () => {
+      server.close()
+      for (const socket of open) socket.destroy()
+    },
+  }
+}
+
+async function serve(socket: Socket, router: Router, log: Log): Promise<void> {
+  socket.on('error', () => socket.destroy())
+  let bytes = 0
+  socket.on('data', (chunk) => {
+    bytes += chunk.length
+    if (bytes > LINE_BYTES_MAX) socket.destroy()
+  })
+  for await (const line of createInterface({ input: socket, crlfDelay: Infinity })) {
+    bytes = 0
+    const request = decodeRequest(line)
+    const answer = request === null ? failure(ERROR.badRequest, 'not a control request of this version') : await carryOut(request, router, log)
+    socket.write(`${JSON.stringify(answer)}\n`)
+  }
+}
+
+async function carryOut(request: ControlRequest, router: Router, log: Log): Promise<ControlAnswer> {
+  try {
+    if (request.method === 'users') return { ok: true, page: await router.users(request.after, request.limit) }
+    if (request.method === 'removeUser') await router.removeUser(request.user)
+    else await router[request.method](request.user, request.verifier)
+    log.info({ method: request.method, user: request.user }, 'account-changed')
+    return { ok: true, page: null }
+  } catch (error) {
+    if (error instanceof RouterError) return { ok: false, code: error.code, message: error.message, retryAfterMs: error.retryAfterMs }
+    log.error({ error: error instanceof Error ? error : new Error(String(error)) }, 'control-failed')
+    return failure(ERROR.internalError, 'a fault of the server; its log says more')
+  }
+}
+
+function failure(code: number, message: string): ControlAnswer {
+  return { ok: false, code, message, retryAfterMs: 0 }
+}

@@ -1,0 +1,60 @@
+/**
+ * The accounts of a data directory, whether a server runs on it or not: through the control socket of the server that does, else by
+ * opening the directory. Callers can't tell the difference.
+ */
+import type { EngineName } from '../../storage/metadata.js'
+import { openEngine } from '../../storage/open.js'
+import { StorageError } from '../../storage/engine.js'
+import { SYSTEM_CLOCK } from '../clock.js'
+import type { Config } from '../config/settings.js'
+import { SILENT_LOG } from '../log.js'
+import { LocalRouter } from '../router/local-router.js'
+import type { Router } from '../router/router.js'
+import { Shard } from '../shard/shard.js'
+import { shardEnvironment } from '../shard-environment.js'
+import { connectControl } from './control-client.js'
+
+/** The calls of the router that administer accounts; they reject with RouterError. */
+export type UserAdmin = Pick<Router, 'addUser' | 'changeVerifier' | 'removeUser' | 'users'>
+
+export interface OpenUserAdmin extends UserAdmin {
+  close(): Promise<void>
+}
+
+/** How long to try while the directory is locked but nobody answers: a server that starts or stops at this moment. */
+const BUSY_MS = 5000
+
+/**
+ * Opens the accounts of `config.data.directory`; with `create` the directory is made if it is missing. Rejects with a StorageError:
+ * the directory can't be opened, or is held by a process that does not answer.
+ */
+export async function openUserAdmin(config: Config, create: boolean): Promise<OpenUserAdmin> {
+  const { directory } = config.data
+  const engine = config.data.engine as 'auto' | EngineName
+  const giveUpMs = performance.now() + BUSY_MS
+  for (;;) {
+    const remote = await connectControl(directory)
+    if (remote !== null) return remote
+    try {
+      return openLocal(config, await openEngine({ directory, engine, create }))
+    } catch (error) {
+      if (!(error instanceof StorageError) || error.code !== 'locked' || performance.now() > giveUpMs) throw error
+    }
+    await new Promise((resolve) => { setTimeout(resolve, 100) })
+  }
+}
+
+function openLocal(config: Config, engine: Awaited<ReturnType<typeof openEngine>>): OpenUserAdmin {
+  const shard = new Shard(engine, shardEnvironment(config, SYSTEM_CLOCK, SILENT_LOG))
+  const router = new LocalRouter(shard)
+  return {
+    addUser: (user, verifier) => router.addUser(user, verifier),
+    changeVerifier: (user, verifier) => router.changeVerifier(user, verifier),
+    removeUser: (user) => router.removeUser(user),
+    users: (after, limit) => router.users(after, limit),
+    close: async () => {
+      await shard.close()
+      await engine.close()
+    },
+  }
+}

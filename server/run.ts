@@ -1,0 +1,185 @@
+/** A whole server in one call: store, shard, router, connections, listeners, control socket, admin listener; and its orderly end. */
+import { mkdirSync } from 'node:fs'
+import type { EngineName } from '../storage/metadata.js'
+import { openEngine } from '../storage/open.js'
+import { type AdminListener, openAdminListener } from './admin/admin-listener.js'
+import { type Clock, SYSTEM_CLOCK } from './clock.js'
+import { ConfigError } from './config/config.js'
+import { parseAdminUrl, parseListenUrl } from './config/listen-url.js'
+import type { Config } from './config/settings.js'
+import { Admission } from './connection/admission.js'
+import { Connections, SWEEP_MS } from './connection/connections.js'
+import { openControlServer } from './control/control-server.js'
+import type { Listener } from './listeners/listener.js'
+import { openListener } from './listeners/open-listener.js'
+import { readTlsFiles, type TlsFiles } from './listeners/tls-files.js'
+import { type Log, SILENT_LOG } from './log.js'
+import { Counters, createMetrics } from './metrics.js'
+import { LocalRouter } from './router/local-router.js'
+import type { Router } from './router/router.js'
+import { openServerSecret } from './session/server-secret.js'
+import { Shard } from './shard/shard.js'
+import { shardEnvironment } from './shard-environment.js'
+
+/** A listener that can't be opened. The message is one line for the operator. */
+export class ListenError extends Error {
+  override readonly name = 'ListenError'
+}
+
+export interface ServerOptions {
+  readonly log?: Log
+  readonly clock?: Clock
+}
+
+/** What `chatd start` prints once it serves. */
+export interface ReadyLine {
+  readonly ready: true
+  /** With real ports, in the order of the configuration. */
+  readonly listeners: readonly string[]
+  /** null: turned off. */
+  readonly admin: string | null
+}
+
+export interface RunningServer {
+  readonly ready: ReadyLine
+  /** The accounts, among others. */
+  readonly router: Router
+  readonly counters: Counters
+  readonly connections: Connections
+  /** Reads certificate and key again for new connections. Throws ConfigError and keeps the old ones when they can't be used. */
+  renewTls(): void
+  /** Tells clients to come back, finishes what was handed in, and closes everything. Never rejects; a second call waits for the first. */
+  stop(): Promise<void>
+}
+
+/**
+ * Starts a server; resolves once every listener is open. Rejects with ConfigError (certificates), StorageError (data directory),
+ * ListenError (address in use…), and leaves nothing open then.
+ */
+export async function startServer(config: Config, options: ServerOptions = {}): Promise<RunningServer> {
+  const log = options.log ?? SILENT_LOG
+  const clock = options.clock ?? SYSTEM_CLOCK
+  const steps: (() => Promise<void> | void)[] = []
+  const stop = once(async () => {
+    // Last opened, first closed.
+    for (const step of steps.reverse()) {
+      try {
+        await step()
+      } catch (error) {
+        log.error({ error: error instanceof Error ? error : new Error(String(error)) }, 'stop-failed')
+      }
+    }
+    log.info({}, 'server-stopped')
+  })
+  try {
+    return await start(config, clock, log, steps, stop)
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+async function start(
+  config: Config, clock: Clock, log: Log, steps: (() => Promise<void> | void)[], stop: () => Promise<void>,
+): Promise<RunningServer> {
+  const tls = readTls(config, clock)
+  const { directory } = config.data
+  const engine = await openEngine({ directory, engine: config.data.engine as 'auto' | EngineName, create: true })
+  steps.push(() => engine.close())
+  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  const secret = openServerSecret(directory, config.auth.scramIterations)
+  const shard = new Shard(engine, shardEnvironment(config, clock, log))
+  steps.push(() => shard.close())
+  const router = new LocalRouter(shard)
+  const counters = new Counters()
+  const admission = new Admission(config, clock)
+  // Open until the clients are gone, so that /readyz can say what goes on.
+  let admin: AdminListener | null = null
+  steps.push(() => admin?.close())
+  const connections = new Connections({ config, clock, log, counters, router, admission, secret })
+  const sweeper = setInterval(() => connections.sweep(), SWEEP_MS)
+  steps.push(() => clearInterval(sweeper), () => connections.drain())
+  const control = await openControlServer(directory, router, log)
+  steps.push(() => control.close())
+
+  const listeners: Listener[] = []
+  let isStopping = false
+  steps.push(() => {
+    isStopping = true
+    for (const listener of listeners) listener.stop()
+  })
+  for (const url of config.listen.urls) {
+    listeners.push(await openOne(url, config, clock, log, admission, connections, tls))
+  }
+  admin = await openAdmin(config, counters, () => isStopping ? 'stopping' : shard.isAvailable ? '' : 'the store is not available')
+  const ready: ReadyLine = { ready: true, listeners: listeners.map((listener) => listener.url), admin: admin?.url ?? null }
+  log.info({ listeners: ready.listeners.join(' '), admin: ready.admin, directory, engine: engine.name }, 'server-started')
+  return {
+    ready,
+    router,
+    counters,
+    connections,
+    renewTls: () => {
+      const renewed = readTls(config, clock)
+      if (renewed !== null) for (const listener of listeners) listener.renewTls(renewed)
+      log.info({ validTo: renewed === null ? null : new Date(renewed.validToMs).toISOString() }, 'tls-renewed')
+    },
+    stop,
+  }
+}
+
+function readTls(config: Config, clock: Clock): TlsFiles | null {
+  const { urls, tlsCertificate, tlsKey } = config.listen
+  if (!urls.some((url) => parseListenUrl(url)?.encrypted === true)) return null
+  return readTlsFiles(tlsCertificate, tlsKey, clock.nowMs())
+}
+
+async function openOne(
+  url: string, config: Config, clock: Clock, log: Log, admission: Admission, connections: Connections, tls: TlsFiles | null,
+): Promise<Listener> {
+  const parsed = parseListenUrl(url)
+  if (parsed === null) throw new ConfigError(`listen.urls: ${url} is no listener`)
+  try {
+    return await openListener({
+      url: parsed,
+      accept: (transport) => connections.accept(transport),
+      admission,
+      clock,
+      log,
+      backlog: config.listen.backlog,
+      openTimeoutMs: config.limits.openTimeoutMs,
+      // A frame of the largest size with its length, and the whole first flight of a client that has a token.
+      messageBytesMax: config.limits.frameBytesMax + 8,
+      origins: config.listen.origins,
+      tls,
+    })
+  } catch (error) {
+    throw listenError(url, error)
+  }
+}
+
+async function openAdmin(config: Config, counters: Counters, notReady: () => string): Promise<AdminListener | null> {
+  const parsed = config.admin.url === '' ? null : parseAdminUrl(config.admin.url)
+  if (parsed === null) return null
+  try {
+    return await openAdminListener(parsed.host, parsed.port, { metrics: createMetrics(counters), notReady })
+  } catch (error) {
+    throw listenError(config.admin.url, error)
+  }
+}
+
+function listenError(url: string, error: unknown): Error {
+  switch ((error as NodeJS.ErrnoException).code) {
+    case 'EADDRINUSE': return new ListenError(`${url} is in use: stop the program that listens there, or choose another port`, { cause: error })
+    case 'EACCES': return new ListenError(`${url} is not allowed to this user: choose a port above 1023`, { cause: error })
+    case 'EADDRNOTAVAIL': return new ListenError(`${url} is not an address of this machine: choose one that is`, { cause: error })
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN': return new ListenError(`${url} has a name that does not resolve: write an IP address`, { cause: error })
+    default: return error instanceof Error ? error : new Error(String(error))
+  }
+}
+
+function once(run: () => Promise<void>): () => Promise<void> {
+  let running: Promise<void> | null = null
+  return () => running ??= run()
+}

@@ -1,0 +1,43 @@
+/** What a shard of a real process is given: the machine's clock, the event loop, and the operator's limits. */
+import { randomInt } from 'node:crypto'
+import type { Clock } from './clock.js'
+import type { Config } from './config/settings.js'
+import type { Log } from './log.js'
+import { SHARD_LIMITS, type ShardEnvironment } from './shard/environment.js'
+
+const DAY_MS = 86_400_000
+
+export function shardEnvironment(config: Config, clock: Clock, log: Log): ShardEnvironment {
+  const { data, limits } = config
+  return {
+    clock,
+    scheduler: {
+      defer: (task) => { setImmediate(task) },
+      after: (delayMs, task) => { setTimeout(task, delayMs) },
+    },
+    random32: () => randomInt(0x1_0000_0000),
+    limits: {
+      ...SHARD_LIMITS,
+      devicesMax: limits.devicesMax,
+      queueEntriesMax: limits.queueEntriesMax,
+      queueAgeMs: limits.queueAgeMs,
+      windowDefault: limits.windowDefault,
+      windowMax: limits.windowMax,
+      windowBytesMax: limits.windowBytesMax,
+      tokenAgeMs: limits.tokenAgeMs,
+      tokenRotateMs: limits.tokenRotateMs,
+      residentUsersMax: data.residentUsersMax,
+      residentConversationsMax: data.residentConversationsMax,
+      waitingCommandsMax: limits.waitingCommandsMax,
+      gatherOperations: data.gatherOperations,
+      gatherMs: data.gatherMs,
+      retentionMs: data.messageDays * DAY_MS,
+    },
+    log: {
+      info: (fields, event) => log.info(fields as Record<string, string>, event),
+      warn: (fields, event) => log.warn(fields as Record<string, string>, event),
+      error: (fields, event) => log.error(fields as Record<string, string>, event),
+    },
+  }
+}
+
