@@ -50,7 +50,7 @@ export function frameToXml(frame: Frame): string {
 /** The XML form of an element tree. */
 export function elementToXml(tree: Element): string {
   let attributes = ''
-  for (const [name, value] of tree.attributes) attributes += attributeText(name, value)
+  for (const name of [...tree.attributes.keys()].sort()) attributes += attributeText(name, tree.attributes.get(name) ?? '')
   let children = ''
   for (const child of tree.children) children += typeof child === 'string' ? contentText(child) : elementToXml(child)
   return tag(tree.name, attributes, children)
