@@ -23,7 +23,10 @@ export interface ReadRange extends KeyRange {
   readonly reverse?: boolean
   /** Entries at most. */
   readonly limit: number
-  /** Stop once keys and values together reach this; at least one entry is returned if there is one. */
+  /**
+   * Stop once keys and values together reach this, give or take what the engine stores with them; at least one entry is returned if
+   * there is one.
+   */
   readonly bytesMax?: number
 }
 
@@ -46,6 +49,7 @@ export interface Engine {
   trim(range: KeyRange): Promise<void>
   /** Closes and opens again after a failed commit; rejects as long as the fault lasts. */
   reopen(): Promise<void>
+  /** Waits for the commit and the reads under way, refuses commits queued behind, and gives the data directory free. */
   close(): Promise<void>
 }
 

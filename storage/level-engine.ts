@@ -1,4 +1,10 @@
-/** LevelDB by classic-level, which brings a binary for nearly every machine. Its commits, reads and trims run in Node's thread pool. */
+/**
+ * LevelDB by classic-level, which brings a binary for nearly every machine. Its commits, reads and trims run in Node's thread pool.
+ *
+ * It does not check its own checksums when it reads, and classic-level has no option for that. So every value is stored with one of
+ * ours behind it, over key and value: a damaged row is an error and not somebody's message.
+ */
+import { crc32 } from 'node:zlib'
 import { BaseEngine } from './base-engine.js'
 import type { EngineFiles } from './base-engine.js'
 import { StorageError } from './engine.js'
@@ -8,6 +14,8 @@ import type { ClassicLevel } from 'classic-level'
 
 type Database = ClassicLevel<Uint8Array, Uint8Array>
 
+const SEAL_BYTES = 4
+const NO_BYTES = new Uint8Array(0)
 const INT32_MAX = 0x7fff_ffff
 
 const OPTIONS = {
@@ -59,13 +67,14 @@ export class LevelEngine extends BaseEngine {
       const value = batch.values[i]
       if (key === undefined || value === undefined) break
       if (value === null) chained.del(key)
-      else chained.put(key, value)
+      else chained.put(key, seal(key, value))
     }
     await chained.write({ sync: true })
   }
 
-  protected doGetMany(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
-    return this.#db.getMany(keys as Uint8Array[])
+  protected async doGetMany(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
+    const stored = await this.#db.getMany(keys as Uint8Array[])
+    return stored.map((value, i) => value === undefined ? undefined : unseal(keys[i] ?? NO_BYTES, value))
   }
 
   protected async doRange(options: ReadRange): Promise<Entry[]> {
@@ -79,7 +88,8 @@ export class LevelEngine extends BaseEngine {
       highWaterMarkBytes: Math.max(1, Math.min(options.bytesMax ?? INT32_MAX, INT32_MAX)) - 1,
     })
     try {
-      return await iterator.nextv(limit)
+      const stored = await iterator.nextv(limit)
+      return stored.map(([key, value]) => [key, unseal(key, value)])
     } finally {
       await iterator.close()
     }
@@ -96,6 +106,23 @@ export class LevelEngine extends BaseEngine {
   protected doClose(): Promise<void> {
     return this.#db.close()
   }
+}
+
+function seal(key: Uint8Array, value: Uint8Array): Uint8Array {
+  const sealed = Buffer.allocUnsafe(value.length + SEAL_BYTES)
+  sealed.set(value)
+  sealed.writeUInt32LE(crc32(value, crc32(key)), value.length)
+  return sealed
+}
+
+function unseal(key: Uint8Array, stored: Uint8Array): Uint8Array {
+  const length = stored.length - SEAL_BYTES
+  const sealed = Buffer.from(stored.buffer, stored.byteOffset, stored.length)
+  const value = sealed.subarray(0, Math.max(0, length))
+  if (length < 0 || sealed.readUInt32LE(length) !== crc32(value, crc32(key))) {
+    throw new StorageError('corrupt', 'a row of the store is damaged; restore the data directory from a backup')
+  }
+  return value
 }
 
 async function openDatabase(module: LevelModule, directory: string, create: boolean): Promise<Database> {

@@ -89,6 +89,28 @@ for (const engine of ENGINES) {
     assert.match(message, /restore the whole of/)
   })
 
+  test(`${engine}: a damaged row is an error for whoever reads it, however it is read`, async (t) => {
+    const directory = await temporaryDirectory(t)
+    const key = (n: number): Buffer => shardMetaKey(`k${String(n).padStart(5, '0')}`)
+    await withStore({ directory, engine, create: true }, async (store) => {
+      const batch = store.batch()
+      for (let n = 0; n < 2000; n++) batch.put(key(n), Buffer.from(`value ${n}`.repeat(20)))
+      await store.commit(batch)
+      // Recovery writes the log's rows into a table.
+      await store.reopen()
+    })
+    const files = path.join(directory, engine)
+    for (const name of await readdir(files)) {
+      if (/\.(sst|ldb)$/.test(name)) await flipBits(path.join(files, name))
+    }
+    await withStore({ directory, engine, create: false }, async (store) => {
+      const damaged = { name: 'StorageError', code: 'corrupt' }
+      await assert.rejects(store.get(key(15)), damaged)
+      await assert.rejects(store.getMany([key(1), key(700)]), damaged)
+      await assert.rejects(store.range({ ...everything(), limit: 2000 }), damaged)
+    })
+  })
+
   test(`${engine}: a full disk fails the commit with its code; with space again, reopen goes on where the last commit was`, async (t) => {
     const directory = await smallDisk(t, 64)
     if (directory === null) return
@@ -275,6 +297,13 @@ async function overwrite(file: string): Promise<void> {
   } finally {
     await handle.close()
   }
+}
+
+/** Damages what a table file begins with: its rows, not its index. */
+async function flipBits(file: string): Promise<void> {
+  const bytes = await readFile(file)
+  for (let at = 40; at < bytes.length / 2; at += 50) bytes[at] = (bytes[at] ?? 0) ^ 0x55
+  await writeFile(file, bytes)
 }
 
 /** A file system of so many MiB; null, and the test is skipped, where this process may not mount one. */

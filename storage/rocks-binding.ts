@@ -6,7 +6,11 @@ export interface RocksDatabase {
   readonly handle: bigint
   open(): Promise<void>
   close(): Promise<void>
-  getMany(keys: readonly Uint8Array[]): Promise<(Buffer | undefined)[]>
+  /**
+   * Synchronous. The asynchronous `getMany` throws into the void when it comes upon a damaged block: an uncaught exception, and a
+   * promise that never settles.
+   */
+  _getManySync(keys: readonly Uint8Array[], options: { valueEncoding: 'buffer' }): (Buffer | undefined)[]
   batch(): RocksBatch
   /** Without a limit one range tombstone, with it a tombstone for each key. Synchronous inside. */
   clear(options: { gte: Uint8Array; lt: Uint8Array; limit?: number }): Promise<void>

@@ -1,13 +1,13 @@
 /**
- * RocksDB. Point reads are the binding's asynchronous ones; commits, trims and ranges go to two threads, since the binding does them
- * on the thread that calls. On the event loop a put costs its copy into the batch that is sent over.
+ * RocksDB. The binding writes, syncs and seeks on the thread that calls it, hence two threads: one for commits and trims, one for
+ * reads, which so never wait for an fsync. On the event loop a put costs its copy into the batch that is sent over.
  */
 import { BaseEngine } from './base-engine.js'
 import type { EngineFiles } from './base-engine.js'
 import type { Entry, KeyRange, ReadRange } from './engine.js'
 import type { OpBatch } from './op-batch.js'
 import type { RocksDatabase, RocksModule } from './rocks-binding.js'
-import { packRows, unpackEntries } from './rocks-messages.js'
+import { eachRow, packRows, unpackEntries } from './rocks-messages.js'
 import { RocksThread } from './rocks-thread.js'
 
 const INT32_MAX = 0x7fff_ffff
@@ -56,15 +56,18 @@ export class RocksEngine extends BaseEngine {
     await this.#parts.writer.request({ kind: 'commit', rows, count: batch.size }, [rows])
   }
 
-  protected doGetMany(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
-    return this.#parts.db.getMany(keys)
+  protected async doGetMany(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
+    const answer = await this.#parts.reader.request({ kind: 'get', keys: keys.map(sendable) })
+    const values: (Uint8Array | undefined)[] = []
+    if (answer.rows !== null) eachRow(answer.rows, answer.count, (_, value) => { values.push(value ?? undefined) })
+    return values
   }
 
   protected async doRange(options: ReadRange): Promise<Entry[]> {
     const answer = await this.#parts.reader.request({
       kind: 'range',
-      gte: options.gte,
-      lt: options.lt,
+      gte: sendable(options.gte),
+      lt: sendable(options.lt),
       reverse: options.reverse === true,
       limit: Math.min(options.limit, INT32_MAX),
       bytesMax: Math.max(1, Math.min(options.bytesMax ?? INT32_MAX, INT32_MAX)),
@@ -73,7 +76,7 @@ export class RocksEngine extends BaseEngine {
   }
 
   protected async doTrim(range: KeyRange): Promise<void> {
-    await this.#parts.writer.request({ kind: 'trim', gte: range.gte, lt: range.lt })
+    await this.#parts.writer.request({ kind: 'trim', gte: sendable(range.gte), lt: sendable(range.lt) })
   }
 
   protected async doOpen(): Promise<void> {
@@ -83,6 +86,11 @@ export class RocksEngine extends BaseEngine {
   protected async doClose(): Promise<void> {
     await closeParts(this.#parts)
   }
+}
+
+/** A key with memory of its own: a message carries the whole memory behind a view, and small Buffers share 8 KiB. */
+function sendable(key: Uint8Array): Uint8Array {
+  return new Uint8Array(key)
 }
 
 async function openParts(module: RocksModule, directory: string, create: boolean): Promise<Parts> {

@@ -2,7 +2,7 @@
  * What passes between the engine and its threads: requests, answers, and the packed form in which rows travel in one transferred
  * buffer, without an object for a row:
  *
- *     int32 × 2n   length of key, length of value (-1: deleted, no value)
+ *     int32 × 2n   length of key, length of value (-1: deleted, or none found)
  *     bytes        key, value, key, value …
  */
 import type { Entry } from './engine.js'
@@ -10,6 +10,7 @@ import type { Entry } from './engine.js'
 /** Something to do for the engine. */
 export type RocksWork =
   | { readonly id: number; readonly kind: 'commit'; readonly rows: ArrayBuffer; readonly count: number }
+  | { readonly id: number; readonly kind: 'get'; readonly keys: readonly Uint8Array[] }
   | { readonly id: number; readonly kind: 'trim'; readonly gte: Uint8Array; readonly lt: Uint8Array }
   | {
     readonly id: number
@@ -24,7 +25,7 @@ export type RocksWork =
 /** 'stop' ends the thread and has no answer. */
 export type RocksRequest = RocksWork | { readonly kind: 'stop' }
 
-/** An error loses its code on the way between threads, hence the two texts; `rows` is null but for a range. */
+/** An error loses its code on the way between threads, hence the two texts; `rows` is null but for a reading. */
 export interface RocksAnswer {
   readonly id: number
   readonly error: { readonly code: string; readonly message: string } | null
@@ -39,7 +40,7 @@ export interface RocksThreadData {
 
 const LENGTHS_BYTES = 8
 
-/** Packs `count` rows of `bytes` altogether; `valueAt` gives null for a deletion. */
+/** Packs rows of `bytes` altogether; a value is null for a deletion, or where there is none. */
 export function packRows(keys: readonly Uint8Array[], values: readonly (Uint8Array | null)[], bytes: number): ArrayBuffer {
   const count = keys.length
   const packed = new ArrayBuffer(count * LENGTHS_BYTES + bytes)

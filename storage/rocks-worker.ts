@@ -35,15 +35,16 @@ async function answer(db: RocksDatabase, request: RocksWork): Promise<RocksAnswe
       const rows = query(db, request)
       const keys: Uint8Array[] = []
       const values: Uint8Array[] = []
-      let bytes = 0
       for (let i = 0; i < rows.length; i += 2) {
-        const key = rows[i] ?? NO_BYTES
-        const value = rows[i + 1] ?? NO_BYTES
-        keys.push(key)
-        values.push(value)
-        bytes += key.length + value.length
+        keys.push(rows[i] ?? NO_BYTES)
+        values.push(rows[i + 1] ?? NO_BYTES)
       }
-      return { id: request.id, error: null, rows: packRows(keys, values, bytes), count: keys.length }
+      return read(request.id, keys, values)
+    }
+    case 'get': {
+      const values = db._getManySync(request.keys, { valueEncoding: 'buffer' })
+      // The engine knows the keys that it asked for.
+      return read(request.id, request.keys.map(() => NO_BYTES), values.map((value) => value ?? null))
     }
   }
 }
@@ -59,6 +60,13 @@ function query(db: RocksDatabase, range: { gte: Uint8Array; lt: Uint8Array; reve
     keyEncoding: 'buffer',
     valueEncoding: 'buffer',
   }).rows
+}
+
+function read(id: number, keys: readonly Uint8Array[], values: readonly (Uint8Array | null)[]): RocksAnswer {
+  let bytes = 0
+  for (const key of keys) bytes += key.length
+  for (const value of values) bytes += value?.length ?? 0
+  return { id, error: null, rows: packRows(keys, values, bytes), count: keys.length }
 }
 
 function done(id: number): RocksAnswer {
