@@ -1,0 +1,108 @@
+/**
+ * Fetches what a device missed that was told too old: the list of conversations, and of each the messages behind the last one shown.
+ * [QUE-9] Progress is stored with each message, so that a crash goes on where it was.
+ */
+import { LIMIT } from '../generated/registry.js'
+import { ClientError, localError } from './client-error.js'
+import type { ClientCore } from './core.js'
+import type { Message } from './core-types.js'
+import type { ConversationInfo, HistoryMessage, HistoryPage, HistoryRequest } from './query-elements.js'
+
+export interface CatchUpOptions {
+  readonly core: ClientCore
+  /** Tells the application; its promise is waited for. */
+  readonly begin: () => Promise<void> | null
+  readonly conversations: () => AsyncIterable<ConversationInfo>
+  readonly history: (conversation: string, request: HistoryRequest) => Promise<HistoryPage>
+  readonly deliver: (message: Message) => Promise<void> | null
+  readonly pause: (delayMs: number) => Promise<void>
+  readonly wake: () => void
+  readonly fail: (error: ClientError) => void
+  /** Of one conversation, the newest. */
+  readonly messagesMax: number
+}
+
+/** Before a failed query is asked again, on top of what the server asks for. */
+const RETRY_MS = 1000
+
+export class CatchUp {
+  readonly #options: CatchUpOptions
+  #isRunning = false
+  /** Told too old again meanwhile: what was listed may be incomplete. */
+  #isStale = false
+
+  constructor(options: CatchUpOptions) {
+    this.#options = options
+  }
+
+  /** Starts, or makes a run under way start over. */
+  start(): void {
+    if (this.#isRunning) {
+      this.#isStale = true
+      return
+    }
+    this.#isRunning = true
+    void this.#run()
+  }
+
+  async #run(): Promise<void> {
+    const { core, begin, fail, wake } = this.#options
+    try {
+      await begin()
+      do {
+        this.#isStale = false
+        await this.#retrying(() => this.#fetchAll())
+      } while (this.#isStale)
+      core.caughtUp()
+      wake()
+    } catch (error) {
+      if (error instanceof ClientError) fail(error)
+      else fail(localError('handler-failed', 'a handler failed while missed messages were fetched', error))
+    } finally {
+      this.#isRunning = false
+    }
+  }
+
+  async #fetchAll(): Promise<void> {
+    for await (const info of this.#options.conversations()) await this.#fetchOne(info)
+  }
+
+  async #fetchOne(info: ConversationInfo): Promise<void> {
+    const { core, deliver, wake, messagesMax } = this.#options
+    const { conversation } = info
+    let after = Math.max(core.watermarks(conversation).shown, info.tail - messagesMax)
+    while (after < info.tail) {
+      const from = after
+      const page = await this.#retrying(() => this.#options.history(conversation, { after: from, limit: LIMIT.historyPageMax }))
+      for (const message of page.messages) {
+        after = Math.max(after, message.seq)
+        if (core.isNews(conversation, message.seq)) {
+          const handling = deliver(missed(message))
+          if (handling !== null) await handling
+        }
+        core.recovered(conversation, message.from, message.seq)
+      }
+      wake()
+      // A page without progress would go on for ever.
+      if (!page.more || after === from) return
+    }
+  }
+
+  /** Asks again what failed for the moment; the connection mends itself meanwhile. */
+  async #retrying<T>(ask: () => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        return await ask()
+      } catch (error) {
+        const isPassing = error instanceof ClientError && error.isRetryable && this.#options.core.state !== 'stopped'
+        if (!isPassing) throw error
+        await this.#options.pause(error.retryAfterMs + RETRY_MS)
+      }
+    }
+  }
+}
+
+function missed(message: HistoryMessage): Message {
+  const { conversation, from, seq, timeMs, text, own, extensions } = message
+  return { conversation, from, seq, index: 0, timeMs, text, own, missed: true, extensions }
+}

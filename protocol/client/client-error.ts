@@ -1,0 +1,57 @@
+/** The one error class of the client. Match on `symbol` or `code`, never on the text. */
+import { ERRORS } from '../generated/registry.js'
+
+/**
+ * What goes wrong without a frame of the server:
+ * - `closed`: the client was closed, or stopped for another reason, before the answer came; the outbox still holds what was sent
+ * - `stopped`: asked of a client that has stopped; `cause` says why it did
+ * - `storage-failed`: a write to the storage failed; nothing was acknowledged on the strength of it
+ * - `storage-locked`, `storage-damaged`: the storage can't be opened
+ * - `wrong-state`: the storage belongs to another user or device
+ * - `handler-failed`: a handler of `message` or `tooOld` threw or rejected; `cause` has its error
+ * - `timeout`: a query was not answered in time
+ * - `connect-failed`: the server can't be reached (only with `reconnect: false`, or as the cause of a later error)
+ * - `outbox-full`, `queries-full`: a bound of the client is reached
+ * - `no-password`: the token is not valid and no password was given
+ * - `server-unproven`: the server could not prove that it knows the password, or its SCRAM parameters are out of bounds [SCR-4] [SCR-5]
+ * - `bad-answer`: the server's answer to a query makes no sense
+ */
+export type LocalErrorSymbol =
+  | 'closed' | 'stopped' | 'storage-failed' | 'storage-locked' | 'storage-damaged' | 'wrong-state' | 'handler-failed' | 'timeout'
+  | 'connect-failed' | 'outbox-full' | 'queries-full' | 'no-password' | 'server-unproven' | 'bad-answer'
+
+export class ClientError extends Error {
+  override readonly name = 'ClientError'
+  /** Code of the registry; 0 for an error of the client itself. */
+  readonly code: number
+  /** Name in the registry, or a LocalErrorSymbol; `unknown` for a code this version does not know. */
+  readonly symbol: string
+  /** Whether the same request may succeed later. */
+  readonly isRetryable: boolean
+  /** With a retryable error of the server: wait at least this long. */
+  readonly retryAfterMs: number
+
+  constructor(
+    code: number, symbol: string, message: string,
+    options: { readonly isRetryable?: boolean; readonly retryAfterMs?: number; readonly cause?: unknown } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.code = code
+    this.symbol = symbol
+    this.isRetryable = options.isRetryable ?? false
+    this.retryAfterMs = options.retryAfterMs ?? 0
+  }
+}
+
+/** An error of the client itself. */
+export function localError(symbol: LocalErrorSymbol, message: string, cause?: unknown): ClientError {
+  return new ClientError(0, symbol, message, { cause, isRetryable: symbol === 'timeout' || symbol === 'connect-failed' })
+}
+
+/** An error that the server named by its code. `reason` may be empty. */
+export function serverError(code: number, reason: string, retryAfterMs: number): ClientError {
+  const info = ERRORS.get(code)
+  const sentence = info?.doc ?? 'The server refused for a reason this version does not know.'
+  const message = reason === '' ? sentence : `${sentence} (${reason})`
+  return new ClientError(code, info?.name ?? 'unknown', message, { isRetryable: info?.retryable ?? false, retryAfterMs })
+}

@@ -1,0 +1,420 @@
+/**
+ * The reference client: a durable outbox, a cursor that moves when your handlers are done, and a connection that mends itself.
+ *
+ *     import { Client, fileStorage } from 'chatd/client'
+ *
+ *     const client = new Client({ server: 'tls://chat.example', user: 'alice', password: 'secret', device: 'laptop',
+ *       storage: fileStorage('./alice') })
+ *     client.on('message', async (message) => {
+ *       console.log(message.from, message.text)
+ *       await client.markRead(message.conversation, message.seq)
+ *     })
+ *     await client.connect()
+ *     await client.send('bob', 'hi')
+ *
+ * What it promises: a message whose `send` was stored is sent until it is answered, once, in order, through crashes of this process and
+ * of the server; a message of others is acknowledged only after all your handlers have settled and that is stored. A crash between the
+ * two gives the same message again: whoever keeps messages under (conversation, seq) sees each of them exactly once.
+ */
+import { normalizeConversation, normalizeDevice, normalizeUser } from '../address.js'
+import { EMPTY_BYTES } from '../bytes.js'
+import { element } from '../element.js'
+import type { Element } from '../element.js'
+import { LIMIT } from '../generated/registry.js'
+import { ClientError, localError } from './client-error.js'
+import { CatchUp } from './catch-up.js'
+import type { MemberMarks, ReceiptEvent, Watermarks } from './conversations.js'
+import { ClientCore } from './core.js'
+import type { Ack, ClientStateName, CoreEvent, CoreOptions, Message, Refusal, WelcomeEvent } from './core-types.js'
+import { Driver } from './driver.js'
+import type { Platform } from './driver.js'
+import { Emitter } from './emitter.js'
+import type { Handler } from './emitter.js'
+import {
+  conversationsQuery, historyQuery, readConversations, readDevices, readHistory, readReceipts, readSettings, settingsQuery,
+} from './query-elements.js'
+import type { ConversationInfo, DeviceRecord, HistoryPage, HistoryRequest, Settings } from './query-elements.js'
+import { parseServerUrl } from './server-url.js'
+import type { ClientState, ClientStorage } from './state.js'
+import { memoryStorage } from './storage-memory.js'
+import type { TransportOptions } from './transport.js'
+
+export interface ClientOptions extends TransportOptions {
+  /** `tcp://`, `tls://`, `ws://` or `wss://`, host and port; the port may be left out. */
+  readonly server: string
+  readonly user: string
+  /** Needed for the first login and when the token is not valid any more; a function is asked only then. */
+  readonly password?: string | (() => string | Promise<string>)
+  /** The device's id: stays the same for the same storage. */
+  readonly device: string
+  /** What a person calls the device. */
+  readonly deviceName?: string
+  /** Default: memory, which forgets with the process. */
+  readonly storage?: ClientStorage
+  /** Unacknowledged queue entries at most, 1 to 1024. Default: the server's. */
+  readonly window?: number
+  /** Name and version of the program, for the operator's eyes. */
+  readonly agent?: string
+  /** Default 30,000. */
+  readonly queryTimeoutMs?: number
+  /** For opening the transport, and again for reaching welcome. Default 15,000. */
+  readonly connectTimeoutMs?: number
+  /** Messages and marks without an answer that are kept. Default 100,000. */
+  readonly outboxEntriesMax?: number
+  /** Messages of one conversation that are fetched after `tooOld`, the newest. Default 1,000; older ones stay in `history`. */
+  readonly missedMessagesMax?: number
+  /** A device without state fetches the history of all conversations as if it had been told too old. Default false. [QUE-9] */
+  readonly fetchWhenFresh?: boolean
+  /** False: the end of a connection stops the client. Default true. */
+  readonly reconnect?: boolean
+}
+
+/** Events by name. */
+export interface ClientEvents {
+  /**
+   * A message, in order of the queue; the next one comes when all handlers of this one have settled. Don't await `close` in it. A
+   * handler that throws or rejects stops the client with `handler-failed`; the message comes again next time.
+   */
+  message: Message
+  sent: Ack
+  refused: Refusal
+  receipt: ReceiptEvent
+  state: ClientStateName
+  welcome: WelcomeEvent
+  /** What waited at the last welcome has been handed out. */
+  synced: { readonly index: number }
+  /** What was missed follows as messages with `missed`. A promise of a handler is waited for first. */
+  tooOld: undefined
+  /** The connection ended; another try follows. */
+  disconnected: { readonly error: ClientError; readonly retryInMs: number }
+  /** The client has stopped and will not go on by itself. */
+  error: ClientError
+}
+
+/** What waits in the outbox. */
+export interface PendingSend {
+  readonly handle: number
+  readonly kind: 'message' | 'mark'
+  readonly to: string
+  readonly text: string
+  /** Of a mark. */
+  readonly seq: number
+}
+
+interface Waiter<T> {
+  readonly resolve: (value: T) => void
+  readonly reject: (error: ClientError) => void
+}
+
+/** The client without a platform; `node.ts` and `browser.ts` have the one to use. */
+export class BaseClient {
+  readonly #platform: Platform
+  readonly #options: ClientOptions
+  readonly #coreOptions: CoreOptions
+  readonly #storage: ClientStorage
+  readonly #emitter = new Emitter<ClientEvents>()
+  #core: ClientCore | null = null
+  #driver: Driver | null = null
+  #loading: Promise<ClientCore> | null = null
+  #ending: Promise<void> | null = null
+  #catchUp: CatchUp | null = null
+  #connecting: Waiter<WelcomeEvent>[] = []
+  /** By handle. */
+  readonly #queued = new Map<number, Waiter<number>>()
+  /** By handle. */
+  readonly #unanswered = new Map<number, Waiter<Ack>>()
+  /** By query id. */
+  readonly #asked = new Map<number, Waiter<Element>>()
+
+  /** Throws a TypeError for options that make no sense. Does nothing yet. */
+  constructor(options: ClientOptions, platform: Platform) {
+    const user = normalizeUser(options.user)
+    const device = normalizeDevice(options.device)
+    if (user === null) throw new TypeError(`not a user name: ${options.user}`)
+    if (device === null) throw new TypeError(`not a device id: ${options.device}`)
+    this.#platform = platform
+    this.#options = options
+    this.#storage = options.storage ?? memoryStorage()
+    this.#coreOptions = {
+      server: parseServerUrl(options.server),
+      user,
+      device,
+      deviceName: options.deviceName ?? '',
+      agent: options.agent ?? 'chatd-client',
+      window: Math.min(options.window ?? 0, LIMIT.windowMax),
+      fetchesWhenFresh: options.fetchWhenFresh ?? false,
+      hasPassword: options.password !== undefined,
+      reconnects: options.reconnect ?? true,
+      random: platform.random,
+      connectTimeoutMs: options.connectTimeoutMs ?? 15_000,
+      queryTimeoutMs: options.queryTimeoutMs ?? 30_000,
+      outboxEntriesMax: options.outboxEntriesMax ?? 100_000,
+    }
+  }
+
+  /** Calls `handler` for each event from now on; returns what takes it off again. */
+  on<K extends keyof ClientEvents>(event: K, handler: Handler<ClientEvents[K]>): () => void {
+    return this.#emitter.on(event, handler)
+  }
+
+  get state(): ClientStateName {
+    return this.#core?.state ?? (this.#ending === null ? 'idle' : 'stopped')
+  }
+
+  /**
+   * Connects and stays connected until `close`. Resolves at the first welcome; while the server can't be reached it goes on trying, and
+   * `disconnected` tells why. Rejects with the ClientError that stopped the client: credentials, a fault, the storage.
+   */
+  async connect(): Promise<WelcomeEvent> {
+    const core = await this.#open()
+    if (core.state === 'stopped') throw localError('stopped', 'the client has stopped')
+    return await new Promise((resolve, reject) => {
+      this.#connecting.push({ resolve, reject })
+      core.start(this.#platform.nowMs())
+      this.#driver?.wake()
+    })
+  }
+
+  /**
+   * Sends a message; resolves when the server has it on stable storage, however long that takes and however often the connection
+   * breaks. Rejects with the code of a final refusal, or with `closed`: then it is still in the outbox of a durable storage.
+   * `extensions`: encoded, see encodeExtensions. Works before `connect` too.
+   */
+  async send(to: string, text: string, extensions: Uint8Array = EMPTY_BYTES): Promise<Ack> {
+    const core = await this.#open()
+    return await this.#answer(core.send(this.#platform.nowMs(), to, text, extensions))
+  }
+
+  /** As `send`, but resolves with the message's permanent handle when it is in the durable outbox; `sent` or `refused` will name it. */
+  async enqueue(to: string, text: string, extensions: Uint8Array = EMPTY_BYTES): Promise<number> {
+    const core = await this.#open()
+    const handle = core.send(this.#platform.nowMs(), to, text, extensions)
+    if (typeof handle !== 'number') throw handle
+    return await new Promise((resolve, reject) => {
+      this.#queued.set(handle, { resolve, reject })
+      this.#driver?.wake()
+    })
+  }
+
+  /** Tells that the user has read a conversation up to `seq`; kept and sent like a message. */
+  async markRead(conversation: string, seq: number): Promise<Ack> {
+    const core = await this.#open()
+    return await this.#answer(core.markRead(this.#platform.nowMs(), conversation, seq))
+  }
+
+  /** Messages and marks without an answer, in order. Empty before the storage is open. */
+  outbox(): PendingSend[] {
+    return (this.#core?.outbox() ?? []).map(({ handle, kind, to, text, seq }) => ({ handle, kind, to, text, seq }))
+  }
+
+  /** What is known of a conversation without asking. */
+  watermarks(conversation: string): Watermarks {
+    const name = normalizeConversation(conversation) ?? ''
+    return this.#core?.watermarks(name) ?? { tail: 0, shown: 0, read: 0, members: [] }
+  }
+
+  /** A page of a conversation; at most 100 messages, and fewer if they are long. [HIS-1] */
+  async history(conversation: string, request: HistoryRequest = {}): Promise<HistoryPage> {
+    const page = await this.#ask(historyQuery(conversation, request), (answer) => readHistory(answer, this.#coreOptions.user))
+    const name = normalizeConversation(conversation)
+    if (name !== null) this.#learn(name, page.tail, 0, [])
+    return page
+  }
+
+  /** A page of the list of conversations, in the order of their addresses, behind `after`. [HIS-3] */
+  async conversations(
+    request: { readonly after?: string; readonly limit?: number } = {},
+  ): Promise<{ conversations: readonly ConversationInfo[]; more: boolean }> {
+    const query = conversationsQuery(request.after ?? '', request.limit)
+    const page = await this.#ask(query, (answer) => readConversations(answer, this.#coreOptions.user))
+    for (const { conversation, tail, read, members } of page.conversations) this.#learn(conversation, tail, read, members)
+    return page
+  }
+
+  /** The whole list, page by page. */
+  async *allConversations(): AsyncGenerator<ConversationInfo, void, undefined> {
+    let after = ''
+    for (;;) {
+      const page = await this.conversations({ after })
+      yield* page.conversations
+      const last = page.conversations.at(-1)
+      // A page without progress would go on for ever.
+      if (!page.more || last === undefined || last.conversation <= after) return
+      after = last.conversation
+    }
+  }
+
+  /** Who has received and read how much of a conversation. */
+  async receipts(conversation: string): Promise<readonly MemberMarks[]> {
+    return await this.#ask(element('receipts', { with: conversation }), readReceipts)
+  }
+
+  /** The user's devices. [DEV-1] */
+  async devices(): Promise<readonly DeviceRecord[]> {
+    return await this.#ask(element('devices'), readDevices)
+  }
+
+  /** Removes a device of this user; rejects with no-such-device. Removing this one ends the client. [DEV-2] */
+  async removeDevice(device: string): Promise<void> {
+    await this.#ask(element('remove-device', { id: device }), (answer) => answer)
+  }
+
+  /** The user's settings, after the change if there is one. [SET-1] */
+  async settings(change: Partial<Settings> = {}): Promise<Settings> {
+    return await this.#ask(settingsQuery(change), readSettings)
+  }
+
+  /**
+   * Ends the client: waits for the handlers of the present message (5 s at most), stores and acknowledges what was handled, closes the
+   * connection and the storage. What has no answer is rejected with `closed`. Calling it again is harmless.
+   */
+  close(): Promise<void> {
+    this.#ending ??= this.#end()
+    return this.#ending
+  }
+
+  async #end(): Promise<void> {
+    let core: ClientCore
+    try {
+      if (this.#loading === null) return
+      core = await this.#loading
+    } catch {
+      return
+    }
+    await this.#driver?.settle(LIMIT.closeTimeoutMs)
+    core.close(this.#platform.nowMs())
+    await this.#driver?.ended()
+    await this.#storage.close()
+  }
+
+  #open(): Promise<ClientCore> {
+    if (this.#ending !== null && this.#loading === null) return Promise.reject(localError('stopped', 'the client is closed'))
+    this.#loading ??= this.#load()
+    return this.#loading
+  }
+
+  async #load(): Promise<ClientCore> {
+    const state = await this.#storage.load()
+    const { user, device } = this.#coreOptions
+    if (state.user !== '' && (state.user !== user || state.device !== device)) {
+      await this.#storage.close()
+      throw localError('wrong-state', `the storage belongs to ${state.user}/${state.device}, not to ${user}/${device}`)
+    }
+    return this.#begin(state)
+  }
+
+  #begin(state: ClientState): ClientCore {
+    const core = new ClientCore(this.#coreOptions, state)
+    this.#core = core
+    this.#driver = new Driver(core, {
+      platform: this.#platform,
+      storage: this.#storage,
+      transport: this.#options.ca === undefined ? {} : { ca: this.#options.ca },
+      user: this.#coreOptions.user,
+      password: this.#options.password ?? null,
+      onEvent: (event) => { this.#occurred(event) },
+      onMessage: (message) => this.#emitter.emitAndWait('message', message),
+    })
+    return core
+  }
+
+  #answer(handle: number | ClientError): Promise<Ack> {
+    if (typeof handle !== 'number') return Promise.reject(handle)
+    return new Promise((resolve, reject) => {
+      this.#unanswered.set(handle, { resolve, reject })
+      this.#driver?.wake()
+    })
+  }
+
+  async #ask<T>(query: Element, read: (answer: Element) => T | null): Promise<T> {
+    const core = await this.#open()
+    const id = core.query(this.#platform.nowMs(), query)
+    if (typeof id !== 'number') throw id
+    const answer = await new Promise<Element>((resolve, reject) => {
+      this.#asked.set(id, { resolve, reject })
+      this.#driver?.wake()
+    })
+    const value = read(answer)
+    if (value === null) throw localError('bad-answer', `the answer to ${query.name} makes no sense`)
+    return value
+  }
+
+  #learn(conversation: string, tail: number, read: number, members: readonly MemberMarks[]): void {
+    this.#core?.learn(conversation, tail, read, members)
+    this.#driver?.wake()
+  }
+
+  #occurred(event: CoreEvent): void {
+    switch (event.kind) {
+      case 'state': this.#emitter.emit('state', event.state); return
+      case 'welcome': this.#welcomed(event.welcome); return
+      case 'queued': settle(this.#queued, event.handle)?.resolve(event.handle); return
+      case 'sent':
+        settle(this.#unanswered, event.ack.handle)?.resolve(event.ack)
+        this.#emitter.emit('sent', event.ack)
+        return
+      case 'refused':
+        settle(this.#unanswered, event.refusal.handle)?.reject(event.refusal.error)
+        this.#emitter.emit('refused', event.refusal)
+        return
+      case 'receipt': this.#emitter.emit('receipt', event.receipt); return
+      case 'tooOld': this.#fetchMissed(); return
+      case 'synced': this.#emitter.emit('synced', { index: event.index }); return
+      case 'answer': settle(this.#asked, event.id)?.resolve(event.element); return
+      case 'failed': settle(this.#asked, event.id)?.reject(event.error); return
+      case 'disconnected': this.#emitter.emit('disconnected', { error: event.error, retryInMs: event.retryInMs }); return
+      case 'stopped': this.#stopped(event.error); return
+    }
+  }
+
+  #welcomed(welcome: WelcomeEvent): void {
+    for (const waiter of this.#connecting.splice(0)) waiter.resolve(welcome)
+    this.#emitter.emit('welcome', welcome)
+  }
+
+  #fetchMissed(): void {
+    const core = this.#core
+    const driver = this.#driver
+    if (core === null || driver === null) return
+    this.#catchUp ??= new CatchUp({
+      core,
+      begin: () => this.#emitter.emitAndWait('tooOld', undefined),
+      conversations: () => this.allConversations(),
+      history: (conversation, request) => this.history(conversation, request),
+      deliver: (message) => this.#emitter.emitAndWait('message', message),
+      pause: (delayMs) => new Promise((resolve) => { this.#platform.setTimer(resolve, delayMs) }),
+      wake: () => { driver.wake() },
+      fail: (error) => {
+        core.fail(this.#platform.nowMs(), error)
+        driver.wake()
+      },
+      messagesMax: this.#options.missedMessagesMax ?? 1000,
+    })
+    this.#catchUp.start()
+  }
+
+  #stopped(error: ClientError | null): void {
+    const reason = error ?? localError('closed', 'the client was closed; what has no answer stays in the outbox')
+    for (const waiter of this.#connecting.splice(0)) waiter.reject(reason)
+    const closed = localError('closed', 'the client has stopped; what has no answer stays in the outbox', error ?? undefined)
+    for (const waiters of [this.#queued, this.#unanswered, this.#asked]) {
+      for (const waiter of waiters.values()) waiter.reject(closed)
+      waiters.clear()
+    }
+    if (error === null) return
+    // What it holds is released, so that another client may go on with it.
+    this.#ending ??= this.#release()
+    this.#emitter.emit('error', error)
+  }
+
+  async #release(): Promise<void> {
+    await this.#driver?.ended()
+    await this.#storage.close()
+  }
+}
+
+function settle<T>(waiters: Map<number, Waiter<T>>, id: number): Waiter<T> | undefined {
+  const waiter = waiters.get(id)
+  waiters.delete(id)
+  return waiter
+}

@@ -1,0 +1,203 @@
+/** What the client knows of its conversations: how far they go, what the application has seen of them, and who has received and read. */
+import { MARK } from '../generated/registry.js'
+import { addSeq, dropUpTo, hasSeq } from './ranges.js'
+import type { ClientState, StorageChange } from './state.js'
+
+/** A watermark rose as far as the client can show it. [RCP-9] */
+export interface ReceiptEvent {
+  readonly conversation: string
+  /** Whose; the user's own name: read on another device. */
+  readonly member: string
+  readonly mark: 'delivered' | 'read'
+  readonly seq: number
+}
+
+export interface MemberMarks {
+  readonly member: string
+  readonly delivered: number
+  readonly read: number
+}
+
+/** All that is known of one conversation without asking. */
+export interface Watermarks {
+  /** Highest seq known to exist; 0: none. */
+  readonly tail: number
+  /** Highest seq that this device has been given as a message. */
+  readonly shown: number
+  /** The user's own read watermark. */
+  readonly read: number
+  /** Of the others. */
+  readonly members: readonly MemberMarks[]
+}
+
+interface Marks {
+  delivered: number
+  read: number
+  isDirty: boolean
+}
+
+class Conversation {
+  tail = 0
+  shown = 0
+  own: readonly number[] = []
+  echoes: readonly number[] = []
+  readonly members = new Map<string, Marks>()
+  isDirty = false
+  areMarksDirty = false
+  /** Whether a watermark lies beyond the tail. */
+  isAhead = false
+}
+
+export class Conversations {
+  readonly #user: string
+  readonly #byName = new Map<string, Conversation>()
+  readonly #dirty = new Set<string>()
+  #events: ReceiptEvent[] = []
+
+  constructor(state: ClientState, user: string) {
+    this.#user = user
+    for (const [name, record] of state.conversations) {
+      const known = new Conversation()
+      known.tail = record.tail
+      known.shown = record.shown
+      known.own = record.own
+      known.echoes = record.echoes
+      for (const [member, { delivered, read }] of record.members) {
+        known.members.set(member, { delivered, read, isDirty: false })
+        if (Math.max(delivered, read) > known.tail) known.isAhead = true
+      }
+      this.#byName.set(name, known)
+    }
+  }
+
+  /** Receipts to tell the application, since the last call. */
+  takeEvents(): readonly ReceiptEvent[] {
+    const events = this.#events
+    this.#events = []
+    return events
+  }
+
+  /** What has to be stored, since the last call. */
+  drain(): StorageChange[] {
+    const changes: StorageChange[] = []
+    for (const conversation of this.#dirty) {
+      const known = this.#get(conversation)
+      if (known.isDirty) {
+        const { tail, shown, own, echoes } = known
+        changes.push({ kind: 'conversation', conversation, tail, shown, own, echoes })
+        known.isDirty = false
+      }
+      if (!known.areMarksDirty) continue
+      known.areMarksDirty = false
+      for (const [member, marks] of known.members) {
+        if (!marks.isDirty) continue
+        marks.isDirty = false
+        changes.push({ kind: 'watermark', conversation, member, delivered: marks.delivered, read: marks.read })
+      }
+    }
+    this.#dirty.clear()
+    return changes
+  }
+
+  /** Whether the application has not been given this message yet, in whatever way. Changes nothing. */
+  isNews(conversation: string, seq: number): boolean {
+    const known = this.#byName.get(conversation)
+    return known === undefined || (seq > known.shown && !hasSeq(known.own, seq))
+  }
+
+  /**
+   * The application has the message. `isEchoOfOwn`: it is the user's own while a message of this device waits for an answer, so that it
+   * may be that one; the ack will tell.
+   */
+  shown(conversation: string, seq: number, isEchoOfOwn: boolean): void {
+    const known = this.#get(conversation)
+    if (seq > known.shown) known.shown = seq
+    if (known.own.length > 0) known.own = dropUpTo(known.own, seq)
+    if (isEchoOfOwn) known.echoes = addSeq(known.echoes, seq)
+    this.#touch(conversation, known)
+    this.exists(conversation, seq)
+  }
+
+  /**
+   * A message of this device was accepted as `seq`; returns whether the application was given it as an entry already.
+   * `isLast`: no other message of this device to this conversation waits for an answer.
+   */
+  accepted(conversation: string, seq: number, isLast: boolean): boolean {
+    const known = this.#get(conversation)
+    const isEchoed = hasSeq(known.echoes, seq)
+    if (seq > known.shown) known.own = addSeq(known.own, seq)
+    if (isLast) known.echoes = []
+    this.#touch(conversation, known)
+    this.exists(conversation, seq)
+    return isEchoed
+  }
+
+  /** There are messages up to `seq`: watermarks may be shown that far. [RCP-9] */
+  exists(conversation: string, seq: number): void {
+    const known = this.#get(conversation)
+    if (seq <= known.tail) return
+    const before = known.tail
+    known.tail = seq
+    this.#touch(conversation, known)
+    if (!known.isAhead) return
+    known.isAhead = false
+    for (const [member, marks] of known.members) {
+      this.#tell(conversation, member, 'delivered', Math.min(marks.delivered, before), Math.min(marks.delivered, seq))
+      this.#tell(conversation, member, 'read', Math.min(marks.read, before), Math.min(marks.read, seq))
+      if (Math.max(marks.delivered, marks.read) > seq) known.isAhead = true
+    }
+  }
+
+  /** A watermark was told; it never falls. [RCP-9] `member` '': the other user of the pair. Silent: the application knows. */
+  mark(conversation: string, member: string, mark: number, seq: number, isSilent = false): void {
+    const known = this.#get(conversation)
+    const name = member === '' ? conversation : member
+    let marks = known.members.get(name)
+    if (marks === undefined) {
+      marks = { delivered: 0, read: 0, isDirty: false }
+      known.members.set(name, marks)
+    }
+    const before = mark === MARK.read ? marks.read : marks.delivered
+    if (seq <= before) return
+    if (mark === MARK.read) marks.read = seq
+    else marks.delivered = seq
+    if (seq > known.tail) known.isAhead = true
+    marks.isDirty = true
+    known.areMarksDirty = true
+    this.#dirty.add(conversation)
+    if (isSilent) return
+    this.#tell(conversation, name, mark === MARK.read ? 'read' : 'delivered', Math.min(before, known.tail), Math.min(seq, known.tail))
+  }
+
+  /** As far as it can be shown. [RCP-4] [RCP-9] */
+  watermarks(conversation: string): Watermarks {
+    const known = this.#byName.get(conversation)
+    if (known === undefined) return { tail: 0, shown: 0, read: 0, members: [] }
+    const members: MemberMarks[] = []
+    for (const [member, marks] of known.members) {
+      if (member === this.#user) continue
+      const read = Math.min(marks.read, known.tail)
+      members.push({ member, delivered: Math.max(read, Math.min(marks.delivered, known.tail)), read })
+    }
+    const read = Math.min(known.members.get(this.#user)?.read ?? 0, known.tail)
+    return { tail: known.tail, shown: known.shown, read, members }
+  }
+
+  #tell(conversation: string, member: string, mark: 'delivered' | 'read', before: number, seq: number): void {
+    if (seq > before) this.#events.push({ conversation, member, mark, seq })
+  }
+
+  #touch(conversation: string, known: Conversation): void {
+    known.isDirty = true
+    this.#dirty.add(conversation)
+  }
+
+  #get(conversation: string): Conversation {
+    let known = this.#byName.get(conversation)
+    if (known === undefined) {
+      known = new Conversation()
+      this.#byName.set(conversation, known)
+    }
+    return known
+  }
+}

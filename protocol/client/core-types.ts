@@ -1,0 +1,124 @@
+/** What goes into a ClientCore and what comes out of it. */
+import type { Element } from '../element.js'
+import type { ClientError } from './client-error.js'
+import type { ReceiptEvent } from './conversations.js'
+import type { ServerAddress } from './server-url.js'
+import type { StorageChange } from './state.js'
+
+export interface CoreOptions {
+  readonly server: ServerAddress
+  /** Normalised. */
+  readonly user: string
+  /** Normalised. */
+  readonly device: string
+  readonly deviceName: string
+  readonly agent: string
+  /** Unacknowledged queue entries asked for; 0: the server's default. */
+  readonly window: number
+  /** Whether a fresh device fetches the history of all conversations as if it had been told too old. [QUE-9] */
+  readonly fetchesWhenFresh: boolean
+  /** Whether the shell can answer `scramStart`. */
+  readonly hasPassword: boolean
+  /** False: the end of the connection stops the client. */
+  readonly reconnects: boolean
+  /** From 0 up to, not including, 1. */
+  readonly random: () => number
+  /** From the attempt to an open transport, and again from there to welcome. */
+  readonly connectTimeoutMs: number
+  readonly queryTimeoutMs: number
+  readonly outboxEntriesMax: number
+}
+
+/** `waiting`: for the time to connect again. */
+export type ClientStateName = 'idle' | 'connecting' | 'online' | 'waiting' | 'stopped'
+
+/** A message of somebody else, or of this user from another device. */
+export interface Message {
+  readonly conversation: string
+  readonly from: string
+  /** Position in the conversation. */
+  readonly seq: number
+  /** Position in the queue; 0: fetched from history after `tooOld`. */
+  readonly index: number
+  /** When the server accepted it, Unix time. */
+  readonly timeMs: number
+  readonly text: string
+  /** Sent by this user. Messages sent by this device come as `sent` alone, but for one whose ack was lost in a crash: see `Ack.isEchoed`. */
+  readonly own: boolean
+  /** Fetched from history after `tooOld`. */
+  readonly missed: boolean
+  /** Raw; see decodeExtensions. An unknown critical one says that this client can't show the message in full. */
+  readonly extensions: Uint8Array
+}
+
+/** A message or mark of this device is on the server's stable storage. [MSG-1] */
+export interface Ack {
+  /** As `enqueue` gave it. */
+  readonly handle: number
+  readonly kind: 'message' | 'mark'
+  readonly to: string
+  readonly clientId: number
+  readonly seq: number
+  /** When the server accepted it, Unix time. */
+  readonly timeMs: number
+  /** The application was given the same message as an entry with `own` before, because the ack was lost in a crash. */
+  readonly isEchoed: boolean
+}
+
+/** A message or mark of this device was refused for good. */
+export interface Refusal {
+  readonly handle: number
+  readonly kind: 'message' | 'mark'
+  readonly to: string
+  readonly clientId: number
+  readonly error: ClientError
+}
+
+export interface WelcomeEvent {
+  readonly session: string
+  readonly resume: 'fresh' | 'resumed' | 'tooOld'
+  /** Queue entries that wait. */
+  readonly pending: number
+}
+
+export type CoreEvent =
+  | { readonly kind: 'state'; readonly state: ClientStateName }
+  | { readonly kind: 'welcome'; readonly welcome: WelcomeEvent }
+  /** In the durable outbox. */
+  | { readonly kind: 'queued'; readonly handle: number }
+  | { readonly kind: 'sent'; readonly ack: Ack }
+  | { readonly kind: 'refused'; readonly refusal: Refusal }
+  | { readonly kind: 'receipt'; readonly receipt: ReceiptEvent }
+  /** The device has to fetch what it missed; no entry is given out before `caughtUp`. [QUE-9] */
+  | { readonly kind: 'tooOld' }
+  /** The backlog up to this index has been given out. */
+  | { readonly kind: 'synced'; readonly index: number }
+  | { readonly kind: 'answer'; readonly id: number; readonly element: Element }
+  | { readonly kind: 'failed'; readonly id: number; readonly error: ClientError }
+  | { readonly kind: 'disconnected'; readonly error: ClientError; readonly retryInMs: number }
+  /** The last event. null: closed by the application. */
+  | { readonly kind: 'stopped'; readonly error: ClientError | null }
+
+/** What the shell has to do. It carries out each once, in order, after it has written the frames of the same output. */
+export type CoreNeed =
+  /** Open a transport; answer with `connected` or `ended`. */
+  | { readonly kind: 'connect'; readonly address: ServerAddress }
+  /** End the transport. `isDead`: at once, nobody listens; else in an orderly way, within closeTimeoutMs [CLS-3]. No input of it follows. */
+  | { readonly kind: 'disconnect'; readonly isDead: boolean }
+  /** Begin SCRAM; answer with `scramData` or `scramFailed`. */
+  | { readonly kind: 'scramStart'; readonly binding: 'none' | 'unoffered' | 'bound' }
+  /** Answer a challenge; answer with `scramData` or `scramFailed`. */
+  | { readonly kind: 'scramChallenge'; readonly data: Uint8Array }
+  /** Check the server's signature; answer with `scramVerified` or `scramFailed`. [SCR-4] */
+  | { readonly kind: 'scramVerify'; readonly data: Uint8Array }
+
+export interface CoreOutput {
+  /** To be written in one go, in order. */
+  readonly frames: readonly Uint8Array[]
+  /** To be applied atomically; then call `stored`. Empty while an earlier batch is under way. */
+  readonly changes: readonly StorageChange[]
+  readonly events: readonly CoreEvent[]
+  readonly needs: readonly CoreNeed[]
+  /** When to call `tick`, on the clock of `nowMs`; Infinity: not at all. Replaces the one before. */
+  readonly dueMs: number
+}

@@ -1,0 +1,858 @@
+/**
+ * The client without I/O: a deterministic state machine. Time, randomness, network, storage and cryptography are passed in, so that a
+ * simulator can drive it through every interleaving and crash it between any two steps.
+ *
+ * How to drive it: call one input method, or several; then `take()` and carry out the output: write the frames, apply the changes (and
+ * call `stored` when they are durable), hand out the events, do what is needed, and set the timer. Between inputs give out entries:
+ * `nextMessage()` until null, each followed by `handled()` once the application has it. `nowMs` never runs backwards; which clock it
+ * is does not matter.
+ *
+ * A crash is: throw the core away and make a new one from the state that the storage holds. What was applied survives; whatever was
+ * only handed out as `changes` may or may not.
+ *
+ * What makes the promises hold, in one place:
+ * - a stanza goes out only after `stored` of its record; its record goes only with its answer; `sent` is told after that is stored [MSG-12]
+ * - a cursor goes out only after `stored` of it, and it never passes an entry whose handlers have not settled [QUE-4]
+ * - a token is used only after it is stored [OPN-9]; no stanza goes out under an epoch that is not stored [OPN-11]
+ */
+import { normalizeConversation } from '../address.js'
+import { backOffMs } from '../back-off.js'
+import { EMPTY_BYTES, concatBytes } from '../bytes.js'
+import type { Element } from '../element.js'
+import {
+  encodeAuth, encodeBind, encodeClose, encodeCursor, encodeHello, encodeMark, encodeMessage, encodePing, encodePong, encodeQuery,
+  encodeResponse,
+} from '../generated/frames.js'
+import type {
+  AckFrame, AuthenticatedFrame, CloseFrame, DeliveryFrame, DeliveryFromFrame, FailFrame, FeaturesFrame, Frame, ReceiptFrame, RefuseFrame,
+  ResultFrame, SkipFrame, WelcomeFrame,
+} from '../generated/frames.js'
+import { ERROR, ERRORS, FRAME, LIMIT, MARK, PROTOCOL_VERSION, RESUME } from '../generated/registry.js'
+import { checkText } from '../text.js'
+import { decodeText, encodeText } from '../utf8.js'
+import { localError, serverError } from './client-error.js'
+import type { ClientError } from './client-error.js'
+import { Conversations } from './conversations.js'
+import type { Watermarks } from './conversations.js'
+import type { ClientStateName, CoreEvent, CoreNeed, CoreOptions, CoreOutput, Message } from './core-types.js'
+import { Inbox } from './inbox.js'
+import type { InboxEntry } from './inbox.js'
+import { Liveness } from './liveness.js'
+import { Outbox } from './outbox.js'
+import type { OutboxEntry } from './outbox.js'
+import { Queries } from './queries.js'
+import { redirectTo } from './server-url.js'
+import type { ServerAddress } from './server-url.js'
+import type { ClientState, StorageChange } from './state.js'
+
+// Where the connection stands: which frame of the opening is due.
+const IDLE = 0
+const WAITING = 1
+const CONNECTING = 2
+const AWAIT_FEATURES = 3
+/** The shell works on SCRAM: nothing but ping and close may come. */
+const SCRAM_STARTS = 4
+const AWAIT_CHALLENGE = 5
+const SCRAM_ANSWERS = 6
+const AWAIT_AUTHENTICATED = 7
+const SCRAM_VERIFIES = 8
+const AWAIT_WELCOME = 9
+const OPEN = 10
+const STOPPED = 11
+
+/** Go-to-host in a row. [CLS-7] */
+const REDIRECTS_MAX = 3
+/** A session that lasted this long forgives the faults before it. */
+const FAULT_MEMORY_MS = LIMIT.reconnectCapMs
+/** Stanzas of the first flight: far below what a server takes before it has authenticated us. [OPN-5] */
+const FLIGHT_BYTES_MAX = LIMIT.openBytesMax / 2
+const FLIGHT_STANZAS_MAX = 64
+/** Queries that wait for their turn. */
+const QUERIES_WAITING_MAX = 1024
+const LONE_SURROGATE = /\p{Surrogate}/u
+/** What surrounds the text and extensions of a message frame, at most. */
+const MESSAGE_OVERHEAD_BYTES = 256
+
+/** What becomes true when the batch under way is stored. */
+interface Batch {
+  readonly staged: readonly OutboxEntry[]
+  readonly answers: readonly CoreEvent[]
+  readonly cursor: { readonly queueEpoch: number; readonly cursor: number } | null
+  /** undefined: unchanged. */
+  readonly token: Uint8Array | null | undefined
+  readonly outboxEpoch: number
+}
+
+export class ClientCore {
+  readonly #options: CoreOptions
+  readonly #outbox: Outbox
+  readonly #inbox: Inbox
+  readonly #conversations: Conversations
+  readonly #queries = new Queries()
+  readonly #liveness = new Liveness()
+
+  #phase = IDLE
+  /** Durable. */
+  #token: Uint8Array | null
+  #isTokenRefused = false
+  /** Whether the present connection authenticates by token. */
+  #usesToken = false
+  #canBind = false
+  #hasIdentity: boolean
+  /** Durable. */
+  #outboxEpoch: number
+  /** Of the present session; 0 before welcome. */
+  #sessionEpoch = 0
+  #isBehind: boolean
+  #isSynced = false
+  #timeBaseMs = 0
+  #unacknowledgedMax = 0
+  #frameBytesMax: number = LIMIT.frameBytesMax
+  #current: InboxEntry | null = null
+  /** Rises with each `restart` of the queue, so that what began before it is not counted after it. */
+  #queueLife = 0
+  #currentLife = 0
+
+  #attempt = 0
+  #faults = 0
+  /** Infinity while no session is open. */
+  #openedMs = Infinity
+  #redirects = 0
+  #redirect: ServerAddress | null = null
+  /** Of connecting, opening or waiting. */
+  #phaseDueMs = Infinity
+
+  #frames: Uint8Array[] = []
+  #events: CoreEvent[] = []
+  #needs: CoreNeed[] = []
+  #changes: StorageChange[] = []
+  #answers: CoreEvent[] = []
+  #newToken: Uint8Array | null | undefined = undefined
+  #newOutboxEpoch: number
+  #batch: Batch | null = null
+  #nowMs = 0
+
+  /** Goes on from what storage holds. Throws a TypeError if `state` belongs to another user or device: check before. */
+  constructor(options: CoreOptions, state: ClientState) {
+    if (state.user !== '' && (state.user !== options.user || state.device !== options.device)) {
+      throw new TypeError('the state belongs to another user or device')
+    }
+    this.#options = options
+    this.#hasIdentity = state.user !== ''
+    this.#token = state.token
+    this.#outboxEpoch = state.outboxEpoch
+    this.#newOutboxEpoch = state.outboxEpoch
+    this.#isBehind = state.isBehind
+    this.#outbox = new Outbox(state)
+    this.#inbox = new Inbox(state.queueEpoch, state.cursor)
+    this.#conversations = new Conversations(state, options.user)
+  }
+
+  // ——— What may be asked at any time ———
+
+  get state(): ClientStateName {
+    switch (this.#phase) {
+      case IDLE: return 'idle'
+      case WAITING: return 'waiting'
+      case OPEN: return 'online'
+      case STOPPED: return 'stopped'
+      default: return 'connecting'
+    }
+  }
+
+  /** Largest body that the peer may send now; for the decoder. */
+  get frameBytesMax(): number {
+    return this.#frameBytesMax
+  }
+
+  /** Whether what was missed has to be fetched before entries are given out. [QUE-9] */
+  get isBehind(): boolean {
+    return this.#isBehind
+  }
+
+  /** What waits for an answer, in the order of `send` and `mark`. */
+  outbox(): OutboxEntry[] {
+    return this.#outbox.list()
+  }
+
+  watermarks(conversation: string): Watermarks {
+    return this.#conversations.watermarks(conversation)
+  }
+
+  // ——— Inputs: the application ———
+
+  /** Connects, and keeps connected until `close`. */
+  start(nowMs: number): void {
+    this.#nowMs = nowMs
+    if (this.#phase === IDLE) this.#connect()
+  }
+
+  /**
+   * Puts a message into the outbox and returns its handle; or a ClientError with the code that the server would refuse it with, or
+   * `outbox-full`. `sent` or `refused` follow.
+   */
+  send(nowMs: number, to: string, text: string, extensions: Uint8Array): number | ClientError {
+    this.#nowMs = nowMs
+    const conversation = normalizeConversation(to)
+    if (conversation === null) return serverError(ERROR.malformedAddress, '', 0)
+    // Encoding would mend what is malformed: a lone surrogate is refused, not changed. [MSG-8]
+    if (LONE_SURROGATE.test(text)) return serverError(ERROR.malformedText, '', 0)
+    const bytes = encodeText(text)
+    const code = text === '' && extensions.length === 0 ? ERROR.emptyMessage : checkText(bytes)
+    if (code !== 0) return serverError(code, '', 0)
+    if (bytes.length + extensions.length + MESSAGE_OVERHEAD_BYTES > LIMIT.frameBytesMax) return serverError(ERROR.frameTooLarge, '', 0)
+    return this.#add('message', conversation, text, extensions, 0)
+  }
+
+  /** As `send`, for the read watermark. */
+  markRead(nowMs: number, conversation: string, seq: number): number | ClientError {
+    this.#nowMs = nowMs
+    const name = normalizeConversation(conversation)
+    if (name === null) return serverError(ERROR.malformedAddress, '', 0)
+    if (!Number.isSafeInteger(seq) || seq < 1) return serverError(ERROR.invalidWatermark, '', 0)
+    return this.#add('mark', name, '', EMPTY_BYTES, seq)
+  }
+
+  /** Asks; `answer` or `failed` follow with the id that is returned. */
+  query(nowMs: number, element: Element): number | ClientError {
+    this.#nowMs = nowMs
+    if (this.#phase === STOPPED) return localError('stopped', 'the client has stopped')
+    if (this.#queries.size >= QUERIES_WAITING_MAX) return localError('queries-full', 'too many queries wait for an answer')
+    return this.#queries.add(element, nowMs + this.#options.queryTimeoutMs)
+  }
+
+  /** An answer of the server told this: what exists, and watermarks. */
+  learn(conversation: string, tail: number, read: number, members: readonly { member: string; delivered: number; read: number }[]): void {
+    this.#conversations.exists(conversation, tail)
+    this.#conversations.mark(conversation, this.#options.user, MARK.read, read)
+    for (const { member, delivered, read: memberRead } of members) {
+      this.#conversations.mark(conversation, member, MARK.delivered, delivered)
+      this.#conversations.mark(conversation, member, MARK.read, memberRead)
+    }
+  }
+
+  /** Ends everything: the last cursor, close, and no reconnect. `stopped` follows. */
+  close(nowMs: number): void {
+    this.#nowMs = nowMs
+    if (this.#phase === STOPPED) return
+    if (this.#phase === OPEN) this.#sendCursor()
+    if (this.#phase >= AWAIT_FEATURES) this.#hangUp(ERROR.closed, '')
+    else if (this.#phase === CONNECTING) this.#need({ kind: 'disconnect', isDead: true })
+    this.#stop(null)
+  }
+
+  /** Something outside failed for good, such as storage or a handler: ends the connection without a word about what it has not stored. */
+  fail(nowMs: number, error: ClientError): void {
+    this.#nowMs = nowMs
+    if (this.#phase === STOPPED) return
+    if (this.#phase >= AWAIT_FEATURES) this.#hangUp(ERROR.closed, '')
+    else if (this.#phase === CONNECTING) this.#need({ kind: 'disconnect', isDead: true })
+    this.#stop(error)
+  }
+
+  // ——— Inputs: entries on their way to the application ———
+
+  /** The next message for the application; null if none waits, one is being handled, or what was missed comes first. */
+  nextMessage(): Message | null {
+    if (this.#current !== null || this.#isBehind || this.#phase === STOPPED) return null
+    for (;;) {
+      const entry = this.#inbox.shift()
+      if (entry === undefined) return null
+      const message = this.#giveOut(entry)
+      if (message !== null) return message
+    }
+  }
+
+  /** The application has the message that `nextMessage` gave: it may be stored as taken, and acknowledged. */
+  handled(): void {
+    const entry = this.#current
+    if (entry === null) throw new TypeError('no message is being handled')
+    this.#current = null
+    this.#noteShown(entry.conversation, entry.from, entry.seq)
+    // After a restart of the queue its index means nothing, but that the application has it is still true.
+    if (this.#currentLife === this.#queueLife) this.#inbox.handled(entry.index, true)
+  }
+
+  /** Whether a message of the history is one that the application has not been given, nor sent from this device. */
+  isNews(conversation: string, seq: number): boolean {
+    return this.#conversations.isNews(conversation, seq)
+  }
+
+  /** The application has a message that was fetched because the device was told too old. */
+  recovered(conversation: string, from: string, seq: number): void {
+    this.#noteShown(conversation, from, seq)
+  }
+
+  /** All that was missed is fetched; entries are given out again. */
+  caughtUp(): void {
+    if (!this.#isBehind) return
+    this.#isBehind = false
+    this.#changes.push({ kind: 'behind', isBehind: false })
+  }
+
+  // ——— Inputs: storage and time ———
+
+  /** The changes of the last output that had any are on stable storage. */
+  stored(nowMs: number): void {
+    this.#nowMs = nowMs
+    const batch = this.#batch
+    if (batch === null) throw new TypeError('no batch is under way')
+    this.#batch = null
+    this.#outbox.stored(batch.staged)
+    for (const entry of batch.staged) this.#event({ kind: 'queued', handle: entry.handle })
+    for (const answer of batch.answers) this.#event(answer)
+    if (batch.cursor !== null) this.#inbox.stored(batch.cursor.queueEpoch, batch.cursor.cursor)
+    if (batch.token !== undefined) this.#token = batch.token
+    this.#outboxEpoch = batch.outboxEpoch
+  }
+
+  /** The time of `CoreOutput.dueMs` has come. */
+  tick(nowMs: number): void {
+    this.#nowMs = nowMs
+    for (const id of this.#queries.expire(nowMs)) {
+      this.#event({ kind: 'failed', id, error: localError('timeout', 'the query was not answered in time') })
+    }
+    this.#outbox.release(nowMs)
+    if (nowMs >= this.#phaseDueMs) this.#phaseIsOver()
+    if (this.#phase !== OPEN) return
+    if (nowMs >= this.#liveness.deadMs) {
+      this.#lose(serverError(ERROR.keepAliveTimeout, 'no answer to a ping', 0), true)
+      return
+    }
+    if (nowMs >= this.#liveness.pingDueMs) {
+      this.#push(encodePing(nowMs > 0 ? Math.floor(nowMs) : 0))
+      this.#liveness.pinged(nowMs)
+    }
+  }
+
+  // ——— Inputs: the connection ———
+
+  /** The transport that was asked for is open. `canBind`: it has a channel binding to offer (TLS). [SCR-2] */
+  connected(nowMs: number, canBind: boolean): void {
+    this.#nowMs = nowMs
+    if (this.#phase !== CONNECTING) return
+    this.#canBind = canBind
+    this.#phaseDueMs = nowMs + this.#options.connectTimeoutMs
+    this.#liveness.opened(nowMs, LIMIT.keepAliveMs)
+    this.#sessionEpoch = 0
+    this.#isSynced = false
+    this.#frameBytesMax = LIMIT.openFrameBytesMax
+    this.#phase = AWAIT_FEATURES
+    this.#push(encodeHello([PROTOCOL_VERSION], this.#options.agent))
+    this.#usesToken = this.#token !== null && !this.#isTokenRefused
+    if (this.#token === null || !this.#usesToken) return
+    const { user, device } = this.#options
+    this.#push(encodeAuth('TOKEN', concatBytes(encodeText(`${user}\0${device}\0`), this.#token)))
+    this.#bind()
+    this.#sendFirstFlight()
+  }
+
+  /** The transport could not be opened, or has ended without a close frame. */
+  ended(nowMs: number, error: ClientError): void {
+    this.#nowMs = nowMs
+    if (this.#phase < CONNECTING || this.#phase === STOPPED) return
+    this.#lose(error, false)
+  }
+
+  /** The bytes received make no frame: `code` is what the decoder says. */
+  malformed(nowMs: number, code: number): void {
+    this.#nowMs = nowMs
+    if (this.#isConnected()) this.#fault(code, 'the bytes received make no frame')
+  }
+
+  /** A frame came. Its bytes are not kept. */
+  received(nowMs: number, frame: Frame): void {
+    this.#nowMs = nowMs
+    if (!this.#isConnected()) return
+    this.#liveness.heard(nowMs)
+    switch (frame.type) {
+      case FRAME.ping: this.#push(encodePong(frame.nonce)); return
+      case FRAME.pong: return
+      case FRAME.close: this.#closed(frame); return
+      default:
+    }
+    if (this.#phase === OPEN) this.#receivedInSession(frame)
+    else this.#receivedAtStart(frame)
+  }
+
+  /** client-first or client-final: what `scramStart` and `scramChallenge` asked for. */
+  scramData(nowMs: number, mechanism: string, data: Uint8Array): void {
+    this.#nowMs = nowMs
+    if (this.#phase === SCRAM_STARTS) {
+      this.#push(encodeAuth(mechanism, data))
+      this.#phase = AWAIT_CHALLENGE
+    } else if (this.#phase === SCRAM_ANSWERS) {
+      this.#push(encodeResponse(data))
+      this.#phase = AWAIT_AUTHENTICATED
+    }
+  }
+
+  /** The server has proved that it knows the password. [SCR-4] */
+  scramVerified(nowMs: number): void {
+    this.#nowMs = nowMs
+    if (this.#phase !== SCRAM_VERIFIES) return
+    this.#phase = AWAIT_WELCOME
+    this.#bind()
+  }
+
+  /** SCRAM can't go on: no password, or a server that proves nothing. It would fail the same way again, so the client stops. */
+  scramFailed(nowMs: number, error: ClientError): void {
+    this.#nowMs = nowMs
+    if (!this.#isConnected()) return
+    this.#hangUp(ERROR.notAuthorized, '')
+    this.#stop(error)
+  }
+
+  // ——— Output ———
+
+  /** All that is to be done now. */
+  take(): CoreOutput {
+    if (this.#phase === OPEN) {
+      this.#pump()
+      if (this.#inbox.cursorDueMs(this.#nowMs) <= this.#nowMs) this.#sendCursor()
+    }
+    for (const receipt of this.#conversations.takeEvents()) this.#event({ kind: 'receipt', receipt })
+    const changes = this.#batch === null ? this.#startBatch() : []
+    const output = { frames: this.#frames, changes, events: this.#events, needs: this.#needs, dueMs: this.#dueMs() }
+    this.#frames = []
+    this.#events = []
+    this.#needs = []
+    return output
+  }
+
+  /** One batch at a time: while it is under way the next one fills. */
+  #startBatch(): readonly StorageChange[] {
+    const { changes: outboxChanges, staged } = this.#outbox.drain()
+    const changes = [...this.#changes, ...outboxChanges, ...this.#conversations.drain()]
+    const cursor = this.#inbox.drain()
+    if (cursor !== null) changes.push({ kind: 'cursor', ...cursor })
+    if (changes.length === 0) return changes
+    this.#batch = { staged, answers: this.#answers, cursor, token: this.#newToken, outboxEpoch: this.#newOutboxEpoch }
+    this.#changes = []
+    this.#answers = []
+    this.#newToken = undefined
+    return changes
+  }
+
+  #dueMs(): number {
+    if (this.#phase === STOPPED) return Infinity
+    let dueMs = Math.min(this.#phaseDueMs, this.#outbox.nextDueMs)
+    if (this.#queries.size > 0) dueMs = Math.min(dueMs, this.#queries.nextDueMs)
+    if (this.#phase !== OPEN) return dueMs
+    return Math.min(dueMs, this.#liveness.pingDueMs, this.#liveness.deadMs, this.#inbox.cursorDueMs(this.#nowMs))
+  }
+
+  #push(frame: Uint8Array): void {
+    this.#frames.push(frame)
+    this.#liveness.sent(this.#nowMs)
+  }
+
+  #event(event: CoreEvent): void {
+    this.#events.push(event)
+  }
+
+  #need(need: CoreNeed): void {
+    this.#needs.push(need)
+  }
+
+  #isConnected(): boolean {
+    return this.#phase >= AWAIT_FEATURES && this.#phase !== STOPPED
+  }
+
+  #setPhase(phase: number): void {
+    const before = this.state
+    this.#phase = phase
+    if (this.state !== before) this.#event({ kind: 'state', state: this.state })
+  }
+
+  // ——— Opening ———
+
+  #connect(): void {
+    if (!this.#options.hasPassword && (this.#token === null || this.#isTokenRefused)) {
+      this.#stop(localError('no-password', 'no valid token is stored and no password was given'))
+      return
+    }
+    this.#setPhase(CONNECTING)
+    this.#phaseDueMs = this.#nowMs + this.#options.connectTimeoutMs
+    this.#need({ kind: 'connect', address: this.#redirect ?? this.#options.server })
+  }
+
+  #phaseIsOver(): void {
+    this.#phaseDueMs = Infinity
+    if (this.#phase === WAITING) this.#connect()
+    else if (this.#phase === CONNECTING) this.#lose(localError('connect-failed', 'the server did not answer in time'), true)
+    else if (this.#isConnected()) this.#lose(serverError(ERROR.openTimeout, 'no welcome in time', 0), true)
+  }
+
+  #bind(): void {
+    const { device, deviceName, window } = this.#options
+    this.#push(encodeBind(device, deviceName, this.#inbox.epoch, this.#inbox.cursor, this.#outboxEpoch, window))
+  }
+
+  /** With a token and a known epoch the outbox goes out behind bind, without waiting. [OPN-3] */
+  #sendFirstFlight(): void {
+    if (this.#outboxEpoch === 0) return
+    const stanzasMax = Math.min(FLIGHT_STANZAS_MAX, this.#unacknowledgedMax === 0 ? FLIGHT_STANZAS_MAX : this.#unacknowledgedMax)
+    let bytes = 0
+    for (const frame of this.#frames) bytes += frame.length
+    while (this.#outbox.flyingCount < stanzasMax) {
+      const entry = this.#outbox.next()
+      if (entry === undefined) return
+      const frame = encodeStanza(entry)
+      bytes += frame.length
+      if (bytes > FLIGHT_BYTES_MAX || frame.length > LIMIT.openFrameBytesMax) return
+      this.#outbox.sent(entry)
+      this.#push(frame)
+    }
+  }
+
+  #receivedAtStart(frame: Frame): void {
+    if (frame.type === FRAME.features && this.#phase === AWAIT_FEATURES) {
+      this.#features(frame)
+    } else if (frame.type === FRAME.challenge && this.#phase === AWAIT_CHALLENGE) {
+      this.#phase = SCRAM_ANSWERS
+      this.#need({ kind: 'scramChallenge', data: frame.data.slice() })
+    } else if (frame.type === FRAME.authenticated && this.#phase === AWAIT_AUTHENTICATED) {
+      this.#authenticated(frame)
+    } else if (frame.type === FRAME.welcome && this.#phase === AWAIT_WELCOME) {
+      this.#welcome(frame)
+    } else {
+      this.#fault(ERROR.unexpectedFrame, `frame ${frame.type} out of turn`)
+    }
+  }
+
+  #features(frame: FeaturesFrame): void {
+    if (frame.version !== PROTOCOL_VERSION) {
+      this.#hangUp(ERROR.unsupportedVersion, '')
+      this.#stop(serverError(ERROR.unsupportedVersion, `the server chose version ${frame.version}`, 0))
+      return
+    }
+    if (this.#usesToken) {
+      this.#phase = AWAIT_AUTHENTICATED
+      return
+    }
+    const isBound = this.#canBind && frame.mechanisms.includes('SCRAM-SHA-256-PLUS') && frame.channelBindings.includes('tls-exporter')
+    if (!isBound && !frame.mechanisms.includes('SCRAM-SHA-256')) {
+      const code = frame.mechanisms.length === 0 ? ERROR.encryptionRequired : ERROR.unsupportedMechanism
+      this.#hangUp(ERROR.closed, '')
+      this.#stop(serverError(code, 'the server offers no mechanism that this client can use', 0))
+      return
+    }
+    this.#phase = SCRAM_STARTS
+    this.#need({ kind: 'scramStart', binding: isBound ? 'bound' : this.#canBind ? 'unoffered' : 'none' })
+  }
+
+  #authenticated(frame: AuthenticatedFrame): void {
+    if (frame.user !== this.#options.user) {
+      this.#fault(ERROR.unexpectedFrame, 'authenticated as somebody else')
+    } else if (this.#usesToken) {
+      this.#phase = AWAIT_WELCOME
+    } else {
+      this.#phase = SCRAM_VERIFIES
+      this.#need({ kind: 'scramVerify', data: frame.data.slice() })
+    }
+  }
+
+  #welcome(frame: WelcomeFrame): void {
+    if (!this.#hasIdentity) {
+      this.#hasIdentity = true
+      this.#changes.push({ kind: 'identity', user: this.#options.user, device: this.#options.device })
+    }
+    if (frame.token.length > 0) {
+      this.#newToken = frame.token.slice()
+      this.#changes.push({ kind: 'token', token: this.#newToken })
+    }
+    if (frame.outboxEpoch !== this.#newOutboxEpoch) {
+      this.#newOutboxEpoch = frame.outboxEpoch
+      this.#changes.push({ kind: 'outboxEpoch', outboxEpoch: frame.outboxEpoch })
+    }
+    this.#timeBaseMs = frame.time
+    this.#sessionEpoch = frame.outboxEpoch
+    this.#unacknowledgedMax = frame.unacknowledgedMax
+    this.#frameBytesMax = frame.frameBytesMax
+    this.#liveness.opened(this.#nowMs, Math.max(frame.keepAliveMs, 1))
+    this.#attempt = this.#faults
+    this.#openedMs = this.#nowMs
+    this.#redirects = 0
+    this.#phaseDueMs = Infinity
+    const resume = this.#takePosition(frame)
+    this.#inbox.opened(Math.max(frame.window, 1), frame.cursor)
+    // What the first flight took along waits for its answers. [KAL-5]
+    if (this.#outbox.flyingCount > 0) this.#liveness.asked(this.#nowMs)
+    this.#setPhase(OPEN)
+    this.#event({ kind: 'welcome', welcome: { session: frame.session, resume, pending: frame.pending } })
+    if (this.#isBehind) this.#event({ kind: 'tooOld' })
+  }
+
+  /** Where the queue goes on. A server that resumes beyond our cursor has skipped something: that is too old by another name. [QUE-10] */
+  #takePosition(frame: WelcomeFrame): 'fresh' | 'resumed' | 'tooOld' {
+    const isSame = frame.resume === RESUME.resumed && frame.queueEpoch === this.#inbox.epoch && frame.cursor <= this.#inbox.cursor
+    if (isSame) return 'resumed'
+    const isFresh = frame.resume === RESUME.fresh && this.#inbox.epoch === 0
+    this.#queueLife++
+    this.#inbox.restart(frame.queueEpoch, frame.cursor)
+    if (isFresh && !this.#options.fetchesWhenFresh) return 'fresh'
+    this.#isBehind = true
+    this.#changes.push({ kind: 'behind', isBehind: true })
+    return isFresh ? 'fresh' : 'tooOld'
+  }
+
+  // ——— In the session ———
+
+  #receivedInSession(frame: Frame): void {
+    switch (frame.type) {
+      case FRAME.ack: this.#acked(frame); return
+      case FRAME.refuse: this.#refused(frame); return
+      case FRAME.delivery: this.#take(deliveryEntry(frame, frame.conversation)); return
+      case FRAME.deliveryFrom: this.#take(deliveryEntry(frame, frame.from)); return
+      case FRAME.receipt: this.#take(receiptEntry(frame)); return
+      case FRAME.skip: this.#take(skipEntry(frame)); return
+      case FRAME.result: this.#answered(frame); return
+      case FRAME.fail: this.#failed(frame); return
+      case FRAME.done:
+        if (this.#isSynced) {
+          this.#fault(ERROR.unexpectedFrame, 'done came twice')
+          return
+        }
+        this.#isSynced = true
+        this.#take({ ...NO_ENTRY, type: FRAME.done, index: frame.index })
+        return
+      default: this.#fault(ERROR.unexpectedFrame, `frame ${frame.type} from a server`)
+    }
+  }
+
+  #take(entry: InboxEntry): void {
+    if (!this.#inbox.take(entry)) this.#fault(ERROR.closed, 'a gap in the queue, or more than the window')
+  }
+
+  #acked(frame: AckFrame): void {
+    const entry = this.#outbox.answered(frame.clientId)
+    // An answer to what has one already changes nothing.
+    if (entry === undefined) return
+    this.#noteAnswered()
+    let isEchoed = false
+    if (entry.kind === 'message') isEchoed = this.#conversations.accepted(entry.to, frame.seq, !this.#outbox.hasUnanswered(entry.to))
+    else this.#conversations.mark(entry.to, this.#options.user, MARK.read, entry.seq, true)
+    const { handle, kind, to, clientId } = entry
+    const ack = { handle, kind, to, clientId, seq: frame.seq, timeMs: this.#timeBaseMs + frame.timeOffset, isEchoed }
+    this.#answers.push({ kind: 'sent', ack })
+  }
+
+  #refused(frame: RefuseFrame): void {
+    if (frame.error === ERROR.staleClientId || ERRORS.get(frame.error)?.retryable === true) {
+      // A refusal without a wait would come back as fast as the wire allows.
+      const isStale = frame.error === ERROR.staleClientId
+      this.#outbox.refused(frame.clientId, isStale ? 0 : this.#nowMs + backOffMs(0, frame.retryAfterMs, this.#options.random()))
+      this.#noteAnswered()
+      return
+    }
+    const entry = this.#outbox.answered(frame.clientId)
+    if (entry === undefined) return
+    this.#noteAnswered()
+    const { handle, kind, to, clientId } = entry
+    this.#answers.push({
+      kind: 'refused', refusal: { handle, kind, to, clientId, error: serverError(frame.error, frame.reason, frame.retryAfterMs) },
+    })
+  }
+
+  #answered(frame: ResultFrame): void {
+    const query = this.#queries.answered(frame.id)
+    this.#noteAnswered()
+    if (query !== undefined) this.#event({ kind: 'answer', id: frame.id, element: frame.element })
+  }
+
+  #failed(frame: FailFrame): void {
+    const query = this.#queries.answered(frame.id)
+    this.#noteAnswered()
+    if (query === undefined) return
+    this.#event({ kind: 'failed', id: frame.id, error: serverError(frame.error, frame.reason, frame.retryAfterMs) })
+  }
+
+  #noteAnswered(): void {
+    if (this.#outbox.flyingCount === 0) this.#liveness.answered()
+  }
+
+  /** Carries out an entry, or returns it as a message if the application has to have it first. */
+  #giveOut(entry: InboxEntry): Message | null {
+    if (entry.type === FRAME.done) {
+      this.#event({ kind: 'synced', index: entry.index })
+      return null
+    }
+    if (entry.type === FRAME.receipt) {
+      const isKnown = entry.mark === MARK.delivered || entry.mark === MARK.read
+      if (isKnown) this.#conversations.mark(entry.conversation, entry.from, entry.mark, entry.seq)
+    } else if (entry.type !== FRAME.skip) {
+      if (this.#conversations.isNews(entry.conversation, entry.seq)) {
+        this.#current = entry
+        this.#currentLife = this.#queueLife
+        return this.#messageOf(entry)
+      }
+      // Sent by this device, or fetched from history before: the application has it.
+      this.#conversations.shown(entry.conversation, entry.seq, false)
+    }
+    this.#inbox.handled(entry.index, entry.type === FRAME.delivery || entry.type === FRAME.deliveryFrom)
+    return null
+  }
+
+  #messageOf(entry: InboxEntry): Message {
+    const { conversation, from, seq, index, timeMs, text, extensions } = entry
+    return { conversation, from, seq, index, timeMs, text, own: from === this.#options.user, missed: false, extensions }
+  }
+
+  #noteShown(conversation: string, from: string, seq: number): void {
+    this.#conversations.shown(conversation, seq, from === this.#options.user && this.#outbox.hasUnanswered(conversation))
+  }
+
+  #add(kind: 'message' | 'mark', to: string, text: string, extensions: Uint8Array, seq: number): number | ClientError {
+    if (this.#phase === STOPPED) return localError('stopped', 'the client has stopped')
+    if (this.#outbox.size >= this.#options.outboxEntriesMax) return localError('outbox-full', 'too much waits in the outbox')
+    return this.#outbox.add(kind, to, text, extensions, seq).handle
+  }
+
+  /** Sends what may be sent: the outbox in order [MSG-13], as many as are allowed [MSG-15], and queries. */
+  #pump(): void {
+    // Under an epoch that is not stored nothing is sent. [OPN-11]
+    if (this.#outboxEpoch === this.#sessionEpoch) {
+      while (this.#outbox.flyingCount < this.#unacknowledgedMax) {
+        const entry = this.#outbox.next()
+        if (entry === undefined) break
+        this.#outbox.sent(entry)
+        this.#push(encodeStanza(entry))
+        this.#liveness.asked(this.#nowMs)
+      }
+    }
+    for (let query = this.#queries.next(); query !== undefined; query = this.#queries.next()) {
+      this.#push(encodeQuery(query.id, query.element))
+      this.#liveness.asked(this.#nowMs)
+    }
+  }
+
+  #sendCursor(): void {
+    const index = this.#inbox.acknowledge(this.#nowMs)
+    if (index > 0) this.#push(encodeCursor(index))
+  }
+
+  // ——— Ends ———
+
+  /** The peer's last frame. Its error's class says what comes next. [CLS-4] [CLS-5] */
+  #closed(frame: CloseFrame): void {
+    const error = serverError(frame.error, frame.reason, frame.retryAfterMs)
+    this.#need({ kind: 'disconnect', isDead: false })
+    if (this.#usesToken && this.#phase !== OPEN && isTokenRefusal(frame.error)) {
+      this.#dropToken(frame.error)
+      if (this.#options.hasPassword) this.#retry(error, frame.retryAfterMs)
+      else this.#stop(error)
+      return
+    }
+    if (errorClass(frame.error) !== 'again') {
+      this.#stop(error)
+      return
+    }
+    const next = frame.error === ERROR.goToHost && this.#redirects < REDIRECTS_MAX ? redirectTo(this.#options.server, frame.host) : null
+    if (next !== null) this.#redirects++
+    this.#redirect = next
+    this.#retry(error, frame.retryAfterMs)
+  }
+
+  #dropToken(code: number): void {
+    this.#isTokenRefused = true
+    if (code !== ERROR.tokenInvalid) return
+    this.#token = null
+    this.#newToken = null
+    this.#isTokenRefused = false
+    this.#changes.push({ kind: 'token', token: null })
+  }
+
+  /** The peer broke the protocol: say so and try again, more and more slowly if it goes on. */
+  #fault(code: number, reason: string): void {
+    this.#forgiveFaults()
+    this.#faults++
+    this.#attempt = Math.max(this.#attempt, this.#faults)
+    this.#hangUp(code, reason)
+    this.#redirect = null
+    this.#retry(serverError(code, reason, 0), 0)
+  }
+
+  #forgiveFaults(): void {
+    if (this.#nowMs - this.#openedMs <= FAULT_MEMORY_MS) return
+    this.#faults = 0
+    this.#attempt = 0
+  }
+
+  /** The connection is gone, or given up. `isOurs`: we end it. */
+  #lose(error: ClientError, isOurs: boolean): void {
+    if (isOurs) this.#need({ kind: 'disconnect', isDead: true })
+    // A host that we were sent to and that does not answer is not insisted on.
+    this.#redirect = null
+    this.#retry(error, 0)
+  }
+
+  #hangUp(code: number, reason: string): void {
+    this.#push(encodeClose(code, 0, '', reason))
+    this.#need({ kind: 'disconnect', isDead: false })
+  }
+
+  #retry(error: ClientError, retryAfterMs: number): void {
+    this.#forgiveFaults()
+    this.#forgetConnection()
+    if (!this.#options.reconnects) {
+      this.#stop(error)
+      return
+    }
+    const waitMs = backOffMs(this.#attempt++, retryAfterMs, this.#options.random())
+    this.#phaseDueMs = this.#nowMs + waitMs
+    this.#setPhase(WAITING)
+    this.#event({ kind: 'disconnected', error, retryInMs: waitMs })
+  }
+
+  #stop(error: ClientError | null): void {
+    this.#forgetConnection()
+    this.#phaseDueMs = Infinity
+    this.#setPhase(STOPPED)
+    this.#event({ kind: 'stopped', error })
+  }
+
+  #forgetConnection(): void {
+    this.#outbox.lost()
+    this.#queries.lost()
+    this.#liveness.answered()
+    this.#sessionEpoch = 0
+    this.#openedMs = Infinity
+  }
+}
+
+const NO_ENTRY: InboxEntry = {
+  type: FRAME.skip, index: 0, conversation: '', from: '', seq: 0, timeMs: 0, text: '', extensions: EMPTY_BYTES, mark: 0,
+}
+
+/** Text and extensions are copied: the frame is a view of the bytes received. */
+function deliveryEntry(frame: DeliveryFrame | DeliveryFromFrame, from: string): InboxEntry {
+  const { type, index, conversation, seq, time, text } = frame
+  const extensions = frame.extensions.length === 0 ? EMPTY_BYTES : frame.extensions.slice()
+  return { type, index, conversation, from, seq, timeMs: time, text: decodeText(text), extensions, mark: 0 }
+}
+
+function receiptEntry(frame: ReceiptFrame): InboxEntry {
+  const { type, index, conversation, member, mark, seq } = frame
+  return { ...NO_ENTRY, type, index, conversation, from: member, seq, mark }
+}
+
+function skipEntry(frame: SkipFrame): InboxEntry {
+  return { ...NO_ENTRY, index: frame.index }
+}
+
+function encodeStanza(entry: OutboxEntry): Uint8Array {
+  if (entry.kind === 'mark') return encodeMark(entry.clientId, entry.to, MARK.read, entry.seq)
+  return encodeMessage(entry.clientId, entry.to, encodeText(entry.text), entry.extensions)
+}
+
+function isTokenRefusal(code: number): boolean {
+  return code === ERROR.tokenInvalid || code === ERROR.unsupportedMechanism
+}
+
+/** The class of an error; of one that this version does not know, by its range. */
+function errorClass(code: number): string {
+  const info = ERRORS.get(code)
+  if (info !== undefined) return info.class
+  return code >= 100 && code < 200 ? 'again' : 'fault'
+}

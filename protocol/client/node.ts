@@ -1,0 +1,21 @@
+/** `chatd/client` in Node: TCP, TLS and WebSocket, and a storage in files. */
+import { nodeCrypto } from './crypto-node.js'
+import { BaseClient } from './client.js'
+import type { ClientOptions } from './client.js'
+import { commonPlatform } from './driver.js'
+import type { Platform } from './driver.js'
+import { connectNode } from './transport-node.js'
+
+const nodePlatform: Platform = { ...commonPlatform, connect: connectNode, crypto: nodeCrypto }
+
+/** The client for Node; see client.ts. */
+export class Client extends BaseClient {
+  constructor(options: ClientOptions) {
+    super(options, nodePlatform)
+  }
+}
+
+export { fileStorage } from './storage-file.js'
+export { memoryStorage } from './storage-memory.js'
+export { ClientError } from './client-error.js'
+export type * from './public-types.js'

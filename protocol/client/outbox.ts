@@ -1,0 +1,212 @@
+/**
+ * The outbox: what a client wants accepted and has not seen answered. It decides what is sent next and under which client id; the
+ * rules that keep a message exactly once are here.
+ *
+ *     add ─▶ staged ─(stored)─▶ ready ─(sent)─▶ flying ─(ack, final refusal)─▶ gone
+ *                                ▲ ▲               │
+ *                                │ └─(lost)────────┤
+ *                                │                 ├─(stale-client-id: new id)─▶ staged
+ *                                └──── staged ◀────┴─(retryable: new id)─▶ held ─(due: new id)─▶ staged
+ *
+ * Invariants: `ready` and `flying` are in the order of their client ids, and every id in `ready` is higher than those in `flying`, so
+ * that ids rise within a session [MSG-2]. An entry that may have been sent under its present id keeps that id [MSG-13], and only an
+ * answer can take it from it. Nothing is sent that is not stored [MSG-12].
+ */
+import { Deque } from './deque.js'
+import type { ClientState, OutboxRecord, StorageChange } from './state.js'
+
+/** One message or mark that waits for its answer. Fields change only by the outbox. */
+export class OutboxEntry {
+  readonly handle: number
+  clientId: number
+  readonly kind: 'message' | 'mark'
+  readonly to: string
+  readonly text: string
+  readonly extensions: Uint8Array
+  readonly seq: number
+  /** Whether it may have reached the server under its present client id. */
+  maybeSent: boolean
+
+  constructor(record: OutboxRecord, maybeSent: boolean) {
+    this.handle = record.handle
+    this.clientId = record.clientId
+    this.kind = record.kind
+    this.to = record.to
+    this.text = record.text
+    this.extensions = record.extensions
+    this.seq = record.seq
+    this.maybeSent = maybeSent
+  }
+
+  toRecord(): OutboxRecord {
+    const { handle, clientId, kind, to, text, extensions, seq } = this
+    return { handle, clientId, kind, to, text, extensions, seq }
+  }
+}
+
+/** A conversation that has to wait after a retryable refusal: its later messages wait too, so that their order stays. */
+interface Held {
+  dueMs: number
+  readonly entries: OutboxEntry[]
+}
+
+export class Outbox {
+  #nextClientId: number
+  #nextHandle: number
+  readonly #entries = new Map<number, OutboxEntry>()
+  readonly #ready = new Deque<OutboxEntry>()
+  /** By client id, in the order of sending. */
+  readonly #flying = new Map<number, OutboxEntry>()
+  /** By conversation. */
+  readonly #held = new Map<string, Held>()
+  #staged: OutboxEntry[] = []
+  #changes: StorageChange[] = []
+  /** By conversation: messages that may have been accepted without our knowing. */
+  readonly #unanswered = new Map<string, number>()
+
+  /** Takes over what storage holds: after a crash nobody knows what was sent, so all of it may have been. */
+  constructor(state: ClientState) {
+    this.#nextClientId = state.nextClientId
+    this.#nextHandle = state.nextHandle
+    const entries = [...state.outbox.values()].map((record) => new OutboxEntry(record, true))
+    entries.sort((left, right) => left.clientId - right.clientId)
+    for (const entry of entries) {
+      this.#entries.set(entry.handle, entry)
+      this.#countUnanswered(entry, 1)
+    }
+    this.#ready.reset(entries)
+  }
+
+  /** Entries without an answer. */
+  get size(): number {
+    return this.#entries.size
+  }
+
+  /** Entries sent in this session and not answered. [MSG-15] */
+  get flyingCount(): number {
+    return this.#flying.size
+  }
+
+  /** Entries in the order in which they were added. */
+  list(): OutboxEntry[] {
+    return [...this.#entries.values()].sort((left, right) => left.handle - right.handle)
+  }
+
+  /** Takes in a message or a mark; it is ready once the batch of changes that holds it is stored. */
+  add(kind: 'message' | 'mark', to: string, text: string, extensions: Uint8Array, seq: number): OutboxEntry {
+    const record = { handle: this.#nextHandle++, clientId: this.#nextClientId++, kind, to, text, extensions, seq }
+    const entry = new OutboxEntry(record, false)
+    this.#entries.set(entry.handle, entry)
+    this.#changes.push({ kind: 'outboxPut', record })
+    this.#staged.push(entry)
+    return entry
+  }
+
+  /** What has to be stored, and the entries that become ready by it. The caller gives the latter back to `stored` when it is. */
+  drain(): { readonly changes: readonly StorageChange[]; readonly staged: readonly OutboxEntry[] } {
+    const drained = { changes: this.#changes, staged: this.#staged }
+    this.#changes = []
+    this.#staged = []
+    return drained
+  }
+
+  /** The changes that made these entries are stored: they may be sent. Batches come back in the order in which they were drained. */
+  stored(staged: readonly OutboxEntry[]): void {
+    for (const entry of staged) this.#ready.push(entry)
+  }
+
+  /** The entry to send next; undefined if nothing may be sent. */
+  next(): OutboxEntry | undefined {
+    for (;;) {
+      const entry = this.#ready.peek()
+      if (entry === undefined) return undefined
+      const held = this.#held.get(entry.to)
+      // What may have been sent keeps its id, and so its place in the order: it can't wait behind a message of a higher id.
+      if (held === undefined || entry.maybeSent) return entry
+      this.#ready.shift()
+      held.entries.push(entry)
+    }
+  }
+
+  /** The entry that `next` gave goes out now. */
+  sent(entry: OutboxEntry): void {
+    this.#ready.shift()
+    this.#flying.set(entry.clientId, entry)
+    if (!entry.maybeSent) this.#countUnanswered(entry, 1)
+    entry.maybeSent = true
+  }
+
+  /** Accepted or refused for good: the entry is gone, from storage too with the next batch. Undefined for an id that is not in flight. */
+  answered(clientId: number): OutboxEntry | undefined {
+    const entry = this.#flying.get(clientId)
+    if (entry === undefined) return undefined
+    this.#flying.delete(clientId)
+    this.#entries.delete(entry.handle)
+    this.#countUnanswered(entry, -1)
+    this.#changes.push({ kind: 'outboxRemove', handle: entry.handle })
+    return entry
+  }
+
+  /** Refused, but may succeed under a new client id from `dueMs` on; at once if `dueMs` is 0. [MSG-16] */
+  refused(clientId: number, dueMs: number): OutboxEntry | undefined {
+    const entry = this.#flying.get(clientId)
+    if (entry === undefined) return undefined
+    this.#flying.delete(clientId)
+    this.#countUnanswered(entry, -1)
+    entry.maybeSent = false
+    this.#renumber(entry)
+    const held = this.#held.get(entry.to)
+    if (held !== undefined) {
+      held.dueMs = Math.max(held.dueMs, dueMs)
+      held.entries.push(entry)
+    } else if (dueMs > 0) {
+      this.#held.set(entry.to, { dueMs, entries: [entry] })
+    } else {
+      this.#staged.push(entry)
+    }
+    return entry
+  }
+
+  /** When the first held conversation is due; Infinity if none is held. */
+  get nextDueMs(): number {
+    let dueMs = Infinity
+    for (const held of this.#held.values()) dueMs = Math.min(dueMs, held.dueMs)
+    return dueMs
+  }
+
+  /** Lets go what is due. Others were sent meanwhile under higher ids, so all of it takes new ones. */
+  release(nowMs: number): void {
+    for (const [conversation, held] of this.#held) {
+      if (held.dueMs > nowMs) continue
+      this.#held.delete(conversation)
+      for (const entry of held.entries) {
+        this.#renumber(entry)
+        this.#staged.push(entry)
+      }
+    }
+  }
+
+  /** The connection is gone: what was in flight is sent again first, in order, under the same ids. [MSG-13] */
+  lost(): void {
+    if (this.#flying.size === 0) return
+    this.#ready.reset([...this.#flying.values(), ...this.#ready.toArray()])
+    this.#flying.clear()
+  }
+
+  /** Whether a message to this conversation may have been accepted without our knowing. */
+  hasUnanswered(conversation: string): boolean {
+    return this.#unanswered.has(conversation)
+  }
+
+  #renumber(entry: OutboxEntry): void {
+    entry.clientId = this.#nextClientId++
+    this.#changes.push({ kind: 'outboxPut', record: entry.toRecord() })
+  }
+
+  #countUnanswered(entry: OutboxEntry, step: 1 | -1): void {
+    if (entry.kind !== 'message') return
+    const count = (this.#unanswered.get(entry.to) ?? 0) + step
+    if (count > 0) this.#unanswered.set(entry.to, count)
+    else this.#unanswered.delete(entry.to)
+  }
+}

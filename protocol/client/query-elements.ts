@@ -1,0 +1,187 @@
+/** The elements of the queries: builds what is asked, reads what is answered. Answers are checked; what makes no sense is null. */
+import { decodeBase64 } from '../base64.js'
+import { EMPTY_BYTES } from '../bytes.js'
+import { childOf, element, textOf, uintAttribute } from '../element.js'
+import type { Element } from '../element.js'
+import { encodeExtensions } from '../extensions.js'
+import type { Extension } from '../extensions.js'
+import type { MemberMarks } from './conversations.js'
+
+/** Which part of a conversation: from `after` or `sinceMs` upwards, else downwards from `before`, `untilMs` or the end. [HIS-1] */
+export interface HistoryRequest {
+  /** seq, exclusive. */
+  readonly after?: number
+  /** seq, exclusive. */
+  readonly before?: number
+  /** Unix time, inclusive. */
+  readonly sinceMs?: number
+  /** Unix time, exclusive. */
+  readonly untilMs?: number
+  /** Messages of the page at most; the server's default and maximum apply. */
+  readonly limit?: number
+}
+
+export interface HistoryMessage {
+  readonly conversation: string
+  readonly from: string
+  readonly seq: number
+  /** Unix time. */
+  readonly timeMs: number
+  readonly text: string
+  readonly own: boolean
+  /** Raw; see decodeExtensions. */
+  readonly extensions: Uint8Array
+}
+
+export interface HistoryPage {
+  /** Ascending by seq. */
+  readonly messages: readonly HistoryMessage[]
+  /** Whether there are further messages in the direction of the page. */
+  readonly more: boolean
+  /** Last seq of the conversation. */
+  readonly tail: number
+}
+
+export interface ConversationInfo {
+  readonly conversation: string
+  readonly tail: number
+  readonly last: HistoryMessage | null
+  /** The user's own read watermark. */
+  readonly read: number
+  readonly unread: number
+  /** The others. */
+  readonly members: readonly MemberMarks[]
+}
+
+export interface DeviceRecord {
+  readonly device: string
+  /** May be empty. */
+  readonly name: string
+  /** Unix time. */
+  readonly createdMs: number
+  /** Unix time. */
+  readonly lastActiveMs: number
+  /** The device that asks. */
+  readonly current: boolean
+}
+
+export interface Settings {
+  /** Off: nobody else learns what was read, and nothing is told of what others read. [RCP-7] */
+  readonly readReceipts: boolean
+}
+
+export function historyQuery(conversation: string, request: HistoryRequest): Element {
+  const { after, before, sinceMs, untilMs, limit } = request
+  return element('history', { with: conversation, after, before, since: sinceMs, until: untilMs, limit })
+}
+
+export function readHistory(answer: Element, user: string): HistoryPage | null {
+  const conversation = answer.attributes.get('with')
+  const tail = uintAttribute(answer, 'tail')
+  const more = readBoolean(answer, 'more')
+  if (answer.name !== 'history' || conversation === undefined || tail === null || more === null) return null
+  const messages = readAll(answer, 'message', (child) => readMessage(child, conversation, user))
+  return messages === null || !isAscending(messages) ? null : { messages, more, tail }
+}
+
+export function conversationsQuery(after: string, limit: number | undefined): Element {
+  return element('conversations', { after: after === '' ? undefined : after, limit })
+}
+
+export function readConversations(answer: Element, user: string): { conversations: readonly ConversationInfo[]; more: boolean } | null {
+  const more = readBoolean(answer, 'more')
+  if (answer.name !== 'conversations' || more === null) return null
+  const conversations = readAll(answer, 'conversation', (child) => readConversation(child, user))
+  return conversations === null ? null : { conversations, more }
+}
+
+export function readReceipts(answer: Element): readonly MemberMarks[] | null {
+  return answer.name === 'receipts' ? readAll(answer, 'member', readMember) : null
+}
+
+export function readDevices(answer: Element): readonly DeviceRecord[] | null {
+  return answer.name === 'devices' ? readAll(answer, 'device', readDevice) : null
+}
+
+export function settingsQuery(change: Partial<Settings>): Element {
+  const { readReceipts: receipts } = change
+  return element('settings', { 'read-receipts': receipts === undefined ? undefined : receipts ? 'on' : 'off' })
+}
+
+export function readSettings(answer: Element): Settings | null {
+  const value = answer.attributes.get('read-receipts')
+  if (answer.name !== 'settings' || (value !== 'on' && value !== 'off')) return null
+  return { readReceipts: value === 'on' }
+}
+
+/** All children of a name; null if one of them makes no sense. */
+function readAll<T>(parent: Element, name: string, read: (child: Element) => T | null): T[] | null {
+  const items: T[] = []
+  for (const child of parent.children) {
+    if (typeof child === 'string' || child.name !== name) continue
+    const item = read(child)
+    if (item === null) return null
+    items.push(item)
+  }
+  return items
+}
+
+function readMessage(node: Element, conversation: string, user: string): HistoryMessage | null {
+  const seq = uintAttribute(node, 'seq')
+  const timeMs = uintAttribute(node, 'time')
+  const from = node.attributes.get('from')
+  const extensions = readExtensions(node)
+  if (seq === null || timeMs === null || from === undefined || extensions === null) return null
+  const body = childOf(node, 'body')
+  return { conversation, from, seq, timeMs, text: body === null ? '' : textOf(body), own: from === user, extensions }
+}
+
+function readExtensions(node: Element): Uint8Array | null {
+  const extensions: Extension[] = []
+  for (const child of node.children) {
+    if (typeof child === 'string' || child.name !== 'x') continue
+    const key = uintAttribute(child, 'key')
+    const value = decodeBase64(textOf(child))
+    if (key === null || value === null || extensions.some((other) => other.key === key)) return null
+    extensions.push({ key, value })
+  }
+  if (extensions.length === 0) return EMPTY_BYTES
+  return extensions.length > 16 ? null : encodeExtensions(extensions)
+}
+
+function readConversation(node: Element, user: string): ConversationInfo | null {
+  const conversation = node.attributes.get('with')
+  const tail = uintAttribute(node, 'tail')
+  const read = uintAttribute(node, 'read')
+  const unread = uintAttribute(node, 'unread')
+  const members = readAll(node, 'member', readMember)
+  if (conversation === undefined || tail === null || read === null || unread === null || members === null) return null
+  const lastNode = childOf(node, 'last')
+  const last = lastNode === null ? null : readMessage(lastNode, conversation, user)
+  return lastNode !== null && last === null ? null : { conversation, tail, last, read, unread, members }
+}
+
+function readMember(node: Element): MemberMarks | null {
+  const member = node.attributes.get('name')
+  const delivered = uintAttribute(node, 'delivered')
+  const read = uintAttribute(node, 'read')
+  return member === undefined || delivered === null || read === null ? null : { member, delivered, read }
+}
+
+function readDevice(node: Element): DeviceRecord | null {
+  const device = node.attributes.get('id')
+  const name = node.attributes.get('name') ?? ''
+  const createdMs = uintAttribute(node, 'created')
+  const lastActiveMs = uintAttribute(node, 'last-active')
+  if (device === undefined || createdMs === null || lastActiveMs === null) return null
+  return { device, name, createdMs, lastActiveMs, current: readBoolean(node, 'current') === true }
+}
+
+function readBoolean(node: Element, name: string): boolean | null {
+  const value = node.attributes.get(name)
+  return value === 'true' ? true : value === 'false' ? false : null
+}
+
+function isAscending(messages: readonly HistoryMessage[]): boolean {
+  return messages.every((message, index) => index === 0 || message.seq > (messages[index - 1]?.seq ?? 0))
+}

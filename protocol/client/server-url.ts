@@ -1,0 +1,45 @@
+/** Where a server is: the URL a person writes, and the host that a server sends its clients to. */
+import { PORTS } from '../generated/registry.js'
+
+export type Scheme = 'tcp' | 'tls' | 'ws' | 'wss'
+
+export interface ServerAddress {
+  readonly scheme: Scheme
+  /** A name or an IP address, without brackets. */
+  readonly host: string
+  readonly port: number
+  /** Of a WebSocket: begins with a slash. */
+  readonly path: string
+}
+
+const URL_FORM = /^(tcp|tls|ws|wss):\/\/([^/?#@]+)(\/[^#]*)?$/i
+const HOST_FORM = /^(?:\[([0-9a-f:.]+)\]|([^:[\]\s]+))(?::([0-9]{1,5}))?$/i
+
+/** Reads `tcp://host:port` and its like; the port may be left out. Throws a TypeError that says what is wrong: a mistake of the program. */
+export function parseServerUrl(url: string): ServerAddress {
+  const match = URL_FORM.exec(url)
+  if (match === null) throw new TypeError(`not a server URL like tls://chat.example:5323 (tcp, tls, ws or wss): ${url}`)
+  const scheme = (match[1] ?? '').toLowerCase() as Scheme
+  const host = parseHost(match[2] ?? '', PORTS[scheme])
+  if (host === null) throw new TypeError(`not a host and port: ${match[2] ?? ''}`)
+  return { scheme, ...host, path: match[3] ?? '/' }
+}
+
+/** The address with the `host:port` of a go-to-host; scheme and path stay, so that encryption is never lost. Null if it makes no sense. [CLS-7] */
+export function redirectTo(address: ServerAddress, host: string): ServerAddress | null {
+  const parsed = parseHost(host, address.port)
+  return parsed === null ? null : { ...address, ...parsed }
+}
+
+/** `host:port` as people write it. */
+export function formatHost(address: ServerAddress): string {
+  return address.host.includes(':') ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`
+}
+
+function parseHost(text: string, defaultPort: number): { host: string; port: number } | null {
+  const match = HOST_FORM.exec(text)
+  if (match === null) return null
+  const port = match[3] === undefined ? defaultPort : Number(match[3])
+  if (port < 1 || port > 65535) return null
+  return { host: match[1] ?? match[2] ?? '', port }
+}
