@@ -96,7 +96,7 @@ function tellOutages(client: Client, plan: Plan): void {
 }
 
 async function certificate(account: AccountOptions): Promise<string | null> {
-  return account.certificateFile === null ? null : await readCertificate(account.certificateFile)
+  return account.certificateFile === null ? null : readCertificate(account.certificateFile)
 }
 
 function isInUse(error: Error): boolean {

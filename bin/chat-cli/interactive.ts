@@ -210,7 +210,12 @@ class ScreenDriver {
 }
 
 function sizeOf({ stdout }: World): { columns: number; rows: number } {
-  return { columns: stdout.columns || COLUMNS_DEFAULT, rows: stdout.rows || ROWS_DEFAULT }
+  return { columns: known(stdout.columns, COLUMNS_DEFAULT), rows: known(stdout.rows, ROWS_DEFAULT) }
+}
+
+/** A terminal that does not know its size says 0. */
+function known(size: number | undefined, otherwise: number): number {
+  return size === undefined || size === 0 ? otherwise : size
 }
 
 function shown({ seq, from, own, timeMs, text }: Pick<HistoryMessage, keyof ShownMessage>): ShownMessage {

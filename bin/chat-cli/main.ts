@@ -52,13 +52,13 @@ export async function run(args: readonly string[], world: World): Promise<ExitCo
 
 async function runCommand(command: Command, world: World): Promise<ExitCode> {
   switch (command.kind) {
-    case 'help': return await print(world, helpText(command.topic))
-    case 'version': return await print(world, `chat ${await version()}`)
-    case 'screen': return await interactive(command.account, world)
-    case 'send': return await send(command, world)
-    case 'recv': return await recv(command, world)
-    case 'history': return await history(command, world)
-    case 'devices': return await devices(command, world)
+    case 'help': return print(world, helpText(command.topic))
+    case 'version': return print(world, `chat ${await version()}`)
+    case 'screen': return interactive(command.account, world)
+    case 'send': return send(command, world)
+    case 'recv': return recv(command, world)
+    case 'history': return history(command, world)
+    case 'devices': return devices(command, world)
   }
 }
 

@@ -16,7 +16,7 @@ type DevicesCommand = Extract<Command, { kind: 'devices' }>
 
 /** Prints the messages of a conversation, oldest first. Rejects with a ChatFailure. */
 export async function history(command: HistoryCommand, world: World): Promise<ExitCode> {
-  return await ask(command, world, async (client, output) => {
+  return ask(command, world, async (client, output) => {
     for (const message of await lastMessages(client, command)) {
       const { conversation, from, seq, timeMs, text } = message
       await output.line((command.json ? messageJson : messageText)({ conversation, from, seq, timeMs, text }))
@@ -26,7 +26,7 @@ export async function history(command: HistoryCommand, world: World): Promise<Ex
 
 /** Prints the devices of the account, or removes one. Rejects with a ChatFailure. */
 export async function devices(command: DevicesCommand, world: World): Promise<ExitCode> {
-  return await ask(command, world, async (client, output) => {
+  return ask(command, world, async (client, output) => {
     if (command.remove !== null) {
       await client.removeDevice(command.remove)
       return

@@ -8,7 +8,7 @@ const DEL_PICTURE = '\u2421'
 const REPLACEMENT = '\ufffd'
 
 /** Control characters (C0, DEL, C1), line and paragraph separators, and the characters that embed, override or isolate direction. */
-// eslint-disable-next-line no-control-regex -- control characters are what this file is about
+ 
 const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g
 
 /**

@@ -44,7 +44,7 @@ test('NO_COLOR: no colour is ever set', () => {
   const styles = ['plain', 'dim', 'bold', 'title', 'read', 'alert'] as const
   const output = new PassThrough()
   new Terminal(output, false).draw({ lines: [styles.map((style) => ({ text: 'x', style }))], row: 0, column: 0 })
-  // eslint-disable-next-line no-control-regex -- colours are escape sequences
+   
   assert.doesNotMatch(String(output.read()), /\u001b\[(?:3|4|9|10)\dm/)
 })
 

@@ -92,7 +92,7 @@ export class Program {
   /** Resolves once it has ended. */
   async kill(signal: NodeJS.Signals): Promise<number | string> {
     this.process.kill(signal)
-    return await this.ended
+    return this.ended
   }
 }
 
@@ -118,7 +118,7 @@ export class Place {
   static async make(t: Pick<TestContext, 'after'> | { after(end: () => Promise<void>): void }): Promise<Place> {
     const place = new Place(await mkdtemp(join(tmpdir(), 'chatd-test-')))
     t.after(async () => {
-      await Promise.all(place.#programs.map(async (program) => await program.kill('SIGKILL')))
+      await Promise.all(place.#programs.map(async (program) => program.kill('SIGKILL')))
       await rm(place.directory, { recursive: true, force: true, maxRetries: 5 })
     })
     return place
@@ -183,7 +183,7 @@ export class Place {
 
   /** Receives so many messages. */
   async receive(user: string, count: number, ...options: readonly string[]): Promise<MessageJson[]> {
-    return await this.chat('recv', user, ['--json', '--count', String(count), '--timeout', '9', ...options]).finishJson<MessageJson>()
+    return this.chat('recv', user, ['--json', '--count', String(count), '--timeout', '9', ...options]).finishJson<MessageJson>()
   }
 }
 

@@ -2,7 +2,7 @@
 import { Writable } from 'node:stream'
 import { characters, characterWidth } from '../chat-cli/text-width.js'
 
-// eslint-disable-next-line no-control-regex -- escape sequences are what this file is about
+ 
 const SEQUENCE = /\u001b\[([?0-9;]*)([A-Za-z])/y
 
 /** A stdout that is a terminal. Understands cursor position, clearing and the modes; throws on anything else that acts. */
