@@ -131,6 +131,25 @@ test('every error, limit and frame stands on a page', () => {
   }
 })
 
+/** The table at the top of errors.md: what a client that does not know a number goes by. */
+const classes = [
+  { from: 100, to: 199, name: 'again', scope: 'stream', retryable: true },
+  { from: 200, to: 219, name: 'fault', scope: 'stream', retryable: false },
+  { from: 220, to: 239, name: 'credentials', scope: 'stream', retryable: false },
+  { from: 240, to: 299, name: 'ended', scope: 'stream', retryable: false },
+  { from: 300, to: 399, name: 'retry', scope: 'stanza', retryable: true },
+  { from: 400, to: 499, name: 'refused', scope: 'stanza', retryable: false },
+]
+
+test('the number of every error says its class, where it travels and whether to try again', () => {
+  const page = pages.find(({ name }) => name === 'errors.md')?.text ?? ''
+  for (const { from, to, name } of classes) assert.ok(page.includes(`| ${String(from)} to ${String(to)} | ${name} |`), `${name} has its row`)
+  for (const error of registry.errors) {
+    const expected = classes.find(({ from, to }) => error.code >= from && error.code <= to)
+    assert.deepEqual([error.class, error.scope, error.retryable], [expected?.name, expected?.scope, expected?.retryable], error.name)
+  }
+})
+
 /** GitHub's rule for the anchor of a heading, as far as these pages need it. */
 function anchorOf(heading: string): string {
   return heading.toLowerCase().replaceAll(/[^\p{L}\p{N}\s_-]/gu, '').trim().replaceAll(' ', '-')

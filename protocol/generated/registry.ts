@@ -1016,6 +1016,8 @@ export const LIMIT = {
   openFrameBytesMax: 4096,
   /** All that a client may send before it is authenticated. (bytes) */
   openBytesMax: 16384,
+  /** Messages and marks that a client may send before it has welcome. (stanzas) */
+  openStanzasMax: 64,
   /** From the accepted connection to welcome. (ms) */
   openTimeoutMs: 10000,
   /** Largest unsigned integer: 2^53 - 1. */
