@@ -5,10 +5,8 @@
 import { escapeXML } from 'ltx'
 
 /** What XML 1.0 does not allow, what parsers turn into something else (CR), and the backslash. */
-// eslint-disable-next-line no-control-regex -- control characters are what this is about
 const IN_CONTENT = /[\\\u0000-\u0008\u000b-\u001f\ufffe\uffff]/g
 /** In attributes parsers turn TAB and LF into spaces too. */
-// eslint-disable-next-line no-control-regex -- control characters are what this is about
 const IN_ATTRIBUTE = /[\\\u0000-\u001f\ufffe\uffff]/g
 
 function escapeUnit(unit: string): string {

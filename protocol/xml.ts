@@ -66,7 +66,8 @@ function isChild(field: FieldInfo): boolean {
 
 function attributeValue(field: FieldInfo, value: FieldValue): string {
   if (value instanceof Uint8Array) return encodeBase64(value)
-  if (typeof value !== 'number') return String(value)
+  if (typeof value === 'string') return value
+  if (typeof value !== 'number') throw new TypeError(`${field.name} is no attribute`)
   if (field.type === 'time') return new Date(value).toISOString()
   return nameOfValue(field, value) ?? String(value)
 }
