@@ -14,6 +14,7 @@ import type { Engine } from './engine.js'
 import { everything } from './keyspace.js'
 import { LevelEngine, loadLevel } from './level-engine.js'
 import type { LevelModule } from './level-engine.js'
+import { checkLogs } from './log-check.js'
 import { METADATA_FILE, readMetadata, STORE_FORMAT, writeMetadata } from './metadata.js'
 import type { EngineName, StoreMetadata } from './metadata.js'
 import { loadRocks } from './rocks-binding.js'
@@ -75,6 +76,7 @@ async function openExisting(
     throw new StorageError('corrupt', `${enginePath(directory, name)} lacks its files though ${METADATA_FILE} says that it holds the ` +
       `store; restore the whole of ${directory} from a backup`)
   }
+  await checkLogs(enginePath(directory, name))
   const engine = await openNamed(directory, name, false, loaders)
   await closeUnless(engine, async () => {
     if (await engine.get(COPY_MARK) === undefined) return

@@ -17,7 +17,8 @@ export class RocksThread {
   #ended: StorageError | null = null
 
   constructor(name: string, data: RocksThreadData) {
-    this.#worker = new Worker(new URL('./rocks-worker.js', import.meta.url), { name, workerData: data })
+    // No options of the program's: some, as --input-type, make sense for its main module alone.
+    this.#worker = new Worker(new URL('./rocks-worker.js', import.meta.url), { name, workerData: data, execArgv: [] })
     this.#worker.unref()
     this.#worker.on('message', (answer: RocksAnswer) => { this.#onAnswer(answer) })
     this.#worker.on('error', (cause) => { this.#onEnd(cause) })
