@@ -1,0 +1,140 @@
+/** A router without shards: it records what sessions hand over, and tests answer through the sinks. */
+import { ERROR } from '../../../protocol/generated/registry.js'
+import {
+  type Account, type Attached, type AttachRequest, type Attachment, type ConversationSummary, type DeviceInfo, type DeviceSink,
+  type HistoryPage, type HistoryRequest, type MemberWatermarks, type Router, RouterError, type TokenCheck, type UserSettings, type Verifier,
+} from '../../router/router.js'
+
+export interface Place {
+  readonly request: AttachRequest
+  readonly sink: DeviceSink
+  readonly attachment: Attachment
+  isDetached: boolean
+}
+
+export class FakeRouter implements Router {
+  readonly accounts = new Map<string, Account>()
+  /** `user/device` → hash of the token, in hex. */
+  readonly tokens = new Map<string, string>()
+  readonly places: Place[] = []
+  /** Hot calls in order: `message 1 bob hi`, `mark 2 bob 2 7`, `cursor 3`. */
+  readonly calls: string[] = []
+  /** What `attach` gives, beside the attachment. */
+  attached = { resume: 0 as 0 | 1 | 2, queueEpoch: 11, cursor: 0, pending: 0, outboxEpoch: 21, window: 256, tokenIssued: true }
+  /** The next control call is rejected with it. */
+  failure: Error | null = null
+  /** Control calls wait for it. */
+  gate: Promise<void> = Promise.resolve()
+  isCursorValid = true
+  page: HistoryPage = { messages: [], more: false, tail: 0 }
+  historyRequests: HistoryRequest[] = []
+  summaries: ConversationSummary[] = []
+  members: MemberWatermarks[] = []
+  infos: DeviceInfo[] = []
+  readReceipts = true
+  onRemoveDevice: (device: string) => void = () => {}
+
+  async #control(): Promise<void> {
+    await this.gate
+    const { failure } = this
+    this.failure = null
+    if (failure !== null) throw failure
+  }
+
+  async account(user: string): Promise<Account | null> {
+    await this.#control()
+    return this.accounts.get(user) ?? null
+  }
+
+  async checkToken(user: string, device: string, tokenHash: Uint8Array): Promise<TokenCheck> {
+    await this.#control()
+    if (this.tokens.get(`${user}/${device}`) !== Buffer.from(tokenHash).toString('hex')) return 'invalid'
+    return this.accounts.get(user)?.disabled === true ? 'disabled' : 'valid'
+  }
+
+  async attach(request: AttachRequest, sink: DeviceSink): Promise<Attached> {
+    await this.#control()
+    const attachment = { outboxEpoch: this.attached.outboxEpoch }
+    this.places.push({ request, sink, attachment, isDetached: false })
+    return { ...this.attached, attachment }
+  }
+
+  detach(attachment: Attachment): void {
+    const place = this.places.find((candidate) => candidate.attachment === attachment)
+    if (place === undefined) throw new Error('detached what was never attached')
+    place.isDetached = true
+  }
+
+  message(_attachment: Attachment, clientId: number, to: string, text: Uint8Array): void {
+    this.calls.push(`message ${String(clientId)} ${to} ${Buffer.from(text).toString()}`)
+  }
+
+  mark(_attachment: Attachment, clientId: number, conversation: string, mark: number, seq: number): void {
+    this.calls.push(`mark ${String(clientId)} ${conversation} ${String(mark)} ${String(seq)}`)
+  }
+
+  cursor(_attachment: Attachment, index: number): boolean {
+    this.calls.push(`cursor ${String(index)}`)
+    return this.isCursorValid
+  }
+
+  async history(_user: string, _conversation: string, request: HistoryRequest): Promise<HistoryPage> {
+    await this.#control()
+    this.historyRequests.push(request)
+    return this.page
+  }
+
+  async conversations(): Promise<{ conversations: readonly ConversationSummary[], more: boolean }> {
+    await this.#control()
+    return { conversations: this.summaries, more: false }
+  }
+
+  async receipts(): Promise<readonly MemberWatermarks[]> {
+    await this.#control()
+    return this.members
+  }
+
+  async devices(): Promise<readonly DeviceInfo[]> {
+    await this.#control()
+    return this.infos
+  }
+
+  async removeDevice(_user: string, device: string): Promise<void> {
+    await this.#control()
+    this.onRemoveDevice(device)
+  }
+
+  async settings(): Promise<UserSettings> {
+    await this.#control()
+    return { readReceipts: this.readReceipts }
+  }
+
+  async changeSettings(_user: string, change: Partial<UserSettings>): Promise<UserSettings> {
+    await this.#control()
+    this.readReceipts = change.readReceipts ?? this.readReceipts
+    return { readReceipts: this.readReceipts }
+  }
+
+  async addUser(user: string, verifier: Verifier): Promise<void> {
+    await this.#control()
+    if (this.accounts.has(user)) throw new RouterError(ERROR.conflict, `${user} exists already`)
+    this.accounts.set(user, { user, disabled: false, verifier, createdMs: 0 })
+  }
+
+  async changeVerifier(user: string, verifier: Verifier): Promise<void> {
+    await this.#control()
+    if (!this.accounts.has(user)) throw new RouterError(ERROR.noSuchUser, `there is no user ${user}`)
+    this.accounts.set(user, { user, disabled: false, verifier, createdMs: 0 })
+  }
+
+  async removeUser(user: string): Promise<void> {
+    await this.#control()
+    if (!this.accounts.delete(user)) throw new RouterError(ERROR.noSuchUser, `there is no user ${user}`)
+  }
+
+  async users(after: string): Promise<{ users: readonly { user: string, createdMs: number, devices: number }[], more: boolean }> {
+    await this.#control()
+    const users = [...this.accounts.values()].filter(({ user }) => user > after).map(({ user, createdMs }) => ({ user, createdMs, devices: 0 }))
+    return { users, more: false }
+  }
+}
