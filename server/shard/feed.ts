@@ -35,8 +35,10 @@ export interface FeedHost {
   readonly windowBytesMax: number
   /** A read failed: the store is in trouble. */
   readFailed(error: unknown): void
-  /** The user's devices have everything of others in this conversation up to `seq`. */
-  delivered(user: UserState, conversation: string, seq: number): void
+  /** The user's devices have everything of others in this conversation up to `seq`; false: it waits, `applied` is called when it counts. */
+  delivered(user: UserState, conversation: string, seq: number, applied: () => void): boolean
+  /** All that follows from the device's acknowledgement up to here has taken effect. */
+  moveCursor(user: UserState, device: DeviceState, index: number): void
 }
 
 export class Feed implements Attachment {
@@ -52,6 +54,12 @@ export class Feed implements Attachment {
   #position: number
   #backlogEnd: number
   #bytesInFlight = 0
+  /** Watermarks that follow from acknowledgements and have not taken effect yet. */
+  #unsettled = 0
+  readonly #onSettled = (): void => {
+    this.#unsettled--
+    this.#moveCursor()
+  }
   readonly #inFlight = new Fifo<InFlight>()
   /** Entries come from commits; otherwise from the store. */
   #isLive = false
@@ -99,6 +107,7 @@ export class Feed implements Attachment {
     if (index < this.#acknowledged || index > this.#position) return false
     this.#acknowledged = index
     this.#settle(index)
+    this.#moveCursor()
     if (!this.#isLive && this.#position - index <= this.window >> 1) this.#read()
     return true
   }
@@ -124,7 +133,7 @@ export class Feed implements Attachment {
       if (entry.seq > 0) {
         // Watermarks only rise, so telling one conversation more than once costs no more than time.
         if (entry.conversation !== conversation) {
-          if (seq > 0) this.host.delivered(this.user, conversation, seq)
+          if (seq > 0) this.#tellDelivered(conversation, seq)
           conversation = entry.conversation
           seq = 0
         }
@@ -132,7 +141,15 @@ export class Feed implements Attachment {
       }
       entry = this.#inFlight.peek()
     }
-    if (seq > 0) this.host.delivered(this.user, conversation, seq)
+    if (seq > 0) this.#tellDelivered(conversation, seq)
+  }
+
+  #tellDelivered(conversation: string, seq: number): void {
+    if (!this.host.delivered(this.user, conversation, seq, this.#onSettled)) this.#unsettled++
+  }
+
+  #moveCursor(): void {
+    if (this.#unsettled === 0) this.host.moveCursor(this.user, this.device, this.#acknowledged)
   }
 
   #send(index: number, frame: Uint8Array, conversation: string, seq: number): void {
@@ -175,7 +192,7 @@ export class Feed implements Attachment {
       const bytesMax = Math.min(PAGE_BYTES, this.host.windowBytesMax - this.#bytesInFlight)
       const page = await this.host.engine.range({ ...this.user.keys.entries(from, to + 1), limit: room, bytesMax })
       // The session may have ended while the page was read.
-      // eslint-disable-next-line @typescript-eslint/no-unnecessary-condition
+       
       if (this.#hasEnded) return
       this.#sendPage(page, to)
     }

@@ -19,9 +19,12 @@ export class GateCommand {
   readonly seq: number
   readonly text: Uint8Array
   readonly extensions: Uint8Array
+  /** Called in the turn in which it took effect, before that is committed. */
+  readonly applied: (() => void) | null
 
   constructor(
     kind: GateCommand['kind'], user: UserState, feed: Feed | null, clientId: number, seq: number, text: Uint8Array, extensions: Uint8Array,
+    applied: (() => void) | null = null,
   ) {
     this.kind = kind
     this.user = user
@@ -30,6 +33,7 @@ export class GateCommand {
     this.seq = seq
     this.text = text
     this.extensions = extensions
+    this.applied = applied
   }
 }
 

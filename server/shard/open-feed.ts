@@ -73,10 +73,15 @@ async function settledUser(shard: Shard, request: AttachRequest): Promise<UserSt
       request.cursor <= user.committedTail
     if (!isAhead) return user
     const seqs = await shard.reading(deliveredIn(shard.engine, user, device.cursor + 1, request.cursor))
-    if (!user.alive) continue
-    for (const [conversation, seq] of seqs) shard.delivered(user, conversation, seq)
-    return user
+    await Promise.all([...seqs].map(([conversation, seq]) => tellDelivered(shard, user, conversation, seq)))
+    if (user.alive) shard.moveCursor(user, device, request.cursor)
   }
+}
+
+function tellDelivered(shard: Shard, user: UserState, conversation: string, seq: number): Promise<void> {
+  return new Promise((resolve) => {
+    if (shard.delivered(user, conversation, seq, resolve)) resolve()
+  })
 }
 
 /** The highest seq of others in each conversation among these entries. */

@@ -4,8 +4,8 @@
  */
 import type { Resident } from './state.js'
 
-/** States looked at for one that may go, for each that comes in. */
-const SWEEP = 8
+/** States looked at in one sweep, at most, where many are in use: a few for each that was loaded. */
+const SWEEP_MAX = 64
 
 export class Residents<T extends Resident> {
   readonly #states = new Map<string, T>()
@@ -14,12 +14,15 @@ export class Residents<T extends Resident> {
   readonly #read: (name: string) => Promise<T>
   /** Whether a state may go: nothing uncommitted, nobody attached. */
   readonly #mayGo: (state: T) => boolean
+  readonly #defer: (task: () => void) => void
+  #isSweepDue = false
   #isClosed = false
 
-  constructor(max: number, read: (name: string) => Promise<T>, mayGo: (state: T) => boolean) {
+  constructor(max: number, read: (name: string) => Promise<T>, mayGo: (state: T) => boolean, defer: (task: () => void) => void) {
     this.#max = max
     this.#read = read
     this.#mayGo = mayGo
+    this.#defer = defer
   }
 
   get size(): number {
@@ -57,7 +60,7 @@ export class Residents<T extends Resident> {
       if (this.#isClosed) state.alive = false
       else {
         this.#states.set(name, state)
-        this.#sweep()
+        this.#sweepLater()
       }
       return state
     } finally {
@@ -65,16 +68,24 @@ export class Residents<T extends Resident> {
     }
   }
 
+  /** Not at once: whoever waits for what was just loaded must find it, or two could drive each other out for ever. */
+  #sweepLater(): void {
+    if (this.#isSweepDue || this.#states.size <= this.#max) return
+    this.#isSweepDue = true
+    this.#defer(() => {
+      this.#isSweepDue = false
+      this.#sweep()
+    })
+  }
+
   /** Second chance: a state used since it was last looked at moves to the back of the line. */
   #sweep(): void {
-    if (this.#states.size <= this.#max) return
     let looked = 0
     for (const [name, state] of this.#states) {
-      if (++looked > SWEEP) return
+      if (this.#states.size <= this.#max || ++looked > SWEEP_MAX) return
       this.#states.delete(name)
       if (this.#mayGo(state) && state.sweptAt === state.lastTransaction) {
         state.alive = false
-        if (this.#states.size <= this.#max) return
       } else {
         state.sweptAt = state.lastTransaction
         this.#states.set(name, state)

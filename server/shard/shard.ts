@@ -19,13 +19,15 @@ import { loadConversation, loadUser } from './loader.js'
 import { countOthers, findAccepted } from './log-reader.js'
 import { encodeCursor, encodeQueueMeta } from './records.js'
 import { Residents } from './residents.js'
-import type { ConversationState, Resident, UserState } from './state.js'
+import type { ConversationState, DeviceState, Resident, UserState } from './state.js'
 import { Answer, Route, Transaction } from './transaction.js'
 
 /** Entries behind the slowest cursor before they are trimmed: a range at a time, not one by one. */
 const TRIM_EVERY = 1024
 /** A cursor alone may wait this long for its commit: losing it costs a redelivery that the device drops. */
 const CURSOR_DELAY_MS = 500
+/** Told to a client whose command finds too many waiting. */
+const WAITING_RETRY_MS = 1000
 const REOPEN_FIRST_MS = 250
 const REOPEN_MAX_MS = 10_000
 
@@ -108,22 +110,35 @@ export class Shard implements FeedHost {
 
   /** A device's cumulative acknowledgement; false: never sent, or backwards. */
   cursor(feed: Feed, index: number): boolean {
-    if (feed.hasEnded) return true
-    if (!feed.acknowledge(index)) return false
-    this.#moveCursor(feed, index)
-    return true
+    return feed.hasEnded || feed.acknowledge(index)
   }
 
-  /** Called by feeds. [RCP-1] */
-  delivered(user: UserState, conversation: string, seq: number): void {
+  /**
+   * The user's devices have everything of others in this conversation up to `seq`. false: it has to wait for the conversation, and
+   * `applied` is called in the turn in which it counts. [RCP-1]
+   */
+  delivered(user: UserState, conversation: string, seq: number, applied: () => void): boolean {
     const name = pairName(user.name, conversation)
     const route = this.#gates.has(name) ? null : this.#residentRoute(name)
     if (route === null) {
-      this.#wait(name, new GateCommand(DELIVERED, user, null, 0, seq, EMPTY, EMPTY))
-      return
+      this.#wait(name, new GateCommand(DELIVERED, user, null, 0, seq, EMPTY, EMPTY, applied))
+      return false
     }
     raiseDelivered(this.#open, route, user.name, seq)
     this.schedule()
+    return true
+  }
+
+  /**
+   * A device has acknowledged its queue up to here, and all that follows from it is in the open transaction or on disk: only then may
+   * the cursor be, or a crash between the two would lose a watermark.
+   */
+  moveCursor(user: UserState, device: DeviceState, index: number): void {
+    if (!user.alive || index <= device.cursor || !user.devices.includes(device)) return
+    device.cursor = index
+    this.#open.movedCursors.set(device, user)
+    if (index - user.trimmedTo >= TRIM_EVERY) this.#open.trims.add(user)
+    this.#scheduleCursors()
   }
 
   /** Called by feeds. */
@@ -222,16 +237,27 @@ export class Shard implements FeedHost {
   #beginLife(): void {
     const { limits } = this.environment
     // At the very first there is nothing to close.
-    // eslint-disable-next-line @typescript-eslint/no-unnecessary-condition
+     
     this.users?.close()
-    // eslint-disable-next-line @typescript-eslint/no-unnecessary-condition
+     
     this.#conversations?.close()
-    this.users = new Residents(limits.residentUsersMax, (name) => loadUser(this.engine, name), (user) => this.#mayGo(user) && user.feeds.length === 0)
-    this.#conversations = new Residents(limits.residentConversationsMax, (name) => loadConversation(this.engine, name), (each) => this.#mayGo(each))
+    const { scheduler } = this.environment
+    const defer = (task: () => void): void => {
+      scheduler.defer(task)
+    }
+    this.users = new Residents(
+      limits.residentUsersMax, (name) => loadUser(this.engine, name), (user) => this.#mayGo(user) && user.feeds.length === 0, defer,
+    )
+    this.#conversations = new Residents(
+      limits.residentConversationsMax, (name) => loadConversation(this.engine, name), (each) => this.#mayGo(each), defer,
+    )
     this.#open = new Transaction(this.#open.number + 1, this.engine.batch())
+    const gates = this.#gates
     this.#gates = new Map()
     this.#waiting = 0
     this.#life++
+    // Who waits looks again, and finds that everything has changed.
+    for (const gate of gates.values()) for (let each = gate.commands.shift(); each !== undefined; each = gate.commands.shift()) each.applied?.()
   }
 
   #mayGo(state: Resident): boolean {
@@ -331,15 +357,6 @@ export class Shard implements FeedHost {
     this.schedule()
   }
 
-  #moveCursor(feed: Feed, index: number): void {
-    const { device, user } = feed
-    if (index <= device.cursor) return
-    device.cursor = index
-    this.#open.movedCursors.set(device, user)
-    if (index - user.trimmedTo >= TRIM_EVERY) this.#open.trims.add(user)
-    this.#scheduleCursors()
-  }
-
   #scheduleCursors(): void {
     if (this.#isCursorTimerSet || this.#hasFailed) return
     this.#isCursorTimerSet = true
@@ -351,8 +368,9 @@ export class Shard implements FeedHost {
 
   #wait(name: string, command: GateCommand): void {
     if (this.#hasFailed) return
-    if (this.#waiting >= this.environment.limits.waitingCommandsMax) {
-      if (command.feed !== null) this.#answer(new Answer(command.feed, command.clientId, ERROR.unavailable, 0, 1000, null))
+    // What devices acknowledge is bounded by their windows, and must not be lost.
+    if (command.feed !== null && this.#waiting >= this.environment.limits.waitingCommandsMax) {
+      this.#answer(new Answer(command.feed, command.clientId, ERROR.unavailable, 0, WAITING_RETRY_MS, null))
       return
     }
     this.#waiting++
@@ -401,6 +419,7 @@ export class Shard implements FeedHost {
     const { feed } = command
     if (command.kind === DELIVERED) {
       raiseDelivered(this.#open, route, command.user.name, command.seq)
+      command.applied?.()
       this.schedule()
       return true
     }

@@ -108,7 +108,9 @@ export class Transaction {
     state.lastTransaction = this.number
   }
 
+  /** Its members' queues will be written to when the transaction is sealed, so they have to stay in memory until then. */
   markDirty(route: Route): void {
+    for (const user of route.users) this.touch(user)
     if (route.conversation.isDirty) return
     route.conversation.isDirty = true
     this.dirtyRoutes.push(route)

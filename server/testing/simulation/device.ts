@@ -1,0 +1,274 @@
+/**
+ * A device as the protocol wants it: an outbox and a log that survive its crashes, a cursor stored together with what it took. Its
+ * connection is two queues that the simulator moves on one step at a time, and may cut at any moment, on one side before the other.
+ */
+import { decodeFrame } from '../../../protocol/generated/frames.js'
+import type { Frame } from '../../../protocol/generated/frames.js'
+import { ERROR, FRAME, MARK, RESUME } from '../../../protocol/generated/registry.js'
+import type { ErrorCode } from '../../../protocol/generated/registry.js'
+import { pairName } from '../../../storage/keyspace.js'
+import type { Attachment, DeviceSink } from '../../router/router.js'
+import { RouterError } from '../../router/router.js'
+import { Breach } from './oracle.js'
+import type { Oracle } from './oracle.js'
+import type { SimServer } from './server.js'
+
+interface OutboxMessage {
+  clientId: number
+  readonly to: string
+  /** What it says, or how far it marks as read. */
+  readonly text: string
+  readonly seq: number
+}
+
+type Up = { kind: 'stanza'; stanza: OutboxMessage } | { kind: 'cursor'; index: number }
+type Down =
+  | { kind: 'acked'; clientId: number; seq: number; timeMs: number }
+  | { kind: 'refused'; clientId: number; error: ErrorCode }
+  | { kind: 'entry'; frame: Frame }
+  | { kind: 'done'; index: number }
+
+/** Both ends of one connection. */
+export class SimConnection implements DeviceSink {
+  readonly device: SimDevice
+  readonly server: SimServer
+  readonly up: Up[] = []
+  readonly down: Down[] = []
+  attachment: Attachment | null = null
+  outboxEpoch = 0
+  /** The server's end, and the device's. */
+  isServerOpen = true
+  isDeviceOpen = true
+  doneAt = -1
+  lastIndex = 0
+
+  constructor(device: SimDevice, server: SimServer) {
+    this.device = device
+    this.server = server
+  }
+
+  acked(clientId: number, seq: number, timeMs: number): void {
+    if (!this.#isHeard()) return
+    this.device.checkAck(this, clientId, seq, timeMs)
+    this.down.push({ kind: 'acked', clientId, seq, timeMs })
+  }
+
+  refused(clientId: number, error: ErrorCode): void {
+    if (this.#isHeard()) this.down.push({ kind: 'refused', clientId, error })
+  }
+
+  entry(frame: Uint8Array): void {
+    if (!this.#isHeard()) return
+    const decoded = decodeFrame(frame, frame.length > 128 ? 2 : 1, frame.length)
+    if (decoded === null || typeof decoded === 'number') throw new Breach(`an entry does not decode: ${String(decoded)}`)
+    this.down.push({ kind: 'entry', frame: decoded })
+  }
+
+  done(index: number): void {
+    if (!this.#isHeard()) return
+    if (this.doneAt >= 0) throw new Breach('done was sent twice')
+    this.doneAt = index
+    this.down.push({ kind: 'done', index })
+  }
+
+  ended(): void {
+    this.isServerOpen = false
+    this.attachment = null
+  }
+
+  /** What a dead server says, or into a cut connection, nobody hears. */
+  #isHeard(): boolean {
+    return this.server.isAlive && this.isServerOpen
+  }
+}
+
+export class SimDevice {
+  readonly user: string
+  readonly id: string
+  readonly #oracle: Oracle
+  connection: SimConnection | null = null
+  /** Everything from here on is on the device's own disk. */
+  queueEpoch = 0
+  cursor = 0
+  outboxEpoch = 0
+  #nextClientId = 1
+  outbox: OutboxMessage[] = []
+  /** By conversation (as in the store): seqs received, in order. */
+  received = new Map<string, number[]>()
+  watermarks = new Map<string, number>()
+  /** Lost its state once: what it held before is gone, and nobody owes it that again. */
+  wasReinstalled = false
+
+  constructor(user: string, id: string, oracle: Oracle) {
+    this.user = user
+    this.id = id
+    this.#oracle = oracle
+  }
+
+  get outboxName(): string {
+    return `${this.user}/${this.id}/${String(this.outboxEpoch)}`
+  }
+
+  connect(server: SimServer): void {
+    const connection = new SimConnection(this, server)
+    this.connection = connection
+    const request = {
+      user: this.user, device: this.id, deviceName: '', queueEpoch: this.queueEpoch, cursor: this.cursor, outboxEpoch: this.outboxEpoch,
+      window: 4, usedTokenHash: null, freshTokenHash: new Uint8Array(32),
+    }
+    server.router.attach(request, connection).then(
+      (attached) => {
+        if (!server.isAlive || !connection.isServerOpen) return
+        connection.attachment = attached.attachment
+        if (!connection.isDeviceOpen) return
+        if (attached.resume === RESUME.tooOld) throw new Breach(`${this.user}/${this.id} at ${String(this.cursor)} was told too old`)
+        this.#welcome(connection, attached.queueEpoch, attached.cursor, attached.outboxEpoch)
+      },
+    ).catch((error: unknown) => {
+      connection.isServerOpen = false
+      if (!(error instanceof RouterError)) server.report(error)
+    })
+  }
+
+  /** Takes the epochs, stores them, and sends again what the outbox holds. [OPN-10, OPN-11, MSG-13] */
+  #welcome(connection: SimConnection, queueEpoch: number, cursor: number, outboxEpoch: number): void {
+    this.queueEpoch = queueEpoch
+    this.cursor = cursor
+    if (outboxEpoch !== this.outboxEpoch) {
+      if (this.outboxEpoch !== 0) throw new Breach('a known outbox epoch was not taken')
+      this.outboxEpoch = outboxEpoch
+    }
+    connection.outboxEpoch = outboxEpoch
+    connection.lastIndex = cursor
+    for (const stanza of this.outbox) connection.up.push({ kind: 'stanza', stanza })
+  }
+
+  get isOnline(): boolean {
+    return this.connection?.attachment != null && this.connection.isDeviceOpen
+  }
+
+  write(to: string, text: string): void {
+    this.#post({ clientId: this.#nextClientId++, to, text, seq: 0 })
+  }
+
+  markRead(conversation: string, seq: number): void {
+    this.#oracle.marked(this.user, pairName(this.user, conversation), seq)
+    this.#post({ clientId: this.#nextClientId++, to: conversation, text: '', seq })
+  }
+
+  #post(stanza: OutboxMessage): void {
+    this.outbox.push(stanza)
+    if (this.isOnline && this.outboxEpoch !== 0) this.connection?.up.push({ kind: 'stanza', stanza })
+  }
+
+  /** One thing arrives at the server. */
+  moveUp(): void {
+    const { connection } = this
+    const attachment = connection?.attachment
+    if (connection == null || attachment == null || !connection.isServerOpen) return
+    const next = connection.up.shift()
+    if (next === undefined) return
+    const { router } = connection.server
+    if (next.kind === 'cursor') {
+      if (!router.cursor(attachment, next.index)) throw new Breach(`cursor ${String(next.index)} was refused`)
+    } else if (next.stanza.seq > 0) router.mark(attachment, next.stanza.clientId, next.stanza.to, MARK.read, next.stanza.seq)
+    else router.message(attachment, next.stanza.clientId, next.stanza.to, Buffer.from(next.stanza.text), new Uint8Array(0))
+  }
+
+  /** One thing arrives at the device, which stores it before anything else. */
+  moveDown(): void {
+    const { connection } = this
+    if (connection === null) return
+    const next = connection.down.shift()
+    if (next === undefined) {
+      if (!connection.isServerOpen || !connection.server.isAlive) this.cut()
+      return
+    }
+    switch (next.kind) {
+      case 'acked':
+        this.outbox = this.outbox.filter((stanza) => stanza.clientId !== next.clientId)
+        return
+      case 'refused':
+        this.#refused(connection, next.clientId, next.error)
+        return
+      case 'done':
+        return
+      case 'entry':
+        this.#take(connection, next.frame)
+    }
+  }
+
+  #refused(connection: SimConnection, clientId: number, error: ErrorCode): void {
+    const stanza = this.outbox.find((each) => each.clientId === clientId)
+    if (stanza === undefined) return
+    if (error !== ERROR.staleClientId) throw new Breach(`${this.outboxName} ${String(clientId)} was refused with ${String(error)}`)
+    stanza.clientId = this.#nextClientId++
+    this.outbox = [...this.outbox.filter((each) => each !== stanza), stanza]
+    connection.up.push({ kind: 'stanza', stanza })
+  }
+
+  #take(connection: SimConnection, frame: Frame): void {
+    if (!('index' in frame)) throw new Breach('an entry without index')
+    if (frame.type === FRAME.skip) throw new Breach('a skip where nothing was lost')
+    if (frame.index <= this.cursor) return
+    if (frame.index !== this.cursor + 1) throw new Breach(`entry ${String(frame.index)} came behind ${String(this.cursor)}`)
+    if (frame.type === FRAME.delivery || frame.type === FRAME.deliveryFrom) {
+      const from = frame.type === FRAME.deliveryFrom ? frame.from : frame.conversation
+      this.#store(pairName(this.user, frame.conversation), from, frame.seq, Buffer.from(frame.text).toString())
+    } else if (frame.type === FRAME.receipt) this.#storeWatermark(frame.conversation, frame.member, frame.mark, frame.seq)
+    this.cursor = frame.index
+    connection.up.push({ kind: 'cursor', index: frame.index })
+  }
+
+  #store(conversation: string, from: string, seq: number, text: string): void {
+    const seqs = this.received.get(conversation) ?? []
+    const last = seqs.at(-1) ?? 0
+    if (seq <= last) throw new Breach(`${this.user}/${this.id}: ${conversation} ${String(seq)} came behind ${String(last)}`)
+    seqs.push(seq)
+    this.received.set(conversation, seqs)
+    this.#oracle.received(this.user, { conversation, from, seq, text })
+  }
+
+  #storeWatermark(conversation: string, member: string, mark: number, seq: number): void {
+    const isOwn = member === this.user
+    const name = pairName(this.user, conversation)
+    const key = `${name} ${isOwn ? this.user : conversation} ${String(mark)}`
+    const before = this.watermarks.get(key) ?? 0
+    if (seq < before) throw new Breach(`${key} fell from ${String(before)} to ${String(seq)}`)
+    this.watermarks.set(key, seq)
+    this.#oracle.toldWatermark(name, isOwn ? this.user : conversation, mark === MARK.read, seq)
+  }
+
+  /** How far the other user of the pair has received or read, as this device knows. */
+  knownDelivered(conversation: string): number {
+    const name = pairName(this.user, conversation)
+    const known = [MARK.delivered, MARK.read].map((mark) => this.watermarks.get(`${name} ${conversation} ${String(mark)}`) ?? 0)
+    return Math.max(...known)
+  }
+
+  /** The device's end is gone; the server's may not know yet. */
+  cut(): void {
+    const { connection } = this
+    if (connection === null) return
+    connection.isDeviceOpen = false
+    this.connection = null
+    connection.server.lost(connection)
+  }
+
+  /** All is lost, as by a factory reset; only the name of the device stays. What waited in the outbox was never acknowledged. */
+  reinstall(): void {
+    this.cut()
+    this.wasReinstalled = true
+    this.queueEpoch = this.cursor = this.outboxEpoch = 0
+    this.#nextClientId = 1
+    this.outbox = []
+    this.received.clear()
+    this.watermarks.clear()
+  }
+
+  checkAck(connection: SimConnection, clientId: number, seq: number, timeMs: number): void {
+    const stanza = this.outbox.find((each) => each.clientId === clientId)
+    if (stanza === undefined || stanza.seq > 0 || connection.outboxEpoch !== this.outboxEpoch) return
+    connection.server.checkAcked(this.outboxName, clientId, this.user, stanza.to, stanza.text, seq, timeMs)
+  }
+}

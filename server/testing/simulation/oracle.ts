@@ -1,0 +1,97 @@
+/**
+ * What must be true, from outside: fed with everything that passes between server and devices, it throws at the first breach of a
+ * promise. It knows what clients did and saw, and nothing of how the server works.
+ */
+import { conversationKeys, pairName } from '../../../storage/keyspace.js'
+import type { Engine } from '../../../storage/engine.js'
+import { decodeRecord } from '../../shard/records.js'
+
+export class Breach extends Error {
+  override readonly name = 'Breach'
+}
+
+export interface SimMessage {
+  readonly conversation: string
+  readonly from: string
+  readonly seq: number
+  readonly text: string
+}
+
+interface Acked {
+  readonly conversation: string
+  readonly seq: number
+  readonly timeMs: number
+  readonly text: string
+}
+
+export class Oracle {
+  /** What was acknowledged, by user, device, outbox epoch and client id. */
+  readonly #acked = new Map<string, Acked>()
+  /** Each conversation's messages by seq, from acks and deliveries alike: they must all agree. */
+  readonly conversations = new Map<string, Map<number, { from: string; text: string }>>()
+  /** The highest seq of others that any device of the user has stored, by conversation and user. */
+  readonly #stored = new Map<string, number>()
+  /** The highest seq the user has asked to be marked as read. */
+  readonly #marked = new Map<string, number>()
+
+  /** The server has sent an ack: the message must be on the disk at this moment. [MSG-1, MSG-3] */
+  async acked(outbox: string, clientId: number, from: string, to: string, text: string, seq: number, timeMs: number, disk: Engine): Promise<void> {
+    const conversation = pairName(from, to)
+    const key = `${outbox}/${String(clientId)}`
+    const before = this.#acked.get(key)
+    if (before !== undefined && (before.seq !== seq || before.timeMs !== timeMs)) {
+      throw new Breach(`${key} was acknowledged as ${String(before.seq)} at ${String(before.timeMs)}, now as ${String(seq)} at ${String(timeMs)}`)
+    }
+    this.#acked.set(key, { conversation, seq, timeMs, text })
+    this.#learn({ conversation, from, seq, text })
+    const row = await disk.get(conversationKeys(conversation).log(seq))
+    if (row === undefined) throw new Breach(`${conversation} ${String(seq)} was acknowledged and is not on the disk`)
+    if (Buffer.from(decodeRecord(row).text).toString() !== text) throw new Breach(`${conversation} ${String(seq)} holds another text`)
+  }
+
+  /** A device has stored a message. */
+  received(user: string, message: SimMessage): void {
+    this.#learn(message)
+    if (message.from !== user) raise(this.#stored, `${message.conversation} ${user}`, message.seq)
+  }
+
+  marked(user: string, conversation: string, seq: number): void {
+    raise(this.#marked, `${conversation} ${user}`, seq)
+  }
+
+  /** A device was told that `member` has received or read up to `seq`: it must be so. Promise 5. [RCP-1] */
+  toldWatermark(conversation: string, member: string, isRead: boolean, seq: number): void {
+    const truth = (isRead ? this.#marked : this.#stored).get(`${conversation} ${member}`) ?? 0
+    const read = this.#marked.get(`${conversation} ${member}`) ?? 0
+    if (seq > Math.max(truth, read)) {
+      throw new Breach(`${conversation}: ${member} is said to have ${isRead ? 'read' : 'received'} ${String(seq)}, but has ${String(truth)}`)
+    }
+  }
+
+  /** Everything acknowledged to or from this user, by conversation, in order: what each of the user's devices must hold in the end. */
+  *acknowledgedFor(user: string): Generator<SimMessage> {
+    for (const { conversation, seq, text } of this.#acked.values()) {
+      if (!conversation.split(':').includes(user)) continue
+      yield { conversation, seq, text, from: this.conversations.get(conversation)?.get(seq)?.from ?? '' }
+    }
+  }
+
+  get acknowledged(): number {
+    return this.#acked.size
+  }
+
+  /** One order for all: a position holds one message, whoever looks. [MSG-6] */
+  #learn(message: SimMessage): void {
+    let log = this.conversations.get(message.conversation)
+    if (log === undefined) this.conversations.set(message.conversation, log = new Map())
+    const known = log.get(message.seq)
+    if (known === undefined) log.set(message.seq, { from: message.from, text: message.text })
+    else if (known.text !== message.text || known.from !== message.from) {
+      throw new Breach(`${message.conversation} ${String(message.seq)} is '${known.text}' and '${message.text}'`)
+    }
+  }
+}
+
+function raise(marks: Map<string, number>, key: string, seq: number): void {
+  marks.set(key, Math.max(marks.get(key) ?? 0, seq))
+}

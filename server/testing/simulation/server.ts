@@ -1,0 +1,60 @@
+/** One life of the server process: from its start to the crash that ends it. */
+import { LocalRouter } from '../../router/local-router.js'
+import type { ShardLimits } from '../../shard/environment.js'
+import { SHARD_LIMITS } from '../../shard/environment.js'
+import { Shard } from '../../shard/shard.js'
+import type { SimConnection } from './device.js'
+import type { Disk } from './disk.js'
+import type { Oracle } from './oracle.js'
+import type { World } from './world.js'
+
+const SILENT = { info: () => undefined, warn: () => undefined, error: () => undefined }
+
+/** Small, so that eviction, checkpoints and windows happen within a short run. */
+const LIMITS: ShardLimits = { ...SHARD_LIMITS, residentUsersMax: 2, residentConversationsMax: 1, gatherOperations: 8 }
+
+export class SimServer {
+  readonly router: LocalRouter
+  readonly shard: Shard
+  readonly #oracle: Oracle
+  readonly #disk: Disk
+  readonly #world: World
+  readonly #failures: unknown[]
+  isAlive = true
+
+  constructor(world: World, disk: Disk, oracle: Oracle, failures: unknown[]) {
+    this.#world = world
+    this.#disk = disk
+    this.#oracle = oracle
+    this.#failures = failures
+    this.shard = new Shard(disk.engine, {
+      clock: world, scheduler: world, random32: () => world.random.next32(), limits: LIMITS, log: SILENT,
+    })
+    this.router = new LocalRouter(this.shard)
+  }
+
+  crash(): void {
+    this.isAlive = false
+    this.#disk.crash()
+  }
+
+  /** The connection broke; the server notices sooner or later, or not before its end. */
+  lost(connection: SimConnection): void {
+    this.#world.after(this.#world.random.below(200), () => {
+      if (!this.isAlive || !connection.isServerOpen) return
+      connection.isServerOpen = false
+      if (connection.attachment !== null) this.router.detach(connection.attachment)
+    })
+  }
+
+  checkAcked(outbox: string, clientId: number, from: string, to: string, text: string, seq: number, timeMs: number): void {
+    this.#oracle.acked(outbox, clientId, from, to, text, seq, timeMs, this.#disk.stored).catch((error: unknown) => {
+      this.report(error)
+    })
+  }
+
+  /** A breach found where nobody could catch it. */
+  report(error: unknown): void {
+    this.#failures.push(error)
+  }
+}

@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Breach } from './oracle.js'
+import { Simulation } from './simulation.js'
+import type { SimulationOptions } from './simulation.js'
+
+const SEEDS = Number(process.env['CHATD_SIM_SEEDS'] ?? 300)
+const FIRST_SEED = Number(process.env['CHATD_SIM_FIRST'] ?? 1)
+
+/** Runs seeds until one shows a breach. */
+async function firstBreach(options: Omit<SimulationOptions, 'seed'>, seeds: number): Promise<Breach | null> {
+  for (let seed = 1; seed <= seeds; seed++) {
+    try {
+      await new Simulation({ ...options, seed }).run()
+    } catch (error) {
+      if (error instanceof Breach) return error
+      throw error
+    }
+  }
+  return null
+}
+
+void test('[MSG-1] [MSG-3] [MSG-6] [QUE-2] [QUE-10] [RCP-1] [RCP-2] the promises hold through crashes, failing disks and cut connections', async () => {
+  let acknowledged = 0
+  let crashes = 0
+  for (let seed = FIRST_SEED; seed < FIRST_SEED + SEEDS; seed++) {
+    const result = await new Simulation({ seed, steps: 400 }).run()
+    acknowledged += result.acknowledged
+    crashes += result.crashes
+  }
+  // A simulation in which nothing happens proves nothing.
+  assert.ok(acknowledged > SEEDS * 5, `${String(acknowledged)} messages acknowledged`)
+  assert.ok(crashes > SEEDS / 2, `${String(crashes)} crashes`)
+})
+
+void test('the simulation is deterministic: the same seed gives the same run', async () => {
+  const [one, other] = [new Simulation({ seed: 7, steps: 300 }), new Simulation({ seed: 7, steps: 300 })]
+  await one.run()
+  await other.run()
+  assert.deepEqual(one.trace, other.trace)
+})
+
+void test('the simulation catches a disk that acknowledges before it has stored', async () => {
+  const breach = await firstBreach({ steps: 400, faults: { acknowledgesEarly: true } }, 20)
+  assert.match(breach?.message ?? '', /not on the disk/)
+})

@@ -1,0 +1,243 @@
+/**
+ * Runs one seeded life of a small chatd: a few users with several devices each, one shard, a disk, and everything that goes wrong
+ * between them. The promises are checked after every step; when the faults rest, everything has to come together.
+ */
+import { Disk } from './disk.js'
+import type { DiskFaults } from './disk.js'
+import { SimDevice } from './device.js'
+import { Breach, Oracle } from './oracle.js'
+import { Random } from './random.js'
+import { SimServer } from './server.js'
+import { settle, World } from './world.js'
+
+export interface SimulationOptions {
+  readonly seed: number
+  /** Steps under faults, before they rest. */
+  readonly steps: number
+  readonly faults?: Partial<DiskFaults>
+  /** A planted bug in the devices' way to the server. */
+  readonly plant?: (simulation: Simulation) => void
+}
+
+export interface SimulationResult {
+  readonly acknowledged: number
+  readonly crashes: number
+}
+
+const USERS = ['ann', 'bob', 'cy'] as const
+const REST_STEPS_MAX = 20_000
+
+export class Simulation {
+  readonly random: Random
+  readonly world: World
+  readonly disk: Disk
+  readonly oracle = new Oracle()
+  readonly devices: SimDevice[] = []
+  readonly trace: string[] = []
+  readonly #options: SimulationOptions
+  readonly #failures: unknown[] = []
+  server: SimServer
+  #crashes = 0
+  #written = 0
+
+  constructor(options: SimulationOptions) {
+    this.#options = options
+    this.random = new Random(options.seed)
+    this.world = new World(this.random)
+    this.disk = new Disk(this.world, { failBefore: 0.02, failAfter: 0.02, acknowledgesEarly: false, ...options.faults })
+    this.server = this.#startServer()
+  }
+
+  /** Throws a Breach, with the steps that led to it, when a promise is broken. */
+  async run(): Promise<SimulationResult> {
+    try {
+      await this.#populate()
+      this.#options.plant?.(this)
+      for (let i = 0; i < this.#options.steps; i++) await this.#step(this.#act())
+      await this.#rest()
+      await this.#checkEnd()
+    } catch (error) {
+      if (!(error instanceof Error)) throw error
+      throw new Breach(`seed ${String(this.#options.seed)}: ${error.message}\n  ${this.trace.slice(-40).join('\n  ')}`, { cause: error })
+    }
+    return { acknowledged: this.oracle.acknowledged, crashes: this.#crashes }
+  }
+
+  #startServer(): SimServer {
+    return new SimServer(this.world, this.disk, this.oracle, this.#failures)
+  }
+
+  /** Accounts, and every device once connected, so that all of them are owed what follows. */
+  async #populate(): Promise<void> {
+    this.disk.isFaulty = false
+    const verifier = { salt: new Uint8Array(16), iterations: 4096, storedKey: new Uint8Array(32), serverKey: new Uint8Array(32) }
+    for (const [i, user] of USERS.entries()) {
+      await this.#finish(this.server.router.addUser(user, verifier))
+      for (let number = 0; number <= i; number++) {
+        const device = new SimDevice(user, `d${String(number)}`, this.oracle)
+        this.devices.push(device)
+        device.connect(this.server)
+      }
+    }
+    while (!this.devices.every((device) => device.isOnline)) await this.#step('a device is welcomed', () => { this.world.runTask() })
+    this.disk.isFaulty = true
+  }
+
+  async #finish(promise: Promise<unknown>): Promise<void> {
+    let isSettled = false
+    const end = (): void => { isSettled = true }
+    promise.then(end, end)
+    while (!isSettled) await this.#step('time', () => { this.world.runTask() })
+    await promise
+  }
+
+  async #step(name: string, act?: () => void): Promise<void> {
+    this.trace.push(name)
+    act?.()
+    await settle()
+    if (this.#failures.length > 0) throw this.#failures[0]
+  }
+
+  /** Does one random thing, and says what. */
+  #act(): string {
+    const { random } = this
+    const device = random.pick(this.devices)
+    const who = `${device.user}/${device.id}`
+    const dice = random.below(1000)
+    if (dice < 330) {
+      this.world.runTask()
+      return 'a task runs'
+    }
+    if (dice < 550) {
+      device.moveUp()
+      return `${who} is heard`
+    }
+    if (dice < 790) {
+      device.moveDown()
+      return `${who} hears`
+    }
+    if (dice < 900) return this.#speak(device, who)
+    if (dice < 960) return this.#reconnect(device, who)
+    return this.#suffer(device, who)
+  }
+
+  #speak(device: SimDevice, who: string): string {
+    const { random } = this
+    const to = random.pick(USERS)
+    if (random.chance(0.3)) {
+      const name = device.user < to ? `${device.user}:${to}` : device.user === to ? to : `${to}:${device.user}`
+      const seqs = device.received.get(name) ?? []
+      if (seqs.length === 0) return `${who} has nothing to read`
+      const seq = random.pick(seqs)
+      device.markRead(to, seq)
+      return `${who} reads ${name} up to ${String(seq)}`
+    }
+    if (device.outbox.length >= 6) return `${who} waits`
+    const text = `${who} says ${String(++this.#written)}`
+    device.write(to, text)
+    return `${text} to ${to}`
+  }
+
+  #reconnect(device: SimDevice, who: string): string {
+    if (device.connection === null) {
+      device.connect(this.server)
+      return `${who} connects`
+    }
+    if (this.random.chance(0.3)) {
+      device.cut()
+      return `${who} is cut off`
+    }
+    return `${who} stays`
+  }
+
+  #suffer(device: SimDevice, who: string): string {
+    const dice = this.random.below(40)
+    if (dice < 5) {
+      this.#crashServer()
+      return 'the server crashes'
+    }
+    if (dice < 7) {
+      this.world.clockErrorMs += this.random.below(20_000) - 15_000
+      return 'the clock jumps'
+    }
+    if (dice < 8) {
+      device.reinstall()
+      return `${who} loses its state`
+    }
+    this.world.passTime(this.random.below(1000))
+    return 'time passes'
+  }
+
+  #crashServer(): void {
+    this.#crashes++
+    this.server.crash()
+    this.server = this.#startServer()
+  }
+
+  /** No more faults: within reasonable time every outbox empties and every queue drains. */
+  async #rest(): Promise<void> {
+    this.disk.isFaulty = false
+    for (let i = 0; i < REST_STEPS_MAX; i++) {
+      if (this.#isQuiet()) return
+      for (const device of this.devices) {
+        if (device.connection === null) device.connect(this.server)
+        device.moveUp()
+        device.moveDown()
+      }
+      await this.#step('rest', () => { this.world.runTask() })
+    }
+    throw new Breach('it does not come to rest')
+  }
+
+  #isQuiet(): boolean {
+    if (this.world.hasTasks) return false
+    return this.devices.every(({ connection, outbox }) =>
+      connection !== null && connection.server.isAlive && connection.attachment !== null && connection.doneAt >= 0 &&
+      connection.up.length === 0 && connection.down.length === 0 && outbox.length === 0)
+  }
+
+  /** Exactly once, in order, at every device; ticks that tell the truth; unread counts that follow. */
+  async #checkEnd(): Promise<void> {
+    for (const device of this.devices) {
+      if (!device.wasReinstalled) this.#checkDevice(device)
+    }
+    for (const user of USERS) {
+      const page = this.server.router.conversations(user, '', 100)
+      await this.#finish(page)
+      for (const summary of (await page).conversations) this.#checkSummary(user, summary)
+    }
+  }
+
+  #checkDevice(device: SimDevice): void {
+    for (const message of this.oracle.acknowledgedFor(device.user)) {
+      const seqs = device.received.get(message.conversation) ?? []
+      const isOwnOutbox = message.text.startsWith(`${device.user}/${device.id} `)
+      const hasSiblings = this.devices.filter((each) => each.user === device.user).length > 1
+      if (!isOwnOutbox && !seqs.includes(message.seq)) {
+        throw new Breach(`${device.user}/${device.id} never got ${message.conversation} ${String(message.seq)} '${message.text}'`)
+      }
+      if (isOwnOutbox && hasSiblings && !seqs.includes(message.seq)) {
+        throw new Breach(`${device.user}/${device.id} never got its own ${message.conversation} ${String(message.seq)}`)
+      }
+      if (message.from === device.user) this.#checkTicks(device, message.conversation, message.seq)
+    }
+  }
+
+  #checkTicks(device: SimDevice, conversation: string, seq: number): void {
+    const other = conversation.split(':').find((name) => name !== device.user)
+    if (other !== undefined && device.knownDelivered(other) < seq) {
+      throw new Breach(`${device.user}/${device.id} was never told that ${other} has ${conversation} ${String(seq)}`)
+    }
+  }
+
+  #checkSummary(user: string, summary: { conversation: string; tail: number; read: number; unread: number }): void {
+    const name = [user, summary.conversation].sort().join(':')
+    const log = this.oracle.conversations.get(user === summary.conversation ? user : name) ?? new Map<number, { from: string }>()
+    const unread = [...log].filter(([seq, { from }]) => seq > summary.read && from !== user).length
+    // A device that lost its state may have taken with it what only it and the server knew.
+    const isWhole = this.devices.every((device) => !device.wasReinstalled)
+    if (summary.tail < log.size || (isWhole && (summary.unread !== unread || summary.tail !== log.size))) {
+      throw new Breach(`${user} in ${name}: ${String(summary.unread)} unread of ${String(summary.tail)}, counted ${String(unread)} of ${String(log.size)}`)
+    }
+  }
+}
