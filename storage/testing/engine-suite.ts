@@ -142,7 +142,7 @@ function orderAndAtomicity(open: OpenForTest): void {
         await engine.trim(trim)
         for (const [k] of modelRange(model, { gte: trim.gte, lt: trim.lt, limit: Infinity })) model.delete(Buffer.from(k).toString('hex'))
       }
-    }), { numRuns: 120 })
+    }), { numRuns: 60 })
     assert.deepEqual(hex(await engine.range(ALL)), hex(modelRange(model, ALL)))
   })
 
