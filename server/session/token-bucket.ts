@@ -19,9 +19,9 @@ export class TokenBucket {
   /** Takes `count` tokens, also when that many are not there: then it returns how many milliseconds they take to come; else 0. */
   take(count: number, clock: Clock): number {
     if (this.#perMs === 0) return 0
+    if (this.#tokens < count) this.#fill(clock)
     this.#tokens -= count
-    if (this.#tokens >= 0) return 0
-    return this.#fill(clock)
+    return this.#tokens >= 0 ? 0 : Math.ceil(-this.#tokens / this.#perMs)
   }
 
   /** Takes `count` tokens if they are there and returns 0; else takes none and returns when they will be. */
@@ -31,11 +31,9 @@ export class TokenBucket {
     return waitMs
   }
 
-  #fill(clock: Clock): number {
+  #fill(clock: Clock): void {
     const now = clock.monotonicMs()
-    const taken = this.#burst - this.#tokens
-    this.#tokens = this.#burst - Math.max(0, taken - (now - this.#filledMs) * this.#perMs)
+    this.#tokens = Math.min(this.#burst, this.#tokens + (now - this.#filledMs) * this.#perMs)
     this.#filledMs = now
-    return this.#tokens >= 0 ? 0 : Math.ceil(-this.#tokens / this.#perMs)
   }
 }
