@@ -89,10 +89,29 @@ function tellOutages(client: Client, plan: Plan): void {
   let isTold = false
   client.on('welcome', () => { isTold = false })
   client.on('disconnected', ({ error }) => {
+    if (isDistrust(error)) {
+      plan.ending.end(new ChatFailure(EXIT.credentials, distrustText(plan.account, error), { cause: error }))
+      return
+    }
     if (isTold || plan.ending.hasEnded) return
     isTold = true
     plan.outage(`no connection to ${plan.account.server}, trying again: ${safeText(error.message)}`)
   })
+}
+
+/** Errors of OpenSSL and Node for a certificate that is not trusted: trying again does not help. */
+const DISTRUST = /^(?:CERT_|UNABLE_TO_|DEPTH_ZERO_SELF_SIGNED_CERT$|SELF_SIGNED_CERT_IN_CHAIN$|ERR_TLS_CERT_ALTNAME_INVALID$|HOSTNAME_MISMATCH$)/
+
+function isDistrust(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  if ('code' in error && DISTRUST.test(String(error.code))) return true
+  // A WebSocket tells no code, only the sentence.
+  return /\bcertificate\b/.test(error.message) || isDistrust(error.cause)
+}
+
+function distrustText(account: AccountOptions, error: Error): string {
+  const advice = account.certificateFile === null ? 'name the one to trust with --ca FILE' : `${account.certificateFile} is not the right --ca`
+  return `the certificate of ${account.server} is not trusted (${safeText(error.message)}): ${advice}`
 }
 
 async function certificate(account: AccountOptions): Promise<string | null> {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { AckJson, MessageJson } from './harness.js'
-import { numbered, Place } from './harness.js'
+import { numbered, Place, TIMEOUT_SECONDS } from './harness.js'
 
 test('the server is killed while 500 lines are being sent: after its restart every line arrives once and in order', async (t) => {
   const place = await Place.make(t)
@@ -10,7 +10,7 @@ test('the server is killed while 500 lines are being sent: after its restart eve
   await place.addUsers('alice', 'bob')
   const lines = numbered('line', 500)
   const sender = place.chat('send', 'alice', ['--json', 'bob', '-'], { input: null })
-  const receiver = place.chat('recv', 'bob', ['--json', '--count', '500', '--timeout', '30'])
+  const receiver = place.chat('recv', 'bob', ['--json', '--count', '500', '--timeout', TIMEOUT_SECONDS])
 
   const acks: AckJson[] = []
   sender.process.stdin.write(lines.slice(0, 300).map((line) => `${line}\n`).join(''))
@@ -43,7 +43,7 @@ test('recv is killed in the middle: the next one goes on where it was, and only 
     if (line.endsWith('}')) seen.push((JSON.parse(line) as MessageJson).seq)
   }
   const printed = seen.length
-  const second = place.chat('recv', 'bob', ['--json', '--timeout', '20'])
+  const second = place.chat('recv', 'bob', ['--json', '--timeout', TIMEOUT_SECONDS])
   let last = 0
   const again: number[] = []
   while (last < 400) {

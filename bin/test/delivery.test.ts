@@ -2,14 +2,15 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import type { AckJson, MessageJson } from './harness.js'
-import { numbered, Place } from './harness.js'
+import { numbered, Place, TIMEOUT_SECONDS } from './harness.js'
 
 let place: Place
 const ends: (() => Promise<void>)[] = []
 
 before(async () => {
   place = await Place.make({ after: (end: () => Promise<void>) => { ends.push(end) } })
-  await place.start()
+  await place.makeCertificate()
+  await place.start('tcp', 'ws', 'tls', 'wss')
 })
 
 after(async () => {
@@ -25,7 +26,7 @@ async function users(name: string): Promise<[alice: string, bob: string]> {
 
 test('a message goes from one terminal to another while both run', async () => {
   const [alice, bob] = await users('live')
-  const receiver = place.chat('recv', bob, ['--json', '--count', '2', '--timeout', '9'])
+  const receiver = place.chat('recv', bob, ['--json', '--count', '2', '--timeout', TIMEOUT_SECONDS])
   const ack = JSON.parse((await place.chat('send', alice, ['--json', bob, 'hello, bob']).finish())[0] ?? '') as AckJson
   assert.deepEqual({ ...ack, time: 0, clientId: 0 }, { to: bob, clientId: 0, seq: 1, time: 0 })
   assert.ok(Math.abs(ack.time - Date.now()) < 60_000, 'time is in Unix milliseconds')
@@ -50,7 +51,7 @@ test('over TCP and WebSocket alike, one device comes and goes: every message onc
   const state = ['--state', place.path('bob-away')]
   const texts = (await place.receive(bob, 3, ...state)).map((message) => message.text)
   await place.chat('send', alice, [bob, '-'], { scheme: 'ws', input: 'second 1\nsecond 2' }).finish()
-  const overWebSocket = place.chat('recv', bob, ['--json', '--count', '2', '--timeout', '9', ...state], { scheme: 'ws' })
+  const overWebSocket = place.chat('recv', bob, ['--json', '--count', '2', '--timeout', TIMEOUT_SECONDS, ...state], { scheme: 'ws' })
   texts.push(...(await overWebSocket.finishJson<MessageJson>()).map((message) => message.text))
   assert.deepEqual(texts, [...numbered('first', 3), ...numbered('second', 2)])
   // Nothing is left: it waits for the time given, and says that it got nothing.
@@ -58,6 +59,19 @@ test('over TCP and WebSocket alike, one device comes and goes: every message onc
   assert.deepEqual(await rest.finish(3), [])
   assert.match(rest.stderr, /^chat: time is up after 0 of 1 messages\n$/)
 })
+
+for (const scheme of ['tls', 'wss'] as const) {
+  test(`over ${scheme} with the certificate named, and not without it`, async () => {
+    const [alice, bob] = await users(scheme)
+    const ca = ['--ca', place.environment['CHATD_LISTEN_TLS_CERTIFICATE'] ?? '']
+    await place.chat('send', alice, [...ca, bob, 'secret'], { scheme }).finish()
+    const [message] = await place.chat('recv', bob, ['--json', '--count', '1', '--timeout', TIMEOUT_SECONDS, ...ca], { scheme }).finishJson<MessageJson>()
+    assert.equal(message?.text, 'secret')
+    const distrustful = place.chat('send', alice, [bob, 'not sent'], { scheme })
+    await distrustful.finish(4)
+    assert.match(distrustful.stderr, /^chat: [^\n]*certificate[^\n]*--ca[^\n]*\n$/)
+  })
+}
 
 test('--count takes no more from the queue than it prints', async () => {
   const [alice, bob] = await users('count')
@@ -69,8 +83,10 @@ test('--count takes no more from the queue than it prints', async () => {
 
 test('each of several devices gets every message, the sender\'s other devices too', async () => {
   const [alice, bob] = await users('devices')
-  const tablet = place.chat('recv', alice, ['--json', '--count', '2', '--timeout', '9', '--device', 'tablet'])
-  const phones = ['phone', 'laptop'].map((device) => place.chat('recv', bob, ['--json', '--count', '2', '--timeout', '9', '--device', device]))
+  // Known to the server before the messages: a sender's only device is told nothing of its own.
+  await place.chat('devices', alice, ['--device', 'tablet']).finish()
+  const tablet = place.chat('recv', alice, ['--json', '--count', '2', '--timeout', TIMEOUT_SECONDS, '--device', 'tablet'])
+  const phones = ['phone', 'laptop'].map((device) => place.chat('recv', bob, ['--json', '--count', '2', '--timeout', TIMEOUT_SECONDS, '--device', device]))
   await place.send(alice, bob, ['one', 'two'])
   for (const program of phones) {
     assert.deepEqual((await program.finishJson<MessageJson>()).map((message) => message.text), ['one', 'two'])
@@ -81,7 +97,7 @@ test('each of several devices gets every message, the sender\'s other devices to
 
 test('a user sends and receives at the same time without naming devices', async () => {
   const [alice, bob] = await users('both')
-  const receiver = place.chat('recv', bob, ['--json', '--count', '1', '--timeout', '9'])
+  const receiver = place.chat('recv', bob, ['--json', '--count', '1', '--timeout', TIMEOUT_SECONDS])
   const sender = place.chat('send', bob, ['--json', alice, '-'], { input: null })
   sender.process.stdin.write('from bob\n')
   assert.equal((await sender.lineJson<AckJson>()).seq, 1)
@@ -169,7 +185,7 @@ test('lines for people show names and text, with nothing in them that acts on a 
   const [alice, bob] = await users('plain')
   const sent = await place.chat('send', alice, [bob, 'hi \u001b[31mred']).finish()
   assert.match(sent[0] ?? '', /^sent to bob-plain as number 1 at \d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/)
-  const [line] = await place.chat('recv', bob, ['--count', '1', '--timeout', '9']).finish()
+  const [line] = await place.chat('recv', bob, ['--count', '1', '--timeout', TIMEOUT_SECONDS]).finish()
   assert.match(line ?? '', /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d {2}alice-plain: hi ␛\[31mred$/)
 })
 
@@ -178,7 +194,7 @@ test('recv ends quietly when nobody reads its output, and what was not printed c
   await place.send(alice, bob, ['one'])
   const receiver = place.chat('recv', bob, ['--json'])
   assert.equal((await receiver.lineJson<MessageJson>()).text, 'one')
-  receiver.process.stdout.destroy()
+  receiver.closeOutput()
   await place.send(alice, bob, ['two'])
   assert.equal(await receiver.ended, 0)
   assert.equal(receiver.stderr, '')

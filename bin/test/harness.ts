@@ -6,12 +6,18 @@ import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Interface } from 'node:readline'
 import { createInterface } from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
 import type { TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 
+/** An upper bound on a busy machine; nothing waits for it. */
+export const TIMEOUT_SECONDS = '60'
+
 const BIN = fileURLToPath(new URL('../../../bin/', import.meta.url))
+
+export type Scheme = 'tcp' | 'tls' | 'ws' | 'wss'
 
 /** A message line of `recv` or `history`. */
 export interface MessageJson {
@@ -33,6 +39,7 @@ export interface AckJson {
 /** A process whose stdout is read line by line. */
 export class Program {
   readonly process: ChildProcessByStdio<Writable, Readable, Readable>
+  readonly #reader: Interface
   /** Lines of stdout that `line` has not given out yet. */
   readonly #lines: string[] = []
   #wake: (() => void) | null = null
@@ -49,12 +56,12 @@ export class Program {
     // A program that ends while its input is written is for the test to notice by its exit code.
     this.process.stdin.on('error', () => {})
     this.process.stderr.setEncoding('utf8').on('data', (text: string) => { this.stderr += text })
-    const lines = createInterface({ input: this.process.stdout })
-    lines.on('line', (line) => {
+    this.#reader = createInterface({ input: this.process.stdout })
+    this.#reader.on('line', (line) => {
       this.#lines.push(line)
       this.#wake?.()
     })
-    const outputEnded = once(lines, 'close').then(() => {
+    const outputEnded = once(this.#reader, 'close').then(() => {
       this.#isEnded = true
       this.#wake?.()
     })
@@ -89,6 +96,12 @@ export class Program {
     return (await this.finish(exitCode)).map((line) => JSON.parse(line) as T)
   }
 
+  /** Reads no further, as a `head` that has enough. */
+  closeOutput(): void {
+    this.process.stdout.destroy()
+    this.#reader.close()
+  }
+
   /** Resolves once it has ended. */
   async kill(signal: NodeJS.Signals): Promise<number | string> {
     this.process.kill(signal)
@@ -112,7 +125,13 @@ export class Place {
 
   private constructor(directory: string) {
     this.directory = directory
-    this.environment = { HOME: directory, XDG_STATE_HOME: join(directory, 'state'), NO_COLOR: '1' }
+    this.environment = {
+      HOME: directory,
+      XDG_STATE_HOME: join(directory, 'state'),
+      CHATD_ADMIN_URL: 'http://127.0.0.1:0',
+      // Logging in is not what these tests are about, and the machine may be busy.
+      CHATD_AUTH_SCRAM_ITERATIONS: '4096',
+    }
   }
 
   static async make(t: Pick<TestContext, 'after'> | { after(end: () => Promise<void>): void }): Promise<Place> {
@@ -139,12 +158,19 @@ export class Place {
     return program
   }
 
+  /** Makes a certificate for the listeners with TLS of servers started from now on. */
+  async makeCertificate(): Promise<void> {
+    const directory = this.path('certificate')
+    await this.run('chatd', ['cert', '--out', directory]).finish()
+    this.environment['CHATD_LISTEN_TLS_CERTIFICATE'] = join(directory, 'chatd.crt')
+    this.environment['CHATD_LISTEN_TLS_KEY'] = join(directory, 'chatd.key')
+  }
+
   /** Starts the server and waits for its ready line; listens where it did before, if it did. */
-  async start(...args: readonly string[]): Promise<void> {
-    const listen = this.listeners.length > 0 ? this.listeners : ['tcp://127.0.0.1:0', 'ws://127.0.0.1:0']
-    const server = this.run('chatd', [
-      'start', '--data', this.data, ...listen.flatMap((url) => ['--listen', url]), ...args,
-    ])
+  async start(...schemes: readonly Scheme[]): Promise<void> {
+    const fresh = (schemes.length > 0 ? schemes : ['tcp', 'ws']).map((scheme) => `${scheme}://127.0.0.1:0`)
+    const listen = this.listeners.length > 0 ? this.listeners : fresh
+    const server = this.run('chatd', ['start', '--data', this.data, ...listen.flatMap((url) => ['--listen', url])])
     const ready = await server.lineJson<{ ready: boolean; listeners: string[]; admin: string }>()
     assert.equal(ready.ready, true)
     this.server = server
@@ -152,7 +178,7 @@ export class Place {
   }
 
   /** The address of the first listener of that kind. */
-  url(scheme: 'tcp' | 'ws' | 'tls' | 'wss' = 'tcp'): string {
+  url(scheme: Scheme = 'tcp'): string {
     const url = this.listeners.find((listener) => listener.startsWith(`${scheme}://`))
     assert.ok(url !== undefined, `no ${scheme} listener`)
     return url
@@ -167,7 +193,7 @@ export class Place {
   }
 
   /** A command of `chat` for a user; `options` begin with what follows the account. */
-  chat(command: string, user: string, options: readonly string[], settings: { scheme?: 'tcp' | 'ws' | 'tls' | 'wss'; input?: string | null } = {}): Program {
+  chat(command: string, user: string, options: readonly string[], settings: { scheme?: Scheme; input?: string | null } = {}): Program {
     const [first, ...rest] = command.split(' ')
     return this.run('chat', [
       first ?? '', ...rest, '--server', this.url(settings.scheme), '--user', user, '--password-file', this.path(`${user}.password`), ...options,
@@ -183,7 +209,7 @@ export class Place {
 
   /** Receives so many messages. */
   async receive(user: string, count: number, ...options: readonly string[]): Promise<MessageJson[]> {
-    return this.chat('recv', user, ['--json', '--count', String(count), '--timeout', '9', ...options]).finishJson<MessageJson>()
+    return this.chat('recv', user, ['--json', '--count', String(count), '--timeout', TIMEOUT_SECONDS, ...options]).finishJson<MessageJson>()
   }
 }
 
