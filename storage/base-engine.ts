@@ -11,7 +11,7 @@ import { toStorageError } from './storage-error.js'
 export interface EngineFiles {
   /** Whether missing files are made; otherwise they are an error. */
   readonly create: boolean
-  /** Called by `close` when all work is done and the engine still holds its lock. */
+  /** Called by `close` when all work is done and the engine still holds its lock; must not reject. */
   readonly beforeClose?: (() => Promise<void>) | undefined
   /** Called by `close` at the very end, whether closing failed or not. */
   readonly afterClose?: (() => void) | undefined

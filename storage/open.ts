@@ -115,7 +115,7 @@ async function refuseMissing(directory: string): Promise<never> {
 async function openNamed(directory: string, name: EngineName, create: boolean, loaders: EngineLoaders): Promise<Engine> {
   const files = {
     create,
-    beforeClose: () => rm(path.join(directory, HOLDER_FILE), { force: true }),
+    beforeClose: () => rm(path.join(directory, HOLDER_FILE), { force: true }).catch(() => undefined),
     afterClose: () => { openHere.delete(held) },
   }
   const held = await realpath(directory)
