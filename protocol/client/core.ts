@@ -106,7 +106,9 @@ export class ClientCore {
   #isBehind: boolean
   #isSynced = false
   #timeBaseMs = 0
-  #unacknowledgedMax = 0
+  /** Of the last session, until the next welcome. */
+  #unacknowledgedMax: number
+  #isFlightRefused = false
   #frameBytesMax: number = LIMIT.frameBytesMax
   #current: InboxEntry | null = null
   /** Rises with each `restart` of the queue, so that what began before it is not counted after it. */
@@ -143,6 +145,7 @@ export class ClientCore {
     this.#outboxEpoch = state.outboxEpoch
     this.#newOutboxEpoch = state.outboxEpoch
     this.#isBehind = state.isBehind
+    this.#unacknowledgedMax = state.unacknowledgedMax
     this.#outbox = new Outbox(state)
     this.#inbox = new Inbox(state.queueEpoch, state.cursor)
     this.#conversations = new Conversations(state, options.user)
@@ -492,7 +495,7 @@ export class ClientCore {
   /** With a token and a known epoch the outbox goes out behind bind, without waiting. [OPN-3] */
   #sendFirstFlight(): void {
     if (this.#outboxEpoch === 0) return
-    const stanzasMax = Math.min(FLIGHT_STANZAS_MAX, this.#unacknowledgedMax === 0 ? FLIGHT_STANZAS_MAX : this.#unacknowledgedMax)
+    const stanzasMax = this.#isFlightRefused ? 0 : Math.min(FLIGHT_STANZAS_MAX, this.#unacknowledgedMax)
     let bytes = 0
     for (const frame of this.#frames) bytes += frame.length
     while (this.#outbox.flyingCount < stanzasMax) {
@@ -566,6 +569,10 @@ export class ClientCore {
       this.#newOutboxEpoch = frame.outboxEpoch
       this.#changes.push({ kind: 'outboxEpoch', outboxEpoch: frame.outboxEpoch })
     }
+    if (frame.unacknowledgedMax !== this.#unacknowledgedMax) {
+      this.#changes.push({ kind: 'limits', unacknowledgedMax: frame.unacknowledgedMax })
+    }
+    this.#isFlightRefused = false
     this.#timeBaseMs = frame.time
     this.#sessionEpoch = frame.outboxEpoch
     this.#unacknowledgedMax = frame.unacknowledgedMax
@@ -630,8 +637,8 @@ export class ClientCore {
     // An answer to what has one already changes nothing.
     if (entry === undefined) return
     this.#noteAnswered()
-    let isEchoed = false
-    if (entry.kind === 'message') isEchoed = this.#conversations.accepted(entry.to, frame.seq, !this.#outbox.hasUnanswered(entry.to))
+    let isEchoed = this.#current?.conversation === entry.to && this.#current.seq === frame.seq && entry.kind === 'message'
+    if (entry.kind === 'message') isEchoed = this.#conversations.accepted(entry.to, frame.seq, !this.#outbox.hasUnanswered(entry.to)) || isEchoed
     else this.#conversations.mark(entry.to, this.#options.user, MARK.read, entry.seq, true)
     const { handle, kind, to, clientId } = entry
     const ack = { handle, kind, to, clientId, seq: frame.seq, timeMs: this.#timeBaseMs + frame.timeOffset, isEchoed }
@@ -742,6 +749,12 @@ export class ClientCore {
       this.#dropToken(frame.error)
       if (this.#options.hasPassword) this.#retry(error, frame.retryAfterMs)
       else this.#stop(error)
+      return
+    }
+    if (frame.error === ERROR.tooManyUnacknowledged && this.#phase === AWAIT_WELCOME && !this.#isFlightRefused) {
+      // Its limit has fallen since we were here last: wait for welcome to say how much it takes now.
+      this.#isFlightRefused = true
+      this.#retry(error, frame.retryAfterMs)
       return
     }
     if (errorClass(frame.error) !== 'again') {

@@ -68,6 +68,8 @@ export class Inbox {
     this.#sentTo = cursor
     this.#cursorDueMs = Infinity
     this.#cursorSentMs = -Infinity
+    // Marks of earlier sessions say nothing about this one, and would count against its window.
+    this.#entries.reset(this.#entries.toArray().filter(({ type }) => type !== FRAME.done))
   }
 
   /** The server gave another position or epoch: what waits here belongs to the old one, and is fetched anew. */

@@ -51,6 +51,8 @@ export interface ClientState {
   readonly cursor: number
   /** 0: none yet; what the outbox holds is not sent before it is known. [OPN-11] */
   readonly outboxEpoch: number
+  /** As the last welcome said, for the flight before the next one. */
+  readonly unacknowledgedMax: number
   readonly nextClientId: number
   readonly nextHandle: number
   /** The device was told too old and has not yet fetched all it missed. [QUE-9] */
@@ -66,6 +68,7 @@ export type StorageChange =
   | { readonly kind: 'token'; readonly token: Uint8Array | null }
   | { readonly kind: 'cursor'; readonly queueEpoch: number; readonly cursor: number }
   | { readonly kind: 'outboxEpoch'; readonly outboxEpoch: number }
+  | { readonly kind: 'limits'; readonly unacknowledgedMax: number }
   | { readonly kind: 'counters'; readonly nextClientId: number; readonly nextHandle: number }
   | { readonly kind: 'behind'; readonly isBehind: boolean }
   | { readonly kind: 'outboxPut'; readonly record: OutboxRecord }
@@ -92,8 +95,8 @@ export interface ClientStorage {
 /** The state of a device that knows nothing. [OPN-10] */
 export function emptyState(): MutableState {
   return {
-    user: '', device: '', token: null, queueEpoch: 0, cursor: 0, outboxEpoch: 0, nextClientId: 1, nextHandle: 1, isBehind: false,
-    outbox: new Map(), conversations: new Map(),
+    user: '', device: '', token: null, queueEpoch: 0, cursor: 0, outboxEpoch: 0, unacknowledgedMax: 0, nextClientId: 1, nextHandle: 1,
+    isBehind: false, outbox: new Map(), conversations: new Map(),
   }
 }
 
@@ -113,6 +116,7 @@ export interface MutableState extends ClientState {
   queueEpoch: number
   cursor: number
   outboxEpoch: number
+  unacknowledgedMax: number
   nextClientId: number
   nextHandle: number
   isBehind: boolean
@@ -140,6 +144,9 @@ function applyChange(state: MutableState, change: StorageChange): void {
       return
     case 'outboxEpoch':
       state.outboxEpoch = change.outboxEpoch
+      return
+    case 'limits':
+      state.unacknowledgedMax = change.unacknowledgedMax
       return
     case 'counters':
       state.nextClientId = Math.max(state.nextClientId, change.nextClientId)
@@ -187,6 +194,7 @@ export function snapshotOf(state: ClientState): StorageChange[] {
     { kind: 'token', token: state.token },
     { kind: 'cursor', queueEpoch: state.queueEpoch, cursor: state.cursor },
     { kind: 'outboxEpoch', outboxEpoch: state.outboxEpoch },
+    { kind: 'limits', unacknowledgedMax: state.unacknowledgedMax },
     { kind: 'counters', nextClientId: state.nextClientId, nextHandle: state.nextHandle },
     { kind: 'behind', isBehind: state.isBehind },
   ]

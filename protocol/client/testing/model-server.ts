@@ -49,7 +49,6 @@ export class ModelServer {
   queueBase = 0
   queue: QueueEntry[] = []
   cursor = 0
-  isKnown = false
   outboxEpoch = 0
   #nextEpoch = 7
   /** By epoch, conversation and client id. */
@@ -89,9 +88,9 @@ export class ModelServer {
     this.queue.push((index) => encodeDelivery(index, from, seq, timeMs, encodeText(text)))
   }
 
-  /** The other has received, or read, all there is. */
-  receipt(conversation: string, mark: number): void {
-    const seq = this.log(conversation).length
+  /** The other has received, or read, this share of what there is; a server need not keep them in order for the client to. [RCP-9] */
+  receipt(conversation: string, mark: number, share: number): void {
+    const seq = Math.ceil(this.log(conversation).length * share)
     if (seq > 0) this.queue.push((index) => encodeReceipt(index, conversation, '', mark, seq))
   }
 
@@ -278,8 +277,8 @@ export class ModelConnection {
     }
     const resume = isFresh ? 0 : isKept ? 1 : 2
     if (frame.outboxEpoch === 0 || frame.outboxEpoch !== server.outboxEpoch) server.outboxEpoch = server.newEpoch()
-    if (!equalBytes(server.issuedToken, server.usedToken) || !server.isKnown) server.issuedToken = encodeText(`token ${server.newEpoch()}`)
-    server.isKnown = true
+    // Far more often than a real server would. [TOK-2]
+    server.issuedToken = encodeText(`token ${server.newEpoch()}`)
     server.connection = this
     this.isOpen = true
     this.#sentTo = server.cursor
@@ -288,7 +287,7 @@ export class ModelConnection {
     const { window, unacknowledgedMax } = server.options
     this.output.push(encodeWelcome(
       's1', UNIX_TIME_MS, resume, server.queueEpoch, server.cursor, server.queueEnd - server.cursor, server.outboxEpoch, window,
-      unacknowledgedMax, LIMIT.frameBytesMax, LIMIT.keepAliveMs, equalBytes(server.issuedToken, server.usedToken) ? EMPTY_BYTES : server.issuedToken,
+      unacknowledgedMax, LIMIT.frameBytesMax, LIMIT.keepAliveMs, server.issuedToken,
     ))
   }
 
