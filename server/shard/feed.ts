@@ -95,11 +95,12 @@ export class Feed implements Attachment {
   /** A committed entry. Sent at once if the device is up to date and has room. */
   offer(entry: QueueEntry): void {
     if (!this.#isLive) return
-    if (entry.index !== this.#position + 1 || !this.#hasRoom()) {
-      this.#isLive = false
+    if (entry.index === this.#position + 1 && this.#hasRoom()) {
+      this.#send(entry.index, entry.frame, entry.conversation, entry.seq)
       return
     }
-    this.#send(entry.index, entry.frame, entry.conversation, entry.seq)
+    this.#isLive = false
+    this.#read()
   }
 
   /** Cumulative acknowledgement; false when the index was never sent or runs backwards. [QUE-5] */

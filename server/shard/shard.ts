@@ -9,8 +9,9 @@ import type { Engine } from '../../storage/engine.js'
 import { pairName } from '../../storage/keyspace.js'
 import { ERROR } from '../../protocol/generated/registry.js'
 import type { ErrorCode } from '../../protocol/generated/registry.js'
-import { RouterError } from '../router/router.js'
 import { trimPoint } from './attach.js'
+import type { CommitHost } from './commit-loop.js'
+import { CommitLoop, unavailable } from './commit-loop.js'
 import { acceptMessage, openConversation, raiseDelivered, raiseRead, sealConversation } from './conversation.js'
 import type { ShardEnvironment } from './environment.js'
 import type { Feed, FeedHost } from './feed.js'
@@ -20,48 +21,34 @@ import { countOthers, findAccepted } from './log-reader.js'
 import { encodeCursor, encodeQueueMeta } from './records.js'
 import { Residents } from './residents.js'
 import type { ConversationState, DeviceState, Resident, UserState } from './state.js'
-import { Answer, Route, Transaction } from './transaction.js'
+import { Answer, Route } from './transaction.js'
+import type { Transaction } from './transaction.js'
 
 /** Entries behind the slowest cursor before they are trimmed: a range at a time, not one by one. */
 const TRIM_EVERY = 1024
-/** A cursor alone may wait this long for its commit: losing it costs a redelivery that the device drops. */
-const CURSOR_DELAY_MS = 500
 /** Told to a client whose command finds too many waiting. */
 const WAITING_RETRY_MS = 1000
-const REOPEN_FIRST_MS = 250
-const REOPEN_MAX_MS = 10_000
 
 const LIST_PAGE = 1000
 
 const EMPTY = new Uint8Array(0)
 
-export class Shard implements FeedHost {
+export class Shard implements FeedHost, CommitHost {
   readonly engine: Engine
   readonly environment: ShardEnvironment
   users!: Residents<UserState>
   #conversations!: Residents<ConversationState>
-  #open: Transaction
+  readonly #loop: CommitLoop
   #gates = new Map<string, Gate>()
   #waiting = 0
-  #committed = 0
-  #lastSize = 0
-  #isScheduled = false
-  #isCursorTimerSet = false
-  #isCommitting = false
-  #commitSettled: Promise<void> = Promise.resolve()
-  #hasFailed = false
-  #isClosed = false
   /** Counts failures: what began in an earlier life has no say in this one. */
   #life = 0
   readonly #attached = new Set<Feed>()
-  readonly #runCommit = (): void => {
-    this.#commit()
-  }
 
   constructor(engine: Engine, environment: ShardEnvironment) {
     this.engine = engine
     this.environment = environment
-    this.#open = new Transaction(1, engine.batch())
+    this.#loop = new CommitLoop(engine, environment, this)
     this.#beginLife()
   }
 
@@ -71,7 +58,7 @@ export class Shard implements FeedHost {
 
   /** false while commits fail: sessions can't be opened. */
   get isAvailable(): boolean {
-    return !this.#hasFailed && !this.#isClosed
+    return this.#loop.isAvailable
   }
 
   get sessions(): number {
@@ -85,19 +72,19 @@ export class Shard implements FeedHost {
 
   /** Operations of the last commit, for metrics. */
   get lastCommitOperations(): number {
-    return this.#lastSize
+    return this.#loop.lastSize
   }
 
   /** The transaction that fills at present; whoever writes to it calls `schedule`. */
   get transaction(): Transaction {
-    return this.#open
+    return this.#loop.open
   }
 
   /** A message whose form has been checked; answered through the feed's sink. `to` is a normalised user. */
   message(feed: Feed, clientId: number, to: string, text: Uint8Array, extensions: Uint8Array): void {
     const route = this.#routeFor(feed, to)
     if (route !== null && this.#acceptNow(route, feed, clientId, text, extensions)) return
-    const command = new GateCommand(MESSAGE, feed.user, feed, clientId, 0, text.slice(), extensions.slice())
+    const command = new GateCommand(MESSAGE, feed.user, feed, clientId, 0, copyOf(text), copyOf(extensions))
     this.#wait(pairName(feed.user.name, to), command)
   }
 
@@ -124,7 +111,7 @@ export class Shard implements FeedHost {
       this.#wait(name, new GateCommand(DELIVERED, user, null, 0, seq, EMPTY, EMPTY, applied))
       return false
     }
-    raiseDelivered(this.#open, route, user.name, seq)
+    raiseDelivered(this.transaction, route, user.name, seq)
     this.schedule()
     return true
   }
@@ -136,14 +123,14 @@ export class Shard implements FeedHost {
   moveCursor(user: UserState, device: DeviceState, index: number): void {
     if (!user.alive || index <= device.cursor || !user.devices.includes(device)) return
     device.cursor = index
-    this.#open.movedCursors.set(device, user)
-    if (index - user.trimmedTo >= TRIM_EVERY) this.#open.trims.add(user)
-    this.#scheduleCursors()
+    this.transaction.movedCursors.set(device, user)
+    if (index - user.trimmedTo >= TRIM_EVERY) this.transaction.trims.add(user)
+    this.#loop.scheduleLazily()
   }
 
   /** Called by feeds. */
   readFailed(error: unknown): void {
-    this.fail(error)
+    this.#loop.fail(error)
   }
 
   addFeed(feed: Feed): void {
@@ -161,8 +148,8 @@ export class Shard implements FeedHost {
     if (feed.device.feed === feed) feed.device.feed = null
     feed.device.lastActiveMs = this.environment.clock.nowMs()
     if (feed.user.alive && feed.user.devices.includes(feed.device)) {
-      this.#open.movedCursors.set(feed.device, feed.user)
-      this.#scheduleCursors()
+      this.transaction.movedCursors.set(feed.device, feed.user)
+      this.#loop.scheduleLazily()
     }
   }
 
@@ -174,7 +161,7 @@ export class Shard implements FeedHost {
   /** A user's state that is still the one in memory when the promise resolves. */
   async user(name: string): Promise<UserState> {
     for (;;) {
-      if (!this.isAvailable) throw new RouterError(ERROR.storageUnavailable, 'the shard can\'t commit at present', { retryAfterMs: REOPEN_FIRST_MS })
+      if (!this.isAvailable) throw unavailable()
       const user = await this.reading(this.users.load(name))
       if (user.alive) return user
     }
@@ -195,51 +182,54 @@ export class Shard implements FeedHost {
     }
   }
 
-  /** Resolves when everything written so far is on disk; rejects when it can't be. */
+  /** Resolves when everything written so far is on disk; rejects with RouterError storage-unavailable when it can't be. */
   committed(): Promise<void> {
-    if (!this.isAvailable) return Promise.reject(this.#unavailable())
-    const promise = new Promise<void>((resolve, reject) => this.#open.waiters.push({ resolve, reject }))
-    this.schedule()
-    return promise
+    return this.#loop.whenCommitted()
   }
 
-  /** Asks for a commit of the open transaction: at once when idle, gathering a little when the last one was large. */
+  /** Asks for a commit of the open transaction. */
   schedule(): void {
-    if (this.#isScheduled || this.#isCommitting || this.#hasFailed) return
-    this.#isScheduled = true
-    const { scheduler, limits } = this.environment
-    if (this.#lastSize > limits.gatherOperations) scheduler.after(limits.gatherMs, this.#runCommit)
-    else scheduler.defer(this.#runCommit)
+    this.#loop.schedule()
   }
 
   /** Commits what is open and takes nothing more. Sessions are the caller's to end before. */
-  async close(): Promise<void> {
-    if (!this.#hasFailed) await this.committed().catch(() => undefined)
-    this.#isClosed = true
-    await this.#commitSettled
+  close(): Promise<void> {
+    return this.#loop.close()
   }
 
-  /** The store can't be trusted any more: forget what is in memory, end the sessions, begin anew once the store can be opened. */
-  fail(error: unknown): void {
-    if (this.#hasFailed || this.#isClosed) return
-    this.#hasFailed = true
-    this.environment.log.error({ err: error }, 'storage failed; nothing is acknowledged until it is back')
-    const { waiters } = this.#open
+  /** Called by the commit loop. */
+  seal(transaction: Transaction): void {
+    for (const route of transaction.dirtyRoutes) sealConversation(transaction, route)
+    for (const [device, user] of transaction.movedCursors) {
+      transaction.touch(user)
+      transaction.batch.put(user.keys.cursor(device.number), encodeCursor(device))
+    }
+    for (const user of transaction.trims) if (!this.#sealTrim(transaction, user)) transaction.trims.delete(user)
+  }
+
+  /** Called by the commit loop. */
+  finish(transaction: Transaction): void {
+    const { queueEntriesMax } = this.environment.limits
+    for (const answer of transaction.answers) tell(answer)
+    for (const entry of transaction.entries) {
+      const { user } = entry
+      user.committedTail = entry.index
+      for (const feed of user.feeds) feed.offer(entry)
+      if (entry.index - user.trimmedTo > queueEntriesMax + TRIM_EVERY) this.transaction.trims.add(user)
+    }
+    for (const user of transaction.trims) this.#trim(user)
+  }
+
+  /** Called by the commit loop when the store has failed. */
+  discard(): void {
     this.#beginLife()
-    for (const waiter of waiters) waiter.reject(this.#unavailable())
     for (const feed of [...this.#attached]) this.expel(feed, ERROR.storageUnavailable)
-    // An open commit may still reach the disk; only when it has settled does the disk say what is true.
-    void this.#commitSettled.then(() => {
-      this.#reopen(REOPEN_FIRST_MS)
-    })
   }
 
   #beginLife(): void {
     const { limits } = this.environment
     // At the very first there is nothing to close.
-     
     this.users?.close()
-     
     this.#conversations?.close()
     const { scheduler } = this.environment
     const defer = (task: () => void): void => {
@@ -251,7 +241,6 @@ export class Shard implements FeedHost {
     this.#conversations = new Residents(
       limits.residentConversationsMax, (name) => loadConversation(this.engine, name), (each) => this.#mayGo(each), defer,
     )
-    this.#open = new Transaction(this.#open.number + 1, this.engine.batch())
     const gates = this.#gates
     this.#gates = new Map()
     this.#waiting = 0
@@ -261,27 +250,7 @@ export class Shard implements FeedHost {
   }
 
   #mayGo(state: Resident): boolean {
-    return state.lastTransaction <= this.#committed
-  }
-
-  #reopen(delayMs: number): void {
-    if (this.#isClosed) return
-    this.engine.reopen().then(
-      () => {
-        this.#hasFailed = false
-        this.environment.log.info({}, 'storage is back')
-      },
-      (error: unknown) => {
-        this.environment.log.warn({ err: error, retryMs: delayMs }, 'storage does not open yet')
-        this.environment.scheduler.after(delayMs, () => {
-          this.#reopen(Math.min(delayMs * 2, REOPEN_MAX_MS))
-        })
-      },
-    )
-  }
-
-  #unavailable(): RouterError {
-    return new RouterError(ERROR.storageUnavailable, 'the shard can\'t commit at present', { retryAfterMs: REOPEN_FIRST_MS })
+    return state.lastTransaction <= this.#loop.committed
   }
 
   /** Awaits a read of the store, whose failure is the shard's. Rejects with RouterError storage-unavailable. */
@@ -290,8 +259,8 @@ export class Shard implements FeedHost {
     try {
       return await read
     } catch (error) {
-      if (life === this.#life) this.fail(error)
-      throw this.#unavailable()
+      if (life === this.#life) this.#loop.fail(error)
+      throw unavailable()
     }
   }
 
@@ -329,8 +298,8 @@ export class Shard implements FeedHost {
         return true
       }
     }
-    if (!conversation.exists) openConversation(this.#open, route, nowMs)
-    acceptMessage(this.#open, route, writer, feed, clientId, text, extensions, nowMs)
+    if (!conversation.exists) openConversation(this.transaction, route, nowMs)
+    acceptMessage(this.transaction, route, writer, feed, clientId, text, extensions, nowMs)
     this.schedule()
     return true
   }
@@ -346,28 +315,19 @@ export class Shard implements FeedHost {
     }
     if (seq > member.read) {
       if (seq < conversation.tail && member.unread > 0) return false
-      raiseRead(this.#open, route, feed.user, member, seq, 0)
+      raiseRead(this.transaction, route, feed.user, member, seq, 0)
     }
     this.#answer(new Answer(feed, clientId, 0, seq, this.environment.clock.nowMs(), null))
     return true
   }
 
   #answer(answer: Answer): void {
-    this.#open.answers.push(answer)
+    this.transaction.answers.push(answer)
     this.schedule()
   }
 
-  #scheduleCursors(): void {
-    if (this.#isCursorTimerSet || this.#hasFailed) return
-    this.#isCursorTimerSet = true
-    this.environment.scheduler.after(CURSOR_DELAY_MS, () => {
-      this.#isCursorTimerSet = false
-      this.schedule()
-    })
-  }
-
   #wait(name: string, command: GateCommand): void {
-    if (this.#hasFailed) return
+    if (!this.isAvailable) return
     // What devices acknowledge is bounded by their windows, and must not be lost.
     if (command.feed !== null && this.#waiting >= this.environment.limits.waitingCommandsMax) {
       this.#answer(new Answer(command.feed, command.clientId, ERROR.unavailable, 0, WAITING_RETRY_MS, null))
@@ -385,7 +345,7 @@ export class Shard implements FeedHost {
     const life = this.#life
     this.#runGate(gate, life).catch((error: unknown) => {
       // What waited gets no answer: its sessions have been ended.
-      if (life === this.#life) this.fail(error)
+      if (life === this.#life) this.#loop.fail(error)
     })
   }
 
@@ -418,7 +378,7 @@ export class Shard implements FeedHost {
   async #runGated(command: GateCommand, route: Route, life: number): Promise<boolean> {
     const { feed } = command
     if (command.kind === DELIVERED) {
-      raiseDelivered(this.#open, route, command.user.name, command.seq)
+      raiseDelivered(this.transaction, route, command.user.name, command.seq)
       command.applied?.()
       this.schedule()
       return true
@@ -436,7 +396,7 @@ export class Shard implements FeedHost {
     const unread = await countOthers(this.engine, route.conversation, feed.user.name, command.seq)
     if (!route.isAlive) return false
     const member = route.conversation.member(feed.user.name)
-    if (member !== undefined) raiseRead(this.#open, route, feed.user, member, command.seq, unread)
+    if (member !== undefined) raiseRead(this.transaction, route, feed.user, member, command.seq, unread)
     if (!feed.hasEnded) this.#answer(new Answer(feed, command.clientId, 0, command.seq, this.environment.clock.nowMs(), null))
     return true
   }
@@ -451,69 +411,15 @@ export class Shard implements FeedHost {
     return new Answer(feed, command.clientId, 0, record.seq, record.timeMs, null)
   }
 
-  #commit(): void {
-    this.#isScheduled = false
-    if (this.#hasFailed || this.#isCommitting) return
-    const transaction = this.#open
-    this.#seal(transaction)
-    if (transaction.isEmpty) return
-    this.#open = new Transaction(transaction.number + 1, this.engine.batch())
-    this.#lastSize = transaction.batch.size
-    if (transaction.batch.size === 0) {
-      this.#finish(transaction)
-      return
-    }
-    this.#isCommitting = true
-    const settled = (): void => {
-      this.#isCommitting = false
-    }
-    this.#commitSettled = this.engine.commit(transaction.batch).then(
-      () => {
-        settled()
-        if (this.#hasFailed) for (const waiter of transaction.waiters) waiter.reject(this.#unavailable())
-        else this.#finish(transaction)
-      },
-      (error: unknown) => {
-        settled()
-        this.fail(error)
-        for (const waiter of transaction.waiters) waiter.reject(this.#unavailable())
-      },
-    )
-  }
-
-  #seal(transaction: Transaction): void {
-    for (const route of transaction.dirtyRoutes) sealConversation(transaction, route)
-    for (const [device, user] of transaction.movedCursors) {
-      transaction.touch(user)
-      transaction.batch.put(user.keys.cursor(device.number), encodeCursor(device))
-    }
-    for (const user of transaction.trims) {
-      const { to, tooFarBehind } = trimPoint(user, this.environment.clock.nowMs(), this.environment.limits)
-      if (to <= user.trimmedTo) {
-        transaction.trims.delete(user)
-        continue
-      }
-      for (const device of tooFarBehind) if (device.feed !== null) this.expel(device.feed, ERROR.slowConsumer)
-      user.trimmedTo = to
-      transaction.touch(user)
-      transaction.batch.put(user.keys.queueMeta(), encodeQueueMeta(to))
-    }
-  }
-
-  /** On disk: now tell. */
-  #finish(transaction: Transaction): void {
-    this.#committed = transaction.number
-    const { queueEntriesMax } = this.environment.limits
-    for (const answer of transaction.answers) tell(answer)
-    for (const entry of transaction.entries) {
-      const { user } = entry
-      user.committedTail = entry.index
-      for (const feed of user.feeds) feed.offer(entry)
-      if (entry.index - user.trimmedTo > queueEntriesMax + TRIM_EVERY) this.#open.trims.add(user)
-    }
-    for (const waiter of transaction.waiters) waiter.resolve()
-    for (const user of transaction.trims) this.#trim(user)
-    if (this.#open.isUrgent) this.schedule()
+  /** false: there is nothing to trim. */
+  #sealTrim(transaction: Transaction, user: UserState): boolean {
+    const { to, tooFarBehind } = trimPoint(user, this.environment.clock.nowMs(), this.environment.limits)
+    if (to <= user.trimmedTo) return false
+    for (const device of tooFarBehind) if (device.feed !== null) this.expel(device.feed, ERROR.slowConsumer)
+    user.trimmedTo = to
+    transaction.touch(user)
+    transaction.batch.put(user.keys.queueMeta(), encodeQueueMeta(to))
+    return true
   }
 
   /** What is behind the slowest cursor goes; if it fails it goes the next time. */
@@ -535,4 +441,9 @@ function tell(answer: Answer): void {
 /** Of a conversation not yet opened the members follow from its name. */
 function memberNames(conversation: ConversationState): readonly string[] {
   return conversation.exists ? conversation.members.map((member) => member.user) : conversation.name.split(':')
+}
+
+/** A copy of its own; Buffer's own slice would be a view. */
+function copyOf(bytes: Uint8Array): Uint8Array {
+  return Uint8Array.prototype.slice.call(bytes)
 }

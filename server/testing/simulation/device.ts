@@ -144,7 +144,7 @@ export class SimDevice {
   }
 
   get isOnline(): boolean {
-    return this.connection?.attachment != null && this.connection.isDeviceOpen
+    return this.connection !== null && this.connection.attachment !== null && this.connection.isDeviceOpen
   }
 
   write(to: string, text: string): void {
@@ -164,8 +164,9 @@ export class SimDevice {
   /** One thing arrives at the server. */
   moveUp(): void {
     const { connection } = this
-    const attachment = connection?.attachment
-    if (connection == null || attachment == null || !connection.isServerOpen) return
+    if (connection === null || !connection.isServerOpen) return
+    const { attachment } = connection
+    if (attachment === null) return
     const next = connection.up.shift()
     if (next === undefined) return
     const { router } = connection.server

@@ -184,7 +184,8 @@ export class Simulation {
         device.moveUp()
         device.moveDown()
       }
-      await this.#step('rest', () => { this.world.runTask() })
+      // More than the devices can add in one round, so that time passes.
+      for (let task = 0; task < 2 * this.devices.length; task++) await this.#step('rest', () => { this.world.runTask() })
     }
     throw new Breach('it does not come to rest')
   }

@@ -1,0 +1,179 @@
+/**
+ * Group commit: one transaction fills while the one before it is written. And what happens when a commit fails: everything not on
+ * disk is dropped, and the store is opened again, as often as it takes.
+ */
+import type { Engine } from '../../storage/engine.js'
+import { ERROR } from '../../protocol/generated/registry.js'
+import { RouterError } from '../router/router.js'
+import type { ShardEnvironment } from './environment.js'
+import { Transaction } from './transaction.js'
+
+/** A cursor alone may wait this long for its commit: losing it costs a redelivery that the device drops. */
+const CURSOR_DELAY_MS = 500
+const REOPEN_FIRST_MS = 250
+const REOPEN_MAX_MS = 10_000
+
+/** What the shard does at the turning points of a transaction. */
+export interface CommitHost {
+  /** Adds what is written once for the whole transaction. */
+  seal(transaction: Transaction): void
+  /** It is on disk: now tell. */
+  finish(transaction: Transaction): void
+  /** The store failed: nothing in memory counts any more, and every session has to go. */
+  discard(): void
+}
+
+export class CommitLoop {
+  readonly #engine: Engine
+  readonly #environment: ShardEnvironment
+  readonly #host: CommitHost
+  #open: Transaction
+  #committed = 0
+  #lastSize = 0
+  #isScheduled = false
+  #isCursorTimerSet = false
+  #isCommitting = false
+  #settled: Promise<void> = Promise.resolve()
+  #hasFailed = false
+  #isClosed = false
+  readonly #run = (): void => {
+    this.#isScheduled = false
+    this.#commit()
+  }
+
+  constructor(engine: Engine, environment: ShardEnvironment, host: CommitHost) {
+    this.#engine = engine
+    this.#environment = environment
+    this.#host = host
+    this.#open = new Transaction(1, engine.batch())
+  }
+
+  /** The transaction that fills at present; whoever writes to it calls `schedule`. */
+  get open(): Transaction {
+    return this.#open
+  }
+
+  /** Number of the last transaction on disk. */
+  get committed(): number {
+    return this.#committed
+  }
+
+  /** Operations of the last commit. */
+  get lastSize(): number {
+    return this.#lastSize
+  }
+
+  /** false while commits fail, and after `close`. */
+  get isAvailable(): boolean {
+    return !this.#hasFailed && !this.#isClosed
+  }
+
+  /** Asks for a commit: at once when idle, gathering a little when the last one was large. */
+  schedule(): void {
+    if (this.#isScheduled || this.#isCommitting || this.#hasFailed) return
+    this.#isScheduled = true
+    const { scheduler, limits } = this.#environment
+    if (this.#lastSize > limits.gatherOperations) scheduler.after(limits.gatherMs, this.#run)
+    else scheduler.defer(this.#run)
+  }
+
+  /** Asks for a commit within CURSOR_DELAY_MS. */
+  scheduleLazily(): void {
+    if (this.#isCursorTimerSet || this.#hasFailed) return
+    this.#isCursorTimerSet = true
+    this.#environment.scheduler.after(CURSOR_DELAY_MS, () => {
+      this.#isCursorTimerSet = false
+      this.schedule()
+    })
+  }
+
+  /** Resolves when everything written so far is on disk; rejects with RouterError storage-unavailable when it can't be. */
+  whenCommitted(): Promise<void> {
+    if (!this.isAvailable) return Promise.reject(unavailable())
+    const promise = new Promise<void>((resolve, reject) => this.#open.waiters.push({ resolve, reject }))
+    this.schedule()
+    return promise
+  }
+
+  /** Commits what is open and takes nothing more. */
+  async close(): Promise<void> {
+    if (!this.#hasFailed) await this.whenCommitted().catch(() => undefined)
+    this.#isClosed = true
+    await this.#settled
+  }
+
+  /** The store can't be trusted any more, because a commit or a read failed. */
+  fail(error: unknown): void {
+    if (this.#hasFailed || this.#isClosed) return
+    this.#hasFailed = true
+    this.#environment.log.error({ err: error }, 'storage failed; nothing is acknowledged until it is back')
+    const dropped = this.#open
+    this.#open = new Transaction(dropped.number + 1, this.#engine.batch())
+    this.#host.discard()
+    rejectWaiters(dropped)
+    // An open commit may still reach the disk; only when it has settled does the disk say what is true.
+    void this.#settled.then(() => {
+      this.#reopen(REOPEN_FIRST_MS)
+    })
+  }
+
+  #commit(): void {
+    if (this.#hasFailed || this.#isCommitting) return
+    const transaction = this.#open
+    this.#host.seal(transaction)
+    if (transaction.isEmpty) return
+    this.#open = new Transaction(transaction.number + 1, this.#engine.batch())
+    this.#lastSize = transaction.batch.size
+    if (transaction.batch.size === 0) {
+      this.#finish(transaction)
+      return
+    }
+    this.#isCommitting = true
+    this.#settled = this.#engine.commit(transaction.batch).then(
+      () => {
+        this.#isCommitting = false
+        if (this.#hasFailed) rejectWaiters(transaction)
+        else this.#finish(transaction)
+      },
+      (error: unknown) => {
+        this.#isCommitting = false
+        this.fail(error)
+        rejectWaiters(transaction)
+      },
+    )
+  }
+
+  #finish(transaction: Transaction): void {
+    this.#committed = transaction.number
+    this.#host.finish(transaction)
+    for (const waiter of transaction.waiters) waiter.resolve()
+    if (this.#open.isUrgent) this.schedule()
+  }
+
+  #reopen(delayMs: number): void {
+    if (this.#isClosed) return
+    this.#engine.reopen().then(
+      () => {
+        // Batches belong to the engine as it was opened.
+        this.#open = new Transaction(this.#open.number + 1, this.#engine.batch())
+        this.#hasFailed = false
+        this.#environment.log.info({}, 'storage is back')
+      },
+      (error: unknown) => {
+        this.#environment.log.warn({ err: error, retryMs: delayMs }, 'storage does not open yet')
+        this.#environment.scheduler.after(delayMs, () => {
+          this.#reopen(Math.min(delayMs * 2, REOPEN_MAX_MS))
+        })
+      },
+    )
+  }
+}
+
+/** What everybody is told while the store can't be written. */
+export function unavailable(): RouterError {
+  return new RouterError(ERROR.storageUnavailable, 'the shard can\'t commit at present', { retryAfterMs: REOPEN_FIRST_MS })
+}
+
+function rejectWaiters(transaction: Transaction): void {
+  for (const waiter of transaction.waiters) waiter.reject(unavailable())
+}
