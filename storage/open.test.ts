@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { mkdir, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { test } from 'node:test'
@@ -108,6 +109,33 @@ for (const engine of ENGINES) {
       await assert.rejects(store.get(key(15)), damaged)
       await assert.rejects(store.getMany([key(1), key(700)]), damaged)
       await assert.rejects(store.range({ ...everything(), limit: 2000 }), damaged)
+    })
+  })
+
+  test(`${engine}: a single bit that flipped in a value is an error, not another value`, async (t) => {
+    const directory = await temporaryDirectory(t)
+    // Random, so that it is stored uncompressed and can be found in the file.
+    const value = randomBytes(500)
+    await withStore({ directory, engine, create: true }, async (store) => {
+      const batch = store.batch()
+      batch.put(shardMetaKey('bit'), value)
+      await store.commit(batch)
+      await store.reopen()
+    })
+    const files = path.join(directory, engine)
+    let found = 0
+    for (const name of await readdir(files)) {
+      const bytes = await readFile(path.join(files, name))
+      const at = bytes.indexOf(value)
+      if (at < 0) continue
+      found++
+      bytes[at + 250] = (bytes[at + 250] ?? 0) ^ 1
+      await writeFile(path.join(files, name), bytes)
+    }
+    assert.equal(found, 1)
+    await withStore({ directory, engine, create: false }, async (store) => {
+      await assert.rejects(store.get(shardMetaKey('bit')), { name: 'StorageError', code: 'corrupt' })
+      await assert.rejects(store.range({ ...everything(), limit: 9 }), { name: 'StorageError', code: 'corrupt' })
     })
   })
 
