@@ -79,7 +79,11 @@ export class TerminalScreen extends Writable {
         this.#column = (column ?? 1) - 1
         return
       }
-      case 'J': this.#clear(); return
+      case 'G': this.#column = Number(parameters || 1) - 1; return
+      case 'J':
+        if (parameters === '2') this.#clear()
+        else this.#cells.forEach((line, row) => row >= this.#row && line.fill(' ', row === this.#row ? this.#column : 0))
+        return
       case 'K': this.#cells[this.#row]?.fill(' ', this.#column); return
       case 'h': this.modes.add(parameters); return
       case 'l': this.modes.delete(parameters); return
@@ -89,7 +93,9 @@ export class TerminalScreen extends Writable {
   }
 
   #put(character: string): void {
-    if (character === '\n' || character === '\r\n' || character === '\r') return
+    if (character === '\r' || character === '\r\n') this.#column = 0
+    if (character === '\n' || character === '\r\n') this.#row += 1
+    if (/^[\r\n]+$/.test(character)) return
     if (/\p{Cc}/u.test(character)) throw new Error(`the terminal got a control character: ${JSON.stringify(character)}`)
     const line = this.#cells[this.#row]
     if (line === undefined) return
