@@ -31,6 +31,8 @@ if (files.length === 0) {
   process.exit(2)
 }
 if (!options.some((option) => option.startsWith('--test-reporter'))) options.unshift('--test-reporter=spec')
+// A test that hangs has to fail with its name, not hold up everything behind it.
+if (!options.some((option) => option.startsWith('--test-timeout'))) options.unshift('--test-timeout=180000')
 const run = spawnSync(process.execPath, ['--test', ...options, ...files], { cwd: root, stdio: 'inherit' })
 if (run.error !== undefined) throw run.error
 process.exit(run.status ?? 1)
