@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
+import fc from 'fast-check'
 import { encodeBase64 } from './base64.js'
 import { ERROR, LIMIT } from './generated/registry.js'
 import { SCRAM_SALT_BYTES, deriveFakeVerifier, deriveVerifier, equalInConstantTime } from './scram.js'
@@ -203,4 +204,19 @@ test('[OPN-13] the comparison of secrets sees every difference', () => {
   assert.ok(equalInConstantTime(new Uint8Array([1, 2]), new Uint8Array([1, 2])))
   assert.ok(!equalInConstantTime(new Uint8Array([1, 2]), new Uint8Array([1, 3])))
   assert.ok(!equalInConstantTime(new Uint8Array([1, 2]), new Uint8Array([1])))
+})
+
+test('[SCR-1] no message makes either side throw, and none but the right one is accepted', async () => {
+  const verifier = await verifierOf('pencil')
+  const piece = fc.constantFrom('n', 'y', 'p=tls-exporter', ',', ',,', 'n=bob', 'r=', 'abc', 'c=biws', 's=AAAA', 'i=4096', 'p=', 'AAAA', '=', 'm=x', '\ud800', '\u0000')
+  await fc.assert(fc.asyncProperty(fc.array(piece, { maxLength: 12 }), fc.uint8Array({ maxLength: 20 }), async (pieces, noise) => {
+    for (const bytes of [encodeText(pieces.join('')), noise]) {
+      const server = new ScramServer({ isPlus: false, bindingData: null, crypto })
+      if (server.start(bytes) === 0) server.challenge(verifier)
+      assert.equal(typeof await server.finish(bytes), 'number')
+      const client = new ScramClient({ user: 'bob', password: '', binding: 'none', crypto, nonce: 'abc' })
+      assert.equal(typeof await client.final(bytes), 'string')
+      assert.equal(client.verify(bytes), false)
+    }
+  }), { numRuns: 1000 })
 })

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import fc from 'fast-check'
 import { encodeFrame } from './generated/frames.js'
 import { frameFromJson } from './testing/json-frames.js'
 import { frameSpec, toHex } from './testing/reference-encoder.js'
@@ -69,4 +70,19 @@ test('[FRM-4] text too long for the parser is refused before it is parsed', () =
 test('[FRM-8] a frame with malformed extensions has no XML form', () => {
   const ping = frameFromJson(frameSpec('ping'), { nonce: 1 })
   assert.throws(() => frameToXml({ ...ping, extensions: new Uint8Array([5]) }), RangeError)
+})
+
+test('[FRM-4] no damaged XML makes the reader throw, and what it accepts is a frame', () => {
+  const forms = codecVectors.valid.flatMap((vector) => vector.xml ?? [])
+  const scrap = fc.constantFrom('<', '>', '/', '"', '=', '&', ';', '\\', '\\u{0}', '&#0;', '<![CDATA[', ']]>', '<!--', '-->', '<?', ' ', 'x', '9', '__proto__="1"')
+  const change = fc.record({ place: fc.nat(300), removed: fc.nat(5), scrap })
+  let accepted = 0
+  fc.assert(fc.property(fc.constantFrom(...forms), fc.array(change, { minLength: 1, maxLength: 3 }), (form, changes) => {
+    const text = changes.reduce((xml, { place, removed, scrap: added }) => xml.slice(0, place) + added + xml.slice(place + removed), form)
+    const frame = xmlToFrame(text)
+    if (frame === null) return
+    accepted++
+    assert.deepEqual(xmlToFrame(frameToXml(frame)), frame)
+  }), { numRuns: 5000 })
+  assert.ok(accepted > 0)
 })
