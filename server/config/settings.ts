@@ -32,7 +32,7 @@ function text(value: string, doc: string, choices: readonly string[] | null = nu
 }
 
 function list(value: readonly string[], doc: string): Setting<readonly string[]> {
-  return { type: 'list', default: value, unit: '', min: 0, max: 64, choices: null, doc }
+  return { type: 'list', default: Object.freeze([...value]), unit: '', min: 0, max: 64, choices: null, doc }
 }
 
 /** The table. A section is a TOML table; a key `devicesMax` of `limits` is `CHATD_LIMITS_DEVICES_MAX` in the environment. */
