@@ -247,6 +247,12 @@ export class ModelConnection {
     }
   }
 
+  /** Somebody else has carried out SCRAM with this outcome. */
+  authenticated(data: Uint8Array): void {
+    this.#expects = 'bind'
+    this.output.push(encodeAuthenticated(this.#server.user, data))
+  }
+
   /** SCRAM is shortened to one step here: the simulation's shell plays along. */
   #auth(mechanism: string, data: Uint8Array): void {
     const server = this.#server

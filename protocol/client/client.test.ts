@@ -1,0 +1,330 @@
+/** The whole client over real sockets, against a model of a server. */
+import assert from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import type { TestContext } from 'node:test'
+import { encodeDelivery, encodeWelcome } from '../generated/frames.js'
+import { ERROR, FRAME, LIMIT } from '../generated/registry.js'
+import { encodeText } from '../utf8.js'
+import { Client, ClientError, fileStorage, memoryStorage } from './node.js'
+import type { ClientOptions, ClientStorage, Message } from './node.js'
+import { TEST_CERTIFICATE } from './testing/certificate.js'
+import { ModelServer } from './testing/model-server.js'
+import { startSocketServer } from './testing/socket-server.js'
+import type { SocketServer } from './testing/socket-server.js'
+
+function model(): ModelServer {
+  return new ModelServer({ window: 256, unacknowledgedMax: 64, echoes: false })
+}
+
+function clientOf(t: TestContext, server: SocketServer, options: Partial<ClientOptions> = {}): Client {
+  const client = new Client({ server: server.url, user: 'alice', password: 'secret', device: 'phone', ...options })
+  t.after(() => client.close())
+  return client
+}
+
+async function folder(t: TestContext): Promise<string> {
+  const path = await mkdtemp(join(tmpdir(), 'chatd-client-'))
+  t.after(() => rm(path, { recursive: true, force: true }))
+  return path
+}
+
+/** The next event of a kind. */
+function next<K extends Parameters<Client['on']>[0]>(client: Client, event: K): Promise<unknown> {
+  return new Promise((resolve) => {
+    const off = client.on(event, (value) => {
+      off()
+      resolve(value)
+    })
+  })
+}
+
+function codeOf(symbol: string): (error: unknown) => boolean {
+  return (error) => error instanceof ClientError && error.symbol === symbol
+}
+
+for (const scheme of ['tcp', 'tls', 'ws'] as const) {
+  test(`[OPN-3] [SCR-1] [SCR-2] logs in by SCRAM, sends, receives, and comes back with its token in one flight: ${scheme}`, async (t) => {
+    const server = await startSocketServer(t, model(), scheme, TEST_CERTIFICATE)
+    const storage = memoryStorage()
+    const options = { storage, ca: TEST_CERTIFICATE.cert }
+    server.model.incoming('bob', 'before you came')
+
+    // A person's program: ten lines.
+    const client = clientOf(t, server, options)
+    const texts: string[] = []
+    client.on('message', async (message) => {
+      texts.push(`${message.from}: ${message.text}`)
+      await client.markRead(message.conversation, message.seq)
+    })
+    const synced = next(client, 'synced')
+    await client.connect()
+    const ack = await client.send('Bob', 'hi')
+    await synced
+    await client.close()
+
+    assert.deepEqual(texts, ['bob: before you came'])
+    assert.equal(ack.to, 'bob')
+    assert.equal(ack.seq, 2)
+    assert.equal(server.model.read.get('bob'), 1)
+    assert.equal(server.model.cursor, 1)
+    const auth = server.got.find((frame) => frame.type === FRAME.auth)
+    assert.equal(auth?.type === FRAME.auth && auth.mechanism, scheme === 'tls' ? 'SCRAM-SHA-256-PLUS' : 'SCRAM-SHA-256')
+
+    server.got.length = 0
+    const again = clientOf(t, server, { ...options, password: () => assert.fail('the token will do') })
+    const sent = again.send('bob', 'and again')
+    await again.enqueue('bob', 'stored first')
+    await again.connect()
+    await sent
+    await again.close()
+    assert.deepEqual(server.got.slice(0, 4).map(({ type }) => type), [FRAME.hello, FRAME.auth, FRAME.bind, FRAME.message])
+    assert.deepEqual(server.model.log('bob').map(({ text }) => text), ['before you came', 'hi', 'and again', 'stored first'])
+  })
+}
+
+test('[QUE-4] a handler that rejects stops the queue: nothing from there on is acknowledged, and it comes again', async (t) => {
+  const server = await startSocketServer(t, model(), 'tcp')
+  const storage = memoryStorage()
+  for (const text of ['one', 'two', 'three']) server.model.incoming('bob', text)
+  const client = clientOf(t, server, { storage })
+  const texts: string[] = []
+  client.on('message', async ({ text }) => {
+    await Promise.resolve()
+    if (text === 'two') throw new Error('no space left')
+    texts.push(text)
+  })
+  const failed = next(client, 'error')
+  await client.connect()
+  assert.ok(codeOf('handler-failed')(await failed))
+  await client.close()
+  assert.deepEqual(texts, ['one'])
+  assert.equal(storage.state.cursor, 1)
+  assert.ok(server.model.cursor <= 1)
+
+  const again = clientOf(t, server, { storage })
+  again.on('message', ({ text }) => { texts.push(text) })
+  const synced = next(again, 'synced')
+  await again.connect()
+  await synced
+  await again.close()
+  assert.deepEqual(texts, ['one', 'two', 'three'])
+  assert.equal(server.model.cursor, 3)
+})
+
+test('[QUE-4] a storage that fails stops the client, and nothing is acknowledged on the strength of it', async (t) => {
+  const server = await startSocketServer(t, model(), 'tcp')
+  server.model.incoming('bob', 'one')
+  const kept = memoryStorage()
+  let isFull = false
+  const storage: ClientStorage = {
+    ...kept, apply: (changes) => isFull ? Promise.reject(new Error('disk full')) : kept.apply(changes),
+  }
+  const client = clientOf(t, server, { storage })
+  client.on('message', () => { isFull = true })
+  const failed = next(client, 'error')
+  await client.connect()
+  assert.ok(codeOf('storage-failed')(await failed))
+  await assert.rejects(client.send('bob', 'hi'), codeOf('stopped'))
+  await client.close()
+  assert.equal(server.model.cursor, 0)
+})
+
+test('[CLS-5] wrong credentials stop the client, and connect rejects', async (t) => {
+  const server = await startSocketServer(t, model(), 'tcp')
+  const client = clientOf(t, server, { password: 'wrong' })
+  await assert.rejects(client.connect(), (error) => error instanceof ClientError && error.code === ERROR.notAuthorized)
+  assert.equal(client.state, 'stopped')
+})
+
+test('[CLS-5] after token-invalid it authenticates with the password', async (t) => {
+  const server = await startSocketServer(t, model(), 'tcp')
+  const storage = memoryStorage()
+  const first = clientOf(t, server, { storage })
+  await first.connect()
+  await first.send('bob', 'one')
+  await first.close()
+  server.model.issuedToken = server.model.usedToken = encodeText('burnt')
+  const second = clientOf(t, server, { storage })
+  await second.connect()
+  assert.equal((await second.send('bob', 'two')).seq, 2)
+  assert.equal(server.got.filter((frame) => frame.type === FRAME.auth).length, 3)
+})
+
+test('[SCR-4] a server that can not prove that it knows the password is not trusted', async (t) => {
+  const server = await startSocketServer(t, model(), 'tcp')
+  server.verifier = { ...server.verifier, serverKey: new Uint8Array(32) }
+  const client = clientOf(t, server)
+  await assert.rejects(client.connect(), codeOf('server-unproven'))
+  assert.equal(server.got.some((frame) => frame.type === FRAME.bind), false)
+})
+
+test('[SCR-3] a server on TLS that is kept from offering -PLUS is found out', async (t) => {
+  const server = await startSocketServer(t, model(), 'tls', TEST_CERTIFICATE)
+  // What somebody in the middle would do to the offer.
+  server.intercept = (frame, connection) => {
+    if (frame.type !== FRAME.hello) return false
+    connection.write(Uint8Array.of(20, FRAME.features, 1, 1, 13, ...encodeText('SCRAM-SHA-256'), 0, 64, 10))
+    return true
+  }
+  const client = clientOf(t, server, { ca: TEST_CERTIFICATE.cert })
+  await assert.rejects(client.connect(), codeOf('channel-binding-failed'))
+})
+
+test('[CLS-7] goes to the host it is sent to', async (t) => {
+  const shared = model()
+  const there = await startSocketServer(t, shared, 'tcp')
+  const here = await startSocketServer(t, shared, 'tcp')
+  here.intercept = (frame, connection) => {
+    if (frame.type === FRAME.hello) connection.close(ERROR.goToHost, there.url.slice('tcp://'.length))
+    return true
+  }
+  const client = clientOf(t, here)
+  await client.connect()
+  assert.equal((await client.send('bob', 'hi')).seq, 1)
+  assert.ok(there.got.some((frame) => frame.type === FRAME.message))
+})
+
+test('[RCN-1] reconnects by itself; what was sent without an answer is sent again, once', async (t) => {
+  const server = await startSocketServer(t, model(), 'tcp')
+  const client = clientOf(t, server)
+  await client.connect()
+  let isCut = false
+  server.intercept = (frame, connection) => {
+    if (frame.type !== FRAME.message || isCut) return false
+    isCut = true
+    // Accepted, but the ack is lost.
+    server.model.message(frame)
+    connection.kill()
+    return true
+  }
+  const disconnected = next(client, 'disconnected')
+  const ack = await client.send('bob', 'once')
+  await disconnected
+  assert.equal(ack.seq, 1)
+  assert.deepEqual(server.model.log('bob').map(({ text }) => text), ['once'])
+})
+
+test('[FRM-10] a frame that a server may not send is answered with unexpected-frame', async (t) => {
+  const server = await startSocketServer(t, model(), 'tcp')
+  const client = clientOf(t, server, { reconnect: false })
+  await client.connect()
+  const failed = next(client, 'error')
+  const closed = new Promise<number>((resolve) => {
+    server.intercept = (frame) => {
+      if (frame.type === FRAME.close) resolve(frame.error)
+      return true
+    }
+  })
+  // A cursor is the client's to send.
+  for (const connection of server.connections) connection.write(Uint8Array.of(2, FRAME.cursor, 1))
+  assert.equal(await closed, ERROR.unexpectedFrame)
+  assert.ok(codeOf('unexpected-frame')(await failed))
+})
+
+test('[QUE-3] a gap in the queue closes the connection, and nothing of it is shown', async (t) => {
+  const server = await startSocketServer(t, model(), 'tcp')
+  const client = clientOf(t, server)
+  const shown: Message[] = []
+  client.on('message', (message) => { shown.push(message) })
+  await client.connect()
+  const disconnected = next(client, 'disconnected')
+  for (const connection of server.connections) connection.write(encodeDelivery(7, 'bob', 1, 0, encodeText('lost')))
+  await disconnected
+  assert.equal(shown.length, 0)
+})
+
+test('[QUE-8] [QUE-9] told too old, it fetches what it missed, in order, before anything newer', async (t) => {
+  const server = await startSocketServer(t, model(), 'tcp')
+  const storage = memoryStorage()
+  const texts: string[] = []
+  const first = clientOf(t, server, { storage })
+  first.on('message', ({ text }) => { texts.push(text) })
+  server.model.incoming('bob', 'm1')
+  const synced = next(first, 'synced')
+  await first.connect()
+  await synced
+  await first.close()
+
+  for (let number = 2; number <= 8; number++) server.model.incoming('bob', `m${number}`)
+  server.model.forgetQueue()
+  server.model.incoming('bob', 'm9')
+  const second = clientOf(t, server, { storage })
+  let isTold = false
+  second.on('tooOld', () => { isTold = true })
+  second.on('message', async ({ text, missed }) => {
+    await Promise.resolve()
+    assert.ok(isTold)
+    assert.ok(missed || text === 'm9')
+    texts.push(text)
+  })
+  const caughtUp = next(second, 'synced')
+  assert.equal((await second.connect()).resume, 'tooOld')
+  await caughtUp
+  await second.close()
+  assert.deepEqual(texts, ['m1', 'm2', 'm3', 'm4', 'm5', 'm6', 'm7', 'm8', 'm9'])
+  assert.equal(storage.state.isBehind, false)
+})
+
+test('[MSG-12] a file storage keeps the outbox through a restart of the program', async (t) => {
+  const path = await folder(t)
+  const server = await startSocketServer(t, model(), 'tcp')
+  const offline = clientOf(t, server, { storage: fileStorage(path) })
+  const handle = await offline.enqueue('bob', 'written offline')
+  assert.deepEqual(offline.outbox().map(({ text }) => text), ['written offline'])
+  const locked = clientOf(t, server, { storage: fileStorage(path) })
+  await assert.rejects(locked.connect(), codeOf('storage-locked'))
+  await offline.close()
+
+  const online = clientOf(t, server, { storage: fileStorage(path) })
+  const sent = next(online, 'sent')
+  await online.connect()
+  assert.equal((await sent as { readonly handle: number }).handle, handle)
+  await online.close()
+  const other = clientOf(t, server, { storage: fileStorage(path), device: 'tablet' })
+  await assert.rejects(other.connect(), codeOf('wrong-state'))
+})
+
+test('refuses at once what the server would refuse: text, address, an empty message', async (t) => {
+  const server = await startSocketServer(t, model(), 'tcp')
+  const client = clientOf(t, server)
+  await assert.rejects(client.send('bob', 'x'.repeat(LIMIT.textCharactersMax + 1)), codeOf('text-too-long'))
+  await assert.rejects(client.send('bob', 'half \ud800'), codeOf('malformed-text'))
+  await assert.rejects(client.send('bob', '\0'), codeOf('malformed-text'))
+  await assert.rejects(client.send('bob', ''), codeOf('empty-message'))
+  await assert.rejects(client.send('b ob', 'hi'), codeOf('malformed-address'))
+  assert.deepEqual(client.outbox(), [])
+})
+
+test('close ends what waits with `closed`, and can be called again', async (t) => {
+  const server = await startSocketServer(t, model(), 'tcp')
+  server.intercept = (frame) => frame.type === FRAME.message
+  const client = clientOf(t, server)
+  await client.connect()
+  const sent = client.send('bob', 'no answer')
+  const rejected = assert.rejects(sent, codeOf('closed'))
+  await client.close()
+  await rejected
+  await client.close()
+  assert.equal(client.state, 'stopped')
+})
+
+test('[KAL-2] a ping is answered, and a welcome out of turn is not', async (t) => {
+  const server = await startSocketServer(t, model(), 'tcp')
+  const client = clientOf(t, server, { reconnect: false })
+  await client.connect()
+  const pong = new Promise<number>((resolve) => {
+    server.intercept = (frame) => {
+      if (frame.type === FRAME.pong) resolve(frame.nonce)
+      return true
+    }
+  })
+  for (const connection of server.connections) connection.write(Uint8Array.of(2, FRAME.ping, 42))
+  assert.equal(await pong, 42)
+  const failed = next(client, 'error')
+  const empty = new Uint8Array(0)
+  for (const connection of server.connections) connection.write(encodeWelcome('', 0, 0, 1, 0, 0, 1, 1, 1, 65536, 1000, empty))
+  assert.ok(codeOf('unexpected-frame')(await failed))
+})
