@@ -69,10 +69,11 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
         log.error({ error: error instanceof Error ? error : new Error(String(error)) }, 'stop-failed')
       }
     }
-    log.info({}, 'server-stopped')
   })
   try {
-    return await start(config, clock, log, steps, stop)
+    const server = await start(config, clock, log, steps, stop)
+    steps.unshift(() => log.info({}, 'server-stopped'))
+    return server
   } catch (error) {
     await stop()
     throw error
