@@ -6,6 +6,7 @@ import type { Log } from './log.js'
 import { SHARD_LIMITS, type ShardEnvironment } from './shard/environment.js'
 
 const DAY_MS = 86_400_000
+const LONG_MS = 1000
 
 export function shardEnvironment(config: Config, clock: Clock, log: Log): ShardEnvironment {
   const { data, limits } = config
@@ -13,7 +14,11 @@ export function shardEnvironment(config: Config, clock: Clock, log: Log): ShardE
     clock,
     scheduler: {
       defer: (task) => { setImmediate(task) },
-      after: (delayMs, task) => { setTimeout(task, delayMs) },
+      after: (delayMs, task) => {
+        const timer = setTimeout(task, delayMs)
+        // What can wait this long must not keep a process alive that has nothing else to do.
+        if (delayMs > LONG_MS) timer.unref()
+      },
     },
     random32: () => randomInt(0x1_0000_0000),
     limits: {

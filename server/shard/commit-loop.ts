@@ -33,6 +33,7 @@ export class CommitLoop {
   #isScheduled = false
   #isCursorTimerSet = false
   #isCommitting = false
+  #isWatched = false
   #settled: Promise<void> = Promise.resolve()
   #hasFailed = false
   #isClosed = false
@@ -129,6 +130,7 @@ export class CommitLoop {
       return
     }
     this.#isCommitting = true
+    this.#watch()
     this.#settled = this.#engine.commit(transaction.batch).then(
       () => {
         this.#isCommitting = false
@@ -141,6 +143,20 @@ export class CommitLoop {
         rejectWaiters(transaction)
       },
     )
+  }
+
+  /** A commit that does not come back is a failed one. One timer for all: it looks whether the same commit is still under way. */
+  #watch(): void {
+    if (this.#isWatched) return
+    this.#isWatched = true
+    const { scheduler, limits } = this.#environment
+    const watched = this.#open.number
+    scheduler.after(limits.commitTimeoutMs, () => {
+      this.#isWatched = false
+      if (!this.#isCommitting) return
+      if (this.#open.number === watched) this.fail(new Error(`a commit took longer than ${String(limits.commitTimeoutMs)} ms`))
+      else this.#watch()
+    })
   }
 
   #finish(transaction: Transaction): void {

@@ -37,6 +37,8 @@ export interface ShardLimits {
   /** A commit of more operations than this makes the next one wait `gatherMs` for company. */
   readonly gatherOperations: number
   readonly gatherMs: number
+  /** A commit that takes longer counts as failed. */
+  readonly commitTimeoutMs: number
   /** Conversations forget messages older than this; 0: never. */
   readonly retentionMs: number
 }
@@ -55,6 +57,7 @@ export const SHARD_LIMITS: ShardLimits = {
   waitingCommandsMax: 100_000,
   gatherOperations: 16,
   gatherMs: 1,
+  commitTimeoutMs: 30_000,
   retentionMs: 0,
 }
 

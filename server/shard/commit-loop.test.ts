@@ -1,0 +1,121 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
+import { MemoryEngine } from '../../storage/memory-engine.js'
+import { RouterError } from '../router/router.js'
+import { CommitLoop } from './commit-loop.js'
+import type { CommitHost } from './commit-loop.js'
+import { SHARD_LIMITS } from './environment.js'
+
+/** Timers that run when told to. */
+class Timers {
+  readonly #tasks: { dueMs: number; run: () => void }[] = []
+  #nowMs = 0
+
+  defer(run: () => void): void {
+    this.#tasks.push({ dueMs: this.#nowMs, run })
+  }
+
+  after(delayMs: number, run: () => void): void {
+    this.#tasks.push({ dueMs: this.#nowMs + delayMs, run })
+  }
+
+  async pass(ms: number): Promise<void> {
+    this.#nowMs += ms
+    for (let task = this.#next(); task !== undefined; task = this.#next()) {
+      task.run()
+      await turn()
+    }
+  }
+
+  #next(): { run: () => void } | undefined {
+    const at = this.#tasks.findIndex((task) => task.dueMs <= this.#nowMs)
+    return at < 0 ? undefined : this.#tasks.splice(at, 1)[0]
+  }
+}
+
+function makeLoop(engine: MemoryEngine): { loop: CommitLoop; timers: Timers; events: string[] } {
+  const timers = new Timers()
+  const events: string[] = []
+  const host: CommitHost = {
+    seal: () => undefined,
+    finish: () => { events.push('finished') },
+    discard: () => { events.push('discarded') },
+  }
+  const log = { info: () => { events.push('back') }, warn: () => undefined, error: () => { events.push('failed') } }
+  const environment = { clock: { nowMs: () => 0 }, scheduler: timers, random32: () => 0, limits: SHARD_LIMITS, log }
+  return { loop: new CommitLoop(engine, environment, host), timers, events }
+}
+
+function put(loop: CommitLoop, name: string): void {
+  loop.open.batch.put(Buffer.from(name), Buffer.from('value'))
+  loop.schedule()
+}
+
+void test('[MSG-1] a commit that hangs counts as failed, acknowledges nothing when it ends, and the store is opened again then', async () => {
+  let release = (): void => undefined
+  const engine = new MemoryEngine({ beforeCommit: () => new Promise<void>((resolve) => { release = resolve }) })
+  const { loop, timers, events } = makeLoop(engine)
+  put(loop, 'a')
+  const waiting = assert.rejects(loop.whenCommitted(), RouterError)
+  await timers.pass(0)
+  assert.equal(loop.isAvailable, true)
+  await timers.pass(SHARD_LIMITS.commitTimeoutMs)
+  assert.deepEqual(events, ['failed', 'discarded'])
+  assert.equal(loop.isAvailable, false)
+  release()
+  await timers.pass(0)
+  await turn()
+  await waiting
+  assert.deepEqual(events, ['failed', 'discarded', 'back'])
+  assert.equal(loop.isAvailable, true)
+  assert.equal(loop.committed, 0)
+})
+
+void test('one slow commit after the other is not taken for one that hangs', async () => {
+  const releases: (() => void)[] = []
+  const engine = new MemoryEngine({ beforeCommit: () => new Promise<void>((resolve) => { releases.push(resolve) }) })
+  const { loop, timers, events } = makeLoop(engine)
+  for (let i = 0; i < 4; i++) {
+    put(loop, String(i))
+    await timers.pass(SHARD_LIMITS.commitTimeoutMs * 0.7)
+    releases.pop()?.()
+    await turn()
+  }
+  assert.deepEqual(events, ['finished', 'finished', 'finished', 'finished'])
+})
+
+void test('an idle loop commits at once, one that has just committed much gathers first', async () => {
+  const { loop, timers, events } = makeLoop(new MemoryEngine())
+  for (let i = 0; i <= SHARD_LIMITS.gatherOperations; i++) put(loop, String(i))
+  await timers.pass(0)
+  await turn()
+  put(loop, 'one more')
+  await timers.pass(0)
+  assert.deepEqual(events, ['finished'])
+  await timers.pass(SHARD_LIMITS.gatherMs)
+  await turn()
+  assert.deepEqual(events, ['finished', 'finished'])
+})
+
+void test('a store that does not open is tried again, ever more slowly', async () => {
+  let attempts = 0
+  const engine = new MemoryEngine({
+    beforeCommit: () => { throw new Error('broken') },
+    beforeOpen: () => { if (++attempts < 4) throw new Error('still broken') },
+  })
+  const { loop, timers, events } = makeLoop(engine)
+  put(loop, 'a')
+  await timers.pass(0)
+  await turn()
+  assert.equal(attempts, 1)
+  await timers.pass(250)
+  await timers.pass(250)
+  assert.equal(attempts, 2)
+  await timers.pass(250)
+  assert.equal(attempts, 3)
+  await timers.pass(1000)
+  await turn()
+  assert.equal(attempts, 4)
+  assert.deepEqual(events, ['failed', 'discarded', 'back'])
+})
