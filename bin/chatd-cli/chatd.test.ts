@@ -1,0 +1,154 @@
+/** `chatd` as an operator runs it. */
+import assert from 'node:assert/strict'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { test, type TestContext } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { FRAME } from '../../protocol/generated/registry.js'
+import { connectRaw } from '../../server/listeners/testing/raw-client.js'
+import { HELLO } from '../../server/session/testing/harness.js'
+
+/** From dist/bin/chatd-cli to bin. */
+const CHATD = fileURLToPath(new URL('../../../bin/chatd', import.meta.url))
+const CHEAP = ['--set', 'auth.scramIterations=4096', '--set', 'data.engine=leveldb']
+
+interface Ended { readonly code: number | null, readonly stdout: string, readonly stderr: string }
+
+function folder(t: TestContext): string {
+  const directory = mkdtempSync(join(tmpdir(), 'chatd-cli-'))
+  t.after(() => rmSync(directory, { recursive: true, force: true }))
+  return directory
+}
+
+async function run(args: readonly string[], input = '', environment: Record<string, string> = {}): Promise<Ended> {
+  const child = spawn(process.execPath, [CHATD, ...args], { stdio: 'pipe', env: { ...process.env, ...environment } })
+  const ended = collect(child)
+  child.stdin.end(input)
+  return ended
+}
+
+async function collect(child: ChildProcess): Promise<Ended> {
+  let [stdout, stderr] = ['', '']
+  child.stdout?.on('data', (chunk) => { stdout += String(chunk) })
+  child.stderr?.on('data', (chunk) => { stderr += String(chunk) })
+  const [code] = await once(child, 'close') as [number | null]
+  return { code, stdout, stderr }
+}
+
+interface Ready { readonly ready: boolean, readonly listeners: string[], readonly admin: string }
+
+async function start(t: TestContext, data: string, args: readonly string[] = [], environment: Record<string, string> = {}): Promise<{ child: ChildProcess, ended: Promise<Ended>, ready: Ready }> {
+  const child = spawn(process.execPath, [
+    CHATD, 'start', '--data', data, '--listen', 'tcp://127.0.0.1:0', '--listen', 'ws://127.0.0.1:0', '--set', 'admin.url=http://127.0.0.1:0',
+    '--set', 'limits.drainTimeoutMs=2000', ...CHEAP, ...args,
+  ], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, npm_lifecycle_event: '', ...environment } })
+  t.after(() => child.kill('SIGKILL'))
+  const ended = collect(child)
+  const [line] = await once(createInterface({ input: child.stdout }), 'line') as [string]
+  return { child, ended, ready: JSON.parse(line) as Ready }
+}
+
+test('starts, prints one line when it is ready, takes accounts while it runs, and ends with 0 on SIGTERM', async (t) => {
+  const data = join(folder(t), 'data')
+  assert.deepEqual(await run(['user', 'add', 'Alice', '--data', data, '--password-stdin', ...CHEAP], 'secret\n'), { code: 0, stdout: 'alice added\n', stderr: '' })
+  const { child, ended, ready } = await start(t, data)
+  assert.equal(ready.ready, true)
+  assert.match(ready.listeners[0]!, /^tcp:\/\/127\.0\.0\.1:[1-9]\d*$/)
+  assert.match(ready.listeners[1]!, /^ws:\/\/127\.0\.0\.1:[1-9]\d*$/)
+  assert.equal((await fetch(`${ready.admin}/readyz`)).status, 200)
+  assert.equal((await run(['user', 'add', 'bob', '--data', data, '--password-stdin', ...CHEAP], 'secret')).stdout, 'bob added\n')
+  assert.match((await run(['user', 'list', '--data', data])).stdout, /^alice\t0 devices\tsince .*\nbob\t/)
+  assert.equal((await run(['user', 'import', '--data', data, ...CHEAP], 'bob x\ncarol y\n')).stdout, '1 added, 1 were there already\n')
+  assert.match((await run(['user', 'passwd', 'bob', '--data', data, '--password-stdin', ...CHEAP], 'other\n')).stdout, /new password/)
+  assert.equal((await run(['user', 'remove', 'carol', '--data', data])).stdout, 'carol removed\n')
+  const client = await connectRaw(ready.listeners[0]!)
+  client.send(HELLO)
+  await client.until(FRAME.features)
+  child.kill('SIGTERM')
+  await client.until(FRAME.close)
+  const { code, stdout, stderr } = await ended
+  assert.equal(code, 0, stderr)
+  assert.equal(stdout.split('\n').length, 2, 'one line and nothing else')
+  for (const line of stderr.trim().split('\n')) assert.ok('event' in (JSON.parse(line) as object))
+})
+
+test('tells a person where it listens and what to type next', async (t) => {
+  const data = join(folder(t), 'data')
+  const { child, ended, ready } = await start(t, data, [], { npm_lifecycle_event: 'start' })
+  child.kill('SIGINT')
+  const { code, stderr } = await ended
+  assert.equal(code, 0)
+  assert.ok(stderr.includes(`bin/chatd user add alice --data ${data} && bin/chatd user add bob --data ${data}`))
+  assert.ok(stderr.includes(`bin/chat --server ${ready.listeners[0]!} --user alice`))
+})
+
+test('ends at once on a second signal', async (t) => {
+  const { child, ended, ready } = await start(t, join(folder(t), 'data'), ['--set', 'limits.drainTimeoutMs=600000', '--set', 'limits.closeTimeoutMs=60000'])
+  const client = await connectRaw(ready.listeners[0]!)
+  client.send(HELLO)
+  await client.until(FRAME.features)
+  client.socket.pause()
+  child.kill('SIGTERM')
+  const timer = setInterval(() => child.kill('SIGTERM'), 50)
+  t.after(() => clearInterval(timer))
+  assert.equal((await ended).code, 6)
+  client.destroy()
+})
+
+test('ends with a code and one line that says what to do', async (t) => {
+  const directory = folder(t)
+  const data = join(directory, 'data')
+  const { ready } = await start(t, data)
+  const file = join(directory, 'chatd.toml')
+  writeFileSync(file, '[limits]\ndeviceMax = 3\n')
+  const cases: [string[], number, RegExp, string?][] = [
+    [['fly'], 2, /no command fly/],
+    [['start', '--config', file], 3, /unknown key "limits\.deviceMax"; did you mean limits\.devicesMax\?/],
+    [['start', '--listen', 'tcp://0.0.0.0:0'], 3, /plaintext beyond loopback/],
+    [['start', '--data', data, '--listen', 'tcp://127.0.0.1:0'], 4, /in use by/],
+    [['start', '--data', join(directory, 'other'), '--listen', ready.listeners[0]!], 5, /is in use: stop/],
+    [['user', 'list', '--data', join(directory, 'none')], 4, /there is no store/],
+    [['user', 'remove', 'nobody', '--data', data], 1, /no user 'nobody'/],
+    [['user', 'add', 'not a name', '--data', data, '--password-stdin'], 1, /is no user name/, 'x\n'],
+    [['user', 'add', 'carol', '--data', data, '--password-stdin'], 1, /password can't be used/, '\n'],
+    [['user', 'add', 'carol', '--data', data], 2, /--password-stdin/],
+  ]
+  for (const [args, code, message, input] of cases) {
+    const ended = await run([...args, ...args[0] === 'fly' ? [] : CHEAP], input)
+    assert.equal(ended.code, code, `${args.join(' ')}: ${ended.stderr}`)
+    assert.match(ended.stderr, message)
+    assert.equal(ended.stderr.trim().split('\n').length, 1)
+    assert.ok(ended.stderr.startsWith('chatd: '))
+  }
+})
+
+test('prints the effective configuration', async () => {
+  const { code, stdout } = await run(['config', '--set', 'limits.devicesMax=4'], '', { CHATD_LOG_LEVEL: 'warn' })
+  assert.equal(code, 0)
+  assert.match(stdout, /devicesMax = 4 # flag/)
+  assert.match(stdout, /level = "warn" # CHATD_LOG_LEVEL/)
+})
+
+test('makes a certificate that clients can check, and overwrites none', async (t) => {
+  const out = join(folder(t), 'tls')
+  const made = await run(['cert', '--out', out])
+  assert.equal(made.code, 0)
+  assert.equal(statSync(join(out, 'chatd.key')).mode & 0o777, 0o600)
+  assert.ok(existsSync(join(out, 'chatd.crt')))
+  const again = await run(['cert', '--out', out])
+  assert.equal(again.code, 1)
+  assert.match(again.stderr, /exists: remove it/)
+  const config = join(out, 'chatd.toml')
+  writeFileSync(config, made.stdout)
+  assert.equal((await run(['config', '--config', config])).code, 0)
+})
+
+test('prints help and version', async () => {
+  assert.match((await run(['--help'])).stdout, /Exit codes:\n {2}0 /)
+  assert.match((await run(['user', '--help'])).stdout, /^chatd user: /)
+  assert.match((await run(['version'])).stdout, /^chatd \d+\.\d+\.\d+\n$/)
+})
