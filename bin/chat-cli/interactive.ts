@@ -47,7 +47,8 @@ export async function interactive(asked: AskedOptions, world: World): Promise<Ex
       stateWaitMs: STATE_WAIT_MS,
       password,
       prepare: (made) => driver.attach(made),
-      outage: (message) => driver.dispatch({ kind: 'connection', connection: 'waiting', detail: message }),
+      // The screen shows it.
+      outage: () => {},
     })
     const reason = await ending.reason
     if (reason instanceof Error) throw reason
@@ -113,7 +114,9 @@ class ScreenDriver {
     client.on('state', (state) => {
       if (state === 'connecting') this.dispatch({ kind: 'connection', connection: 'connecting', detail: '' })
     })
-    client.on('disconnected', ({ error }) => this.dispatch({ kind: 'connection', connection: 'waiting', detail: error.message }))
+    client.on('disconnected', ({ error }) => {
+      this.dispatch({ kind: 'connection', connection: 'waiting', detail: `no connection, trying again: ${error.message}` })
+    })
     client.on('sent', ({ handle, to, seq, timeMs }) => {
       const localId = this.#leftovers.get(handle)
       if (localId !== undefined) this.dispatch({ kind: 'sent', localId, to, seq, timeMs })

@@ -1,4 +1,5 @@
 /** Keys and pastes of a terminal in raw mode. */
+import type { Interface } from 'node:readline'
 import { emitKeypressEvents } from 'node:readline'
 import type { Key } from './line-editor.js'
 import type { World } from './world.js'
@@ -19,6 +20,11 @@ export interface KeyboardHandlers {
   end(): void
 }
 
+/** How long the Escape key may turn out to be the beginning of another key. */
+export const ESCAPE_CODE_TIMEOUT_MS = 50
+/** All that `emitKeypressEvents` reads of an interface. */
+const ESCAPE_SOON = { escapeCodeTimeout: ESCAPE_CODE_TIMEOUT_MS } as unknown as Interface
+
 /** Bytes of one paste; more is a mistake. */
 const PASTE_CHARACTERS_MAX = 100_000
 
@@ -38,7 +44,7 @@ export function openKeyboard(stdin: World['stdin'], handlers: KeyboardHandlers):
     }
   }
   const end = (): void => handlers.end()
-  emitKeypressEvents(stdin)
+  emitKeypressEvents(stdin, ESCAPE_SOON)
   stdin.on('keypress', press)
   stdin.on('end', end)
   stdin.on('close', end)

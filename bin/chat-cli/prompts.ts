@@ -5,6 +5,7 @@ import { PORTS } from '../../protocol/generated/registry.js'
 import type { AskedOptions } from './arguments.js'
 import { checkedServer } from './arguments.js'
 import { ChatFailure, EXIT } from './failure.js'
+import { ESCAPE_CODE_TIMEOUT_MS } from './keyboard.js'
 import { readPassword } from './password.js'
 import type { World } from './world.js'
 
@@ -31,7 +32,13 @@ async function ask(world: World, question: string, isSecret = false): Promise<st
   const stopped = new AbortController()
   const silent = new Writable({ write: (_chunk, _encoding, done) => done() })
   if (isSecret) world.stdout.write(question)
-  const lines = createInterface({ input: world.stdin, output: isSecret ? silent : world.stdout, terminal: world.stdin.isTTY === true })
+  const lines = createInterface({
+    input: world.stdin,
+    output: isSecret ? silent : world.stdout,
+    terminal: world.stdin.isTTY === true,
+    // The first interface on a stream decides, also for the screen that follows.
+    escapeCodeTimeout: ESCAPE_CODE_TIMEOUT_MS,
+  })
   lines.on('close', () => stopped.abort())
   // readline takes Ctrl-C for itself in a terminal.
   lines.on('SIGINT', () => lines.close())

@@ -6,7 +6,7 @@ import type { Span, SpanLine, Style } from './screen-layout.js'
 import { contentRows, conversationLines, REFUSED, tickSpan } from './screen-layout.js'
 import type { ConversationState, ScreenState, ShownMessage } from './screen-state.js'
 import { openConversation, tickOf } from './screen-state.js'
-import { characters, characterWidth, endOf, textWidth, truncate } from './text-width.js'
+import { characters, characterWidth, endOf, textWidth, truncate, wrap } from './text-width.js'
 
 export interface Screen {
   readonly lines: readonly SpanLine[]
@@ -29,7 +29,7 @@ export function render(state: ScreenState, nowMs: number): Screen {
 }
 
 function contentLines(state: ScreenState, conversation: ConversationState | null, rows: number, nowMs: number): SpanLine[] {
-  if (state.isHelpShown) return SCREEN_HELP.map((text) => [plain(` ${text}`)])
+  if (state.isHelpShown) return SCREEN_HELP.flatMap((text) => wrap(text, state.columns - 2)).map((text) => [plain(` ${text}`)])
   return conversation === null ? listLines(state, rows, nowMs) : visibleLines(state, conversation, rows)
 }
 
@@ -51,7 +51,7 @@ function connectionText(state: ScreenState): string {
   switch (state.connection) {
     case 'online': return '● online'
     case 'connecting': return '○ connecting'
-    case 'waiting': return state.detail === '' ? '○ offline, trying again' : `○ offline, trying again: ${truncate(safeText(state.detail), 30)}`
+    case 'waiting': return '○ offline'
   }
 }
 
@@ -123,6 +123,7 @@ function when(message: ShownMessage, nowMs: number): string {
 
 function noticeLine(state: ScreenState): SpanLine {
   if (state.notice !== '') return [{ text: ` ${safeText(state.notice)}`, style: 'alert' }]
+  if (state.connection === 'waiting') return [{ text: ` ${safeText(state.detail)}`, style: 'alert' }]
   if (state.isHelpShown) return [{ text: ' Esc closes the help', style: 'dim' }]
   if (state.open === null) return [{ text: ' number or name, and Enter · /help · /quit', style: 'dim' }]
   return [{ text: state.scroll > 0 ? ' Page Down comes back to the latest' : ' Enter sends · Esc: list · Page Up: older · /help', style: 'dim' }]

@@ -189,6 +189,16 @@ test('a conversation opened without a connection is loaded when there is one', (
   assert.deepEqual(update(state, { kind: 'connection', connection: 'online', detail: '' }), [{ kind: 'load', conversation: 'bob', before: null }])
 })
 
+test('a lost connection is told with its reason, and a found one too', () => {
+  const state = screen(50, 12)
+  update(state, { kind: 'connection', connection: 'waiting', detail: 'no connection, trying again: connect ECONNREFUSED' })
+  assert.match(shown(state)[0] ?? '', /^ alice · conversations +○ offline$/)
+  assert.ok(has(state, /^ no connection, trying again: connect ECONNREFUSED/))
+  update(state, { kind: 'connection', connection: 'online', detail: '' })
+  assert.match(shown(state)[0] ?? '', /● online$/)
+  assert.ok(!has(state, /trying again/))
+})
+
 test('commands: help, list, quit, unknown ones, and text that begins with a slash', () => {
   const state = withBob([])
   type(state, '/help')

@@ -14,7 +14,7 @@ test('the server is killed while 500 lines are being sent: after its restart eve
 
   const acks: AckJson[] = []
   sender.process.stdin.write(lines.slice(0, 300).map((line) => `${line}\n`).join(''))
-  while (acks.length < 120) acks.push(await sender.lineJson<AckJson>())
+  while (acks.length < 1) acks.push(await sender.lineJson<AckJson>())
   await place.server?.kill('SIGKILL')
   sender.process.stdin.end(lines.slice(300).map((line) => `${line}\n`).join(''))
   await place.start()
