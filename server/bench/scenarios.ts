@@ -248,6 +248,8 @@ async function idle({ runs, size }: Options): Promise<Figures[]> {
 async function idleOnce(server: ServerProcess, users: readonly string[]): Promise<Figures> {
   const count = users.length
   await prepare(server.port, users)
+  // The heap that the first logins grew would hide what a session takes.
+  await server.renew()
   await quiet(server.pid)
   await sleep(1000)
   const before = memory(server.pid)
