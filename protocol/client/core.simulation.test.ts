@@ -31,7 +31,7 @@ function findBreach(Core: CoreClass, options: SimulationOptions, seeds: number):
 }
 
 for (const kind of KINDS) {
-  test(`[MSG-12] [MSG-13] [QUE-3] [QUE-4] [OPN-9] [OPN-11] [RCP-9] nothing is lost, doubled or out of order through crashes: ${kind.name}`, () => {
+  test(`[MSG-12] [MSG-13] [QUE-3] [QUE-4] [OPN-9] [OPN-11] [RCP-9] [RCN-1] nothing is lost, doubled or out of order through crashes: ${kind.name}`, () => {
     assert.equal(findBreach(ClientCore, kind, SEEDS), null)
   })
 }
@@ -61,6 +61,8 @@ const MUTANTS: readonly (Edit & { readonly name: string; readonly also?: readonl
   { name: 'tells own messages as those of others', file: 'conversations.js', from: 'known.own = addSeq(known.own, seq)', to: 'known.own = known.own' },
   { name: 'tells a send before that is stored', file: 'core.js', from: "this.#answers.push({ kind: 'sent', ack });", to: "this.#event({ kind: 'sent', ack });" },
   { name: 'lets a watermark fall', file: 'conversations.js', from: 'if (seq <= before)', to: 'if (false)' },
+  { name: 'waits without jitter', file: 'core.js', from: 'this.#options.random()', to: '0.999' },
+  { name: 'counts attempts from the connection, not from welcome', file: 'core.js', from: 'this.#canBind = canBind;', to: 'this.#canBind = canBind; this.#attempt = 0;' },
   { name: 'sends more than is allowed', file: 'core.js', from: 'this.#outbox.flyingCount < this.#unacknowledgedMax', to: 'true' },
 ]
 

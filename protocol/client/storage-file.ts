@@ -21,6 +21,7 @@ import { decodeChanges, encodeChanges } from './storage-json.js'
 const JOURNAL = 'journal'
 const JOURNAL_NEW = 'journal.new'
 const HEADER_BYTES = 8
+const PAYLOAD_START = '[{"kind":'
 /** Smaller journals are not worth a snapshot. */
 const COMPACT_FROM_BYTES = 1 << 20
 /** A snapshot is due when the journal is this many times as long as the last one was. */
@@ -101,7 +102,7 @@ class FileStorage implements ClientStorage {
       const end = recordEnd(bytes, position)
       const changes = end < 0 ? null : decodeChanges(bytes.toString('utf8', position + HEADER_BYTES, end))
       if (changes === null) {
-        if (!isTorn(bytes, position)) throw localError('storage-damaged', `${path} is damaged at byte ${position}`)
+        if (!isTorn(bytes, position) || hasRecordBehind(bytes, position)) throw localError('storage-damaged', `${path} is damaged at byte ${position}`)
         break
       }
       applyChanges(this.#state, changes)
@@ -163,6 +164,19 @@ function isTorn(bytes: Buffer, position: number): boolean {
   if (bytes.length - position < HEADER_BYTES) return true
   const end = position + HEADER_BYTES + bytes.readUInt32LE(position)
   return end >= bytes.length || bytes.subarray(position).every((byte) => byte === 0)
+}
+
+/**
+ * Whether a whole record lies behind the broken one: then it was not the last write. Records are JSON arrays of objects, so few places
+ * need the checksum.
+ */
+function hasRecordBehind(bytes: Buffer, position: number): boolean {
+  let start = bytes.indexOf(PAYLOAD_START, position + HEADER_BYTES + 1)
+  while (start >= 0) {
+    if (start - HEADER_BYTES > position && recordEnd(bytes, start - HEADER_BYTES) > 0) return true
+    start = bytes.indexOf(PAYLOAD_START, start + 1)
+  }
+  return false
 }
 
 async function writeAll(file: FileHandle, bytes: Buffer, position: number): Promise<void> {

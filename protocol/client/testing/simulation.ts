@@ -3,6 +3,7 @@
  * the client crashes between any two steps. The promises are checked at every step, and at the end, when all has come to rest.
  */
 import assert from 'node:assert/strict'
+import { backOffMs } from '../../back-off.js'
 import { EMPTY_BYTES, concatBytes } from '../../bytes.js'
 import { FrameDecoder } from '../../frame-decoder.js'
 import { ERROR, FRAME, MARK } from '../../generated/registry.js'
@@ -68,6 +69,9 @@ export class Simulation {
   #watermarks = new Map<string, number>()
   #catchUp: { todo: ConversationInfo[] | null; asked: number; after: number } | null = null
   isQuiet = false
+  /** The core's last draw, and its attempts since the last welcome. [RCN-1] [RCN-2] */
+  #drawn = -1
+  #attempt = 0
   /** Shares of the steps that get something done: either may be slower than the network and its reconnects. */
   readonly #diskSpeed: number
   readonly #handlerSpeed: number
@@ -106,11 +110,16 @@ export class Simulation {
     this.#mustConnect = false
     this.#link = null
     this.#dueMs = Infinity
+    this.#attempt = 0
     this.#core = new this.#Core({
       server: { scheme: 'tcp', host: 'model', port: 1, path: '/' },
       user: 'alice', device: 'phone', deviceName: '', agent: '', window: 0, hasPassword: true, reconnects: true,
       fetchesWhenFresh: this.#options.tooOld,
-      random: this.#random, connectTimeoutMs: 15_000, queryTimeoutMs: 1e9, outboxEntriesMax: 1000,
+      random: () => {
+        this.#drawn = this.#random()
+        return this.#drawn
+      },
+      connectTimeoutMs: 15_000, queryTimeoutMs: 1e9, outboxEntriesMax: 1000,
     }, copyState(this.#disk))
     this.#core.start(this.#nowMs)
     this.#take()
@@ -359,6 +368,12 @@ export class Simulation {
         this.#watermarks.set(key, seq)
         return
       }
+      case 'welcome': this.#attempt = 0; return
+      case 'disconnected':
+        assert.ok(this.#drawn >= 0, '[RCN-1] waits a time that is not drawn')
+        assert.equal(event.retryInMs, backOffMs(this.#attempt++, event.error.retryAfterMs, this.#drawn), '[RCN-1] [RCN-3]')
+        this.#drawn = -1
+        return
       case 'tooOld': this.#catchUp = { todo: null, asked: 0, after: 0 }; return
       case 'answer': this.#caughtSome(event); return
       case 'refused': assert.fail(`refused for good: ${event.refusal.error.symbol}`)
