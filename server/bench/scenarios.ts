@@ -236,7 +236,7 @@ async function crash({ runs, size }: Options): Promise<Figures[]> {
   return figures
 }
 
-/** A wave of devices that come back with their tokens, then all of them idle. */
+/** A wave of devices that come back with their tokens to a server that has just started, then all of them idle. */
 async function idle({ runs, size }: Options): Promise<Figures[]> {
   const count = size === 0 ? 10_000 : size
   const users = names(1, count)
@@ -266,7 +266,7 @@ async function idleOnce(server: ServerProcess, users: readonly string[]): Promis
   const alive = clients.filter((one) => !one.sock.destroyed).length
   await closeAll(clients)
   return {
-    connections: count, ended: count - alive, loginsPerSecond: perSecond, loginCpuUs: perUnit(cpuBefore, cpuAfter, count),
+    connections: count, ended: count - alive, coldLoginsPerSecond: perSecond, coldLoginCpuUs: perUnit(cpuBefore, cpuAfter, count),
     pssKBPerConnection: before === null || after === null ? null : (after.pssBytes - before.pssBytes) / count / 1000,
     rssKBPerConnection: before === null || after === null ? null : (after.rssBytes - before.rssBytes) / count / 1000,
     totalPssMB: after === null ? null : after.pssBytes / 1e6,
