@@ -46,10 +46,20 @@ function increment(map: Map<string, number>, key: string): void {
   map.set(key, (map.get(key) ?? 0) + 1)
 }
 
+/** What a shard tells about itself. */
+export interface ShardGauges {
+  readonly isAvailable: boolean
+  readonly waiting: number
+  readonly lastCommitOperations: number
+}
+
 /** The registry behind `/metrics`. One for each server, so that two servers in one process do not mix. */
-export function createMetrics(counters: Counters): Registry {
+export function createMetrics(counters: Counters, shard: ShardGauges): Registry {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
+  const gauge = (name: string, question: string, value: () => number): void => {
+    new Gauge({ name, help: question, registers: [registry], collect() { this.set(value()) } })
+  }
   const counter = (name: string, question: string, value: () => number): void => {
     new Counter({ name, help: question, registers: [registry], collect() { setCounter(this, value()) } })
   }
@@ -58,9 +68,10 @@ export function createMetrics(counters: Counters): Registry {
     name: 'chatd_connections', help: 'How many connections are open, by transport?', labelNames: ['transport'], registers: [registry],
     collect() { for (const [transport, value] of Object.entries(counters.connections)) this.set({ transport }, value) },
   })
-  new Gauge({
-    name: 'chatd_sessions', help: 'How many devices are online?', registers: [registry], collect() { this.set(counters.sessions) },
-  })
+  gauge('chatd_sessions', 'How many devices are online?', () => counters.sessions)
+  gauge('chatd_store_available', 'Do commits succeed? (1: yes)', () => shard.isAvailable ? 1 : 0)
+  gauge('chatd_waiting_commands', 'How many commands wait for something to be read from the store?', () => shard.waiting)
+  gauge('chatd_commit_operations', 'How many operations did the last commit gather?', () => shard.lastCommitOperations)
   new Counter({
     name: 'chatd_connections_accepted_total', help: 'How fast do clients connect, by transport?', labelNames: ['transport'], registers: [registry],
     collect() {

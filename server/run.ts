@@ -112,7 +112,7 @@ async function start(
   for (const url of config.listen.urls) {
     listeners.push(await openOne(url, config, clock, log, admission, connections, tls))
   }
-  admin = await openAdmin(config, counters, () => isStopping ? 'stopping' : shard.isAvailable ? '' : 'the store is not available')
+  admin = await openAdmin(config, counters, shard, () => isStopping ? 'stopping' : shard.isAvailable ? '' : 'the store is not available')
   const ready: ReadyLine = { ready: true, listeners: listeners.map((listener) => listener.url), admin: admin?.url ?? null }
   log.info({ listeners: ready.listeners.join(' '), admin: ready.admin, directory, engine: engine.name }, 'server-started')
   return {
@@ -159,11 +159,11 @@ async function openOne(
   }
 }
 
-async function openAdmin(config: Config, counters: Counters, notReady: () => string): Promise<AdminListener | null> {
+async function openAdmin(config: Config, counters: Counters, shard: Shard, notReady: () => string): Promise<AdminListener | null> {
   const parsed = config.admin.url === '' ? null : parseAdminUrl(config.admin.url)
   if (parsed === null) return null
   try {
-    return await openAdminListener(parsed.host, parsed.port, { metrics: createMetrics(counters), notReady })
+    return await openAdminListener(parsed.host, parsed.port, { metrics: createMetrics(counters, shard), notReady })
   } catch (error) {
     throw listenError(config.admin.url, error)
   }

@@ -15,6 +15,8 @@ import type { Connections } from './connections.js'
 const FRAMES_PER_TURN = 512
 /** Small frames are copied together up to this size, so that one write carries them. */
 const WRITE_BYTES = 65_536
+/** What a frame costs of the rate in bytes beside its own: a flood of tiny frames is work, too. */
+const FRAME_COST_BYTES = 32
 
 /** Why no frames are handled at present; a set of bits. */
 export const HOLD = { control: 1, rate: 2, backlog: 4, turn: 8 } as const
@@ -116,6 +118,13 @@ export class Connection implements TransportHandler {
   }
 
   #handleFrames(isMessage: boolean): void {
+    const { counters } = this.connections.environment
+    const before = counters.framesIn
+    this.#decodeFrames(isMessage)
+    this.#session?.spendBytes((counters.framesIn - before) * FRAME_COST_BYTES)
+  }
+
+  #decodeFrames(isMessage: boolean): void {
     const { counters } = this.connections.environment
     const decoder = this.#decoder
     for (let count = 0; ; count++) {

@@ -184,9 +184,12 @@ export class Connections {
   async drain(): Promise<void> {
     const { config } = this.environment
     this.#isDraining = true
-    const giveUpMs = performance.now() + config.limits.drainTimeoutMs
+    const beginMs = performance.now()
+    const giveUpMs = beginMs + config.limits.drainTimeoutMs
+    // The answers get half of the time, so that the clients' part is never left without any.
+    const closeMs = beginMs + config.limits.drainTimeoutMs / 2
     for (const connection of [...this.#open]) connection.hold(HOLD.control)
-    while (performance.now() < giveUpMs && [...this.#open].some((connection) => connection.session?.isWaiting === true)) await delay(10)
+    while (performance.now() < closeMs && [...this.#open].some((connection) => connection.session?.isWaiting === true)) await delay(10)
     for (const connection of [...this.#open, ...this.#opening]) {
       connection.close(ERROR.shuttingDown, Math.floor(Math.random() * config.limits.drainJitterMs))
     }

@@ -50,8 +50,8 @@ export async function listen(server: Server, options: ListenerOptions): Promise<
 
 const kAcceptedMs = Symbol('acceptedMs')
 const kAdmission = Symbol('admission')
-type OwnSocket = Socket & { [kAcceptedMs]?: number, [kAdmission]?: Admission, [kAddress]?: string }
 const kAddress = Symbol('address')
+type OwnSocket = Socket & { [kAcceptedMs]?: number, [kAdmission]?: Admission, [kAddress]?: string }
 
 /**
  * Counts a raw socket from the moment it is accepted, so that TLS handshakes and HTTP requests count too. False: there are far too
@@ -71,9 +71,9 @@ export function enter(socket: Socket, options: ListenerOptions): boolean {
   return true
 }
 
-/** When `enter` saw the socket. */
-export function acceptedMs(socket: Socket): number {
-  return (socket as OwnSocket)[kAcceptedMs] ?? 0
+/** When `enter` saw the socket; for a TLS socket, whose raw socket it saw, now: the handshake has a timeout of its own. */
+export function acceptedMs(socket: Socket, clock: Clock): number {
+  return (socket as OwnSocket)[kAcceptedMs] ?? clock.monotonicMs()
 }
 
 function onSocketClose(this: OwnSocket): void {

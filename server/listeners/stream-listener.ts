@@ -39,7 +39,7 @@ export async function openTlsListener(options: ListenerOptions): Promise<Listene
 
 function onConnection(this: OwnServer, socket: Socket): void {
   const options = this[kOptions]
-  if (options !== undefined && enter(socket, options)) options.accept(new SocketTransport(socket, 'tcp', acceptedMs(socket)))
+  if (options !== undefined && enter(socket, options)) options.accept(new SocketTransport(socket, 'tcp', acceptedMs(socket, options.clock)))
 }
 
 function onRawConnection(this: OwnServer, socket: Socket): void {
@@ -51,7 +51,7 @@ function onRawConnection(this: OwnServer, socket: Socket): void {
 function onSecureConnection(this: OwnServer, socket: TLSSocket): void {
   const options = this[kOptions]
   if (options === undefined || socket.alpnProtocol !== ALPN) socket.destroy()
-  else options.accept(new SocketTransport(socket, 'tls', options.clock.monotonicMs()))
+  else options.accept(new SocketTransport(socket, 'tls', acceptedMs(socket, options.clock)))
 }
 
 function onTlsClientError(this: OwnServer, error: Error & { code?: string }, socket: TLSSocket): void {

@@ -5,7 +5,7 @@ import type { Socket } from 'node:net'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { SUBPROTOCOL } from '../../protocol/generated/registry.js'
 import { formatUrl } from '../config/listen-url.js'
-import { enter, listen, type Listener, type ListenerOptions } from './listener.js'
+import { acceptedMs, enter, listen, type Listener, type ListenerOptions } from './listener.js'
 import { serverTlsOptions } from './tls-options.js'
 import { WebSocketTransport } from './websocket-transport.js'
 
@@ -98,7 +98,7 @@ function onUpgrade(this: OwnServer, request: IncomingMessage, socket: Socket, he
   const { options, upgrader } = state
   upgrader.handleUpgrade(request, socket, head, (webSocket: WebSocket) => {
     const scheme = options.url.encrypted ? 'wss' : 'ws'
-    options.accept(new WebSocketTransport(webSocket, socket, scheme, options.clock.monotonicMs()))
+    options.accept(new WebSocketTransport(webSocket, socket, scheme, acceptedMs(socket, options.clock)))
   })
 }
 
@@ -115,5 +115,9 @@ function isOriginAllowed(request: IncomingMessage, origins: readonly string[]): 
 
 function refuse(socket: Socket, status: string, reason: string): void {
   const body = `${reason}\n`
-  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`)
+  // From the upgrade on nobody else listens, and a reset must not end the process.
+  socket.on('error', () => socket.destroy())
+  socket.write(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`)
+  // Not end(): HTTP sockets may stay half open, as long as the peer likes.
+  socket.destroySoon()
 }

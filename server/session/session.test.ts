@@ -123,10 +123,12 @@ test('[FLW-1] stops reading above the rate in bytes', async (t) => {
   for (let i = 0; i < 40; i++) transport.deliver(Buffer.concat(Array.from({ length: 1000 }, () => encodePing(1))))
   await settle()
   assert.ok(transport.isPaused)
-  harness.clock.ms += 2000
-  t.mock.timers.tick(20)
-  for (let turns = 0; turns < 100 && transport.frames.length < 40_000; turns++) await settle()
-  assert.ok(!transport.isPaused)
+  for (let seconds = 0; seconds < 100 && (transport.isPaused || transport.frames.length < 40_000); seconds++) {
+    harness.clock.ms += 1000
+    t.mock.timers.tick(1000)
+    await settle()
+  }
+  assert.ok(harness.clock.ms >= 13_000, 'a frame costs its bytes and 32 more')
   assert.equal(transport.take().length, 40_000)
 })
 

@@ -140,6 +140,7 @@ export class Session implements DeviceSink {
 
   /** Bytes that came in, whatever they are; over the rate reading pauses. [FLW-1] */
   spendBytes(bytes: number): void {
+    if (this.#isEnded) return
     const waitMs = this.#byteRate.take(bytes, this.environment.clock)
     if (waitMs > 0) this.#throttle(waitMs)
   }
