@@ -9,7 +9,7 @@ import { encodeDelivery, encodeWelcome } from '../generated/frames.js'
 import { ERROR, FRAME, LIMIT } from '../generated/registry.js'
 import { encodeText } from '../utf8.js'
 import { Client, ClientError, fileStorage, memoryStorage } from './node.js'
-import type { ClientOptions, ClientStorage, Message } from './node.js'
+import type { ClientEvents, ClientOptions, ClientStorage, Message } from './node.js'
 import { TEST_CERTIFICATE } from './testing/certificate.js'
 import { ModelServer } from './testing/model-server.js'
 import { startSocketServer } from './testing/socket-server.js'
@@ -32,7 +32,7 @@ async function folder(t: TestContext): Promise<string> {
 }
 
 /** The next event of a kind. */
-function next<K extends Parameters<Client['on']>[0]>(client: Client, event: K): Promise<unknown> {
+function next(client: Client, event: keyof ClientEvents): Promise<unknown> {
   return new Promise((resolve) => {
     const off = client.on(event, (value) => {
       off()

@@ -21,7 +21,8 @@ import { EMPTY_BYTES } from '../bytes.js'
 import { element } from '../element.js'
 import type { Element } from '../element.js'
 import { LIMIT } from '../generated/registry.js'
-import { ClientError, localError } from './client-error.js'
+import type { ClientError} from './client-error.js'
+import { localError } from './client-error.js'
 import { CatchUp } from './catch-up.js'
 import type { MemberMarks, ReceiptEvent, Watermarks } from './conversations.js'
 import { ClientCore } from './core.js'
@@ -168,7 +169,7 @@ export class BaseClient {
   async connect(): Promise<WelcomeEvent> {
     const core = await this.#open()
     if (core.state === 'stopped') throw localError('stopped', 'the client has stopped')
-    return await new Promise((resolve, reject) => {
+    return new Promise((resolve, reject) => {
       this.#connecting.push({ resolve, reject })
       core.start(this.#platform.nowMs())
       this.#driver?.wake()
@@ -182,7 +183,7 @@ export class BaseClient {
    */
   async send(to: string, text: string, extensions: Uint8Array = EMPTY_BYTES): Promise<Ack> {
     const core = await this.#open()
-    return await this.#answer(core.send(this.#platform.nowMs(), to, text, extensions))
+    return this.#answer(core.send(this.#platform.nowMs(), to, text, extensions))
   }
 
   /** As `send`, but resolves with the message's permanent handle when it is in the durable outbox; `sent` or `refused` will name it. */
@@ -190,7 +191,7 @@ export class BaseClient {
     const core = await this.#open()
     const handle = core.send(this.#platform.nowMs(), to, text, extensions)
     if (typeof handle !== 'number') throw handle
-    return await new Promise((resolve, reject) => {
+    return new Promise((resolve, reject) => {
       this.#queued.set(handle, { resolve, reject })
       this.#driver?.wake()
     })
@@ -199,7 +200,7 @@ export class BaseClient {
   /** Tells that the user has read a conversation up to `seq`; kept and sent like a message. */
   async markRead(conversation: string, seq: number): Promise<Ack> {
     const core = await this.#open()
-    return await this.#answer(core.markRead(this.#platform.nowMs(), conversation, seq))
+    return this.#answer(core.markRead(this.#platform.nowMs(), conversation, seq))
   }
 
   /** Messages and marks without an answer, in order. Empty before the storage is open. */
@@ -246,12 +247,12 @@ export class BaseClient {
 
   /** Who has received and read how much of a conversation. */
   async receipts(conversation: string): Promise<readonly MemberMarks[]> {
-    return await this.#ask(element('receipts', { with: conversation }), readReceipts)
+    return this.#ask(element('receipts', { with: conversation }), readReceipts)
   }
 
   /** The user's devices. [DEV-1] */
   async devices(): Promise<readonly DeviceRecord[]> {
-    return await this.#ask(element('devices'), readDevices)
+    return this.#ask(element('devices'), readDevices)
   }
 
   /** Removes a device of this user; rejects with no-such-device. Removing this one ends the client. [DEV-2] */
@@ -261,7 +262,7 @@ export class BaseClient {
 
   /** The user's settings, after the change if there is one. [SET-1] */
   async settings(change: Partial<Settings> = {}): Promise<Settings> {
-    return await this.#ask(settingsQuery(change), readSettings)
+    return this.#ask(settingsQuery(change), readSettings)
   }
 
   /**

@@ -15,7 +15,7 @@ export class Client extends BaseClient {
   }
 }
 
-export { fileStorage } from './storage-file.js'
+export { fileStorage } from './storage-file-node.js'
 export { memoryStorage } from './storage-memory.js'
 export { ClientError } from './client-error.js'
 export type * from './public-types.js'

@@ -151,7 +151,7 @@ function asError(error: unknown): Error {
 async function lock(name: string): Promise<(() => void) | null> {
   const { locks } = (globalThis as { readonly navigator?: { readonly locks?: Locks } }).navigator ?? {}
   if (locks === undefined) return null
-  return await new Promise((resolve, reject) => {
+  return new Promise((resolve, reject) => {
     const holding = locks.request(`chatd ${name}`, { ifAvailable: true }, (granted) => {
       if (granted === null) {
         reject(localError('storage-locked', `the database ${name} is in use by another tab`))

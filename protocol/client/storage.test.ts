@@ -9,7 +9,7 @@ import type { TestContext } from 'node:test'
 import { ClientError } from './client-error.js'
 import { applyChanges, emptyState } from './state.js'
 import type { ClientState, StorageChange } from './state.js'
-import { fileStorage, fileStorageWithCompaction } from './storage-file.js'
+import { fileStorage, fileStorageWithCompaction } from './storage-file-node.js'
 import { indexedDbStorage } from './storage-indexeddb.js'
 import type { DatabaseFactory } from './storage-indexeddb.js'
 import { memoryStorage } from './storage-memory.js'
@@ -35,7 +35,7 @@ runStorageSuite('file with a snapshot at every turn', async (t) => {
 })
 runStorageSuite('IndexedDB', async () => {
   // Its types want the library of browsers, which is not Node's.
-  const name: string = 'fake-indexeddb'
+  const name = 'fake-indexeddb'
   const { IDBFactory } = await import(name) as { readonly IDBFactory: new () => DatabaseFactory }
   const factory = new IDBFactory()
   return () => indexedDbStorage('alice', factory)

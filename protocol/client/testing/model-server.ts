@@ -311,7 +311,7 @@ export class ModelConnection {
       case FRAME.mark:
         assert.ok(frame.clientId > this.#lastClientId, '[MSG-2] client ids do not rise')
         this.#lastClientId = frame.clientId
-        this.#unanswered.push({ ...frame, ...('text' in frame ? { text: frame.text.slice() } : {}) } as Frame)
+        this.#unanswered.push({ ...frame, ...('text' in frame ? { text: frame.text.slice() } : {}) })
         assert.ok(this.#unanswered.length <= server.options.unacknowledgedMax, '[MSG-15] too many without an answer')
         return
       case FRAME.cursor:

@@ -377,9 +377,9 @@ export class Simulation {
       case 'tooOld': this.#catchUp = { todo: null, asked: 0, after: 0 }; return
       case 'answer': this.#caughtSome(event); return
       case 'refused': assert.fail(`refused for good: ${event.refusal.error.symbol}`)
-      // eslint-disable-next-line no-fallthrough -- assert.fail never returns
+       
       case 'stopped': assert.fail(`stopped: ${event.error?.message ?? ''}`)
-      // eslint-disable-next-line no-fallthrough -- assert.fail never returns
+       
       default:
     }
   }
