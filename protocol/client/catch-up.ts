@@ -11,7 +11,7 @@ import type { ConversationInfo, HistoryMessage, HistoryPage, HistoryRequest } fr
 export interface CatchUpOptions {
   readonly core: ClientCore
   /** Tells the application; its promise is waited for. */
-  readonly begin: () => Promise<void> | null
+  readonly begin: () => Promise<void>
   readonly conversations: () => AsyncIterable<ConversationInfo>
   readonly history: (conversation: string, request: HistoryRequest) => Promise<HistoryPage>
   readonly deliver: (message: Message) => Promise<void> | null
@@ -30,6 +30,9 @@ export class CatchUp {
   #isRunning = false
   /** Told too old again meanwhile: what was listed may be incomplete. */
   #isStale = false
+  #isStopped = false
+  /** A message that the application works on. */
+  #delivering: Promise<void> | null = null
 
   constructor(options: CatchUpOptions) {
     this.#options = options
@@ -43,6 +46,16 @@ export class CatchUp {
     }
     this.#isRunning = true
     void this.#run()
+  }
+
+  /** Gives out no more messages; resolves when the present one is handled. */
+  async stop(): Promise<void> {
+    this.#isStopped = true
+    try {
+      await this.#delivering
+    } catch {
+      // The run itself tells of it.
+    }
   }
 
   async #run(): Promise<void> {
@@ -77,8 +90,10 @@ export class CatchUp {
       for (const message of page.messages) {
         after = Math.max(after, message.seq)
         if (core.isNews(conversation, message.seq)) {
-          const handling = deliver(missed(message))
-          if (handling !== null) await handling
+          if (this.#isStopped) throw localError('closed', 'the client was closed')
+          this.#delivering = deliver(missed(message))
+          if (this.#delivering !== null) await this.#delivering
+          this.#delivering = null
         }
         core.recovered(conversation, message.from, message.seq)
       }

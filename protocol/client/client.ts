@@ -282,7 +282,7 @@ export class BaseClient {
     } catch {
       return
     }
-    await this.#driver?.settle(LIMIT.closeTimeoutMs)
+    await this.#driver?.settle(LIMIT.closeTimeoutMs, this.#catchUp?.stop())
     core.close(this.#platform.nowMs())
     await this.#driver?.ended()
     await this.#storage.close()
@@ -379,7 +379,11 @@ export class BaseClient {
     if (core === null || driver === null) return
     this.#catchUp ??= new CatchUp({
       core,
-      begin: () => this.#emitter.emitAndWait('tooOld', undefined),
+      begin: async () => {
+        // A message of the time before may still be in the application's hands.
+        await driver.handled()
+        await this.#emitter.emitAndWait('tooOld', undefined)
+      },
       conversations: () => this.allConversations(),
       history: (conversation, request) => this.history(conversation, request),
       deliver: (message) => this.#emitter.emitAndWait('message', message),

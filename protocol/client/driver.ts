@@ -90,10 +90,15 @@ export class Driver {
     })
   }
 
-  /** Gives out no more messages; resolves when the one being handled is done, and all that can be stored is. */
-  async settle(handlingMsMax: number): Promise<void> {
+  /** Resolves when no message is in the application's hands. */
+  async handled(): Promise<void> {
+    while (this.#handling !== null && !this.#isPaused) await this.#handling
+  }
+
+  /** Gives out no more messages; resolves when the one being handled, and `others`, are done, and all that can be stored is. */
+  async settle(handlingMsMax: number, others: Promise<void> = Promise.resolve()): Promise<void> {
     this.#isPaused = true
-    if (this.#handling !== null) await this.#within(this.#handling, handlingMsMax)
+    await this.#within(Promise.all([this.#handling, others]), handlingMsMax)
     do {
       this.#turn()
       await this.#applying
@@ -305,7 +310,7 @@ export class Driver {
     }, delayMs)
   }
 
-  async #within(promise: Promise<void>, delayMs: number): Promise<void> {
+  async #within(promise: Promise<unknown>, delayMs: number): Promise<void> {
     const { platform } = this.#options
     let timer: unknown = null
     await Promise.race([promise, new Promise<void>((resolve) => { timer = platform.setTimer(resolve, delayMs) })])

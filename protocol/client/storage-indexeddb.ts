@@ -57,7 +57,7 @@ class IndexedDbStorage implements ClientStorage {
   readonly #name: string
   readonly #factory: DatabaseFactory | undefined
   #database: Database | null = null
-  #unlock: (() => void) | null = null
+  #unlock: (() => Promise<unknown>) | null = null
   /** Counters never fall, so they are kept here and written with what raised them. */
   readonly #state: MutableState = emptyState()
 
@@ -102,12 +102,12 @@ class IndexedDbStorage implements ClientStorage {
     })
   }
 
-  close(): Promise<void> {
+  async close(): Promise<void> {
     this.#database?.close()
     this.#database = null
-    this.#unlock?.()
+    const unlock = this.#unlock
     this.#unlock = null
-    return Promise.resolve()
+    await unlock?.()
   }
 }
 
@@ -148,7 +148,7 @@ function asError(error: unknown): Error {
 }
 
 /** Takes the Web Lock of this name; resolves with what releases it, or null where there are no Web Locks. */
-async function lock(name: string): Promise<(() => void) | null> {
+async function lock(name: string): Promise<(() => Promise<unknown>) | null> {
   const { locks } = (globalThis as { readonly navigator?: { readonly locks?: Locks } }).navigator ?? {}
   if (locks === undefined) return null
   return new Promise((resolve, reject) => {
@@ -157,7 +157,13 @@ async function lock(name: string): Promise<(() => void) | null> {
         reject(localError('storage-locked', `the database ${name} is in use by another tab`))
         return undefined
       }
-      return new Promise<void>((release) => { resolve(release) })
+      return new Promise<void>((release) => {
+        // The lock is free when the request has ended, which is later than the call that ends it.
+        resolve(() => {
+          release()
+          return holding
+        })
+      })
     })
     holding.catch(reject)
   })
