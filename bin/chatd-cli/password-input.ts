@@ -43,15 +43,19 @@ function ask(terminal: ReadStream, prompt: string): Promise<string> {
       process.stderr.write('\n')
     }
     const onData = (chunk: Buffer | string): void => {
-      for (const letter of chunk.toString('utf8')) {
-        if (ENTER.test(letter)) {
-          finish()
-          resolve(typed)
-          return
-        }
+      const letters = [...chunk.toString('utf8')]
+      for (const [index, letter] of letters.entries()) {
         if (letter === CTRL_C || letter === CTRL_D) {
           finish()
           reject(new CommandFailure(EXIT.failed, 'stopped; nothing was changed'))
+          return
+        }
+        if (ENTER.test(letter)) {
+          finish()
+          // What was pasted behind the line belongs to the next question.
+          const rest = letters.slice(index + 1).join('')
+          if (rest !== '') terminal.unshift(Buffer.from(rest))
+          resolve(typed)
           return
         }
         typed = ERASE.test(letter) ? [...typed].slice(0, -1).join('') : typed + letter
