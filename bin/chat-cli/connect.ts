@@ -31,6 +31,7 @@ export interface Plan {
 
 /** How often to look whether a state directory has become free. */
 const STATE_POLL_MS = 100
+const CLOSE_MS_MAX = 5000
 
 /**
  * A client that had its first welcome; null when the ending came first. A failure that does not heal by itself, now or later, goes
@@ -77,7 +78,8 @@ async function tryDevice(plan: Plan, choice: DeviceChoice, { password, ca }: Sec
   plan.prepare(client)
   const outcome = await Promise.race([client.connect().then(() => 'connected' as const, asError), plan.ending.reason.then(() => 'ended' as const)])
   if (outcome === 'connected') return client
-  await client.close()
+  // A file system that does not answer must not keep the program from ending.
+  await Promise.race([client.close(), delay(CLOSE_MS_MAX)])
   if (outcome === 'ended') return null
   if (isInUse(outcome) && mayWait) return 'in-use'
   fail(outcome)
@@ -163,6 +165,8 @@ function explain(symbol: string, error: Error, account: AccountOptions, { user, 
     case 'too-many-devices':
       return [EXIT.failed, `${user} has as many devices as allowed: remove one with \`chat devices remove ID --device ONE-OF-THEM\``]
     default:
+      // What the file system says, in its own words: EACCES, ENOTDIR, EROFS …
+      if (!(error instanceof ClientError) && 'syscall' in error) return [EXIT.state, `${directory} can't be used (${safeText(error.message)}): give another --state`]
       return [EXIT.failed, safeText(error.message)]
   }
 }

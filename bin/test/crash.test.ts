@@ -72,6 +72,19 @@ test('send is killed in the middle: what it had taken over goes out with the nex
   assert.deepEqual(texts.slice(0, -1), numbered('line', texts.length - 1))
 })
 
+test('a signal ends send in order: what was acknowledged is told, and the code says that the input was not finished', async (t) => {
+  const place = await Place.make(t)
+  await place.start()
+  await place.addUsers('alice', 'bob')
+  const sender = place.chat('send', 'alice', ['--json', 'bob', '-'], { input: null })
+  sender.process.stdin.write('one\n')
+  assert.equal((await sender.lineJson<AckJson>()).seq, 1)
+  assert.equal(await sender.kill('SIGINT'), 3)
+  assert.equal(sender.stderr, '')
+  await place.send('alice', 'bob', ['two'])
+  assert.deepEqual((await place.receive('bob', 2)).map((message) => message.text), ['one', 'two'])
+})
+
 test('a server that is away at first is waited for; without it the time runs out, and nothing is lost', async (t) => {
   const place = await Place.make(t)
   await place.start()

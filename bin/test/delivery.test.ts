@@ -181,6 +181,23 @@ test('a wrong password, an unknown user and an unreadable file end with codes of
   assert.match(missing.stderr, /^chat: can't read --password-file .*\(ENOENT\).*\n$/)
 })
 
+test('a state directory that can not be made has a code of its own', async () => {
+  const [alice, bob] = await users('state')
+  const program = place.chat('send', alice, ['--state', place.path(`${alice}.password`), bob, 'x'])
+  await program.finish(5)
+  assert.match(program.stderr, /^chat: [^\n]* can't be used [^\n]* --state\n$/)
+})
+
+test('of two programs on one device the first one ends and says why', async () => {
+  const [alice, bob] = await users('replaced')
+  await place.send(alice, bob, ['hello'])
+  const first = place.chat('recv', bob, ['--json', '--device', 'phone', '--state', place.path('replaced-1')])
+  await first.line()
+  await place.chat('recv', bob, ['--device', 'phone', '--state', place.path('replaced-2'), '--timeout', '0.5']).finish()
+  assert.deepEqual(await first.finish(1), [])
+  assert.match(first.stderr, /^chat: another program connected as device phone of bob-replaced: [^\n]*--device\n$/)
+})
+
 test('lines for people show names and text, with nothing in them that acts on a terminal', async () => {
   const [alice, bob] = await users('plain')
   const sent = await place.chat('send', alice, [bob, 'hi \u001b[31mred']).finish()
