@@ -15,8 +15,8 @@ export interface MessageLine {
   readonly conversation: string
   readonly from: string
   readonly seq: number
-  /** Position in the queue; null: it came from the history; absent: the line has no such field. */
-  readonly index?: number | null
+  /** Position in the queue; 0: fetched from the history after "too old"; absent: the line has no such field. */
+  readonly index?: number
   /** Unix time */
   readonly timeMs: number
   readonly text: string

@@ -71,8 +71,8 @@ ${ACCOUNT}
   --timeout SECONDS     end after so many seconds (default: never); before N messages have come the exit code is 3
   --json                print JSON, one object for each line:
                         {"conversation":"alice","from":"alice","seq":7,"index":12,"time":1767225600000,"text":"hello"}
-                        time: Unix time in milliseconds; index: position in the queue, null for a message that was
-                        fetched from the history
+                        time: Unix time in milliseconds; index: position in the queue, 0 for a message fetched from
+                        the history because the device was away for too long
 ${HELP}
 
 ${CODES}`,
