@@ -62,7 +62,7 @@ const MUTANTS: readonly (Edit & { readonly name: string; readonly also?: readonl
   { name: 'tells a send before that is stored', file: 'core.js', from: "this.#answers.push({ kind: 'sent', ack });", to: "this.#event({ kind: 'sent', ack });" },
   { name: 'lets a watermark fall', file: 'conversations.js', from: 'if (seq <= before)', to: 'if (false)' },
   { name: 'waits without jitter', file: 'core.js', from: 'this.#options.random()', to: '0.999' },
-  { name: 'counts attempts from the connection, not from welcome', file: 'core.js', from: 'this.#canBind = canBind;', to: 'this.#canBind = canBind; this.#attempt = 0;' },
+  { name: 'counts attempts from the connection, not from welcome', file: 'core.js', from: 'this.#canBind = canBind;', to: 'this.#canBind = canBind; this.#reconnect.opened(nowMs);' },
   { name: 'sends more than is allowed', file: 'core.js', from: 'this.#outbox.flyingCount < this.#unacknowledgedMax', to: 'true' },
 ]
 

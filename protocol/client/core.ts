@@ -20,20 +20,18 @@ import { backOffMs } from '../back-off.js'
 import { EMPTY_BYTES, concatBytes } from '../bytes.js'
 import type { Element } from '../element.js'
 import {
-  encodeAuth, encodeBind, encodeClose, encodeCursor, encodeHello, encodeMark, encodeMessage, encodePing, encodePong, encodeQuery,
-  encodeResponse,
+  encodeAuth, encodeBind, encodeClose, encodeCursor, encodeHello, encodePing, encodePong, encodeQuery, encodeResponse,
 } from '../generated/frames.js'
 import type {
-  AckFrame, AuthenticatedFrame, CloseFrame, DeliveryFrame, DeliveryFromFrame, FailFrame, FeaturesFrame, Frame, ReceiptFrame, RefuseFrame,
-  ResultFrame, SkipFrame, WelcomeFrame,
+  AckFrame, AuthenticatedFrame, CloseFrame, FailFrame, FeaturesFrame, Frame, RefuseFrame, ResultFrame, WelcomeFrame,
 } from '../generated/frames.js'
 import { ERROR, ERRORS, FRAME, LIMIT, MARK, PROTOCOL_VERSION, RESUME } from '../generated/registry.js'
-import { checkText } from '../text.js'
-import { decodeText, encodeText } from '../utf8.js'
+import { encodeText } from '../utf8.js'
 import { localError, serverError } from './client-error.js'
 import type { ClientError } from './client-error.js'
 import { Conversations } from './conversations.js'
 import type { Watermarks } from './conversations.js'
+import { bareEntry, checkMessage, deliveryEntry, encodeStanza, receiptEntry } from './core-frames.js'
 import type { ClientStateName, CoreEvent, CoreNeed, CoreOptions, CoreOutput, Message } from './core-types.js'
 import { Inbox } from './inbox.js'
 import type { InboxEntry } from './inbox.js'
@@ -41,8 +39,7 @@ import { Liveness } from './liveness.js'
 import { Outbox } from './outbox.js'
 import type { OutboxEntry } from './outbox.js'
 import { Queries } from './queries.js'
-import { redirectTo } from './server-url.js'
-import type { ServerAddress } from './server-url.js'
+import { Reconnect } from './reconnect.js'
 import type { ClientState, StorageChange } from './state.js'
 
 // Where the connection stands: which frame of the opening is due.
@@ -60,18 +57,11 @@ const AWAIT_WELCOME = 9
 const OPEN = 10
 const STOPPED = 11
 
-/** Go-to-host in a row. [CLS-7] */
-const REDIRECTS_MAX = 3
-/** A session that lasted this long forgives the faults before it. */
-const FAULT_MEMORY_MS = LIMIT.reconnectCapMs
 /** Stanzas of the first flight: far below what a server takes before it has authenticated us. [OPN-5] */
 const FLIGHT_BYTES_MAX = LIMIT.openBytesMax / 2
 const FLIGHT_STANZAS_MAX = 64
 /** Queries that wait for their turn. */
 const QUERIES_WAITING_MAX = 1024
-const LONE_SURROGATE = /\p{Surrogate}/u
-/** What surrounds the text and extensions of a message frame, at most. */
-const MESSAGE_OVERHEAD_BYTES = 256
 
 /** What becomes true when the batch under way is stored. */
 interface Batch {
@@ -115,12 +105,7 @@ export class ClientCore {
   #queueLife = 0
   #currentLife = 0
 
-  #attempt = 0
-  #faults = 0
-  /** Infinity while no session is open. */
-  #openedMs = Infinity
-  #redirects = 0
-  #redirect: ServerAddress | null = null
+  readonly #reconnect: Reconnect
   /** Of connecting, opening or waiting. */
   #phaseDueMs = Infinity
 
@@ -140,6 +125,7 @@ export class ClientCore {
       throw new TypeError('the state belongs to another user or device')
     }
     this.#options = options
+    this.#reconnect = new Reconnect(options.server)
     this.#hasIdentity = state.user !== ''
     this.#token = state.token
     this.#outboxEpoch = state.outboxEpoch
@@ -196,14 +182,8 @@ export class ClientCore {
    */
   send(nowMs: number, to: string, text: string, extensions: Uint8Array): number | ClientError {
     this.#nowMs = nowMs
-    const conversation = normalizeConversation(to)
-    if (conversation === null) return serverError(ERROR.malformedAddress, '', 0)
-    // Encoding would mend what is malformed: a lone surrogate is refused, not changed. [MSG-8]
-    if (LONE_SURROGATE.test(text)) return serverError(ERROR.malformedText, '', 0)
-    const bytes = encodeText(text)
-    const code = text === '' && extensions.length === 0 ? ERROR.emptyMessage : checkText(bytes)
-    if (code !== 0) return serverError(code, '', 0)
-    if (bytes.length + extensions.length + MESSAGE_OVERHEAD_BYTES > LIMIT.frameBytesMax) return serverError(ERROR.frameTooLarge, '', 0)
+    const conversation = checkMessage(to, text, extensions)
+    if (typeof conversation !== 'string') return conversation
     return this.#add('message', conversation, text, extensions, 0)
   }
 
@@ -477,7 +457,7 @@ export class ClientCore {
     }
     this.#setPhase(CONNECTING)
     this.#phaseDueMs = this.#nowMs + this.#options.connectTimeoutMs
-    this.#need({ kind: 'connect', address: this.#redirect ?? this.#options.server })
+    this.#need({ kind: 'connect', address: this.#reconnect.address })
   }
 
   #phaseIsOver(): void {
@@ -578,9 +558,7 @@ export class ClientCore {
     this.#unacknowledgedMax = frame.unacknowledgedMax
     this.#frameBytesMax = frame.frameBytesMax
     this.#liveness.opened(this.#nowMs, Math.max(frame.keepAliveMs, 1))
-    this.#attempt = this.#faults
-    this.#openedMs = this.#nowMs
-    this.#redirects = 0
+    this.#reconnect.opened(this.#nowMs)
     this.#phaseDueMs = Infinity
     const resume = this.#takePosition(frame)
     this.#inbox.opened(Math.max(frame.window, 1), frame.cursor)
@@ -613,7 +591,7 @@ export class ClientCore {
       case FRAME.delivery: this.#take(deliveryEntry(frame, frame.conversation)); return
       case FRAME.deliveryFrom: this.#take(deliveryEntry(frame, frame.from)); return
       case FRAME.receipt: this.#take(receiptEntry(frame)); return
-      case FRAME.skip: this.#take(skipEntry(frame)); return
+      case FRAME.skip: this.#take(bareEntry(frame)); return
       case FRAME.result: this.#answered(frame); return
       case FRAME.fail: this.#failed(frame); return
       case FRAME.done:
@@ -622,7 +600,7 @@ export class ClientCore {
           return
         }
         this.#isSynced = true
-        this.#take({ ...NO_ENTRY, type: FRAME.done, index: frame.index })
+        this.#take(bareEntry(frame))
         return
       default: this.#fault(ERROR.unexpectedFrame, `frame ${frame.type} from a server`)
     }
@@ -761,9 +739,7 @@ export class ClientCore {
       this.#stop(error)
       return
     }
-    const next = frame.error === ERROR.goToHost && this.#redirects < REDIRECTS_MAX ? redirectTo(this.#options.server, frame.host) : null
-    if (next !== null) this.#redirects++
-    this.#redirect = next
+    this.#reconnect.redirect(frame.error === ERROR.goToHost ? frame.host : null)
     this.#retry(error, frame.retryAfterMs)
   }
 
@@ -778,25 +754,17 @@ export class ClientCore {
 
   /** The peer broke the protocol: say so and try again, more and more slowly if it goes on. */
   #fault(code: number, reason: string): void {
-    this.#forgiveFaults()
-    this.#faults++
-    this.#attempt = Math.max(this.#attempt, this.#faults)
+    this.#reconnect.faulted(this.#nowMs)
+    this.#reconnect.redirect(null)
     this.#hangUp(code, reason)
-    this.#redirect = null
     this.#retry(serverError(code, reason, 0), 0)
-  }
-
-  #forgiveFaults(): void {
-    if (this.#nowMs - this.#openedMs <= FAULT_MEMORY_MS) return
-    this.#faults = 0
-    this.#attempt = 0
   }
 
   /** The connection is gone, or given up. `isOurs`: we end it. */
   #lose(error: ClientError, isOurs: boolean): void {
     if (isOurs) this.#need({ kind: 'disconnect', isDead: true })
     // A host that we were sent to and that does not answer is not insisted on.
-    this.#redirect = null
+    this.#reconnect.redirect(null)
     this.#retry(error, 0)
   }
 
@@ -806,13 +774,12 @@ export class ClientCore {
   }
 
   #retry(error: ClientError, retryAfterMs: number): void {
-    this.#forgiveFaults()
     this.#forgetConnection()
     if (!this.#options.reconnects) {
       this.#stop(error)
       return
     }
-    const waitMs = backOffMs(this.#attempt++, retryAfterMs, this.#options.random())
+    const waitMs = this.#reconnect.lost(this.#nowMs, retryAfterMs, this.#options.random())
     this.#phaseDueMs = this.#nowMs + waitMs
     this.#setPhase(WAITING)
     this.#event({ kind: 'disconnected', error, retryInMs: waitMs })
@@ -830,33 +797,7 @@ export class ClientCore {
     this.#queries.lost()
     this.#liveness.answered()
     this.#sessionEpoch = 0
-    this.#openedMs = Infinity
   }
-}
-
-const NO_ENTRY: InboxEntry = {
-  type: FRAME.skip, index: 0, conversation: '', from: '', seq: 0, timeMs: 0, text: '', extensions: EMPTY_BYTES, mark: 0,
-}
-
-/** Text and extensions are copied: the frame is a view of the bytes received. */
-function deliveryEntry(frame: DeliveryFrame | DeliveryFromFrame, from: string): InboxEntry {
-  const { type, index, conversation, seq, time, text } = frame
-  const extensions = frame.extensions.length === 0 ? EMPTY_BYTES : frame.extensions.slice()
-  return { type, index, conversation, from, seq, timeMs: time, text: decodeText(text), extensions, mark: 0 }
-}
-
-function receiptEntry(frame: ReceiptFrame): InboxEntry {
-  const { type, index, conversation, member, mark, seq } = frame
-  return { ...NO_ENTRY, type, index, conversation, from: member, seq, mark }
-}
-
-function skipEntry(frame: SkipFrame): InboxEntry {
-  return { ...NO_ENTRY, index: frame.index }
-}
-
-function encodeStanza(entry: OutboxEntry): Uint8Array {
-  if (entry.kind === 'mark') return encodeMark(entry.clientId, entry.to, MARK.read, entry.seq)
-  return encodeMessage(entry.clientId, entry.to, encodeText(entry.text), entry.extensions)
 }
 
 function isTokenRefusal(code: number): boolean {

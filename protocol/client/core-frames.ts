@@ -1,0 +1,55 @@
+/** Between frames and what the core works with. */
+import { normalizeConversation } from '../address.js'
+import { EMPTY_BYTES } from '../bytes.js'
+import { encodeMark, encodeMessage } from '../generated/frames.js'
+import type { DeliveryFrame, DeliveryFromFrame, DoneFrame, ReceiptFrame, SkipFrame } from '../generated/frames.js'
+import { ERROR, FRAME, LIMIT, MARK } from '../generated/registry.js'
+import { checkText } from '../text.js'
+import { decodeText, encodeText } from '../utf8.js'
+import { serverError } from './client-error.js'
+import type { ClientError } from './client-error.js'
+import type { InboxEntry } from './inbox.js'
+import type { OutboxEntry } from './outbox.js'
+
+/** What surrounds the text and extensions of a message frame, at most. */
+const MESSAGE_OVERHEAD_BYTES = 256
+const LONE_SURROGATE = /\p{Surrogate}/u
+
+const NO_ENTRY: InboxEntry = {
+  type: FRAME.skip, index: 0, conversation: '', from: '', seq: 0, timeMs: 0, text: '', extensions: EMPTY_BYTES, mark: 0,
+}
+
+/** The conversation that a message would go to, normalised; or the error that the server would refuse it with. [MSG-7] [MSG-8] [MSG-9] */
+export function checkMessage(to: string, text: string, extensions: Uint8Array): string | ClientError {
+  const conversation = normalizeConversation(to)
+  if (conversation === null) return serverError(ERROR.malformedAddress, '', 0)
+  // Encoding would mend what is malformed: a lone surrogate is refused, not changed.
+  if (LONE_SURROGATE.test(text)) return serverError(ERROR.malformedText, '', 0)
+  const bytes = encodeText(text)
+  const code = text === '' && extensions.length === 0 ? ERROR.emptyMessage : checkText(bytes)
+  if (code !== 0) return serverError(code, '', 0)
+  const isTooLarge = bytes.length + extensions.length + MESSAGE_OVERHEAD_BYTES > LIMIT.frameBytesMax
+  return isTooLarge ? serverError(ERROR.frameTooLarge, '', 0) : conversation
+}
+
+/** Text and extensions are copied: the frame is a view of the bytes received. */
+export function deliveryEntry(frame: DeliveryFrame | DeliveryFromFrame, from: string): InboxEntry {
+  const { type, index, conversation, seq, time, text } = frame
+  const extensions = frame.extensions.length === 0 ? EMPTY_BYTES : frame.extensions.slice()
+  return { type, index, conversation, from, seq, timeMs: time, text: decodeText(text), extensions, mark: 0 }
+}
+
+export function receiptEntry(frame: ReceiptFrame): InboxEntry {
+  const { type, index, conversation, member, mark, seq } = frame
+  return { ...NO_ENTRY, type, index, conversation, from: member, seq, mark }
+}
+
+/** Of skip, and of done, which rides along with the entries. */
+export function bareEntry(frame: SkipFrame | DoneFrame): InboxEntry {
+  return { ...NO_ENTRY, type: frame.type, index: frame.index }
+}
+
+export function encodeStanza(entry: OutboxEntry): Uint8Array {
+  if (entry.kind === 'mark') return encodeMark(entry.clientId, entry.to, MARK.read, entry.seq)
+  return encodeMessage(entry.clientId, entry.to, encodeText(entry.text), entry.extensions)
+}

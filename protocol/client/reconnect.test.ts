@@ -1,0 +1,36 @@
+/** How faults of the peer slow down the way back; the rest of the rule is tested through the core. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { LIMIT } from '../generated/registry.js'
+import { Reconnect } from './reconnect.js'
+import { parseServerUrl } from './server-url.js'
+
+const SERVER = parseServerUrl('wss://chat.example/socket')
+const RANDOM_MAX = 1 - 2 ** -53
+
+test('a peer that breaks the protocol after every welcome is tried more and more slowly, until a session lasts', () => {
+  const reconnect = new Reconnect(SERVER)
+  const waits = []
+  for (let round = 0; round < 4; round++) {
+    reconnect.opened(1000)
+    reconnect.faulted(1001)
+    waits.push(reconnect.lost(1001, 0, RANDOM_MAX))
+  }
+  assert.deepEqual(waits, [1000, 2000, 4000, 8000])
+  reconnect.opened(2000)
+  assert.equal(reconnect.lost(2001, 0, RANDOM_MAX), 8000, 'welcome alone does not forgive')
+  reconnect.opened(3000)
+  assert.equal(reconnect.lost(3001 + LIMIT.reconnectCapMs, 0, RANDOM_MAX), LIMIT.reconnectBaseMs)
+  reconnect.opened(3000)
+  reconnect.faulted(3001 + LIMIT.reconnectCapMs)
+  assert.equal(reconnect.lost(3001 + LIMIT.reconnectCapMs, 0, RANDOM_MAX), 1000, 'a fault after a long session counts as the first')
+})
+
+test('server URLs: schemes, default ports, paths, IPv6; anything else is a TypeError', () => {
+  assert.deepEqual(SERVER, { scheme: 'wss', host: 'chat.example', port: 5381, path: '/socket' })
+  assert.deepEqual(parseServerUrl('tcp://[::1]:7'), { scheme: 'tcp', host: '::1', port: 7, path: '/' })
+  assert.equal(parseServerUrl('TLS://Host').port, 5323)
+  for (const url of ['', 'host:1', 'http://host', 'tcp://', 'tcp://host:0', 'tcp://host:70000', 'tcp://user@host', 'ws://host/#x']) {
+    assert.throws(() => parseServerUrl(url), TypeError, url)
+  }
+})

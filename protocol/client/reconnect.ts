@@ -1,0 +1,64 @@
+/** When to connect again, and where to. */
+import { backOffMs } from '../back-off.js'
+import { LIMIT } from '../generated/registry.js'
+import { redirectTo } from './server-url.js'
+import type { ServerAddress } from './server-url.js'
+
+/** Go-to-host in a row. [CLS-7] */
+const REDIRECTS_MAX = 3
+/** A session that lasted this long forgives the faults before it. */
+const FAULT_MEMORY_MS = LIMIT.reconnectCapMs
+
+export class Reconnect {
+  readonly #server: ServerAddress
+  #attempt = 0
+  /** Times in a row that the peer broke the protocol, sessions or not: welcome alone does not start over then. */
+  #faults = 0
+  /** Infinity while no session is open. */
+  #openedMs = Infinity
+  #redirects = 0
+  #redirect: ServerAddress | null = null
+
+  constructor(server: ServerAddress) {
+    this.#server = server
+  }
+
+  /** Where to connect next. */
+  get address(): ServerAddress {
+    return this.#redirect ?? this.#server
+  }
+
+  /** Welcome: the count of attempts starts over. [RCN-2] */
+  opened(nowMs: number): void {
+    this.#attempt = this.#faults
+    this.#openedMs = nowMs
+    this.#redirects = 0
+  }
+
+  /** The peer broke the protocol: more and more slowly if it goes on. */
+  faulted(nowMs: number): void {
+    this.#forgive(nowMs)
+    this.#openedMs = Infinity
+    this.#faults++
+    this.#attempt = Math.max(this.#attempt, this.#faults)
+  }
+
+  /** The next attempt goes to this `host:port` over the same transport, if it makes sense; null, or too many in a row: to the server. [CLS-7] */
+  redirect(host: string | null): void {
+    this.#redirect = host !== null && this.#redirects < REDIRECTS_MAX ? redirectTo(this.#server, host) : null
+    if (this.#redirect !== null) this.#redirects++
+  }
+
+  /** The connection is gone; returns how long to wait. `random`: from 0 up to, not including, 1. [RCN-1] [RCN-3] */
+  lost(nowMs: number, retryAfterMs: number, random: number): number {
+    this.#forgive(nowMs)
+    this.#openedMs = Infinity
+    return backOffMs(this.#attempt++, retryAfterMs, random)
+  }
+
+  #forgive(nowMs: number): void {
+    if (nowMs - this.#openedMs <= FAULT_MEMORY_MS) return
+    this.#faults = 0
+    this.#attempt = 0
+  }
+}
