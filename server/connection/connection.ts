@@ -92,11 +92,6 @@ export class Connection implements TransportHandler {
     return this.#phase < PHASE_CLOSING
   }
 
-  /** Whether bytes wait here because the peer reads too slowly. */
-  get isBlocked(): boolean {
-    return this.#isBlocked
-  }
-
   // Input
 
   received(chunk: Uint8Array, isMessage: boolean): void {
@@ -291,7 +286,7 @@ export class Connection implements TransportHandler {
     if (this.#isDirty) return
     if (this.#isBlocked) {
       // Only where nothing moves can it pile up; the end of the turn would empty it otherwise.
-      if (this.#pendingBytes > this.connections.environment.config.limits.outgoingBytesMax) this.close(ERROR.slowConsumer)
+      this.#checkOutgoing()
       return
     }
     this.#isDirty = true
@@ -313,7 +308,13 @@ export class Connection implements TransportHandler {
     this.#isDirty = false
     if (this.#phase >= PHASE_CLOSING || this.#isBlocked) return
     this.#writePending(false)
-    if (this.#pendingBytes > this.connections.environment.config.limits.outgoingBytesMax) this.close(ERROR.slowConsumer)
+    if (this.#isBlocked) this.#checkOutgoing()
+  }
+
+  /** What waits here, and what the socket took but the kernel did not. */
+  #checkOutgoing(): void {
+    const waiting = this.#pendingBytes + this.transport.bufferedBytes
+    if (waiting > this.connections.environment.config.limits.outgoingBytesMax) this.close(ERROR.slowConsumer)
   }
 
   drained(): void {

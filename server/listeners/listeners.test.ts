@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { connect as connectTcp } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
@@ -179,6 +180,39 @@ test('[FRM-12] [200 malformed-frame] refuses a text message', async (t) => {
   const close = await client.until(FRAME.close)
   assert.ok(close.type === FRAME.close && close.error === ERROR.malformedFrame)
   assert.equal(await client.closed, 4000 + ERROR.malformedFrame)
+})
+
+test('answers a WebSocket ping, which keeps proxies from closing', async (t) => {
+  const { listener } = await serve(t, 'ws://127.0.0.1:0', FAST)
+  const client = await connectRaw(listener.url)
+  assert.ok(client.socket instanceof WebSocket)
+  client.socket.ping('are you there')
+  const [data] = await once(client.socket, 'pong') as [Buffer]
+  assert.equal(data.toString(), 'are you there')
+  client.destroy()
+})
+
+test('[200 malformed-frame] ends a client that breaks the rules of WebSocket itself', async (t) => {
+  const { listener, counters } = await serve(t, 'ws://127.0.0.1:0', FAST)
+  const client = await connectRaw(listener.url)
+  const { _socket: socket } = client.socket as unknown as { _socket: TLSSocket }
+  socket.write(Uint8Array.from([0xf2, 0x80, 0, 0, 0, 0])) // reserved bits
+  assert.equal(await client.closed, 1002)
+  assert.equal(counters.closes.get('malformed-frame\nserver'), 1)
+})
+
+test('outlives a reset of a refused upgrade', async (t) => {
+  const { listener } = await serve(t, 'ws://127.0.0.1:0', FAST)
+  const { port } = new URL(listener.url.replace('ws', 'http'))
+  for (let i = 0; i < 10; i++) {
+    const socket = connectTcp({ host: '127.0.0.1', port: Number(port) })
+    await once(socket, 'connect')
+    socket.on('error', () => {})
+    socket.write('GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\r\n')
+    if (i % 2 === 0) await once(socket, 'data')
+    socket.resetAndDestroy()
+  }
+  ;(await connectRaw(listener.url)).destroy()
 })
 
 test('[201 frame-too-large] bounds a WebSocket message before it is taken', async (t) => {

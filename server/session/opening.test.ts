@@ -72,6 +72,15 @@ test('[OPN-2] tells in features what it offers, and in welcome where the device 
   assert.deepEqual(Buffer.from(request.freshTokenHash), Buffer.from(NODE_CRYPTO.sha256(welcome.token) as Uint8Array)) // [TOK-1]
 })
 
+test('cuts labels that are too long, between characters', async () => {
+  const harness = createHarness()
+  const transport = harness.connect()
+  transport.deliver(encodeHello([1], 'a'.repeat(500)), tokenAuth('alice', 'phone', harness.tokenFor('alice', 'phone')), encodeBind('phone', `x${'😀'.repeat(40)}`, 0, 0, 0, 0))
+  await settle()
+  assert.equal(harness.router.places[0]!.request.deviceName, `x${'😀'.repeat(31)}`)
+  assert.equal(String(harness.lines.find(({ event }) => event === 'session-opened')?.fields['agent']).length, 128)
+})
+
 test('[TOK-2] sends no token where the shard did not take it', async () => {
   const harness = createHarness()
   harness.router.attached = { ...harness.router.attached, tokenIssued: false }
