@@ -1,0 +1,187 @@
+/** The real program as a child process: started, killed and started again on the same data and the same ports, its log read. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import type { ReadyLine } from '../run.js'
+import { PATIENCE_MS, type Scope, until } from './scope.js'
+
+const PROGRAM = fileURLToPath(new URL('../../../bin/chatd', import.meta.url))
+
+/**
+ * Ports that the machine does not give to outgoing connections. One of those could be taken while the server is away, even by a
+ * client that tries to reach it and is connected to itself.
+ */
+const PORT_FIRST = 12_000
+const PORT_LAST = 30_000
+
+export interface LogLine {
+  readonly level: string
+  readonly event: string
+  readonly [field: string]: unknown
+}
+
+export interface ChatdOptions {
+  /** Settings by their name in the environment (`CHATD_LIMITS_KEEP_ALIVE_MS`). */
+  readonly settings?: Readonly<Record<string, string>>
+  /** Where the data lie; default: a folder of its own that goes away with the scope. */
+  readonly directory?: string
+  readonly nodeOptions?: string
+}
+
+export class Chatd {
+  readonly tcp: string
+  readonly ws: string
+  readonly directory: string
+  /** Every line of its log so far, over all lives. */
+  readonly log: LogLine[] = []
+  /** What it wrote to stderr and is no line of the log. */
+  stderr = ''
+  readonly #environment: Record<string, string>
+  #child: ChildProcess | null = null
+
+  private constructor(directory: string, ports: readonly [number, number], options: ChatdOptions) {
+    this.directory = directory
+    this.tcp = `tcp://127.0.0.1:${ports[0]}`
+    this.ws = `ws://127.0.0.1:${ports[1]}`
+    this.#environment = {
+      CHATD_ADMIN_URL: '',
+      // Logging in is not what is proven here, and the machine may be busy.
+      CHATD_AUTH_SCRAM_ITERATIONS: '4096',
+      CHATD_LIMITS_OPEN_TIMEOUT_MS: '60000',
+      ...options.settings,
+      ...options.nodeOptions === undefined ? {} : { NODE_OPTIONS: options.nodeOptions },
+    }
+  }
+
+  /** Makes the accounts (a user's password is `pw-` and the name) and starts. It ends with the scope. */
+  static async start(scope: Scope, users: readonly string[], options: ChatdOptions = {}): Promise<Chatd> {
+    const chatd = await Chatd.prepare(scope, users, options)
+    await chatd.restart()
+    return chatd
+  }
+
+  /** The same, without starting. */
+  static async prepare(scope: Scope, users: readonly string[], options: ChatdOptions = {}): Promise<Chatd> {
+    const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'chatd-proof-'))
+    scope.after(() => rmSync(directory, { recursive: true, force: true, maxRetries: 5 }))
+    const chatd = new Chatd(directory, [await freePort(), await freePort()], options)
+    scope.after(() => chatd.kill())
+    await chatd.#addUsers(users)
+    return chatd
+  }
+
+  get data(): string { return join(this.directory, 'data') }
+
+  get isRunning(): boolean { return this.#child !== null }
+
+  get pid(): number {
+    if (this.#child?.pid === undefined) throw new Error('the server is not running')
+    return this.#child.pid
+  }
+
+  /** Resident memory in bytes; 0 where the system does not tell. */
+  get residentBytes(): number {
+    try {
+      return Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${this.pid}/status`, 'utf8'))?.[1] ?? 0) * 1024
+    } catch {
+      return 0
+    }
+  }
+
+  /** Every line of that event. */
+  linesOf(event: string): LogLine[] {
+    return this.log.filter((line) => line.event === event)
+  }
+
+  /** Rejects with what it said when it ends before it is ready. */
+  async restart(): Promise<void> {
+    const child = this.#spawn(['start', '--data', this.data, '--listen', this.tcp, '--listen', this.ws])
+    this.#child = child
+    createInterface({ input: child.stderr! }).on('line', (line) => { this.#logged(line) })
+    const lines = createInterface({ input: child.stdout! })
+    const abort = new AbortController()
+    const timer = setTimeout(() => { abort.abort() }, PATIENCE_MS)
+    const ended = once(child, 'exit').then(([code]) => {
+      if (this.#child === child) this.#child = null
+      abort.abort()
+      return String(code)
+    })
+    try {
+      const [line] = await once(lines, 'line', { signal: abort.signal }) as [string]
+      if (!(JSON.parse(line) as Partial<ReadyLine>).ready) throw new Error(`not the ready line: ${line}`)
+    } catch (error) {
+      if (this.#child !== null) throw error
+      throw new Error(`chatd ended with code ${await ended}: ${this.stderr}`, { cause: error })
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  /** SIGKILL; resolves once it is gone. */
+  async kill(): Promise<void> {
+    const child = this.#child
+    if (child === null) return
+    const exited = once(child, 'exit')
+    child.kill('SIGKILL')
+    await exited
+  }
+
+  /** SIGTERM; resolves with the exit code. */
+  async stop(): Promise<number | null> {
+    const child = this.#child
+    if (child === null) return null
+    const exited = once(child, 'exit')
+    child.kill('SIGTERM')
+    await exited
+    return child.exitCode
+  }
+
+  /** Waits for a line of the log, from line `from` on. */
+  async untilLogged(event: string, from = 0): Promise<LogLine> {
+    const find = (): LogLine | undefined => this.log.slice(from).find((line) => line.event === event)
+    await until(() => `the log line '${event}'; the last lines are ${JSON.stringify(this.log.slice(-5))}`, () => find() !== undefined)
+    return find()!
+  }
+
+  async #addUsers(users: readonly string[]): Promise<void> {
+    const child = this.#spawn(['user', 'import', '--data', this.data])
+    const exited = once(child, 'exit')
+    child.stderr!.on('data', (text: Buffer) => { this.stderr += text.toString() })
+    child.stdout!.resume()
+    child.stdin!.end(users.map((user) => `${user} pw-${user}\n`).join(''))
+    const [code] = await exited as [number | null]
+    if (code !== 0) throw new Error(`chatd user import ended with code ${String(code)}: ${this.stderr}`)
+  }
+
+  #spawn(args: readonly string[]): ChildProcess {
+    return spawn(process.execPath, [PROGRAM, ...args], { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, ...this.#environment } })
+  }
+
+  #logged(line: string): void {
+    try {
+      this.log.push(JSON.parse(line) as LogLine)
+    } catch {
+      this.stderr += `${line}\n`
+    }
+  }
+}
+
+/** A port nobody listens on now and no outgoing connection is given. */
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = PORT_FIRST + Math.floor(Math.random() * (PORT_LAST - PORT_FIRST))
+    const probe = createServer()
+    const isFree = await new Promise<boolean>((resolve) => {
+      probe.once('error', () => { resolve(false) })
+      probe.listen(port, '127.0.0.1', () => { resolve(true) })
+    })
+    if (!isFree) continue
+    await new Promise((resolve) => { probe.close(resolve) })
+    return port
+  }
+}

@@ -1,0 +1,52 @@
+/**
+ * The proofs as commands, for longer than a test may take:
+ *
+ *     node dist/server/proof/main.js NAME [--rounds N] [--clients N] [--seed N]
+ *
+ * The last line says what was proven; exit code 1 and the breaches otherwise.
+ */
+import { parseArgs } from 'node:util'
+import { killClients } from './kill-clients.js'
+import { killServer } from './kill-server.js'
+import { type Scope, withScope } from './scope.js'
+
+interface Numbers {
+  readonly rounds: number
+  readonly clients: number
+  readonly seed: number
+}
+
+interface Proof {
+  readonly rounds: number
+  readonly clients: number
+  run(scope: Scope, numbers: Numbers): Promise<unknown>
+}
+
+const PROOFS: Readonly<Record<string, Proof>> = {
+  'kill-server': { rounds: 20, clients: 50, run: killServer },
+  'kill-clients': { rounds: 60, clients: 32, run: killClients },
+}
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { rounds: { type: 'string' }, clients: { type: 'string' }, seed: { type: 'string' } },
+})
+const proof = PROOFS[positionals[0] ?? '']
+if (proof === undefined) {
+  process.stderr.write(`usage: main.js NAME [--rounds N] [--clients N] [--seed N]\nNAME: ${Object.keys(PROOFS).join(', ')}\n`)
+  process.exitCode = 2
+} else {
+  const number = (text: string | undefined, otherwise: number): number => text === undefined ? otherwise : Number(text)
+  const numbers = {
+    rounds: number(values.rounds, proof.rounds), clients: number(values.clients, proof.clients), seed: number(values.seed, Date.now() % 1_000_000),
+  }
+  const beganMs = performance.now()
+  const note = (line: string): void => { process.stdout.write(`${((performance.now() - beganMs) / 1000).toFixed(1).padStart(7)} s  ${line}\n`) }
+  note(`${positionals[0] ?? ''}: ${numbers.rounds} rounds, ${numbers.clients} clients, seed ${numbers.seed}`)
+  try {
+    await withScope(note, (scope) => proof.run(scope, numbers))
+  } catch (error) {
+    process.stdout.write(`${error instanceof Error ? error.stack ?? error.message : String(error)}\n`)
+    process.exitCode = 1
+  }
+}

@@ -1,0 +1,318 @@
+/**
+ * A device that keeps the protocol's rules and writes down every frame that counts, before any layer could hide a fault: an entry that
+ * comes twice under two indexes, a gap, two answers to one message. Outbox, cursor and token live as long as the object, as on a disk.
+ */
+import {
+  encodeAuth, encodeBind, encodeCursor, encodeHello, encodeMark, encodeMessage, encodePing, encodePong, encodeResponse, type Frame,
+  type WelcomeFrame,
+} from '../../protocol/generated/frames.js'
+import { ERROR, ERRORS, FRAME, LIMIT, MARK, RESUME } from '../../protocol/generated/registry.js'
+import { ScramClient } from '../../protocol/scram-client.js'
+import { NODE_CRYPTO } from '../session/node-crypto.js'
+import { now, type Recorder } from './record.js'
+import { openWire, type Wire } from './wire.js'
+
+/** Much shorter than the specification asks of clients: here a server has to stand them all coming back at once. */
+const RECONNECT_MS = 150
+/** How long a WebSocket or TCP connection may take to open, and to reach welcome. */
+const OPEN_MS = 10_000
+const HELLO = encodeHello([1], 'chatd proof')
+
+export interface RawDeviceOptions {
+  readonly url: string
+  readonly user: string
+  readonly device: string
+  readonly recorder: Recorder
+  readonly random: () => number
+  /** The share of received messages that are marked as read. Default 0.2. */
+  readonly readShare?: number
+  /** Takes a connection for dead that has been silent so long, and pings it at half of that. Default: never. */
+  readonly silenceMs?: number
+  /** Called with each message received and each ack. */
+  readonly onMessage?: (text: string) => void
+  readonly onAck?: (text: string) => void
+}
+
+interface Stanza {
+  clientId: number
+  readonly to: string
+  readonly text: string
+  /** Of a mark; 0: a message. */
+  readonly seq: number
+}
+
+export class RawDevice {
+  readonly options: RawDeviceOptions
+  #url: string
+  #token: Uint8Array | null = null
+  #queueEpoch = 0
+  #cursor = 0
+  #outboxEpoch = 0
+  #nextClientId = 1
+  readonly #outbox = new Map<number, Stanza>()
+  /** Highest client id sent on this connection. */
+  #sentId = 0
+  #wire: Wire | null = null
+  #isOnline = false
+  #isRunning = false
+  #isDone = false
+  /** Entries that waited at the last welcome. */
+  pending = 0
+  #ackedIndex = 0
+  #unansweredMax: number = LIMIT.openStanzasMax
+  #welcomeMs = 0
+  #scram: ScramClient | null = null
+  #timer: NodeJS.Timeout | null = null
+  #heardMs = 0
+  #liveness: NodeJS.Timeout | null = null
+  readonly #reads = new Map<string, number>()
+  /** Codes of the closes received, with how often. */
+  readonly closes = new Map<number, number>()
+  connects = 0
+
+  constructor(options: RawDeviceOptions) {
+    this.options = options
+    this.#url = options.url
+  }
+
+  /** Connects and stays connected. */
+  start(): void {
+    this.#isRunning = true
+    if (this.#wire === null && this.#timer === null) this.#connect()
+  }
+
+  /** Ends the connection without a word; `start` goes on where it was. */
+  stop(): void {
+    this.#isRunning = false
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    this.#timer = null
+    this.#drop()
+  }
+
+  /** From the next connection on. */
+  set url(url: string) { this.#url = url }
+
+  get isOnline(): boolean { return this.#isOnline }
+
+  /** Everything is answered and everything that waited at the last welcome is here. */
+  get isSettled(): boolean { return this.#isOnline && this.#isDone && this.#outbox.size === 0 }
+
+  get outboxSize(): number { return this.#outbox.size }
+
+  send(to: string, text: string): void {
+    this.options.recorder.add({ kind: 'send', at: now(), to, text })
+    this.#hand({ clientId: 0, to, text, seq: 0 })
+  }
+
+  #markRead(conversation: string, seq: number): void {
+    if (seq <= (this.#reads.get(conversation) ?? 0)) return
+    this.#reads.set(conversation, seq)
+    this.options.recorder.add({ kind: 'read', at: now(), conversation, seq })
+    this.#hand({ clientId: 0, to: conversation, text: '', seq })
+  }
+
+  /** Into the outbox, behind everything else. */
+  #hand(stanza: Stanza): void {
+    stanza.clientId = this.#nextClientId++
+    this.#outbox.set(stanza.clientId, stanza)
+    if (this.#isOnline) this.#sendWaiting(this.#unansweredMax)
+  }
+
+  #sendWaiting(max: number): void {
+    const frames: Uint8Array[] = []
+    let place = 0
+    for (const { clientId, to, text, seq } of this.#outbox.values()) {
+      if (++place > max) break
+      if (clientId <= this.#sentId) continue
+      this.#sentId = clientId
+      frames.push(seq === 0 ? encodeMessage(clientId, to, Buffer.from(text)) : encodeMark(clientId, to, MARK.read, seq))
+    }
+    if (frames.length > 0) this.#wire?.write(Buffer.concat(frames))
+  }
+
+  // Connection
+
+  #connect(): void {
+    this.connects++
+    this.#sentId = 0
+    this.#isDone = false
+    this.#timer = setTimeout(() => { this.#again() }, OPEN_MS)
+    this.#wire = openWire(this.#url, {
+      opened: () => { this.#opened() },
+      frame: (frame) => { this.#handle(frame) },
+      chunkHandled: () => { this.#acknowledge() },
+      ended: () => { this.#again() },
+    })
+  }
+
+  #drop(): void {
+    this.#isOnline = false
+    this.#wire?.destroy()
+    this.#wire = null
+    if (this.#liveness !== null) clearInterval(this.#liveness)
+    this.#liveness = null
+  }
+
+  #again(): void {
+    this.#drop()
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    this.#timer = null
+    if (!this.#isRunning) return
+    this.#timer = setTimeout(() => {
+      this.#timer = null
+      this.#connect()
+    }, this.options.random() * RECONNECT_MS)
+  }
+
+  #opened(): void {
+    const { user, device } = this.options
+    if (this.#token === null) {
+      this.#scram = new ScramClient({ user, password: `pw-${user}`, binding: 'none', crypto: NODE_CRYPTO })
+      this.#wire?.write(Buffer.concat([HELLO, encodeAuth(this.#scram.mechanism, this.#scram.first())]))
+      return
+    }
+    const auth = encodeAuth('TOKEN', Buffer.concat([Buffer.from(`${user}\0${device}\0`), this.#token]))
+    this.#wire?.write(Buffer.concat([HELLO, auth, this.#bind()]))
+    // The first stanzas go out in the same flight, or wait for welcome: both have to be right. [OPN-3]
+    if (this.#outboxEpoch !== 0 && this.options.random() < 0.5) this.#sendWaiting(LIMIT.openStanzasMax)
+  }
+
+  #bind(): Uint8Array {
+    return encodeBind(this.options.device, '', this.#queueEpoch, this.#cursor, this.#outboxEpoch, 0)
+  }
+
+  #handle(frame: Frame): void {
+    this.#heardMs = performance.now()
+    switch (frame.type) {
+      case FRAME.challenge: void this.#answerChallenge(frame.data); return
+      case FRAME.authenticated: if (this.#scram !== null) this.#wire?.write(this.#bind()); this.#scram = null; return
+      case FRAME.welcome: this.#welcome(frame); return
+      case FRAME.ack: this.#acked(frame.clientId, frame.seq, this.#welcomeMs + frame.timeOffset); return
+      case FRAME.refuse: this.#refused(frame.clientId, frame.error); return
+      case FRAME.delivery: this.#message(frame.index, frame.conversation, frame.conversation, frame.seq, frame.time, frame.text); return
+      case FRAME.deliveryFrom: this.#message(frame.index, frame.conversation, frame.from, frame.seq, frame.time, frame.text); return
+      case FRAME.receipt: this.#receipt(frame.index, frame.conversation, frame.member, frame.mark, frame.seq); return
+      case FRAME.skip: this.#cursor = Math.max(this.#cursor, frame.index); return
+      case FRAME.done: this.#isDone = true; return
+      case FRAME.ping: this.#wire?.write(encodePong(frame.nonce)); return
+      case FRAME.close: this.#closed(frame.error); return
+      default:
+    }
+  }
+
+  async #answerChallenge(data: Uint8Array): Promise<void> {
+    const wire = this.#wire
+    const final = await this.#scram?.final(data)
+    if (final === undefined || wire !== this.#wire) return
+    if (typeof final === 'string') this.#broken(`SCRAM failed: ${final}`)
+    else wire?.write(encodeResponse(final))
+  }
+
+  #welcome(frame: WelcomeFrame): void {
+    if (frame.resume === RESUME.tooOld) this.#broken('told too old')
+    if (this.#queueEpoch !== 0 && (frame.queueEpoch !== this.#queueEpoch || frame.cursor !== this.#cursor)) {
+      this.#broken(`bound at ${this.#queueEpoch}:${this.#cursor} and was set to ${frame.queueEpoch}:${frame.cursor}`)
+    }
+    if (this.#outboxEpoch !== 0 && frame.outboxEpoch !== this.#outboxEpoch) this.#broken('a known outbox epoch was not taken')
+    this.#queueEpoch = frame.queueEpoch
+    this.#cursor = this.#ackedIndex = frame.cursor
+    this.#outboxEpoch = frame.outboxEpoch
+    this.pending = frame.pending
+    this.#unansweredMax = frame.unacknowledgedMax
+    this.#welcomeMs = frame.time
+    // A copy: the frame is a view of a chunk.
+    if (frame.token.length > 0) this.#token = Uint8Array.prototype.slice.call(frame.token)
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    this.#timer = null
+    this.#isOnline = true
+    this.#watch()
+    this.#sendWaiting(this.#unansweredMax)
+  }
+
+  #watch(): void {
+    const { silenceMs } = this.options
+    if (silenceMs === undefined) return
+    this.#heardMs = performance.now()
+    this.#liveness = setInterval(() => {
+      const silentMs = performance.now() - this.#heardMs
+      if (silentMs > silenceMs) this.#again()
+      else if (silentMs > silenceMs / 2) this.#wire?.write(encodePing(1))
+    }, silenceMs / 8)
+  }
+
+  #closed(error: number): void {
+    this.closes.set(error, (this.closes.get(error) ?? 0) + 1)
+    if (error === ERROR.tokenInvalid) this.#token = null
+    const kind = ERRORS.get(error)?.class
+    if (kind !== 'again' && error !== ERROR.tokenInvalid && error !== ERROR.replaced) this.#broken(`closed with ${ERRORS.get(error)?.name ?? error}`)
+    this.#again()
+  }
+
+  // Stanzas
+
+  #acked(clientId: number, seq: number, timeMs: number): void {
+    const stanza = this.#outbox.get(clientId)
+    if (stanza === undefined) {
+      this.#broken(`a second answer to ${clientId}`)
+      return
+    }
+    this.#outbox.delete(clientId)
+    if (stanza.seq > 0) return
+    this.options.recorder.add({ kind: 'ack', at: now(), to: stanza.to, text: stanza.text, seq, timeMs })
+    this.#sendWaiting(this.#unansweredMax)
+    this.options.onAck?.(stanza.text)
+  }
+
+  /** [MSG-16] */
+  #refused(clientId: number, error: number): void {
+    const stanza = this.#outbox.get(clientId)
+    this.#outbox.delete(clientId)
+    if (stanza === undefined) {
+      this.#broken(`a second answer to ${clientId}`)
+    } else if (ERRORS.get(error)?.retryable === true) {
+      if (stanza.seq === 0) this.options.recorder.add({ kind: 'again', at: now(), text: stanza.text })
+      setTimeout(() => { this.#hand(stanza) }, 100)
+    } else {
+      this.#broken(`'${stanza.text}' was refused with ${ERRORS.get(error)?.name ?? error}`)
+    }
+  }
+
+  // Queue
+
+  #message(index: number, conversation: string, from: string, seq: number, timeMs: number, bytes: Uint8Array): void {
+    if (!this.#isNext(index)) return
+    const text = Buffer.from(bytes).toString()
+    this.options.recorder.add({ kind: 'message', at: now(), conversation, from, seq, index, timeMs, text })
+    if (from !== this.options.user && this.options.random() < (this.options.readShare ?? 0.2)) this.#markRead(conversation, seq)
+    this.options.onMessage?.(text)
+  }
+
+  #receipt(index: number, conversation: string, member: string, mark: number, seq: number): void {
+    if (!this.#isNext(index)) return
+    this.options.recorder.add({
+      kind: 'told', at: now(), conversation, member: member === '' ? conversation : member, mark: mark === MARK.read ? 'read' : 'delivered', seq,
+    })
+  }
+
+  /** The gap rule, and it is a fault: on one connection entries are dense. [QUE-3] */
+  #isNext(index: number): boolean {
+    if (index !== this.#cursor + 1) {
+      this.#broken(`entry ${index} came behind ${this.#cursor}`)
+      this.#again()
+      return false
+    }
+    this.#cursor = index
+    return true
+  }
+
+  /** Once for each chunk, or not at all: what a lost cursor costs is a repetition. */
+  #acknowledge(): void {
+    if (this.#cursor === this.#ackedIndex || !this.#isOnline) return
+    this.#ackedIndex = this.#cursor
+    this.#wire?.write(encodeCursor(this.#cursor))
+  }
+
+  #broken(what: string): void {
+    this.options.recorder.add({ kind: 'broken', at: now(), what })
+  }
+}

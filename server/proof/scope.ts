@@ -1,0 +1,45 @@
+/** What a proof needs of whoever runs it: somewhere to say what happens, and something that cleans up behind it. */
+
+export interface Scope {
+  /** Runs when the proof has ended, whatever its outcome; the last one first. */
+  after(end: () => Promise<void> | void): void
+  /** One line for a person. */
+  note(line: string): void
+}
+
+/** Runs a proof with its cleanup. */
+export async function withScope<T>(note: (line: string) => void, run: (scope: Scope) => Promise<T>): Promise<T> {
+  const ends: (() => Promise<void> | void)[] = []
+  try {
+    return await run({ after: (end) => ends.unshift(end), note })
+  } finally {
+    for (const end of ends) await end()
+  }
+}
+
+export function delay(ms: number): Promise<void> {
+  return new Promise((resolve) => { setTimeout(resolve, ms) })
+}
+
+/** How long anything may take on a machine with other things to do; nothing waits for it where all is well. */
+export const PATIENCE_MS = 120_000
+
+/** Resolves once the condition holds; rejects, saying what was awaited, after PATIENCE_MS. */
+export async function until(what: string | (() => string), condition: () => boolean, patienceMs = PATIENCE_MS): Promise<void> {
+  const giveUpMs = performance.now() + patienceMs
+  while (!condition()) {
+    if (performance.now() > giveUpMs) throw new Error(`waited in vain for ${typeof what === 'string' ? what : what()}`)
+    await delay(10)
+  }
+}
+
+/** Numbers from 0 to 1 that are the same for the same seed: mulberry32, https://gist.github.com/tommyettinger/46a874533244883189143505d203312c */
+export function seeded(seed: number): () => number {
+  let state = seed >>> 0
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 0x1_0000_0000
+  }
+}
