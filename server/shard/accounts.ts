@@ -65,11 +65,12 @@ export class Accounts {
     const { user, account } = await this.#existing(name)
     for (const device of [...user.devices]) this.#dropDevice(user, device, ERROR.accountRemoved)
     this.#writeAccount(user, { ...account, verifier: NO_VERIFIER, removed: true })
-    user.trimmedTo = user.tail
-    this.#shard.transaction.batch.put(user.keys.queueMeta(), encodeQueueMeta(user.tail))
+    const to = user.tail
+    user.trimmedTo = to
+    this.#shard.transaction.batch.put(user.keys.queueMeta(), encodeQueueMeta(to))
     this.#shard.transaction.batch.delete(userNameKey(name))
     await this.#shard.committed()
-    await this.#shard.reading(this.#shard.engine.trim(user.keys.entries(0, user.trimmedTo + 1)))
+    await this.#shard.reading(this.#shard.engine.trim(user.keys.entries(0, to + 1)))
   }
 
   async removeDevice(name: string, id: string): Promise<void> {
@@ -77,7 +78,7 @@ export class Accounts {
     const device = user.device(id)
     if (device === undefined) throw new RouterError(ERROR.noSuchDevice, `there is no device '${id}'`)
     this.#dropDevice(user, device, ERROR.deviceRemoved)
-    this.#shard.transaction.trims.add(user)
+    this.#shard.transaction.trim(user)
     await this.#shard.committed()
   }
 

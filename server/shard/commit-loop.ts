@@ -19,7 +19,10 @@ export interface CommitHost {
   seal(transaction: Transaction): void
   /** It is on disk: now tell. */
   finish(transaction: Transaction): void
-  /** The store failed: nothing in memory counts any more, and every session has to go. */
+  /**
+   * Nothing in memory counts any more, and every session has to go: called when the store has failed, and again when it has been
+   * opened anew, since a commit that hung may have landed after something was read.
+   */
   discard(): void
 }
 
@@ -69,6 +72,10 @@ export class CommitLoop {
     return !this.#hasFailed && !this.#isClosed
   }
 
+  get isClosed(): boolean {
+    return this.#isClosed
+  }
+
   /** Asks for a commit: at once when idle, gathering a little when the last one was large. */
   schedule(): void {
     if (this.#isScheduled || this.#isCommitting || this.#hasFailed) return
@@ -78,7 +85,7 @@ export class CommitLoop {
     else scheduler.defer(this.#run)
   }
 
-  /** Asks for a commit within CURSOR_DELAY_MS. */
+  /** Asks for a commit within CURSOR_DELAY_MS, or as soon after as the one under way has ended. */
   scheduleLazily(): void {
     if (this.#isCursorTimerSet || this.#hasFailed) return
     this.#isCursorTimerSet = true
@@ -164,6 +171,7 @@ export class CommitLoop {
     this.#host.finish(transaction)
     for (const waiter of transaction.waiters) waiter.resolve()
     if (this.#open.isUrgent) this.schedule()
+    else if (!this.#open.isEmpty) this.scheduleLazily()
   }
 
   #reopen(delayMs: number): void {
@@ -172,6 +180,7 @@ export class CommitLoop {
       () => {
         // Batches belong to the engine as it was opened.
         this.#open = new Transaction(this.#open.number + 1, this.#engine.batch())
+        this.#host.discard()
         this.#hasFailed = false
         this.#environment.log.info({}, 'storage is back')
       },

@@ -1,12 +1,17 @@
 /** What happens in a conversation: messages take their seq, watermarks rise. Pure: writes go to the transaction, nothing is read. */
-import { MARK } from '../../protocol/generated/registry.js'
+import { LIMIT, MARK } from '../../protocol/generated/registry.js'
 import type { Feed } from './feed.js'
 import { appendMessage, appendReceipt } from './queue.js'
 import { encodeCheckpoint, encodeConversation, encodeListing, encodeRecord, encodeWatermark } from './records.js'
-import { CHECKPOINT_EVERY, conversationAddress, Member } from './state.js'
+import { conversationAddress, Member } from './state.js'
 import type { ConversationState, UserState, Writer } from './state.js'
 import { Answer } from './transaction.js'
 import type { Route, Transaction } from './transaction.js'
+
+/** Outboxes silent for longer are forgotten: twice what the protocol promises. */
+const WRITER_AGE_MS = 2 * LIMIT.dedupAgeMs
+/** Outboxes of one user in one conversation: more than ten devices that each lose their state five times. */
+const WRITERS_BY_USER_MAX = 64
 
 export type Mark = (typeof MARK)[keyof typeof MARK]
 
@@ -30,7 +35,7 @@ export function openConversation(transaction: Transaction, route: Route, nowMs: 
  */
 export function acceptMessage(
   transaction: Transaction, route: Route, writer: Writer, feed: Feed, clientId: number, text: Uint8Array, extensions: Uint8Array,
-  nowMs: number,
+  nowMs: number, checkpointEvery: number,
 ): void {
   const { conversation, users } = route
   const seq = ++conversation.tail
@@ -46,7 +51,7 @@ export function acceptMessage(
   writer.lastSeq = seq
   writer.lastTimeMs = timeMs
   for (let i = 0; i < users.length; i++) deliver(transaction, conversation, users[i]!, i, feed.user, seq, timeMs, text, extensions)
-  if (seq - conversation.checkpointSeq >= CHECKPOINT_EVERY) transaction.markDirty(route)
+  if (seq - conversation.checkpointSeq >= checkpointEvery) transaction.markDirty(route)
   transaction.answers.push(new Answer(feed, clientId, 0, seq, timeMs, conversation))
 }
 
@@ -95,14 +100,11 @@ export function raiseRead(transaction: Transaction, route: Route, user: UserStat
 }
 
 /** Writes what the transaction has changed in the conversation beyond its log, once for all commands. */
-export function sealConversation(transaction: Transaction, route: Route): void {
+export function sealConversation(transaction: Transaction, route: Route, checkpointEvery: number): void {
   const { conversation, users } = route
   conversation.isDirty = false
   transaction.touch(conversation)
-  if (conversation.tail - conversation.checkpointSeq >= CHECKPOINT_EVERY) {
-    conversation.checkpointSeq = conversation.tail
-    transaction.batch.put(conversation.keys.checkpoint(), encodeCheckpoint(conversation))
-  }
+  if (conversation.tail - conversation.checkpointSeq >= checkpointEvery) writeCheckpoint(transaction, conversation)
   for (let i = 0; i < conversation.members.length; i++) {
     const member = conversation.members[i]!
     if (!member.deliveredRose && !member.readRose) continue
@@ -110,6 +112,27 @@ export function sealConversation(transaction: Transaction, route: Route): void {
     for (const user of users) tellWatermarks(transaction, conversation, member, user)
     member.deliveredRose = member.readRose = member.readToldRose = false
   }
+}
+
+function writeCheckpoint(transaction: Transaction, conversation: ConversationState): void {
+  conversation.forgetWriters(conversation.lastTimeMs - WRITER_AGE_MS, WRITERS_BY_USER_MAX)
+  conversation.checkpointSeq = conversation.tail
+  transaction.batch.put(conversation.keys.checkpoint(), encodeCheckpoint(conversation))
+}
+
+/**
+ * Retention: what lies up to `seq` no longer exists; `unread` says how many messages of others above its read watermark each member
+ * loses with it. The rows stay until this is on disk. The checkpoint keeps the numbers going where nothing is left of the log.
+ */
+export function forgetMessages(transaction: Transaction, conversation: ConversationState, seq: number, unread: ReadonlyMap<Member, number>): void {
+  transaction.touch(conversation)
+  conversation.trimmedTo = seq
+  transaction.batch.put(conversation.keys.meta(), encodeConversation(conversation))
+  for (const [member, count] of unread) {
+    member.unread = Math.max(0, member.unread - count)
+    transaction.batch.put(conversation.keys.watermark(member.user), encodeWatermark(member, conversation.tail))
+  }
+  writeCheckpoint(transaction, conversation)
 }
 
 function tellWatermarks(transaction: Transaction, conversation: ConversationState, member: Member, user: UserState): void {

@@ -29,6 +29,10 @@ export interface ShardLimits {
   readonly tokenAgeMs: number
   /** Tokens older than this are replaced at the next bind. */
   readonly tokenRotateMs: number
+  /** Entries behind the slowest cursor before they are trimmed: a range at a time, not one by one. */
+  readonly trimEvery: number
+  /** Records of a log between two checkpoints: the most that a load has to scan, but for one commit's worth. */
+  readonly checkpointEvery: number
   /** Users and conversations kept in memory beyond those in use. */
   readonly residentUsersMax: number
   readonly residentConversationsMax: number
@@ -52,6 +56,8 @@ export const SHARD_LIMITS: ShardLimits = {
   windowBytesMax: 1 << 20,
   tokenAgeMs: 90 * 86_400_000,
   tokenRotateMs: 7 * 86_400_000,
+  trimEvery: 1024,
+  checkpointEvery: 64,
   residentUsersMax: 20_000,
   residentConversationsMax: 50_000,
   waitingCommandsMax: 100_000,

@@ -8,6 +8,7 @@ import { numberAt } from '../../storage/keyspace.js'
 import { encodeSkip } from '../../protocol/generated/frames.js'
 import type { Attachment, DeviceSink } from '../router/router.js'
 import { readEntryHead } from './entry-head.js'
+import { readEntries } from './entry-reader.js'
 import { Fifo } from './fifo.js'
 import type { DeviceState, UserState } from './state.js'
 import type { QueueEntry, Route } from './transaction.js'
@@ -89,6 +90,8 @@ export class Feed implements Attachment {
 
   /** Begins to send; the welcome is out. */
   start(): void {
+    // What has come in since the bind is live already. [QUE-7]
+    if (!this.#hasEnded && this.#position >= this.#backlogEnd) this.#tellDone()
     this.#read()
   }
 
@@ -169,31 +172,26 @@ export class Feed implements Attachment {
   #read(): void {
     if (this.#isReading || this.#hasEnded) return
     this.#isReading = true
-    this.#readPages().then(
-      () => {
-        this.#isReading = false
-      },
-      (error: unknown) => {
-        this.#isReading = false
-        this.host.readFailed(error)
-      },
-    )
+    this.#readPages().catch((error: unknown) => {
+      this.#isReading = false
+      this.host.readFailed(error)
+    })
   }
 
+  /** Ends in the turn in which it finds nothing more to do, so that nothing comes between that and the next reading. */
   async #readPages(): Promise<void> {
     while (!this.#hasEnded) {
-      if (this.#position >= this.user.committedTail) {
-        this.#catchUp()
+      if (this.#position >= this.user.committedTail || !this.#hasRoom()) {
+        this.#isReading = false
+        if (this.#position >= this.user.committedTail) this.#catchUp()
         return
       }
-      if (!this.#hasRoom()) return
       const from = this.#position + 1
       const room = this.window - (this.#position - this.#acknowledged)
       const to = Math.min(this.user.committedTail, from + room - 1)
       const bytesMax = Math.min(PAGE_BYTES, this.host.windowBytesMax - this.#bytesInFlight)
-      const page = await this.host.engine.range({ ...this.user.keys.entries(from, to + 1), limit: room, bytesMax })
+      const page = await readEntries(this.host.engine, this.user.keys, from, to, bytesMax)
       // The session may have ended while the page was read.
-       
       if (this.#hasEnded) return
       this.#sendPage(page, to)
     }

@@ -4,16 +4,19 @@
  */
 import type { Feed } from './feed.js'
 import { Fifo } from './fifo.js'
-import type { UserState } from './state.js'
+import type { Acceptances } from './log-reader.js'
+import type { UserState, Writer } from './state.js'
 
 export const MESSAGE = 0
 export const MARK_READ = 1
 export const DELIVERED = 2
+export const FORGET = 3
 
 /** One shape for all kinds; what a kind does not need is empty. */
 export class GateCommand {
-  readonly kind: typeof MESSAGE | typeof MARK_READ | typeof DELIVERED
-  readonly user: UserState
+  readonly kind: typeof MESSAGE | typeof MARK_READ | typeof DELIVERED | typeof FORGET
+  /** Of a DELIVERED. */
+  readonly user: UserState | null
   readonly feed: Feed | null
   readonly clientId: number
   readonly seq: number
@@ -23,7 +26,7 @@ export class GateCommand {
   readonly applied: (() => void) | null
 
   constructor(
-    kind: GateCommand['kind'], user: UserState, feed: Feed | null, clientId: number, seq: number, text: Uint8Array, extensions: Uint8Array,
+    kind: GateCommand['kind'], user: UserState | null, feed: Feed | null, clientId: number, seq: number, text: Uint8Array, extensions: Uint8Array,
     applied: (() => void) | null = null,
   ) {
     this.kind = kind
@@ -40,6 +43,8 @@ export class GateCommand {
 export class Gate {
   readonly conversation: string
   readonly commands = new Fifo<GateCommand>(4)
+  /** What looking for one retry has found serves the next: they come in their order, the longest way back first. */
+  readonly acceptances = new Map<Writer, Acceptances>()
 
   constructor(conversation: string) {
     this.conversation = conversation

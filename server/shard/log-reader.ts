@@ -4,7 +4,7 @@ import { numberAt } from '../../storage/keyspace.js'
 import type { HistoryPage, HistoryRequest, StoredMessage } from '../router/router.js'
 import { decodeRecord } from './records.js'
 import type { LogRecord } from './records.js'
-import type { ConversationState, Writer } from './state.js'
+import type { ConversationState, Member, Writer } from './state.js'
 
 /** Records of one outbox looked at for a client id: as many as a client may have unanswered, and a good deal more. */
 const RETRY_DEPTH_MAX = 8192
@@ -15,34 +15,75 @@ export interface Accepted extends LogRecord {
   readonly seq: number
 }
 
-/**
- * The message accepted under this client id, or null. Each record names the one before it from the same outbox, and their client ids
- * rise, so the search ends where they fall below. [MSG-3, MSG-5]
- */
-export async function findAccepted(engine: Engine, conversation: ConversationState, writer: Writer, clientId: number): Promise<Accepted | null> {
-  let seq = writer.lastSeq
-  for (let depth = 0; seq > conversation.trimmedTo && depth < RETRY_DEPTH_MAX; depth++) {
-    const row = await engine.get(conversation.keys.log(seq))
-    if (row === undefined) return null
-    const record = decodeRecord(row)
-    if (record.clientId === clientId) return { ...record, seq }
-    if (record.clientId < clientId) return null
-    seq = record.previousSeq
+/** An outbox's messages in a conversation, as far back as they have been looked at. */
+export class Acceptances {
+  readonly writer: Writer
+  /** The writer's last message when the search began: what came later is not in here. */
+  readonly lastSeq: number
+  readonly #seqs = new Map<number, number>()
+  #nextSeq: number
+  #lowestClientId = Infinity
+
+  constructor(writer: Writer) {
+    this.writer = writer
+    this.lastSeq = this.#nextSeq = writer.lastSeq
   }
-  return null
+
+  /**
+   * The message accepted under this client id, or null. Each record names the one before it from the same outbox, and their client
+   * ids rise, so the search ends where they fall below. [MSG-3, MSG-5]
+   */
+  async find(engine: Engine, conversation: ConversationState, clientId: number): Promise<Accepted | null> {
+    const known = this.#seqs.get(clientId)
+    if (known !== undefined && known > conversation.trimmedTo) {
+      const row = await engine.get(conversation.keys.log(known))
+      return row === undefined ? null : { ...decodeRecord(row), seq: known }
+    }
+    while (this.#lowestClientId > clientId && this.#nextSeq > conversation.trimmedTo && this.#seqs.size < RETRY_DEPTH_MAX) {
+      const seq = this.#nextSeq
+      const row = await engine.get(conversation.keys.log(seq))
+      if (row === undefined) return null
+      const record = decodeRecord(row)
+      this.#seqs.set(record.clientId, seq)
+      this.#lowestClientId = record.clientId
+      this.#nextSeq = record.previousSeq
+      if (record.clientId === clientId) return { ...record, seq }
+    }
+    return null
+  }
 }
 
-/** Messages of others above `seq`, all committed. [RCP-8] */
-export async function countOthers(engine: Engine, conversation: ConversationState, user: string, seq: number): Promise<number> {
-  let count = 0
-  let from = seq + 1
-  for (;;) {
-    const page = await engine.range({ ...conversation.keys.logRange(from), limit: PAGE_RECORDS, bytesMax: PAGE_BYTES })
-    for (const [, row] of page) if (decodeRecord(row).from !== user) count++
-    const last = page[page.length - 1]
-    if (last === undefined) return count
-    from = numberAt(last[0]) + 1
+/** Messages from `first` to `last`, all committed, as pages of who wrote them: never more than one page in memory. */
+export async function eachSender(
+  engine: Engine, conversation: ConversationState, first: number, last: number, visit: (from: string, seq: number) => void,
+): Promise<void> {
+  let from = Math.max(first, conversation.trimmedTo + 1)
+  while (from <= last) {
+    const page = await engine.range({ ...conversation.keys.logRange(from, last + 1), limit: PAGE_RECORDS, bytesMax: PAGE_BYTES })
+    for (const [key, row] of page) visit(decodeRecord(row).from, numberAt(key))
+    const end = page[page.length - 1]
+    if (end === undefined) return
+    from = numberAt(end[0]) + 1
   }
+}
+
+/**
+ * What remains unread when the member has read up to `seq`: counted on the shorter side, so that reading a long backlog one by one
+ * costs one record each. Everything has to be committed. [RCP-8]
+ */
+export async function unreadAbove(engine: Engine, conversation: ConversationState, member: Member, seq: number): Promise<number> {
+  let count = 0
+  const visit = (from: string): void => {
+    if (from !== member.user) count++
+  }
+  const { tail } = conversation
+  if (tail - seq <= seq - Math.max(member.read, conversation.trimmedTo)) {
+    await eachSender(engine, conversation, seq + 1, tail, visit)
+    return count
+  }
+  const { unread } = member
+  await eachSender(engine, conversation, member.read + 1, seq, visit)
+  return Math.max(0, unread - count)
 }
 
 /** One committed message; null where there is none. */
@@ -68,8 +109,8 @@ export async function readHistory(engine: Engine, conversation: ConversationStat
   return { messages, more: isForward ? reached < end - 1 : reached > first, tail }
 }
 
-/** The first seq whose time is at or after this; times never fall along the log, so halving finds it. [MSG-14] */
-async function seqAtTime(engine: Engine, conversation: ConversationState, timeMs: number): Promise<number> {
+/** The first seq that is kept and whose time is at or after this; times never fall along the log, so halving finds it. [MSG-14] */
+export async function seqAtTime(engine: Engine, conversation: ConversationState, timeMs: number): Promise<number> {
   let low = conversation.trimmedTo + 1
   let high = conversation.committedTail + 1
   while (low < high) {

@@ -6,6 +6,7 @@ import type { Attached, AttachRequest, DeviceSink } from '../router/router.js'
 import { RouterError } from '../router/router.js'
 import { deviceFor, moveTokens, outboxEpochFor, positionFor } from './attach.js'
 import { readEntryHead } from './entry-head.js'
+import { readEntries } from './entry-reader.js'
 import { Feed } from './feed.js'
 import { exposeQueue } from './queue.js'
 import { encodeAccount, encodeDevice } from './records.js'
@@ -22,7 +23,9 @@ const ACTIVITY_STEP_MS = 3_600_000
  * device-removed, token-invalid, replaced, storage-unavailable.
  */
 export async function openFeed(shard: Shard, request: AttachRequest, sink: DeviceSink): Promise<{ feed: Feed; attached: Attached }> {
-  const user = await settledUser(shard, request)
+  let user = await settledUser(shard, request)
+  // The store may have failed in between.
+  while (!user.alive) user = await settledUser(shard, request)
   const nowMs = shard.environment.clock.nowMs()
   const { limits } = shard.environment
   const { device, isNew } = deviceFor(user, request, nowMs, limits)
@@ -38,7 +41,7 @@ export async function openFeed(shard: Shard, request: AttachRequest, sink: Devic
   if (isNew || isRenamed || tokens.changed || outboxEpoch !== request.outboxEpoch) writeDevice(shard, user, device)
   if (isNew || isStale || position.cursor !== device.cursor) {
     device.cursor = position.cursor
-    shard.transaction.movedCursors.set(device, user)
+    shard.transaction.moveCursor(user, device)
   }
   const window = Math.min(request.window === 0 ? limits.windowDefault : request.window, limits.windowMax)
   const feed = new Feed(shard, user, device, sink, outboxEpoch, window, position.cursor)
@@ -54,7 +57,8 @@ export async function openFeed(shard: Shard, request: AttachRequest, sink: Devic
     window,
     tokenIssued: tokens.issued,
   }
-  if (!shard.transaction.isEmpty) await shard.committed()
+  // The welcome names what the queue holds, so all of that has to be on disk, and what the feed will read has to be there.
+  if (!shard.transaction.isEmpty || !shard.isSettled(user)) await shard.committed()
   if (feed.hasEnded) throw new RouterError(ERROR.replaced, 'another connection bound the same device')
   return { feed, attached }
 }
@@ -89,14 +93,13 @@ async function deliveredIn(engine: Engine, user: UserState, first: number, last:
   const seqs = new Map<string, number>()
   let from = first
   while (from <= last) {
-    const page = await engine.range({ ...user.keys.entries(from, last + 1), limit: PAGE_ENTRIES, bytesMax: PAGE_BYTES })
+    const page = await readEntries(engine, user.keys, from, Math.min(last, from + PAGE_ENTRIES - 1), PAGE_BYTES)
     for (const [key, frame] of page) {
       const head = readEntryHead(frame, numberAt(key), user.name)
       if (head !== null && head.seq > 0) seqs.set(head.conversation, head.seq)
     }
     const end = page.at(-1)
-    if (end === undefined) break
-    from = numberAt(end[0]) + 1
+    from = end === undefined ? from + PAGE_ENTRIES : numberAt(end[0]) + 1
   }
   return seqs
 }

@@ -11,7 +11,8 @@ export function appendMessage(
   text: Uint8Array, extensions: Uint8Array,
 ): void {
   const index = ++user.tail
-  const frame = from === conversation
+  // In one's notes the conversation is the sender too, but nobody else's. [QUE-11]
+  const frame = from === conversation && from !== user.name
     ? encodeDelivery(index, conversation, seq, timeMs, text, extensions)
     : encodeDeliveryFrom(index, conversation, from, seq, timeMs, text, extensions)
   append(transaction, user, index, frame, conversation, from === user.name ? 0 : seq)
@@ -24,7 +25,7 @@ export function appendMessage(
 export function appendReceipt(transaction: Transaction, user: UserState, conversation: string, member: string, mark: Mark, seq: number): void {
   const key = `${String(mark)}/${member}/${conversation}`
   const unsent = user.unsentReceipts?.get(key) ?? 0
-  const index = unsent > user.exposedTo ? unsent : ++user.tail
+  const index = unsent > user.exposedTo && unsent > user.trimmedTo ? unsent : ++user.tail
   const frame = encodeReceipt(index, conversation, member, mark, seq)
   if (index === unsent) {
     transaction.touch(user)

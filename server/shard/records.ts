@@ -2,16 +2,12 @@
  * The rows of the store: what stands in their values. Every row begins with a version byte of its own, so that a later program can
  * read what an earlier one wrote. Reading throws StorageError('corrupt') for bytes that are no such row.
  */
-import { LIMIT } from '../../protocol/generated/registry.js'
 import { StorageError } from '../../storage/engine.js'
 import { ValueReader, ValueWriter } from '../../storage/value.js'
 import type { AccountRow, ConversationState, TokenSlot } from './state.js'
 import { DeviceState, Member, Writer } from './state.js'
 
 const VERSION = 1
-
-/** Outboxes silent for longer are forgotten: twice what the protocol promises. */
-const WRITER_AGE_MS = 2 * LIMIT.dedupAgeMs
 
 const EMPTY = new Uint8Array(0)
 
@@ -134,10 +130,8 @@ export function decodeWatermark(row: Uint8Array, member: Member): number {
 export function encodeCheckpoint(conversation: ConversationState): Uint8Array {
   const writer = begin().uint(conversation.tail).time(conversation.lastTimeMs).uint(conversation.members.length)
   for (const member of conversation.members) writer.uint(member.unread)
-  const oldest = conversation.lastTimeMs - WRITER_AGE_MS
-  const writers = [...conversation.writers.values()].filter((each) => each.lastSeq > 0 && each.lastTimeMs >= oldest)
-  writer.uint(writers.length)
-  for (const each of writers) {
+  writer.uint(conversation.writers.size)
+  for (const each of conversation.writers.values()) {
     writer.string(each.user).uint(each.device).uint(each.epoch).uint(each.lastClientId).uint(each.lastSeq).time(each.lastTimeMs)
   }
   return writer.take()

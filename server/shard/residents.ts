@@ -4,8 +4,9 @@
  */
 import type { Resident } from './state.js'
 
-/** States looked at in one sweep, at most, where many are in use: a few for each that was loaded. */
-const SWEEP_MAX = 64
+/** States looked at for each that was loaded, where many are in use; and in one turn of the event loop. */
+const SWEEP_FOR_EACH = 64
+const SWEEP_MAX = 2048
 
 export class Residents<T extends Resident> {
   readonly #states = new Map<string, T>()
@@ -16,6 +17,8 @@ export class Residents<T extends Resident> {
   readonly #mayGo: (state: T) => boolean
   readonly #defer: (task: () => void) => void
   #isSweepDue = false
+  /** States that may still be looked at for what was loaded. */
+  #owed = 0
   #isClosed = false
 
   constructor(max: number, read: (name: string) => Promise<T>, mayGo: (state: T) => boolean, defer: (task: () => void) => void) {
@@ -60,6 +63,7 @@ export class Residents<T extends Resident> {
       if (this.#isClosed) state.alive = false
       else {
         this.#states.set(name, state)
+        this.#owed += SWEEP_FOR_EACH
         this.#sweepLater()
       }
       return state
@@ -70,19 +74,25 @@ export class Residents<T extends Resident> {
 
   /** Not at once: whoever waits for what was just loaded must find it, or two could drive each other out for ever. */
   #sweepLater(): void {
-    if (this.#isSweepDue || this.#states.size <= this.#max) return
+    if (this.#isSweepDue || this.#isClosed) return
+    if (this.#states.size <= this.#max || this.#owed <= 0) {
+      this.#owed = 0
+      return
+    }
     this.#isSweepDue = true
     this.#defer(() => {
       this.#isSweepDue = false
       this.#sweep()
+      this.#sweepLater()
     })
   }
 
   /** Second chance: a state used since it was last looked at moves to the back of the line. */
   #sweep(): void {
-    let looked = 0
+    let looks = Math.min(this.#owed, SWEEP_MAX, 2 * this.#states.size)
+    this.#owed -= SWEEP_MAX
     for (const [name, state] of this.#states) {
-      if (this.#states.size <= this.#max || ++looked > SWEEP_MAX) return
+      if (this.#states.size <= this.#max || looks-- === 0) return
       this.#states.delete(name)
       if (this.#mayGo(state) && state.sweptAt === state.lastTransaction) {
         state.alive = false

@@ -12,24 +12,27 @@ import type { ErrorCode } from '../../protocol/generated/registry.js'
 import { trimPoint } from './attach.js'
 import type { CommitHost } from './commit-loop.js'
 import { CommitLoop, unavailable } from './commit-loop.js'
-import { acceptMessage, openConversation, raiseDelivered, raiseRead, sealConversation } from './conversation.js'
+import { acceptMessage, forgetMessages, openConversation, raiseDelivered, raiseRead, sealConversation } from './conversation.js'
+import { isDamage } from './entry-reader.js'
 import type { ShardEnvironment } from './environment.js'
 import type { Feed, FeedHost } from './feed.js'
-import { DELIVERED, Gate, GateCommand, MARK_READ, MESSAGE } from './gate.js'
+import { DELIVERED, FORGET, Gate, GateCommand, MARK_READ, MESSAGE } from './gate.js'
 import { loadConversation, loadUser } from './loader.js'
-import { countOthers, findAccepted } from './log-reader.js'
+import { Acceptances, eachSender, unreadAbove } from './log-reader.js'
 import { encodeCursor, encodeQueueMeta } from './records.js'
 import { Residents } from './residents.js'
-import type { ConversationState, DeviceState, Resident, UserState } from './state.js'
+import { Retention } from './retention.js'
+import { RouterError } from '../router/router.js'
+import type { ConversationState, DeviceState, Member, Resident, UserState } from './state.js'
 import { Answer, Route } from './transaction.js'
 import type { Transaction } from './transaction.js'
 
-/** Entries behind the slowest cursor before they are trimmed: a range at a time, not one by one. */
-const TRIM_EVERY = 1024
 /** Told to a client whose command finds too many waiting. */
 const WAITING_RETRY_MS = 1000
 
 const LIST_PAGE = 1000
+/** Conversations that a session finds without looking them up. A client may address as many names as it likes. */
+const ROUTES_MAX = 256
 
 const EMPTY = new Uint8Array(0)
 
@@ -50,6 +53,7 @@ export class Shard implements FeedHost, CommitHost {
     this.environment = environment
     this.#loop = new CommitLoop(engine, environment, this)
     this.#beginLife()
+    if (environment.limits.retentionMs > 0) new Retention(this).start()
   }
 
   get windowBytesMax(): number {
@@ -59,6 +63,10 @@ export class Shard implements FeedHost, CommitHost {
   /** false while commits fail: sessions can't be opened. */
   get isAvailable(): boolean {
     return this.#loop.isAvailable
+  }
+
+  get isClosed(): boolean {
+    return this.#loop.isClosed
   }
 
   get sessions(): number {
@@ -123,8 +131,9 @@ export class Shard implements FeedHost, CommitHost {
   moveCursor(user: UserState, device: DeviceState, index: number): void {
     if (!user.alive || index <= device.cursor || !user.devices.includes(device)) return
     device.cursor = index
-    this.transaction.movedCursors.set(device, user)
-    if (index - user.trimmedTo >= TRIM_EVERY) this.transaction.trims.add(user)
+    device.lastActiveMs = this.environment.clock.nowMs()
+    this.transaction.moveCursor(user, device)
+    if (index - user.trimmedTo >= this.environment.limits.trimEvery) this.transaction.trim(user)
     this.#loop.scheduleLazily()
   }
 
@@ -148,7 +157,7 @@ export class Shard implements FeedHost, CommitHost {
     if (feed.device.feed === feed) feed.device.feed = null
     feed.device.lastActiveMs = this.environment.clock.nowMs()
     if (feed.user.alive && feed.user.devices.includes(feed.device)) {
-      this.transaction.movedCursors.set(feed.device, feed.user)
+      this.transaction.moveCursor(feed.user, feed.device)
       this.#loop.scheduleLazily()
     }
   }
@@ -169,6 +178,7 @@ export class Shard implements FeedHost, CommitHost {
 
   /** A conversation's state for reading. */
   async conversation(name: string): Promise<ConversationState> {
+    if (!this.isAvailable) throw unavailable()
     return this.#conversations.get(name) ?? await this.reading(this.#conversations.load(name))
   }
 
@@ -180,6 +190,23 @@ export class Shard implements FeedHost, CommitHost {
       for (const [key] of page) names.push(user.keys.nameAt(key))
       if (page.length < LIST_PAGE) return names
     }
+  }
+
+  /** Whether everything that happened to it is on disk. */
+  isSettled(state: Resident): boolean {
+    return state.lastTransaction <= this.#loop.committed
+  }
+
+  /**
+   * Retention: messages of the conversation up to `seq`, all committed, exist no longer. Resolves when that is on disk; their rows are
+   * then the caller's to remove.
+   */
+  async forget(name: string, seq: number): Promise<void> {
+    if (!this.isAvailable) throw unavailable()
+    await new Promise<void>((resolve) => {
+      this.#wait(name, new GateCommand(FORGET, null, null, 0, seq, EMPTY, EMPTY, resolve))
+    })
+    await this.committed()
   }
 
   /** Resolves when everything written so far is on disk; rejects with RouterError storage-unavailable when it can't be. */
@@ -199,28 +226,30 @@ export class Shard implements FeedHost, CommitHost {
 
   /** Called by the commit loop. */
   seal(transaction: Transaction): void {
-    for (const route of transaction.dirtyRoutes) sealConversation(transaction, route)
+    const { checkpointEvery } = this.environment.limits
+    for (const route of transaction.dirtyRoutes) sealConversation(transaction, route, checkpointEvery)
     for (const [device, user] of transaction.movedCursors) {
       transaction.touch(user)
       transaction.batch.put(user.keys.cursor(device.number), encodeCursor(device))
     }
-    for (const user of transaction.trims) if (!this.#sealTrim(transaction, user)) transaction.trims.delete(user)
+    for (const user of transaction.trims.keys()) if (!this.#sealTrim(transaction, user)) transaction.trims.delete(user)
   }
 
   /** Called by the commit loop. */
   finish(transaction: Transaction): void {
-    const { queueEntriesMax } = this.environment.limits
+    const { queueEntriesMax, trimEvery } = this.environment.limits
     for (const answer of transaction.answers) tell(answer)
     for (const entry of transaction.entries) {
       const { user } = entry
       user.committedTail = entry.index
-      for (const feed of user.feeds) feed.offer(entry)
-      if (entry.index - user.trimmedTo > queueEntriesMax + TRIM_EVERY) this.transaction.trims.add(user)
+      // From the end, since a feed that is offered too much may leave.
+      for (let i = user.feeds.length - 1; i >= 0; i--) user.feeds[i]?.offer(entry)
+      if (entry.index - user.trimmedTo > queueEntriesMax + trimEvery) this.transaction.trim(user)
     }
-    for (const user of transaction.trims) this.#trim(user)
+    for (const [user, to] of transaction.trims) this.#trim(user, to)
   }
 
-  /** Called by the commit loop when the store has failed. */
+  /** Called by the commit loop when the store has failed, and when it is back. */
   discard(): void {
     this.#beginLife()
     for (const feed of [...this.#attached]) this.expel(feed, ERROR.storageUnavailable)
@@ -250,15 +279,22 @@ export class Shard implements FeedHost, CommitHost {
   }
 
   #mayGo(state: Resident): boolean {
-    return state.lastTransaction <= this.#loop.committed
+    return this.isSettled(state)
   }
 
-  /** Awaits a read of the store, whose failure is the shard's. Rejects with RouterError storage-unavailable. */
+  /**
+   * Awaits a read of the store, whose failure is the shard's, but for a damaged row: that is the failure of what asked for it alone.
+   * Rejects with RouterError storage-unavailable or internal-error.
+   */
   async reading<T>(read: Promise<T>): Promise<T> {
     const life = this.#life
     try {
       return await read
     } catch (error) {
+      if (isDamage(error)) {
+        this.environment.log.error({ err: error }, 'a row of the store can\'t be read')
+        throw new RouterError(ERROR.internalError, 'a row of the store can\'t be read', { cause: error })
+      }
       if (life === this.#life) this.#loop.fail(error)
       throw unavailable()
     }
@@ -270,7 +306,10 @@ export class Shard implements FeedHost, CommitHost {
     if (known?.isAlive === true) return this.#gates.size > 0 && this.#gates.has(known.conversation.name) ? null : known
     const name = pairName(feed.user.name, address)
     const route = this.#gates.has(name) ? null : this.#residentRoute(name)
-    if (route !== null) feed.routes.set(address, route)
+    if (route === null) return null
+    const oldest = feed.routes.keys().next()
+    if (feed.routes.size >= ROUTES_MAX && oldest.done !== true) feed.routes.delete(oldest.value)
+    feed.routes.set(address, route)
     return route
   }
 
@@ -289,7 +328,10 @@ export class Shard implements FeedHost, CommitHost {
   /** false: it has to be looked up whether this client id is known, which takes the gate. */
   #acceptNow(route: Route, feed: Feed, clientId: number, text: Uint8Array, extensions: Uint8Array): boolean {
     const { conversation } = route
-    const writer = route.writer ??= conversation.writer(feed.user.name, feed.device.number, feed.outboxEpoch)
+    let { writer } = route
+    if (writer === null || writer.isForgotten) {
+      writer = route.writer = conversation.writer(feed.user.name, feed.device.number, feed.outboxEpoch)
+    }
     if (clientId <= writer.lastClientId) return false
     const nowMs = this.environment.clock.nowMs()
     for (const user of route.users) {
@@ -299,7 +341,7 @@ export class Shard implements FeedHost, CommitHost {
       }
     }
     if (!conversation.exists) openConversation(this.transaction, route, nowMs)
-    acceptMessage(this.transaction, route, writer, feed, clientId, text, extensions, nowMs)
+    acceptMessage(this.transaction, route, writer, feed, clientId, text, extensions, nowMs, this.environment.limits.checkpointEvery)
     this.schedule()
     return true
   }
@@ -327,7 +369,11 @@ export class Shard implements FeedHost, CommitHost {
   }
 
   #wait(name: string, command: GateCommand): void {
-    if (!this.isAvailable) return
+    if (!this.isAvailable) {
+      // Who waits looks again.
+      command.applied?.()
+      return
+    }
     // What devices acknowledge is bounded by their windows, and must not be lost.
     if (command.feed !== null && this.#waiting >= this.environment.limits.waitingCommandsMax) {
       this.#answer(new Answer(command.feed, command.clientId, ERROR.unavailable, 0, WAITING_RETRY_MS, null))
@@ -345,8 +391,21 @@ export class Shard implements FeedHost, CommitHost {
     const life = this.#life
     this.#runGate(gate, life).catch((error: unknown) => {
       // What waited gets no answer: its sessions have been ended.
-      if (life === this.#life) this.#loop.fail(error)
+      if (life !== this.#life) return
+      if (isDamage(error)) this.#refuseGate(gate, error)
+      else this.#loop.fail(error)
     })
+  }
+
+  /** A damaged row fails what needs it, not the shard; what devices have acknowledged stays acknowledged. */
+  #refuseGate(gate: Gate, error: unknown): void {
+    this.environment.log.error({ err: error, conversation: gate.conversation }, 'a conversation can\'t be read')
+    this.#gates.delete(gate.conversation)
+    for (let command = gate.commands.shift(); command !== undefined; command = gate.commands.shift()) {
+      this.#waiting--
+      if (command.feed !== null) this.#answer(new Answer(command.feed, command.clientId, ERROR.unavailable, 0, WAITING_RETRY_MS, null))
+      command.applied?.()
+    }
   }
 
   async #runGate(gate: Gate, life: number): Promise<void> {
@@ -354,7 +413,7 @@ export class Shard implements FeedHost, CommitHost {
     while (command !== undefined) {
       const route = await this.#loadRoute(gate.conversation)
       if (life !== this.#life) return
-      if (route === null || !await this.#runGated(command, route, life)) {
+      if (route === null || !await this.#runGated(gate, command, route, life)) {
         if (life !== this.#life) return
         continue
       }
@@ -375,10 +434,11 @@ export class Shard implements FeedHost, CommitHost {
   }
 
   /** false: the route died while something was looked up; load it and try again. */
-  async #runGated(command: GateCommand, route: Route, life: number): Promise<boolean> {
+  async #runGated(gate: Gate, command: GateCommand, route: Route, life: number): Promise<boolean> {
     const { feed } = command
+    if (command.kind === FORGET) return this.#forgetGated(command, route)
     if (command.kind === DELIVERED) {
-      raiseDelivered(this.transaction, route, command.user.name, command.seq)
+      if (command.user !== null) raiseDelivered(this.transaction, route, command.user.name, command.seq)
       command.applied?.()
       this.schedule()
       return true
@@ -387,24 +447,50 @@ export class Shard implements FeedHost, CommitHost {
     if (command.kind === MESSAGE) {
       if (this.#acceptNow(route, feed, command.clientId, command.text, command.extensions)) return true
       await this.committed()
-      const answer = await this.#answerRetry(command, route, feed)
+      const answer = await this.#answerRetry(gate, command, route, feed)
       if (life === this.#life && !feed.hasEnded) this.#answer(answer)
       return true
     }
     if (this.#markNow(route, feed, command.clientId, command.seq)) return true
     await this.committed()
-    const unread = await countOthers(this.engine, route.conversation, feed.user.name, command.seq)
-    if (!route.isAlive) return false
     const member = route.conversation.member(feed.user.name)
-    if (member !== undefined) raiseRead(this.transaction, route, feed.user, member, command.seq, unread)
+    if (member === undefined) return false
+    const unread = await unreadAbove(this.engine, route.conversation, member, command.seq)
+    if (!route.isAlive) return false
+    raiseRead(this.transaction, route, feed.user, member, command.seq, unread)
     if (!feed.hasEnded) this.#answer(new Answer(feed, command.clientId, 0, command.seq, this.environment.clock.nowMs(), null))
     return true
   }
 
+  /** false: the route died while the log was read. Nothing else happens to the conversation meanwhile, since the gate holds it. */
+  async #forgetGated(command: GateCommand, route: Route): Promise<boolean> {
+    const { conversation } = route
+    if (conversation.exists && command.seq > conversation.trimmedTo && command.seq <= conversation.committedTail) {
+      const unread = new Map<Member, number>()
+      await eachSender(this.engine, conversation, conversation.trimmedTo + 1, command.seq, (from, seq) => {
+        for (const member of conversation.members) {
+          if (member.user !== from && seq > member.read) unread.set(member, (unread.get(member) ?? 0) + 1)
+        }
+      })
+      if (!conversation.alive) return false
+      forgetMessages(this.transaction, conversation, command.seq, unread)
+      this.schedule()
+    }
+    command.applied?.()
+    return true
+  }
+
   /** A client id not above the writer's last: the old ack, a conflict, or stale. [MSG-3, MSG-4, MSG-5] */
-  async #answerRetry(command: GateCommand, route: Route, feed: Feed): Promise<Answer> {
-    const writer = route.conversation.writer(feed.user.name, feed.device.number, feed.outboxEpoch)
-    const record = await findAccepted(this.engine, route.conversation, writer, command.clientId)
+  async #answerRetry(gate: Gate, command: GateCommand, route: Route, feed: Feed): Promise<Answer> {
+    const { conversation } = route
+    const writer = conversation.writer(feed.user.name, feed.device.number, feed.outboxEpoch)
+    let acceptances = gate.acceptances.get(writer)
+    if (acceptances?.lastSeq !== writer.lastSeq) gate.acceptances.set(writer, acceptances = new Acceptances(writer))
+    const record = await acceptances.find(this.engine, conversation, command.clientId)
+    // Of the last one the writer knows enough, also when retention has taken the message.
+    if (record === null && command.clientId === writer.lastClientId && writer.lastSeq <= conversation.trimmedTo) {
+      return new Answer(feed, command.clientId, 0, writer.lastSeq, writer.lastTimeMs, null)
+    }
     if (record === null) return new Answer(feed, command.clientId, ERROR.staleClientId, 0, 0, null)
     const isSame = Buffer.compare(record.text, command.text) === 0 && Buffer.compare(record.extensions, command.extensions) === 0
     if (!isSame) return new Answer(feed, command.clientId, ERROR.conflict, 0, 0, null)
@@ -414,17 +500,18 @@ export class Shard implements FeedHost, CommitHost {
   /** false: there is nothing to trim. */
   #sealTrim(transaction: Transaction, user: UserState): boolean {
     const { to, tooFarBehind } = trimPoint(user, this.environment.clock.nowMs(), this.environment.limits)
-    if (to <= user.trimmedTo) return false
+    if (to - user.trimmedTo < this.environment.limits.trimEvery) return false
     for (const device of tooFarBehind) if (device.feed !== null) this.expel(device.feed, ERROR.slowConsumer)
     user.trimmedTo = to
+    transaction.trims.set(user, to)
     transaction.touch(user)
     transaction.batch.put(user.keys.queueMeta(), encodeQueueMeta(to))
     return true
   }
 
   /** What is behind the slowest cursor goes; if it fails it goes the next time. */
-  #trim(user: UserState): void {
-    this.engine.trim(user.keys.entries(0, user.trimmedTo + 1)).catch((error: unknown) => {
+  #trim(user: UserState, to: number): void {
+    this.engine.trim(user.keys.entries(0, to + 1)).catch((error: unknown) => {
       this.environment.log.warn({ err: error }, 'a queue could not be trimmed')
     })
   }

@@ -105,6 +105,8 @@ export class Writer {
   lastClientId: number
   lastSeq: number
   lastTimeMs: number
+  /** No longer among the conversation's writers: whoever holds it must look it up again. */
+  isForgotten = false
 
   constructor(user: string, device: number, epoch: number, lastClientId = 0, lastSeq = 0, lastTimeMs = 0) {
     this.user = user
@@ -147,7 +149,7 @@ export class ConversationState extends Resident {
   tail = 0
   committedTail = 0
   lastTimeMs = 0
-  /** The checkpoint on disk covers the log up to here; behind it at most CHECKPOINT_EVERY records and a commit's worth. */
+  /** The checkpoint on disk covers the log up to here; behind it at most `checkpointEvery` records and a commit's worth. */
   checkpointSeq = 0
   /** Messages up to here were dropped by retention. */
   trimmedTo = 0
@@ -173,10 +175,23 @@ export class ConversationState extends Resident {
     }
     return writer
   }
-}
 
-/** Records of the log between two checkpoints: the most that a load has to scan, but for one commit's worth. */
-export const CHECKPOINT_EVERY = 64
+  /**
+   * Forgets outboxes silent since `oldestMs`, and a user's oldest beyond `byUserMax`: an honest device takes up a new epoch only when
+   * it has lost its state, but any device can make as many as it likes.
+   */
+  forgetWriters(oldestMs: number, byUserMax: number): void {
+    const counts = new Map<string, number>()
+    const latestFirst = [...this.writers].sort(([, one], [, other]) => other.lastSeq - one.lastSeq)
+    for (const [key, writer] of latestFirst) {
+      const count = (counts.get(writer.user) ?? 0) + 1
+      counts.set(writer.user, count)
+      if (count <= byUserMax && writer.lastSeq > 0 && writer.lastTimeMs >= oldestMs) continue
+      writer.isForgotten = true
+      this.writers.delete(key)
+    }
+  }
+}
 
 /** How a member addresses a conversation: by the other user, by the group, by itself for its notes. */
 export function conversationAddress(conversation: ConversationState, viewer: string): string {

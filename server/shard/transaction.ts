@@ -86,8 +86,8 @@ export class Transaction {
   readonly dirtyRoutes: Route[] = []
   /** Devices whose cursor moved; written when the transaction is sealed. */
   readonly movedCursors = new Map<DeviceState, UserState>()
-  /** Users whose queue may be trimmed once this is on disk. */
-  readonly trims = new Set<UserState>()
+  /** Users whose queue may be trimmed once this is on disk, and the last index that goes then, 0 before it is sealed. */
+  readonly trims = new Map<UserState, number>()
 
   constructor(number: number, batch: Batch) {
     this.number = number
@@ -96,7 +96,7 @@ export class Transaction {
 
   /** Whether there is nothing to commit and nobody to tell. */
   get isEmpty(): boolean {
-    return !this.isUrgent && this.movedCursors.size === 0
+    return !this.isUrgent && this.movedCursors.size === 0 && this.trims.size === 0
   }
 
   /** Whether somebody waits for it; cursors alone can wait. */
@@ -106,6 +106,18 @@ export class Transaction {
 
   touch(state: Resident): void {
     state.lastTransaction = this.number
+  }
+
+  /** Device and user stay in memory until it is on disk: read back before, the cursor would have fallen. */
+  moveCursor(user: UserState, device: DeviceState): void {
+    this.touch(user)
+    this.movedCursors.set(device, user)
+  }
+
+  /** The same for a user's queue: read back before, it would promise entries that are gone. */
+  trim(user: UserState): void {
+    this.touch(user)
+    this.trims.set(user, 0)
   }
 
   /** Its members' queues will be written to when the transaction is sealed, so they have to stay in memory until then. */

@@ -1,0 +1,192 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { ERROR } from '../../protocol/generated/registry.js'
+import { StorageError } from '../../storage/engine.js'
+import type { Engine } from '../../storage/engine.js'
+import { conversationKeys, userKeys } from '../../storage/keyspace.js'
+import { MemoryEngine } from '../../storage/memory-engine.js'
+import { routerError, ShardHarness } from '../testing/shard-harness.js'
+
+/** An engine in memory on whose disk single rows are damaged: whoever reads one is told so, as by the engines on disk. */
+function withDamage(): { engine: Engine; damaged: Set<string> } {
+  const damaged = new Set<string>()
+  const isDamaged = (key: Uint8Array): boolean => damaged.has(Buffer.from(key).toString('hex'))
+  const check = (keys: Iterable<Uint8Array>): void => {
+    for (const key of keys) if (isDamaged(key)) throw new StorageError('corrupt', 'a row of the store is damaged')
+  }
+  class DamagedEngine extends MemoryEngine {
+    override async range(...options: Parameters<Engine['range']>): ReturnType<Engine['range']> {
+      const page = await super.range(...options)
+      check(page.map(([key]) => key))
+      return page
+    }
+
+    override async getMany(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
+      check(keys)
+      return super.getMany(keys)
+    }
+  }
+  return { engine: new DamagedEngine(), damaged }
+}
+
+function hex(key: Uint8Array): string {
+  return Buffer.from(key).toString('hex')
+}
+
+void test('[MSG-1] [MSG-3] a failed commit ends the sessions, acks nothing, and what was acked before is there afterwards', async () => {
+  let isBroken = false
+  const engine = new MemoryEngine({ beforeCommit: () => { if (isBroken) throw new Error('no space') } })
+  const harness = new ShardHarness({ engine })
+  await harness.addUsers('ann', 'bob')
+  const ann = await harness.attach('ann')
+  const bob = await harness.attach('bob')
+  ann.send('bob', 'one')
+  await harness.settle()
+  isBroken = true
+  ann.send('bob', 'two')
+  await harness.settle()
+  assert.deepEqual(ann.acks.map(({ seq }) => seq), [1])
+  assert.deepEqual([ann.endedWith, bob.endedWith], [ERROR.storageUnavailable, ERROR.storageUnavailable])
+  assert.deepEqual(bob.texts, ['one'])
+  isBroken = false
+  await harness.pass(10_000)
+  const again = await harness.reattach(ann, 0)
+  again.send('bob', 'one', 1)
+  again.send('bob', 'two', 2)
+  await harness.settle()
+  assert.deepEqual(again.acks.map(({ clientId, seq }) => [clientId, seq]), [[1, 1], [2, 2]])
+  assert.equal(again.acks[0]?.timeMs, ann.acks[0]?.timeMs)
+  assert.deepEqual((await harness.reattach(bob, 0)).texts, ['one', 'two'])
+})
+
+void test('[MSG-3] a commit that failed although it was stored is recognised when the client tries again', async () => {
+  let isBroken = false
+  const engine = new MemoryEngine({ afterCommit: () => { if (isBroken) throw new Error('input/output error') } })
+  const harness = new ShardHarness({ engine })
+  await harness.addUsers('ann', 'bob')
+  const ann = await harness.attach('ann')
+  isBroken = true
+  ann.send('bob', 'one')
+  await harness.settle()
+  assert.deepEqual(ann.acks, [])
+  isBroken = false
+  await harness.pass(10_000)
+  const again = await harness.reattach(ann, 0)
+  again.send('bob', 'one', 1)
+  await harness.settle()
+  assert.deepEqual(again.acks.map(({ seq }) => seq), [1])
+  assert.deepEqual((await harness.attach('bob')).texts, ['one'])
+})
+
+void test('everything asked while the store is away is refused with storage-unavailable', async () => {
+  const engine = new MemoryEngine({ beforeCommit: () => { if (isBroken) throw new Error('gone') }, beforeOpen: () => { if (isBroken) throw new Error('gone') } })
+  let isBroken = false
+  const harness = new ShardHarness({ engine })
+  await harness.addUsers('ann', 'bob')
+  const ann = await harness.attach('ann')
+  isBroken = true
+  ann.send('bob', 'one')
+  await harness.settle()
+  const refused = routerError(ERROR.storageUnavailable)
+  assert.equal(harness.shard.isAvailable, false)
+  await assert.rejects(harness.attach('ann'), refused)
+  await assert.rejects(harness.router.account('ann'), refused)
+  await assert.rejects(harness.router.history('ann', 'bob', { limit: 1 }), refused)
+  await assert.rejects(harness.router.conversations('ann', '', 1), refused)
+  await assert.rejects(harness.router.receipts('ann', 'bob'), refused)
+  isBroken = false
+  await harness.pass(20_000)
+  assert.equal(harness.shard.isAvailable, true)
+  assert.deepEqual(harness.events.slice(-1), ['storage is back'])
+})
+
+void test('[MSG-6] what was read while a commit hung is not believed once the commit has landed after all', async () => {
+  let release: (() => void) | null = null
+  let isHanging = false
+  const engine = new MemoryEngine({
+    beforeCommit: () => isHanging ? new Promise<void>((resolve) => { release = resolve }) : undefined,
+  })
+  const harness = new ShardHarness({ engine, limits: { residentConversationsMax: 1, residentUsersMax: 1 } })
+  await harness.addUsers('ann', 'bob')
+  const ann = await harness.attach('ann')
+  ann.send('bob', 'one')
+  await harness.settle()
+  isHanging = true
+  ann.send('bob', 'two')
+  await harness.pass(2 * harness.limits.commitTimeoutMs)
+  assert.equal(harness.shard.isAvailable, false)
+  await harness.router.history('ann', 'bob', { limit: 10 }).catch(() => undefined)
+  await harness.router.account('bob').catch(() => undefined)
+  isHanging = false
+  assert.ok(release)
+  ;(release as () => void)()
+  await harness.pass(10_000)
+  assert.equal(harness.shard.isAvailable, true)
+  const again = await harness.reattach(ann, 0)
+  again.send('bob', 'three', 3)
+  await harness.settle()
+  assert.deepEqual(again.acks.map(({ seq }) => seq), [3])
+  const page = await harness.router.history('bob', 'ann', { limit: 10 })
+  assert.deepEqual(page.messages.map(({ text }) => Buffer.from(text).toString()), ['one', 'two', 'three'])
+})
+
+void test('[QUE-14] an entry whose row is damaged is skipped; the rest comes, and its message is still in the history', async () => {
+  const { engine, damaged } = withDamage()
+  const harness = new ShardHarness({ engine })
+  await harness.addUsers('ann', 'bob')
+  const ann = await harness.attach('ann')
+  for (const text of ['one', 'two', 'three']) ann.send('bob', text)
+  await harness.settle()
+  damaged.add(hex(userKeys('bob').entry(2)))
+  const bob = await harness.attach('bob')
+  assert.deepEqual(bob.kinds, ['delivery', 'skip', 'delivery', 'done'])
+  assert.deepEqual(bob.texts, ['one', 'three'])
+  assert.equal(ann.endedWith, 0)
+  const page = await harness.router.history('bob', 'ann', { limit: 10 })
+  assert.deepEqual(page.messages.map(({ seq }) => seq), [1, 2, 3])
+})
+
+void test('[QUE-14] an entry that is not what its key says, and one that is missing, are skipped', async () => {
+  const harness = new ShardHarness()
+  await harness.addUsers('ann', 'bob')
+  const ann = await harness.attach('ann')
+  for (const text of ['one', 'two', 'three', 'four']) ann.send('bob', text)
+  await harness.settle()
+  const batch = harness.engine.batch()
+  batch.put(userKeys('bob').entry(1), Buffer.from([5, 24, 9, 1, 1]))
+  batch.delete(userKeys('bob').entry(3))
+  await harness.engine.commit(batch)
+  const bob = await harness.attach('bob')
+  assert.deepEqual(bob.kinds, ['skip', 'delivery', 'skip', 'delivery', 'done'])
+  assert.deepEqual(bob.indexes, [1, 2, 3, 4])
+  assert.deepEqual(bob.texts, ['two', 'four'])
+})
+
+void test('a conversation whose row is damaged is refused alone; the shard serves the others', async () => {
+  const { engine, damaged } = withDamage()
+  const harness = new ShardHarness({ engine, limits: { residentConversationsMax: 0 } })
+  await harness.addUsers('ann', 'bob', 'cy', 'dan')
+  const [ann, bob] = [await harness.attach('ann'), await harness.attach('bob')]
+  ann.send('bob', 'one')
+  await harness.settle()
+  damaged.add(hex(conversationKeys('ann:bob').meta()))
+  // Until it has left the memory it is whole.
+  for (const other of ['cy', 'dan', 'cy', 'dan']) {
+    ann.send(other, 'hello')
+    await harness.settle()
+  }
+  const clientId = ann.send('bob', 'two')
+  bob.acknowledge()
+  bob.mark('ann', 1)
+  await harness.settle()
+  assert.deepEqual(ann.refusals.map((refusal) => [refusal.clientId, refusal.error]), [[clientId, ERROR.unavailable]])
+  assert.deepEqual(bob.refusals.map((refusal) => refusal.error), [ERROR.unavailable])
+  await assert.rejects(harness.router.history('ann', 'bob', { limit: 1 }), routerError(ERROR.internalError))
+  ann.send('cy', 'still here')
+  await harness.settle()
+  assert.equal(ann.acks.at(-1)?.seq, 3)
+  assert.deepEqual([ann.endedWith, bob.endedWith, harness.shard.isAvailable], [0, 0, true])
+  // What the poison row kept from taking effect holds up no cursor.
+  await harness.pass(1000)
+  assert.equal((await harness.attach('bob')).attached.cursor, 1)
+})

@@ -1,0 +1,143 @@
+/**
+ * Forgets messages older than the operator wants them kept: a sweep over all conversations of the store, a few at a time with pauses
+ * between, from key to key without a list of them in memory. A message first ceases to exist, on disk, in its conversation's row;
+ * only then its record is removed. Numbers go on, so nothing else notices.
+ *
+ *     next conversation ─▶ is its first record too old? ─▶ shard.forget (committed) ─▶ engine.trim
+ */
+import { ERROR } from '../../protocol/generated/registry.js'
+import { conversationKeys, everything, numberAt, ownerAt, slotAt, SLOT_COUNT, slotRange } from '../../storage/keyspace.js'
+import { RouterError } from '../router/router.js'
+import { seqAtTime } from './log-reader.js'
+import { decodeConversation, decodeRecord } from './records.js'
+import type { Shard } from './shard.js'
+import { ConversationState } from './state.js'
+
+/** After the start, and between the end of one sweep and the next: what is late by an hour is not late. */
+const FIRST_SWEEP_MS = 60_000
+const SWEEP_PAUSE_MS = 3_600_000
+/** So many conversations are looked at in one step, a read or two each, and then everybody else has the store for this long. */
+const STEP_CONVERSATIONS = 16
+const STEP_PAUSE_MS = 50
+/** Messages forgotten in one step of one conversation, whose commands wait while they are counted. */
+const STEP_MESSAGES = 4096
+/** The store is away: look again after this. */
+const RETRY_PAUSE_MS = 10_000
+
+export class Retention {
+  readonly #shard: Shard
+  /** First key not yet looked at; null: a new sweep begins. */
+  #from: Uint8Array | null = null
+  readonly #run = (): void => {
+    if (this.#shard.isClosed) return
+    this.#step().then(
+      (pauseMs) => this.#later(pauseMs),
+      (error: unknown) => {
+        this.#shard.environment.log.warn({ err: error }, 'retention can\'t go on yet')
+        this.#later(RETRY_PAUSE_MS)
+      },
+    )
+  }
+
+  constructor(shard: Shard) {
+    this.#shard = shard
+  }
+
+  /** Sweeps until the shard is closed. */
+  start(): void {
+    this.#later(FIRST_SWEEP_MS)
+  }
+
+  #later(pauseMs: number): void {
+    if (!this.#shard.isClosed) this.#shard.environment.scheduler.after(pauseMs, this.#run)
+  }
+
+  /** Returns how long to wait before the next one. */
+  async #step(): Promise<number> {
+    this.#from ??= everything().gte
+    for (let i = 0; i < STEP_CONVERSATIONS; i++) {
+      const name = await this.#next(this.#from)
+      if (name === null) {
+        this.#from = null
+        return SWEEP_PAUSE_MS
+      }
+      const keys = conversationKeys(name)
+      // What has more to forget comes again in the next step.
+      if (await this.#forgetIn(name)) {
+        this.#from = keys.all().gte
+        return STEP_PAUSE_MS
+      }
+      this.#from = keys.all().lt
+    }
+    return STEP_PAUSE_MS
+  }
+
+  /** The first conversation whose rows begin at this key or behind it; null: there is none. */
+  async #next(from: Uint8Array): Promise<string | null> {
+    let gte = from
+    for (let slot = slotAt(from); slot < SLOT_COUNT;) {
+      let key: Uint8Array | undefined
+      try {
+        const page = await this.#shard.reading(this.#shard.engine.range({ gte, lt: everything().lt, limit: 1 }))
+        key = page[0]?.[0]
+        if (key === undefined) return null
+        slot = slotAt(key)
+        const owner = ownerAt(key)
+        if (owner?.table === 'conversation') return owner.name
+      } catch (error) {
+        // A damaged row does not say whose it is; beyond its slot the sweep goes on.
+        if (!isInternal(error)) throw error
+      }
+      // Within a slot conversations come before users.
+      slot++
+      gte = slotRange(slot).gte
+    }
+    return null
+  }
+
+  /** true: there is more to forget than one step may. */
+  async #forgetIn(name: string): Promise<boolean> {
+    try {
+      return await this.#forget(name)
+    } catch (error) {
+      if (!isInternal(error)) throw error
+      return false
+    }
+  }
+
+  async #forget(name: string): Promise<boolean> {
+    const shard = this.#shard
+    const { engine, environment } = shard
+    const keys = conversationKeys(name)
+    const oldestMs = environment.clock.nowMs() - environment.limits.retentionMs
+    const first = (await shard.reading(engine.range({ ...keys.logRange(0), limit: 1 })))[0]
+    if (first === undefined) return false
+    const [firstKey, firstRow] = first
+    if ((await shard.reading(recordTime(firstRow))) >= oldestMs) return false
+    const conversation = await shard.conversation(name)
+    const wanted = await shard.reading(seqAtTime(engine, conversation, oldestMs)) - 1
+    const seq = Math.min(wanted, conversation.trimmedTo + STEP_MESSAGES)
+    if (seq > conversation.trimmedTo) await shard.forget(name, seq)
+    // Only the disk says what exists no longer, whatever has happened meanwhile.
+    const trimmedTo = await shard.reading(this.#trimmedTo(name))
+    await engine.trim(keys.logRange(numberAt(firstKey), trimmedTo + 1))
+    return trimmedTo >= seq && wanted > seq
+  }
+
+  async #trimmedTo(name: string): Promise<number> {
+    const row = await this.#shard.engine.get(conversationKeys(name).meta())
+    if (row === undefined) return 0
+    const stored = new ConversationState(name, conversationKeys(name))
+    decodeConversation(row, stored)
+    return stored.trimmedTo
+  }
+}
+
+/** Rejects where the row is damaged. */
+async function recordTime(row: Uint8Array): Promise<number> {
+  return decodeRecord(row).timeMs
+}
+
+function isInternal(error: unknown): boolean {
+  return error instanceof RouterError && error.code === ERROR.internalError
+}

@@ -1,0 +1,224 @@
+/**
+ * A shard behind a LocalRouter on an engine in memory, with time that tests turn: deferred tasks run in later turns of the real event
+ * loop, timers when `pass` reaches them. Devices record what their sinks are told.
+ */
+import assert from 'node:assert/strict'
+import { setImmediate as turn } from 'node:timers/promises'
+import { decodeFrame } from '../../protocol/generated/frames.js'
+import type { Frame } from '../../protocol/generated/frames.js'
+import { FRAME, MARK } from '../../protocol/generated/registry.js'
+import type { ErrorCode } from '../../protocol/generated/registry.js'
+import type { Engine } from '../../storage/engine.js'
+import { MemoryEngine } from '../../storage/memory-engine.js'
+import { LocalRouter } from '../router/local-router.js'
+import { RouterError } from '../router/router.js'
+import type { Attached, AttachRequest, DeviceSink, Verifier } from '../router/router.js'
+import { SHARD_LIMITS } from '../shard/environment.js'
+import type { ShardLimits } from '../shard/environment.js'
+import { Shard } from '../shard/shard.js'
+
+export const VERIFIER: Verifier = {
+  salt: new Uint8Array(16), iterations: 4096, storedKey: new Uint8Array(32).fill(1), serverKey: new Uint8Array(32).fill(2),
+}
+/** Idle turns of the event loop after which nothing more is on its way; an engine in memory needs none. */
+const IDLE_TURNS = 3
+
+/** A token's hash, different for every number. */
+export function tokenHash(number: number): Uint8Array {
+  return new Uint8Array(32).fill(number)
+}
+
+export class TestDevice implements DeviceSink {
+  readonly harness: ShardHarness
+  readonly user: string
+  readonly id: string
+  readonly acks: { clientId: number; seq: number; timeMs: number }[] = []
+  readonly refusals: { clientId: number; error: ErrorCode; retryAfterMs: number }[] = []
+  /** Frames of entries and the done marker, in the order in which they came. */
+  readonly frames: Frame[] = []
+  endedWith: ErrorCode | 0 = 0
+  /** Every entry is acknowledged as it comes. */
+  acknowledgesAtOnce = false
+  attached!: Attached
+  #nextClientId = 1
+
+  constructor(harness: ShardHarness, user: string, id: string) {
+    this.harness = harness
+    this.user = user
+    this.id = id
+  }
+
+  acked(clientId: number, seq: number, timeMs: number): void { this.acks.push({ clientId, seq, timeMs }) }
+  refused(clientId: number, error: ErrorCode, retryAfterMs: number): void { this.refusals.push({ clientId, error, retryAfterMs }) }
+  entry(bytes: Uint8Array): void {
+    const head = bytes.length > 16_386 ? 3 : bytes.length > 128 ? 2 : 1
+    const frame = decodeFrame(bytes, head, bytes.length)
+    if (frame === null || typeof frame === 'number') assert.fail(`an entry does not decode: ${String(frame)}`)
+    this.frames.push(frame)
+    if (this.acknowledgesAtOnce) setImmediate(() => this.acknowledge())
+  }
+
+  done(index: number): void { this.frames.push({ type: FRAME.done, index, extensions: new Uint8Array(0) }) }
+  ended(error: ErrorCode): void { this.endedWith = error }
+
+  /** Indexes of entries, skips included. */
+  get indexes(): number[] {
+    return this.frames.flatMap((frame) => frame.type !== FRAME.done && 'index' in frame ? [frame.index] : [])
+  }
+
+  /** Texts of the messages that came. */
+  get texts(): string[] {
+    return this.frames.flatMap((frame) =>
+      frame.type === FRAME.delivery || frame.type === FRAME.deliveryFrom ? [Buffer.from(frame.text).toString()] : [])
+  }
+
+  /** Receipts that came, as `conversation member mark seq`; member '' is the other of the pair. */
+  get receipts(): string[] {
+    return this.frames.flatMap((frame) =>
+      frame.type === FRAME.receipt
+        ? [`${frame.conversation} '${frame.member}' ${frame.mark === MARK.read ? 'read' : 'delivered'} ${String(frame.seq)}`]
+        : [])
+  }
+
+  /** The kinds of what came, in order. */
+  get kinds(): string[] {
+    return this.frames.map((frame) => Object.entries(FRAME).find(([, type]) => type === frame.type)?.[0] ?? '')
+  }
+
+  /** Sends under the next client id, or the one given, which is returned. */
+  send(to: string, text: string, clientId = this.#nextClientId): number {
+    this.#nextClientId = Math.max(this.#nextClientId, clientId + 1)
+    this.harness.router.message(this.attached.attachment, clientId, to, Buffer.from(text), new Uint8Array(0))
+    return clientId
+  }
+
+  mark(conversation: string, seq: number, mark: number = MARK.read): number {
+    const clientId = this.#nextClientId++
+    this.harness.router.mark(this.attached.attachment, clientId, conversation, mark, seq)
+    return clientId
+  }
+
+  /** Acknowledges up to the index, or everything that came. */
+  acknowledge(index = this.indexes.at(-1) ?? this.attached.cursor): boolean {
+    return this.harness.router.cursor(this.attached.attachment, index)
+  }
+
+  detach(): void { this.harness.router.detach(this.attached.attachment) }
+}
+
+export interface HarnessOptions {
+  readonly limits?: Partial<ShardLimits>
+  readonly engine?: Engine
+}
+
+export class ShardHarness {
+  readonly limits: ShardLimits
+  engine: Engine
+  shard: Shard
+  router: LocalRouter
+  nowMs = 1_767_225_600_000
+  /** Events of the log. */
+  readonly events: string[] = []
+  #deferred = 0
+  #timers: { dueMs: number; run: () => void }[] = []
+  #elapsedMs = 0
+  #random = 0
+
+  constructor(options: HarnessOptions = {}) {
+    this.limits = { ...SHARD_LIMITS, gatherOperations: Infinity, ...options.limits }
+    this.engine = options.engine ?? new MemoryEngine()
+    this.shard = this.#start()
+    this.router = new LocalRouter(this.shard)
+  }
+
+  /** Tasks and reads that are due have run; timers have not. */
+  async settle(): Promise<void> {
+    for (let idle = 0; idle < IDLE_TURNS;) {
+      await turn()
+      idle = this.#deferred === 0 ? idle + 1 : 0
+    }
+  }
+
+  /** Time passes, for the clock and for timers, one after the other. */
+  async pass(ms: number): Promise<void> {
+    await this.settle()
+    const endMs = this.#elapsedMs + ms
+    for (;;) {
+      const due = this.#timers.filter((timer) => timer.dueMs <= endMs).sort((one, other) => one.dueMs - other.dueMs)[0]
+      if (due === undefined) break
+      this.#timers.splice(this.#timers.indexOf(due), 1)
+      this.#advance(Math.max(due.dueMs, this.#elapsedMs))
+      due.run()
+      await this.settle()
+    }
+    this.#advance(endMs)
+  }
+
+  async addUsers(...names: string[]): Promise<void> {
+    for (const name of names) await this.router.addUser(name, VERIFIER)
+  }
+
+  /** A device that has lost nothing names its cursor and epochs in `request`; without, it is a fresh one. */
+  async attach(user: string, id = 'phone', request: Partial<AttachRequest> = {}): Promise<TestDevice> {
+    const device = new TestDevice(this, user, id)
+    device.attached = await this.router.attach({
+      user, device: id, deviceName: '', queueEpoch: 0, cursor: 0, outboxEpoch: 0, window: 0, usedTokenHash: null,
+      freshTokenHash: tokenHash(1), ...request,
+    }, device)
+    await this.settle()
+    return device
+  }
+
+  /** The device comes back where it left off: same epochs, and the cursor it acknowledged last, or `cursor`. */
+  async reattach(device: TestDevice, cursor: number, request: Partial<AttachRequest> = {}): Promise<TestDevice> {
+    const { queueEpoch, outboxEpoch } = device.attached
+    return this.attach(device.user, device.id, { queueEpoch, outboxEpoch, cursor, ...request })
+  }
+
+  /** The process dies at this moment and starts again on what is stored. */
+  crash(): void {
+    if (!(this.engine instanceof MemoryEngine)) assert.fail('only an engine in memory can crash')
+    this.#timers = []
+    this.engine = this.engine.copy()
+    this.shard = this.#start()
+    this.router = new LocalRouter(this.shard)
+  }
+
+  async restart(): Promise<void> {
+    await this.shard.close()
+    this.crash()
+  }
+
+  #start(): Shard {
+    return new Shard(this.engine, {
+      clock: { nowMs: () => this.nowMs },
+      scheduler: {
+        defer: (run) => {
+          this.#deferred++
+          setImmediate(() => {
+            this.#deferred--
+            run()
+          })
+        },
+        after: (delayMs, run) => { this.#timers.push({ dueMs: this.#elapsedMs + delayMs, run }) },
+      },
+      random32: () => ++this.#random,
+      limits: this.limits,
+      log: {
+        info: (_, event) => { this.events.push(event) },
+        warn: (_, event) => { this.events.push(event) },
+        error: (_, event) => { this.events.push(event) },
+      },
+    })
+  }
+
+  #advance(elapsedMs: number): void {
+    this.nowMs += elapsedMs - this.#elapsedMs
+    this.#elapsedMs = elapsedMs
+  }
+}
+
+/** For assert.rejects: a RouterError with this code. */
+export function routerError(code: ErrorCode): (error: unknown) => boolean {
+  return (error) => error instanceof RouterError && error.code === code
+}
