@@ -54,6 +54,18 @@ async function login(server: RunningServer, user: string, password: string, devi
   return client
 }
 
+test('a second server on the machine finds another admin port where nobody chose one, and refuses one that was chosen', async (t) => {
+  const byDefault = (): Config => {
+    const { admin: _, ...changes } = configIn(folder(t))
+    return configOf({ ...changes, admin: {} })
+  }
+  const [first, second] = [await serve(t, byDefault()), await serve(t, byDefault())]
+  assert.notEqual(first.ready.admin, second.ready.admin)
+  assert.equal((await fetch(`${second.ready.admin!}/readyz`)).status, 200)
+  const chosen = configOf({ ...configIn(folder(t)), admin: { url: second.ready.admin! } })
+  await assert.rejects(startServer(chosen), /is in use/)
+})
+
 test('[101 shutting-down] serves from store to socket; at its end commits what came in, tells clients, and gives the same data again', async (t) => {
   const config = configIn(folder(t))
   const first = await startServer(config)

@@ -6,7 +6,7 @@ import { type AdminListener, openAdminListener } from './admin/admin-listener.js
 import { type Clock, SYSTEM_CLOCK } from './clock.js'
 import { ConfigError } from './config/config.js'
 import { parseAdminUrl, parseListenUrl } from './config/listen-url.js'
-import type { Config } from './config/settings.js'
+import { type Config, SETTINGS } from './config/settings.js'
 import { Admission } from './connection/admission.js'
 import { Connections, SWEEP_MS } from './connection/connections.js'
 import { openControlServer } from './control/control-server.js'
@@ -112,7 +112,7 @@ async function start(
   for (const url of config.listen.urls) {
     listeners.push(await openOne(url, config, clock, log, admission, connections, tls))
   }
-  admin = await openAdmin(config, counters, shard, () => isStopping ? 'stopping' : shard.isAvailable ? '' : 'the store is not available')
+  admin = await openAdmin(config, counters, shard, log, () => isStopping ? 'stopping' : shard.isAvailable ? '' : 'the store is not available')
   const ready: ReadyLine = { ready: true, listeners: listeners.map((listener) => listener.url), admin: admin?.url ?? null }
   log.info({ listeners: ready.listeners.join(' '), admin: ready.admin, directory, engine: engine.name }, 'server-started')
   return {
@@ -159,13 +159,19 @@ async function openOne(
   }
 }
 
-async function openAdmin(config: Config, counters: Counters, shard: Shard, notReady: () => string): Promise<AdminListener | null> {
+async function openAdmin(config: Config, counters: Counters, shard: Shard, log: Log, notReady: () => string): Promise<AdminListener | null> {
   const parsed = config.admin.url === '' ? null : parseAdminUrl(config.admin.url)
   if (parsed === null) return null
+  const sources = { metrics: createMetrics(counters, shard), notReady }
   try {
-    return await openAdminListener(parsed.host, parsed.port, { metrics: createMetrics(counters, shard), notReady })
+    return await openAdminListener(parsed.host, parsed.port, sources)
   } catch (error) {
-    throw listenError(config.admin.url, error)
+    // Nobody chose the port that is the default: a second server on the machine takes another, and says so.
+    const isChosen = config.admin.url !== SETTINGS.admin.url.default
+    if (isChosen || (error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw listenError(config.admin.url, error)
+    const admin = await openAdminListener(parsed.host, 0, sources)
+    log.warn({ wanted: config.admin.url, admin: admin.url }, 'admin-port-taken')
+    return admin
   }
 }
 

@@ -30,10 +30,10 @@ function refuses(t: TestContext, input: Input, message: RegExp): void {
 }
 
 test('a flag beats the environment, the environment the file, the file the default', (t) => {
-  const toml = '[limits]\ndevicesMax = 3\nqueriesMax = 3\nwindowMax = 300\n'
-  const environment = { CHATD_LIMITS_DEVICES_MAX: '4', CHATD_LIMITS_QUERIES_MAX: '4', PATH: '/bin', CHATD_BENCH: '1' }
+  const toml = '[limits]\ndevicesMax = 3\nqueriesMax = 9\nwindowMax = 300\n'
+  const environment = { CHATD_LIMITS_DEVICES_MAX: '4', CHATD_LIMITS_QUERIES_MAX: '10', PATH: '/bin', CHATD_BENCH: '1' }
   const { config, sources } = load(t, { toml, environment, flags: { 'limits.devicesMax': '5' } })
-  assert.deepEqual([config.limits.devicesMax, config.limits.queriesMax, config.limits.windowMax, config.limits.windowDefault], [5, 4, 300, 256])
+  assert.deepEqual([config.limits.devicesMax, config.limits.queriesMax, config.limits.windowMax, config.limits.windowDefault], [5, 10, 300, 256])
   assert.deepEqual(['devicesMax', 'queriesMax', 'windowMax', 'windowDefault'].map((key) => sources.get(`limits.${key}`)), ['flag', 'environment', 'file', 'default'])
 })
 

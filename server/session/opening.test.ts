@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import {
   encodeAuth, encodeBind, encodeCursor, encodeHello, encodeMessage, encodePing, encodeResponse, type Frame,
 } from '../../protocol/generated/frames.js'
-import { ERROR, FRAME } from '../../protocol/generated/registry.js'
+import { ERROR, FRAME, LIMIT } from '../../protocol/generated/registry.js'
 import { type ChannelBinding, ScramClient } from '../../protocol/scram-client.js'
 import { RouterError } from '../router/router.js'
 import { NODE_CRYPTO, newVerifier } from './node-crypto.js'
@@ -282,19 +282,19 @@ test('[OPN-8] [243 too-many-devices] [107 storage-unavailable] [108 internal-err
 })
 
 test('[OPN-5] [201 frame-too-large] bounds frames and bytes before authentication, not what follows bind in the same flight', async () => {
-  const harness = createHarness({ limits: { openFrameBytesMax: 1024, openBytesMax: 4096 } })
+  const harness = createHarness()
   const large = harness.connect()
-  large.deliver(HELLO, encodeAuth('TOKEN', Buffer.alloc(1025)))
+  large.deliver(HELLO, encodeAuth('TOKEN', Buffer.alloc(LIMIT.openFrameBytesMax + 1)))
   await settle()
   assert.equal(large.closedWith, ERROR.frameTooLarge)
 
   const many = harness.connect()
-  for (let i = 0; i < 2100; i++) many.deliver(encodePing(1))
+  for (let i = 0; i < LIMIT.openBytesMax / 2; i++) many.deliver(encodePing(1))
   await settle()
   assert.equal(many.closedWith, ERROR.frameTooLarge)
 
   const fine = harness.connect()
-  fine.deliver(flight('alice', 'phone', harness.tokenFor('alice', 'phone')), encodeMessage(1, 'bob', Buffer.alloc(2000, 'x')), encodeMessage(2, 'bob', Buffer.alloc(4000, 'y')))
+  fine.deliver(flight('alice', 'phone', harness.tokenFor('alice', 'phone')), encodeMessage(1, 'bob', Buffer.alloc(2000, 'x')), encodeMessage(2, 'bob', Buffer.alloc(LIMIT.openBytesMax, 'y')))
   await settle()
   assert.deepEqual(names(fine.take()), ['features', 'authenticated', 'welcome'])
   assert.equal(harness.router.calls.length, 2)

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { childOf, element, type Element, textOf } from '../../protocol/element.js'
 import { encodeQuery, type Frame } from '../../protocol/generated/frames.js'
-import { ERROR, FRAME } from '../../protocol/generated/registry.js'
+import { ERROR, FRAME, LIMIT } from '../../protocol/generated/registry.js'
 import { RouterError, type StoredMessage } from '../router/router.js'
 import { createHarness, type FakeTransport, names, settle } from './testing/harness.js'
 
@@ -175,14 +175,14 @@ test('[300 rate-limited] refuses queries above their rate and says when they are
 })
 
 test('[QRY-2] [208 too-many-unacknowledged] closes at one query more than may wait', async () => {
-  const harness = createHarness({ limits: { queriesMax: 3 } })
+  const harness = createHarness()
   const { transport } = await harness.open()
   let open: () => void = () => {}
   harness.router.gate = new Promise((resolve) => { open = resolve })
-  transport.deliver(...[1, 2, 3].map((id) => encodeQuery(id, element('settings'))))
+  transport.deliver(...Array.from({ length: LIMIT.queriesMax }, (_, i) => i + 1).map((id) => encodeQuery(id, element('settings'))))
   await settle()
   assert.equal(transport.endedWith, 0)
-  transport.deliver(encodeQuery(4, element('settings')))
+  transport.deliver(encodeQuery(LIMIT.queriesMax + 1, element('settings')))
   await settle()
   assert.equal(transport.closedWith, ERROR.tooManyUnacknowledged)
   open()

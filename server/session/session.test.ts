@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { encodeCursor, encodeMark, encodeMessage, encodePing, encodeSkip } from '../../protocol/generated/frames.js'
-import { ERROR, FRAME, MARK } from '../../protocol/generated/registry.js'
+import { ERROR, FRAME, MARK, LIMIT } from '../../protocol/generated/registry.js'
 import { createHarness, names, settle } from './testing/harness.js'
 
 const encode = (text: string): Uint8Array => Buffer.from(text)
@@ -54,14 +54,15 @@ test('[MSG-2] [207 invalid-client-id] closes when a client id is 0 or does not r
 })
 
 test('[MSG-15] [208 too-many-unacknowledged] closes at one stanza more than welcome allows, not at the last that it allows', async () => {
-  const harness = createHarness({ limits: { unacknowledgedMax: 3 } })
+  const max = LIMIT.openStanzasMax
+  const harness = createHarness({ limits: { unacknowledgedMax: max } })
   const { transport, place } = await harness.open()
-  transport.deliver(...[1, 2, 3].map((id) => encodeMessage(id, 'bob', encode('x'))))
+  for (let id = 1; id <= max; id++) transport.deliver(encodeMessage(id, 'bob', encode('x')))
   place.sink.acked(1, 1, 0)
-  transport.deliver(encodeMessage(4, 'bob', encode('x')))
+  transport.deliver(encodeMessage(max + 1, 'bob', encode('x')))
   await settle()
   assert.equal(transport.endedWith, 0)
-  transport.deliver(encodeMessage(5, 'bob', encode('x')))
+  transport.deliver(encodeMessage(max + 2, 'bob', encode('x')))
   await settle()
   assert.equal(transport.closedWith, ERROR.tooManyUnacknowledged)
 })
