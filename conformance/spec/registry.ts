@@ -31,6 +31,8 @@ export interface ErrorEntry {
   readonly class: string
   readonly retryable: boolean
   readonly doc: string
+  /** What it is reserved for: not sent yet. */
+  readonly reserved?: string
 }
 
 export interface LimitEntry {

@@ -1,6 +1,6 @@
 /** The tables of the prose, made from the registry. Every function returns Markdown without a line end at its end. */
 import { frameOf, registry } from './registry.js'
-import type { FieldEntry } from './registry.js'
+import type { ErrorEntry, FieldEntry } from './registry.js'
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const lines = [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`)
@@ -35,11 +35,15 @@ export function typesTable(): string {
   return table(['type', 'on the wire'], Object.entries(registry.types).map(([name, doc]) => [code(name), doc]))
 }
 
+function errorDoc(error: ErrorEntry): string {
+  return error.reserved === undefined ? error.doc : `${error.doc} Reserved ${error.reserved}; a client handles it all the same.`
+}
+
 /** Errors of one class. */
 export function errorsTable(errorClass: string): string {
   const errors = registry.errors.filter((error) => error.class === errorClass)
   if (errors.length === 0) throw new RangeError(`no error has the class ${errorClass}`)
-  return table(['code', 'name', 'what it says'], errors.map((error) => [String(error.code), code(error.name), error.doc]))
+  return table(['code', 'name', 'what it says'], errors.map((error) => [String(error.code), code(error.name), errorDoc(error)]))
 }
 
 export function limitsTable(): string {

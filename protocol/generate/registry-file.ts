@@ -34,6 +34,7 @@ export interface ErrorSpec {
   readonly class: string
   readonly retryable: boolean
   readonly doc: string
+  readonly reserved?: string
 }
 
 export interface LimitSpec {

@@ -85,7 +85,8 @@ function errorTables(registry: RegistryFile): string[] {
   const codes = registry.errors.map((error) => `${docComment(error.doc, '  ')}  ${camelCase(error.name)}: ${error.code},`)
   const infos = registry.errors.map((error) =>
     `  [${error.code}, {\n    code: ${error.code},\n    name: ${quote(error.name)},\n    scope: ${quote(error.scope)},\n`
-    + `    class: ${quote(error.class)},\n    retryable: ${error.retryable},\n    doc: ${quote(error.doc)},\n  }],`)
+    + `    class: ${quote(error.class)},\n    retryable: ${error.retryable},\n    doc: ${quote(error.doc)},\n`
+    + `    reserved: ${error.reserved === undefined ? 'null' : quote(error.reserved)},\n  }],`)
   const classes = [...new Set(registry.errors.map((error) => quote(error.class)))]
   return [
     constant('Codes of the errors by name.', 'ERROR', `{\n${codes.join('\n')}\n} as const`),
@@ -101,6 +102,8 @@ function errorTables(registry: RegistryFile): string[] {
     `  readonly class: ${classes.join(' | ')}`,
     '  readonly retryable: boolean',
     '  readonly doc: string',
+    '  /** What it is reserved for: our server does not send it yet, every client handles it. null: it is sent. */',
+    '  readonly reserved: string | null',
     '}\n',
     constant('What the registry says of each error, by code.', 'ERRORS: ReadonlyMap<number, ErrorInfo>',
       `new Map<number, ErrorInfo>([\n${infos.join('\n')}\n])`),

@@ -618,6 +618,8 @@ export interface ErrorInfo {
   readonly class: 'again' | 'fault' | 'credentials' | 'ended' | 'retry' | 'refused'
   readonly retryable: boolean
   readonly doc: string
+  /** What it is reserved for: our server does not send it yet, every client handles it. null: it is sent. */
+  readonly reserved: string | null
 }
 
 /** What the registry says of each error, by code. */
@@ -629,6 +631,7 @@ export const ERRORS: ReadonlyMap<number, ErrorInfo> = new Map<number, ErrorInfo>
     class: 'again',
     retryable: true,
     doc: 'Orderly close by choice of the sender.',
+    reserved: null,
   }],
   [101, {
     code: 101,
@@ -637,6 +640,7 @@ export const ERRORS: ReadonlyMap<number, ErrorInfo> = new Map<number, ErrorInfo>
     class: 'again',
     retryable: true,
     doc: 'The server is stopping; connect again, here or elsewhere.',
+    reserved: null,
   }],
   [102, {
     code: 102,
@@ -645,6 +649,7 @@ export const ERRORS: ReadonlyMap<number, ErrorInfo> = new Map<number, ErrorInfo>
     class: 'again',
     retryable: true,
     doc: 'Connect to the host that is named.',
+    reserved: 'for services of more than one node',
   }],
   [103, {
     code: 103,
@@ -653,6 +658,7 @@ export const ERRORS: ReadonlyMap<number, ErrorInfo> = new Map<number, ErrorInfo>
     class: 'again',
     retryable: true,
     doc: 'The server takes no more connections for now.',
+    reserved: null,
   }],
   [104, {
     code: 104,
@@ -661,6 +667,7 @@ export const ERRORS: ReadonlyMap<number, ErrorInfo> = new Map<number, ErrorInfo>
     class: 'again',
     retryable: true,
     doc: 'The client did not read or acknowledge what was sent; nothing is lost, the queue keeps it.',
+    reserved: null,
   }],
   [105, {
     code: 105,
@@ -669,6 +676,7 @@ export const ERRORS: ReadonlyMap<number, ErrorInfo> = new Map<number, ErrorInfo>
     class: 'again',
     retryable: true,
     doc: 'Nothing was heard for too long.',
+    reserved: null,
   }],
   [106, {
     code: 106,
@@ -677,6 +685,7 @@ export const ERRORS: ReadonlyMap<number, ErrorInfo> = new Map<number, ErrorInfo>
     class: 'again',
     retryable: true,
     doc: 'The session was not open in time.',
+    reserved: null,
   }],
   [107, {
     code: 107,
@@ -685,6 +694,7 @@ export const ERRORS: ReadonlyMap<number, ErrorInfo> = new Map<number, ErrorInfo>
     class: 'again',
     retryable: true,
     doc: 'The shard can\'t commit at present; what was acknowledged is safe.',
+    reserved: null,
   }],
   [108, {
     code: 108,
@@ -693,6 +703,7 @@ export const ERRORS: ReadonlyMap<number, ErrorInfo> = new Map<number, ErrorInfo>
     class: 'again',
     retryable: true,
     doc: 'A fault of the server.',
+    reserved: null,
   }],
   [109, {
     code: 109,
@@ -701,6 +712,7 @@ export const ERRORS: ReadonlyMap<number, ErrorInfo> = new Map<number, ErrorInfo>
     class: 'again',
     retryable: true,
     doc: 'Too many connections from this network address.',
+    reserved: null,
   }],
   [110, {
     code: 110,
@@ -709,6 +721,7 @@ export const ERRORS: ReadonlyMap<number, ErrorInfo> = new Map<number, ErrorInfo>
     class: 'again',
     retryable: true,
     doc: 'Too many failed authentications; wait as said.',
+    reserved: null,
   }],
   [200, {
     code: 200,
@@ -717,6 +730,7 @@ export const ERRORS: ReadonlyMap<number, ErrorInfo> = new Map<number, ErrorInfo>
     class: 'fault',
     retryable: false,
     doc: 'A frame does not decode.',
+    reserved: null,
   }],
   [201, {
     code: 201,
@@ -725,6 +739,7 @@ export const ERRORS: ReadonlyMap<number, ErrorInfo> = new Map<number, ErrorInfo>
     class: 'fault',
     retryable: false,
     doc: 'A frame is longer than its limit.',
+    reserved: null,
   }],
   [202, {
     code: 202,
@@ -733,6 +748,7 @@ export const ERRORS: ReadonlyMap<number, ErrorInfo> = new Map<number, ErrorInfo>
     class: 'fault',
     retryable: false,
     doc: 'No protocol version in common.',
+    reserved: null,
   }],
   [203, {
     code: 203,
@@ -741,6 +757,7 @@ export const ERRORS: ReadonlyMap<number, ErrorInfo> = new Map<number, ErrorInfo>
     class: 'fault',
     retryable: false,
     doc: 'A critical frame type is not known.',
+    reserved: null,
   }],
   [204, {
     code: 204,
@@ -749,6 +766,7 @@ export const ERRORS: ReadonlyMap<number, ErrorInfo> = new Map<number, ErrorInfo>
     class: 'fault',
     retryable: false,
     doc: 'A frame came from the wrong side or in the wrong phase.',
+    reserved: null,
   }],
   [205, {
     code: 205,
@@ -757,6 +775,7 @@ export const ERRORS: ReadonlyMap<number, ErrorInfo> = new Map<number, ErrorInfo>
     class: 'fault',
     retryable: false,
     doc: 'A cursor acknowledged entries that were never sent, or ran backwards.',
+    reserved: null,
   }],
   [206, {
     code: 206,
@@ -765,6 +784,7 @@ export const ERRORS: ReadonlyMap<number, ErrorInfo> = new Map<number, ErrorInfo>
     class: 'fault',
     retryable: false,
     doc: 'A frame other than a stanza carries a critical extension that is not known.',
+    reserved: null,
   }],
   [207, {
     code: 207,
@@ -773,6 +793,7 @@ export const ERRORS: ReadonlyMap<number, ErrorInfo> = new Map<number, ErrorInfo>
     class: 'fault',
     retryable: false,
     doc: 'A client id is 0, or does not rise within the session.',
+    reserved: null,
   }],
   [208, {
     code: 208,
@@ -781,6 +802,7 @@ export const ERRORS: ReadonlyMap<number, ErrorInfo> = new Map<number, ErrorInfo>
     class: 'fault',
     retryable: false,
     doc: 'More stanzas or queries without an answer than the welcome allows.',
+    reserved: null,
   }],
   [220, {
     code: 220,
@@ -789,6 +811,7 @@ export const ERRORS: ReadonlyMap<number, ErrorInfo> = new Map<number, ErrorInfo>
     class: 'credentials',
     retryable: false,
     doc: 'User unknown or credentials wrong.',
+    reserved: null,
   }],
   [221, {
     code: 221,
@@ -797,6 +820,7 @@ export const ERRORS: ReadonlyMap<number, ErrorInfo> = new Map<number, ErrorInfo>
     class: 'credentials',
     retryable: false,
     doc: 'The token is unknown, expired or revoked; authenticate with the password.',
+    reserved: null,
   }],
   [222, {
     code: 222,
@@ -805,6 +829,7 @@ export const ERRORS: ReadonlyMap<number, ErrorInfo> = new Map<number, ErrorInfo>
     class: 'credentials',
     retryable: false,
     doc: 'The mechanism is not offered here.',
+    reserved: null,
   }],
   [223, {
     code: 223,
@@ -813,6 +838,7 @@ export const ERRORS: ReadonlyMap<number, ErrorInfo> = new Map<number, ErrorInfo>
     class: 'credentials',
     retryable: false,
     doc: 'Channel-binding data differ, or the peer was talked out of using them.',
+    reserved: null,
   }],
   [224, {
     code: 224,
@@ -821,6 +847,7 @@ export const ERRORS: ReadonlyMap<number, ErrorInfo> = new Map<number, ErrorInfo>
     class: 'credentials',
     retryable: false,
     doc: 'This listener authenticates over TLS only.',
+    reserved: null,
   }],
   [225, {
     code: 225,
@@ -829,6 +856,7 @@ export const ERRORS: ReadonlyMap<number, ErrorInfo> = new Map<number, ErrorInfo>
     class: 'credentials',
     retryable: false,
     doc: 'The account is disabled.',
+    reserved: null,
   }],
   [240, {
     code: 240,
@@ -837,6 +865,7 @@ export const ERRORS: ReadonlyMap<number, ErrorInfo> = new Map<number, ErrorInfo>
     class: 'ended',
     retryable: false,
     doc: 'Another connection bound the same device.',
+    reserved: null,
   }],
   [241, {
     code: 241,
@@ -845,6 +874,7 @@ export const ERRORS: ReadonlyMap<number, ErrorInfo> = new Map<number, ErrorInfo>
     class: 'ended',
     retryable: false,
     doc: 'The device was removed from the account.',
+    reserved: null,
   }],
   [242, {
     code: 242,
@@ -853,6 +883,7 @@ export const ERRORS: ReadonlyMap<number, ErrorInfo> = new Map<number, ErrorInfo>
     class: 'ended',
     retryable: false,
     doc: 'The account no longer exists.',
+    reserved: null,
   }],
   [243, {
     code: 243,
@@ -861,6 +892,7 @@ export const ERRORS: ReadonlyMap<number, ErrorInfo> = new Map<number, ErrorInfo>
     class: 'ended',
     retryable: false,
     doc: 'The account has as many devices as it may; remove one first.',
+    reserved: null,
   }],
   [244, {
     code: 244,
@@ -869,6 +901,7 @@ export const ERRORS: ReadonlyMap<number, ErrorInfo> = new Map<number, ErrorInfo>
     class: 'ended',
     retryable: false,
     doc: 'The device id breaks the rules for addresses.',
+    reserved: null,
   }],
   [300, {
     code: 300,
@@ -877,6 +910,7 @@ export const ERRORS: ReadonlyMap<number, ErrorInfo> = new Map<number, ErrorInfo>
     class: 'retry',
     retryable: true,
     doc: 'Too many in too short a time; wait as said.',
+    reserved: null,
   }],
   [301, {
     code: 301,
@@ -885,6 +919,7 @@ export const ERRORS: ReadonlyMap<number, ErrorInfo> = new Map<number, ErrorInfo>
     class: 'retry',
     retryable: true,
     doc: 'The shard in charge can\'t be reached or can\'t commit at present.',
+    reserved: null,
   }],
   [302, {
     code: 302,
@@ -893,6 +928,7 @@ export const ERRORS: ReadonlyMap<number, ErrorInfo> = new Map<number, ErrorInfo>
     class: 'retry',
     retryable: true,
     doc: 'A limit on work in progress is reached.',
+    reserved: 'for uploads and other work that takes long',
   }],
   [400, {
     code: 400,
@@ -901,6 +937,7 @@ export const ERRORS: ReadonlyMap<number, ErrorInfo> = new Map<number, ErrorInfo>
     class: 'refused',
     retryable: false,
     doc: 'The stanza is well-formed but makes no sense.',
+    reserved: null,
   }],
   [401, {
     code: 401,
@@ -909,6 +946,7 @@ export const ERRORS: ReadonlyMap<number, ErrorInfo> = new Map<number, ErrorInfo>
     class: 'refused',
     retryable: false,
     doc: 'An address breaks the rules for addresses.',
+    reserved: null,
   }],
   [402, {
     code: 402,
@@ -917,6 +955,7 @@ export const ERRORS: ReadonlyMap<number, ErrorInfo> = new Map<number, ErrorInfo>
     class: 'refused',
     retryable: false,
     doc: 'There is no such user.',
+    reserved: null,
   }],
   [403, {
     code: 403,
@@ -925,6 +964,7 @@ export const ERRORS: ReadonlyMap<number, ErrorInfo> = new Map<number, ErrorInfo>
     class: 'refused',
     retryable: false,
     doc: 'The session has no right to do this.',
+    reserved: 'for rights within groups',
   }],
   [404, {
     code: 404,
@@ -933,6 +973,7 @@ export const ERRORS: ReadonlyMap<number, ErrorInfo> = new Map<number, ErrorInfo>
     class: 'refused',
     retryable: false,
     doc: 'There is no such conversation, or the user is not in it.',
+    reserved: null,
   }],
   [405, {
     code: 405,
@@ -941,6 +982,7 @@ export const ERRORS: ReadonlyMap<number, ErrorInfo> = new Map<number, ErrorInfo>
     class: 'refused',
     retryable: false,
     doc: 'The text has more characters than allowed.',
+    reserved: null,
   }],
   [406, {
     code: 406,
@@ -949,6 +991,7 @@ export const ERRORS: ReadonlyMap<number, ErrorInfo> = new Map<number, ErrorInfo>
     class: 'refused',
     retryable: false,
     doc: 'The text is not well-formed UTF-8, or holds a character that is not allowed.',
+    reserved: null,
   }],
   [407, {
     code: 407,
@@ -957,6 +1000,7 @@ export const ERRORS: ReadonlyMap<number, ErrorInfo> = new Map<number, ErrorInfo>
     class: 'refused',
     retryable: false,
     doc: 'The message has neither text nor content.',
+    reserved: null,
   }],
   [408, {
     code: 408,
@@ -965,6 +1009,7 @@ export const ERRORS: ReadonlyMap<number, ErrorInfo> = new Map<number, ErrorInfo>
     class: 'refused',
     retryable: false,
     doc: 'The stanza carries a critical extension that is not known.',
+    reserved: null,
   }],
   [409, {
     code: 409,
@@ -973,6 +1018,7 @@ export const ERRORS: ReadonlyMap<number, ErrorInfo> = new Map<number, ErrorInfo>
     class: 'refused',
     retryable: false,
     doc: 'The client id was used before for something else.',
+    reserved: null,
   }],
   [410, {
     code: 410,
@@ -981,6 +1027,7 @@ export const ERRORS: ReadonlyMap<number, ErrorInfo> = new Map<number, ErrorInfo>
     class: 'refused',
     retryable: false,
     doc: 'The client id is lower than one accepted, and no message was ever accepted under it; send again under a new one.',
+    reserved: null,
   }],
   [411, {
     code: 411,
@@ -989,6 +1036,7 @@ export const ERRORS: ReadonlyMap<number, ErrorInfo> = new Map<number, ErrorInfo>
     class: 'refused',
     retryable: false,
     doc: 'The user has no such device.',
+    reserved: null,
   }],
   [412, {
     code: 412,
@@ -997,6 +1045,7 @@ export const ERRORS: ReadonlyMap<number, ErrorInfo> = new Map<number, ErrorInfo>
     class: 'refused',
     retryable: false,
     doc: 'The query is not known.',
+    reserved: null,
   }],
   [413, {
     code: 413,
@@ -1005,6 +1054,7 @@ export const ERRORS: ReadonlyMap<number, ErrorInfo> = new Map<number, ErrorInfo>
     class: 'refused',
     retryable: false,
     doc: 'The watermark lies beyond the end of the conversation.',
+    reserved: null,
   }],
 ])
 
