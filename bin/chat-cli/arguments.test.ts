@@ -26,11 +26,13 @@ test('send takes one text, or - for the lines of stdin, before or after the opti
 test('recv ends after --count or --timeout and never by itself', () => {
   const plain = command('recv', ['recv', ...ACCOUNT])
   assert.deepEqual([plain.count, plain.timeoutMs, plain.json], [null, null, false])
-  const bounded = command('recv', ['recv', ...ACCOUNT, '--count', '3', '--timeout', '0.5', '--device', 'phone', '--state', 's', '--ca', 'c.pem'])
+  const bounded = command('recv', ['recv', ...ACCOUNT, '--count', '3', '--timeout', '0.5', '--device', 'phone', '--state', 's', '--ca', 'c.pem', '--allow-plaintext'])
   assert.deepEqual([bounded.count, bounded.timeoutMs], [3, 500])
   assert.deepEqual(bounded.account, {
     server: 'tcp://127.0.0.1:5322', user: 'alice', passwordFile: 'secret.txt', device: 'phone', stateRoot: 's', certificateFile: 'c.pem',
+    allowsPlaintext: true,
   })
+  assert.equal(plain.account.allowsPlaintext, false)
 })
 
 test('history pages by --before and --limit', () => {

@@ -11,6 +11,8 @@ export interface AccountOptions {
   readonly device: string | null
   readonly stateRoot: string | null
   readonly certificateFile: string | null
+  /** Whether to sign in without encryption over a network. [TOK-8] */
+  readonly allowsPlaintext: boolean
 }
 
 /** The same for the interactive program, which asks for what is missing. */
@@ -75,6 +77,7 @@ const ACCOUNT = {
   device: { type: 'string' },
   state: { type: 'string' },
   ca: { type: 'string' },
+  'allow-plaintext': { type: 'boolean' },
 } as const
 const TIMEOUT = { timeout: { type: 'string' } } as const
 const JSON_LINES = { json: { type: 'boolean' } } as const
@@ -125,6 +128,7 @@ function screenCommand(values: Values, positionals: readonly string[]): Command 
     device: text(values, 'device'),
     stateRoot: text(values, 'state'),
     certificateFile: text(values, 'ca'),
+    allowsPlaintext: values['allow-plaintext'] === true,
   }
   return { kind: 'screen', account }
 }
@@ -186,6 +190,7 @@ function accountOptions(values: Values, topic: HelpTopic): AccountOptions {
     device: text(values, 'device'),
     stateRoot: text(values, 'state'),
     certificateFile: text(values, 'ca'),
+    allowsPlaintext: values['allow-plaintext'] === true,
   }
 }
 

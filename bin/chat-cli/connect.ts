@@ -69,6 +69,7 @@ async function tryDevice(plan: Plan, choice: DeviceChoice, { password, ca }: Sec
     deviceName: choice.deviceName,
     storage: fileStorage(choice.directory),
     agent: 'chat',
+    allowPlaintext: plan.account.allowsPlaintext,
     ...(ca === null ? {} : { ca }),
     ...(plan.window === 0 ? {} : { window: plan.window }),
   })
@@ -144,6 +145,8 @@ function explain(symbol: string, error: Error, account: AccountOptions, { user, 
       return [EXIT.credentials, `${user} was not let in: check the name and the password${account.passwordFile === '' ? '' : ` in ${account.passwordFile}`}`]
     case 'encryption-required':
       return [EXIT.credentials, `${account.server} wants encryption: use its tls:// or wss:// address`]
+    case 'plaintext-refused':
+      return [EXIT.credentials, `${safeText(error.message)} with --allow-plaintext if you trust the network on the way`]
     case 'server-unproven':
     case 'channel-binding-failed':
       return [EXIT.credentials, `the server could not prove who it is, do not trust it: ${safeText(error.message)}`]

@@ -7,7 +7,9 @@ import { chooseDevice, hostPart } from './device.js'
 import { ChatFailure, EXIT } from './failure.js'
 import type { World } from './world.js'
 
-const ACCOUNT: AccountOptions = { server: 'tcp://127.0.0.1:5322', user: 'Alice', passwordFile: 'f', device: null, stateRoot: null, certificateFile: null }
+const ACCOUNT: AccountOptions = {
+  server: 'tcp://127.0.0.1:5322', user: 'Alice', passwordFile: 'f', device: null, stateRoot: null, certificateFile: null, allowsPlaintext: false,
+}
 
 function world(environment: Record<string, string> = {}): World {
   return { environment, hostName: 'Laptop.example', homeDirectory: '/home/a' } as unknown as World

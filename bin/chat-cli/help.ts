@@ -7,6 +7,8 @@ const ACCOUNT = `  --server URL          tcp://HOST:PORT, tls://HOST:PORT, ws://
   --user NAME           who you are
   --password-file FILE  file that holds the password; a line end after it does not count
   --ca FILE             PEM file with the certificate to trust, for a server with a certificate of its own making
+  --allow-plaintext     sign in over tcp:// or ws:// to a server that is not on this machine, without encryption: whoever
+                        listens on the way can read all messages and act as you; better use tls:// or wss://
   --device D            the device's id: a-z, 0-9, '.', '-', '_'; without it the host's name and what it is used for, like
                         laptop-send or laptop-recv, so that sending and receiving go on side by side
   --state DIR           folder for what devices must remember: outbox, position, token; one folder does for any number of users

@@ -223,3 +223,14 @@ test('the interactive program says what to use where there is no terminal', asyn
   await program.finish(2)
   assert.match(program.stderr, /^chat: .*use `chat send` and `chat recv` in scripts.*\n$/)
 })
+
+test('[TOK-8] without --allow-plaintext nobody signs in over a network without encryption, and one line says what to do', async () => {
+  const [alice] = await users('plaintext')
+  const options = ['--timeout', TIMEOUT_SECONDS, 'bob', 'hi']
+  // The last --server counts; this one is an address for documentation, where nobody is. [RFC 5737]
+  const refused = place.chat('send', alice, ['--server', 'ws://192.0.2.1:5380', ...options])
+  await refused.finish(4)
+  assert.match(refused.stderr, /^chat: ws:\/\/192\.0\.2\.1:5380 [^\n]*wss:\/\/[^\n]*--allow-plaintext[^\n]*\n$/)
+  const allowed = place.chat('send', alice, ['--server', 'ws://192.0.2.1:5380', '--allow-plaintext', '--timeout', '0.1', 'bob', 'hi'])
+  await allowed.finish(3)
+})

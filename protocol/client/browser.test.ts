@@ -36,6 +36,11 @@ test('[FRM-12] a browser logs in, sends and receives over WebSocket, and goes on
   assert.equal(server.model.cursor >= 3, true)
 })
 
+test('[TOK-8] a browser refuses ws:// to a host that is not loopback', async () => {
+  const client = new Client({ server: 'ws://chat.example', user: 'alice', password: 'secret', device: 'tab' })
+  await assert.rejects(client.connect(), /is not encrypted/)
+})
+
 test('a browser is told that it can not reach tcp://', async () => {
   const client = new Client({ server: 'tcp://127.0.0.1:1', user: 'alice', password: 'secret', device: 'tab', reconnect: false })
   await assert.rejects(client.connect(), /a browser reaches/)

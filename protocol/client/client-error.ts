@@ -13,12 +13,13 @@ import { ERRORS } from '../generated/registry.js'
  * - `connect-failed`: the server can't be reached (only with `reconnect: false`, or as the cause of a later error)
  * - `outbox-full`, `queries-full`: a bound of the client is reached
  * - `no-password`: the token is not valid and no password was given
+ * - `plaintext-refused`: a plain transport to a host that is not loopback, by URL or go-to-host, without `allowPlaintext` [TOK-8]
  * - `server-unproven`: the server could not prove that it knows the password, or its SCRAM parameters are out of bounds [SCR-4] [SCR-5]
  * - `bad-answer`: the server's answer to a query makes no sense
  */
 export type LocalErrorSymbol =
   | 'closed' | 'stopped' | 'storage-failed' | 'storage-locked' | 'storage-damaged' | 'wrong-state' | 'handler-failed' | 'timeout'
-  | 'connect-failed' | 'outbox-full' | 'queries-full' | 'no-password' | 'server-unproven' | 'bad-answer'
+  | 'connect-failed' | 'outbox-full' | 'queries-full' | 'no-password' | 'plaintext-refused' | 'server-unproven' | 'bad-answer'
 
 export class ClientError extends Error {
   override readonly name = 'ClientError'

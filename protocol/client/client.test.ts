@@ -173,6 +173,21 @@ test('[SCR-3] a server on TLS that is kept from offering -PLUS is found out', as
   await assert.rejects(client.connect(), codeOf('channel-binding-failed'))
 })
 
+test('[TOK-8] connect rejects before anything is opened where the password would go out in plaintext', async (t) => {
+  // An address for documentation, where nobody is. [RFC 5737]
+  const options = { server: 'tcp://192.0.2.1:5322', user: 'alice', password: () => assert.fail('asked for the password'), device: 'phone' }
+  const client = new Client(options)
+  t.after(() => client.close())
+  await assert.rejects(client.connect(), codeOf('plaintext-refused'))
+  assert.equal(client.state, 'stopped')
+
+  const allowed = new Client({ ...options, allowPlaintext: true })
+  t.after(() => allowed.close())
+  void allowed.connect().catch(() => { /* closed below */ })
+  await next(allowed, 'state')
+  assert.equal(allowed.state, 'connecting')
+})
+
 test('[CLS-7] goes to the host it is sent to', async (t) => {
   const shared = model()
   const there = await startSocketServer(t, shared, 'tcp')

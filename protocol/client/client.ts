@@ -66,6 +66,11 @@ export interface ClientOptions extends TransportOptions {
   readonly missedMessagesMax?: number
   /** A device without state fetches the history of all conversations as if it had been told too old. Default false. [QUE-9] */
   readonly fetchWhenFresh?: boolean
+  /**
+   * True: authenticates over `tcp://` and `ws://` to any host, so that whoever listens on the way reads all messages and can take the
+   * token. Default false: only to loopback (127.0.0.0/8, ::1, localhost); else `connect` rejects with `plaintext-refused`. [TOK-8]
+   */
+  readonly allowPlaintext?: boolean
   /** False: the end of a connection stops the client. Default true. */
   readonly reconnect?: boolean
 }
@@ -145,6 +150,7 @@ export class BaseClient {
       window: Math.min(options.window ?? 0, LIMIT.windowMax),
       fetchesWhenFresh: options.fetchWhenFresh ?? false,
       hasPassword: options.password !== undefined,
+      allowsPlaintext: options.allowPlaintext ?? false,
       reconnects: options.reconnect ?? true,
       random: platform.random,
       connectTimeoutMs: options.connectTimeoutMs ?? 15_000,

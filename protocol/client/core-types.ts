@@ -19,6 +19,8 @@ export interface CoreOptions {
   readonly fetchesWhenFresh: boolean
   /** Whether the shell can answer `scramStart`. */
   readonly hasPassword: boolean
+  /** Whether it may authenticate over a plain transport to a host that is not loopback. [TOK-8] */
+  readonly allowsPlaintext: boolean
   /** False: the end of the connection stops the client. */
   readonly reconnects: boolean
   /** From 0 up to, not including, 1. */

@@ -14,7 +14,7 @@ import { encodeText } from '../utf8.js'
 import { localError } from './client-error.js'
 import { ClientCore } from './core.js'
 import type { CoreEvent, CoreNeed, CoreOptions } from './core-types.js'
-import { redirectTo } from './server-url.js'
+import { parseServerUrl, redirectTo } from './server-url.js'
 import { applyChanges, emptyState } from './state.js'
 import type { MutableState, StorageChange } from './state.js'
 
@@ -35,7 +35,7 @@ class Bench {
   constructor(options: Partial<CoreOptions> = {}, disk: MutableState = emptyState()) {
     this.disk = disk
     this.core = new ClientCore({
-      server: SERVER, user: 'alice', device: 'phone', deviceName: '', agent: '', window: 0, hasPassword: true, reconnects: true,
+      server: SERVER, user: 'alice', device: 'phone', deviceName: '', agent: '', window: 0, hasPassword: true, reconnects: true, allowsPlaintext: false,
       fetchesWhenFresh: false, random: () => 0.5, connectTimeoutMs: 15_000, queryTimeoutMs: 30_000, outboxEntriesMax: 100, ...options,
     }, disk)
     this.core.start(0)
@@ -180,6 +180,34 @@ test('[CLS-7] follows go-to-host three times in a row at most, over the same tra
   for (const host of ['', 'a b', 'x:0', 'x:99999', 'tcp://x:1', 'a/b', '[x]:1'.slice(1)]) {
     const target = redirectTo(SERVER, host)
     assert.ok(target === null || target.scheme === 'tls')
+  }
+})
+
+test('[TOK-8] connects in plaintext to loopback only, by URL and by go-to-host, unless a person has allowed it', () => {
+  const answers = (server: string, allowsPlaintext = false) => new Bench({ server: parseServerUrl(server), allowsPlaintext }).core.state
+  for (const host of ['127.0.0.1', '127.255.0.9:7', 'localhost', 'LOCALHOST:7', '[::1]:7']) {
+    assert.equal(answers(`tcp://${host}`), 'connecting', host)
+    assert.equal(answers(`ws://${host}/chat`), 'connecting', host)
+  }
+  for (const host of ['chat.example', '10.0.0.1', '[::2]', '127.0.0.1.example', 'localhost.example', '127.1', '127.0.0.256', '[::ffff:10.0.0.1]']) {
+    for (const scheme of ['tcp', 'ws']) {
+      const bench = new Bench({ server: parseServerUrl(`${scheme}://${host}`) })
+      const { error } = bench.last('stopped')
+      assert.equal(error?.symbol, 'plaintext-refused', host)
+      assert.equal(error.isRetryable, false)
+      assert.deepEqual(bench.needs, [], 'nothing is opened')
+      assert.equal(answers(`${scheme}://${host}`, true), 'connecting', host)
+    }
+    for (const scheme of ['tls', 'wss']) assert.equal(answers(`${scheme}://${host}`), 'connecting', host)
+  }
+
+  for (const allowsPlaintext of [false, true]) {
+    const bench = new Bench({ server: parseServerUrl('tcp://127.0.0.1'), allowsPlaintext })
+    bench.connect()
+    bench.receive(encodeClose(ERROR.goToHost, 0, 'chat.example:7', ''))
+    bench.passTo(bench.dueMs)
+    assert.equal(bench.core.state, allowsPlaintext ? 'connecting' : 'stopped')
+    assert.equal(bench.needs.filter(({ kind }) => kind === 'connect').length, allowsPlaintext ? 2 : 1)
   }
 })
 

@@ -40,6 +40,7 @@ import { Outbox } from './outbox.js'
 import type { OutboxEntry } from './outbox.js'
 import { Queries } from './queries.js'
 import { Reconnect } from './reconnect.js'
+import { formatHost, isExposed } from './server-url.js'
 import type { ClientState, StorageChange } from './state.js'
 
 // Where the connection stands: which frame of the opening is due.
@@ -455,9 +456,16 @@ export class ClientCore {
       this.#stop(localError('no-password', 'no valid token is stored and no password was given'))
       return
     }
+    const { address } = this.#reconnect
+    if (isExposed(address) && !this.#options.allowsPlaintext) {
+      const host = formatHost(address)
+      const message = `${address.scheme}://${host} is not encrypted and not on this machine: use ${address.scheme === 'ws' ? 'wss' : 'tls'}://`
+      this.#stop(localError('plaintext-refused', `${message}, or allow plaintext`))
+      return
+    }
     this.#setPhase(CONNECTING)
     this.#phaseDueMs = this.#nowMs + this.#options.connectTimeoutMs
-    this.#need({ kind: 'connect', address: this.#reconnect.address })
+    this.#need({ kind: 'connect', address })
   }
 
   #phaseIsOver(): void {

@@ -13,6 +13,8 @@ export interface ServerAddress {
 }
 
 const URL_FORM = /^(tcp|tls|ws|wss):\/\/([^/?#@]+)(\/[^#]*)?$/i
+/** 127.0.0.0/8 in full: a name that only begins like it may lead anywhere. */
+const LOOPBACK_FORM = /^127(?:\.(?:25[0-5]|2[0-4]\d|1?\d?\d)){3}$/
 const HOST_FORM = /^(?:\[([0-9a-f:.]+)\]|([^:[\]\s]+))(?::([0-9]{1,5}))?$/i
 
 /** Reads `tcp://host:port` and its like; the port may be left out. Throws a TypeError that says what is wrong: a mistake of the program. */
@@ -29,6 +31,12 @@ export function parseServerUrl(url: string): ServerAddress {
 export function redirectTo(address: ServerAddress, host: string): ServerAddress | null {
   const parsed = parseHost(host, address.port)
   return parsed === null ? null : { ...address, ...parsed }
+}
+
+/** Whether frames go as they are, without TLS, through something that others may listen to: all but loopback. [TOK-8] */
+export function isExposed({ scheme, host }: ServerAddress): boolean {
+  if (scheme === 'tls' || scheme === 'wss') return false
+  return host.toLowerCase() !== 'localhost' && host !== '::1' && !LOOPBACK_FORM.test(host)
 }
 
 /** `host:port` as people write it. */

@@ -112,8 +112,8 @@ export class Simulation {
     this.#dueMs = Infinity
     this.#attempt = 0
     this.#core = new this.#Core({
-      server: { scheme: 'tcp', host: 'model', port: 1, path: '/' },
-      user: 'alice', device: 'phone', deviceName: '', agent: '', window: 0, hasPassword: true, reconnects: true,
+      server: { scheme: 'tls', host: 'model', port: 1, path: '/' },
+      user: 'alice', device: 'phone', deviceName: '', agent: '', window: 0, hasPassword: true, reconnects: true, allowsPlaintext: false,
       fetchesWhenFresh: this.#options.tooOld,
       random: () => {
         this.#drawn = this.#random()
