@@ -364,6 +364,23 @@ test('[OPN-3] [OPN-5] the first flight stays far below what a server takes befor
   assert.equal(bench.count(FRAME.message), 40)
 })
 
+test('[OPN-14] the first flight has no more stanzas than every server takes before welcome', () => {
+  const first = new Bench()
+  first.open(welcomeFrame({ unacknowledgedMax: 1000 }))
+  first.core.ended(0, localError('connect-failed', ''))
+  for (let count = 0; count < LIMIT.openStanzasMax + 10; count++) first.core.send(0, 'bob', 'hi', EMPTY_BYTES)
+  first.take()
+  first.store()
+  const bench = new Bench({}, first.disk)
+  bench.connect()
+  assert.equal(bench.count(FRAME.message), LIMIT.openStanzasMax)
+  bench.receive(
+    encodeFeatures(1, ['TOKEN'], [], 4096, 10_000), encodeAuthenticated('alice', EMPTY_BYTES),
+    welcomeFrame({ unacknowledgedMax: 1000, resume: RESUME.resumed }),
+  )
+  assert.equal(bench.count(FRAME.message), LIMIT.openStanzasMax + 10)
+})
+
 test('a server that takes fewer stanzas than it used to is asked again without a flight', () => {
   const first = new Bench()
   first.open()

@@ -60,7 +60,6 @@ const STOPPED = 11
 
 /** Stanzas of the first flight: far below what a server takes before it has authenticated us. [OPN-5] */
 const FLIGHT_BYTES_MAX = LIMIT.openBytesMax / 2
-const FLIGHT_STANZAS_MAX = 64
 /** Queries that wait for their turn. */
 const QUERIES_WAITING_MAX = 1024
 
@@ -483,7 +482,7 @@ export class ClientCore {
   /** With a token and a known epoch the outbox goes out behind bind, without waiting. [OPN-3] */
   #sendFirstFlight(): void {
     if (this.#outboxEpoch === 0) return
-    const stanzasMax = this.#isFlightRefused ? 0 : Math.min(FLIGHT_STANZAS_MAX, this.#unacknowledgedMax)
+    const stanzasMax = this.#isFlightRefused ? 0 : Math.min(LIMIT.openStanzasMax, this.#unacknowledgedMax)
     let bytes = 0
     for (const frame of this.#frames) bytes += frame.length
     while (this.#outbox.flyingCount < stanzasMax) {
