@@ -1,7 +1,7 @@
 /** SIGKILL to processes with reference clients in full work; each goes on with what its files hold. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -14,8 +14,8 @@ import { delay, type Scope, seeded, until } from './scope.js'
 
 const PROGRAM = fileURLToPath(new URL('client-program.js', import.meta.url))
 const CLIENTS_A_PROCESS = 4
-/** Lines of log that a process writes before it may be killed: it has to get to work first. */
-const EVENTS_A_LIFE = 30
+/** Bytes of log that a process writes before it may be killed: it has to get to work first. */
+const LOG_BYTES_A_LIFE = 4000
 
 export interface KillClientsOptions {
   readonly clients: number
@@ -35,7 +35,7 @@ class ClientProcess {
 
   /** Whether it has said that nothing waits for an answer. */
   get isQuiet(): boolean { return this.#waiting === 0 }
-  get events(): number { return this.tasks.reduce((sum, task) => sum + readLog(task.log).length, 0) }
+  get logBytes(): number { return this.tasks.reduce((sum, task) => sum + (statSync(task.log, { throwIfNoEntry: false })?.size ?? 0), 0) }
   get hasEnded(): boolean { return this.#child !== null && (this.#child.exitCode !== null || this.#child.signalCode !== null) }
 
   start(): void {
@@ -86,8 +86,8 @@ export async function killClients(scope: Scope, { clients, rounds, seed }: KillC
   for (const one of processes) one.talk(true)
   for (let round = 1; round <= rounds; round++) {
     const one = processes[Math.floor(random() * processes.length)]!
-    const target = one.events + EVENTS_A_LIFE
-    await until('a client process to work', () => one.events >= target || one.hasEnded)
+    const target = one.logBytes + LOG_BYTES_A_LIFE
+    await until('a client process to work', () => one.logBytes >= target || one.hasEnded)
     await delay(random() * 100)
     await one.kill()
     await delay(random() * 100)
@@ -96,6 +96,7 @@ export async function killClients(scope: Scope, { clients, rounds, seed }: KillC
   }
   for (const one of processes) one.talk(false)
   await quiet()
+  for (const one of processes) if (one.hasEnded) throw new Error(`a client process ended by itself: ${one.stderr}`)
   const logs = (): DeviceLog[] => tasks.map(({ user, device, log }) => ({ user, device, events: readLog(log) }))
   // Acknowledged is one thing; handed out at the far end another.
   await until(() => `everything to arrive: ${check(logs()).breaches.join('; ')}`, () => check(logs()).breaches.length === 0, 20_000).catch(() => { /* judged below */ })

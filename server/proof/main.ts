@@ -6,6 +6,7 @@
  * The last line says what was proven; exit code 1 and the breaches otherwise.
  */
 import { parseArgs } from 'node:util'
+import { halfOpen } from './half-open.js'
 import { killClients } from './kill-clients.js'
 import { killServer } from './kill-server.js'
 import { type Scope, withScope } from './scope.js'
@@ -25,6 +26,7 @@ interface Proof {
 const PROOFS: Readonly<Record<string, Proof>> = {
   'kill-server': { rounds: 20, clients: 50, run: killServer },
   'kill-clients': { rounds: 60, clients: 32, run: killClients },
+  'half-open': { rounds: 9, clients: 24, run: halfOpen },
 }
 
 const { values, positionals } = parseArgs({

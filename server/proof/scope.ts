@@ -1,4 +1,5 @@
 /** What a proof needs of whoever runs it: somewhere to say what happens, and something that cleans up behind it. */
+import type { TestContext } from 'node:test'
 
 export interface Scope {
   /** Runs when the proof has ended, whatever its outcome; the last one first. */
@@ -15,6 +16,13 @@ export async function withScope<T>(note: (line: string) => void, run: (scope: Sc
   } finally {
     for (const end of ends) await end()
   }
+}
+
+/** The scope of a test; what is noted shows among its diagnostics. */
+export function scopeOf(t: Pick<TestContext, 'after' | 'diagnostic'>): Scope {
+  const ends: (() => Promise<void> | void)[] = []
+  t.after(async () => { for (const end of ends) await end() })
+  return { after: (end) => ends.unshift(end), note: (line) => { t.diagnostic(line) } }
 }
 
 export function delay(ms: number): Promise<void> {
