@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { ackJson, ackText, deviceJson, deviceText, localTime, messageJson, messageText } from './formats.js'
+import { ackJson, ackText, deviceJson, deviceText, INCOMPLETE_NOTE, localTime, messageJson, messageText } from './formats.js'
 
 const TIME = 1_767_225_600_123
 
@@ -11,15 +11,21 @@ test('an ack line has the fields of the contract in their order, time in Unix mi
 })
 
 test('a message line has the fields of the contract in their order, with index only where it has one', () => {
-  const message = { conversation: 'bob', from: 'bob', seq: 2, timeMs: TIME, text: 'hi' }
+  const message = { conversation: 'bob', from: 'bob', seq: 2, timeMs: TIME, text: 'hi', isIncomplete: false }
   assert.equal(messageJson({ ...message, index: 9 }), `{"conversation":"bob","from":"bob","seq":2,"index":9,"time":${TIME},"text":"hi"}`)
   assert.equal(messageJson(message), `{"conversation":"bob","from":"bob","seq":2,"time":${TIME},"text":"hi"}`)
 })
 
 test('a message for people stays on one line whatever it holds', () => {
-  const text = messageText({ conversation: 'bob', from: 'bob', seq: 2, timeMs: TIME, text: 'a\nb\u001b[2J' })
+  const text = messageText({ conversation: 'bob', from: 'bob', seq: 2, timeMs: TIME, text: 'a\nb\u001b[2J', isIncomplete: false })
   assert.equal(text, `${localTime(TIME)}  bob: a ⏎ b␛[2J`)
-  assert.equal(messageText({ conversation: 'bob', from: 'alice', seq: 2, timeMs: TIME, text: 'x' }), `${localTime(TIME)}  alice → bob: x`)
+  assert.equal(messageText({ conversation: 'bob', from: 'alice', seq: 2, timeMs: TIME, text: 'x', isIncomplete: false }), `${localTime(TIME)}  alice → bob: x`)
+})
+
+test('[FRM-7] a message that has more to it says so, to scripts and to people', () => {
+  const message = { conversation: 'bob', from: 'bob', seq: 2, timeMs: TIME, text: 'look', isIncomplete: true }
+  assert.equal(messageJson(message), `{"conversation":"bob","from":"bob","seq":2,"time":${TIME},"text":"look","incomplete":true}`)
+  assert.equal(messageText(message), `${localTime(TIME)}  bob: look ${INCOMPLETE_NOTE}`)
 })
 
 test('a device line tells the device that asks', () => {

@@ -20,7 +20,12 @@ export interface MessageLine {
   /** Unix time */
   readonly timeMs: number
   readonly text: string
+  /** It has more to it than this version can show. */
+  readonly isIncomplete: boolean
 }
+
+/** What people are told of a message that has more to it than this version can show. [FRM-7] */
+export const INCOMPLETE_NOTE = '[this version can\'t show all of it]'
 
 export interface DeviceLine {
   readonly device: string
@@ -42,17 +47,17 @@ export function ackText(ack: AckLine): string {
 }
 
 export function messageJson(message: MessageLine): string {
-  const { conversation, from, seq, index, timeMs, text } = message
-  return safeJson(index === undefined
-    ? { conversation, from, seq, time: timeMs, text }
-    : { conversation, from, seq, index, time: timeMs, text })
+  const { conversation, from, seq, index, timeMs, text, isIncomplete } = message
+  return safeJson({
+    conversation, from, seq, ...(index === undefined ? {} : { index }), time: timeMs, text, ...(isIncomplete ? { incomplete: true } : {}),
+  })
 }
 
 /** `2026-01-01 12:00:00  alice: hello`, and for one's own `2026-01-01 12:00:00  alice → bob: hello`. */
 export function messageText(message: MessageLine): string {
   const from = safeText(message.from)
   const names = message.from === message.conversation ? from : `${from} → ${safeText(message.conversation)}`
-  return `${localTime(message.timeMs)}  ${names}: ${safeText(message.text)}`
+  return `${localTime(message.timeMs)}  ${names}: ${safeText(message.text)}${message.isIncomplete ? ` ${INCOMPLETE_NOTE}` : ''}`
 }
 
 export function deviceJson(device: DeviceLine): string {

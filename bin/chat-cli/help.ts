@@ -74,7 +74,8 @@ ${ACCOUNT}
   --json                print JSON, one object for each line:
                         {"conversation":"alice","from":"alice","seq":7,"index":12,"time":1767225600000,"text":"hello"}
                         time: Unix time in milliseconds; index: position in the queue, 0 for a message fetched from
-                        the history because the device was away for too long
+                        the history because the device was away for too long; a message with more to it than this version
+                        can show has "incomplete":true behind its text
 ${HELP}
 
 ${CODES}`,
@@ -92,6 +93,7 @@ ${ACCOUNT}
   --timeout SECONDS     give up after so long; 0: never (default ${TIMEOUT_SECONDS_DEFAULT})
   --json                print JSON, one object for each line:
                         {"conversation":"alice","from":"alice","seq":7,"time":1767225600000,"text":"hello"}
+                        "incomplete":true follows where this version can't show all of a message
 ${HELP}
 
 ${CODES}`,

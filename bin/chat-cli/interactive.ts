@@ -221,8 +221,8 @@ function known(size: number | undefined, otherwise: number): number {
   return size === undefined || size === 0 ? otherwise : size
 }
 
-function shown({ seq, from, own, timeMs, text }: Pick<HistoryMessage, keyof ShownMessage>): ShownMessage {
-  return { seq, from, own, timeMs, text }
+function shown({ seq, from, own, timeMs, text, isIncomplete }: Pick<HistoryMessage, keyof ShownMessage>): ShownMessage {
+  return { seq, from, own, timeMs, text, isIncomplete }
 }
 
 function messageOf(error: unknown): string {

@@ -1,5 +1,5 @@
 /** How the messages of a conversation are laid out in lines. */
-import { localClock, localDate } from './formats.js'
+import { INCOMPLETE_NOTE, localClock, localDate } from './formats.js'
 import { safeText } from './safe-text.js'
 import type { ConversationState, PendingMessage, ScreenState, ShownMessage, Tick } from './screen-state.js'
 import { tickOf } from './screen-state.js'
@@ -44,16 +44,18 @@ function addMessage(lines: SpanLine[], state: ScreenState, conversation: Convers
   const mark = message.own ? tickSpan(tickOf(conversation, message.seq), state.isColored) : null
   const name = message.own ? 'you' : safeText(message.from)
   addText(lines, state.columns, { clock: localClock(message.timeMs), name, source: message, mark, isOwn: message.own })
+  if (message.isIncomplete) addBelow(lines, state.columns, INCOMPLETE_NOTE, 'dim')
 }
 
 function addPending(lines: SpanLine[], state: ScreenState, pending: PendingMessage): void {
   const mark: Span = pending.failure === '' ? tickSpan('waiting', state.isColored) : REFUSED
   addText(lines, state.columns, { clock: '     ', name: 'you', source: pending, mark, isOwn: true })
-  if (pending.failure !== '') {
-    for (const part of wrap(safeText(pending.failure), Math.max(10, state.columns - 7))) {
-      lines.push([{ text: `       ${part}`, style: 'alert' }])
-    }
-  }
+  if (pending.failure !== '') addBelow(lines, state.columns, safeText(pending.failure), 'alert')
+}
+
+/** What is told about a message, in lines of its own. */
+function addBelow(lines: SpanLine[], columns: number, text: string, style: Style): void {
+  for (const part of wrap(text, Math.max(10, columns - 7))) lines.push([{ text: `       ${part}`, style }])
 }
 
 export const REFUSED: Span = { text: '✗', style: 'alert' }

@@ -15,6 +15,8 @@ export interface ShownMessage {
   /** Unix time */
   readonly timeMs: number
   readonly text: string
+  /** It has more to it than this version can show. [FRM-7] */
+  readonly isIncomplete: boolean
 }
 
 /** A message that was typed and is not acknowledged. */

@@ -166,7 +166,7 @@ function settleSent(state: ScreenState, to: string, localId: number, seq: number
   const conversation = conversationOf(state, to)
   const pending = conversation.pending.find((one) => one.localId === localId)
   conversation.pending = conversation.pending.filter((one) => one.localId !== localId)
-  if (pending !== undefined) addMessage(state, to, { seq, from: state.me, own: true, timeMs, text: pending.text })
+  if (pending !== undefined) addMessage(state, to, { seq, from: state.me, own: true, timeMs, text: pending.text, isIncomplete: false })
 }
 
 function settleRefused(state: ScreenState, to: string, localId: number, reason: string): void {

@@ -1,5 +1,5 @@
 /** The state of the interactive program as lines: exactly as many as the terminal has rows. */
-import { localClock, localDate } from './formats.js'
+import { INCOMPLETE_NOTE, localClock, localDate } from './formats.js'
 import { safeText } from './safe-text.js'
 import { SCREEN_HELP } from './screen-commands.js'
 import type { Span, SpanLine, Style } from './screen-layout.js'
@@ -111,6 +111,7 @@ function listLine(state: ScreenState, conversation: ConversationState, { number,
     line.push({ text: `${when(last, nowMs)}  `, style: 'dim' })
     if (last.own) line.push(tickSpan(tickOf(conversation, last.seq), state.isColored), plain(' '))
     line.push(plain(safeText(last.text)))
+    if (last.isIncomplete) line.push({ text: ` ${INCOMPLETE_NOTE}`, style: 'dim' })
   }
   return line
 }

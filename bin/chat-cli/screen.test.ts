@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { INCOMPLETE_NOTE } from './formats.js'
 import type { Effect, ScreenEvent, ScreenState, ShownMessage } from './screen-state.js'
 import { newScreenState } from './screen-state.js'
 import { MESSAGES_KEPT_MAX, update } from './screen-update.js'
@@ -16,7 +17,7 @@ function screen(columns = 80, rows = 24): ScreenState {
 }
 
 function message(seq: number, text: string, own = false, from = own ? 'alice' : 'bob'): ShownMessage {
-  return { seq, from, own, timeMs: NOW + seq * 1000, text }
+  return { seq, from, own, timeMs: NOW + seq * 1000, text, isIncomplete: false }
 }
 
 function received(seq: number, text: string, own = false): ScreenEvent {
@@ -47,6 +48,17 @@ function withBob(messages: readonly ShownMessage[], more = false, rows = 24): Sc
   update(state, { kind: 'history', conversation: 'bob', messages, more })
   return state
 }
+
+test('[FRM-7] a message that has more to it is marked, in its conversation and in the list', () => {
+  const state = withBob([message(1, 'whole')])
+  assert.equal(has(state, /can't show/), false)
+  update(state, { kind: 'message', conversation: 'bob', message: { ...message(2, 'look'), isIncomplete: true } })
+  const lines = shown(state)
+  const position = lines.findIndex((line) => line.endsWith('bob: look'))
+  assert.equal(lines[position + 1], `       ${INCOMPLETE_NOTE}`)
+  update(state, key('escape'))
+  assert.ok(has(state, /bob .*look \[this version can't show all of it\]$/))
+})
 
 test('the list shows who wrote last, what, and how many are unread', () => {
   const state = screen()

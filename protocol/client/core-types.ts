@@ -49,7 +49,9 @@ export interface Message {
   readonly own: boolean
   /** Fetched from history after `tooOld`. */
   readonly missed: boolean
-  /** Raw; see decodeExtensions. An unknown critical one says that this client can't show the message in full. */
+  /** It has more to it than this version understands, an unknown critical extension: show that there is something. [FRM-7] */
+  readonly isIncomplete: boolean
+  /** Raw; see decodeExtensions. */
   readonly extensions: Uint8Array
 }
 

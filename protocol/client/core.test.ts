@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { EMPTY_BYTES } from '../bytes.js'
 import { element } from '../element.js'
+import { encodeExtensions } from '../extensions.js'
 import { FrameDecoder } from '../frame-decoder.js'
 import {
   encodeAck, encodeAuthenticated, encodeClose, encodeDelivery, encodeDone, encodeFeatures, encodePong, encodeReceipt, encodeRefuse,
@@ -14,6 +15,7 @@ import { encodeText } from '../utf8.js'
 import { localError } from './client-error.js'
 import { ClientCore } from './core.js'
 import type { CoreEvent, CoreNeed, CoreOptions } from './core-types.js'
+import { readHistory } from './query-elements.js'
 import { parseServerUrl, redirectTo } from './server-url.js'
 import { applyChanges, emptyState } from './state.js'
 import type { MutableState, StorageChange } from './state.js'
@@ -344,6 +346,31 @@ test('[RCP-9] a watermark is shown only as far as messages are known, and rises 
   while (bench.core.nextMessage() !== null) bench.core.handled()
   bench.take()
   assert.equal(bench.last('receipt').receipt.seq, 3)
+})
+
+test('[FRM-7] a message with an unknown critical extension is given out, and says that it has more to it', () => {
+  const bench = new Bench()
+  bench.open()
+  const blocks = [[], [{ key: 1001, value: EMPTY_BYTES }], [{ key: 1000, value: EMPTY_BYTES }]]
+  for (const [position, block] of blocks.entries()) {
+    bench.receive(encodeDelivery(position + 1, 'bob', position + 1, 0, encodeText('hi'), encodeExtensions(block)))
+    const message = bench.core.nextMessage()
+    assert.equal(message?.text, 'hi')
+    assert.equal(message.isIncomplete, position === 2)
+    bench.core.handled()
+  }
+  bench.receive(encodeReceipt(4, 'bob', '', MARK.read, 3, encodeExtensions([{ key: 1000, value: EMPTY_BYTES }])))
+  bench.core.nextMessage()
+  bench.take()
+  assert.equal(bench.last('receipt').receipt.seq, 3, 'a receipt is applied all the same')
+
+  const parts = { time: '5', from: 'bob' }
+  const page = readHistory(element('history', { with: 'bob', tail: 3, more: 'false' },
+    element('message', { seq: 1, ...parts }, element('body', {}, 'hi')),
+    element('message', { seq: 2, ...parts }, element('x', { key: 1001 })),
+    element('message', { seq: 3, ...parts }, element('body', {}, 'hi'), element('x', { key: 1000 })),
+  ), 'alice')
+  assert.deepEqual(page?.messages.map(({ isIncomplete }) => isIncomplete), [false, false, true])
 })
 
 test('[OPN-3] [OPN-5] the first flight stays far below what a server takes before it has authenticated us', () => {

@@ -19,6 +19,7 @@ import { normalizeConversation } from '../address.js'
 import { backOffMs } from '../back-off.js'
 import { EMPTY_BYTES, concatBytes } from '../bytes.js'
 import type { Element } from '../element.js'
+import { checkExtensions } from '../extensions.js'
 import {
   encodeAuth, encodeBind, encodeClose, encodeCursor, encodeHello, encodePing, encodePong, encodeQuery, encodeResponse,
 } from '../generated/frames.js'
@@ -688,7 +689,8 @@ export class ClientCore {
 
   #messageOf(entry: InboxEntry): Message {
     const { conversation, from, seq, index, timeMs, text, extensions } = entry
-    return { conversation, from, seq, index, timeMs, text, own: from === this.#options.user, missed: false, extensions }
+    const isIncomplete = checkExtensions(extensions) === 'critical'
+    return { conversation, from, seq, index, timeMs, text, own: from === this.#options.user, missed: false, isIncomplete, extensions }
   }
 
   #noteShown(conversation: string, from: string, seq: number): void {

@@ -3,7 +3,7 @@ import { decodeBase64 } from '../base64.js'
 import { EMPTY_BYTES } from '../bytes.js'
 import { childOf, element, textOf, uintAttribute } from '../element.js'
 import type { Element } from '../element.js'
-import { encodeExtensions } from '../extensions.js'
+import { checkExtensions, encodeExtensions } from '../extensions.js'
 import type { Extension } from '../extensions.js'
 import type { MemberMarks } from './conversations.js'
 
@@ -29,6 +29,8 @@ export interface HistoryMessage {
   readonly timeMs: number
   readonly text: string
   readonly own: boolean
+  /** It has more to it than this version understands, an unknown critical extension: show that there is something. [FRM-7] */
+  readonly isIncomplete: boolean
   /** Raw; see decodeExtensions. */
   readonly extensions: Uint8Array
 }
@@ -133,7 +135,8 @@ function readMessage(node: Element, conversation: string, user: string): History
   const extensions = readExtensions(node)
   if (seq === null || timeMs === null || from === undefined || extensions === null) return null
   const body = childOf(node, 'body')
-  return { conversation, from, seq, timeMs, text: body === null ? '' : textOf(body), own: from === user, extensions }
+  const text = body === null ? '' : textOf(body)
+  return { conversation, from, seq, timeMs, text, own: from === user, isIncomplete: checkExtensions(extensions) === 'critical', extensions }
 }
 
 function readExtensions(node: Element): Uint8Array | null {
