@@ -1,5 +1,6 @@
 /** A whole server in one call: store, shard, router, connections, listeners, control socket, admin listener; and its orderly end. */
 import { mkdirSync } from 'node:fs'
+import type { Engine } from '../storage/engine.js'
 import type { EngineName } from '../storage/metadata.js'
 import { openEngine } from '../storage/open.js'
 import { type AdminListener, openAdminListener } from './admin/admin-listener.js'
@@ -29,6 +30,8 @@ export class ListenError extends Error {
 export interface ServerOptions {
   readonly log?: Log
   readonly clock?: Clock
+  /** Stands between the server and its store: for proofs that need a store to fail at a moment of their choosing. */
+  readonly wrapEngine?: (engine: Engine) => Engine
 }
 
 /** What `chatd start` prints once it serves. */
@@ -71,7 +74,7 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
     }
   })
   try {
-    const server = await start(config, clock, log, steps, stop)
+    const server = await start(config, clock, log, options.wrapEngine ?? ((engine) => engine), steps, stop)
     steps.unshift(() => log.info({}, 'server-stopped'))
     return server
   } catch (error) {
@@ -81,11 +84,12 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
 }
 
 async function start(
-  config: Config, clock: Clock, log: Log, steps: (() => Promise<void> | void)[], stop: () => Promise<void>,
+  config: Config, clock: Clock, log: Log, wrapEngine: (engine: Engine) => Engine, steps: (() => Promise<void> | void)[],
+  stop: () => Promise<void>,
 ): Promise<RunningServer> {
   const tls = readTls(config, clock)
   const { directory } = config.data
-  const engine = await openEngine({ directory, engine: config.data.engine as 'auto' | EngineName, create: true })
+  const engine = wrapEngine(await openEngine({ directory, engine: config.data.engine as 'auto' | EngineName, create: true }))
   steps.push(() => engine.close())
   mkdirSync(directory, { recursive: true, mode: 0o700 })
   const secret = openServerSecret(directory, config.auth.scramIterations)

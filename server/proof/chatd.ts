@@ -1,7 +1,7 @@
 /** The real program as a child process: started, killed and started again on the same data and the same ports, its log read. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -68,6 +68,7 @@ export class Chatd {
   /** The same, without starting. */
   static async prepare(scope: Scope, users: readonly string[], options: ChatdOptions = {}): Promise<Chatd> {
     const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'chatd-proof-'))
+    mkdirSync(directory, { recursive: true })
     scope.after(() => rmSync(directory, { recursive: true, force: true, maxRetries: 5 }))
     const chatd = new Chatd(directory, [await freePort(), await freePort()], options)
     scope.after(() => chatd.kill())

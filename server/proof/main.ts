@@ -6,10 +6,12 @@
  * The last line says what was proven; exit code 1 and the breaches otherwise.
  */
 import { parseArgs } from 'node:util'
+import { clockJumps, clockJumpsTooFar } from './clock-jumps.js'
 import { halfOpen } from './half-open.js'
 import { killClients } from './kill-clients.js'
 import { killServer } from './kill-server.js'
 import { type Scope, withScope } from './scope.js'
+import { commitErrors, diskFull, mountSmallDisk } from './store-faults.js'
 
 interface Numbers {
   readonly rounds: number
@@ -27,6 +29,24 @@ const PROOFS: Readonly<Record<string, Proof>> = {
   'kill-server': { rounds: 20, clients: 50, run: killServer },
   'kill-clients': { rounds: 60, clients: 32, run: killClients },
   'half-open': { rounds: 9, clients: 24, run: halfOpen },
+  'commit-errors': { rounds: 30, clients: 24, run: commitErrors },
+  'disk-full': {
+    rounds: 10,
+    clients: 24,
+    run: async (scope, numbers) => {
+      const directory = mountSmallDisk(scope)
+      if (directory === null) throw new Error('this user may not mount a file system: run it as root')
+      return diskFull(scope, directory, numbers)
+    },
+  },
+  'clock': {
+    rounds: 18,
+    clients: 24,
+    run: async (scope, numbers) => {
+      await clockJumpsTooFar(scope)
+      return clockJumps(scope, numbers)
+    },
+  },
 }
 
 const { values, positionals } = parseArgs({

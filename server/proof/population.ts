@@ -45,6 +45,8 @@ export interface PopulationOptions {
   readonly seed: number
   /** Between the ack of a message and the next one, at most. */
   readonly pauseMs?: number
+  /** The share of long texts. Default 0.05. */
+  readonly paddedShare?: number
   readonly device?: Partial<RawDeviceOptions>
 }
 
@@ -137,7 +139,7 @@ export class Population {
       const { user, device: id } = device.options
       const contacts = contactsOf(user, this.users)
       const to = contacts[Math.floor(this.random() * contacts.length)]!
-      const padding = this.random() < 0.05 ? ' ….'.repeat(150) : ''
+      const padding = this.random() < (this.#options.paddedShare ?? 0.05) ? ' ….'.repeat(150) : ''
       device.send(to, `${user}/${id}#${++this.#sent}${padding}`)
     }
     setTimeout(send, this.random() * (this.#options.pauseMs ?? 60))
