@@ -37,8 +37,11 @@ export class TestDevice implements DeviceSink {
   /** Frames of entries and the done marker, in the order in which they came. */
   readonly frames: Frame[] = []
   endedWith: ErrorCode | 0 = 0
-  /** Every entry is acknowledged as it comes. */
+  /** Entries are acknowledged as they come, once a turn. */
   acknowledgesAtOnce = false
+  /** Index of the last entry or skip that came. */
+  lastIndex = 0
+  #isAcknowledging = false
   attached!: Attached
   #nextClientId = 1
 
@@ -55,7 +58,13 @@ export class TestDevice implements DeviceSink {
     const frame = decodeFrame(bytes, head, bytes.length)
     if (frame === null || typeof frame === 'number') assert.fail(`an entry does not decode: ${String(frame)}`)
     this.frames.push(frame)
-    if (this.acknowledgesAtOnce) setImmediate(() => this.acknowledge())
+    if ('index' in frame) this.lastIndex = frame.index
+    if (!this.acknowledgesAtOnce || this.#isAcknowledging) return
+    this.#isAcknowledging = true
+    setImmediate(() => {
+      this.#isAcknowledging = false
+      this.acknowledge()
+    })
   }
 
   done(index: number): void { this.frames.push({ type: FRAME.done, index, extensions: new Uint8Array(0) }) }
@@ -99,7 +108,7 @@ export class TestDevice implements DeviceSink {
   }
 
   /** Acknowledges up to the index, or everything that came. */
-  acknowledge(index = this.indexes.at(-1) ?? this.attached.cursor): boolean {
+  acknowledge(index = Math.max(this.lastIndex, this.attached.cursor)): boolean {
     return this.harness.router.cursor(this.attached.attachment, index)
   }
 
