@@ -107,9 +107,7 @@ const DISTRUST = /^(?:CERT_|UNABLE_TO_|DEPTH_ZERO_SELF_SIGNED_CERT$|SELF_SIGNED_
 
 function isDistrust(error: unknown): boolean {
   if (!(error instanceof Error)) return false
-  if ('code' in error && DISTRUST.test(String(error.code))) return true
-  // A WebSocket tells no code, only the sentence.
-  return /\bcertificate\b/.test(error.message) || isDistrust(error.cause)
+  return ('code' in error && DISTRUST.test(String(error.code))) || isDistrust(error.cause)
 }
 
 function distrustText(account: AccountOptions, error: Error): string {

@@ -188,6 +188,19 @@ test('[TOK-8] connect rejects before anything is opened where the password would
   assert.equal(allowed.state, 'connecting')
 })
 
+for (const scheme of ['tls', 'wss'] as const) {
+  test(`a certificate that is not trusted is told by its code, and nothing is sent: ${scheme}`, async (t) => {
+    const server = await startSocketServer(t, model(), 'tls', TEST_CERTIFICATE)
+    const client = clientOf(t, server, { server: server.url.replace('tls', scheme), reconnect: false })
+    await assert.rejects(client.connect(), (error) => {
+      assert.ok(codeOf('connect-failed')(error))
+      assert.equal(((error as ClientError).cause as NodeJS.ErrnoException).code, 'DEPTH_ZERO_SELF_SIGNED_CERT')
+      return true
+    })
+    assert.equal(server.got.length, 0)
+  })
+}
+
 test('[CLS-7] goes to the host it is sent to', async (t) => {
   const shared = model()
   const there = await startSocketServer(t, shared, 'tcp')

@@ -4,6 +4,12 @@ import { formatHost } from './server-url.js'
 import type { ServerAddress } from './server-url.js'
 import type { Transport, TransportHandlers } from './transport.js'
 
+/** A browser says nothing more; `ws` has a sentence, and the error itself with its code. */
+interface WebSocketFailure {
+  readonly message?: unknown
+  readonly error?: unknown
+}
+
 /** The part of the WebSocket interface (https://websockets.spec.whatwg.org) that is used. */
 export interface WebSocketLike {
   binaryType: string
@@ -11,7 +17,7 @@ export interface WebSocketLike {
   onopen: (() => void) | null
   onmessage: ((event: { readonly data: unknown }) => void) | null
   onclose: ((event: { readonly code: number; readonly reason: string }) => void) | null
-  onerror: ((event: { readonly message?: unknown }) => void) | null
+  onerror: ((event: WebSocketFailure) => void) | null
   send(data: Uint8Array): void
   close(code?: number): void
 }
@@ -40,7 +46,7 @@ export function openWebSocket(
     }
     signal.addEventListener('abort', abort, { once: true })
     socket.onerror = (event) => {
-      failure = new Error(typeof event.message === 'string' && event.message !== '' ? event.message : 'the WebSocket failed')
+      failure = errorOf(event)
     }
     socket.onclose = (event) => {
       signal.removeEventListener('abort', abort)
@@ -57,6 +63,11 @@ export function openWebSocket(
       reject(new Error(`the server does not speak ${SUBPROTOCOL}`))
     }
   })
+}
+
+function errorOf(event: WebSocketFailure): Error {
+  if (event.error instanceof Error) return event.error
+  return new Error(typeof event.message === 'string' && event.message !== '' ? event.message : 'the WebSocket failed')
 }
 
 function silence(socket: WebSocketLike): void {
@@ -85,7 +96,7 @@ class WebSocketTransport implements Transport {
       handlers.onData(new Uint8Array(1), true)
     }
     socket.onerror = (event) => {
-      failure = new Error(typeof event.message === 'string' ? event.message : 'the WebSocket failed')
+      failure = errorOf(event)
     }
     socket.onclose = () => {
       silence(socket)
