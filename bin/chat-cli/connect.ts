@@ -166,8 +166,6 @@ function explain(symbol: string, error: Error, account: AccountOptions, { user, 
     case 'too-many-devices':
       return [EXIT.failed, `${user} has as many devices as allowed: remove one with \`chat devices remove ID --device ONE-OF-THEM\``]
     default:
-      // What the file system says, in its own words: EACCES, ENOTDIR, EROFS …
-      if (!(error instanceof ClientError) && 'syscall' in error) return [EXIT.state, `${directory} can't be used (${safeText(error.message)}): give another --state`]
       return [EXIT.failed, safeText(error.message)]
   }
 }

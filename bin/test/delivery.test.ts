@@ -185,7 +185,7 @@ test('a state directory that can not be made has a code of its own', async () =>
   const [alice, bob] = await users('state')
   const program = place.chat('send', alice, ['--state', place.path(`${alice}.password`), bob, 'x'])
   await program.finish(5)
-  assert.match(program.stderr, /^chat: [^\n]* can't be used [^\n]* --state\n$/)
+  assert.match(program.stderr, /^chat: [^\n]* can't be used, [^\n]* --state: [^\n]*ENOTDIR[^\n]*\n$/)
 })
 
 test('of two programs on one device the first one ends and says why', async () => {

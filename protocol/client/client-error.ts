@@ -5,8 +5,9 @@ import { ERRORS } from '../generated/registry.js'
  * What goes wrong without a frame of the server:
  * - `closed`: the client was closed, or stopped for another reason, before the answer came; the outbox still holds what was sent
  * - `stopped`: asked of a client that has stopped; `cause` says why it did
- * - `storage-failed`: a write to the storage failed; nothing was acknowledged on the strength of it
- * - `storage-locked`, `storage-damaged`: the storage can't be opened
+ * - `storage-failed`: the storage could not be opened, or a write to it failed; nothing was acknowledged on the strength of it; `cause`
+ *   has the error of the file system or the database
+ * - `storage-locked`, `storage-damaged`: another client uses the storage, or what it holds makes no sense
  * - `wrong-state`: the storage belongs to another user or device
  * - `handler-failed`: a handler of `message` or `tooOld` threw or rejected; `cause` has its error
  * - `timeout`: a query was not answered in time

@@ -1,6 +1,6 @@
 /** The whole client over real sockets, against a model of a server. */
 import assert from 'node:assert/strict'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -200,6 +200,22 @@ for (const scheme of ['tls', 'wss'] as const) {
     assert.equal(server.got.length, 0)
   })
 }
+
+test('a storage that can not be opened rejects with storage-failed and the cause, whatever is asked first', async (t) => {
+  const server = await startSocketServer(t, model(), 'tcp')
+  const file = join(await folder(t), 'file')
+  await writeFile(file, '')
+  const asked = [(client: Client) => client.connect(), (client: Client) => client.send('bob', 'hi'), (client: Client) => client.devices()]
+  for (const ask of asked) {
+    const client = clientOf(t, server, { storage: fileStorage(join(file, 'state')) })
+    await assert.rejects(ask(client), (error) => {
+      assert.ok(codeOf('storage-failed')(error))
+      assert.equal(((error as ClientError).cause as NodeJS.ErrnoException).code, 'ENOTDIR')
+      return true
+    })
+    await client.close()
+  }
+})
 
 test('[CLS-7] goes to the host it is sent to', async (t) => {
   const shared = model()

@@ -21,8 +21,7 @@ import { EMPTY_BYTES } from '../bytes.js'
 import { element } from '../element.js'
 import type { Element } from '../element.js'
 import { LIMIT } from '../generated/registry.js'
-import type { ClientError} from './client-error.js'
-import { localError } from './client-error.js'
+import { ClientError, localError } from './client-error.js'
 import { CatchUp } from './catch-up.js'
 import type { MemberMarks, ReceiptEvent, Watermarks } from './conversations.js'
 import { ClientCore } from './core.js'
@@ -301,13 +300,23 @@ export class BaseClient {
   }
 
   async #load(): Promise<ClientCore> {
-    const state = await this.#storage.load()
+    const state = await this.#loadState()
     const { user, device } = this.#coreOptions
     if (state.user !== '' && (state.user !== user || state.device !== device)) {
       await this.#storage.close()
       throw localError('wrong-state', `the storage belongs to ${state.user}/${state.device}, not to ${user}/${device}`)
     }
     return this.#begin(state)
+  }
+
+  async #loadState(): Promise<ClientState> {
+    try {
+      return await this.#storage.load()
+    } catch (error) {
+      if (error instanceof ClientError) throw error
+      const reason = error instanceof Error ? error.message : String(error)
+      throw localError('storage-failed', `the storage can't be opened: ${reason}`, error)
+    }
   }
 
   #begin(state: ClientState): ClientCore {
