@@ -4,7 +4,7 @@ import { ERROR } from '../../protocol/generated/registry.js'
 import type { Entry } from '../../storage/engine.js'
 import type { ReadRange } from '../../storage/engine.js'
 import { MemoryEngine } from '../../storage/memory-engine.js'
-import { routerError, ShardHarness } from '../testing/shard-harness.js'
+import { routerError, ShardHarness, tokenHash } from '../testing/shard-harness.js'
 import type { TestDevice } from '../testing/shard-harness.js'
 
 async function talk(texts: number, options: ConstructorParameters<typeof ShardHarness>[0] = {}): Promise<{ harness: ShardHarness; ann: TestDevice; bob: TestDevice }> {
@@ -131,13 +131,15 @@ void test('[RCP-5] [QUE-2] a device that comes while a merged receipt is being w
   let isSlow = false
   const engine = new MemoryEngine({ beforeCommit: () => isSlow ? new Promise<void>((resolve) => { releases.push(resolve) }) : undefined })
   const { harness, ann, bob } = await talk(2, { engine })
-  ann.detach()
+  // The second bind under a token has nothing of its own to write, and so nothing to wait for.
+  const request = { usedTokenHash: tokenHash(1) }
+  ;(await harness.reattach(ann, 0, request)).detach()
   bob.acknowledge(1)
   await harness.pass(1000)
   isSlow = true
   bob.acknowledge(2)
   await harness.settle()
-  const coming = harness.reattach(ann, 0)
+  const coming = harness.reattach(ann, 0, request)
   await harness.settle()
   isSlow = false
   for (const release of releases) release()
