@@ -11,6 +11,7 @@ import type { Attachment, DeviceSink } from '../../router/router.js'
 import { RouterError } from '../../router/router.js'
 import { Breach } from './oracle.js'
 import type { Oracle } from './oracle.js'
+import { LIMITS } from './server.js'
 import type { SimServer } from './server.js'
 
 interface OutboxMessage {
@@ -98,6 +99,12 @@ export class SimDevice {
   watermarks = new Map<string, number>()
   /** Lost its state once: what it held before is gone, and nobody owes it that again. */
   wasReinstalled = false
+  /** Was told too old once: what it missed it has from the conversations, which moves no watermark. [RCP-11] */
+  wasTooOld = false
+  /** Entries wait while it learns from the conversations what it missed. */
+  isSyncing = false
+  /** Up to where it has learned from the conversations, by conversation. [MSG-18] */
+  readonly #syncedTo = new Map<string, number>()
 
   constructor(user: string, id: string, oracle: Oracle) {
     this.user = user
@@ -121,8 +128,20 @@ export class SimDevice {
         if (!server.isAlive || !connection.isServerOpen) return
         connection.attachment = attached.attachment
         if (!connection.isDeviceOpen) return
-        if (attached.resume === RESUME.tooOld) throw new Breach(`${this.user}/${this.id} at ${String(this.cursor)} was told too old`)
-        this.#welcome(connection, attached.queueEpoch, attached.cursor, attached.outboxEpoch)
+        this.#welcome(connection, attached.outboxEpoch, attached.cursor)
+        if (attached.resume !== RESUME.tooOld) {
+          this.queueEpoch = attached.queueEpoch
+          this.cursor = attached.cursor
+          return
+        }
+        if (server.limits.queueEntriesMax >= LIMITS.queueEntriesMax) {
+          throw new Breach(`${this.user}/${this.id} at ${String(this.cursor)} was told too old`)
+        }
+        this.isSyncing = this.wasTooOld = true
+        this.#sync(connection, attached.queueEpoch, attached.cursor).catch((error: unknown) => {
+          if (error instanceof RouterError) connection.isServerOpen = false
+          else server.report(error)
+        })
       },
     ).catch((error: unknown) => {
       connection.isServerOpen = false
@@ -131,9 +150,7 @@ export class SimDevice {
   }
 
   /** Takes the epochs, stores them, and sends again what the outbox holds. [OPN-10, OPN-11, MSG-13] */
-  #welcome(connection: SimConnection, queueEpoch: number, cursor: number, outboxEpoch: number): void {
-    this.queueEpoch = queueEpoch
-    this.cursor = cursor
+  #welcome(connection: SimConnection, outboxEpoch: number, cursor: number): void {
     if (outboxEpoch !== this.outboxEpoch) {
       if (this.outboxEpoch !== 0) throw new Breach('a known outbox epoch was not taken')
       this.outboxEpoch = outboxEpoch
@@ -141,6 +158,26 @@ export class SimDevice {
     connection.outboxEpoch = outboxEpoch
     connection.lastIndex = cursor
     for (const stanza of this.outbox) connection.up.push({ kind: 'stanza', stanza })
+  }
+
+  /** What it missed, from the conversations; only then its cursor counts. [QUE-9] */
+  async #sync(connection: SimConnection, queueEpoch: number, cursor: number): Promise<void> {
+    const { router } = connection.server
+    const { conversations } = await router.conversations(this.user, '', 100)
+    for (const { conversation } of conversations) {
+      const name = pairName(this.user, conversation)
+      for (let more = true; more;) {
+        const page = await router.history(this.user, conversation, { after: this.received.get(name)?.at(-1) ?? 0, limit: 5 })
+        if (!connection.isDeviceOpen || !connection.server.isAlive) return
+        for (const { seq, from, text } of page.messages) this.#store(name, from, seq, Buffer.from(text).toString())
+        this.#syncedTo.set(name, this.received.get(name)?.at(-1) ?? 0)
+        more = page.more
+      }
+    }
+    if (!connection.isDeviceOpen || !connection.server.isAlive) return
+    this.queueEpoch = queueEpoch
+    this.cursor = cursor
+    this.isSyncing = false
   }
 
   get isOnline(): boolean {
@@ -180,9 +217,10 @@ export class SimDevice {
   moveDown(): void {
     const { connection } = this
     if (connection === null) return
-    const next = connection.down.shift()
+    const isOver = !connection.isServerOpen || !connection.server.isAlive
+    const next = this.isSyncing ? undefined : connection.down.shift()
     if (next === undefined) {
-      if (!connection.isServerOpen || !connection.server.isAlive) this.cut()
+      if (isOver) this.cut()
       return
     }
     switch (next.kind) {
@@ -224,6 +262,7 @@ export class SimDevice {
   #store(conversation: string, from: string, seq: number, text: string): void {
     const seqs = this.received.get(conversation) ?? []
     const last = seqs.at(-1) ?? 0
+    if (seq <= (this.#syncedTo.get(conversation) ?? 0)) return
     if (seq <= last) throw new Breach(`${this.user}/${this.id}: ${conversation} ${String(seq)} came behind ${String(last)}`)
     seqs.push(seq)
     this.received.set(conversation, seqs)
@@ -252,6 +291,7 @@ export class SimDevice {
     const { connection } = this
     if (connection === null) return
     connection.isDeviceOpen = false
+    this.isSyncing = false
     this.connection = null
     connection.server.lost(connection)
   }
@@ -264,6 +304,7 @@ export class SimDevice {
     this.#nextClientId = 1
     this.outbox = []
     this.received.clear()
+    this.#syncedTo.clear()
     this.watermarks.clear()
   }
 

@@ -10,25 +10,32 @@ import type { World } from './world.js'
 
 const SILENT = { info: () => undefined, warn: () => undefined, error: () => undefined }
 
-/** Small, so that eviction, checkpoints and windows happen within a short run. */
-const LIMITS: ShardLimits = { ...SHARD_LIMITS, residentUsersMax: 2, residentConversationsMax: 1, gatherOperations: 8 }
+/** Small, so that eviction, checkpoints, trims and windows happen within a short run. */
+export const LIMITS: ShardLimits = {
+  ...SHARD_LIMITS, residentUsersMax: 2, residentConversationsMax: 1, gatherOperations: 4, checkpointEvery: 3, trimEvery: 2,
+}
+
+/** With a queue so short that devices are told too old. */
+export const SHORT_QUEUE: ShardLimits = { ...LIMITS, queueEntriesMax: 8 }
 
 export class SimServer {
   readonly router: LocalRouter
   readonly shard: Shard
+  readonly limits: ShardLimits
   readonly #oracle: Oracle
   readonly #disk: Disk
   readonly #world: World
   readonly #failures: unknown[]
   isAlive = true
 
-  constructor(world: World, disk: Disk, oracle: Oracle, failures: unknown[]) {
+  constructor(world: World, disk: Disk, oracle: Oracle, failures: unknown[], limits: ShardLimits) {
+    this.limits = limits
     this.#world = world
     this.#disk = disk
     this.#oracle = oracle
     this.#failures = failures
     this.shard = new Shard(disk.engine, {
-      clock: world, scheduler: world, random32: () => world.random.next32(), limits: LIMITS, log: SILENT,
+      clock: world, scheduler: world, random32: () => world.random.next32(), limits, log: SILENT,
     })
     this.router = new LocalRouter(this.shard)
   }

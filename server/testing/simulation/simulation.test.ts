@@ -1,17 +1,21 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Breach } from './oracle.js'
+import { cursorMovesOnWrite, deliveredOnWrite, receiptsFall, retriesForgotten } from './plants.js'
 import { Simulation } from './simulation.js'
 import type { SimulationOptions } from './simulation.js'
 
+// Many lives: CHATD_SIM_SEEDS=100000 CHATD_SIM_FIRST=1000 node .ci/test.js server/testing/simulation --test-timeout=0
 const SEEDS = Number(process.env['CHATD_SIM_SEEDS'] ?? 300)
 const FIRST_SEED = Number(process.env['CHATD_SIM_FIRST'] ?? 1)
 
 /** Runs seeds until one shows a breach. */
-async function firstBreach(options: Omit<SimulationOptions, 'seed'>, seeds: number): Promise<Breach | null> {
+async function firstBreach(
+  { makePlant, ...options }: Omit<SimulationOptions, 'seed'> & { makePlant?: () => NonNullable<SimulationOptions['plant']> }, seeds: number,
+): Promise<Breach | null> {
   for (let seed = 1; seed <= seeds; seed++) {
     try {
-      await new Simulation({ ...options, seed }).run()
+      await new Simulation({ ...options, ...(makePlant === undefined ? {} : { plant: makePlant() }), seed }).run()
     } catch (error) {
       if (error instanceof Breach) return error
       throw error
@@ -23,14 +27,18 @@ async function firstBreach(options: Omit<SimulationOptions, 'seed'>, seeds: numb
 void test('[MSG-1] [MSG-3] [MSG-6] [QUE-2] [QUE-10] [RCP-1] [RCP-2] the promises hold through crashes, failing disks and cut connections', async () => {
   let acknowledged = 0
   let crashes = 0
+  let tooOld = 0
   for (let seed = FIRST_SEED; seed < FIRST_SEED + SEEDS; seed++) {
     const result = await new Simulation({ seed, steps: 400 }).run()
     acknowledged += result.acknowledged
     crashes += result.crashes
+    tooOld += result.tooOld
   }
   // A simulation in which nothing happens proves nothing.
+  if (SEEDS < 10) return
   assert.ok(acknowledged > SEEDS * 5, `${String(acknowledged)} messages acknowledged`)
   assert.ok(crashes > SEEDS / 2, `${String(crashes)} crashes`)
+  assert.ok(tooOld > SEEDS / 20, `${String(tooOld)} devices told too old`)
 })
 
 void test('the simulation is deterministic: the same seed gives the same run', async () => {
@@ -43,4 +51,24 @@ void test('the simulation is deterministic: the same seed gives the same run', a
 void test('the simulation catches a disk that acknowledges before it has stored', async () => {
   const breach = await firstBreach({ steps: 400, faults: { acknowledgesEarly: true } }, 20)
   assert.match(breach?.message ?? '', /not on the disk/)
+})
+
+void test('[QUE-2] the simulation catches a cursor that moves when something is written instead of acknowledged', async () => {
+  const breach = await firstBreach({ steps: 400, plant: cursorMovesOnWrite }, 20)
+  assert.match(breach?.message ?? '', /was told too old/)
+})
+
+void test('[MSG-3] the simulation catches a server that forgets after a restart what it has accepted', async () => {
+  const breach = await firstBreach({ steps: 400, makePlant: retriesForgotten }, 40)
+  assert.match(breach?.message ?? '', /was acknowledged as/)
+})
+
+void test('[RCP-1] the simulation catches a watermark that rises without an acknowledgement', async () => {
+  const breach = await firstBreach({ steps: 400, plant: deliveredOnWrite }, 20)
+  assert.match(breach?.message ?? '', /is said to have received/)
+})
+
+void test('[RCP-2] the simulation catches a watermark that falls', async () => {
+  const breach = await firstBreach({ steps: 400, plant: receiptsFall }, 20)
+  assert.match(breach?.message ?? '', / fell from /)
 })

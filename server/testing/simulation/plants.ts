@@ -1,0 +1,75 @@
+/** Bugs to be planted in a server: what the simulation is worth shows in whether it finds them. */
+import { decodeFrame, encodeReceipt } from '../../../protocol/generated/frames.js'
+import type { Frame } from '../../../protocol/generated/frames.js'
+import { FRAME } from '../../../protocol/generated/registry.js'
+import type { DeviceSink } from '../../router/router.js'
+import type { Feed } from '../../shard/feed.js'
+import type { SimServer } from './server.js'
+
+const LIFE_IDS = 100_000
+
+/** The server takes what it has written for what the device has stored. */
+export function cursorMovesOnWrite(server: SimServer): void {
+  onEntry(server, (feed, frame) => {
+    if ('index' in frame) server.shard.moveCursor(feed.user, feed.device, frame.index)
+    return null
+  })
+}
+
+/** The server tells a sender that a message was delivered when it has been sent. */
+export function deliveredOnWrite(server: SimServer): void {
+  onEntry(server, (feed, frame) => {
+    if (frame.type === FRAME.delivery) server.shard.delivered(feed.user, frame.conversation, frame.seq, () => undefined)
+    return null
+  })
+}
+
+/** Merging receipts keeps another than the highest. */
+export function receiptsFall(server: SimServer): void {
+  onEntry(server, (_, frame) => {
+    if (frame.type !== FRAME.receipt || frame.seq < 3) return null
+    return encodeReceipt(frame.index, frame.conversation, frame.member, frame.mark, 1)
+  })
+}
+
+/** After a restart the server no longer knows which client ids it has accepted: they all look new to it. */
+export function retriesForgotten(): (server: SimServer) => void {
+  let life = 0
+  return (server) => {
+    const offset = LIFE_IDS * life++
+    const { router } = server
+    const [attach, message, mark] = [router.attach.bind(router), router.message.bind(router), router.mark.bind(router)]
+    router.attach = (request, sink) => attach(request, withIds(sink, offset))
+    router.message = (attachment, clientId, to, text, extensions) => {
+      message(attachment, clientId + offset, to, text, extensions)
+    }
+    router.mark = (attachment, clientId, conversation, kind, seq) => {
+      mark(attachment, clientId + offset, conversation, kind, seq)
+    }
+  }
+}
+
+function withIds(sink: DeviceSink, offset: number): DeviceSink {
+  return {
+    acked: (clientId, seq, timeMs) => sink.acked(clientId - offset, seq, timeMs),
+    refused: (clientId, error, retryAfterMs) => sink.refused(clientId - offset, error, retryAfterMs),
+    entry: (frame) => sink.entry(frame),
+    done: (index) => sink.done(index),
+    ended: (error) => sink.ended(error),
+  }
+}
+
+/** Calls `plant` for every entry that is sent; what it returns is sent in its place. */
+function onEntry(server: SimServer, plant: (feed: Feed, frame: Frame) => Uint8Array | null): void {
+  const { shard } = server
+  const addFeed = shard.addFeed.bind(shard)
+  shard.addFeed = (feed) => {
+    addFeed(feed)
+    const { sink } = feed
+    const entry = sink.entry.bind(sink)
+    sink.entry = (bytes) => {
+      const frame = decodeFrame(bytes, bytes.length > 128 ? 2 : 1, bytes.length)
+      entry((frame !== null && typeof frame !== 'number' ? plant(feed, frame) : null) ?? bytes)
+    }
+  }
+}
