@@ -176,7 +176,7 @@ test('Page Up scrolls, asks for older messages at the top, and nothing is marked
   assert.equal(state.conversations.get('bob')?.read, 41)
 })
 
-test('history and live messages that overlap are shown once, in the order of seq', () => {
+test('[MSG-18] history and live messages that overlap are shown once, in the order of seq', () => {
   const state = screen()
   type(state, 'bob')
   update(state, received(3, 'c'))

@@ -189,7 +189,7 @@ test('[TOK-8] connect rejects before anything is opened where the password would
 })
 
 for (const scheme of ['tls', 'wss'] as const) {
-  test(`a certificate that is not trusted is told by its code, and nothing is sent: ${scheme}`, async (t) => {
+  test(`[FRM-16] a certificate that is not trusted is told by its code, and nothing is sent: ${scheme}`, async (t) => {
     const server = await startSocketServer(t, model(), 'tls', TEST_CERTIFICATE)
     const client = clientOf(t, server, { server: server.url.replace('tls', scheme), reconnect: false })
     await assert.rejects(client.connect(), (error) => {

@@ -245,7 +245,7 @@ test('[KAL-5] pings when an ack is late and nothing is heard', () => {
   assert.equal(bench.count(FRAME.ping), 1)
 })
 
-test('[MSG-15] [OPN-11] a fresh device holds its outbox until the epoch is stored, then sends as much as is allowed', () => {
+test('[MSG-15] [OPN-11] [OPN-16] a fresh device holds its outbox until the epoch is stored, then sends as much as is allowed', () => {
   const bench = new Bench()
   for (let count = 0; count < 5; count++) bench.core.send(0, 'bob', `m${count}`, EMPTY_BYTES)
   bench.take()
