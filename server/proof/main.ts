@@ -6,6 +6,8 @@
  * The last line says what was proven; exit code 1 and the breaches otherwise.
  */
 import { parseArgs } from 'node:util'
+import { abuse } from './abuse.js'
+import { abuseLatency } from './abuse-latency.js'
 import { clockJumps, clockJumpsTooFar } from './clock-jumps.js'
 import { halfOpen } from './half-open.js'
 import { killClients } from './kill-clients.js'
@@ -39,6 +41,9 @@ const PROOFS: Readonly<Record<string, Proof>> = {
       return diskFull(scope, directory, numbers)
     },
   },
+  'abuse': { rounds: 10, clients: 24, run: abuse },
+  // A measurement, which needs a machine with nothing else to do.
+  'abuse-latency': { rounds: 3, clients: 20, run: abuseLatency },
   'clock': {
     rounds: 18,
     clients: 24,

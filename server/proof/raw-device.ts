@@ -10,7 +10,7 @@ import { ERROR, ERRORS, FRAME, LIMIT, MARK, RESUME } from '../../protocol/genera
 import { ScramClient } from '../../protocol/scram-client.js'
 import { NODE_CRYPTO } from '../session/node-crypto.js'
 import { now, type Recorder } from './record.js'
-import { openWire, type Wire } from './wire.js'
+import { openWire, type Wire, writeFrames } from './wire.js'
 
 /** Much shorter than the specification asks of clients: here a server has to stand them all coming back at once. */
 const RECONNECT_MS = 150
@@ -127,7 +127,7 @@ export class RawDevice {
       this.#sentId = clientId
       frames.push(seq === 0 ? encodeMessage(clientId, to, Buffer.from(text)) : encodeMark(clientId, to, MARK.read, seq))
     }
-    if (frames.length > 0) this.#wire?.write(Buffer.concat(frames))
+    writeFrames(this.#wire, frames)
   }
 
   // Connection

@@ -26,6 +26,28 @@ export interface Wire {
   readonly bytesWaiting: number
 }
 
+/** Of one WebSocket message, which a server takes only up to the size of the largest frame. [FRM-12] */
+const MESSAGE_BYTES_MAX = 49_152
+
+/** Whole frames in pieces that fit into WebSocket messages. */
+export function writeFrames(wire: Wire | null, frames: readonly Uint8Array[]): number {
+  let piece: Uint8Array[] = []
+  let size = 0
+  let written = 0
+  for (const frame of frames) {
+    if (size + frame.length > MESSAGE_BYTES_MAX && size > 0) {
+      wire?.write(Buffer.concat(piece))
+      piece = []
+      size = 0
+    }
+    piece.push(frame)
+    size += frame.length
+    written += frame.length
+  }
+  if (size > 0) wire?.write(Buffer.concat(piece))
+  return written
+}
+
 /** Connects to `tcp://…` or `ws://…`. Calls come in later turns. A frame that does not decode is thrown: the server's fault or the proof's. */
 export function openWire(url: string, handler: WireHandler): Wire {
   const decoder = new FrameDecoder(FRAME_BYTES_MAX)
