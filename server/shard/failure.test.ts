@@ -1,37 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ERROR } from '../../protocol/generated/registry.js'
-import { StorageError } from '../../storage/engine.js'
-import type { Engine } from '../../storage/engine.js'
 import { conversationKeys, userKeys } from '../../storage/keyspace.js'
 import { MemoryEngine } from '../../storage/memory-engine.js'
+import { DamagedEngine } from '../testing/damaged-engine.js'
 import { routerError, ShardHarness } from '../testing/shard-harness.js'
-
-/** An engine in memory on whose disk single rows are damaged: whoever reads one is told so, as by the engines on disk. */
-function withDamage(): { engine: Engine; damaged: Set<string> } {
-  const damaged = new Set<string>()
-  const isDamaged = (key: Uint8Array): boolean => damaged.has(Buffer.from(key).toString('hex'))
-  const check = (keys: Iterable<Uint8Array>): void => {
-    for (const key of keys) if (isDamaged(key)) throw new StorageError('corrupt', 'a row of the store is damaged')
-  }
-  class DamagedEngine extends MemoryEngine {
-    override async range(...options: Parameters<Engine['range']>): ReturnType<Engine['range']> {
-      const page = await super.range(...options)
-      check(page.map(([key]) => key))
-      return page
-    }
-
-    override async getMany(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
-      check(keys)
-      return super.getMany(keys)
-    }
-  }
-  return { engine: new DamagedEngine(), damaged }
-}
-
-function hex(key: Uint8Array): string {
-  return Buffer.from(key).toString('hex')
-}
 
 void test('[MSG-1] [MSG-3] a failed commit ends the sessions, acks nothing, and what was acked before is there afterwards', async () => {
   let isBroken = false
@@ -131,13 +104,13 @@ void test('[MSG-6] what was read while a commit hung is not believed once the co
 })
 
 void test('[QUE-14] an entry whose row is damaged is skipped; the rest comes, and its message is still in the history', async () => {
-  const { engine, damaged } = withDamage()
+  const engine = new DamagedEngine()
   const harness = new ShardHarness({ engine })
   await harness.addUsers('ann', 'bob')
   const ann = await harness.attach('ann')
   for (const text of ['one', 'two', 'three']) ann.send('bob', text)
   await harness.settle()
-  damaged.add(hex(userKeys('bob').entry(2)))
+  engine.damage(userKeys('bob').entry(2))
   const bob = await harness.attach('bob')
   assert.deepEqual(bob.kinds, ['delivery', 'skip', 'delivery', 'done'])
   assert.deepEqual(bob.texts, ['one', 'three'])
@@ -150,26 +123,29 @@ void test('[QUE-14] an entry that is not what its key says, and one that is miss
   const harness = new ShardHarness()
   await harness.addUsers('ann', 'bob')
   const ann = await harness.attach('ann')
-  for (const text of ['one', 'two', 'three', 'four']) ann.send('bob', text)
+  for (const text of ['one', 'two', 'three', 'four', 'five', 'six']) ann.send('bob', text)
   await harness.settle()
   const batch = harness.engine.batch()
   batch.put(userKeys('bob').entry(1), Buffer.from([5, 24, 9, 1, 1]))
   batch.delete(userKeys('bob').entry(3))
+  // Of a conversation whose name is longer than the entry, and of one that breaks off within a number.
+  batch.put(userKeys('bob').entry(5), Buffer.from([4, 24, 5, 9, 1]))
+  batch.put(userKeys('bob').entry(6), Buffer.from([4, 24, 6, 0, 0x80]))
   await harness.engine.commit(batch)
   const bob = await harness.attach('bob')
-  assert.deepEqual(bob.kinds, ['skip', 'delivery', 'skip', 'delivery', 'done'])
-  assert.deepEqual(bob.indexes, [1, 2, 3, 4])
+  assert.deepEqual(bob.kinds, ['skip', 'delivery', 'skip', 'delivery', 'skip', 'skip', 'done'])
+  assert.deepEqual(bob.indexes, [1, 2, 3, 4, 5, 6])
   assert.deepEqual(bob.texts, ['two', 'four'])
 })
 
 void test('a conversation whose row is damaged is refused alone; the shard serves the others', async () => {
-  const { engine, damaged } = withDamage()
+  const engine = new DamagedEngine()
   const harness = new ShardHarness({ engine, limits: { residentConversationsMax: 0 } })
   await harness.addUsers('ann', 'bob', 'cy', 'dan')
   const [ann, bob] = [await harness.attach('ann'), await harness.attach('bob')]
   ann.send('bob', 'one')
   await harness.settle()
-  damaged.add(hex(conversationKeys('ann:bob').meta()))
+  engine.damage(conversationKeys('ann:bob').meta())
   // Until it has left the memory it is whole.
   for (const other of ['cy', 'dan', 'cy', 'dan']) {
     ann.send(other, 'hello')
@@ -189,4 +165,70 @@ void test('a conversation whose row is damaged is refused alone; the shard serve
   // What the poison row kept from taking effect holds up no cursor.
   await harness.pass(1000)
   assert.equal((await harness.attach('bob')).attached.cursor, 1)
+})
+
+void test('[QUE-14] a long stretch of damaged entries is skipped as a whole', async () => {
+  const engine = new DamagedEngine()
+  const harness = new ShardHarness({ engine })
+  await harness.addUsers('ann', 'bob')
+  const ann = await harness.attach('ann')
+  for (let i = 0; i < 202; i++) ann.send('bob', String(i))
+  await harness.settle()
+  engine.damage(...Array.from({ length: 200 }, (_, i) => userKeys('bob').entry(i + 2)))
+  const bob = await harness.attach('bob')
+  assert.deepEqual(bob.kinds, ['delivery', 'skip', 'delivery', 'done'])
+  assert.deepEqual(bob.indexes, [1, 201, 202])
+  // What lies in between counts as delivered only where it could be read.
+  const again = await harness.reattach(bob, 202)
+  await harness.settle()
+  assert.deepEqual([again.kinds, ann.receipts], [['done'], ['bob \'\' delivered 202']])
+})
+
+void test('a queue that can\'t be read for another reason is the store\'s failure: sessions end and come back', async () => {
+  const engine = new DamagedEngine()
+  const harness = new ShardHarness({ engine })
+  await harness.addUsers('ann', 'bob')
+  const ann = await harness.attach('ann')
+  ann.send('bob', 'one')
+  await harness.settle()
+  const coming = harness.attach('bob')
+  engine.isUnreadable = true
+  const bob = await coming.catch(() => null)
+  engine.isUnreadable = false
+  await harness.settle()
+  assert.equal(bob?.endedWith ?? ERROR.storageUnavailable, ERROR.storageUnavailable)
+  assert.equal(ann.endedWith, ERROR.storageUnavailable)
+  await harness.pass(1000)
+  assert.deepEqual((await harness.attach('bob')).texts, ['one'])
+})
+
+void test('[RCP-1] a bind that has a delivery to settle is refused, not left hanging, when the store fails meanwhile', async () => {
+  let release = (): void => undefined
+  let isReading = false
+  class SlowEngine extends MemoryEngine {
+    override async range(...options: Parameters<MemoryEngine['range']>): ReturnType<MemoryEngine['range']> {
+      if (isReading) await new Promise<void>((resolve) => { release = resolve })
+      return super.range(...options)
+    }
+  }
+  let isBroken = false
+  const engine = new SlowEngine({ beforeCommit: () => { if (isBroken) throw new Error('gone') }, beforeOpen: () => { if (isBroken) throw new Error('gone') } })
+  const harness = new ShardHarness({ engine })
+  await harness.addUsers('ann', 'bob')
+  const [ann, bob] = [await harness.attach('ann'), await harness.attach('bob')]
+  ann.send('bob', 'one')
+  await harness.settle()
+  bob.detach()
+  await harness.pass(1000)
+  isReading = true
+  let outcome = 'hangs'
+  harness.reattach(bob, 1).then(() => { outcome = 'attached' }, () => { outcome = 'refused' })
+  await harness.settle()
+  isBroken = true
+  ann.send('bob', 'two')
+  await harness.settle()
+  isReading = false
+  release()
+  await harness.settle()
+  assert.equal(outcome, 'refused')
 })

@@ -4,6 +4,7 @@ import { ERROR } from '../../protocol/generated/registry.js'
 import type { KeyRange } from '../../storage/engine.js'
 import { conversationKeys } from '../../storage/keyspace.js'
 import { MemoryEngine } from '../../storage/memory-engine.js'
+import { DamagedEngine } from '../testing/damaged-engine.js'
 import { ShardHarness } from '../testing/shard-harness.js'
 import type { TestDevice } from '../testing/shard-harness.js'
 
@@ -141,4 +142,22 @@ void test('without a retention nothing is ever forgotten, and with one a closed 
   await other.harness.shard.close()
   await other.harness.pass(20 * DAY_MS)
   assert.equal(await records(other.harness, 'ann:bob'), 3)
+})
+
+void test('a damaged row stops the sweep in its own conversation alone', async () => {
+  const engine = new DamagedEngine()
+  const { harness, ann } = await talk({ engine, limits: { residentConversationsMax: 0 } })
+  const names = Array.from({ length: 12 }, (_, i) => `user${String(i)}`)
+  await harness.addUsers(...names)
+  for (const name of ['bob', ...names]) await send(harness, ann, name, 1)
+  // One that the walk stumbles over, and one that is found when the first record is read.
+  engine.damage(conversationKeys('ann:user1').meta(), conversationKeys('ann:user2').log(1))
+  await harness.pass(10 * DAY_MS + 2 * HOUR_MS)
+  const left = []
+  for (const name of ['bob', ...names]) {
+    const rows = await records(harness, `ann:${name}`).catch(() => 1)
+    if (rows > 0) left.push(name)
+  }
+  assert.deepEqual(left, ['user1', 'user2'])
+  assert.equal(harness.shard.isAvailable, true)
 })
