@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { FrameDecoder } from './frame-decoder.js'
 import { decodeFrame, encodeFrame } from './generated/frames.js'
 import type { Frame } from './generated/frames.js'
-import { ERROR, FRAMES, LIMIT } from './generated/registry.js'
+import { ERROR, FRAME, FRAMES, LIMIT } from './generated/registry.js'
 import { frameFromJson, frameToJson } from './testing/json-frames.js'
 import { fieldBytes, frameSpec, hexBytes, toHex, uintBytes } from './testing/reference-encoder.js'
 import { codecVectors } from './testing/vectors.js'
@@ -111,7 +111,19 @@ test('[FRM-1] byte fields are views of the memory that was decoded', () => {
   assert.equal(frame.text.buffer, bytes.buffer)
 })
 
-test('[FRM-2] refuses to encode what is no unsigned integer, no time, no int', () => {
+test('[FRM-18] an int is its zigzag form, to both ends of its range', () => {
+  const forms: [number, number][] = [[0, 0], [-1, 1], [1, 2], [-2, 3], [63, 126], [-64, 127], [2 ** 52 - 1, 2 ** 53 - 2], [-(2 ** 52), 2 ** 53 - 1]]
+  for (const [value, form] of forms) {
+    const fields = { clientId: 1, seq: 1, timeOffset: value }
+    const bytes = encodeFrame(frameFromJson(frameSpec('ack'), fields))
+    assert.equal(toHex(bytes.subarray(4)), toHex(Uint8Array.from(uintBytes(form))), String(value))
+    const [frame] = decodeAll([bytes])
+    assert.ok(typeof frame === 'object' && frame.type === FRAME.ack)
+    assert.equal(frame.timeOffset, value)
+  }
+})
+
+test('[FRM-2] [FRM-18] refuses to encode what is no unsigned integer, no time, no int', () => {
   const bad: [string, Record<string, number>][] = [
     ['ping', { nonce: -1 }], ['ping', { nonce: 1.5 }], ['ping', { nonce: NaN }], ['ping', { nonce: 2 ** 53 }], ['ping', { nonce: Infinity }],
     ['ack', { clientId: 1, seq: 1, timeOffset: 2 ** 52 }], ['ack', { clientId: 1, seq: 1, timeOffset: -(2 ** 52) - 1 }],
