@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ERROR, RESUME } from '../../protocol/generated/registry.js'
-import { conversationKeys, userKeys } from '../../storage/keyspace.js'
+import type { KeyRange } from '../../storage/engine.js'
+import { conversationKeys, numberAt, userKeys } from '../../storage/keyspace.js'
 import { MemoryEngine } from '../../storage/memory-engine.js'
 import { ShardHarness } from '../testing/shard-harness.js'
 import type { TestDevice } from '../testing/shard-harness.js'
@@ -328,4 +329,29 @@ void test('[MSG-6] the log keeps what the queue has let go', async () => {
   await harness.pass(1000)
   assert.equal(await storedEntries(harness, 'bob'), 0)
   assert.equal((await harness.engine.range({ ...conversationKeys('ann:bob').logRange(0), limit: 10 })).length, 4)
+})
+
+void test('[QUE-10] a trim that failed is made good by the next, and one that succeeded is not walked over again', async () => {
+  const ranges: string[] = []
+  let isBroken = true
+  class RecordingEngine extends MemoryEngine {
+    override async trim(range: KeyRange): Promise<void> {
+      ranges.push(`${String(numberAt(range.gte))} ${String(numberAt(range.lt))}`)
+      if (isBroken) throw new Error('input/output error')
+      return super.trim(range)
+    }
+  }
+  const { harness, ann, bob } = await absent({ engine: new RecordingEngine(), limits: { trimEvery: 2 } })
+  const back = await harness.reattach(bob, 0)
+  await send(harness, ann, 'bob', 6)
+  back.acknowledge(2)
+  await harness.pass(1000)
+  assert.equal(await storedEntries(harness, 'bob'), 6)
+  isBroken = false
+  back.acknowledge(4)
+  await harness.pass(1000)
+  back.acknowledge(6)
+  await harness.pass(1000)
+  assert.deepEqual(ranges, ['0 3', '0 5', '5 7'])
+  assert.equal(await storedEntries(harness, 'bob'), 0)
 })

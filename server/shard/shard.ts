@@ -511,9 +511,14 @@ export class Shard implements FeedHost, CommitHost {
 
   /** What is behind the slowest cursor goes; if it fails it goes the next time. */
   #trim(user: UserState, to: number): void {
-    this.engine.trim(user.keys.entries(0, to + 1)).catch((error: unknown) => {
-      this.environment.log.warn({ err: error }, 'a queue could not be trimmed')
-    })
+    this.engine.trim(user.keys.entries(user.removedBelow, to + 1)).then(
+      () => {
+        user.removedBelow = Math.max(user.removedBelow, to + 1)
+      },
+      (error: unknown) => {
+        this.environment.log.warn({ err: error }, 'a queue could not be trimmed')
+      },
+    )
   }
 }
 

@@ -73,6 +73,8 @@ export class UserState extends Resident {
   tail = 0
   committedTail = 0
   trimmedTo = 0
+  /** Rows of entries below this are gone, as far as is known: what need not be walked over again, tombstones and all. */
+  removedBelow = 0
   /**
    * Entries up to here may have been seen by a device and must not change any more. Receipts above it may be replaced by later ones
    * of the same mark (RCP-5), so that a device that is away finds one for each conversation.
