@@ -30,6 +30,10 @@ export class Retention {
   #from: Uint8Array | null = null
   readonly #run = (): void => {
     if (this.#shard.isClosed) return
+    if (!this.#shard.isAvailable) {
+      this.#later(RETRY_PAUSE_MS)
+      return
+    }
     this.#step().then(
       (pauseMs) => this.#later(pauseMs),
       (error: unknown) => {
