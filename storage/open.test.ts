@@ -13,7 +13,10 @@ import { loadLevel } from './level-engine.js'
 import { openEngine, STORE_FORMAT } from './open.js'
 import type { EngineLoaders, OpenOptions } from './open.js'
 import { loadRocks } from './rocks-binding.js'
+import { OpBatch } from './op-batch.js'
+import { MAILBOX_BYTES } from './rocks-mailbox.js'
 import { RocksThread } from './rocks-thread.js'
+import { RocksWriter } from './rocks-writer.js'
 import { startChild } from './testing/child.js'
 import { put } from './testing/engine-suite.js'
 import { closeAfter, temporaryDirectory } from './testing/temporary-directory.js'
@@ -249,12 +252,38 @@ test('a package that does not load says why', async () => {
 })
 
 test('a thread of the engine that dies fails what waits for it and all that comes', async () => {
-  // No database has this address, so that the thread ends while it starts.
-  const thread = new RocksThread('test', { handle: undefined as unknown as bigint })
-  const request = { kind: 'trim', gte: new Uint8Array(1), lt: new Uint8Array(2) } as const
-  await assert.rejects(thread.request(request), { name: 'StorageError', code: 'io' })
-  await assert.rejects(thread.request(request), { name: 'StorageError', code: 'io' })
-  await thread.stop()
+  // No database has this address, so that the threads end while they start.
+  const handle = undefined as unknown as bigint
+  const reader = new RocksThread('test', { handle })
+  const request = { kind: 'get', keys: [new Uint8Array(1)] } as const
+  await assert.rejects(reader.request(request), { name: 'StorageError', code: 'io' })
+  await assert.rejects(reader.request(request), { name: 'StorageError', code: 'io' })
+  await reader.stop()
+
+  const writer = new RocksWriter(handle)
+  const batch = new OpBatch()
+  batch.put(new Uint8Array(1), new Uint8Array(1))
+  const [commit, trim] = [writer.commit(batch), writer.trim(new Uint8Array(1), new Uint8Array(2))]
+  await assert.rejects(commit, { name: 'StorageError', code: 'io' })
+  await assert.rejects(trim, { name: 'StorageError', code: 'io' })
+  await assert.rejects(writer.commit(batch), { name: 'StorageError', code: 'io' })
+  await writer.stop()
+})
+
+test('a commit larger than the memory that the threads share is one commit all the same', async (t) => {
+  const directory = await temporaryDirectory(t)
+  const engine = await openEngine({ directory, engine: 'rocksdb', create: true })
+  const value = Buffer.alloc(MAILBOX_BYTES / 4, 7)
+  const batch = engine.batch()
+  for (let i = 0; i < 5; i++) batch.put(Buffer.from([i]), value)
+  // A trim and a small commit beside it take their turn behind it.
+  const small = engine.batch()
+  small.put(Buffer.from([9]), Buffer.from('small'))
+  await Promise.all([engine.commit(batch), engine.commit(small), engine.trim({ gte: Buffer.from([0]), lt: Buffer.from([1]) })])
+  const rows = await engine.range({ gte: Buffer.from([1]), lt: Buffer.from([10]), limit: 10 })
+  assert.deepEqual(rows.map(([key]) => key[0]), [1, 2, 3, 4, 9])
+  assert.deepEqual(Buffer.from(rows[3]?.[1] ?? []), value)
+  await engine.close()
 })
 
 for (const [from, to] of [['rocksdb', 'leveldb'], ['leveldb', 'rocksdb']] as const) {

@@ -18,11 +18,12 @@ export interface RocksDatabase {
   querySync(options: RocksQuery): { rows: Buffer[]; finished: boolean }
 }
 
+/** The calls behind the public ones, which check and count what we have checked and write in the same way. */
 export interface RocksBatch {
-  put(key: Uint8Array, value: Uint8Array): void
-  del(key: Uint8Array): void
-  /** Synchronous inside, fsync included. */
-  write(options: { sync: boolean }): Promise<void>
+  _put(key: Uint8Array, value: Uint8Array): void
+  _del(key: Uint8Array): void
+  /** Fsync included. Throws the engine's error. */
+  _writeSync(options: { sync: boolean }): void
 }
 
 export interface RocksQuery {

@@ -7,8 +7,9 @@ import type { EngineFiles } from './base-engine.js'
 import type { Entry, KeyRange, ReadRange } from './engine.js'
 import type { OpBatch } from './op-batch.js'
 import type { RocksDatabase, RocksModule } from './rocks-binding.js'
-import { eachRow, packRows, unpackEntries } from './rocks-messages.js'
+import { eachRow, unpackEntries } from './rocks-messages.js'
 import { RocksThread } from './rocks-thread.js'
+import { RocksWriter } from './rocks-writer.js'
 
 const INT32_MAX = 0x7fff_ffff
 
@@ -29,7 +30,7 @@ const OPTIONS = {
 
 interface Parts {
   readonly db: RocksDatabase
-  readonly writer: RocksThread
+  readonly writer: RocksWriter
   readonly reader: RocksThread
 }
 
@@ -52,8 +53,7 @@ export class RocksEngine extends BaseEngine {
   }
 
   protected async doCommit(batch: OpBatch): Promise<void> {
-    const rows = packRows(batch.keys, batch.values, batch.bytes)
-    await this.#parts.writer.request({ kind: 'commit', rows, count: batch.size }, [rows])
+    await this.#parts.writer.commit(batch)
   }
 
   protected async doGetMany(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
@@ -76,7 +76,7 @@ export class RocksEngine extends BaseEngine {
   }
 
   protected async doTrim(range: KeyRange): Promise<void> {
-    await this.#parts.writer.request({ kind: 'trim', gte: sendable(range.gte), lt: sendable(range.lt) })
+    await this.#parts.writer.trim(sendable(range.gte), sendable(range.lt))
   }
 
   protected async doOpen(): Promise<void> {
@@ -96,8 +96,7 @@ function sendable(key: Uint8Array): Uint8Array {
 async function openParts(module: RocksModule, directory: string, create: boolean): Promise<Parts> {
   const db = new module.RocksLevel(directory, { ...OPTIONS, createIfMissing: create })
   await db.open()
-  const data = { handle: db.handle }
-  return { db, writer: new RocksThread('store-writer', data), reader: new RocksThread('store-reader', data) }
+  return { db, writer: new RocksWriter(db.handle), reader: new RocksThread('store-reader', { handle: db.handle }) }
 }
 
 /** Threads first: they hold the address of the database. */

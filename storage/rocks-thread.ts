@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import { StorageError } from './engine.js'
+import { errorOf } from './rocks-messages.js'
 import type { RocksAnswer, RocksRequest, RocksThreadData, RocksWork } from './rocks-messages.js'
 
 interface Waiting {
@@ -9,7 +10,7 @@ interface Waiting {
 
 type WithoutId<T> = T extends unknown ? Omit<T, 'id'> : never
 
-/** The engine's end of one of its threads. Keeps the process alive only while a request is under way. */
+/** The engine's end of its reading thread. Keeps the process alive only while a request is under way. */
 export class RocksThread {
   readonly #worker: Worker
   readonly #waiting = new Map<number, Waiting>()
@@ -26,14 +27,14 @@ export class RocksThread {
   }
 
   /** Sends a request; rejects with the engine's error, or with 'io' when the thread has died. Requests are answered in order. */
-  request(request: WithoutId<RocksWork>, transfer: readonly ArrayBuffer[] = []): Promise<RocksAnswer> {
+  request(request: WithoutId<RocksWork>): Promise<RocksAnswer> {
     if (this.#ended !== null) return Promise.reject(this.#ended)
     const id = ++this.#lastId
     return new Promise((resolve, reject) => {
       if (this.#waiting.size === 0) this.#worker.ref()
       this.#waiting.set(id, { resolve, reject })
       const message = { ...request, id } as RocksRequest
-      this.#worker.postMessage(message, transfer)
+      this.#worker.postMessage(message)
     })
   }
 
@@ -53,7 +54,7 @@ export class RocksThread {
     this.#waiting.delete(answer.id)
     if (this.#waiting.size === 0) this.#worker.unref()
     if (answer.error === null) waiting.resolve(answer)
-    else waiting.reject(Object.assign(new Error(answer.error.message), { code: answer.error.code }))
+    else waiting.reject(errorOf(answer.error))
   }
 
   #onEnd(cause: unknown): void {
