@@ -11,12 +11,12 @@ import { Opening } from '../session/opening.js'
 import type { Session } from '../session/session.js'
 import type { Connections } from './connections.js'
 
-/** Frames of one connection in one turn; then the others have their turn first. */
-const FRAMES_PER_TURN = 512
+/** Frames of one connection in one turn; then the others have their turn first. A hundred that flood must not make a turn long. */
+const FRAMES_PER_TURN = 128
 /** Small frames are copied together up to this size, so that one write carries them. */
 const WRITE_BYTES = 65_536
 /** What a frame costs of the rate in bytes beside its own: a flood of tiny frames is work, too. */
-const FRAME_COST_BYTES = 32
+const FRAME_COST_BYTES = 128
 
 /** Why no frames are handled at present; a set of bits. */
 export const HOLD = { control: 1, rate: 2, backlog: 4, turn: 8 } as const

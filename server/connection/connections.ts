@@ -11,6 +11,7 @@ import type { Transport, TransportHandler } from '../listeners/transport.js'
 import type { Log } from '../log.js'
 import type { Counters } from '../metrics.js'
 import type { Router } from '../router/router.js'
+import { DeviceRates } from '../session/rates.js'
 import type { ServerSecret } from '../session/server-secret.js'
 import type { Admission } from './admission.js'
 import { Connection, HOLD } from './connection.js'
@@ -37,6 +38,7 @@ const CROWDED_RETRY_MS = 5000
 export class Connections {
   readonly environment: ConnectionEnvironment
   readonly flusher = new Flusher()
+  readonly rates: DeviceRates
   readonly #opening = new Set<Connection>()
   readonly #open = new Set<Connection>()
   readonly #checks: DeadlineQueue<Connection>
@@ -49,6 +51,7 @@ export class Connections {
 
   constructor(environment: ConnectionEnvironment) {
     this.environment = environment
+    this.rates = new DeviceRates(environment.config.rate, environment.clock)
     const { keepAliveMs, closeTimeoutMs } = environment.config.limits
     this.#checks = new DeadlineQueue(keepAliveMs / 8)
     this.#closing = new DeadlineQueue(closeTimeoutMs)
@@ -175,6 +178,7 @@ export class Connections {
     }
     for (const connection of this.#closing.passed(now)) connection.transport.destroy() // [CLS-3]
     admission.sweep()
+    this.rates.sweep()
   }
 
   /**

@@ -57,7 +57,7 @@ export async function abuseLatency(scope: Scope, { clients, rounds, seed }: Abus
   return { ratio }
 }
 
-class Meter {
+export class Meter {
   readonly #sentMs = new Map<string, number>()
   #takenMs: number[] = []
   #count = 0

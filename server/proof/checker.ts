@@ -136,7 +136,7 @@ class Checker {
 
   #learn(name: string, pair: string, seq: number, { from, text, timeMs }: Known): void {
     let positions = this.#positions.get(pair)
-    if (positions === undefined) this.#positions.set(pair, positions = new Map())
+    if (positions === undefined) this.#positions.set(pair, positions = new Map<number, Known>())
     const known = positions.get(seq)
     if (known === undefined) positions.set(seq, { from, text, timeMs })
     else if (known.text !== text || known.from !== from) this.#breach(`${name}: ${pair} ${seq} is '${text}' here and '${known.text}' elsewhere`)

@@ -31,7 +31,7 @@ export function goodLogs(): DeviceLog[] {
 
 export interface Planted {
   readonly name: string
-  plant(logs: readonly DeviceLog[]): DeviceLog[]
+  readonly plant: (logs: readonly DeviceLog[]) => DeviceLog[]
   readonly expect: RegExp
 }
 

@@ -9,7 +9,6 @@ import { ERROR, ERRORS, type ErrorCode } from '../../protocol/generated/registry
 import { RouterError } from '../router/router.js'
 import { conversationsAnswer, devicesAnswer, historyAnswer, receiptsAnswer } from './query-answers.js'
 import type { Session } from './session.js'
-import { TokenBucket } from './token-bucket.js'
 
 /** Messages or conversations of a page where the query names no limit. */
 const PAGE_DEFAULT = 50
@@ -25,7 +24,6 @@ class QueryError extends Error {
 
 export class Queries {
   readonly #session: Session
-  readonly #rate: TokenBucket
   /** Queries without an answer. */
   waiting: number
   /** This session asked for its own end: it comes after the result. */
@@ -33,9 +31,7 @@ export class Queries {
   #endError: ErrorCode | 0
 
   constructor(session: Session) {
-    const { rate } = session.environment.config
     this.#session = session
-    this.#rate = new TokenBucket(rate.queriesPerSecond, rate.queriesBurst)
     this.waiting = 0
     this.#isLeaving = false
     this.#endError = 0
@@ -49,7 +45,7 @@ export class Queries {
       connection.close(ERROR.tooManyUnacknowledged)
       return
     }
-    const waitMs = this.#rate.tryTake(1, environment.clock)
+    const waitMs = this.#session.rates.queries.tryTake(1, environment.clock)
     if (waitMs > 0) {
       this.#fail(id, ERROR.rateLimited, waitMs, '')
       return

@@ -117,6 +117,29 @@ test('[FLW-1] stops reading from a client above its rate, and loses none of its 
   assert.equal(harness.counters.throttled, 3)
 })
 
+test('[FLW-1] a device that has used up its burst gets no other one by connecting again', async (t) => {
+  t.mock.timers.enable({ apis: ['setInterval'] })
+  const harness = createHarness({ rate: { messagesPerSecond: 10, messagesBurst: 100 } })
+  const { rates } = harness.connections
+  const burst = Array.from({ length: 100 }, (_, i) => encodeMessage(i + 1, 'bob', encode('x')))
+  const first = await harness.open()
+  first.transport.deliver(...burst)
+  assert.ok(!first.transport.isPaused)
+  first.transport.handler?.gone()
+  assert.equal(rates.size, 1)
+  const second = await harness.open()
+  assert.equal(rates.size, 0)
+  second.transport.deliver(encodeMessage(1, 'bob', encode('x')))
+  assert.ok(second.transport.isPaused)
+  second.transport.handler?.gone()
+  harness.clock.ms += 9000
+  harness.connections.sweep()
+  assert.equal(rates.size, 1)
+  harness.clock.ms += 200
+  harness.connections.sweep()
+  assert.equal(rates.size, 0)
+})
+
 test('[FLW-1] stops reading above the rate in bytes', async (t) => {
   t.mock.timers.enable({ apis: ['setInterval'] })
   const harness = createHarness({ rate: { bytesPerSecond: 100_000, bytesBurst: 65_536 } })
@@ -129,7 +152,7 @@ test('[FLW-1] stops reading above the rate in bytes', async (t) => {
     t.mock.timers.tick(1000)
     await settle()
   }
-  assert.ok(harness.clock.ms >= 13_000, 'a frame costs its bytes and 32 more')
+  assert.ok(harness.clock.ms >= 51_000, 'a frame costs its bytes and 128 more')
   assert.equal(transport.take().length, 40_000)
 })
 

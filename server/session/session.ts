@@ -9,7 +9,7 @@ import { type Connection, HOLD } from '../connection/connection.js'
 import type { ConnectionEnvironment } from '../connection/connections.js'
 import type { Attachment, DeviceSink } from '../router/router.js'
 import { Queries } from './queries.js'
-import { TokenBucket } from './token-bucket.js'
+import { NO_RATES, type Rates } from './rates.js'
 
 /**
  * Extensions may take this part of a frame: the entry that carries them on has longer fields than the message, and history gives them
@@ -35,8 +35,8 @@ export class Session implements DeviceSink {
   #lastIndexAcked: number
   /** When the device last acknowledged something, or first had something to acknowledge, in monotonic milliseconds. */
   #progressMs: number
-  readonly #stanzaRate: TokenBucket
-  readonly #byteRate: TokenBucket
+  /** The device's, from `start` on. */
+  rates: Rates
   readonly #queries: Queries
 
   constructor(connection: Connection, environment: ConnectionEnvironment, user: string, device: string) {
@@ -53,9 +53,7 @@ export class Session implements DeviceSink {
     this.#lastIndexSent = 0
     this.#lastIndexAcked = 0
     this.#progressMs = 0
-    const { rate } = environment.config
-    this.#stanzaRate = new TokenBucket(rate.messagesPerSecond, rate.messagesBurst)
-    this.#byteRate = new TokenBucket(rate.bytesPerSecond, rate.bytesBurst)
+    this.rates = NO_RATES
     this.#queries = new Queries(this)
   }
 
@@ -72,6 +70,7 @@ export class Session implements DeviceSink {
   start(attachment: Attachment, welcomeMs: number): void {
     this.attachment = attachment
     this.#welcomeMs = welcomeMs
+    this.rates = this.connection.connections.rates.take(this.user, this.device)
   }
 
   /** The connection has ended. */
@@ -80,6 +79,8 @@ export class Session implements DeviceSink {
     this.attachment = null
     if (attachment !== null && !this.#isEnded) this.environment.router.detach(attachment)
     this.#isEnded = true
+    if (this.rates !== NO_RATES) this.connection.connections.rates.leave(this.user, this.device, this.rates)
+    this.rates = NO_RATES
   }
 
   // From the device
@@ -133,7 +134,7 @@ export class Session implements DeviceSink {
     this.#unansweredBytes += bytes
     counters.stanzas++
     if (this.#unansweredBytes > config.limits.incomingBytesMax) this.connection.hold(HOLD.backlog)
-    const waitMs = this.#stanzaRate.take(1, clock)
+    const waitMs = this.rates.stanzas.take(1, clock)
     if (waitMs > 0) this.#throttle(waitMs)
     return true
   }
@@ -141,7 +142,7 @@ export class Session implements DeviceSink {
   /** Bytes that came in, whatever they are; over the rate reading pauses. [FLW-1] */
   spendBytes(bytes: number): void {
     if (this.#isEnded) return
-    const waitMs = this.#byteRate.take(bytes, this.environment.clock)
+    const waitMs = this.rates.bytes.take(bytes, this.environment.clock)
     if (waitMs > 0) this.#throttle(waitMs)
   }
 

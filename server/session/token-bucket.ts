@@ -31,6 +31,13 @@ export class TokenBucket {
     return waitMs
   }
 
+  /** Whether at least this share of the burst is there. */
+  isFilledTo(share: number, clock: Clock): boolean {
+    if (this.#perMs === 0) return true
+    this.#fill(clock)
+    return this.#tokens >= share * this.#burst
+  }
+
   #fill(clock: Clock): void {
     const now = clock.monotonicMs()
     this.#tokens = Math.min(this.#burst, this.#tokens + (now - this.#filledMs) * this.#perMs)
