@@ -73,10 +73,11 @@ function channelBindingOf(socket: Socket, openEvent: 'connect' | 'secureConnect'
   return (socket as TLSSocket).exportKeyingMaterial(EXPORTER_BYTES, EXPORTER_LABEL, Buffer.alloc(0))
 }
 
-function caOption(options: TransportOptions): { ca?: string | Buffer | (string | Buffer)[] } {
+function caOption(options: TransportOptions): { ca?: (string | Buffer)[] } {
   const { ca } = options
   if (ca === undefined) return {}
-  return { ca: typeof ca === 'string' || Buffer.isBuffer(ca) ? ca : [...ca] }
+  const list = typeof ca === 'string' || ca instanceof Uint8Array ? [ca] : ca
+  return { ca: list.map((one) => typeof one === 'string' ? one : Buffer.from(one)) }
 }
 
 class StreamTransport implements Transport {

@@ -26,7 +26,7 @@ export interface Transport {
 
 export interface TransportOptions {
   /** PEM certificates that a TLS server's certificate may be issued by, instead of the system's. Node only. */
-  readonly ca?: string | Buffer | readonly (string | Buffer)[]
+  readonly ca?: string | Uint8Array | readonly (string | Uint8Array)[]
 }
 
 /** Opens a transport. Rejects when it can't be reached; `signal` gives up. */
