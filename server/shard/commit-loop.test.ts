@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
+import { conversationKeys } from '../../storage/keyspace.js'
 import { MemoryEngine } from '../../storage/memory-engine.js'
 import { RouterError } from '../router/router.js'
 import { CommitLoop } from './commit-loop.js'
 import type { CommitHost } from './commit-loop.js'
 import { SHARD_LIMITS } from './environment.js'
+import { ConversationState } from './state.js'
+import { Route } from './transaction.js'
 
 /** Timers that run when told to. */
 class Timers {
@@ -118,4 +121,26 @@ void test('a store that does not open is tried again, ever more slowly', async (
   await turn()
   assert.equal(attempts, 4)
   assert.deepEqual(events, ['failed', 'discarded', 'discarded', 'back'])
+})
+
+void test('watermarks wait for the next commit, but not for long', async () => {
+  const { loop, timers, events } = makeLoop(new MemoryEngine())
+  const route = new Route(new ConversationState('ann:bob', conversationKeys('ann:bob')), [])
+  const { watermarkDelayMs } = SHARD_LIMITS
+  const raise = (): void => {
+    loop.open.markDirty(route)
+    loop.scheduleWatermarks()
+  }
+  raise()
+  await timers.pass(watermarkDelayMs - 1)
+  assert.deepEqual(events, [])
+  put(loop, 'a message takes them along')
+  await timers.pass(0)
+  await turn()
+  assert.deepEqual(events, ['finished'])
+  route.conversation.isDirty = false
+  raise()
+  await timers.pass(watermarkDelayMs)
+  await turn()
+  assert.deepEqual(events, ['finished', 'finished'])
 })

@@ -41,6 +41,8 @@ export interface ShardLimits {
   /** A commit of more operations than this makes the next one wait `gatherMs` for company. */
   readonly gatherOperations: number
   readonly gatherMs: number
+  /** A watermark that rose may wait this long for its commit; 0: not at all. */
+  readonly watermarkDelayMs: number
   /** A commit that takes longer counts as failed. */
   readonly commitTimeoutMs: number
   /** Conversations forget messages older than this; 0: never. */
@@ -63,6 +65,7 @@ export const SHARD_LIMITS: ShardLimits = {
   waitingCommandsMax: 100_000,
   gatherOperations: 16,
   gatherMs: 1,
+  watermarkDelayMs: 3,
   commitTimeoutMs: 30_000,
   retentionMs: 0,
 }

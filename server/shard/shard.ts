@@ -120,7 +120,7 @@ export class Shard implements FeedHost, CommitHost {
       return false
     }
     raiseDelivered(this.transaction, route, user.name, seq)
-    this.schedule()
+    this.#loop.scheduleWatermarks()
     return true
   }
 
@@ -440,7 +440,7 @@ export class Shard implements FeedHost, CommitHost {
     if (command.kind === DELIVERED) {
       if (command.user !== null) raiseDelivered(this.transaction, route, command.user.name, command.seq)
       command.applied?.()
-      this.schedule()
+      this.#loop.scheduleWatermarks()
       return true
     }
     if (feed === null || feed.hasEnded) return true

@@ -96,12 +96,12 @@ export class Transaction {
 
   /** Whether there is nothing to commit and nobody to tell. */
   get isEmpty(): boolean {
-    return !this.isUrgent && this.movedCursors.size === 0 && this.trims.size === 0
+    return !this.isUrgent && this.dirtyRoutes.length === 0 && this.movedCursors.size === 0 && this.trims.size === 0
   }
 
   /** Whether somebody waits for it; cursors alone can wait. */
   get isUrgent(): boolean {
-    return this.batch.size > 0 || this.answers.length > 0 || this.waiters.length > 0 || this.dirtyRoutes.length > 0
+    return this.batch.size > 0 || this.answers.length > 0 || this.waiters.length > 0
   }
 
   touch(state: Resident): void {

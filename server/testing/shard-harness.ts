@@ -134,7 +134,7 @@ export class ShardHarness {
   #random = 0
 
   constructor(options: HarnessOptions = {}) {
-    this.limits = { ...SHARD_LIMITS, gatherOperations: Infinity, ...options.limits }
+    this.limits = { ...SHARD_LIMITS, watermarkDelayMs: 0, gatherOperations: Infinity, ...options.limits }
     this.engine = options.engine ?? new MemoryEngine()
     this.shard = this.#start()
     this.router = new LocalRouter(this.shard)
