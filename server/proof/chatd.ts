@@ -30,7 +30,8 @@ export interface ChatdOptions {
   readonly settings?: Readonly<Record<string, string>>
   /** Where the data lie; default: a folder of its own that goes away with the scope. */
   readonly directory?: string
-  readonly nodeOptions?: string
+  /** For node itself (`--cpu-prof`). */
+  readonly nodeArguments?: readonly string[]
 }
 
 export class Chatd {
@@ -42,19 +43,20 @@ export class Chatd {
   /** What it wrote to stderr and is no line of the log. */
   stderr = ''
   readonly #environment: Record<string, string>
+  readonly #nodeArguments: readonly string[]
   #child: ChildProcess | null = null
 
   private constructor(directory: string, ports: readonly [number, number], options: ChatdOptions) {
     this.directory = directory
     this.tcp = `tcp://127.0.0.1:${ports[0]}`
     this.ws = `ws://127.0.0.1:${ports[1]}`
+    this.#nodeArguments = options.nodeArguments ?? []
     this.#environment = {
       CHATD_ADMIN_URL: '',
       // Logging in is not what is proven here, and the machine may be busy.
       CHATD_AUTH_SCRAM_ITERATIONS: '4096',
       CHATD_LIMITS_OPEN_TIMEOUT_MS: '60000',
       ...options.settings,
-      ...options.nodeOptions === undefined ? {} : { NODE_OPTIONS: options.nodeOptions },
     }
   }
 
@@ -160,7 +162,7 @@ export class Chatd {
   }
 
   #spawn(args: readonly string[]): ChildProcess {
-    return spawn(process.execPath, [PROGRAM, ...args], { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, ...this.#environment } })
+    return spawn(process.execPath, [...this.#nodeArguments, PROGRAM, ...args], { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, ...this.#environment } })
   }
 
   #logged(line: string): void {
