@@ -123,9 +123,9 @@ class Checker {
 
   #messageReceived(name: string, log: DeviceLog, view: DeviceView, event: Extract<DeviceEvent, { kind: 'message' }>): void {
     this.#received++
-    const fault = view.received(event)
-    if (fault !== '') this.#breach(`${name}: ${fault}`)
     const sent = this.#sent.get(event.text)
+    const fault = view.received(event, sent?.log === log)
+    if (fault !== '') this.#breach(`${name}: ${fault}`)
     if (sent === undefined) this.#breach(`${name}: received '${event.text}', which nobody sent`)
     else if (sent.log.user !== event.from) this.#breach(`${name}: '${event.text}' is said to be from ${event.from}`)
     else if (pairOf(sent.log.user, sent.to) !== pairOf(log.user, event.conversation)) {
@@ -254,14 +254,24 @@ class DeviceView {
   /** Since a restart: the index from which entries may come again until something new has come. */
   #mayRepeat = false
 
-  restarted(): void { this.#mayRepeat = true }
+  restarted(): void {
+    this.#mayRepeat = true
+    // What was shown and not stored may be shown again on the way up.
+    this.#marks.clear()
+  }
 
-  /** '' or what is wrong. */
-  received(event: Extract<DeviceEvent, { kind: 'message' }>): string {
+  /** '' or what is wrong. `isOwn`: this very device sent it. */
+  received(event: Extract<DeviceEvent, { kind: 'message' }>, isOwn: boolean): string {
     const { index, conversation, seq, text } = event
     const place = `${conversation} ${seq}`
     if (index > 0 && index <= this.#lastIndex) {
       if (!this.#mayRepeat) return `entry ${index} ('${text}') came after entry ${this.#lastIndex}`
+      // Its ack was not stored before the kill: then it was known by the ack alone, now by the entry. [MSG-18]
+      if (isOwn && !this.#byIndex.has(index) && !this.#seen.has(place)) {
+        this.#byIndex.set(index, `${place} ${text}`)
+        this.#seen.add(place)
+        return ''
+      }
       return this.#byIndex.get(index) === `${place} ${text}` ? '' : `entry ${index} came again with '${text}', another content`
     }
     this.#mayRepeat = false
@@ -281,9 +291,8 @@ class DeviceView {
   told(event: Extract<DeviceEvent, { kind: 'told' }>): number {
     const key = `${event.conversation} ${event.member} ${event.mark}`
     const before = this.#marks.get(key) ?? 0
-    // A killed process may be told again what it had not stored.
-    if (event.seq < before && !this.#mayRepeat) return before
-    this.#marks.set(key, Math.max(before, event.seq))
+    if (event.seq < before) return before
+    this.#marks.set(key, event.seq)
     return 0
   }
 }

@@ -49,6 +49,8 @@ export interface AttachRequest {
   readonly outboxEpoch: number
   /** Entries; 0: the default. */
   readonly window: number
+  /** Salt of the verifier that the password was checked against: a password changed since opens nothing. Not given with a token. */
+  readonly verifierSalt?: Uint8Array
   /** SHA-256 of the token that authenticated this session; null after a password. [TOK-2] */
   readonly usedTokenHash: Uint8Array | null
   /** SHA-256 of a fresh token that the shard may put into the device's second slot. */

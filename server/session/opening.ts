@@ -41,6 +41,8 @@ export class Opening {
   #bindingData: Uint8Array | null
   #exchange: ScramServer | null
   #isDisabled: boolean
+  /** Of the verifier in the challenge. */
+  #verifierSalt: Uint8Array | null
   #user: string
   /** With TOKEN: the device it is for, and its hash. */
   #tokenDevice: string
@@ -55,6 +57,7 @@ export class Opening {
     this.#bindingData = null
     this.#exchange = null
     this.#isDisabled = false
+    this.#verifierSalt = null
     this.#user = ''
     this.#tokenDevice = ''
     this.#tokenHash = null
@@ -135,6 +138,7 @@ export class Opening {
       ?? await deriveFakeVerifier(exchange.user ?? exchange.name, secret.key, secret.iterations, NODE_CRYPTO)
     if (this.#state !== EXPECT_AUTH) return
     this.#exchange = exchange
+    this.#verifierSalt = verifier.salt
     this.#isDisabled = account?.disabled === true
     this.#user = account?.user ?? ''
     this.#connection.send(encodeChallenge(exchange.challenge(verifier)))
@@ -214,6 +218,7 @@ export class Opening {
       outboxEpoch: frame.outboxEpoch,
       window: frame.window,
       usedTokenHash: this.#tokenHash,
+      ...(this.#tokenHash === null && this.#verifierSalt !== null ? { verifierSalt: this.#verifierSalt } : {}),
       freshTokenHash: sha256(token),
     }, session)
     if (this.#state !== EXPECT_BIND) {

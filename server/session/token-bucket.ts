@@ -1,6 +1,9 @@
 /** A rate with a burst, without a timer: time is looked at only when the bucket is empty. */
 import type { Clock } from '../clock.js'
 
+/** The clock need not be read for a bucket that is made and perhaps never emptied. */
+const NEVER = -1
+
 export class TokenBucket {
   readonly #perMs: number
   readonly #burst: number
@@ -12,8 +15,7 @@ export class TokenBucket {
     this.#perMs = perSecond / 1000
     this.#burst = burst
     this.#tokens = burst
-    // Filling from "long ago" is cut at the burst, so that the clock need not be read here.
-    this.#filledMs = 0
+    this.#filledMs = NEVER
   }
 
   /** Takes `count` tokens, also when that many are not there: then it returns how many milliseconds they take to come; else 0. */
@@ -40,7 +42,8 @@ export class TokenBucket {
 
   #fill(clock: Clock): void {
     const now = clock.monotonicMs()
-    this.#tokens = Math.min(this.#burst, this.#tokens + (now - this.#filledMs) * this.#perMs)
+    // It was full when it began: what came in before the first look at the clock is not given twice.
+    if (this.#filledMs !== NEVER) this.#tokens = Math.min(this.#burst, this.#tokens + (now - this.#filledMs) * this.#perMs)
     this.#filledMs = now
   }
 }

@@ -119,6 +119,16 @@ void test('[TOK-4] a change of password burns every token and changes the verifi
   await assert.rejects(harness.router.changeVerifier('nobody', verifier), routerError(ERROR.noSuchUser))
 })
 
+void test('[TOK-4] a password proved before its change opens nothing after it', async () => {
+  const harness = await withAnn()
+  const before = VERIFIER.salt
+  const after = new Uint8Array(16).fill(9)
+  await harness.attach('ann', 'tablet', { verifierSalt: before })
+  await harness.router.changeVerifier('ann', { ...VERIFIER, salt: after })
+  await assert.rejects(harness.attach('ann', 'phone', { verifierSalt: before }), routerError(ERROR.notAuthorized))
+  await harness.attach('ann', 'phone', { verifierSalt: after })
+})
+
 void test('names: added once, listed in pages, removed for ever', async () => {
   const harness = new ShardHarness()
   await harness.addUsers('cy', 'ann', 'bob')

@@ -72,6 +72,7 @@ async function settledUser(shard: Shard, request: AttachRequest): Promise<UserSt
     const user = await shard.user(request.user)
     if (!user.exists) throw new RouterError(ERROR.accountRemoved, 'the account does not exist')
     if (user.account?.disabled === true) throw new RouterError(ERROR.accountDisabled, 'the account is disabled')
+    if (isOutdated(user, request)) throw new RouterError(ERROR.notAuthorized, 'the password was changed')
     const device = user.device(request.device)
     const isAhead = device !== undefined && request.queueEpoch === user.account?.queueEpoch && request.cursor > device.cursor &&
       request.cursor <= user.committedTail
@@ -80,6 +81,13 @@ async function settledUser(shard: Shard, request: AttachRequest): Promise<UserSt
     await Promise.all([...seqs].map(([conversation, seq]) => tellDelivered(shard, user, conversation, seq)))
     if (user.alive) shard.moveCursor(user, device, request.cursor)
   }
+}
+
+/** The password was changed between the proof of the old one and the bind. [TOK-4] */
+function isOutdated(user: UserState, request: AttachRequest): boolean {
+  const { verifierSalt } = request
+  const salt = user.account?.verifier.salt
+  return verifierSalt !== undefined && (salt === undefined || Buffer.compare(verifierSalt, salt) !== 0)
 }
 
 function tellDelivered(shard: Shard, user: UserState, conversation: string, seq: number): Promise<void> {
