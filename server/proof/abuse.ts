@@ -33,7 +33,7 @@ const CODES: Readonly<Record<AbuseKind, readonly number[]>> = {
 }
 
 /** What the server may grow by, whatever is thrown at it: garbage of V8 included, and far less than what the abusers sent. */
-const GROWTH_BYTES_MAX = 256 * 1024 * 1024
+const GROWTH_BYTES_MAX = 384 * 1024 * 1024
 
 /** The abusers of `count` connections in a process of their own; ends with the scope. */
 export class Abuse {
