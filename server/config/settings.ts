@@ -98,8 +98,8 @@ export const SETTINGS = {
     tokenRotateMs: integer(LIMIT.tokenRotateMs, 0, 3650 * DAY_MS, 'ms', 'a token older than this is replaced at the next bind'),
   },
   rate: {
-    messagesPerSecond: integer(100, 0, 1_000_000, 'stanzas/s', 'messages and marks of one device, sustained; above it reading pauses; 0: no limit'),
-    messagesBurst: integer(2000, 1, 10_000_000, 'stanzas', 'how many may come at once'),
+    messagesPerSecond: integer(200, 0, 1_000_000, 'stanzas/s', 'messages and marks of one device, sustained; above it reading pauses; 0: no limit'),
+    messagesBurst: integer(10_000, 1, 10_000_000, 'stanzas', 'how many may come at once'),
     bytesPerSecond: integer(1_048_576, 0, 1_073_741_824, 'bytes/s', 'bytes of one device, 128 added for each frame, sustained; above it reading pauses; 0: no limit'),
     bytesBurst: integer(8_388_608, 65_536, 1_073_741_824, 'bytes', 'how many may come at once'),
     queriesPerSecond: integer(20, 0, 1_000_000, 'queries/s', 'queries of one device, sustained; above it they are refused; 0: no limit'),

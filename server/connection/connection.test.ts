@@ -137,6 +137,18 @@ test('[CLS-3] drops a peer that does not end a closed connection', async () => {
   assert.equal(harness.connections.size, 0)
 })
 
+test('reads on after close, so that the close frame arrives, but drops a peer that goes on flooding', async () => {
+  const { transport } = await createHarness().open()
+  transport.deliver(HELLO)
+  await settle()
+  assert.equal(transport.closedWith, ERROR.unexpectedFrame)
+  const chunk = Buffer.alloc(65_536)
+  for (let i = 0; i < 16; i++) transport.deliver(chunk)
+  assert.ok(!transport.isDestroyed)
+  transport.deliver(chunk)
+  assert.ok(transport.isDestroyed)
+})
+
 test('[OPN-6] [106 open-timeout] closes a connection that has not reached welcome in time, counted from its accept', async () => {
   const harness = createHarness()
   const silent = harness.connect()

@@ -18,6 +18,9 @@ const WRITE_BYTES = 65_536
 /** What a frame costs of the rate in bytes beside its own: a flood of tiny frames is work, too. */
 const FRAME_COST_BYTES = 128
 
+/** Read and thrown away after close; a peer that has not seen the close by then sends more than one that behaves ever has under way. */
+const DISCARD_BYTES_MAX = 1_048_576
+
 /** Why no frames are handled at present; a set of bits. */
 export const HOLD = { control: 1, rate: 2, backlog: 4, turn: 8 } as const
 
@@ -51,6 +54,7 @@ export class Connection implements TransportHandler {
   #bytesReceived: number
   /** Chunks that came while the connection was on hold. */
   #chunks: WaitingChunk[]
+  #discardedBytes: number
   #isWithinChunk: boolean
   #isWithinMessage: boolean
   #pending: Uint8Array[]
@@ -74,6 +78,7 @@ export class Connection implements TransportHandler {
     this.#decoder = new FrameDecoder(connections.environment.config.limits.openFrameBytesMax)
     this.#bytesReceived = 0
     this.#chunks = NO_CHUNKS
+    this.#discardedBytes = 0
     this.#isWithinChunk = false
     this.#isWithinMessage = false
     this.#pending = []
@@ -95,7 +100,10 @@ export class Connection implements TransportHandler {
   // Input
 
   received(chunk: Uint8Array, isMessage: boolean): void {
-    if (this.#phase >= PHASE_CLOSING) return
+    if (this.#phase >= PHASE_CLOSING) {
+      this.#discard(chunk.length)
+      return
+    }
     const { counters, clock } = this.connections.environment
     counters.bytesIn += chunk.length
     this.lastHeardMs = clock.monotonicMs()
@@ -110,6 +118,12 @@ export class Connection implements TransportHandler {
     }
     this.#decoder.push(chunk)
     this.#handleFrames(isMessage)
+  }
+
+  /** After close what still comes is read, so that the close frame arrives; but not for ever, where somebody goes on flooding. */
+  #discard(bytes: number): void {
+    this.#discardedBytes += bytes
+    if (this.#discardedBytes > DISCARD_BYTES_MAX) this.transport.destroy()
   }
 
   #handleFrames(isMessage: boolean): void {
