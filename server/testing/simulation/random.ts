@@ -1,9 +1,14 @@
 /** A seeded generator (mulberry32, Tommy Ettinger, public domain): the same seed gives the same run, on every machine. */
 export class Random {
-  #state: number
+  #state = 0
 
   constructor(seed: number) {
-    this.#state = seed >>> 0
+    this.reseed(seed)
+  }
+
+  /** Goes on as a generator made with this seed, and this number of a step, would begin. */
+  reseed(seed: number, step = 0): void {
+    this.#state = (seed ^ Math.imul(step, 0x9e3779b1)) >>> 0
   }
 
   /** 32 random bits. */

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Breach } from './oracle.js'
 import { cursorMovesOnWrite, deliveredOnWrite, receiptsFall, retriesForgotten } from './plants.js'
+import { shrink } from './shrink.js'
 import { Simulation } from './simulation.js'
 import type { SimulationOptions } from './simulation.js'
 
@@ -29,7 +30,10 @@ void test('[MSG-1] [MSG-3] [MSG-6] [QUE-2] [QUE-10] [RCP-1] [RCP-2] the promises
   let crashes = 0
   let tooOld = 0
   for (let seed = FIRST_SEED; seed < FIRST_SEED + SEEDS; seed++) {
-    const result = await new Simulation({ seed, steps: 400 }).run()
+    const options = { seed, steps: 400 }
+    const result = await new Simulation(options).run().catch(async (error: unknown) => {
+      throw (await shrink(options))?.breach ?? error
+    })
     acknowledged += result.acknowledged
     crashes += result.crashes
     tooOld += result.tooOld
@@ -51,6 +55,15 @@ void test('the simulation is deterministic: the same seed gives the same run', a
 void test('the simulation catches a disk that acknowledges before it has stored', async () => {
   const breach = await firstBreach({ steps: 400, faults: { acknowledgesEarly: true } }, 20)
   assert.match(breach?.message ?? '', /not on the disk/)
+})
+
+void test('a breach is told in the fewest steps that lead to it', async () => {
+  const options = { seed: 1, steps: 80, faults: { acknowledgesEarly: true } }
+  const shrunk = await shrink(options)
+  assert.match(shrunk?.breach.message ?? '', /not on the disk/)
+  // Somebody writes, and the server hears it.
+  assert.ok(shrunk !== null && shrunk.steps <= 12, `${String(shrunk?.steps)} steps`)
+  assert.equal(await shrink({ seed: 1, steps: 50 }), null)
 })
 
 void test('[QUE-2] the simulation catches a cursor that moves when something is written instead of acknowledged', async () => {

@@ -15,6 +15,8 @@ export interface SimulationOptions {
   readonly seed: number
   /** Steps under faults, before they rest. */
   readonly steps: number
+  /** Numbers of steps to leave out. */
+  readonly omit?: ReadonlySet<number>
   readonly faults?: Partial<DiskFaults>
   /** A planted bug; called for every server that starts. */
   readonly plant?: (server: SimServer) => void
@@ -55,7 +57,14 @@ export class Simulation {
   async run(): Promise<SimulationResult> {
     try {
       await this.#populate()
-      for (let i = 0; i < this.#options.steps; i++) await this.#step(this.#act())
+      const { seed, steps, omit } = this.#options
+      for (let i = 0; i < steps; i++) {
+        if (omit?.has(i) === true) continue
+        // Every step has dice of its own: leaving one out changes no other. That is what makes traces short.
+        this.random.reseed(seed, i + 1)
+        await this.#step(this.#act())
+      }
+      this.random.reseed(seed)
       await this.#rest()
       await this.#checkEnd()
     } catch (error) {
