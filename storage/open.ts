@@ -6,7 +6,7 @@
  *     DIR/holder.json           the process that opened it last; only ever used to name it, never trusted
  */
 import { randomUUID } from 'node:crypto'
-import { mkdir, readFile, realpath, rm, stat, writeFile } from 'node:fs/promises'
+import { readFile, realpath, rm, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { COPY_MARK } from './copy.js'
 import { StorageError } from './engine.js'
@@ -15,6 +15,7 @@ import { everything } from './keyspace.js'
 import { LevelEngine, loadLevel } from './level-engine.js'
 import type { LevelModule } from './level-engine.js'
 import { checkLogs } from './log-check.js'
+import { makeDirectory } from './make-directory.js'
 import { METADATA_FILE, readMetadata, STORE_FORMAT, writeMetadata } from './metadata.js'
 import type { EngineName, StoreMetadata } from './metadata.js'
 import { loadRocks } from './rocks-binding.js'
@@ -90,7 +91,7 @@ async function createStore(directory: string, wanted: OpenOptions['engine'], loa
   for (const other of ['rocksdb', 'leveldb'] as const) {
     if (other !== name && await exists(enginePath(directory, other, 'CURRENT'))) throw metadataMissing(directory, other)
   }
-  await mkdir(directory, { recursive: true, mode: 0o700 })
+  await makeDirectory(directory)
   const engine = await openNamed(directory, name, true, loaders)
   await closeUnless(engine, async () => {
     // Files without metadata are a creation that was interrupted, as long as they are empty.

@@ -8,12 +8,13 @@
  * error, for what was acknowledged could be missing. The directory is for its owner alone, because it holds the token.
  */
 import { constants } from 'node:fs'
-import { mkdir, open, rename, unlink } from 'node:fs/promises'
+import { open, rename, unlink } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { localError } from './client-error.js'
 import { lockDirectory } from './directory-lock-node.js'
+import { makeDirectory } from './make-directory-node.js'
 import { applyChanges, copyState, emptyState, snapshotOf } from './state.js'
 import type { ClientStorage, MutableState, StorageChange } from './state.js'
 import { decodeChanges, encodeChanges } from './storage-json.js'
@@ -54,7 +55,7 @@ class FileStorage implements ClientStorage {
   }
 
   async load(): Promise<MutableState> {
-    await mkdir(this.#directory, { recursive: true, mode: 0o700 })
+    await makeDirectory(this.#directory)
     this.#unlock = await lockDirectory(this.#directory)
     try {
       const path = join(this.#directory, JOURNAL)
