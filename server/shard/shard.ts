@@ -12,23 +12,22 @@ import type { ErrorCode } from '../../protocol/generated/registry.js'
 import { trimPoint } from './attach.js'
 import type { CommitHost } from './commit-loop.js'
 import { CommitLoop, unavailable } from './commit-loop.js'
-import { acceptMessage, forgetMessages, openConversation, raiseDelivered, raiseRead, sealConversation } from './conversation.js'
+import { acceptMessage, openConversation, raiseDelivered, raiseRead, sealConversation } from './conversation.js'
 import { isDamage } from './entry-reader.js'
 import type { ShardEnvironment } from './environment.js'
 import type { Feed, FeedHost } from './feed.js'
-import { DELIVERED, FORGET, Gate, GateCommand, MARK_READ, MESSAGE } from './gate.js'
+import { DELIVERED, FORGET, GateCommand, MARK_READ, MESSAGE } from './gate.js'
+import type { GateHost } from './gates.js'
+import { Gates } from './gates.js'
 import { loadConversation, loadUser } from './loader.js'
-import { Acceptances, eachSender, unreadAbove } from './log-reader.js'
 import { encodeCursor, encodeQueueMeta } from './records.js'
 import { Residents } from './residents.js'
 import { Retention } from './retention.js'
 import { RouterError } from '../router/router.js'
-import type { ConversationState, DeviceState, Member, Resident, UserState } from './state.js'
+import { memberNames } from './state.js'
+import type { ConversationState, DeviceState, Resident, UserState } from './state.js'
 import { Answer, Route } from './transaction.js'
 import type { Transaction } from './transaction.js'
-
-/** Told to a client whose command finds too many waiting. */
-const WAITING_RETRY_MS = 1000
 
 const LIST_PAGE = 1000
 /** Conversations that a session finds without looking them up. A client may address as many names as it likes. */
@@ -36,14 +35,13 @@ const ROUTES_MAX = 256
 
 const EMPTY = new Uint8Array(0)
 
-export class Shard implements FeedHost, CommitHost {
+export class Shard implements FeedHost, GateHost, CommitHost {
   readonly engine: Engine
   readonly environment: ShardEnvironment
   users!: Residents<UserState>
-  #conversations!: Residents<ConversationState>
+  conversations!: Residents<ConversationState>
   readonly #loop: CommitLoop
-  #gates = new Map<string, Gate>()
-  #waiting = 0
+  #gates!: Gates
   /** Counts failures: what began in an earlier life has no say in this one. */
   #life = 0
   readonly #attached = new Set<Feed>()
@@ -75,7 +73,7 @@ export class Shard implements FeedHost, CommitHost {
 
   /** Commands that wait for the store, for metrics and back-pressure. */
   get waiting(): number {
-    return this.#waiting
+    return this.#gates.waiting
   }
 
   /** Operations of the last commit, for metrics. */
@@ -91,16 +89,54 @@ export class Shard implements FeedHost, CommitHost {
   /** A message whose form has been checked; answered through the feed's sink. `to` is a normalised user. */
   message(feed: Feed, clientId: number, to: string, text: Uint8Array, extensions: Uint8Array): void {
     const route = this.#routeFor(feed, to)
-    if (route !== null && this.#acceptNow(route, feed, clientId, text, extensions)) return
+    if (route !== null && this.acceptNow(route, feed, clientId, text, extensions)) return
     const command = new GateCommand(MESSAGE, feed.user, feed, clientId, 0, copyOf(text), copyOf(extensions))
-    this.#wait(pairName(feed.user.name, to), command)
+    this.#gates.wait(pairName(feed.user.name, to), command)
+  }
+
+  /** false: it has to be looked up whether this client id is known, which takes the gate. */
+  acceptNow(route: Route, feed: Feed, clientId: number, text: Uint8Array, extensions: Uint8Array): boolean {
+    const { conversation } = route
+    let { writer } = route
+    if (writer === null || writer.isForgotten) {
+      writer = route.writer = conversation.writer(feed.user.name, feed.device.number, feed.outboxEpoch)
+    }
+    if (clientId <= writer.lastClientId) return false
+    const nowMs = this.environment.clock.nowMs()
+    for (const user of route.users) {
+      if (!user.exists) {
+        this.answer(new Answer(feed, clientId, ERROR.noSuchUser, 0, 0, null))
+        return true
+      }
+    }
+    if (!conversation.exists) openConversation(this.transaction, route, nowMs)
+    acceptMessage(this.transaction, route, writer, feed, clientId, text, extensions, nowMs, this.environment.limits.checkpointEvery)
+    this.schedule()
+    return true
   }
 
   /** Raises the user's read watermark; answered through the feed's sink. `address` is a normalised user. */
   markRead(feed: Feed, clientId: number, address: string, seq: number): void {
     const route = this.#routeFor(feed, address)
-    if (route !== null && this.#markNow(route, feed, clientId, seq)) return
-    this.#wait(pairName(feed.user.name, address), new GateCommand(MARK_READ, feed.user, feed, clientId, seq, EMPTY, EMPTY))
+    if (route !== null && this.markNow(route, feed, clientId, seq)) return
+    this.#gates.wait(pairName(feed.user.name, address), new GateCommand(MARK_READ, feed.user, feed, clientId, seq, EMPTY, EMPTY))
+  }
+
+  /** false: what remains unread has to be counted in the log, which takes the gate. */
+  markNow(route: Route, feed: Feed, clientId: number, seq: number): boolean {
+    const { conversation } = route
+    const member = conversation.member(feed.user.name)
+    if (member === undefined || seq > conversation.tail) {
+      const error = member === undefined ? ERROR.noSuchConversation : ERROR.invalidWatermark
+      this.answer(new Answer(feed, clientId, error, 0, 0, null))
+      return true
+    }
+    if (seq > member.read) {
+      if (seq < conversation.tail && member.unread > 0) return false
+      raiseRead(this.transaction, route, feed.user, member, seq, 0)
+    }
+    this.answer(new Answer(feed, clientId, 0, seq, this.environment.clock.nowMs(), null))
+    return true
   }
 
   /** A device's cumulative acknowledgement; false: never sent, or backwards. */
@@ -114,14 +150,19 @@ export class Shard implements FeedHost, CommitHost {
    */
   delivered(user: UserState, conversation: string, seq: number, applied: () => void): boolean {
     const name = pairName(user.name, conversation)
-    const route = this.#gates.has(name) ? null : this.#residentRoute(name)
+    const route = this.#gates.has(name) ? null : this.residentRoute(name)
     if (route === null) {
-      this.#wait(name, new GateCommand(DELIVERED, user, null, 0, seq, EMPTY, EMPTY, applied))
+      this.#gates.wait(name, new GateCommand(DELIVERED, user, null, 0, seq, EMPTY, EMPTY, applied))
       return false
     }
+    this.deliverNow(route, user, seq)
+    return true
+  }
+
+  /** Raises the watermark; it is told with its commit, which nobody hurries for. */
+  deliverNow(route: Route, user: UserState, seq: number): void {
     raiseDelivered(this.transaction, route, user.name, seq)
     this.#loop.scheduleWatermarks()
-    return true
   }
 
   /**
@@ -135,6 +176,38 @@ export class Shard implements FeedHost, CommitHost {
     this.transaction.moveCursor(user, device)
     if (index - user.trimmedTo >= this.environment.limits.trimEvery) this.transaction.trim(user)
     this.#loop.scheduleLazily()
+  }
+
+  /** The session's route to a conversation, if everything it needs is in memory and nothing waits before it. */
+  #routeFor(feed: Feed, address: string): Route | null {
+    const known = feed.routes.get(address)
+    if (known?.isAlive === true) return this.#gates.has(known.conversation.name) ? null : known
+    const name = pairName(feed.user.name, address)
+    const route = this.#gates.has(name) ? null : this.residentRoute(name)
+    if (route === null) return null
+    const oldest = feed.routes.keys().next()
+    if (feed.routes.size >= ROUTES_MAX && oldest.done !== true) feed.routes.delete(oldest.value)
+    feed.routes.set(address, route)
+    return route
+  }
+
+  /** The route, if the conversation and all its members are in memory. */
+  residentRoute(name: string): Route | null {
+    const conversation = this.conversations.get(name)
+    if (conversation === undefined) return null
+    const users: UserState[] = []
+    for (const member of memberNames(conversation)) {
+      const user = this.users.get(member)
+      if (user === undefined) return null
+      users.push(user)
+    }
+    return new Route(conversation, users)
+  }
+
+  /** Told to its session when everything before it is on disk. */
+  answer(answer: Answer): void {
+    this.transaction.answers.push(answer)
+    this.schedule()
   }
 
   /** Called by feeds. */
@@ -179,7 +252,7 @@ export class Shard implements FeedHost, CommitHost {
   /** A conversation's state for reading. */
   async conversation(name: string): Promise<ConversationState> {
     if (!this.isAvailable) throw unavailable()
-    return this.#conversations.get(name) ?? await this.reading(this.#conversations.load(name))
+    return this.conversations.get(name) ?? await this.reading(this.conversations.load(name))
   }
 
   /** Names of the user's conversations in the store. */
@@ -189,6 +262,24 @@ export class Shard implements FeedHost, CommitHost {
       const page = await this.reading(this.engine.range({ ...user.keys.conversations(names.at(-1) ?? ''), limit: LIST_PAGE }))
       for (const [key] of page) names.push(user.keys.nameAt(key))
       if (page.length < LIST_PAGE) return names
+    }
+  }
+
+  /**
+   * Awaits a read of the store, whose failure is the shard's, but for a damaged row: that is the failure of what asked for it alone.
+   * Rejects with RouterError storage-unavailable or internal-error.
+   */
+  async reading<T>(read: Promise<T>): Promise<T> {
+    const life = this.#life
+    try {
+      return await read
+    } catch (error) {
+      if (isDamage(error)) {
+        this.environment.log.error({ err: error }, 'a row of the store can\'t be read')
+        throw new RouterError(ERROR.internalError, 'a row of the store can\'t be read', { cause: error })
+      }
+      if (life === this.#life) this.#loop.fail(error)
+      throw unavailable()
     }
   }
 
@@ -204,7 +295,7 @@ export class Shard implements FeedHost, CommitHost {
   async forget(name: string, seq: number): Promise<void> {
     if (!this.isAvailable) throw unavailable()
     await new Promise<void>((resolve) => {
-      this.#wait(name, new GateCommand(FORGET, null, null, 0, seq, EMPTY, EMPTY, resolve))
+      this.#gates.wait(name, new GateCommand(FORGET, null, null, 0, seq, EMPTY, EMPTY, resolve))
     })
     await this.committed()
   }
@@ -235,6 +326,18 @@ export class Shard implements FeedHost, CommitHost {
     for (const user of transaction.trims.keys()) if (!this.#sealTrim(transaction, user)) transaction.trims.delete(user)
   }
 
+  /** false: there is nothing to trim. */
+  #sealTrim(transaction: Transaction, user: UserState): boolean {
+    const { to, tooFarBehind } = trimPoint(user, this.environment.clock.nowMs(), this.environment.limits)
+    if (to - user.trimmedTo < this.environment.limits.trimEvery) return false
+    for (const device of tooFarBehind) if (device.feed !== null) this.expel(device.feed, ERROR.slowConsumer)
+    user.trimmedTo = to
+    transaction.trims.set(user, to)
+    transaction.touch(user)
+    transaction.batch.put(user.keys.queueMeta(), encodeQueueMeta(to))
+    return true
+  }
+
   /** Called by the commit loop. */
   finish(transaction: Transaction): void {
     const { queueEntriesMax, trimEvery } = this.environment.limits
@@ -249,266 +352,6 @@ export class Shard implements FeedHost, CommitHost {
     for (const [user, to] of transaction.trims) this.#trim(user, to)
   }
 
-  /** Called by the commit loop when the store has failed, and when it is back. */
-  discard(): void {
-    this.#beginLife()
-    for (const feed of [...this.#attached]) this.expel(feed, ERROR.storageUnavailable)
-  }
-
-  #beginLife(): void {
-    const { limits } = this.environment
-    // At the very first there is nothing to close.
-    this.users?.close()
-    this.#conversations?.close()
-    const { scheduler } = this.environment
-    const defer = (task: () => void): void => {
-      scheduler.defer(task)
-    }
-    this.users = new Residents(
-      limits.residentUsersMax, (name) => loadUser(this.engine, name), (user) => this.#mayGo(user) && user.feeds.length === 0, defer,
-    )
-    this.#conversations = new Residents(
-      limits.residentConversationsMax, (name) => loadConversation(this.engine, name), (each) => this.#mayGo(each), defer,
-    )
-    const gates = this.#gates
-    this.#gates = new Map()
-    this.#waiting = 0
-    this.#life++
-    // Who waits looks again, and finds that everything has changed.
-    for (const gate of gates.values()) for (let each = gate.commands.shift(); each !== undefined; each = gate.commands.shift()) each.applied?.()
-  }
-
-  #mayGo(state: Resident): boolean {
-    return this.isSettled(state)
-  }
-
-  /**
-   * Awaits a read of the store, whose failure is the shard's, but for a damaged row: that is the failure of what asked for it alone.
-   * Rejects with RouterError storage-unavailable or internal-error.
-   */
-  async reading<T>(read: Promise<T>): Promise<T> {
-    const life = this.#life
-    try {
-      return await read
-    } catch (error) {
-      if (isDamage(error)) {
-        this.environment.log.error({ err: error }, 'a row of the store can\'t be read')
-        throw new RouterError(ERROR.internalError, 'a row of the store can\'t be read', { cause: error })
-      }
-      if (life === this.#life) this.#loop.fail(error)
-      throw unavailable()
-    }
-  }
-
-  /** The session's route to a conversation, if everything it needs is in memory and nothing waits before it. */
-  #routeFor(feed: Feed, address: string): Route | null {
-    const known = feed.routes.get(address)
-    if (known?.isAlive === true) return this.#gates.size > 0 && this.#gates.has(known.conversation.name) ? null : known
-    const name = pairName(feed.user.name, address)
-    const route = this.#gates.has(name) ? null : this.#residentRoute(name)
-    if (route === null) return null
-    const oldest = feed.routes.keys().next()
-    if (feed.routes.size >= ROUTES_MAX && oldest.done !== true) feed.routes.delete(oldest.value)
-    feed.routes.set(address, route)
-    return route
-  }
-
-  #residentRoute(name: string): Route | null {
-    const conversation = this.#conversations.get(name)
-    if (conversation === undefined) return null
-    const users: UserState[] = []
-    for (const member of memberNames(conversation)) {
-      const user = this.users.get(member)
-      if (user === undefined) return null
-      users.push(user)
-    }
-    return new Route(conversation, users)
-  }
-
-  /** false: it has to be looked up whether this client id is known, which takes the gate. */
-  #acceptNow(route: Route, feed: Feed, clientId: number, text: Uint8Array, extensions: Uint8Array): boolean {
-    const { conversation } = route
-    let { writer } = route
-    if (writer === null || writer.isForgotten) {
-      writer = route.writer = conversation.writer(feed.user.name, feed.device.number, feed.outboxEpoch)
-    }
-    if (clientId <= writer.lastClientId) return false
-    const nowMs = this.environment.clock.nowMs()
-    for (const user of route.users) {
-      if (!user.exists) {
-        this.#answer(new Answer(feed, clientId, ERROR.noSuchUser, 0, 0, null))
-        return true
-      }
-    }
-    if (!conversation.exists) openConversation(this.transaction, route, nowMs)
-    acceptMessage(this.transaction, route, writer, feed, clientId, text, extensions, nowMs, this.environment.limits.checkpointEvery)
-    this.schedule()
-    return true
-  }
-
-  /** false: what remains unread has to be counted in the log, which takes the gate. */
-  #markNow(route: Route, feed: Feed, clientId: number, seq: number): boolean {
-    const { conversation } = route
-    const member = conversation.member(feed.user.name)
-    if (member === undefined || seq > conversation.tail) {
-      const error = member === undefined ? ERROR.noSuchConversation : ERROR.invalidWatermark
-      this.#answer(new Answer(feed, clientId, error, 0, 0, null))
-      return true
-    }
-    if (seq > member.read) {
-      if (seq < conversation.tail && member.unread > 0) return false
-      raiseRead(this.transaction, route, feed.user, member, seq, 0)
-    }
-    this.#answer(new Answer(feed, clientId, 0, seq, this.environment.clock.nowMs(), null))
-    return true
-  }
-
-  #answer(answer: Answer): void {
-    this.transaction.answers.push(answer)
-    this.schedule()
-  }
-
-  #wait(name: string, command: GateCommand): void {
-    if (!this.isAvailable) {
-      // Who waits looks again.
-      command.applied?.()
-      return
-    }
-    // What devices acknowledge is bounded by their windows, and must not be lost.
-    if (command.feed !== null && this.#waiting >= this.environment.limits.waitingCommandsMax) {
-      this.#answer(new Answer(command.feed, command.clientId, ERROR.unavailable, 0, WAITING_RETRY_MS, null))
-      return
-    }
-    this.#waiting++
-    let gate = this.#gates.get(name)
-    if (gate !== undefined) {
-      gate.commands.push(command)
-      return
-    }
-    gate = new Gate(name)
-    gate.commands.push(command)
-    this.#gates.set(name, gate)
-    const life = this.#life
-    this.#runGate(gate, life).catch((error: unknown) => {
-      // What waited gets no answer: its sessions have been ended.
-      if (life !== this.#life) return
-      if (isDamage(error)) this.#refuseGate(gate, error)
-      else this.#loop.fail(error)
-    })
-  }
-
-  /** A damaged row fails what needs it, not the shard; what devices have acknowledged stays acknowledged. */
-  #refuseGate(gate: Gate, error: unknown): void {
-    this.environment.log.error({ err: error, conversation: gate.conversation }, 'a conversation can\'t be read')
-    this.#gates.delete(gate.conversation)
-    for (let command = gate.commands.shift(); command !== undefined; command = gate.commands.shift()) {
-      this.#waiting--
-      if (command.feed !== null) this.#answer(new Answer(command.feed, command.clientId, ERROR.unavailable, 0, WAITING_RETRY_MS, null))
-      command.applied?.()
-    }
-  }
-
-  async #runGate(gate: Gate, life: number): Promise<void> {
-    let command = gate.commands.peek()
-    while (command !== undefined) {
-      const route = await this.#loadRoute(gate.conversation)
-      if (life !== this.#life) return
-      if (route === null || !await this.#runGated(gate, command, route, life)) {
-        if (life !== this.#life) return
-        continue
-      }
-      gate.commands.shift()
-      this.#waiting--
-      command = gate.commands.peek()
-    }
-    this.#gates.delete(gate.conversation)
-  }
-
-  /** null: something was evicted meanwhile; try again. */
-  async #loadRoute(name: string): Promise<Route | null> {
-    const present = this.#residentRoute(name)
-    if (present !== null) return present
-    const conversation = await this.#conversations.load(name)
-    for (const member of memberNames(conversation)) await this.users.load(member)
-    return this.#residentRoute(name)
-  }
-
-  /** false: the route died while something was looked up; load it and try again. */
-  async #runGated(gate: Gate, command: GateCommand, route: Route, life: number): Promise<boolean> {
-    const { feed } = command
-    if (command.kind === FORGET) return this.#forgetGated(command, route)
-    if (command.kind === DELIVERED) {
-      if (command.user !== null) raiseDelivered(this.transaction, route, command.user.name, command.seq)
-      command.applied?.()
-      this.#loop.scheduleWatermarks()
-      return true
-    }
-    if (feed === null || feed.hasEnded) return true
-    if (command.kind === MESSAGE) {
-      if (this.#acceptNow(route, feed, command.clientId, command.text, command.extensions)) return true
-      await this.committed()
-      const answer = await this.#answerRetry(gate, command, route, feed)
-      if (life === this.#life && !feed.hasEnded) this.#answer(answer)
-      return true
-    }
-    if (this.#markNow(route, feed, command.clientId, command.seq)) return true
-    await this.committed()
-    const member = route.conversation.member(feed.user.name)
-    if (member === undefined) return false
-    const unread = await unreadAbove(this.engine, route.conversation, member, command.seq)
-    if (!route.isAlive) return false
-    raiseRead(this.transaction, route, feed.user, member, command.seq, unread)
-    if (!feed.hasEnded) this.#answer(new Answer(feed, command.clientId, 0, command.seq, this.environment.clock.nowMs(), null))
-    return true
-  }
-
-  /** false: the route died while the log was read. Nothing else happens to the conversation meanwhile, since the gate holds it. */
-  async #forgetGated(command: GateCommand, route: Route): Promise<boolean> {
-    const { conversation } = route
-    if (conversation.exists && command.seq > conversation.trimmedTo && command.seq <= conversation.committedTail) {
-      const unread = new Map<Member, number>()
-      await eachSender(this.engine, conversation, conversation.trimmedTo + 1, command.seq, (from, seq) => {
-        for (const member of conversation.members) {
-          if (member.user !== from && seq > member.read) unread.set(member, (unread.get(member) ?? 0) + 1)
-        }
-      })
-      if (!conversation.alive) return false
-      forgetMessages(this.transaction, conversation, command.seq, unread)
-      this.schedule()
-    }
-    command.applied?.()
-    return true
-  }
-
-  /** A client id not above the writer's last: the old ack, a conflict, or stale. [MSG-3, MSG-4, MSG-5] */
-  async #answerRetry(gate: Gate, command: GateCommand, route: Route, feed: Feed): Promise<Answer> {
-    const { conversation } = route
-    const writer = conversation.writer(feed.user.name, feed.device.number, feed.outboxEpoch)
-    let acceptances = gate.acceptances.get(writer)
-    if (acceptances?.lastSeq !== writer.lastSeq) gate.acceptances.set(writer, acceptances = new Acceptances(writer))
-    const record = await acceptances.find(this.engine, conversation, command.clientId)
-    // Of the last one the writer knows enough, also when retention has taken the message.
-    if (record === null && command.clientId === writer.lastClientId && writer.lastSeq <= conversation.trimmedTo) {
-      return new Answer(feed, command.clientId, 0, writer.lastSeq, writer.lastTimeMs, null)
-    }
-    if (record === null) return new Answer(feed, command.clientId, ERROR.staleClientId, 0, 0, null)
-    const isSame = Buffer.compare(record.text, command.text) === 0 && Buffer.compare(record.extensions, command.extensions) === 0
-    if (!isSame) return new Answer(feed, command.clientId, ERROR.conflict, 0, 0, null)
-    return new Answer(feed, command.clientId, 0, record.seq, record.timeMs, null)
-  }
-
-  /** false: there is nothing to trim. */
-  #sealTrim(transaction: Transaction, user: UserState): boolean {
-    const { to, tooFarBehind } = trimPoint(user, this.environment.clock.nowMs(), this.environment.limits)
-    if (to - user.trimmedTo < this.environment.limits.trimEvery) return false
-    for (const device of tooFarBehind) if (device.feed !== null) this.expel(device.feed, ERROR.slowConsumer)
-    user.trimmedTo = to
-    transaction.trims.set(user, to)
-    transaction.touch(user)
-    transaction.batch.put(user.keys.queueMeta(), encodeQueueMeta(to))
-    return true
-  }
-
   /** What is behind the slowest cursor goes; if it fails it goes the next time. */
   #trim(user: UserState, to: number): void {
     this.engine.trim(user.keys.entries(user.removedBelow, to + 1)).then(
@@ -520,6 +363,33 @@ export class Shard implements FeedHost, CommitHost {
       },
     )
   }
+
+  /** Called by the commit loop when the store has failed, and when it is back. */
+  discard(): void {
+    this.#beginLife()
+    for (const feed of [...this.#attached]) this.expel(feed, ERROR.storageUnavailable)
+  }
+
+  #beginLife(): void {
+    const { limits } = this.environment
+    // At the very first there is nothing to close.
+    this.users?.close()
+    this.conversations?.close()
+    const { scheduler } = this.environment
+    const defer = (task: () => void): void => {
+      scheduler.defer(task)
+    }
+    this.users = new Residents(
+      limits.residentUsersMax, (name) => loadUser(this.engine, name), (user) => this.isSettled(user) && user.feeds.length === 0, defer,
+    )
+    this.conversations = new Residents(
+      limits.residentConversationsMax, (name) => loadConversation(this.engine, name), (each) => this.isSettled(each), defer,
+    )
+    const gates = this.#gates
+    this.#gates = new Gates(this)
+    this.#life++
+    gates?.close()
+  }
 }
 
 function tell(answer: Answer): void {
@@ -528,11 +398,6 @@ function tell(answer: Answer): void {
   if (feed.hasEnded) return
   if (answer.error === 0) feed.sink.acked(answer.clientId, answer.seq, answer.timeMs)
   else feed.sink.refused(answer.clientId, answer.error, answer.timeMs)
-}
-
-/** Of a conversation not yet opened the members follow from its name. */
-function memberNames(conversation: ConversationState): readonly string[] {
-  return conversation.exists ? conversation.members.map((member) => member.user) : conversation.name.split(':')
 }
 
 /** A copy of its own; Buffer's own slice would be a view. */

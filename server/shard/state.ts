@@ -195,6 +195,11 @@ export class ConversationState extends Resident {
   }
 }
 
+/** Of a conversation not yet opened the members follow from its name. */
+export function memberNames(conversation: ConversationState): readonly string[] {
+  return conversation.exists ? conversation.members.map((member) => member.user) : conversation.name.split(':')
+}
+
 /** How a member addresses a conversation: by the other user, by the group, by itself for its notes. */
 export function conversationAddress(conversation: ConversationState, viewer: string): string {
   const { members } = conversation

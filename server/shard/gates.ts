@@ -1,0 +1,208 @@
+/**
+ * The gates of a shard: what waits there is run here, one command after the other for each conversation, and after every await it is
+ * looked at what has changed meanwhile. One object serves until the store fails; then it is closed and another one takes its place.
+ *
+ *     wait ─▶ load conversation and members ─▶ as if it had just come ─▶ (commit, read the log, decide)
+ */
+import type { Engine } from '../../storage/engine.js'
+import { ERROR } from '../../protocol/generated/registry.js'
+import { forgetMessages, raiseRead } from './conversation.js'
+import { isDamage } from './entry-reader.js'
+import type { ShardEnvironment } from './environment.js'
+import type { Feed } from './feed.js'
+import { DELIVERED, FORGET, Gate, MESSAGE } from './gate.js'
+import type { GateCommand } from './gate.js'
+import { Acceptances, eachSender, unreadAbove } from './log-reader.js'
+import type { Residents } from './residents.js'
+import { memberNames } from './state.js'
+import type { ConversationState, Member, UserState } from './state.js'
+import { Answer } from './transaction.js'
+import type { Route, Transaction } from './transaction.js'
+
+/** Told to a client whose command finds too many waiting. */
+const WAITING_RETRY_MS = 1000
+
+/** The shard, as its gates see it. */
+export interface GateHost {
+  readonly engine: Engine
+  readonly environment: ShardEnvironment
+  readonly isAvailable: boolean
+  readonly users: Residents<UserState>
+  readonly conversations: Residents<ConversationState>
+  /** The one that fills at present: never kept over an await. */
+  readonly transaction: Transaction
+  residentRoute(conversation: string): Route | null
+  /** The commands with everything in memory; false: the log has to be read first. */
+  acceptNow(route: Route, feed: Feed, clientId: number, text: Uint8Array, extensions: Uint8Array): boolean
+  markNow(route: Route, feed: Feed, clientId: number, seq: number): boolean
+  deliverNow(route: Route, user: UserState, seq: number): void
+  answer(answer: Answer): void
+  schedule(): void
+  committed(): Promise<void>
+  readFailed(error: unknown): void
+}
+
+export class Gates {
+  readonly #host: GateHost
+  readonly #gates = new Map<string, Gate>()
+  #waiting = 0
+  #isClosed = false
+
+  constructor(host: GateHost) {
+    this.#host = host
+  }
+
+  /** Commands that wait. */
+  get waiting(): number {
+    return this.#waiting
+  }
+
+  /** Whether a command for this conversation has to go behind others. */
+  has(conversation: string): boolean {
+    return this.#gates.size > 0 && this.#gates.has(conversation)
+  }
+
+  /** The command runs behind all that wait for the same conversation. It is refused if too many wait, and dropped while commits fail. */
+  wait(conversation: string, command: GateCommand): void {
+    if (!this.#host.isAvailable) {
+      // Who waits looks again.
+      command.applied?.()
+      return
+    }
+    // What devices acknowledge is bounded by their windows, and must not be lost.
+    if (command.feed !== null && this.#waiting >= this.#host.environment.limits.waitingCommandsMax) {
+      this.#host.answer(new Answer(command.feed, command.clientId, ERROR.unavailable, 0, WAITING_RETRY_MS, null))
+      return
+    }
+    this.#waiting++
+    let gate = this.#gates.get(conversation)
+    if (gate !== undefined) {
+      gate.commands.push(command)
+      return
+    }
+    gate = new Gate(conversation)
+    gate.commands.push(command)
+    this.#gates.set(conversation, gate)
+    this.#run(gate).catch((error: unknown) => {
+      // What waited gets no answer: its sessions have been ended.
+      if (this.#isClosed) return
+      if (isDamage(error)) this.#refuse(gate, error)
+      else this.#host.readFailed(error)
+    })
+  }
+
+  /** Whatever waits is dropped, and what is being run has no say any more. */
+  close(): void {
+    this.#isClosed = true
+    this.#waiting = 0
+    // Who waits looks again, and finds that everything has changed.
+    for (const { commands } of this.#gates.values()) {
+      for (let command = commands.shift(); command !== undefined; command = commands.shift()) command.applied?.()
+    }
+    this.#gates.clear()
+  }
+
+  async #run(gate: Gate): Promise<void> {
+    let command = gate.commands.peek()
+    while (command !== undefined) {
+      const route = await this.#loadRoute(gate.conversation)
+      if (this.#isClosed) return
+      if (route === null || !await this.#runCommand(gate, command, route)) {
+        if (this.#isClosed) return
+        continue
+      }
+      gate.commands.shift()
+      this.#waiting--
+      command = gate.commands.peek()
+    }
+    this.#gates.delete(gate.conversation)
+  }
+
+  /** A damaged row fails what needs it, not the shard; what devices have acknowledged stays acknowledged. */
+  #refuse(gate: Gate, error: unknown): void {
+    this.#host.environment.log.error({ err: error, conversation: gate.conversation }, 'a conversation can\'t be read')
+    this.#gates.delete(gate.conversation)
+    for (let command = gate.commands.shift(); command !== undefined; command = gate.commands.shift()) {
+      this.#waiting--
+      if (command.feed !== null) this.#host.answer(new Answer(command.feed, command.clientId, ERROR.unavailable, 0, WAITING_RETRY_MS, null))
+      command.applied?.()
+    }
+  }
+
+  /** null: something was evicted meanwhile; try again. */
+  async #loadRoute(name: string): Promise<Route | null> {
+    const present = this.#host.residentRoute(name)
+    if (present !== null) return present
+    const conversation = await this.#host.conversations.load(name)
+    for (const member of memberNames(conversation)) await this.#host.users.load(member)
+    return this.#host.residentRoute(name)
+  }
+
+  /** false: the route died while something was looked up; load it and try again. */
+  async #runCommand(gate: Gate, command: GateCommand, route: Route): Promise<boolean> {
+    const { feed } = command
+    if (command.kind === FORGET) return this.#forget(command, route)
+    if (command.kind === DELIVERED) {
+      if (command.user !== null) this.#host.deliverNow(route, command.user, command.seq)
+      command.applied?.()
+      return true
+    }
+    if (feed === null || feed.hasEnded) return true
+    if (command.kind === MESSAGE) {
+      if (this.#host.acceptNow(route, feed, command.clientId, command.text, command.extensions)) return true
+      await this.#host.committed()
+      const answer = await this.#answerRetry(gate, command, route, feed)
+      if (!this.#isClosed && !feed.hasEnded) this.#host.answer(answer)
+      return true
+    }
+    return this.#host.markNow(route, feed, command.clientId, command.seq) || this.#markCounting(command, route, feed)
+  }
+
+  /** Counts what remains unread. false: the route died meanwhile. [RCP-8] */
+  async #markCounting(command: GateCommand, route: Route, feed: Feed): Promise<boolean> {
+    const { engine, environment } = this.#host
+    await this.#host.committed()
+    const member = route.conversation.member(feed.user.name)
+    if (member === undefined) return false
+    const unread = await unreadAbove(engine, route.conversation, member, command.seq)
+    if (!route.isAlive) return false
+    raiseRead(this.#host.transaction, route, feed.user, member, command.seq, unread)
+    if (!feed.hasEnded) this.#host.answer(new Answer(feed, command.clientId, 0, command.seq, environment.clock.nowMs(), null))
+    return true
+  }
+
+  /** false: the route died while the log was read. Nothing else happens to the conversation meanwhile, since the gate holds it. */
+  async #forget(command: GateCommand, route: Route): Promise<boolean> {
+    const { conversation } = route
+    if (conversation.exists && command.seq > conversation.trimmedTo && command.seq <= conversation.committedTail) {
+      const unread = new Map<Member, number>()
+      await eachSender(this.#host.engine, conversation, conversation.trimmedTo + 1, command.seq, (from, seq) => {
+        for (const member of conversation.members) {
+          if (member.user !== from && seq > member.read) unread.set(member, (unread.get(member) ?? 0) + 1)
+        }
+      })
+      if (!conversation.alive) return false
+      forgetMessages(this.#host.transaction, conversation, command.seq, unread)
+      this.#host.schedule()
+    }
+    command.applied?.()
+    return true
+  }
+
+  /** A client id not above the writer's last: the old ack, a conflict, or stale. [MSG-3, MSG-4, MSG-5] */
+  async #answerRetry(gate: Gate, command: GateCommand, route: Route, feed: Feed): Promise<Answer> {
+    const { conversation } = route
+    const writer = conversation.writer(feed.user.name, feed.device.number, feed.outboxEpoch)
+    let acceptances = gate.acceptances.get(writer)
+    if (acceptances?.lastSeq !== writer.lastSeq) gate.acceptances.set(writer, acceptances = new Acceptances(writer))
+    const record = await acceptances.find(this.#host.engine, conversation, command.clientId)
+    // Of the last one the writer knows enough, also when retention has taken the message.
+    if (record === null && command.clientId === writer.lastClientId && writer.lastSeq <= conversation.trimmedTo) {
+      return new Answer(feed, command.clientId, 0, writer.lastSeq, writer.lastTimeMs, null)
+    }
+    if (record === null) return new Answer(feed, command.clientId, ERROR.staleClientId, 0, 0, null)
+    const isSame = Buffer.compare(record.text, command.text) === 0 && Buffer.compare(record.extensions, command.extensions) === 0
+    if (!isSame) return new Answer(feed, command.clientId, ERROR.conflict, 0, 0, null)
+    return new Answer(feed, command.clientId, 0, record.seq, record.timeMs, null)
+  }
+}
