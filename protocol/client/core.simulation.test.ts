@@ -57,13 +57,13 @@ const MUTANTS: readonly (Edit & { readonly name: string; readonly also?: readonl
   { name: 'sends again under new ids', file: 'outbox.js', from: 'this.#ready.reset([...this.#flying.values(), ', to: 'for (const entry of this.#flying.values()) this.#renumber(entry);\n        this.#ready.reset([...this.#flying.values(), ' },
   { name: 'forgets what was in flight', file: 'outbox.js', from: '[...this.#flying.values(), ...this.#ready.toArray()]', to: '[...this.#ready.toArray()]' },
   { name: 'sends before it is stored', file: 'outbox.js', from: 'this.#staged.push(entry);\n        return entry;', to: 'this.#ready.push(entry);\n        return entry;' },
-  { name: 'uses a token before it is stored', file: 'core.js', from: 'this.#newToken = frame.token.slice();', to: 'this.#token = this.#newToken = frame.token.slice();' },
+  { name: 'uses a token before it is stored', file: 'opening.js', from: 'this.#newToken = frame.token.slice();', to: 'this.#token = this.#newToken = frame.token.slice();' },
   { name: 'tells own messages as those of others', file: 'conversations.js', from: 'known.own = addSeq(known.own, seq)', to: 'known.own = known.own' },
   { name: 'tells a send before that is stored', file: 'core.js', from: "this.#answers.push({ kind: 'sent', ack });", to: "this.#event({ kind: 'sent', ack });" },
   { name: 'lets a watermark fall', file: 'conversations.js', from: 'if (seq <= before)', to: 'if (false)' },
   { name: 'waits without jitter', file: 'core.js', from: 'this.#options.random()', to: '0.999' },
-  { name: 'counts attempts from the connection, not from welcome', file: 'core.js', from: 'this.#canBind = canBind;', to: 'this.#canBind = canBind; this.#reconnect.opened(nowMs);' },
-  { name: 'sends more than is allowed', file: 'core.js', from: 'this.#outbox.flyingCount < this.#unacknowledgedMax', to: 'true' },
+  { name: 'counts attempts from the connection, not from welcome', file: 'core.js', from: 'this.#opening.begin(canBind);', to: 'this.#reconnect.opened(nowMs); this.#opening.begin(canBind);' },
+  { name: 'sends more than is allowed', file: 'core.js', from: 'this.#outbox.flyingCount < this.#opening.unacknowledgedMax', to: 'true' },
 ]
 
 test('the simulation finds every planted fault', async (t) => {

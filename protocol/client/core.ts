@@ -17,17 +17,12 @@
  */
 import { normalizeConversation } from '../address.js'
 import { backOffMs } from '../back-off.js'
-import { EMPTY_BYTES, concatBytes } from '../bytes.js'
+import { EMPTY_BYTES } from '../bytes.js'
 import type { Element } from '../element.js'
 import { checkExtensions } from '../extensions.js'
-import {
-  encodeAuth, encodeBind, encodeClose, encodeCursor, encodeHello, encodePing, encodePong, encodeQuery, encodeResponse,
-} from '../generated/frames.js'
-import type {
-  AckFrame, AuthenticatedFrame, CloseFrame, FailFrame, FeaturesFrame, Frame, RefuseFrame, ResultFrame, WelcomeFrame,
-} from '../generated/frames.js'
-import { ERROR, ERRORS, FRAME, LIMIT, MARK, PROTOCOL_VERSION, RESUME } from '../generated/registry.js'
-import { encodeText } from '../utf8.js'
+import { encodeClose, encodeCursor, encodePing, encodePong, encodeQuery } from '../generated/frames.js'
+import type { AckFrame, CloseFrame, FailFrame, Frame, RefuseFrame, ResultFrame, WelcomeFrame } from '../generated/frames.js'
+import { ERROR, ERRORS, FRAME, LIMIT, MARK, RESUME } from '../generated/registry.js'
 import { localError, serverError } from './client-error.js'
 import type { ClientError } from './client-error.js'
 import { Conversations } from './conversations.js'
@@ -37,6 +32,8 @@ import type { ClientStateName, CoreEvent, CoreNeed, CoreOptions, CoreOutput, Mes
 import { Inbox } from './inbox.js'
 import type { InboxEntry } from './inbox.js'
 import { Liveness } from './liveness.js'
+import { Opening } from './opening.js'
+import type { Agreement } from './opening.js'
 import { Outbox } from './outbox.js'
 import type { OutboxEntry } from './outbox.js'
 import { Queries } from './queries.js'
@@ -44,23 +41,14 @@ import { Reconnect } from './reconnect.js'
 import { formatHost, isExposed } from './server-url.js'
 import type { ClientState, StorageChange } from './state.js'
 
-// Where the connection stands: which frame of the opening is due.
+// Where the connection stands.
 const IDLE = 0
 const WAITING = 1
 const CONNECTING = 2
-const AWAIT_FEATURES = 3
-/** The shell works on SCRAM: nothing but ping and close may come. */
-const SCRAM_STARTS = 4
-const AWAIT_CHALLENGE = 5
-const SCRAM_ANSWERS = 6
-const AWAIT_AUTHENTICATED = 7
-const SCRAM_VERIFIES = 8
-const AWAIT_WELCOME = 9
-const OPEN = 10
-const STOPPED = 11
+const OPENING = 3
+const OPEN = 4
+const STOPPED = 5
 
-/** Stanzas of the first flight: far below what a server takes before it has authenticated us. [OPN-5] */
-const FLIGHT_BYTES_MAX = LIMIT.openBytesMax / 2
 /** Queries that wait for their turn. */
 const QUERIES_WAITING_MAX = 1024
 
@@ -69,9 +57,7 @@ interface Batch {
   readonly staged: readonly OutboxEntry[]
   readonly answers: readonly CoreEvent[]
   readonly cursor: { readonly queueEpoch: number; readonly cursor: number } | null
-  /** undefined: unchanged. */
-  readonly token: Uint8Array | null | undefined
-  readonly outboxEpoch: number
+  readonly agreement: Agreement
 }
 
 export class ClientCore {
@@ -79,27 +65,16 @@ export class ClientCore {
   readonly #outbox: Outbox
   readonly #inbox: Inbox
   readonly #conversations: Conversations
+  readonly #opening: Opening
   readonly #queries = new Queries()
   readonly #liveness = new Liveness()
 
   #phase = IDLE
-  /** Durable. */
-  #token: Uint8Array | null
-  #isTokenRefused = false
-  /** Whether the present connection authenticates by token. */
-  #usesToken = false
-  #canBind = false
-  #hasIdentity: boolean
-  /** Durable. */
-  #outboxEpoch: number
   /** Of the present session; 0 before welcome. */
   #sessionEpoch = 0
   #isBehind: boolean
   #isSynced = false
   #timeBaseMs = 0
-  /** Of the last session, until the next welcome. */
-  #unacknowledgedMax: number
-  #isFlightRefused = false
   #frameBytesMax: number = LIMIT.frameBytesMax
   #current: InboxEntry | null = null
   /** Rises with each `restart` of the queue, so that what began before it is not counted after it. */
@@ -115,8 +90,6 @@ export class ClientCore {
   #needs: CoreNeed[] = []
   #changes: StorageChange[] = []
   #answers: CoreEvent[] = []
-  #newToken: Uint8Array | null | undefined = undefined
-  #newOutboxEpoch: number
   #batch: Batch | null = null
   #nowMs = 0
 
@@ -127,15 +100,17 @@ export class ClientCore {
     }
     this.#options = options
     this.#reconnect = new Reconnect(options.server)
-    this.#hasIdentity = state.user !== ''
-    this.#token = state.token
-    this.#outboxEpoch = state.outboxEpoch
-    this.#newOutboxEpoch = state.outboxEpoch
     this.#isBehind = state.isBehind
-    this.#unacknowledgedMax = state.unacknowledgedMax
     this.#outbox = new Outbox(state)
     this.#inbox = new Inbox(state.queueEpoch, state.cursor)
     this.#conversations = new Conversations(state, options.user)
+    this.#opening = new Opening(options, state, this.#outbox, this.#inbox, {
+      push: (frame) => { this.#push(frame) },
+      need: (need) => { this.#need(need) },
+      fault: (code, reason) => { this.#fault(code, reason) },
+      giveUp: (code, error) => { this.#giveUp(code, error) },
+      opened: (welcome) => { this.#opened(welcome) },
+    })
   }
 
   // ——— What may be asked at any time ———
@@ -220,7 +195,7 @@ export class ClientCore {
     this.#nowMs = nowMs
     if (this.#phase === STOPPED) return
     if (this.#phase === OPEN) this.#sendCursor()
-    if (this.#phase >= AWAIT_FEATURES) this.#hangUp(ERROR.closed, '')
+    if (this.#phase >= OPENING) this.#hangUp(ERROR.closed, '')
     else if (this.#phase === CONNECTING) this.#need({ kind: 'disconnect', isDead: true })
     this.#stop(null)
   }
@@ -229,7 +204,7 @@ export class ClientCore {
   fail(nowMs: number, error: ClientError): void {
     this.#nowMs = nowMs
     if (this.#phase === STOPPED) return
-    if (this.#phase >= AWAIT_FEATURES) this.#hangUp(ERROR.closed, '')
+    if (this.#phase >= OPENING) this.#hangUp(ERROR.closed, '')
     else if (this.#phase === CONNECTING) this.#need({ kind: 'disconnect', isDead: true })
     this.#stop(error)
   }
@@ -286,8 +261,7 @@ export class ClientCore {
     for (const entry of batch.staged) this.#event({ kind: 'queued', handle: entry.handle })
     for (const answer of batch.answers) this.#event(answer)
     if (batch.cursor !== null) this.#inbox.stored(batch.cursor.queueEpoch, batch.cursor.cursor)
-    if (batch.token !== undefined) this.#token = batch.token
-    this.#outboxEpoch = batch.outboxEpoch
+    this.#opening.stored(batch.agreement)
   }
 
   /** The time of `CoreOutput.dueMs` has come. */
@@ -315,20 +289,13 @@ export class ClientCore {
   connected(nowMs: number, canBind: boolean): void {
     this.#nowMs = nowMs
     if (this.#phase !== CONNECTING) return
-    this.#canBind = canBind
     this.#phaseDueMs = nowMs + this.#options.connectTimeoutMs
     this.#liveness.opened(nowMs, LIMIT.keepAliveMs)
     this.#sessionEpoch = 0
     this.#isSynced = false
     this.#frameBytesMax = LIMIT.openFrameBytesMax
-    this.#phase = AWAIT_FEATURES
-    this.#push(encodeHello([PROTOCOL_VERSION], this.#options.agent))
-    this.#usesToken = this.#token !== null && !this.#isTokenRefused
-    if (this.#token === null || !this.#usesToken) return
-    const { user, device } = this.#options
-    this.#push(encodeAuth('TOKEN', concatBytes(encodeText(`${user}\0${device}\0`), this.#token)))
-    this.#bind()
-    this.#sendFirstFlight()
+    this.#phase = OPENING
+    this.#opening.begin(canBind)
   }
 
   /** The transport could not be opened, or has ended without a close frame. */
@@ -356,35 +323,25 @@ export class ClientCore {
       default:
     }
     if (this.#phase === OPEN) this.#receivedInSession(frame)
-    else this.#receivedAtStart(frame)
+    else this.#opening.received(frame)
   }
 
   /** client-first or client-final: what `scramStart` and `scramChallenge` asked for. */
   scramData(nowMs: number, mechanism: string, data: Uint8Array): void {
     this.#nowMs = nowMs
-    if (this.#phase === SCRAM_STARTS) {
-      this.#push(encodeAuth(mechanism, data))
-      this.#phase = AWAIT_CHALLENGE
-    } else if (this.#phase === SCRAM_ANSWERS) {
-      this.#push(encodeResponse(data))
-      this.#phase = AWAIT_AUTHENTICATED
-    }
+    if (this.#phase === OPENING) this.#opening.scramData(mechanism, data)
   }
 
   /** The server has proved that it knows the password. [SCR-4] */
   scramVerified(nowMs: number): void {
     this.#nowMs = nowMs
-    if (this.#phase !== SCRAM_VERIFIES) return
-    this.#phase = AWAIT_WELCOME
-    this.#bind()
+    if (this.#phase === OPENING) this.#opening.scramVerified()
   }
 
   /** SCRAM can't go on: no password, or a server that proves nothing. It would fail the same way again, so the client stops. */
   scramFailed(nowMs: number, error: ClientError): void {
     this.#nowMs = nowMs
-    if (!this.#isConnected()) return
-    this.#hangUp(ERROR.notAuthorized, '')
-    this.#stop(error)
+    if (this.#isConnected()) this.#giveUp(ERROR.notAuthorized, error)
   }
 
   // ——— Output ———
@@ -406,15 +363,15 @@ export class ClientCore {
 
   /** One batch at a time: while it is under way the next one fills. */
   #startBatch(): readonly StorageChange[] {
+    const { changes: openingChanges, agreement } = this.#opening.drain()
     const { changes: outboxChanges, staged } = this.#outbox.drain()
-    const changes = [...this.#changes, ...outboxChanges, ...this.#conversations.drain()]
+    const changes = [...openingChanges, ...this.#changes, ...outboxChanges, ...this.#conversations.drain()]
     const cursor = this.#inbox.drain()
     if (cursor !== null) changes.push({ kind: 'cursor', ...cursor })
     if (changes.length === 0) return changes
-    this.#batch = { staged, answers: this.#answers, cursor, token: this.#newToken, outboxEpoch: this.#newOutboxEpoch }
+    this.#batch = { staged, answers: this.#answers, cursor, agreement }
     this.#changes = []
     this.#answers = []
-    this.#newToken = undefined
     return changes
   }
 
@@ -440,7 +397,7 @@ export class ClientCore {
   }
 
   #isConnected(): boolean {
-    return this.#phase >= AWAIT_FEATURES && this.#phase !== STOPPED
+    return this.#phase >= OPENING && this.#phase !== STOPPED
   }
 
   #setPhase(phase: number): void {
@@ -449,10 +406,10 @@ export class ClientCore {
     if (this.state !== before) this.#event({ kind: 'state', state: this.state })
   }
 
-  // ——— Opening ———
+  // ——— The way into the session ———
 
   #connect(): void {
-    if (!this.#options.hasPassword && (this.#token === null || this.#isTokenRefused)) {
+    if (!this.#opening.canAuthenticate) {
       this.#stop(localError('no-password', 'no valid token is stored and no password was given'))
       return
     }
@@ -475,95 +432,9 @@ export class ClientCore {
     else if (this.#isConnected()) this.#lose(serverError(ERROR.openTimeout, 'no welcome in time', 0), true)
   }
 
-  #bind(): void {
-    const { device, deviceName, window } = this.#options
-    this.#push(encodeBind(device, deviceName, this.#inbox.epoch, this.#inbox.cursor, this.#outboxEpoch, window))
-  }
-
-  /** With a token and a known epoch the outbox goes out behind bind, without waiting. [OPN-3] */
-  #sendFirstFlight(): void {
-    if (this.#outboxEpoch === 0) return
-    const stanzasMax = this.#isFlightRefused ? 0 : Math.min(LIMIT.openStanzasMax, this.#unacknowledgedMax)
-    let bytes = 0
-    for (const frame of this.#frames) bytes += frame.length
-    while (this.#outbox.flyingCount < stanzasMax) {
-      const entry = this.#outbox.next()
-      if (entry === undefined) return
-      const frame = encodeStanza(entry)
-      bytes += frame.length
-      if (bytes > FLIGHT_BYTES_MAX || frame.length > LIMIT.openFrameBytesMax) return
-      this.#outbox.sent(entry)
-      this.#push(frame)
-    }
-  }
-
-  #receivedAtStart(frame: Frame): void {
-    if (frame.type === FRAME.features && this.#phase === AWAIT_FEATURES) {
-      this.#features(frame)
-    } else if (frame.type === FRAME.challenge && this.#phase === AWAIT_CHALLENGE) {
-      this.#phase = SCRAM_ANSWERS
-      this.#need({ kind: 'scramChallenge', data: frame.data.slice() })
-    } else if (frame.type === FRAME.authenticated && this.#phase === AWAIT_AUTHENTICATED) {
-      this.#authenticated(frame)
-    } else if (frame.type === FRAME.welcome && this.#phase === AWAIT_WELCOME) {
-      this.#welcome(frame)
-    } else {
-      this.#fault(ERROR.unexpectedFrame, `frame ${frame.type} out of turn`)
-    }
-  }
-
-  #features(frame: FeaturesFrame): void {
-    if (frame.version !== PROTOCOL_VERSION) {
-      this.#hangUp(ERROR.unsupportedVersion, '')
-      this.#stop(serverError(ERROR.unsupportedVersion, `the server chose version ${frame.version}`, 0))
-      return
-    }
-    if (this.#usesToken) {
-      this.#phase = AWAIT_AUTHENTICATED
-      return
-    }
-    const isBound = this.#canBind && frame.mechanisms.includes('SCRAM-SHA-256-PLUS') && frame.channelBindings.includes('tls-exporter')
-    if (!isBound && !frame.mechanisms.includes('SCRAM-SHA-256')) {
-      const code = frame.mechanisms.length === 0 ? ERROR.encryptionRequired : ERROR.unsupportedMechanism
-      this.#hangUp(ERROR.closed, '')
-      this.#stop(serverError(code, 'the server offers no mechanism that this client can use', 0))
-      return
-    }
-    this.#phase = SCRAM_STARTS
-    this.#need({ kind: 'scramStart', binding: isBound ? 'bound' : this.#canBind ? 'unoffered' : 'none' })
-  }
-
-  #authenticated(frame: AuthenticatedFrame): void {
-    if (frame.user !== this.#options.user) {
-      this.#fault(ERROR.unexpectedFrame, 'authenticated as somebody else')
-    } else if (this.#usesToken) {
-      this.#phase = AWAIT_WELCOME
-    } else {
-      this.#phase = SCRAM_VERIFIES
-      this.#need({ kind: 'scramVerify', data: frame.data.slice() })
-    }
-  }
-
-  #welcome(frame: WelcomeFrame): void {
-    if (!this.#hasIdentity) {
-      this.#hasIdentity = true
-      this.#changes.push({ kind: 'identity', user: this.#options.user, device: this.#options.device })
-    }
-    if (frame.token.length > 0) {
-      this.#newToken = frame.token.slice()
-      this.#changes.push({ kind: 'token', token: this.#newToken })
-    }
-    if (frame.outboxEpoch !== this.#newOutboxEpoch) {
-      this.#newOutboxEpoch = frame.outboxEpoch
-      this.#changes.push({ kind: 'outboxEpoch', outboxEpoch: frame.outboxEpoch })
-    }
-    if (frame.unacknowledgedMax !== this.#unacknowledgedMax) {
-      this.#changes.push({ kind: 'limits', unacknowledgedMax: frame.unacknowledgedMax })
-    }
-    this.#isFlightRefused = false
+  #opened(frame: WelcomeFrame): void {
     this.#timeBaseMs = frame.time
     this.#sessionEpoch = frame.outboxEpoch
-    this.#unacknowledgedMax = frame.unacknowledgedMax
     this.#frameBytesMax = frame.frameBytesMax
     this.#liveness.opened(this.#nowMs, Math.max(frame.keepAliveMs, 1))
     this.#reconnect.opened(this.#nowMs)
@@ -706,8 +577,8 @@ export class ClientCore {
   /** Sends what may be sent: the outbox in order [MSG-13], as many as are allowed [MSG-15], and queries. */
   #pump(): void {
     // Under an epoch that is not stored nothing is sent. [OPN-11]
-    if (this.#outboxEpoch === this.#sessionEpoch) {
-      while (this.#outbox.flyingCount < this.#unacknowledgedMax) {
+    if (this.#opening.outboxEpoch === this.#sessionEpoch) {
+      while (this.#outbox.flyingCount < this.#opening.unacknowledgedMax) {
         const entry = this.#outbox.next()
         if (entry === undefined) break
         this.#outbox.sent(entry)
@@ -732,16 +603,9 @@ export class ClientCore {
   #closed(frame: CloseFrame): void {
     const error = serverError(frame.error, frame.reason, frame.retryAfterMs)
     this.#need({ kind: 'disconnect', isDead: false })
-    if (this.#usesToken && this.#phase !== OPEN && isTokenRefusal(frame.error)) {
-      this.#dropToken(frame.error)
-      if (this.#options.hasPassword) this.#retry(error, frame.retryAfterMs)
+    if (this.#phase === OPENING && this.#opening.refused(frame.error)) {
+      if (this.#opening.canAuthenticate) this.#retry(error, frame.retryAfterMs)
       else this.#stop(error)
-      return
-    }
-    if (frame.error === ERROR.tooManyUnacknowledged && this.#phase === AWAIT_WELCOME && !this.#isFlightRefused) {
-      // Its limit has fallen since we were here last: wait for welcome to say how much it takes now.
-      this.#isFlightRefused = true
-      this.#retry(error, frame.retryAfterMs)
       return
     }
     if (errorClass(frame.error) !== 'again') {
@@ -750,15 +614,6 @@ export class ClientCore {
     }
     this.#reconnect.redirect(frame.error === ERROR.goToHost ? frame.host : null)
     this.#retry(error, frame.retryAfterMs)
-  }
-
-  #dropToken(code: number): void {
-    this.#isTokenRefused = true
-    if (code !== ERROR.tokenInvalid) return
-    this.#token = null
-    this.#newToken = null
-    this.#isTokenRefused = false
-    this.#changes.push({ kind: 'token', token: null })
   }
 
   /** The peer broke the protocol: say so and try again, more and more slowly if it goes on. */
@@ -775,6 +630,12 @@ export class ClientCore {
     // A host that we were sent to and that does not answer is not insisted on.
     this.#reconnect.redirect(null)
     this.#retry(error, 0)
+  }
+
+  /** Another connection would fail the same way. */
+  #giveUp(code: number, error: ClientError): void {
+    this.#hangUp(code, '')
+    this.#stop(error)
   }
 
   #hangUp(code: number, reason: string): void {
@@ -807,10 +668,6 @@ export class ClientCore {
     this.#liveness.answered()
     this.#sessionEpoch = 0
   }
-}
-
-function isTokenRefusal(code: number): boolean {
-  return code === ERROR.tokenInvalid || code === ERROR.unsupportedMechanism
 }
 
 /** The class of an error; of one that this version does not know, by its range. */
