@@ -36,6 +36,7 @@ export function shardEnvironment(config: Config, clock: Clock, log: Log): ShardE
       waitingCommandsMax: limits.waitingCommandsMax,
       gatherOperations: data.gatherOperations,
       gatherMs: data.gatherMs,
+      watermarkDelayMs: data.watermarkDelayMs,
       retentionMs: data.messageDays * DAY_MS,
     },
     log: {

@@ -3,6 +3,7 @@
  * environment, the printed configuration and its type are all made from this table.
  */
 import { LIMIT } from '../../protocol/generated/registry.js'
+import { SHARD_LIMITS } from '../shard/environment.js'
 
 /** One configurable value. Numbers are whole and lie from `min` to `max`; a text with `choices` is one of them. */
 export interface Setting<T> {
@@ -46,6 +47,8 @@ export const SETTINGS = {
     residentConversationsMax: integer(50_000, 100, 100_000_000, 'conversations', 'conversations kept in memory beside those in use'),
     gatherOperations: integer(16, 0, 1_000_000, 'operations', 'after a commit of more operations than this the next one waits for company'),
     gatherMs: integer(1, 0, 1000, 'ms', 'how long it waits'),
+    watermarkDelayMs: integer(SHARD_LIMITS.watermarkDelayMs, 0, 1000, 'ms',
+      'how long a delivered or read watermark may wait to be committed along with messages; 0: not at all'),
   },
   listen: {
     urls: list(['tcp://127.0.0.1:5322', 'ws://127.0.0.1:5380'], 'where to listen: tcp://, tls://, ws://, wss://; port 0 takes any free one'),
