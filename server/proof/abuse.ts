@@ -33,9 +33,8 @@ const CODES: Readonly<Record<AbuseKind, readonly number[]>> = {
 }
 
 /**
- * What the server may grow by, whatever is thrown at it. The limits allow each connection outgoingBytesMax and incomingBytesMax, 5 MiB
- * by default, and V8 collects garbage when it sees fit, later on Node 24 (390 MiB seen) than on Node 20 (255): without limits it would
- * grow by all that was thrown, which is twice this.
+ * What the server may grow by, whatever is thrown at it: each of a hundred connections may hold outgoingBytesMax and incomingBytesMax,
+ * 5 MiB by default, and V8 collects garbage when it sees fit, later on Node 24 (390 MiB seen) than on Node 20 (255).
  */
 const GROWTH_BYTES_MAX = 640 * 1024 * 1024
 
