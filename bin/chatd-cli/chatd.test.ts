@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -74,6 +74,16 @@ test('starts, prints one line when it is ready, takes accounts while it runs, an
   assert.equal(code, 0, stderr)
   assert.equal(stdout.split('\n').length, 2, 'one line and nothing else')
   for (const line of stderr.trim().split('\n')) assert.ok('event' in (JSON.parse(line) as object))
+})
+
+test('what it stores is its owner\'s alone, also in a directory that was open to others', async (t) => {
+  const data = folder(t)
+  chmodSync(data, 0o755)
+  const { child, ended } = await start(t, data)
+  const readable = readdirSync(data, { recursive: true, encoding: 'utf8' }).filter((name) => (statSync(join(data, name)).mode & 0o077) !== 0)
+  assert.deepEqual(readable, [])
+  child.kill('SIGTERM')
+  await ended
 })
 
 test('tells a person where it listens and what to type next', async (t) => {

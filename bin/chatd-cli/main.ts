@@ -11,6 +11,8 @@ import { changeUser, importFromStdin, listUsers } from './user.js'
 
 /** Runs one command; sets the exit code, and never rejects for anything an operator can cause. */
 export async function main(args: readonly string[]): Promise<void> {
+  // What is stored is for the operator's account alone, also in a data directory that was there before and is open to others.
+  process.umask(0o077)
   try {
     await run(parseCommand(args))
   } catch (error) {

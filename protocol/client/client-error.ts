@@ -54,6 +54,6 @@ export function localError(symbol: LocalErrorSymbol, message: string, cause?: un
 export function serverError(code: number, reason: string, retryAfterMs: number): ClientError {
   const info = ERRORS.get(code)
   const sentence = info?.doc ?? 'The server refused for a reason this version does not know.'
-  const message = reason === '' ? sentence : `${sentence} (${reason})`
+  const message = reason === '' || reason === sentence ? sentence : `${sentence} (${reason})`
   return new ClientError(code, info?.name ?? 'unknown', message, { isRetryable: info?.retryable ?? false, retryAfterMs })
 }

@@ -23,7 +23,8 @@ const CODES: Readonly<Record<AbuseKind, readonly number[]>> = {
   drip: [ERROR.openTimeout, ERROR.malformedFrame],
   // Random bytes are one of these, as chance has it.
   garbage: [ERROR.malformedFrame, ERROR.frameTooLarge, ERROR.unsupportedFrame, ERROR.unexpectedFrame, ERROR.unsupportedVersion, ERROR.openTimeout],
-  oversize: [ERROR.frameTooLarge],
+  // On a machine that is busy with all the others some find their time over before they are heard.
+  oversize: [ERROR.frameTooLarge, ERROR.openTimeout],
   deaf: [ERROR.slowConsumer],
   mute: [ERROR.slowConsumer],
   flood: [],
