@@ -1,5 +1,5 @@
 /**
- * Writes the source of generated/frames.ts: for every frame an interface, an encoder and a decoder, as straight-line code over
+ * Writes the source of generated/frames.ts: for every frame an interface, two encoders and a decoder, as straight-line code over
  * reader.ts and writer.ts. Pure: the same registry gives the same text.
  */
 import type { FieldSpec, FrameSpec, RegistryFile } from './registry-file.js'
@@ -79,10 +79,11 @@ function list(language: string, kind: string): TypeRules {
 }
 
 const HEADER = `// Generated from spec/protocol.json by \`npm run generate\`; change that file or the generator, not this one.
-import { EMPTY_BYTES, allocate } from '../bytes.js'
+import { EMPTY_BYTES } from '../bytes.js'
 import { elementSize, readElement, writeElement } from '../element.js'
 import type { Element } from '../element.js'
 import { checkExtensions } from '../extensions.js'
+import { ByteBuffer } from '../byte-buffer.js'
 import { Reader } from '../reader.js'
 import { utf8Size } from '../utf8.js'
 import {
@@ -149,17 +150,28 @@ function encoderSource(frame: FrameSpec): string {
   const sizes = frame.fields.map((field) =>
     `    + ${rules(field).keepsSize ? `uintSize(${field.name}Bytes) + ${field.name}Bytes` : rules(field).size(field.name)}\n`)
   const writes = frame.fields.map((field) => `  position = ${rules(field).write(field.name)}\n`)
-  return `/** Encodes ${article(frame.name)} frame, its length included. The bytes are the caller's. */
-export function encode${capital(frame.name)}(
-  ${[...parameters, 'extensions: Uint8Array = EMPTY_BYTES'].join(', ')},
-): Uint8Array {
+  const all = [...parameters, 'extensions: Uint8Array = EMPTY_BYTES'].join(', ')
+  const values = [...frame.fields.map((field) => field.name), 'extensions'].join(', ')
+  return `/** Appends ${article(frame.name)} frame, its length included. */
+export function append${capital(frame.name)}(
+  frames: ByteBuffer, ${all},
+): void {
 ${kept.join('')}  const size = ${typeSize(frame)}
 ${sizes.join('')}    + extensions.length
-  const bytes = allocate(uintSize(size) + size)
-  let position = writeUint(bytes, 0, size)
+  let position = frames.reserve(uintSize(size) + size)
+  const { bytes } = frames
+  position = writeUint(bytes, position, size)
   position = writeUint(bytes, position, ${frame.type})
 ${writes.join('')}  writeRaw(bytes, position, extensions)
-  return bytes
+}
+
+/** Encodes ${article(frame.name)} frame, its length included. The bytes are the caller's. */
+export function encode${capital(frame.name)}(
+  ${all},
+): Uint8Array {
+  const frames = new ByteBuffer()
+  append${capital(frame.name)}(frames, ${values})
+  return frames.bytes
 }
 `
 }

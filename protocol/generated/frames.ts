@@ -1,8 +1,9 @@
 // Generated from spec/protocol.json by `npm run generate`; change that file or the generator, not this one.
-import { EMPTY_BYTES, allocate } from '../bytes.js'
+import { EMPTY_BYTES } from '../bytes.js'
 import { elementSize, readElement, writeElement } from '../element.js'
 import type { Element } from '../element.js'
 import { checkExtensions } from '../extensions.js'
+import { ByteBuffer } from '../byte-buffer.js'
 import { Reader } from '../reader.js'
 import { utf8Size } from '../utf8.js'
 import {
@@ -363,28 +364,37 @@ export type Frame =
   | PongFrame
   | CloseFrame
 
-/** Encodes a hello frame, its length included. The bytes are the caller's. */
-export function encodeHello(
-  versions: readonly number[], agent: string, extensions: Uint8Array = EMPTY_BYTES,
-): Uint8Array {
+/** Appends a hello frame, its length included. */
+export function appendHello(
+  frames: ByteBuffer, versions: readonly number[], agent: string, extensions: Uint8Array = EMPTY_BYTES,
+): void {
   const agentBytes = utf8Size(agent)
   const size = 1
     + uintListSize(versions)
     + uintSize(agentBytes) + agentBytes
     + extensions.length
-  const bytes = allocate(uintSize(size) + size)
-  let position = writeUint(bytes, 0, size)
+  let position = frames.reserve(uintSize(size) + size)
+  const { bytes } = frames
+  position = writeUint(bytes, position, size)
   position = writeUint(bytes, position, 2)
   position = writeUintList(bytes, position, versions)
   position = writeString(bytes, position, agent, agentBytes)
   writeRaw(bytes, position, extensions)
-  return bytes
 }
 
-/** Encodes a features frame, its length included. The bytes are the caller's. */
-export function encodeFeatures(
-  version: number, mechanisms: readonly string[], channelBindings: readonly string[], openFrameBytesMax: number, openTimeoutMs: number, extensions: Uint8Array = EMPTY_BYTES,
+/** Encodes a hello frame, its length included. The bytes are the caller's. */
+export function encodeHello(
+  versions: readonly number[], agent: string, extensions: Uint8Array = EMPTY_BYTES,
 ): Uint8Array {
+  const frames = new ByteBuffer()
+  appendHello(frames, versions, agent, extensions)
+  return frames.bytes
+}
+
+/** Appends a features frame, its length included. */
+export function appendFeatures(
+  frames: ByteBuffer, version: number, mechanisms: readonly string[], channelBindings: readonly string[], openFrameBytesMax: number, openTimeoutMs: number, extensions: Uint8Array = EMPTY_BYTES,
+): void {
   const size = 1
     + uintSize(version)
     + stringListSize(mechanisms)
@@ -392,8 +402,9 @@ export function encodeFeatures(
     + uintSize(openFrameBytesMax)
     + uintSize(openTimeoutMs)
     + extensions.length
-  const bytes = allocate(uintSize(size) + size)
-  let position = writeUint(bytes, 0, size)
+  let position = frames.reserve(uintSize(size) + size)
+  const { bytes } = frames
+  position = writeUint(bytes, position, size)
   position = writeUint(bytes, position, 4)
   position = writeUint(bytes, position, version)
   position = writeStringList(bytes, position, mechanisms)
@@ -401,79 +412,123 @@ export function encodeFeatures(
   position = writeUint(bytes, position, openFrameBytesMax)
   position = writeUint(bytes, position, openTimeoutMs)
   writeRaw(bytes, position, extensions)
-  return bytes
+}
+
+/** Encodes a features frame, its length included. The bytes are the caller's. */
+export function encodeFeatures(
+  version: number, mechanisms: readonly string[], channelBindings: readonly string[], openFrameBytesMax: number, openTimeoutMs: number, extensions: Uint8Array = EMPTY_BYTES,
+): Uint8Array {
+  const frames = new ByteBuffer()
+  appendFeatures(frames, version, mechanisms, channelBindings, openFrameBytesMax, openTimeoutMs, extensions)
+  return frames.bytes
+}
+
+/** Appends an auth frame, its length included. */
+export function appendAuth(
+  frames: ByteBuffer, mechanism: string, data: Uint8Array, extensions: Uint8Array = EMPTY_BYTES,
+): void {
+  const mechanismBytes = utf8Size(mechanism)
+  const size = 1
+    + uintSize(mechanismBytes) + mechanismBytes
+    + uintSize(data.length) + data.length
+    + extensions.length
+  let position = frames.reserve(uintSize(size) + size)
+  const { bytes } = frames
+  position = writeUint(bytes, position, size)
+  position = writeUint(bytes, position, 6)
+  position = writeString(bytes, position, mechanism, mechanismBytes)
+  position = writeByteString(bytes, position, data)
+  writeRaw(bytes, position, extensions)
 }
 
 /** Encodes an auth frame, its length included. The bytes are the caller's. */
 export function encodeAuth(
   mechanism: string, data: Uint8Array, extensions: Uint8Array = EMPTY_BYTES,
 ): Uint8Array {
-  const mechanismBytes = utf8Size(mechanism)
+  const frames = new ByteBuffer()
+  appendAuth(frames, mechanism, data, extensions)
+  return frames.bytes
+}
+
+/** Appends a challenge frame, its length included. */
+export function appendChallenge(
+  frames: ByteBuffer, data: Uint8Array, extensions: Uint8Array = EMPTY_BYTES,
+): void {
   const size = 1
-    + uintSize(mechanismBytes) + mechanismBytes
     + uintSize(data.length) + data.length
     + extensions.length
-  const bytes = allocate(uintSize(size) + size)
-  let position = writeUint(bytes, 0, size)
-  position = writeUint(bytes, position, 6)
-  position = writeString(bytes, position, mechanism, mechanismBytes)
+  let position = frames.reserve(uintSize(size) + size)
+  const { bytes } = frames
+  position = writeUint(bytes, position, size)
+  position = writeUint(bytes, position, 8)
   position = writeByteString(bytes, position, data)
   writeRaw(bytes, position, extensions)
-  return bytes
 }
 
 /** Encodes a challenge frame, its length included. The bytes are the caller's. */
 export function encodeChallenge(
   data: Uint8Array, extensions: Uint8Array = EMPTY_BYTES,
 ): Uint8Array {
+  const frames = new ByteBuffer()
+  appendChallenge(frames, data, extensions)
+  return frames.bytes
+}
+
+/** Appends a response frame, its length included. */
+export function appendResponse(
+  frames: ByteBuffer, data: Uint8Array, extensions: Uint8Array = EMPTY_BYTES,
+): void {
   const size = 1
     + uintSize(data.length) + data.length
     + extensions.length
-  const bytes = allocate(uintSize(size) + size)
-  let position = writeUint(bytes, 0, size)
-  position = writeUint(bytes, position, 8)
+  let position = frames.reserve(uintSize(size) + size)
+  const { bytes } = frames
+  position = writeUint(bytes, position, size)
+  position = writeUint(bytes, position, 10)
   position = writeByteString(bytes, position, data)
   writeRaw(bytes, position, extensions)
-  return bytes
 }
 
 /** Encodes a response frame, its length included. The bytes are the caller's. */
 export function encodeResponse(
   data: Uint8Array, extensions: Uint8Array = EMPTY_BYTES,
 ): Uint8Array {
+  const frames = new ByteBuffer()
+  appendResponse(frames, data, extensions)
+  return frames.bytes
+}
+
+/** Appends an authenticated frame, its length included. */
+export function appendAuthenticated(
+  frames: ByteBuffer, user: string, data: Uint8Array, extensions: Uint8Array = EMPTY_BYTES,
+): void {
+  const userBytes = utf8Size(user)
   const size = 1
+    + uintSize(userBytes) + userBytes
     + uintSize(data.length) + data.length
     + extensions.length
-  const bytes = allocate(uintSize(size) + size)
-  let position = writeUint(bytes, 0, size)
-  position = writeUint(bytes, position, 10)
+  let position = frames.reserve(uintSize(size) + size)
+  const { bytes } = frames
+  position = writeUint(bytes, position, size)
+  position = writeUint(bytes, position, 12)
+  position = writeString(bytes, position, user, userBytes)
   position = writeByteString(bytes, position, data)
   writeRaw(bytes, position, extensions)
-  return bytes
 }
 
 /** Encodes an authenticated frame, its length included. The bytes are the caller's. */
 export function encodeAuthenticated(
   user: string, data: Uint8Array, extensions: Uint8Array = EMPTY_BYTES,
 ): Uint8Array {
-  const userBytes = utf8Size(user)
-  const size = 1
-    + uintSize(userBytes) + userBytes
-    + uintSize(data.length) + data.length
-    + extensions.length
-  const bytes = allocate(uintSize(size) + size)
-  let position = writeUint(bytes, 0, size)
-  position = writeUint(bytes, position, 12)
-  position = writeString(bytes, position, user, userBytes)
-  position = writeByteString(bytes, position, data)
-  writeRaw(bytes, position, extensions)
-  return bytes
+  const frames = new ByteBuffer()
+  appendAuthenticated(frames, user, data, extensions)
+  return frames.bytes
 }
 
-/** Encodes a bind frame, its length included. The bytes are the caller's. */
-export function encodeBind(
-  device: string, deviceName: string, queueEpoch: number, cursor: number, outboxEpoch: number, window: number, extensions: Uint8Array = EMPTY_BYTES,
-): Uint8Array {
+/** Appends a bind frame, its length included. */
+export function appendBind(
+  frames: ByteBuffer, device: string, deviceName: string, queueEpoch: number, cursor: number, outboxEpoch: number, window: number, extensions: Uint8Array = EMPTY_BYTES,
+): void {
   const deviceBytes = utf8Size(device)
   const deviceNameBytes = utf8Size(deviceName)
   const size = 1
@@ -484,8 +539,9 @@ export function encodeBind(
     + uintSize(outboxEpoch)
     + uintSize(window)
     + extensions.length
-  const bytes = allocate(uintSize(size) + size)
-  let position = writeUint(bytes, 0, size)
+  let position = frames.reserve(uintSize(size) + size)
+  const { bytes } = frames
+  position = writeUint(bytes, position, size)
   position = writeUint(bytes, position, 14)
   position = writeString(bytes, position, device, deviceBytes)
   position = writeString(bytes, position, deviceName, deviceNameBytes)
@@ -494,13 +550,21 @@ export function encodeBind(
   position = writeUint(bytes, position, outboxEpoch)
   position = writeUint(bytes, position, window)
   writeRaw(bytes, position, extensions)
-  return bytes
 }
 
-/** Encodes a welcome frame, its length included. The bytes are the caller's. */
-export function encodeWelcome(
-  session: string, time: number, resume: number, queueEpoch: number, cursor: number, pending: number, outboxEpoch: number, window: number, unacknowledgedMax: number, frameBytesMax: number, keepAliveMs: number, token: Uint8Array, extensions: Uint8Array = EMPTY_BYTES,
+/** Encodes a bind frame, its length included. The bytes are the caller's. */
+export function encodeBind(
+  device: string, deviceName: string, queueEpoch: number, cursor: number, outboxEpoch: number, window: number, extensions: Uint8Array = EMPTY_BYTES,
 ): Uint8Array {
+  const frames = new ByteBuffer()
+  appendBind(frames, device, deviceName, queueEpoch, cursor, outboxEpoch, window, extensions)
+  return frames.bytes
+}
+
+/** Appends a welcome frame, its length included. */
+export function appendWelcome(
+  frames: ByteBuffer, session: string, time: number, resume: number, queueEpoch: number, cursor: number, pending: number, outboxEpoch: number, window: number, unacknowledgedMax: number, frameBytesMax: number, keepAliveMs: number, token: Uint8Array, extensions: Uint8Array = EMPTY_BYTES,
+): void {
   const sessionBytes = utf8Size(session)
   const size = 1
     + uintSize(sessionBytes) + sessionBytes
@@ -516,8 +580,9 @@ export function encodeWelcome(
     + uintSize(keepAliveMs)
     + uintSize(token.length) + token.length
     + extensions.length
-  const bytes = allocate(uintSize(size) + size)
-  let position = writeUint(bytes, 0, size)
+  let position = frames.reserve(uintSize(size) + size)
+  const { bytes } = frames
+  position = writeUint(bytes, position, size)
   position = writeUint(bytes, position, 16)
   position = writeString(bytes, position, session, sessionBytes)
   position = writeTime(bytes, position, time)
@@ -532,52 +597,78 @@ export function encodeWelcome(
   position = writeUint(bytes, position, keepAliveMs)
   position = writeByteString(bytes, position, token)
   writeRaw(bytes, position, extensions)
-  return bytes
 }
 
-/** Encodes a message frame, its length included. The bytes are the caller's. */
-export function encodeMessage(
-  clientId: number, to: string, text: Uint8Array, extensions: Uint8Array = EMPTY_BYTES,
+/** Encodes a welcome frame, its length included. The bytes are the caller's. */
+export function encodeWelcome(
+  session: string, time: number, resume: number, queueEpoch: number, cursor: number, pending: number, outboxEpoch: number, window: number, unacknowledgedMax: number, frameBytesMax: number, keepAliveMs: number, token: Uint8Array, extensions: Uint8Array = EMPTY_BYTES,
 ): Uint8Array {
+  const frames = new ByteBuffer()
+  appendWelcome(frames, session, time, resume, queueEpoch, cursor, pending, outboxEpoch, window, unacknowledgedMax, frameBytesMax, keepAliveMs, token, extensions)
+  return frames.bytes
+}
+
+/** Appends a message frame, its length included. */
+export function appendMessage(
+  frames: ByteBuffer, clientId: number, to: string, text: Uint8Array, extensions: Uint8Array = EMPTY_BYTES,
+): void {
   const toBytes = utf8Size(to)
   const size = 1
     + uintSize(clientId)
     + uintSize(toBytes) + toBytes
     + uintSize(text.length) + text.length
     + extensions.length
-  const bytes = allocate(uintSize(size) + size)
-  let position = writeUint(bytes, 0, size)
+  let position = frames.reserve(uintSize(size) + size)
+  const { bytes } = frames
+  position = writeUint(bytes, position, size)
   position = writeUint(bytes, position, 18)
   position = writeUint(bytes, position, clientId)
   position = writeString(bytes, position, to, toBytes)
   position = writeByteString(bytes, position, text)
   writeRaw(bytes, position, extensions)
-  return bytes
+}
+
+/** Encodes a message frame, its length included. The bytes are the caller's. */
+export function encodeMessage(
+  clientId: number, to: string, text: Uint8Array, extensions: Uint8Array = EMPTY_BYTES,
+): Uint8Array {
+  const frames = new ByteBuffer()
+  appendMessage(frames, clientId, to, text, extensions)
+  return frames.bytes
+}
+
+/** Appends an ack frame, its length included. */
+export function appendAck(
+  frames: ByteBuffer, clientId: number, seq: number, timeOffset: number, extensions: Uint8Array = EMPTY_BYTES,
+): void {
+  const size = 1
+    + uintSize(clientId)
+    + uintSize(seq)
+    + uintSize(zigzag(timeOffset))
+    + extensions.length
+  let position = frames.reserve(uintSize(size) + size)
+  const { bytes } = frames
+  position = writeUint(bytes, position, size)
+  position = writeUint(bytes, position, 20)
+  position = writeUint(bytes, position, clientId)
+  position = writeUint(bytes, position, seq)
+  position = writeUint(bytes, position, zigzag(timeOffset))
+  writeRaw(bytes, position, extensions)
 }
 
 /** Encodes an ack frame, its length included. The bytes are the caller's. */
 export function encodeAck(
   clientId: number, seq: number, timeOffset: number, extensions: Uint8Array = EMPTY_BYTES,
 ): Uint8Array {
-  const size = 1
-    + uintSize(clientId)
-    + uintSize(seq)
-    + uintSize(zigzag(timeOffset))
-    + extensions.length
-  const bytes = allocate(uintSize(size) + size)
-  let position = writeUint(bytes, 0, size)
-  position = writeUint(bytes, position, 20)
-  position = writeUint(bytes, position, clientId)
-  position = writeUint(bytes, position, seq)
-  position = writeUint(bytes, position, zigzag(timeOffset))
-  writeRaw(bytes, position, extensions)
-  return bytes
+  const frames = new ByteBuffer()
+  appendAck(frames, clientId, seq, timeOffset, extensions)
+  return frames.bytes
 }
 
-/** Encodes a refuse frame, its length included. The bytes are the caller's. */
-export function encodeRefuse(
-  clientId: number, error: number, retryAfterMs: number, reason: string, extensions: Uint8Array = EMPTY_BYTES,
-): Uint8Array {
+/** Appends a refuse frame, its length included. */
+export function appendRefuse(
+  frames: ByteBuffer, clientId: number, error: number, retryAfterMs: number, reason: string, extensions: Uint8Array = EMPTY_BYTES,
+): void {
   const reasonBytes = utf8Size(reason)
   const size = 1
     + uintSize(clientId)
@@ -585,21 +676,30 @@ export function encodeRefuse(
     + uintSize(retryAfterMs)
     + uintSize(reasonBytes) + reasonBytes
     + extensions.length
-  const bytes = allocate(uintSize(size) + size)
-  let position = writeUint(bytes, 0, size)
+  let position = frames.reserve(uintSize(size) + size)
+  const { bytes } = frames
+  position = writeUint(bytes, position, size)
   position = writeUint(bytes, position, 22)
   position = writeUint(bytes, position, clientId)
   position = writeUint(bytes, position, error)
   position = writeUint(bytes, position, retryAfterMs)
   position = writeString(bytes, position, reason, reasonBytes)
   writeRaw(bytes, position, extensions)
-  return bytes
 }
 
-/** Encodes a delivery frame, its length included. The bytes are the caller's. */
-export function encodeDelivery(
-  index: number, conversation: string, seq: number, time: number, text: Uint8Array, extensions: Uint8Array = EMPTY_BYTES,
+/** Encodes a refuse frame, its length included. The bytes are the caller's. */
+export function encodeRefuse(
+  clientId: number, error: number, retryAfterMs: number, reason: string, extensions: Uint8Array = EMPTY_BYTES,
 ): Uint8Array {
+  const frames = new ByteBuffer()
+  appendRefuse(frames, clientId, error, retryAfterMs, reason, extensions)
+  return frames.bytes
+}
+
+/** Appends a delivery frame, its length included. */
+export function appendDelivery(
+  frames: ByteBuffer, index: number, conversation: string, seq: number, time: number, text: Uint8Array, extensions: Uint8Array = EMPTY_BYTES,
+): void {
   const conversationBytes = utf8Size(conversation)
   const size = 1
     + uintSize(index)
@@ -608,8 +708,9 @@ export function encodeDelivery(
     + timeSize(time)
     + uintSize(text.length) + text.length
     + extensions.length
-  const bytes = allocate(uintSize(size) + size)
-  let position = writeUint(bytes, 0, size)
+  let position = frames.reserve(uintSize(size) + size)
+  const { bytes } = frames
+  position = writeUint(bytes, position, size)
   position = writeUint(bytes, position, 24)
   position = writeUint(bytes, position, index)
   position = writeString(bytes, position, conversation, conversationBytes)
@@ -617,13 +718,21 @@ export function encodeDelivery(
   position = writeTime(bytes, position, time)
   position = writeByteString(bytes, position, text)
   writeRaw(bytes, position, extensions)
-  return bytes
 }
 
-/** Encodes a deliveryFrom frame, its length included. The bytes are the caller's. */
-export function encodeDeliveryFrom(
-  index: number, conversation: string, from: string, seq: number, time: number, text: Uint8Array, extensions: Uint8Array = EMPTY_BYTES,
+/** Encodes a delivery frame, its length included. The bytes are the caller's. */
+export function encodeDelivery(
+  index: number, conversation: string, seq: number, time: number, text: Uint8Array, extensions: Uint8Array = EMPTY_BYTES,
 ): Uint8Array {
+  const frames = new ByteBuffer()
+  appendDelivery(frames, index, conversation, seq, time, text, extensions)
+  return frames.bytes
+}
+
+/** Appends a deliveryFrom frame, its length included. */
+export function appendDeliveryFrom(
+  frames: ByteBuffer, index: number, conversation: string, from: string, seq: number, time: number, text: Uint8Array, extensions: Uint8Array = EMPTY_BYTES,
+): void {
   const conversationBytes = utf8Size(conversation)
   const fromBytes = utf8Size(from)
   const size = 1
@@ -634,8 +743,9 @@ export function encodeDeliveryFrom(
     + timeSize(time)
     + uintSize(text.length) + text.length
     + extensions.length
-  const bytes = allocate(uintSize(size) + size)
-  let position = writeUint(bytes, 0, size)
+  let position = frames.reserve(uintSize(size) + size)
+  const { bytes } = frames
+  position = writeUint(bytes, position, size)
   position = writeUint(bytes, position, 26)
   position = writeUint(bytes, position, index)
   position = writeString(bytes, position, conversation, conversationBytes)
@@ -644,13 +754,21 @@ export function encodeDeliveryFrom(
   position = writeTime(bytes, position, time)
   position = writeByteString(bytes, position, text)
   writeRaw(bytes, position, extensions)
-  return bytes
 }
 
-/** Encodes a receipt frame, its length included. The bytes are the caller's. */
-export function encodeReceipt(
-  index: number, conversation: string, member: string, mark: number, seq: number, extensions: Uint8Array = EMPTY_BYTES,
+/** Encodes a deliveryFrom frame, its length included. The bytes are the caller's. */
+export function encodeDeliveryFrom(
+  index: number, conversation: string, from: string, seq: number, time: number, text: Uint8Array, extensions: Uint8Array = EMPTY_BYTES,
 ): Uint8Array {
+  const frames = new ByteBuffer()
+  appendDeliveryFrom(frames, index, conversation, from, seq, time, text, extensions)
+  return frames.bytes
+}
+
+/** Appends a receipt frame, its length included. */
+export function appendReceipt(
+  frames: ByteBuffer, index: number, conversation: string, member: string, mark: number, seq: number, extensions: Uint8Array = EMPTY_BYTES,
+): void {
   const conversationBytes = utf8Size(conversation)
   const memberBytes = utf8Size(member)
   const size = 1
@@ -660,8 +778,9 @@ export function encodeReceipt(
     + uintSize(mark)
     + uintSize(seq)
     + extensions.length
-  const bytes = allocate(uintSize(size) + size)
-  let position = writeUint(bytes, 0, size)
+  let position = frames.reserve(uintSize(size) + size)
+  const { bytes } = frames
+  position = writeUint(bytes, position, size)
   position = writeUint(bytes, position, 28)
   position = writeUint(bytes, position, index)
   position = writeString(bytes, position, conversation, conversationBytes)
@@ -669,58 +788,93 @@ export function encodeReceipt(
   position = writeUint(bytes, position, mark)
   position = writeUint(bytes, position, seq)
   writeRaw(bytes, position, extensions)
-  return bytes
+}
+
+/** Encodes a receipt frame, its length included. The bytes are the caller's. */
+export function encodeReceipt(
+  index: number, conversation: string, member: string, mark: number, seq: number, extensions: Uint8Array = EMPTY_BYTES,
+): Uint8Array {
+  const frames = new ByteBuffer()
+  appendReceipt(frames, index, conversation, member, mark, seq, extensions)
+  return frames.bytes
+}
+
+/** Appends a skip frame, its length included. */
+export function appendSkip(
+  frames: ByteBuffer, index: number, extensions: Uint8Array = EMPTY_BYTES,
+): void {
+  const size = 1
+    + uintSize(index)
+    + extensions.length
+  let position = frames.reserve(uintSize(size) + size)
+  const { bytes } = frames
+  position = writeUint(bytes, position, size)
+  position = writeUint(bytes, position, 30)
+  position = writeUint(bytes, position, index)
+  writeRaw(bytes, position, extensions)
 }
 
 /** Encodes a skip frame, its length included. The bytes are the caller's. */
 export function encodeSkip(
   index: number, extensions: Uint8Array = EMPTY_BYTES,
 ): Uint8Array {
+  const frames = new ByteBuffer()
+  appendSkip(frames, index, extensions)
+  return frames.bytes
+}
+
+/** Appends a done frame, its length included. */
+export function appendDone(
+  frames: ByteBuffer, index: number, extensions: Uint8Array = EMPTY_BYTES,
+): void {
   const size = 1
     + uintSize(index)
     + extensions.length
-  const bytes = allocate(uintSize(size) + size)
-  let position = writeUint(bytes, 0, size)
-  position = writeUint(bytes, position, 30)
+  let position = frames.reserve(uintSize(size) + size)
+  const { bytes } = frames
+  position = writeUint(bytes, position, size)
+  position = writeUint(bytes, position, 32)
   position = writeUint(bytes, position, index)
   writeRaw(bytes, position, extensions)
-  return bytes
 }
 
 /** Encodes a done frame, its length included. The bytes are the caller's. */
 export function encodeDone(
   index: number, extensions: Uint8Array = EMPTY_BYTES,
 ): Uint8Array {
+  const frames = new ByteBuffer()
+  appendDone(frames, index, extensions)
+  return frames.bytes
+}
+
+/** Appends a cursor frame, its length included. */
+export function appendCursor(
+  frames: ByteBuffer, index: number, extensions: Uint8Array = EMPTY_BYTES,
+): void {
   const size = 1
     + uintSize(index)
     + extensions.length
-  const bytes = allocate(uintSize(size) + size)
-  let position = writeUint(bytes, 0, size)
-  position = writeUint(bytes, position, 32)
+  let position = frames.reserve(uintSize(size) + size)
+  const { bytes } = frames
+  position = writeUint(bytes, position, size)
+  position = writeUint(bytes, position, 34)
   position = writeUint(bytes, position, index)
   writeRaw(bytes, position, extensions)
-  return bytes
 }
 
 /** Encodes a cursor frame, its length included. The bytes are the caller's. */
 export function encodeCursor(
   index: number, extensions: Uint8Array = EMPTY_BYTES,
 ): Uint8Array {
-  const size = 1
-    + uintSize(index)
-    + extensions.length
-  const bytes = allocate(uintSize(size) + size)
-  let position = writeUint(bytes, 0, size)
-  position = writeUint(bytes, position, 34)
-  position = writeUint(bytes, position, index)
-  writeRaw(bytes, position, extensions)
-  return bytes
+  const frames = new ByteBuffer()
+  appendCursor(frames, index, extensions)
+  return frames.bytes
 }
 
-/** Encodes a mark frame, its length included. The bytes are the caller's. */
-export function encodeMark(
-  clientId: number, conversation: string, mark: number, seq: number, extensions: Uint8Array = EMPTY_BYTES,
-): Uint8Array {
+/** Appends a mark frame, its length included. */
+export function appendMark(
+  frames: ByteBuffer, clientId: number, conversation: string, mark: number, seq: number, extensions: Uint8Array = EMPTY_BYTES,
+): void {
   const conversationBytes = utf8Size(conversation)
   const size = 1
     + uintSize(clientId)
@@ -728,57 +882,84 @@ export function encodeMark(
     + uintSize(mark)
     + uintSize(seq)
     + extensions.length
-  const bytes = allocate(uintSize(size) + size)
-  let position = writeUint(bytes, 0, size)
+  let position = frames.reserve(uintSize(size) + size)
+  const { bytes } = frames
+  position = writeUint(bytes, position, size)
   position = writeUint(bytes, position, 36)
   position = writeUint(bytes, position, clientId)
   position = writeString(bytes, position, conversation, conversationBytes)
   position = writeUint(bytes, position, mark)
   position = writeUint(bytes, position, seq)
   writeRaw(bytes, position, extensions)
-  return bytes
+}
+
+/** Encodes a mark frame, its length included. The bytes are the caller's. */
+export function encodeMark(
+  clientId: number, conversation: string, mark: number, seq: number, extensions: Uint8Array = EMPTY_BYTES,
+): Uint8Array {
+  const frames = new ByteBuffer()
+  appendMark(frames, clientId, conversation, mark, seq, extensions)
+  return frames.bytes
+}
+
+/** Appends a query frame, its length included. */
+export function appendQuery(
+  frames: ByteBuffer, id: number, element: Element, extensions: Uint8Array = EMPTY_BYTES,
+): void {
+  const elementBytes = elementSize(element)
+  const size = 1
+    + uintSize(id)
+    + uintSize(elementBytes) + elementBytes
+    + extensions.length
+  let position = frames.reserve(uintSize(size) + size)
+  const { bytes } = frames
+  position = writeUint(bytes, position, size)
+  position = writeUint(bytes, position, 38)
+  position = writeUint(bytes, position, id)
+  position = writeElement(bytes, writeUint(bytes, position, elementBytes), element)
+  writeRaw(bytes, position, extensions)
 }
 
 /** Encodes a query frame, its length included. The bytes are the caller's. */
 export function encodeQuery(
   id: number, element: Element, extensions: Uint8Array = EMPTY_BYTES,
 ): Uint8Array {
+  const frames = new ByteBuffer()
+  appendQuery(frames, id, element, extensions)
+  return frames.bytes
+}
+
+/** Appends a result frame, its length included. */
+export function appendResult(
+  frames: ByteBuffer, id: number, element: Element, extensions: Uint8Array = EMPTY_BYTES,
+): void {
   const elementBytes = elementSize(element)
   const size = 1
     + uintSize(id)
     + uintSize(elementBytes) + elementBytes
     + extensions.length
-  const bytes = allocate(uintSize(size) + size)
-  let position = writeUint(bytes, 0, size)
-  position = writeUint(bytes, position, 38)
+  let position = frames.reserve(uintSize(size) + size)
+  const { bytes } = frames
+  position = writeUint(bytes, position, size)
+  position = writeUint(bytes, position, 40)
   position = writeUint(bytes, position, id)
   position = writeElement(bytes, writeUint(bytes, position, elementBytes), element)
   writeRaw(bytes, position, extensions)
-  return bytes
 }
 
 /** Encodes a result frame, its length included. The bytes are the caller's. */
 export function encodeResult(
   id: number, element: Element, extensions: Uint8Array = EMPTY_BYTES,
 ): Uint8Array {
-  const elementBytes = elementSize(element)
-  const size = 1
-    + uintSize(id)
-    + uintSize(elementBytes) + elementBytes
-    + extensions.length
-  const bytes = allocate(uintSize(size) + size)
-  let position = writeUint(bytes, 0, size)
-  position = writeUint(bytes, position, 40)
-  position = writeUint(bytes, position, id)
-  position = writeElement(bytes, writeUint(bytes, position, elementBytes), element)
-  writeRaw(bytes, position, extensions)
-  return bytes
+  const frames = new ByteBuffer()
+  appendResult(frames, id, element, extensions)
+  return frames.bytes
 }
 
-/** Encodes a fail frame, its length included. The bytes are the caller's. */
-export function encodeFail(
-  id: number, error: number, retryAfterMs: number, reason: string, extensions: Uint8Array = EMPTY_BYTES,
-): Uint8Array {
+/** Appends a fail frame, its length included. */
+export function appendFail(
+  frames: ByteBuffer, id: number, error: number, retryAfterMs: number, reason: string, extensions: Uint8Array = EMPTY_BYTES,
+): void {
   const reasonBytes = utf8Size(reason)
   const size = 1
     + uintSize(id)
@@ -786,51 +967,78 @@ export function encodeFail(
     + uintSize(retryAfterMs)
     + uintSize(reasonBytes) + reasonBytes
     + extensions.length
-  const bytes = allocate(uintSize(size) + size)
-  let position = writeUint(bytes, 0, size)
+  let position = frames.reserve(uintSize(size) + size)
+  const { bytes } = frames
+  position = writeUint(bytes, position, size)
   position = writeUint(bytes, position, 42)
   position = writeUint(bytes, position, id)
   position = writeUint(bytes, position, error)
   position = writeUint(bytes, position, retryAfterMs)
   position = writeString(bytes, position, reason, reasonBytes)
   writeRaw(bytes, position, extensions)
-  return bytes
+}
+
+/** Encodes a fail frame, its length included. The bytes are the caller's. */
+export function encodeFail(
+  id: number, error: number, retryAfterMs: number, reason: string, extensions: Uint8Array = EMPTY_BYTES,
+): Uint8Array {
+  const frames = new ByteBuffer()
+  appendFail(frames, id, error, retryAfterMs, reason, extensions)
+  return frames.bytes
+}
+
+/** Appends a ping frame, its length included. */
+export function appendPing(
+  frames: ByteBuffer, nonce: number, extensions: Uint8Array = EMPTY_BYTES,
+): void {
+  const size = 1
+    + uintSize(nonce)
+    + extensions.length
+  let position = frames.reserve(uintSize(size) + size)
+  const { bytes } = frames
+  position = writeUint(bytes, position, size)
+  position = writeUint(bytes, position, 44)
+  position = writeUint(bytes, position, nonce)
+  writeRaw(bytes, position, extensions)
 }
 
 /** Encodes a ping frame, its length included. The bytes are the caller's. */
 export function encodePing(
   nonce: number, extensions: Uint8Array = EMPTY_BYTES,
 ): Uint8Array {
+  const frames = new ByteBuffer()
+  appendPing(frames, nonce, extensions)
+  return frames.bytes
+}
+
+/** Appends a pong frame, its length included. */
+export function appendPong(
+  frames: ByteBuffer, nonce: number, extensions: Uint8Array = EMPTY_BYTES,
+): void {
   const size = 1
     + uintSize(nonce)
     + extensions.length
-  const bytes = allocate(uintSize(size) + size)
-  let position = writeUint(bytes, 0, size)
-  position = writeUint(bytes, position, 44)
+  let position = frames.reserve(uintSize(size) + size)
+  const { bytes } = frames
+  position = writeUint(bytes, position, size)
+  position = writeUint(bytes, position, 46)
   position = writeUint(bytes, position, nonce)
   writeRaw(bytes, position, extensions)
-  return bytes
 }
 
 /** Encodes a pong frame, its length included. The bytes are the caller's. */
 export function encodePong(
   nonce: number, extensions: Uint8Array = EMPTY_BYTES,
 ): Uint8Array {
-  const size = 1
-    + uintSize(nonce)
-    + extensions.length
-  const bytes = allocate(uintSize(size) + size)
-  let position = writeUint(bytes, 0, size)
-  position = writeUint(bytes, position, 46)
-  position = writeUint(bytes, position, nonce)
-  writeRaw(bytes, position, extensions)
-  return bytes
+  const frames = new ByteBuffer()
+  appendPong(frames, nonce, extensions)
+  return frames.bytes
 }
 
-/** Encodes a close frame, its length included. The bytes are the caller's. */
-export function encodeClose(
-  error: number, retryAfterMs: number, host: string, reason: string, extensions: Uint8Array = EMPTY_BYTES,
-): Uint8Array {
+/** Appends a close frame, its length included. */
+export function appendClose(
+  frames: ByteBuffer, error: number, retryAfterMs: number, host: string, reason: string, extensions: Uint8Array = EMPTY_BYTES,
+): void {
   const hostBytes = utf8Size(host)
   const reasonBytes = utf8Size(reason)
   const size = 1
@@ -839,15 +1047,24 @@ export function encodeClose(
     + uintSize(hostBytes) + hostBytes
     + uintSize(reasonBytes) + reasonBytes
     + extensions.length
-  const bytes = allocate(uintSize(size) + size)
-  let position = writeUint(bytes, 0, size)
+  let position = frames.reserve(uintSize(size) + size)
+  const { bytes } = frames
+  position = writeUint(bytes, position, size)
   position = writeUint(bytes, position, 48)
   position = writeUint(bytes, position, error)
   position = writeUint(bytes, position, retryAfterMs)
   position = writeString(bytes, position, host, hostBytes)
   position = writeString(bytes, position, reason, reasonBytes)
   writeRaw(bytes, position, extensions)
-  return bytes
+}
+
+/** Encodes a close frame, its length included. The bytes are the caller's. */
+export function encodeClose(
+  error: number, retryAfterMs: number, host: string, reason: string, extensions: Uint8Array = EMPTY_BYTES,
+): Uint8Array {
+  const frames = new ByteBuffer()
+  appendClose(frames, error, retryAfterMs, host, reason, extensions)
+  return frames.bytes
 }
 
 /**
