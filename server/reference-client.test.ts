@@ -11,6 +11,7 @@ import { FrameDecoder } from '../protocol/frame-decoder.js'
 import { encodeDelivery, encodeSkip } from '../protocol/generated/frames.js'
 import type { Frame } from '../protocol/generated/frames.js'
 import { ALPN, ERROR, FRAME, LIMIT, PROTOCOL_VERSION } from '../protocol/generated/registry.js'
+import { tellEntries } from './testing/entries.js'
 import { selfSigned } from './listeners/self-signed.js'
 import type { AttachRequest, Attached, DeviceSink } from './router/router.js'
 import { FakeRouter } from './session/testing/fake-router.js'
@@ -85,8 +86,8 @@ test('[QUE-12] a skip moves the client\'s cursor over all that it covers', async
   client.on('message', (message) => { shown.push(message.text) })
   await client.connect()
   const sink = router.places[0]!.sink
-  sink.entry(encodeSkip(5))
-  sink.entry(encodeDelivery(6, 'bob', 1, Date.now(), Buffer.from('hi')))
+  tellEntries(sink, encodeSkip(5))
+  tellEntries(sink, encodeDelivery(6, 'bob', 1, Date.now(), Buffer.from('hi')))
   await router.until(() => router.calls.includes('cursor 6'))
   assert.deepEqual(shown, ['hi'])
   assert.equal(router.places.length, 1, 'no gap')

@@ -4,8 +4,14 @@ import { open, readFile, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { StorageError } from './engine.js'
 
-/** The format of keys and rows that this program writes; it opens no newer one. */
-export const STORE_FORMAT = 1
+/**
+ * The format of keys and rows that this program writes; it opens no newer one. It reads all older ones, and raises the number of a store
+ * as soon as it opens it.
+ *
+ *     1   a row for each queue entry and each message of a log
+ *     2   rows may hold several of them that follow one another, under the number of the last
+ */
+export const STORE_FORMAT = 2
 
 export const METADATA_FILE = 'store.json'
 

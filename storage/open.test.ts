@@ -210,6 +210,16 @@ test('a newer format is refused, whatever else the file says', async (t) => {
   assert.match(await refused({ directory, engine: 'auto', create: true }, 'newer-format'), new RegExp(`format ${STORE_FORMAT + 1}`))
 })
 
+test('a store of an older format is opened, and says from then on that older programs can\'t read it', async (t) => {
+  const directory = await storeIn(t, 'leveldb')
+  const file = path.join(directory, 'store.json')
+  const metadata = JSON.parse(await readFile(file, 'utf8')) as Record<string, unknown>
+  await writeFile(file, JSON.stringify({ ...metadata, format: 1 }))
+  const engine = await openEngine({ directory, engine: 'auto', create: false })
+  await engine.close()
+  assert.deepEqual(JSON.parse(await readFile(file, 'utf8')), { ...metadata, format: STORE_FORMAT })
+})
+
 test('damaged metadata are refused and left as they are', async (t) => {
   const directory = await storeIn(t, 'leveldb')
   const file = path.join(directory, 'store.json')

@@ -80,8 +80,11 @@ async function openExisting(
   await checkLogs(enginePath(directory, name))
   const engine = await openNamed(directory, name, false, loaders)
   await closeUnless(engine, async () => {
-    if (await engine.get(COPY_MARK) === undefined) return
-    throw new StorageError('corrupt', `copying into ${directory} was not finished; remove it and copy again`)
+    if (await engine.get(COPY_MARK) !== undefined) {
+      throw new StorageError('corrupt', `copying into ${directory} was not finished; remove it and copy again`)
+    }
+    // Before the first row that an older program would take for damaged.
+    if (metadata.format < STORE_FORMAT) await writeMetadata(directory, { ...metadata, format: STORE_FORMAT })
   })
   return engine
 }

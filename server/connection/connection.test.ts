@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { tellEntries } from '../testing/entries.js'
 import { encodeAuth, encodeClose, encodeHello, encodeMessage, encodePing, encodePong } from '../../protocol/generated/frames.js'
 import { ERROR, FRAME } from '../../protocol/generated/registry.js'
 import { createHarness, flight, HELLO, names, settle } from '../session/testing/harness.js'
@@ -202,7 +203,7 @@ test('[KAL-3] [105 keep-alive-timeout] closes after 1.5 times keepAliveMs withou
 test('[105 keep-alive-timeout] finds a half-open peer sooner when entries wait for its acknowledgement', async () => {
   const harness = createHarness()
   const { transport, place } = await harness.open()
-  place.sink.entry(entry(1))
+  tellEntries(place.sink, entry(1))
   let closedAfterMs = 0
   for (let ms = 0; ms < 120_000 && transport.endedWith === 0; ms += SWEEP_MS) {
     harness.clock.ms += SWEEP_MS
@@ -217,7 +218,7 @@ test('[105 keep-alive-timeout] finds a half-open peer sooner when entries wait f
 test('[FLW-2] [104 slow-consumer] closes a client that lives but acknowledges nothing', async () => {
   const harness = createHarness({ limits: { ackTimeoutMs: 60_000 } })
   const { transport, place } = await harness.open()
-  place.sink.entry(entry(1))
+  tellEntries(place.sink, entry(1))
   for (let ms = 0; ms < 59_000; ms += SWEEP_MS) {
     harness.clock.ms += SWEEP_MS
     transport.deliver(encodePing(1))
@@ -239,7 +240,7 @@ test('[FLW-2] [104 slow-consumer] bounds what waits for a client that does not r
   transport.isWritable = false
   let index = 0
   for (; index < 1000 && transport.endedWith === 0; index++) {
-    place.sink.entry(entry(index + 1, 1000))
+    tellEntries(place.sink, entry(index + 1, 1000))
     if (index % 10 === 0) await settle()
   }
   assert.ok(index > 130 && index < 160, String(index))
@@ -254,7 +255,7 @@ test('writes on when the socket has drained, in order', async () => {
   const { transport, place } = await createHarness().open()
   transport.isWritable = false
   for (let index = 1; index <= 200; index++) {
-    place.sink.entry(entry(index, 1000))
+    tellEntries(place.sink, entry(index, 1000))
     if (index % 20 === 0) await settle()
   }
   assert.ok(transport.frames.length < 200)

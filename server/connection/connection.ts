@@ -3,8 +3,10 @@
  * out in one write at the end of the turn. It ends exactly once, with one code of the registry: in the log, the metrics, the close
  * frame and the WebSocket close code.
  */
+import { ByteBuffer } from '../../protocol/byte-buffer.js'
+import { EMPTY_BYTES } from '../../protocol/bytes.js'
 import { FrameDecoder } from '../../protocol/frame-decoder.js'
-import { encodeClose, encodePing, encodePong, type Frame } from '../../protocol/generated/frames.js'
+import { appendClose, encodePing, encodePong, type Frame } from '../../protocol/generated/frames.js'
 import { ERROR, ERRORS, type ErrorCode, FRAME } from '../../protocol/generated/registry.js'
 import type { Transport, TransportHandler } from '../listeners/transport.js'
 import { Opening } from '../session/opening.js'
@@ -13,8 +15,8 @@ import type { Connections } from './connections.js'
 
 /** Frames of one connection in one turn; then the others have their turn first. A hundred that flood must not make a turn long. */
 const FRAMES_PER_TURN = 128
-/** Small frames are copied together up to this size, so that one write carries them. */
-const WRITE_BYTES = 65_536
+/** What waits is written in pieces of this size or a frame more: a write for a turn as a rule, and no huge WebSocket messages. */
+const PIECE_BYTES = 32_768
 /** What a frame costs of the rate in bytes beside its own: a flood of tiny frames is work, too. */
 const FRAME_COST_BYTES = 128
 
@@ -57,9 +59,11 @@ export class Connection implements TransportHandler {
   #discardedBytes: number
   #isWithinChunk: boolean
   #isWithinMessage: boolean
-  #pending: Uint8Array[]
-  #pendingNext: number
-  #pendingBytes: number
+  /** What waits to be written: full pieces, and behind them the one that fills. */
+  #pieces: Uint8Array[]
+  #piecesBytes: number
+  #piece: ByteBuffer | null
+  #pendingFrames: number
   #isDirty: boolean
   #isBlocked: boolean
 
@@ -81,9 +85,10 @@ export class Connection implements TransportHandler {
     this.#discardedBytes = 0
     this.#isWithinChunk = false
     this.#isWithinMessage = false
-    this.#pending = []
-    this.#pendingNext = 0
-    this.#pendingBytes = 0
+    this.#pieces = NO_PIECES
+    this.#piecesBytes = 0
+    this.#piece = null
+    this.#pendingFrames = 0
     this.#isDirty = false
     this.#isBlocked = false
   }
@@ -244,7 +249,8 @@ export class Connection implements TransportHandler {
   close(error: ErrorCode, retryAfterMs = 0, reason = ''): void {
     if (this.#phase >= PHASE_CLOSING) return
     if (error === ERROR.slowConsumer) this.#dropPending()
-    this.#enqueue(encodeClose(error, retryAfterMs, '', reason === '' ? ERRORS.get(error)?.doc ?? '' : reason))
+    appendClose(this.#piece ??= new ByteBuffer(), error, retryAfterMs, '', reason === '' ? ERRORS.get(error)?.doc ?? '' : reason)
+    this.#pendingFrames++
     this.#end(error, 'server', reason)
     this.#writePending(true)
     this.transport.end(error)
@@ -293,10 +299,22 @@ export class Connection implements TransportHandler {
 
   // Output
 
-  /** Sends a whole frame at the end of the turn. The memory must not change any more. Closes a consumer that is too slow. [FLW-2] */
-  send(frame: Uint8Array): void {
-    if (this.#phase >= PHASE_CLOSING) return
-    this.#enqueue(frame)
+  /** Sends whole frames, `count` of them, at the end of the turn. They are copied. Closes a consumer that is too slow. [FLW-2] */
+  send(frames: Uint8Array, count = 1): void {
+    const out = this.beginSend()
+    if (out === null) return
+    out.append(frames)
+    this.endSend(count)
+  }
+
+  /** Where to append frames that are to be sent at the end of the turn, with `endSend` behind them; null: it has ended. */
+  beginSend(): ByteBuffer | null {
+    return this.#phase >= PHASE_CLOSING ? null : this.#piece ??= new ByteBuffer()
+  }
+
+  endSend(count: number): void {
+    this.#pendingFrames += count
+    if (this.#piece !== null && this.#piece.length >= PIECE_BYTES) this.#finishPiece(this.#piece)
     if (this.#isDirty) return
     if (this.#isBlocked) {
       // Only where nothing moves can it pile up; the end of the turn would empty it otherwise.
@@ -307,9 +325,15 @@ export class Connection implements TransportHandler {
     this.connections.flusher.add(this)
   }
 
-  #enqueue(frame: Uint8Array): void {
-    this.#pending.push(frame)
-    this.#pendingBytes += frame.length
+  #finishPiece(piece: ByteBuffer): void {
+    if (this.#pieces === NO_PIECES) this.#pieces = []
+    this.#pieces.push(piece.view())
+    this.#piecesBytes += piece.length
+    this.#piece = null
+  }
+
+  get #pendingBytes(): number {
+    return this.#piecesBytes + (this.#piece?.length ?? 0)
   }
 
   sendPing(nowMs: number): void {
@@ -346,32 +370,31 @@ export class Connection implements TransportHandler {
       this.lastSentMs = clock.monotonicMs()
       if (!this.transport.write(piece)) this.#isBlocked = true
     }
+    if (this.#pendingBytes > 0) return
+    counters.framesOut += this.#pendingFrames
+    this.#dropPending()
   }
 
-  /** The next frames of the pending list in one piece of memory; a frame that stands alone is not copied. */
   #takePiece(): Uint8Array {
-    const pending = this.#pending
-    const first = this.#pendingNext
-    let end = first + 1
-    let size = pending[first]!.length
-    while (end < pending.length && size + pending[end]!.length <= WRITE_BYTES) size += pending[end++]!.length
-    const piece = end === first + 1 ? pending[first]! : Buffer.concat(pending.slice(first, end), size)
-    this.connections.environment.counters.framesOut += end - first
-    this.#pendingBytes -= size
-    this.#pendingNext = end
-    if (end === pending.length) {
-      this.#pending = []
-      this.#pendingNext = 0
+    const full = this.#pieces.shift()
+    if (full !== undefined) {
+      this.#piecesBytes -= full.length
+      return full
     }
+    const piece = this.#piece?.view() ?? EMPTY_BYTES
+    this.#piece = null
     return piece
   }
 
   #dropPending(): void {
-    this.#pending = []
-    this.#pendingNext = 0
-    this.#pendingBytes = 0
+    this.#pieces = NO_PIECES
+    this.#piecesBytes = 0
+    this.#piece = null
+    this.#pendingFrames = 0
   }
 }
 
+/** Shared by all connections that have no full piece waiting; never written to. */
+const NO_PIECES: Uint8Array[] = []
 /** Shared by all connections that have no chunk waiting; never written to. */
 const NO_CHUNKS: WaitingChunk[] = []

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { connect as connectTls, type ConnectionOptions, TLSSocket } from 'node:tls'
 import { WebSocket } from 'ws'
+import { tellEntries } from '../testing/entries.js'
 import { encodeAuth, encodeClose, encodeDelivery, encodeMessage, encodePing, encodeResponse } from '../../protocol/generated/frames.js'
 import { ERROR, FRAME } from '../../protocol/generated/registry.js'
 import { ScramClient } from '../../protocol/scram-client.js'
@@ -98,7 +99,7 @@ for (const scheme of ['tcp', 'tls', 'ws', 'wss'] as const) {
     await client.until(FRAME.welcome)
     client.socket.pause()
     const { sink } = router.places[0]!
-    for (let index = 1; index <= 1000; index++) sink.entry(encodeDelivery(index, 'bob', index, Date.now(), Buffer.alloc(1000, 'x')))
+    for (let index = 1; index <= 1000; index++) tellEntries(sink, encodeDelivery(index, 'bob', index, Date.now(), Buffer.alloc(1000, 'x')))
     setTimeout(() => client.socket.resume(), 20)
     const indexes: number[] = []
     while (indexes.length < 1000) {

@@ -13,8 +13,11 @@ export interface DeviceSink {
   acked(clientId: number, seq: number, timeMs: number): void
   /** A stanza was refused; the session goes on. */
   refused(clientId: number, error: ErrorCode, retryAfterMs: number): void
-  /** A queue entry: a whole frame, length included, ready to send. The bytes stay valid and are not changed afterwards. */
-  entry(frame: Uint8Array): void
+  /**
+   * Queue entries: whole frames one behind another, lengths included, ready to send; `count` of them, the last one with index `last`.
+   * The bytes stay valid and are not changed afterwards.
+   */
+  entries(frames: Uint8Array, last: number, count: number): void
   /** The backlog is sent up to `index`; called once. [QUE-7] */
   done(index: number): void
   /** The shard ends the session (replaced, device removed, storage unavailable…). No call follows it; do not call `detach`. */

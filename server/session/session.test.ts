@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { tellEntries } from '../testing/entries.js'
 import { encodeCursor, encodeMark, encodeMessage, encodePing, encodeSkip } from '../../protocol/generated/frames.js'
 import { ERROR, FRAME, MARK, LIMIT } from '../../protocol/generated/registry.js'
 import { createHarness, names, settle } from './testing/harness.js'
@@ -32,7 +33,7 @@ test('tells a refusal with code, wait and a sentence', async () => {
 
 test('passes entries and done through as they are', async () => {
   const { transport, place } = await createHarness().open()
-  place.sink.entry(encodeSkip(300))
+  tellEntries(place.sink, encodeSkip(300))
   place.sink.done(300)
   await settle()
   assert.deepEqual(names(transport.frames), ['skip', 'done'])

@@ -3,7 +3,7 @@
  * holds nothing that a cursor or the device's outbox does not hold as well, so losing it loses nothing.
  */
 import { checkExtensions } from '../../protocol/extensions.js'
-import { encodeAck, encodeDone, encodeRefuse, type Frame, type MarkFrame, type MessageFrame } from '../../protocol/generated/frames.js'
+import { appendAck, encodeDone, encodeRefuse, type Frame, type MarkFrame, type MessageFrame } from '../../protocol/generated/frames.js'
 import { ERROR, ERRORS, type ErrorCode, FRAME } from '../../protocol/generated/registry.js'
 import { type Connection, HOLD } from '../connection/connection.js'
 import type { ConnectionEnvironment } from '../connection/connections.js'
@@ -170,7 +170,10 @@ export class Session implements DeviceSink {
   acked(clientId: number, seq: number, timeMs: number): void {
     this.environment.counters.acks++
     this.#answered()
-    this.connection.send(encodeAck(clientId, seq, timeMs - this.#welcomeMs))
+    const out = this.connection.beginSend()
+    if (out === null) return
+    appendAck(out, clientId, seq, timeMs - this.#welcomeMs)
+    this.connection.endSend(1)
   }
 
   refused(clientId: number, error: ErrorCode, retryAfterMs: number): void {
@@ -185,11 +188,11 @@ export class Session implements DeviceSink {
     if (this.#unansweredBytes < this.environment.config.limits.incomingBytesMax / 2) this.connection.releaseLater(HOLD.backlog)
   }
 
-  entry(frame: Uint8Array): void {
-    this.environment.counters.entries++
+  entries(frames: Uint8Array, last: number, count: number): void {
+    this.environment.counters.entries += count
     if (this.#lastIndexSent <= this.#lastIndexAcked) this.#progressMs = this.environment.clock.monotonicMs()
-    this.#lastIndexSent = entryIndex(frame)
-    this.connection.send(frame)
+    this.#lastIndexSent = last
+    this.connection.send(frames, count)
   }
 
   done(index: number): void {
@@ -221,18 +224,5 @@ export class Session implements DeviceSink {
     } else if (nowMs - connection.lastSentMs >= 0.75 * keepAliveMs) {
       connection.sendPing(nowMs)
     }
-  }
-}
-
-/** The index of an entry: length, type (one byte for all entries), index. The shard made the frame; it is well-formed. */
-function entryIndex(frame: Uint8Array): number {
-  let position = 0
-  while (frame[position]! >= 0x80) position++
-  position += 2
-  let value = 0
-  for (let scale = 1; ; scale *= 0x80) {
-    const byte = frame[position++]!
-    value += (byte & 0x7f) * scale
-    if (byte < 0x80) return value
   }
 }

@@ -71,9 +71,11 @@ export interface Position {
  * - resumed: from the cursor it names;
  * - too old: from the end; it learns the rest from the conversations.
  */
-export function positionFor(user: UserState, device: DeviceState, isNew: boolean, request: AttachRequest): Position {
+export function positionFor(user: UserState, device: DeviceState, isNew: boolean, request: AttachRequest, limits: ShardLimits): Position {
   const isFresh = request.queueEpoch === 0
-  const cursor = isFresh ? Math.max(device.cursor, isNew ? user.trimmedTo : 0) : request.cursor
+  // What is due to be trimmed may still be there, but who begins with it would be too far behind at once.
+  const oldest = Math.max(user.trimmedTo, user.tail - limits.queueEntriesMax)
+  const cursor = isFresh ? Math.max(device.cursor, isNew ? oldest : 0) : request.cursor
   const isHeld = cursor >= user.trimmedTo && cursor <= user.tail
   if (!isHeld || (!isFresh && request.queueEpoch !== user.account?.queueEpoch)) return { resume: RESUME.tooOld, cursor: user.tail }
   return { resume: isFresh ? RESUME.fresh : RESUME.resumed, cursor }

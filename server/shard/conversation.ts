@@ -2,7 +2,7 @@
 import { LIMIT, MARK } from '../../protocol/generated/registry.js'
 import type { Feed } from './feed.js'
 import { appendMessage, appendReceipt } from './queue.js'
-import { encodeCheckpoint, encodeConversation, encodeListing, encodeRecord, encodeWatermark } from './records.js'
+import { encodeCheckpoint, encodeConversation, encodeListing, encodeWatermark } from './records.js'
 import { conversationAddress, Member } from './state.js'
 import type { ConversationState, UserState, Writer } from './state.js'
 import { Answer } from './transaction.js'
@@ -41,18 +41,15 @@ export function acceptMessage(
   const seq = ++conversation.tail
   // A clock set back must not set a conversation back.
   const timeMs = Math.max(nowMs, conversation.lastTimeMs)
-  transaction.touch(conversation)
-  transaction.batch.put(
-    conversation.keys.log(seq),
-    encodeRecord(feed.user.name, feed.device.number, feed.outboxEpoch, clientId, writer.lastSeq, timeMs, text, extensions),
-  )
+  transaction.logRun(conversation)
+    .append(seq, feed.user.name, feed.device.number, feed.outboxEpoch, clientId, writer.lastSeq, timeMs, text, extensions)
   conversation.lastTimeMs = timeMs
   writer.lastClientId = clientId
   writer.lastSeq = seq
   writer.lastTimeMs = timeMs
   for (let i = 0; i < users.length; i++) deliver(transaction, conversation, users[i]!, i, feed.user, seq, timeMs, text, extensions)
   if (seq - conversation.checkpointSeq >= checkpointEvery) transaction.markDirty(route)
-  transaction.answers.push(new Answer(feed, clientId, 0, seq, timeMs, conversation))
+  transaction.answers.push(new Answer(feed, clientId, 0, seq, timeMs))
 }
 
 function deliver(

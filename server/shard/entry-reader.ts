@@ -1,9 +1,9 @@
-/** Reads a queue's entries, also past rows that are damaged: one of them must not hold up the rest. [QUE-14] */
+/** Reads a queue's runs of entries, also past rows that are damaged: one of them must not hold up the rest. [QUE-14] */
 import { StorageError } from '../../storage/engine.js'
 import type { Engine, Entry } from '../../storage/engine.js'
 import type { UserKeys } from '../../storage/keyspace.js'
 
-/** Entries read one by one where a page as a whole can't be read. */
+/** Rows read one by one where a page as a whole can't be read. */
 const SINGLES_MAX = 64
 
 /** Whether reading failed for what stands in the row, so that neither trying again nor opening the store anew can help. */
@@ -12,12 +12,15 @@ export function isDamage(error: unknown): boolean {
 }
 
 /**
- * One page of the entries from `first` to `last`, ascending; damaged and missing ones are left out. Empty: there is none to be read up
- * to `last`. Rejects with StorageError, never 'corrupt'.
+ * One page of the rows that hold the entries from `first` on, ascending; the first may hold some before it. What is committed ends at
+ * `tail`, and there a row ends. Where a row is damaged they are read one by one up to `last`, and those that can't be are left out.
+ * Empty: there is none to be read up to `last`. Rejects with StorageError, never 'corrupt'.
  */
-export async function readEntries(engine: Engine, keys: UserKeys, first: number, last: number, bytesMax: number): Promise<Entry[]> {
+export async function readEntries(
+  engine: Engine, keys: UserKeys, first: number, last: number, tail: number, bytesMax: number,
+): Promise<Entry[]> {
   try {
-    return await engine.range({ ...keys.entries(first, last + 1), limit: last - first + 1, bytesMax })
+    return await engine.range({ ...keys.entries(first, tail + 1), limit: last - first + 1, bytesMax })
   } catch (error) {
     if (!isDamage(error)) throw error
   }
@@ -32,18 +35,18 @@ export async function readEntries(engine: Engine, keys: UserKeys, first: number,
 }
 
 async function readSingly(engine: Engine, keys: UserKeys, first: number, last: number, bytesMax: number): Promise<Entry[]> {
-  const entries: Entry[] = []
+  const rows: Entry[] = []
   let bytes = 0
   for (let index = first; index <= last && bytes < bytesMax; index++) {
     const key = keys.entry(index)
     try {
-      const frame = await engine.get(key)
-      if (frame === undefined) continue
-      entries.push([key, frame])
-      bytes += frame.length
+      const row = await engine.get(key)
+      if (row === undefined) continue
+      rows.push([key, row])
+      bytes += row.length
     } catch (error) {
       if (!isDamage(error)) throw error
     }
   }
-  return entries
+  return rows
 }

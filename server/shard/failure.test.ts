@@ -4,7 +4,13 @@ import { ERROR } from '../../protocol/generated/registry.js'
 import { conversationKeys, userKeys } from '../../storage/keyspace.js'
 import { MemoryEngine } from '../../storage/memory-engine.js'
 import { DamagedEngine } from '../testing/damaged-engine.js'
-import { routerError, ShardHarness } from '../testing/shard-harness.js'
+import { routerError, ShardHarness, type TestDevice } from '../testing/shard-harness.js'
+
+/** To bob in a commit of its own, so that its entry has a row of its own. */
+async function sendAlone(harness: ShardHarness, from: TestDevice, text: string): Promise<void> {
+  from.send('bob', text)
+  await harness.settle()
+}
 
 void test('[MSG-1] [MSG-3] a failed commit ends the sessions, acks nothing, and what was acked before is there afterwards', async () => {
   let isBroken = false
@@ -108,8 +114,7 @@ void test('[QUE-14] an entry whose row is damaged is skipped; the rest comes, an
   const harness = new ShardHarness({ engine })
   await harness.addUsers('ann', 'bob')
   const ann = await harness.attach('ann')
-  for (const text of ['one', 'two', 'three']) ann.send('bob', text)
-  await harness.settle()
+  for (const text of ['one', 'two', 'three']) await sendAlone(harness, ann, text)
   engine.damage(userKeys('bob').entry(2))
   const bob = await harness.attach('bob')
   assert.deepEqual(bob.kinds, ['delivery', 'skip', 'delivery', 'done'])
@@ -123,8 +128,7 @@ void test('[QUE-14] an entry that is not what its key says, and one that is miss
   const harness = new ShardHarness()
   await harness.addUsers('ann', 'bob')
   const ann = await harness.attach('ann')
-  for (const text of ['one', 'two', 'three', 'four', 'five', 'six']) ann.send('bob', text)
-  await harness.settle()
+  for (const text of ['one', 'two', 'three', 'four', 'five', 'six']) await sendAlone(harness, ann, text)
   const batch = harness.engine.batch()
   batch.put(userKeys('bob').entry(1), Buffer.from([5, 24, 9, 1, 1]))
   batch.delete(userKeys('bob').entry(3))
@@ -172,8 +176,7 @@ void test('[QUE-14] a long stretch of damaged entries is skipped as a whole', as
   const harness = new ShardHarness({ engine })
   await harness.addUsers('ann', 'bob')
   const ann = await harness.attach('ann')
-  for (let i = 0; i < 202; i++) ann.send('bob', String(i))
-  await harness.settle()
+  for (let i = 0; i < 202; i++) await sendAlone(harness, ann, String(i))
   engine.damage(...Array.from({ length: 200 }, (_, i) => userKeys('bob').entry(i + 2)))
   const bob = await harness.attach('bob')
   assert.deepEqual(bob.kinds, ['delivery', 'skip', 'delivery', 'done'])

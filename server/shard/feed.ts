@@ -5,28 +5,29 @@
  */
 import type { Engine, Entry } from '../../storage/engine.js'
 import { numberAt } from '../../storage/keyspace.js'
-import { encodeSkip } from '../../protocol/generated/frames.js'
 import type { Attachment, DeviceSink } from '../router/router.js'
-import { readEntryHead } from './entry-head.js'
 import { readEntries } from './entry-reader.js'
+import { type EntryRun, readRun, skipRun } from './entry-run.js'
 import { Fifo } from './fifo.js'
 import type { DeviceState, UserState } from './state.js'
-import type { QueueEntry, Route } from './transaction.js'
+import type { Route } from './transaction.js'
 
 /** Bytes of one page read from the store; small, so that one device's backlog does not hold up the others. */
 const PAGE_BYTES = 64 * 1024
+/** Of an entry as long as nothing is known of any. */
+const ENTRY_BYTES = 160
 
+/** Entries of a run that were sent and not all acknowledged. */
 class InFlight {
-  readonly index: number
-  readonly bytes: number
-  readonly conversation: string
-  readonly seq: number
+  readonly run: EntryRun
+  /** Position in the run of the first one without an acknowledgement, and behind the last one sent. */
+  from: number
+  readonly to: number
 
-  constructor(index: number, bytes: number, conversation: string, seq: number) {
-    this.index = index
-    this.bytes = bytes
-    this.conversation = conversation
-    this.seq = seq
+  constructor(run: EntryRun, from: number, to: number) {
+    this.run = run
+    this.from = from
+    this.to = to
   }
 }
 
@@ -55,6 +56,8 @@ export class Feed implements Attachment {
   #position: number
   #backlogEnd: number
   #bytesInFlight = 0
+  /** What one entry was lately: how much of the store a page takes for so many of them. */
+  #entryBytes = ENTRY_BYTES
   /** Watermarks that follow from acknowledgements and have not taken effect yet. */
   #unsettled = 0
   readonly #onSettled = (): void => {
@@ -95,11 +98,11 @@ export class Feed implements Attachment {
     this.#read()
   }
 
-  /** A committed entry. Sent at once if the device is up to date and has room. */
-  offer(entry: QueueEntry): void {
+  /** Committed entries. Sent at once if the device is up to date and has room for all of them. */
+  offer(run: EntryRun): void {
     if (!this.#isLive) return
-    if (entry.index === this.#position + 1 && this.#hasRoom()) {
-      this.#send(entry.index, entry.frame, entry.conversation, entry.seq)
+    if (run.first === this.#position + 1 && this.#fitting(run, 0) === run.count) {
+      this.#send(run, 0, run.count)
       return
     }
     this.#isLive = false
@@ -126,24 +129,40 @@ export class Feed implements Attachment {
     return this.#position - this.#acknowledged < this.window && this.#bytesInFlight < this.host.windowBytesMax
   }
 
+  /** Behind which of the run's entries, from position `from` on, the window is full; `from` itself: it is full already. */
+  #fitting(run: EntryRun, from: number): number {
+    const { windowBytesMax } = this.host
+    let to = Math.min(run.count, from + this.window - (this.#position - this.#acknowledged))
+    // The last one may go beyond, or a long one would never be sent.
+    while (to > from && this.#bytesInFlight + run.bytesOf(from, to - 1) >= windowBytesMax) to--
+    return Math.max(from, to)
+  }
+
   /** What was acknowledged, by conversation: the highest seq of each. */
   #settle(index: number): void {
     let conversation = ''
     let seq = 0
-    let entry = this.#inFlight.peek()
-    while (entry !== undefined && entry.index <= index) {
-      this.#inFlight.shift()
-      this.#bytesInFlight -= entry.bytes
-      if (entry.seq > 0) {
+    for (let part = this.#inFlight.peek(); part !== undefined; part = this.#inFlight.peek()) {
+      const { run, from, to } = part
+      // A skip is one entry; any other run has one for each index up to its last.
+      const end = Math.min(to, run.count - (run.last - index))
+      for (let at = from; at < end; at++) {
+        const entrySeq = run.seqs[at]!
+        if (entrySeq === 0) continue
         // Watermarks only rise, so telling one conversation more than once costs no more than time.
-        if (entry.conversation !== conversation) {
+        if (run.conversations[at] !== conversation) {
           if (seq > 0) this.#tellDelivered(conversation, seq)
-          conversation = entry.conversation
+          conversation = run.conversations[at]!
           seq = 0
         }
-        if (entry.seq > seq) seq = entry.seq
+        if (entrySeq > seq) seq = entrySeq
       }
-      entry = this.#inFlight.peek()
+      if (end > from) {
+        this.#bytesInFlight -= run.bytesOf(from, end)
+        part.from = end
+      }
+      if (end < to) break
+      this.#inFlight.shift()
     }
     if (seq > 0) this.#tellDelivered(conversation, seq)
   }
@@ -156,12 +175,13 @@ export class Feed implements Attachment {
     if (this.#unsettled === 0) this.host.moveCursor(this.user, this.device, this.#acknowledged)
   }
 
-  #send(index: number, frame: Uint8Array, conversation: string, seq: number): void {
-    this.#position = index
-    this.#bytesInFlight += frame.length
-    this.#inFlight.push(new InFlight(index, frame.length, conversation, seq))
-    this.sink.entry(frame)
-    if (!this.#isDone && index >= this.#backlogEnd) this.#tellDone()
+  /** Sends the run's entries from position `from` up to, without, `to`. */
+  #send(run: EntryRun, from: number, to: number): void {
+    this.#position = run.last - (run.count - to)
+    this.#bytesInFlight += run.bytesOf(from, to)
+    this.#inFlight.push(new InFlight(run, from, to))
+    this.sink.entries(run.framesOf(from, to), this.#position, to - from)
+    if (!this.#isDone && this.#position >= this.#backlogEnd) this.#tellDone()
   }
 
   #tellDone(): void {
@@ -187,10 +207,12 @@ export class Feed implements Attachment {
         return
       }
       const from = this.#position + 1
+      const { committedTail } = this.user
       const room = this.window - (this.#position - this.#acknowledged)
-      const to = Math.min(this.user.committedTail, from + room - 1)
-      const bytesMax = Math.min(PAGE_BYTES, this.host.windowBytesMax - this.#bytesInFlight)
-      const page = await readEntries(this.host.engine, this.user.keys, from, to, bytesMax)
+      const to = Math.min(committedTail, from + room - 1)
+      // No more than the window has room for, as far as that can be known.
+      const bytesMax = Math.min(PAGE_BYTES, this.host.windowBytesMax - this.#bytesInFlight, Math.ceil(room * this.#entryBytes))
+      const page = await readEntries(this.host.engine, this.user.keys, from, to, committedTail, bytesMax)
       // The session may have ended while the page was read.
       if (this.#hasEnded) return
       this.#sendPage(page, to)
@@ -204,17 +226,24 @@ export class Feed implements Attachment {
 
   #sendPage(page: readonly Entry[], to: number): void {
     if (page.length === 0) this.#skipTo(to)
-    for (const [key, frame] of page) {
-      const index = numberAt(key)
-      // A hole, or an entry that is not what its key says, must not stop the queue. [QUE-14]
-      if (index > this.#position + 1) this.#skipTo(index - 1)
-      const head = readEntryHead(frame, index, this.user.name)
-      if (head === null) this.#skipTo(index)
-      else this.#send(index, frame, head.conversation, head.seq)
+    for (const [key, row] of page) {
+      const last = numberAt(key)
+      const run = readRun(row, last, this.user.name)
+      // A hole, or a row that is not what its key says, must not stop the queue. [QUE-14]
+      if (run === null) {
+        this.#skipTo(last)
+        continue
+      }
+      if (run.first > this.#position + 1) this.#skipTo(run.first - 1)
+      this.#entryBytes = run.frames.length / run.count
+      const from = this.#position + 1 - run.first
+      const end = this.#fitting(run, from)
+      if (end > from) this.#send(run, from, end)
+      if (end < run.count) return
     }
   }
 
   #skipTo(index: number): void {
-    this.#send(index, encodeSkip(index), '', 0)
+    this.#send(skipRun(index), 0, 1)
   }
 }

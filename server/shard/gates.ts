@@ -71,7 +71,7 @@ export class Gates {
     }
     // What devices acknowledge is bounded by their windows, and must not be lost.
     if (command.feed !== null && this.#waiting >= this.#host.environment.limits.waitingCommandsMax) {
-      this.#host.answer(new Answer(command.feed, command.clientId, ERROR.unavailable, 0, WAITING_RETRY_MS, null))
+      this.#host.answer(new Answer(command.feed, command.clientId, ERROR.unavailable, 0, WAITING_RETRY_MS))
       return
     }
     this.#waiting++
@@ -124,7 +124,7 @@ export class Gates {
     this.#gates.delete(gate.conversation)
     for (let command = gate.commands.shift(); command !== undefined; command = gate.commands.shift()) {
       this.#waiting--
-      if (command.feed !== null) this.#host.answer(new Answer(command.feed, command.clientId, ERROR.unavailable, 0, WAITING_RETRY_MS, null))
+      if (command.feed !== null) this.#host.answer(new Answer(command.feed, command.clientId, ERROR.unavailable, 0, WAITING_RETRY_MS))
       command.applied?.()
     }
   }
@@ -167,7 +167,7 @@ export class Gates {
     const unread = await unreadAbove(engine, route.conversation, member, command.seq)
     if (!route.isAlive) return false
     raiseRead(this.#host.transaction, route, feed.user, member, command.seq, unread)
-    if (!feed.hasEnded) this.#host.answer(new Answer(feed, command.clientId, 0, command.seq, environment.clock.nowMs(), null))
+    if (!feed.hasEnded) this.#host.answer(new Answer(feed, command.clientId, 0, command.seq, environment.clock.nowMs()))
     return true
   }
 
@@ -198,11 +198,11 @@ export class Gates {
     const record = await acceptances.find(this.#host.engine, conversation, command.clientId)
     // Of the last one the writer knows enough, also when retention has taken the message.
     if (record === null && command.clientId === writer.lastClientId && writer.lastSeq <= conversation.trimmedTo) {
-      return new Answer(feed, command.clientId, 0, writer.lastSeq, writer.lastTimeMs, null)
+      return new Answer(feed, command.clientId, 0, writer.lastSeq, writer.lastTimeMs)
     }
-    if (record === null) return new Answer(feed, command.clientId, ERROR.staleClientId, 0, 0, null)
+    if (record === null) return new Answer(feed, command.clientId, ERROR.staleClientId, 0, 0)
     const isSame = Buffer.compare(record.text, command.text) === 0 && Buffer.compare(record.extensions, command.extensions) === 0
-    if (!isSame) return new Answer(feed, command.clientId, ERROR.conflict, 0, 0, null)
-    return new Answer(feed, command.clientId, 0, record.seq, record.timeMs, null)
+    if (!isSame) return new Answer(feed, command.clientId, ERROR.conflict, 0, 0)
+    return new Answer(feed, command.clientId, 0, record.seq, record.timeMs)
   }
 }

@@ -1,16 +1,16 @@
 /** Reads the state of one user or conversation back from the store: a short range, the end of a log, and what lies behind its checkpoint. */
 import type { Engine } from '../../storage/engine.js'
 import { conversationKeys, numberAt, userKeys } from '../../storage/keyspace.js'
+import { type LogRecord, readLogRun } from './log-run.js'
 import {
-  decodeAccount, decodeCheckpoint, decodeConversation, decodeCursor, decodeDevice, decodeQueueMeta, decodeRecord, decodeSettings,
-  decodeWatermark,
+  decodeAccount, decodeCheckpoint, decodeConversation, decodeCursor, decodeDevice, decodeQueueMeta, decodeSettings, decodeWatermark,
 } from './records.js'
 import { ConversationState, UserState } from './state.js'
 import type { Member } from './state.js'
 
 /** More small rows than any user or conversation may have. */
 const ROWS_MAX = 10_000
-const PAGE_RECORDS = 256
+const PAGE_ROWS = 256
 const PAGE_BYTES = 256 * 1024
 
 /** A user that does not exist has `account` null. */
@@ -80,21 +80,27 @@ export async function loadConversation(engine: Engine, name: string): Promise<Co
 /** The records behind the checkpoint: tail, time, writers, unread. */
 async function readLogTail(engine: Engine, conversation: ConversationState, countedTo: ReadonlyMap<Member, number>): Promise<void> {
   for (;;) {
-    const page = await engine.range({ ...conversation.keys.logRange(conversation.tail + 1), limit: PAGE_RECORDS, bytesMax: PAGE_BYTES })
+    const page = await engine.range({ ...conversation.keys.logRange(conversation.tail + 1), limit: PAGE_ROWS, bytesMax: PAGE_BYTES })
     if (page.length === 0) break
     for (const [key, row] of page) {
-      const seq = numberAt(key)
-      const record = decodeRecord(row)
-      const writer = conversation.writer(record.from, record.device, record.outboxEpoch)
-      writer.lastClientId = record.clientId
-      writer.lastSeq = seq
-      writer.lastTimeMs = record.timeMs
-      conversation.tail = seq
-      conversation.lastTimeMs = record.timeMs
-      for (const member of conversation.members) {
-        if (member.user !== record.from && seq > (countedTo.get(member) ?? 0)) member.unread++
+      for (const record of readLogRun(row, numberAt(key))) {
+        // A run may begin before the checkpoint.
+        if (record.seq > conversation.tail) readLastRecord(conversation, record, countedTo)
       }
     }
   }
   conversation.committedTail = conversation.tail
+}
+
+function readLastRecord(conversation: ConversationState, record: LogRecord, countedTo: ReadonlyMap<Member, number>): void {
+  const { seq, timeMs } = record
+  const writer = conversation.writer(record.from, record.device, record.outboxEpoch)
+  writer.lastClientId = record.clientId
+  writer.lastSeq = seq
+  writer.lastTimeMs = timeMs
+  conversation.tail = seq
+  conversation.lastTimeMs = timeMs
+  for (const member of conversation.members) {
+    if (member.user !== record.from && seq > (countedTo.get(member) ?? 0)) member.unread++
+  }
 }

@@ -2,18 +2,15 @@
 import type { Engine } from '../../storage/engine.js'
 import { numberAt } from '../../storage/keyspace.js'
 import type { HistoryPage, HistoryRequest, StoredMessage } from '../router/router.js'
-import { decodeRecord } from './records.js'
-import type { LogRecord } from './records.js'
+import { type LogRecord, readLogRun } from './log-run.js'
 import type { ConversationState, Member, Writer } from './state.js'
 
 /** Records of one outbox looked at for a client id: as many as a client may have unanswered, and a good deal more. */
 const RETRY_DEPTH_MAX = 8192
-const PAGE_RECORDS = 512
 const PAGE_BYTES = 256 * 1024
-
-export interface Accepted extends LogRecord {
-  readonly seq: number
-}
+/** Rows of the log read at once where a page of history is gathered: few, since one may hold many messages, or a single one. */
+const HISTORY_ROWS = 16
+const COUNT_ROWS = 512
 
 /** An outbox's messages in a conversation, as far back as they have been looked at. */
 export class Acceptances {
@@ -33,24 +30,40 @@ export class Acceptances {
    * The message accepted under this client id, or null. Each record names the one before it from the same outbox, and their client
    * ids rise, so the search ends where they fall below. [MSG-3, MSG-5]
    */
-  async find(engine: Engine, conversation: ConversationState, clientId: number): Promise<Accepted | null> {
+  async find(engine: Engine, conversation: ConversationState, clientId: number): Promise<LogRecord | null> {
     const known = this.#seqs.get(clientId)
-    if (known !== undefined && known > conversation.trimmedTo) {
-      const row = await engine.get(conversation.keys.log(known))
-      return row === undefined ? null : { ...decodeRecord(row), seq: known }
-    }
+    if (known !== undefined && known > conversation.trimmedTo) return recordAt(engine, conversation, known)
     while (this.#lowestClientId > clientId && this.#nextSeq > conversation.trimmedTo && this.#seqs.size < RETRY_DEPTH_MAX) {
-      const seq = this.#nextSeq
-      const row = await engine.get(conversation.keys.log(seq))
-      if (row === undefined) return null
-      const record = decodeRecord(row)
-      this.#seqs.set(record.clientId, seq)
-      this.#lowestClientId = record.clientId
-      this.#nextSeq = record.previousSeq
-      if (record.clientId === clientId) return { ...record, seq }
+      const run = await runWith(engine, conversation, this.#nextSeq)
+      const found = this.#lookBackIn(run, clientId)
+      if (found !== undefined) return found
     }
     return null
   }
+
+  /** The record, null where there can be none, undefined where the search goes on in an earlier run. */
+  #lookBackIn(run: readonly LogRecord[], clientId: number): LogRecord | null | undefined {
+    const first = run[0]?.seq ?? 0
+    while (this.#lowestClientId > clientId) {
+      const record = run[this.#nextSeq - first]
+      if (record === undefined) return run.length > 0 && this.#nextSeq < first ? undefined : null
+      this.#seqs.set(record.clientId, record.seq)
+      this.#lowestClientId = record.clientId
+      this.#nextSeq = record.previousSeq
+      if (record.clientId === clientId) return record
+    }
+    return null
+  }
+}
+
+/** The run that holds the message; empty where there is none. */
+async function runWith(engine: Engine, conversation: ConversationState, seq: number): Promise<LogRecord[]> {
+  const row = (await engine.range({ ...conversation.keys.logRange(seq), limit: 1 }))[0]
+  return row === undefined ? [] : readLogRun(row[1], numberAt(row[0]))
+}
+
+async function recordAt(engine: Engine, conversation: ConversationState, seq: number): Promise<LogRecord | null> {
+  return (await runWith(engine, conversation, seq)).find((record) => record.seq === seq) ?? null
 }
 
 /** Messages from `first` to `last`, all committed, as pages of who wrote them: never more than one page in memory. */
@@ -59,9 +72,11 @@ export async function eachSender(
 ): Promise<void> {
   let from = Math.max(first, conversation.trimmedTo + 1)
   while (from <= last) {
-    const page = await engine.range({ ...conversation.keys.logRange(from, last + 1), limit: PAGE_RECORDS, bytesMax: PAGE_BYTES })
-    for (const [key, row] of page) visit(decodeRecord(row).from, numberAt(key))
-    const end = page[page.length - 1]
+    const page = await engine.range({ ...conversation.keys.logRange(from), limit: Math.min(COUNT_ROWS, last - from + 1), bytesMax: PAGE_BYTES })
+    for (const [key, row] of page) {
+      for (const record of readLogRun(row, numberAt(key))) if (record.seq >= from && record.seq <= last) visit(record.from, record.seq)
+    }
+    const end = page.at(-1)
     if (end === undefined) return
     from = numberAt(end[0]) + 1
   }
@@ -89,8 +104,7 @@ export async function unreadAbove(engine: Engine, conversation: ConversationStat
 /** One committed message; null where there is none. */
 export async function readMessage(engine: Engine, conversation: ConversationState, seq: number): Promise<StoredMessage | null> {
   if (seq <= conversation.trimmedTo || seq > conversation.committedTail) return null
-  const row = await engine.get(conversation.keys.log(seq))
-  return row === undefined ? null : toMessage(seq, row)
+  return recordAt(engine, conversation, seq)
 }
 
 /** A page of what is committed, ascending; paged forwards by `after` or `since`, else backwards from the end. [HIS-1, HIS-2] */
@@ -102,11 +116,69 @@ export async function readHistory(engine: Engine, conversation: ConversationStat
   if (request.untilMs !== undefined) end = Math.min(end, await seqAtTime(engine, conversation, request.untilMs))
   const isForward = request.after !== undefined || request.sinceMs !== undefined
   if (first >= end || request.limit === 0) return { messages: [], more: first < end, tail }
-  const page = await engine.range({ ...conversation.keys.logRange(first, end), limit: request.limit, bytesMax: PAGE_BYTES, reverse: !isForward })
-  const messages = page.map(([key, row]) => toMessage(numberAt(key), row))
-  if (!isForward) messages.reverse()
+  const range = { first, end, limit: request.limit }
+  const messages = await (isForward ? readForwards : readBackwards)(engine, conversation, range)
   const reached = isForward ? messages.at(-1)?.seq ?? end - 1 : messages[0]?.seq ?? first
   return { messages, more: isForward ? reached < end - 1 : reached > first, tail }
+}
+
+interface Stretch {
+  readonly first: number
+  /** Behind the last. */
+  readonly end: number
+  readonly limit: number
+}
+
+async function readForwards(engine: Engine, conversation: ConversationState, { first, end, limit }: Stretch): Promise<LogRecord[]> {
+  const page = new Page(limit)
+  let from = first
+  while (from < end && !page.isFull) {
+    const rows = await engine.range({ ...conversation.keys.logRange(from), limit: Math.min(HISTORY_ROWS, end - from), bytesMax: PAGE_BYTES })
+    for (const [key, row] of rows) {
+      from = numberAt(key) + 1
+      for (const record of readLogRun(row, from - 1)) if (record.seq >= first && record.seq < end) page.add(record)
+    }
+    if (rows.length === 0) break
+  }
+  return page.records
+}
+
+/** From the end down: the run that holds the last message may reach beyond it, so that one is looked for by itself. */
+async function readBackwards(engine: Engine, conversation: ConversationState, { first, end, limit }: Stretch): Promise<LogRecord[]> {
+  const page = new Page(limit)
+  let run = await runWith(engine, conversation, end - 1)
+  let to = run.at(-1)?.seq ?? end
+  for (;;) {
+    for (const record of run.reverse()) if (record.seq >= first && record.seq < end) page.add(record)
+    if (to <= first || page.isFull) break
+    const rows = await engine.range({ ...conversation.keys.logRange(first, to), limit: HISTORY_ROWS, bytesMax: PAGE_BYTES, reverse: true })
+    const lowest = rows.at(-1)
+    if (lowest === undefined) break
+    run = rows.reverse().flatMap(([key, row]) => readLogRun(row, numberAt(key)))
+    to = numberAt(lowest[0])
+  }
+  return page.records.reverse()
+}
+
+/** Messages of one answer, as many as were asked for and as fit. */
+class Page {
+  readonly records: LogRecord[] = []
+  readonly #limit: number
+  #bytes = 0
+
+  constructor(limit: number) {
+    this.#limit = limit
+  }
+
+  get isFull(): boolean {
+    return this.records.length >= this.#limit || this.#bytes >= PAGE_BYTES
+  }
+
+  add(record: LogRecord): void {
+    if (this.isFull) return
+    this.records.push(record)
+    this.#bytes += record.text.length + record.extensions.length
+  }
 }
 
 /** The first seq that is kept and whose time is at or after this; times never fall along the log, so halving finds it. [MSG-14] */
@@ -120,9 +192,4 @@ export async function seqAtTime(engine: Engine, conversation: ConversationState,
     else low = middle + 1
   }
   return low
-}
-
-function toMessage(seq: number, row: Uint8Array): StoredMessage {
-  const record = decodeRecord(row)
-  return { seq, from: record.from, timeMs: record.timeMs, text: record.text, extensions: record.extensions }
 }

@@ -5,8 +5,8 @@ import { ERROR } from '../../protocol/generated/registry.js'
 import type { Attached, AttachRequest, DeviceSink } from '../router/router.js'
 import { RouterError } from '../router/router.js'
 import { deviceFor, moveTokens, outboxEpochFor, positionFor } from './attach.js'
-import { readEntryHead } from './entry-head.js'
 import { readEntries } from './entry-reader.js'
+import { readRun } from './entry-run.js'
 import { Feed } from './feed.js'
 import { exposeQueue } from './queue.js'
 import { encodeAccount, encodeDevice } from './records.js'
@@ -30,7 +30,7 @@ export async function openFeed(shard: Shard, request: AttachRequest, sink: Devic
   const { limits } = shard.environment
   const { device, isNew } = deviceFor(user, request, nowMs, limits)
   const tokens = moveTokens(device, request, nowMs, limits)
-  const position = positionFor(user, device, isNew, request)
+  const position = positionFor(user, device, isNew, request, limits)
   const outboxEpoch = outboxEpochFor(device, request)
   const isRenamed = request.deviceName !== '' && request.deviceName !== device.name
   if (isRenamed) device.name = request.deviceName
@@ -101,10 +101,14 @@ async function deliveredIn(engine: Engine, user: UserState, first: number, last:
   const seqs = new Map<string, number>()
   let from = first
   while (from <= last) {
-    const page = await readEntries(engine, user.keys, from, Math.min(last, from + PAGE_ENTRIES - 1), PAGE_BYTES)
-    for (const [key, frame] of page) {
-      const head = readEntryHead(frame, numberAt(key), user.name)
-      if (head !== null && head.seq > 0) seqs.set(head.conversation, head.seq)
+    const page = await readEntries(engine, user.keys, from, Math.min(last, from + PAGE_ENTRIES - 1), user.committedTail, PAGE_BYTES)
+    for (const [key, row] of page) {
+      const run = readRun(row, numberAt(key), user.name)
+      if (run === null) continue
+      for (let at = Math.max(0, first - run.first); at < run.count && run.first + at <= last; at++) {
+        const seq = run.seqs[at]!
+        if (seq > 0) seqs.set(run.conversations[at]!, seq)
+      }
     }
     const end = page.at(-1)
     from = end === undefined ? from + PAGE_ENTRIES : numberAt(end[0]) + 1

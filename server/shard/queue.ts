@@ -1,8 +1,8 @@
 /** Appending to users' queues. Pure: writes go to the transaction, nothing is read. */
-import { encodeDelivery, encodeDeliveryFrom, encodeReceipt } from '../../protocol/generated/frames.js'
+import { appendDelivery, appendDeliveryFrom, appendReceipt as appendReceiptFrame } from '../../protocol/generated/frames.js'
 import type { Mark } from './conversation.js'
+import { EntryRun } from './entry-run.js'
 import type { UserState } from './state.js'
-import { QueueEntry } from './transaction.js'
 import type { Transaction } from './transaction.js'
 
 /** A message of `conversation`, written by `from`, into the user's queue; both as the user addresses them. [QUE-1] */
@@ -11,11 +11,12 @@ export function appendMessage(
   text: Uint8Array, extensions: Uint8Array,
 ): void {
   const index = ++user.tail
+  const run = transaction.entryRun(user)
   // In one's notes the conversation is the sender too, but nobody else's. [QUE-11]
-  const frame = from === conversation && from !== user.name
-    ? encodeDelivery(index, conversation, seq, timeMs, text, extensions)
-    : encodeDeliveryFrom(index, conversation, from, seq, timeMs, text, extensions)
-  append(transaction, user, index, frame, conversation, from === user.name ? 0 : seq)
+  if (from === conversation && from !== user.name) appendDelivery(run.frames, index, conversation, seq, timeMs, text, extensions)
+  else appendDeliveryFrom(run.frames, index, conversation, from, seq, timeMs, text, extensions)
+  run.push(index, conversation, from === user.name ? 0 : seq)
+  if (user.feeds.length > 0) user.exposedTo = index
 }
 
 /**
@@ -23,28 +24,28 @@ export function appendMessage(
  * this conversation, the new one takes its place, so that an absent user's queue holds at most one for each. [RCP-5]
  */
 export function appendReceipt(transaction: Transaction, user: UserState, conversation: string, member: string, mark: Mark, seq: number): void {
-  const key = `${String(mark)}/${member}/${conversation}`
-  const unsent = user.unsentReceipts?.get(key) ?? 0
-  const index = unsent > user.exposedTo && unsent > user.trimmedTo ? unsent : ++user.tail
-  const frame = encodeReceipt(index, conversation, member, mark, seq)
-  if (index === unsent) {
-    transaction.touch(user)
-    transaction.batch.put(user.keys.entry(index), frame)
+  if (user.feeds.length > 0) {
+    const index = user.exposedTo = ++user.tail
+    const run = transaction.entryRun(user)
+    appendReceiptFrame(run.frames, index, conversation, member, mark, seq)
+    run.push(index, conversation, 0)
     return
   }
-  append(transaction, user, index, frame, conversation, 0)
-  if (user.feeds.length > 0) return
+  const key = `${String(mark)}/${member}/${conversation}`
+  const unsent = user.unsentReceipts?.get(key) ?? 0
+  const isReplaced = unsent > user.exposedTo && unsent > user.trimmedTo
+  const index = isReplaced ? unsent : ++user.tail
+  // In a row of its own, which can be written again without its neighbours.
+  const run = new EntryRun()
+  appendReceiptFrame(run.frames, index, conversation, member, mark, seq)
+  run.push(index, conversation, 0)
+  if (isReplaced) {
+    transaction.rewriteEntry(user, run)
+    return
+  }
+  transaction.putEntry(user, run)
   user.unsentReceipts ??= new Map()
   user.unsentReceipts.set(key, index)
-}
-
-function append(
-  transaction: Transaction, user: UserState, index: number, frame: Uint8Array, conversation: string, seq: number,
-): void {
-  transaction.touch(user)
-  transaction.batch.put(user.keys.entry(index), frame)
-  transaction.entries.push(new QueueEntry(user, index, frame, conversation, seq))
-  if (user.feeds.length > 0) user.exposedTo = index
 }
 
 /** From now on a device may have seen everything there is. */

@@ -157,39 +157,3 @@ export function decodeCheckpoint(row: Uint8Array, conversation: ConversationStat
     conversation.writers.set(Writer.key(user, device, epoch), writer)
   }
 }
-
-/** One message of a conversation's log. */
-export interface LogRecord {
-  readonly from: string
-  readonly device: number
-  readonly outboxEpoch: number
-  readonly clientId: number
-  /** The previous message of the same outbox here; 0: none. */
-  readonly previousSeq: number
-  readonly timeMs: number
-  readonly text: Uint8Array
-  readonly extensions: Uint8Array
-}
-
-/** Hot: one a message. */
-export function encodeRecord(
-  from: string, device: number, outboxEpoch: number, clientId: number, previousSeq: number, timeMs: number,
-  text: Uint8Array, extensions: Uint8Array,
-): Uint8Array {
-  return begin()
-    .string(from).uint(device).uint(outboxEpoch).uint(clientId).uint(previousSeq).time(timeMs).bytes(text).bytes(extensions).take()
-}
-
-export function decodeRecord(row: Uint8Array): LogRecord {
-  const reader = open(row, 'log')
-  return {
-    from: reader.string(),
-    device: reader.uint(),
-    outboxEpoch: reader.uint(),
-    clientId: reader.uint(),
-    previousSeq: reader.uint(),
-    timeMs: reader.time(),
-    text: reader.bytes(),
-    extensions: reader.bytes(),
-  }
-}

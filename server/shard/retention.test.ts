@@ -5,6 +5,7 @@ import type { KeyRange } from '../../storage/engine.js'
 import { conversationKeys } from '../../storage/keyspace.js'
 import { MemoryEngine } from '../../storage/memory-engine.js'
 import { DamagedEngine } from '../testing/damaged-engine.js'
+import { storedMessages } from '../testing/entries.js'
 import { ShardHarness } from '../testing/shard-harness.js'
 import type { TestDevice } from '../testing/shard-harness.js'
 
@@ -23,7 +24,7 @@ async function send(harness: ShardHarness, from: TestDevice, to: string, count: 
 }
 
 async function records(harness: ShardHarness, name: string): Promise<number> {
-  return (await harness.engine.range({ ...conversationKeys(name).logRange(0), limit: 100_000 })).length
+  return storedMessages(harness.engine, name)
 }
 
 async function summary(harness: ShardHarness, user: string): Promise<[number, number, number | null] | null> {

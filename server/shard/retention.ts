@@ -3,13 +3,16 @@
  * between, from key to key without a list of them in memory. A message first ceases to exist, on disk, in its conversation's row;
  * only then its record is removed. Numbers go on, so nothing else notices.
  *
- *     next conversation ─▶ is its first record too old? ─▶ shard.forget (committed) ─▶ engine.trim
+ * A row may hold several messages of one moment: it goes when the last of them is too old.
+ *
+ *     next conversation ─▶ is its first row too old? ─▶ shard.forget (committed) ─▶ engine.trim
  */
 import { ERROR } from '../../protocol/generated/registry.js'
 import { conversationKeys, everything, numberAt, ownerAt, slotAt, SLOT_COUNT, slotRange } from '../../storage/keyspace.js'
 import { RouterError } from '../router/router.js'
 import { seqAtTime } from './log-reader.js'
-import { decodeConversation, decodeRecord } from './records.js'
+import { readLogRun } from './log-run.js'
+import { decodeConversation } from './records.js'
 import type { Shard } from './shard.js'
 import { ConversationState } from './state.js'
 
@@ -117,7 +120,7 @@ export class Retention {
     const first = (await shard.reading(engine.range({ ...keys.logRange(0), limit: 1 })))[0]
     if (first === undefined) return false
     const [firstKey, firstRow] = first
-    if ((await shard.reading(recordTime(firstRow))) >= oldestMs) return false
+    if ((await shard.reading(lastTime(firstRow, numberAt(firstKey)))) >= oldestMs) return false
     const conversation = await shard.conversation(name)
     const wanted = await shard.reading(seqAtTime(engine, conversation, oldestMs)) - 1
     const seq = Math.min(wanted, conversation.trimmedTo + STEP_MESSAGES)
@@ -137,9 +140,9 @@ export class Retention {
   }
 }
 
-/** Rejects where the row is damaged. */
-async function recordTime(row: Uint8Array): Promise<number> {
-  return decodeRecord(row).timeMs
+/** When the last message of a row was written. Rejects where the row is damaged. */
+async function lastTime(row: Uint8Array, last: number): Promise<number> {
+  return readLogRun(row, last).at(-1)?.timeMs ?? Infinity
 }
 
 function isInternal(error: unknown): boolean {

@@ -105,7 +105,7 @@ export class Shard implements FeedHost, GateHost, CommitHost {
     const nowMs = this.environment.clock.nowMs()
     for (const user of route.users) {
       if (!user.exists) {
-        this.answer(new Answer(feed, clientId, ERROR.noSuchUser, 0, 0, null))
+        this.answer(new Answer(feed, clientId, ERROR.noSuchUser, 0, 0))
         return true
       }
     }
@@ -128,14 +128,14 @@ export class Shard implements FeedHost, GateHost, CommitHost {
     const member = conversation.member(feed.user.name)
     if (member === undefined || seq > conversation.tail) {
       const error = member === undefined ? ERROR.noSuchConversation : ERROR.invalidWatermark
-      this.answer(new Answer(feed, clientId, error, 0, 0, null))
+      this.answer(new Answer(feed, clientId, error, 0, 0))
       return true
     }
     if (seq > member.read) {
       if (seq < conversation.tail && member.unread > 0) return false
       raiseRead(this.transaction, route, feed.user, member, seq, 0)
     }
-    this.answer(new Answer(feed, clientId, 0, seq, this.environment.clock.nowMs(), null))
+    this.answer(new Answer(feed, clientId, 0, seq, this.environment.clock.nowMs()))
     return true
   }
 
@@ -324,6 +324,7 @@ export class Shard implements FeedHost, GateHost, CommitHost {
       transaction.batch.put(user.keys.cursor(device.number), encodeCursor(device))
     }
     for (const user of transaction.trims.keys()) if (!this.#sealTrim(transaction, user)) transaction.trims.delete(user)
+    transaction.closeRuns()
   }
 
   /** false: there is nothing to trim. */
@@ -341,13 +342,13 @@ export class Shard implements FeedHost, GateHost, CommitHost {
   /** Called by the commit loop. */
   finish(transaction: Transaction): void {
     const { queueEntriesMax, trimEvery } = this.environment.limits
+    for (const { conversation, last } of transaction.messages) conversation.committedTail = last
     for (const answer of transaction.answers) tell(answer)
-    for (const entry of transaction.entries) {
-      const { user } = entry
-      user.committedTail = entry.index
+    for (const { user, run } of transaction.entries) {
+      user.committedTail = run.last
       // From the end, since a feed that is offered too much may leave.
-      for (let i = user.feeds.length - 1; i >= 0; i--) user.feeds[i]?.offer(entry)
-      if (entry.index - user.trimmedTo > queueEntriesMax + trimEvery) this.transaction.trim(user)
+      for (let i = user.feeds.length - 1; i >= 0; i--) user.feeds[i]?.offer(run)
+      if (run.last - user.trimmedTo > queueEntriesMax + trimEvery) this.transaction.trim(user)
     }
     for (const [user, to] of transaction.trims) this.#trim(user, to)
   }
@@ -393,8 +394,7 @@ export class Shard implements FeedHost, GateHost, CommitHost {
 }
 
 function tell(answer: Answer): void {
-  const { feed, conversation } = answer
-  if (conversation !== null) conversation.committedTail = answer.seq
+  const { feed } = answer
   if (feed.hasEnded) return
   if (answer.error === 0) feed.sink.acked(answer.clientId, answer.seq, answer.timeMs)
   else feed.sink.refused(answer.clientId, answer.error, answer.timeMs)

@@ -4,7 +4,9 @@
  */
 import type { Verifier } from '../router/router.js'
 import type { ConversationKeys, UserKeys } from '../../storage/keyspace.js'
+import type { EntryRun } from './entry-run.js'
 import type { Feed } from './feed.js'
+import type { LogRun } from './log-run.js'
 
 /** A token as the server keeps it. [TOK-1] */
 export interface TokenSlot {
@@ -80,6 +82,8 @@ export class UserState extends Resident {
    * of the same mark (RCP-5), so that a device that is away finds one for each conversation.
    */
   exposedTo = 0
+  /** What the open transaction appends to the queue. */
+  openEntries: EntryRun | null = null
   /** Index of the receipt entry above `exposedTo`, by conversation and mark; null until there is one. */
   unsentReceipts: Map<string, number> | null = null
   /** Sessions of this user's devices. */
@@ -151,6 +155,8 @@ export class ConversationState extends Resident {
   tail = 0
   committedTail = 0
   lastTimeMs = 0
+  /** What the open transaction appends to the log. */
+  openLog: LogRun | null = null
   /** The checkpoint on disk covers the log up to here; behind it at most `checkpointEvery` records and a commit's worth. */
   checkpointSeq = 0
   /** Messages up to here were dropped by retention. */

@@ -1,10 +1,13 @@
 /**
  * One group commit in the making: the writes of all commands that came in meanwhile, and what to tell whom once they are on disk.
- * Objects of one shape, no closures: a message costs one answer and one entry here.
+ * Objects of one shape, no closures. What is appended to one queue or one log becomes a row for many, so that a message costs an answer
+ * here and a place in two runs.
  */
 import type { Batch } from '../../storage/engine.js'
 import type { ErrorCode } from '../../protocol/generated/registry.js'
+import { EntryRun } from './entry-run.js'
 import type { Feed } from './feed.js'
+import { LogRun } from './log-run.js'
 import type { ConversationState, DeviceState, Resident, UserState, Writer } from './state.js'
 
 /** A conversation and the users who are its members, in the order of its members; what a message needs in memory. */
@@ -36,36 +39,35 @@ export class Answer {
   readonly seq: number
   /** An ack's time; a refusal's retryAfterMs. */
   readonly timeMs: number
-  /** Where the message is the last on disk from now on; null for a mark and a refusal. */
-  readonly conversation: ConversationState | null
 
-  constructor(
-    feed: Feed, clientId: number, error: ErrorCode | 0, seq: number, timeMs: number, conversation: ConversationState | null,
-  ) {
+  constructor(feed: Feed, clientId: number, error: ErrorCode | 0, seq: number, timeMs: number) {
     this.feed = feed
     this.clientId = clientId
     this.error = error
     this.seq = seq
     this.timeMs = timeMs
-    this.conversation = conversation
   }
 }
 
-/** An entry appended to a user's queue. */
-export class QueueEntry {
+/** Entries appended to a user's queue. */
+export class AppendedEntries {
   readonly user: UserState
-  readonly index: number
-  readonly frame: Uint8Array
-  /** Where and what the device's acknowledgement counts as delivered; seq 0: nowhere. [RCP-1] */
-  readonly conversation: string
-  readonly seq: number
+  readonly run: EntryRun
 
-  constructor(user: UserState, index: number, frame: Uint8Array, conversation: string, seq: number) {
+  constructor(user: UserState, run: EntryRun) {
     this.user = user
-    this.index = index
-    this.frame = frame
+    this.run = run
+  }
+}
+
+/** Messages appended to a conversation's log. */
+export class AppendedMessages {
+  readonly conversation: ConversationState
+  /** Seq of the last one; known when the transaction is sealed. */
+  last = 0
+
+  constructor(conversation: ConversationState) {
     this.conversation = conversation
-    this.seq = seq
   }
 }
 
@@ -80,7 +82,9 @@ export class Transaction {
   readonly number: number
   readonly batch: Batch
   readonly answers: Answer[] = []
-  readonly entries: QueueEntry[] = []
+  /** In the order of their indexes for each user. */
+  readonly entries: AppendedEntries[] = []
+  readonly messages: AppendedMessages[] = []
   readonly waiters: Waiter[] = []
   /** Conversations with risen watermarks or a checkpoint due; written when the transaction is sealed. */
   readonly dirtyRoutes: Route[] = []
@@ -102,6 +106,61 @@ export class Transaction {
   /** Whether somebody waits for it; cursors alone can wait. */
   get isUrgent(): boolean {
     return this.batch.size > 0 || this.answers.length > 0 || this.waiters.length > 0
+  }
+
+  /** The run that the user's next entry goes into. */
+  entryRun(user: UserState): EntryRun {
+    this.touch(user)
+    const { openEntries } = user
+    if (openEntries !== null && !openEntries.isFull) return openEntries
+    this.#closeEntries(user)
+    const run = user.openEntries = new EntryRun()
+    this.entries.push(new AppendedEntries(user, run))
+    return run
+  }
+
+  /** A run that gets a row of its own, with nothing before or behind it. */
+  putEntry(user: UserState, run: EntryRun): void {
+    this.touch(user)
+    this.#closeEntries(user)
+    this.entries.push(new AppendedEntries(user, run))
+    this.batch.put(user.keys.entry(run.last), run.frames.view())
+  }
+
+  /** The same in the place of one that was put before. */
+  rewriteEntry(user: UserState, run: EntryRun): void {
+    this.touch(user)
+    this.batch.put(user.keys.entry(run.last), run.frames.view())
+  }
+
+  /** The run that the conversation's next message goes into. */
+  logRun(conversation: ConversationState): LogRun {
+    this.touch(conversation)
+    const { openLog } = conversation
+    if (openLog !== null && !openLog.isFull) return openLog
+    if (openLog === null) this.messages.push(new AppendedMessages(conversation))
+    else this.batch.put(conversation.keys.log(openLog.last), openLog.row())
+    return conversation.openLog = new LogRun()
+  }
+
+  /** Writes the rows that are still open; nothing may be appended afterwards. */
+  closeRuns(): void {
+    for (const { user } of this.entries) this.#closeEntries(user)
+    for (const appended of this.messages) {
+      const { conversation } = appended
+      const { openLog } = conversation
+      if (openLog === null) continue
+      appended.last = openLog.last
+      conversation.openLog = null
+      this.batch.put(conversation.keys.log(openLog.last), openLog.row())
+    }
+  }
+
+  #closeEntries(user: UserState): void {
+    const { openEntries } = user
+    if (openEntries === null) return
+    user.openEntries = null
+    this.batch.put(user.keys.entry(openEntries.last), openEntries.frames.view())
   }
 
   touch(state: Resident): void {

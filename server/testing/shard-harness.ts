@@ -4,7 +4,6 @@
  */
 import assert from 'node:assert/strict'
 import { setImmediate as turn } from 'node:timers/promises'
-import { decodeFrame } from '../../protocol/generated/frames.js'
 import type { Frame } from '../../protocol/generated/frames.js'
 import { FRAME, MARK } from '../../protocol/generated/registry.js'
 import type { ErrorCode } from '../../protocol/generated/registry.js'
@@ -16,6 +15,7 @@ import type { Attached, AttachRequest, DeviceSink, Verifier } from '../router/ro
 import { SHARD_LIMITS } from '../shard/environment.js'
 import type { ShardLimits } from '../shard/environment.js'
 import { Shard } from '../shard/shard.js'
+import { decodeEntries } from './entries.js'
 
 export const VERIFIER: Verifier = {
   salt: new Uint8Array(16), iterations: 4096, storedKey: new Uint8Array(32).fill(1), serverKey: new Uint8Array(32).fill(2),
@@ -53,12 +53,13 @@ export class TestDevice implements DeviceSink {
 
   acked(clientId: number, seq: number, timeMs: number): void { this.acks.push({ clientId, seq, timeMs }) }
   refused(clientId: number, error: ErrorCode, retryAfterMs: number): void { this.refusals.push({ clientId, error, retryAfterMs }) }
-  entry(bytes: Uint8Array): void {
-    const head = bytes.length > 16_386 ? 3 : bytes.length > 128 ? 2 : 1
-    const frame = decodeFrame(bytes, head, bytes.length)
-    if (frame === null || typeof frame === 'number') assert.fail(`an entry does not decode: ${String(frame)}`)
-    this.frames.push(frame)
-    if ('index' in frame) this.lastIndex = frame.index
+  entries(bytes: Uint8Array, last: number, count: number): void {
+    const frames = decodeEntries(bytes)
+    assert.equal(frames.length, count)
+    this.frames.push(...frames)
+    const end = frames.at(-1)
+    assert.ok(end !== undefined && 'index' in end && end.index === last, 'the run ends with another entry than it says')
+    this.lastIndex = last
     if (!this.acknowledgesAtOnce || this.#isAcknowledging) return
     this.#isAcknowledging = true
     setImmediate(() => {

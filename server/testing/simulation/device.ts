@@ -2,13 +2,14 @@
  * A device as the protocol wants it: an outbox and a log that survive its crashes, a cursor stored together with what it took. Its
  * connection is two queues that the simulator moves on one step at a time, and may cut at any moment, on one side before the other.
  */
-import { decodeFrame } from '../../../protocol/generated/frames.js'
+
 import type { Frame } from '../../../protocol/generated/frames.js'
 import { ERROR, FRAME, MARK, RESUME } from '../../../protocol/generated/registry.js'
 import type { ErrorCode } from '../../../protocol/generated/registry.js'
 import { pairName } from '../../../storage/keyspace.js'
 import type { Attachment, DeviceSink } from '../../router/router.js'
 import { RouterError } from '../../router/router.js'
+import { decodeEntries } from '../entries.js'
 import { Breach } from './oracle.js'
 import type { Oracle } from './oracle.js'
 import { LIMITS } from './server.js'
@@ -58,11 +59,12 @@ export class SimConnection implements DeviceSink {
     if (this.#isHeard()) this.down.push({ kind: 'refused', clientId, error })
   }
 
-  entry(frame: Uint8Array): void {
+  entries(frames: Uint8Array, last: number, count: number): void {
     if (!this.#isHeard()) return
-    const decoded = decodeFrame(frame, frame.length > 128 ? 2 : 1, frame.length)
-    if (decoded === null || typeof decoded === 'number') throw new Breach(`an entry does not decode: ${String(decoded)}`)
-    this.down.push({ kind: 'entry', frame: decoded })
+    const decoded = decodeEntries(frames)
+    const end = decoded.at(-1)
+    if (decoded.length !== count || end === undefined || !('index' in end) || end.index !== last) throw new Breach('a run of entries is not what it says')
+    for (const frame of decoded) this.down.push({ kind: 'entry', frame })
   }
 
   done(index: number): void {

@@ -2,9 +2,9 @@
  * What must be true, from outside: fed with everything that passes between server and devices, it throws at the first breach of a
  * promise. It knows what clients did and saw, and nothing of how the server works.
  */
-import { conversationKeys, pairName } from '../../../storage/keyspace.js'
+import { conversationKeys, numberAt, pairName } from '../../../storage/keyspace.js'
 import type { Engine } from '../../../storage/engine.js'
-import { decodeRecord } from '../../shard/records.js'
+import { readLogRun } from '../../shard/log-run.js'
 
 export class Breach extends Error {
   override readonly name = 'Breach'
@@ -44,9 +44,10 @@ export class Oracle {
     }
     this.#acked.set(key, { conversation, seq, timeMs, text })
     this.#learn({ conversation, from, seq, text })
-    const row = await disk.get(conversationKeys(conversation).log(seq))
-    if (row === undefined) throw new Breach(`${conversation} ${String(seq)} was acknowledged and is not on the disk`)
-    if (Buffer.from(decodeRecord(row).text).toString() !== text) throw new Breach(`${conversation} ${String(seq)} holds another text`)
+    const row = (await disk.range({ ...conversationKeys(conversation).logRange(seq), limit: 1 }))[0]
+    const record = row === undefined ? undefined : readLogRun(row[1], numberAt(row[0])).find((each) => each.seq === seq)
+    if (record === undefined) throw new Breach(`${conversation} ${String(seq)} was acknowledged and is not on the disk`)
+    if (Buffer.from(record.text).toString() !== text) throw new Breach(`${conversation} ${String(seq)} holds another text`)
   }
 
   /** A device has stored a message. */

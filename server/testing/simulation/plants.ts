@@ -1,9 +1,9 @@
 /** Bugs to be planted in a server: what the simulation is worth shows in whether it finds them. */
-import { decodeFrame, encodeReceipt } from '../../../protocol/generated/frames.js'
 import type { Frame } from '../../../protocol/generated/frames.js'
 import { FRAME } from '../../../protocol/generated/registry.js'
 import type { DeviceSink } from '../../router/router.js'
 import type { Feed } from '../../shard/feed.js'
+import { decodeEntries, joinEntries } from '../entries.js'
 import type { SimServer } from './server.js'
 
 const LIFE_IDS = 100_000
@@ -28,7 +28,7 @@ export function deliveredOnWrite(server: SimServer): void {
 export function receiptsFall(server: SimServer): void {
   onEntry(server, (_, frame) => {
     if (frame.type !== FRAME.receipt || frame.seq < 3) return null
-    return encodeReceipt(frame.index, frame.conversation, frame.member, frame.mark, 1)
+    return { ...frame, seq: 1 }
   })
 }
 
@@ -53,23 +53,22 @@ function withIds(sink: DeviceSink, offset: number): DeviceSink {
   return {
     acked: (clientId, seq, timeMs) => sink.acked(clientId - offset, seq, timeMs),
     refused: (clientId, error, retryAfterMs) => sink.refused(clientId - offset, error, retryAfterMs),
-    entry: (frame) => sink.entry(frame),
+    entries: (frames, last, count) => sink.entries(frames, last, count),
     done: (index) => sink.done(index),
     ended: (error) => sink.ended(error),
   }
 }
 
 /** Calls `plant` for every entry that is sent; what it returns is sent in its place. */
-function onEntry(server: SimServer, plant: (feed: Feed, frame: Frame) => Uint8Array | null): void {
+function onEntry(server: SimServer, plant: (feed: Feed, frame: Frame) => Frame | null): void {
   const { shard } = server
   const addFeed = shard.addFeed.bind(shard)
   shard.addFeed = (feed) => {
     addFeed(feed)
     const { sink } = feed
-    const entry = sink.entry.bind(sink)
-    sink.entry = (bytes) => {
-      const frame = decodeFrame(bytes, bytes.length > 128 ? 2 : 1, bytes.length)
-      entry((frame !== null && typeof frame !== 'number' ? plant(feed, frame) : null) ?? bytes)
+    const entries = sink.entries.bind(sink)
+    sink.entries = (bytes, last, count) => {
+      entries(joinEntries(decodeEntries(bytes).map((frame) => plant(feed, frame) ?? frame)), last, count)
     }
   }
 }

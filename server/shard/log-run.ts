@@ -1,0 +1,103 @@
+/**
+ * A run: consecutive messages of one conversation as they stand in one row of its log. What one commit appends to a log is one run, so
+ * that a busy conversation costs a row for many messages. The row's key carries the seq of the run's last message: whoever looks for a
+ * message seeks its seq and finds its run.
+ *
+ *     byte    2, the version. Version 1 was one record, without a count.
+ *     byte    records in this row, 1 to RUN_RECORDS_MAX
+ *     records from, device, outbox epoch, client id, previous seq, time, text, extensions: as in storage/value.ts
+ */
+import { ByteBuffer } from '../../protocol/byte-buffer.js'
+import { uintSize, writeByteString, writeString, writeUint } from '../../protocol/writer.js'
+import { StorageError } from '../../storage/engine.js'
+import { ValueReader } from '../../storage/value.js'
+
+const VERSION = 2
+const VERSION_SINGLE = 1
+const HEAD_BYTES = 2
+
+/** A run of more messages or bytes ends and the next one begins: finding one message reads its whole run. */
+export const RUN_RECORDS_MAX = 64
+export const RUN_BYTES_MAX = 32_768
+
+/** One message of a conversation's log. */
+export interface LogRecord {
+  readonly seq: number
+  readonly from: string
+  readonly device: number
+  readonly outboxEpoch: number
+  readonly clientId: number
+  /** The previous message of the same outbox here; 0: none. */
+  readonly previousSeq: number
+  readonly timeMs: number
+  readonly text: Uint8Array
+  readonly extensions: Uint8Array
+}
+
+export class LogRun {
+  /** Seq of the last message. */
+  last = 0
+  #count = 0
+  readonly #row = new ByteBuffer()
+
+  get isFull(): boolean {
+    return this.#count >= RUN_RECORDS_MAX || this.#row.length >= RUN_BYTES_MAX
+  }
+
+  /** Hot: one a message. `from` is ASCII, all numbers are integers from 0. */
+  append(
+    seq: number, from: string, device: number, outboxEpoch: number, clientId: number, previousSeq: number, timeMs: number,
+    text: Uint8Array, extensions: Uint8Array,
+  ): void {
+    const size = 1 + from.length + uintSize(device) + uintSize(outboxEpoch) + uintSize(clientId) + uintSize(previousSeq)
+      + uintSize(timeMs) + uintSize(text.length) + text.length + uintSize(extensions.length) + extensions.length
+    const isFirst = this.#count === 0
+    let position = this.#row.reserve(isFirst ? HEAD_BYTES + size : size)
+    const { bytes } = this.#row
+    if (isFirst) {
+      bytes[0] = VERSION
+      position = HEAD_BYTES
+    }
+    bytes[1] = ++this.#count
+    this.last = seq
+    position = writeString(bytes, position, from, from.length)
+    position = writeUint(bytes, position, device)
+    position = writeUint(bytes, position, outboxEpoch)
+    position = writeUint(bytes, position, clientId)
+    position = writeUint(bytes, position, previousSeq)
+    position = writeUint(bytes, position, timeMs)
+    position = writeByteString(bytes, position, text)
+    writeByteString(bytes, position, extensions)
+  }
+
+  /** The row: a view; nothing may be appended afterwards. */
+  row(): Uint8Array {
+    return this.#row.view()
+  }
+}
+
+/** The messages of a row whose key says `last`, ascending. Throws StorageError 'corrupt' for bytes that are no such row. */
+export function readLogRun(row: Uint8Array, last: number): LogRecord[] {
+  const reader = new ValueReader(row)
+  const version = reader.uint()
+  if (version !== VERSION && version !== VERSION_SINGLE) throw new StorageError('corrupt', `a log row has the unknown version ${String(version)}`)
+  const count = version === VERSION ? reader.uint() : 1
+  if (count === 0 || count > RUN_RECORDS_MAX || count > last) throw new StorageError('corrupt', `a log row claims ${String(count)} messages`)
+  const records: LogRecord[] = []
+  for (let seq = last - count + 1; seq <= last; seq++) records.push(readRecord(reader, seq))
+  return records
+}
+
+function readRecord(reader: ValueReader, seq: number): LogRecord {
+  return {
+    seq,
+    from: reader.string(),
+    device: reader.uint(),
+    outboxEpoch: reader.uint(),
+    clientId: reader.uint(),
+    previousSeq: reader.uint(),
+    timeMs: reader.time(),
+    text: reader.bytes(),
+    extensions: reader.bytes(),
+  }
+}
