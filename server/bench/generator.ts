@@ -1,5 +1,6 @@
 /** One scenario in a process of its own: the load generator. Takes the scenario's name and options, sends the figures to its parent. */
-import { type Options, scenarios } from './scenarios.js'
+import type { Options } from './options.js'
+import { scenarios } from './scenarios.js'
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => { process.exit(1) }) // so that the server ends with us
 

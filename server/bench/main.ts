@@ -10,7 +10,8 @@ import { writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { faults, type Options, scenarios } from './scenarios.js'
+import type { Options } from './options.js'
+import { faults, scenarios } from './scenarios.js'
 import { type Figures, medians, spread } from './statistics.js'
 
 const usage = `usage: npm run bench -- [scenario[:size]…] [--json FILE] [--seconds N] [--runs N]

@@ -17,7 +17,8 @@ const node = process.env.BENCH_NODE ?? process.execPath
 
 /**
  * What a bench needs to be other than the defaults: no rates, since one device sends more than a person can; the least SCRAM
- * iterations, since a first login's cost is that of the chosen count; and nothing counted by address, since all come from one.
+ * iterations, since a first login's cost is that of the chosen count; nothing counted by address, since all come from one; and queues
+ * as long as a scenario likes.
  */
 function configuration({ dir, port, engine }) {
   return `[data]
@@ -38,6 +39,7 @@ failuresBurst = 1000000
 connectionsByAddressMax = 10000000
 openingByAddressMax = 10000000
 openTimeoutMs = 60000
+queueEntriesMax = 10000000
 
 [rate]
 messagesPerSecond = 0

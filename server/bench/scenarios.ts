@@ -4,31 +4,17 @@
  * that nothing was lost or doubled, for a fast server that loses messages is not fast.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { client, closeAll, connectAll, idOf, names, open, pool, prepare, text, until } from './load.js'
+import { flat } from './flat.js'
+import { closeAll, connectAll, idOf, names, prepare, text, until } from './load.js'
 import { cpuSeconds, measureStretch, memory, quiet, stealMeter } from './measure.js'
+import type { Options, Scenario } from './options.js'
 import type { RawClient } from './raw-client.js'
 import { ServerProcess } from './server-process.js'
+import { drain, perUnit, store, WINDOW } from './stages.js'
 import { type Figures, percentile } from './statistics.js'
 
-export interface Options {
-  /** Length of one measured stretch. */
-  readonly seconds: number
-  readonly runs: number
-  /** Connections of the idle scenario, messages of the others; 0: the scenario's own number. */
-  readonly size: number
-}
-
-export interface Scenario {
-  readonly title: string
-  run(options: Options): Promise<Figures[]>
-}
-
 const PAIRS = 100
-const WINDOW = 32
 const WARM_UP_MS = 2000
-const DRAIN_TIMEOUT_MS = 240_000
-/** After this long without another entry a drain is over, complete or not. */
-const SILENCE_MS = 8000
 
 async function withServer<T>(users: readonly string[], work: (server: ServerProcess) => Promise<T>): Promise<T> {
   const server = await ServerProcess.start(users)
@@ -122,69 +108,6 @@ async function latency({ seconds, runs }: Options): Promise<Figures[]> {
     return figures
   })
 }
-
-interface Stored {
-  readonly acked: number
-  readonly seconds: number
-}
-
-/** Sends `total` messages, each sender to its recipient with WINDOW without an ack; resolves when all are acked. */
-async function store(senders: readonly RawClient[], recipients: readonly string[], total: number): Promise<Stored> {
-  const share = total / senders.length
-  const sent = new Array<number>(senders.length).fill(0)
-  let acked = 0
-  const startMs = performance.now()
-  let lastMs = startMs
-  const sendOne = (at: number): void => {
-    const id = at * share + sent[at]!++
-    senders[at]!.send(recipients[at]!, text(id), id)
-  }
-  senders.forEach((sender, at) => {
-    sender.onAccepted(() => {
-      if (++acked === total) lastMs = performance.now()
-      if (sent[at]! < share) sendOne(at)
-    })
-  })
-  for (let n = 0; n < Math.min(WINDOW, share); n++) for (let at = 0; at < senders.length; at++) sendOne(at)
-  if (!await until(() => acked >= total, DRAIN_TIMEOUT_MS)) lastMs = performance.now()
-  return { acked, seconds: (lastMs - startMs) / 1000 }
-}
-
-interface Drained {
-  readonly got: number
-  readonly doubled: number
-  readonly seconds: number
-}
-
-/** Connects every recipient and takes what waits for it. */
-async function drain(port: number, recipients: readonly string[], total: number): Promise<Drained> {
-  const seen = new Uint8Array(total)
-  let got = 0
-  let doubled = 0
-  const startMs = performance.now()
-  let lastMs = startMs
-  const clients = await pool(recipients, async (user, at) => {
-    const one = client(port, at)
-    one.onDelivery((_, received) => {
-      const id = idOf(received)
-      lastMs = performance.now()
-      if (seen[id] === 1) doubled++
-      else {
-        seen[id] = 1
-        got++
-      }
-    })
-    await open(one, user)
-    return one
-  }, 100)
-  await until(() => got >= total || performance.now() - lastMs > SILENCE_MS, DRAIN_TIMEOUT_MS)
-  await sleep(300) // a doubled entry would come now, and the last cursors go out
-  await closeAll(clients)
-  return { got, doubled, seconds: (lastMs - startMs) / 1000 }
-}
-
-const perUnit = (before: number | null, after: number | null, units: number): number | null =>
-  before === null || after === null ? null : (after - before) * 1e6 / units
 
 async function offline({ runs, size }: Options): Promise<Figures[]> {
   const total = size === 0 ? 20_000 : Math.ceil(size / PAIRS) * PAIRS
@@ -329,6 +252,7 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   online: { title: `1:1 online with delivered receipt, ${String(PAIRS)} pairs, ${String(WINDOW)} in flight`, run: online },
   latency: { title: `1:1 online, offered at ${String(RATE_PER_SECOND)}/s`, run: latency },
   offline: { title: 'store for absent devices, then drain, logins included', run: offline },
+  flat: { title: 'cost of a message by how many are stored in its conversation and wait in its queue', run: flat },
   login: { title: 'return of a device with a token', run: login },
   idle: { title: 'idle sessions', run: idle },
   crash: { title: 'SIGKILL after the last ack', run: crash },
