@@ -22,6 +22,8 @@ export interface RocksDatabase {
 export interface RocksBatch {
   _put(key: Uint8Array, value: Uint8Array): void
   _del(key: Uint8Array): void
+  /** Empties it and keeps its memory. */
+  _clear(): void
   /** Fsync included. Throws the engine's error. */
   _writeSync(options: { sync: boolean }): void
 }
