@@ -8,8 +8,8 @@ import { pairName } from '../../storage/keyspace.js'
 import { Accounts } from '../shard/accounts.js'
 import { Feed } from '../shard/feed.js'
 import { openFeed } from '../shard/open-feed.js'
-import { readHistory } from '../shard/log-reader.js'
-import { listConversations, listDevices, watermarks } from '../shard/views.js'
+import { readHistory } from '../shard/history.js'
+import { listConversations, listDevices, settledWatermarks } from '../shard/views.js'
 import type { Shard } from '../shard/shard.js'
 import type {
   Account, Attached, AttachRequest, Attachment, ConversationSummary, DeviceInfo, DeviceSink, HistoryPage, HistoryRequest,
@@ -85,7 +85,7 @@ export class LocalRouter implements Router {
     const viewer = await this.shard.user(user)
     const state = await this.shard.conversation(pairName(user, checkedAddress(conversation)))
     if (state.member(user) === undefined) throw new RouterError(ERROR.noSuchConversation, 'there is no such conversation')
-    return watermarks(state, viewer)
+    return settledWatermarks(this.shard, state, viewer)
   }
 
   async devices(user: string): Promise<readonly DeviceInfo[]> {

@@ -11,6 +11,16 @@ export function isDamage(error: unknown): boolean {
   return error instanceof StorageError && error.code === 'corrupt'
 }
 
+/** null: what was read is damaged. Rejects with any other error. */
+export async function readable<T>(read: Promise<T>): Promise<T | null> {
+  try {
+    return await read
+  } catch (error) {
+    if (isDamage(error)) return null
+    throw error
+  }
+}
+
 /**
  * One page of the rows that hold the entries from `first` on, ascending; the first may hold some before it. What is committed ends at
  * `tail`, and there a row ends. Where a row is damaged they are read one by one up to `last`, and those that can't be are left out.

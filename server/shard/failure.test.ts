@@ -4,6 +4,7 @@ import { ERROR } from '../../protocol/generated/registry.js'
 import { conversationKeys, userKeys } from '../../storage/keyspace.js'
 import { MemoryEngine } from '../../storage/memory-engine.js'
 import { DamagedEngine } from '../testing/damaged-engine.js'
+import type { HistoryRequest } from '../router/router.js'
 import { routerError, ShardHarness, type TestDevice } from '../testing/shard-harness.js'
 
 /** To bob in a commit of its own, so that its entry has a row of its own. */
@@ -234,4 +235,46 @@ void test('[RCP-1] a bind that has a delivery to settle is refused, not left han
   release()
   await harness.settle()
   assert.equal(outcome, 'refused')
+})
+
+void test('[HIS-1] a damaged row of the log hides its own messages, not the history around them nor the conversation in the list', async () => {
+  const engine = new DamagedEngine()
+  const harness = new ShardHarness({ engine })
+  await harness.addUsers('ann', 'bob')
+  const ann = await harness.attach('ann')
+  for (const text of ['one', 'two', 'three', 'four', 'five']) await sendAlone(harness, ann, text)
+  const seqs = async (request: Omit<HistoryRequest, 'limit'>, limit: number): Promise<[number[], boolean]> => {
+    const page = await harness.router.history('bob', 'ann', { ...request, limit })
+    return [page.messages.map(({ seq }) => seq), page.more]
+  }
+  engine.damage(conversationKeys('ann:bob').log(3))
+  assert.deepEqual(await seqs({ after: 0 }, 10), [[1, 2, 4, 5], false])
+  assert.deepEqual(await seqs({}, 3), [[2, 4, 5], true])
+  assert.deepEqual(await seqs({ before: 4 }, 1), [[2], true])
+  assert.deepEqual(await seqs({ before: 4, after: 2 }, 1), [[], false])
+  engine.damage(conversationKeys('ann:bob').log(5))
+  assert.deepEqual(await seqs({}, 2), [[2, 4], true])
+  const [listed] = (await harness.router.conversations('bob', '', 10)).conversations
+  assert.deepEqual([listed?.tail, listed?.last], [5, null])
+})
+
+void test('[RCP-2] a watermark that a query tells is on disk', async () => {
+  let release: (() => void) | null = null
+  let isHeld = false
+  const engine = new MemoryEngine({ beforeCommit: () => isHeld ? new Promise<void>((resolve) => { release = resolve }) : undefined })
+  const harness = new ShardHarness({ engine })
+  await harness.addUsers('ann', 'bob')
+  const [ann, bob] = [await harness.attach('ann'), await harness.attach('bob')]
+  await sendAlone(harness, ann, 'one')
+  isHeld = true
+  bob.acknowledge()
+  const told: unknown[] = []
+  void harness.router.receipts('ann', 'bob').then((members) => told.push(members[0]?.delivered))
+  void harness.router.conversations('ann', '', 10).then(({ conversations }) => told.push(conversations[0]?.others[0]?.delivered))
+  await harness.settle()
+  assert.deepEqual(told, [])
+  isHeld = false
+  ;(release as (() => void) | null)?.()
+  await harness.settle()
+  assert.deepEqual(told, [1, 1])
 })

@@ -10,7 +10,7 @@
 import { ERROR } from '../../protocol/generated/registry.js'
 import { conversationKeys, everything, numberAt, ownerAt, slotAt, SLOT_COUNT, slotRange } from '../../storage/keyspace.js'
 import { RouterError } from '../router/router.js'
-import { seqAtTime } from './log-reader.js'
+import { seqAtTime } from './history.js'
 import { readLogRun } from './log-run.js'
 import { decodeConversation } from './records.js'
 import type { Shard } from './shard.js'

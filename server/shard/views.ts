@@ -2,13 +2,26 @@
 import { ERROR } from '../../protocol/generated/registry.js'
 import type { ConversationSummary, DeviceInfo, MemberWatermarks } from '../router/router.js'
 import { RouterError } from '../router/router.js'
+import { readable } from './entry-reader.js'
 import { readMessage } from './log-reader.js'
 import type { Shard } from './shard.js'
 import { conversationAddress } from './state.js'
 import type { ConversationState, UserState } from './state.js'
 
+/** What the state in memory said a moment ago may be ahead of the disk; nobody is told what a crash could take back. [RCP-2] */
+async function onDisk(shard: Shard, states: readonly ConversationState[]): Promise<void> {
+  if (!states.every((state) => shard.isSettled(state))) await shard.committed()
+}
+
+/** The watermarks of the other members, on disk when the promise resolves. */
+export async function settledWatermarks(shard: Shard, conversation: ConversationState, viewer: UserState): Promise<MemberWatermarks[]> {
+  const told = watermarks(conversation, viewer)
+  await onDisk(shard, [conversation])
+  return told
+}
+
 /** The watermarks of the other members, as far as the viewer may know them. [RCP-7] */
-export function watermarks(conversation: ConversationState, viewer: UserState): MemberWatermarks[] {
+function watermarks(conversation: ConversationState, viewer: UserState): MemberWatermarks[] {
   const others = conversation.members.filter((member) => member.user !== viewer.name)
   return others.map((member) => ({
     member: member.user,
@@ -26,7 +39,13 @@ export async function listConversations(
   const addressed = names.map((name) => ({ name, address: addressIn(name, user.name) })).filter(({ address }) => address > after)
   addressed.sort((one, other) => (one.address < other.address ? -1 : 1))
   const conversations: ConversationSummary[] = []
-  for (const { name } of addressed.slice(0, limit)) conversations.push(await summarize(shard, await shard.conversation(name), user))
+  const states: ConversationState[] = []
+  for (const { name } of addressed.slice(0, limit)) {
+    const state = await shard.conversation(name)
+    conversations.push(await summarize(shard, state, user))
+    states.push(state)
+  }
+  await onDisk(shard, states)
   return { conversations, more: addressed.length > limit }
 }
 
@@ -36,7 +55,8 @@ async function summarize(shard: Shard, conversation: ConversationState, user: Us
   return {
     conversation: conversationAddress(conversation, user.name),
     tail: conversation.committedTail,
-    last: await shard.reading(readMessage(shard.engine, conversation, conversation.committedTail)),
+    // A damaged message must not hide the conversation.
+    last: await shard.reading(readable(readMessage(shard.engine, conversation, conversation.committedTail))),
     read: member.read,
     unread: member.unread,
     others: watermarks(conversation, user),
