@@ -6,13 +6,14 @@ import type { ErrorCode } from '../../protocol/generated/registry.js'
 import type { Account, TokenCheck, UserSettings, Verifier } from '../router/router.js'
 import { RouterError } from '../router/router.js'
 import { findToken } from './attach.js'
+import { PackedVerifier } from './packed-verifier.js'
 import { encodeAccount, encodeDevice, encodeListing, encodeQueueMeta, encodeSettings } from './records.js'
 import type { Shard } from './shard.js'
 import type { AccountRow, DeviceState, UserState } from './state.js'
 
 const USERS_PAGE_MAX = 1000
 /** What a removed account keeps: nothing that opens it. */
-const NO_VERIFIER: Verifier = { salt: new Uint8Array(0), iterations: 0, storedKey: new Uint8Array(0), serverKey: new Uint8Array(0) }
+const NO_VERIFIER = new PackedVerifier({ salt: new Uint8Array(0), iterations: 0, storedKey: new Uint8Array(0), serverKey: new Uint8Array(0) })
 
 export class Accounts {
   readonly #shard: Shard
@@ -46,14 +47,14 @@ export class Accounts {
     const createdMs = this.#shard.environment.clock.nowMs()
     // Never 0, which on the wire means none.
     const queueEpoch = 1 + this.#shard.environment.random32()
-    this.#writeAccount(user, { verifier, createdMs, disabled: false, removed: false, queueEpoch, nextDevice: 1 })
+    this.#writeAccount(user, { verifier: new PackedVerifier(verifier), createdMs, disabled: false, removed: false, queueEpoch, nextDevice: 1 })
     this.#shard.transaction.batch.put(userNameKey(name), encodeListing(createdMs))
     await this.#shard.committed()
   }
 
   async changeVerifier(name: string, verifier: Verifier): Promise<void> {
     const { user, account } = await this.#existing(name)
-    this.#writeAccount(user, { ...account, verifier })
+    this.#writeAccount(user, { ...account, verifier: new PackedVerifier(verifier) })
     for (const device of user.devices) {
       device.tokenUsed = device.tokenIssued = null
       this.#shard.transaction.batch.put(user.keys.device(device.number), encodeDevice(device))

@@ -4,6 +4,7 @@ import { ERROR, RESUME } from '../../protocol/generated/registry.js'
 import type { AttachRequest } from '../router/router.js'
 import { RouterError } from '../router/router.js'
 import type { ShardLimits } from './environment.js'
+import { pack, unpack } from './packed.js'
 import { DeviceState } from './state.js'
 import type { TokenSlot, UserState } from './state.js'
 
@@ -18,7 +19,7 @@ export function findToken(device: DeviceState, hash: Uint8Array, nowMs: number, 
 }
 
 function matches(slot: TokenSlot | null, hash: Uint8Array): boolean {
-  return slot !== null && slot.hash.length === hash.length && timingSafeEqual(slot.hash, hash)
+  return slot !== null && slot.hash.length === hash.length && timingSafeEqual(unpack(slot.hash), hash)
 }
 
 /** The device named, or a new one; not yet among the user's devices. Throws RouterError too-many-devices. [OPN-8] */
@@ -38,7 +39,7 @@ export function deviceFor(user: UserState, request: AttachRequest, nowMs: number
  * the row has to be written. Throws RouterError token-invalid when the token is in neither slot any more. [TOK-2, TOK-3]
  */
 export function moveTokens(device: DeviceState, request: AttachRequest, nowMs: number, limits: ShardLimits): { issued: boolean; changed: boolean } {
-  const fresh: TokenSlot = { hash: request.freshTokenHash, issuedMs: nowMs }
+  const fresh: TokenSlot = { hash: pack(request.freshTokenHash), issuedMs: nowMs }
   if (request.usedTokenHash === null) {
     device.tokenIssued = fresh
     return { issued: true, changed: true }

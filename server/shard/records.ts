@@ -4,6 +4,9 @@
  */
 import { StorageError } from '../../storage/engine.js'
 import { ValueReader, ValueWriter } from '../../storage/value.js'
+import type { Verifier } from '../router/router.js'
+import { pack, unpack } from './packed.js'
+import { PackedVerifier } from './packed-verifier.js'
 import type { AccountRow, ConversationState, TokenSlot } from './state.js'
 import { DeviceState, Member, Writer } from './state.js'
 
@@ -22,7 +25,7 @@ function open(row: Uint8Array, what: string): ValueReader {
   return reader
 }
 
-export function encodeAccount(account: AccountRow): Uint8Array {
+export function encodeAccount(account: Omit<AccountRow, 'verifier'> & { readonly verifier: Verifier }): Uint8Array {
   const { verifier } = account
   return begin()
     .bytes(verifier.salt).uint(verifier.iterations).bytes(verifier.storedKey).bytes(verifier.serverKey)
@@ -34,7 +37,7 @@ export function decodeAccount(row: Uint8Array): AccountRow {
   const reader = open(row, 'account')
   const verifier = { salt: reader.bytes(), iterations: reader.uint(), storedKey: reader.bytes(), serverKey: reader.bytes() }
   return {
-    verifier,
+    verifier: new PackedVerifier(verifier),
     createdMs: reader.time(),
     disabled: reader.uint() === 1,
     removed: reader.uint() === 1,
@@ -53,7 +56,9 @@ export function decodeSettings(row: Uint8Array): { readReceipts: boolean } {
 
 export function encodeDevice(device: DeviceState): Uint8Array {
   const writer = begin().string(device.id).string(device.name).time(device.createdMs).uint(device.outboxEpoch)
-  for (const slot of [device.tokenUsed, device.tokenIssued]) writer.bytes(slot?.hash ?? EMPTY).time(slot?.issuedMs ?? 0)
+  for (const slot of [device.tokenUsed, device.tokenIssued]) {
+    writer.bytes(slot === null ? EMPTY : unpack(slot.hash)).time(slot?.issuedMs ?? 0)
+  }
   return writer.take()
 }
 
@@ -70,7 +75,7 @@ export function decodeDevice(row: Uint8Array, number: number): DeviceState {
 function readToken(reader: ValueReader): TokenSlot | null {
   const hash = reader.bytes()
   const issuedMs = reader.time()
-  return hash.length === 0 ? null : { hash, issuedMs }
+  return hash.length === 0 ? null : { hash: pack(hash), issuedMs }
 }
 
 export function encodeCursor(device: DeviceState): Uint8Array {

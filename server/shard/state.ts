@@ -2,16 +2,16 @@
  * What a shard keeps in memory of the users and conversations in use. Everything here can be read back from the store; nothing here
  * is ahead of the store but what the open transaction holds, and when a commit fails all of it is thrown away.
  */
-import type { Verifier } from '../router/router.js'
 import type { ConversationKeys, UserKeys } from '../../storage/keyspace.js'
 import type { EntryRun } from './entry-run.js'
 import type { Feed } from './feed.js'
 import type { LogRun } from './log-run.js'
+import type { PackedVerifier } from './packed-verifier.js'
 
 /** A token as the server keeps it. [TOK-1] */
 export interface TokenSlot {
-  /** SHA-256 of the token. */
-  readonly hash: Uint8Array
+  /** SHA-256 of the token, packed; see packed.ts. */
+  readonly hash: string
   readonly issuedMs: number
 }
 
@@ -56,7 +56,7 @@ export class Resident {
 }
 
 export interface AccountRow {
-  readonly verifier: Verifier
+  readonly verifier: PackedVerifier
   readonly createdMs: number
   readonly disabled: boolean
   /** The name stays taken for ever, so that nobody inherits its conversations. */
