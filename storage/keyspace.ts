@@ -56,47 +56,67 @@ export type RowKind =
   | 'account' | 'settings' | 'device' | 'cursor' | 'queue-meta' | 'conversation' | 'entry'
   | 'meta' | 'watermark' | 'checkpoint' | 'log'
 
-/** Keys of one owner; keeps the common prefix, so that a hot key is one allocation and two copies. */
+/** Keys of one owner; keeps the common prefix once it is hot, so that a hot key is one allocation and two copies. */
 class OwnerKeys {
   /** The owner's name. */
   readonly name: string
-  readonly slot: number
-  protected readonly prefix: Buffer
+  readonly #table: number
+  /** null before the first hot key: of the owners in memory most are idle, and memory outside the heap is dear. */
+  #keptPrefix: Buffer | null
 
   constructor(table: number, name: string) {
     checkName(name)
     this.name = name
-    this.slot = slotOf(name)
-    this.prefix = Buffer.allocUnsafeSlow(HEAD_BYTES + name.length + 1)
-    this.prefix.writeUInt16BE(this.slot, 0)
-    this.prefix[2] = table
-    this.prefix.write(name, HEAD_BYTES, 'latin1')
-    this.prefix[HEAD_BYTES + name.length] = 0
+    this.#table = table
+    this.#keptPrefix = null
   }
 
   /** Every row of the owner. */
   all(): KeyRange {
-    return { gte: this.prefix, lt: this.plain(KIND_END) }
+    return { gte: this.prefix(), lt: this.plain(KIND_END) }
   }
 
   /** Every row but those that grow without bound. */
   smallRows(): KeyRange {
-    return { gte: this.prefix, lt: this.plain(KIND_LARGE) }
+    return { gte: this.prefix(), lt: this.plain(KIND_LARGE) }
+  }
+
+  protected get prefixBytes(): number {
+    return HEAD_BYTES + this.name.length + 1
+  }
+
+  protected prefix(): Buffer {
+    return this.#keptPrefix ?? this.#writePrefix(Buffer.allocUnsafe(this.prefixBytes))
+  }
+
+  /** Called for keys that come again and again. */
+  protected keepPrefix(): void {
+    this.#keptPrefix ??= this.#writePrefix(Buffer.allocUnsafeSlow(this.prefixBytes))
+  }
+
+  #writePrefix(prefix: Buffer): Buffer {
+    prefix.writeUInt16BE(slotOf(this.name), 0)
+    prefix[2] = this.#table
+    prefix.write(this.name, HEAD_BYTES, 'latin1')
+    prefix[this.prefixBytes - 1] = 0
+    return prefix
   }
 
   protected plain(kind: number): Buffer {
-    const length = this.prefix.length
+    const prefix = this.prefix()
+    const { length } = prefix
     const key = Buffer.allocUnsafe(length + 1)
-    key.set(this.prefix)
+    key.set(prefix)
     key[length] = kind
     return key
   }
 
   protected numbered(kind: number, number: number): Buffer {
     if (!(number >= 0 && number <= Number.MAX_SAFE_INTEGER)) throw new RangeError('key number out of range')
-    const length = this.prefix.length
+    const prefix = this.prefix()
+    const { length } = prefix
     const key = Buffer.allocUnsafe(length + 1 + NUMBER_BYTES)
-    key.set(this.prefix)
+    key.set(prefix)
     key[length] = kind
     const high = (number / TWO_32) >>> 0
     const low = number >>> 0
@@ -117,9 +137,10 @@ class OwnerKeys {
   }
 
   protected suffixed(kind: number, suffix: string): Buffer {
-    const length = this.prefix.length
+    const prefix = this.prefix()
+    const { length } = prefix
     const key = Buffer.allocUnsafe(length + 1 + suffix.length)
-    key.set(this.prefix)
+    key.set(prefix)
     key[length] = kind
     key.write(suffix, length + 1, 'latin1')
     return key
@@ -132,12 +153,12 @@ class OwnerKeys {
 
   /** The kind byte of one of this owner's keys. */
   protected kindByte(key: Uint8Array): number {
-    return key[this.prefix.length] ?? 0
+    return key[this.prefixBytes] ?? 0
   }
 
   /** The name at the end of one of this owner's keys. */
   nameAt(key: Uint8Array): string {
-    return latin1(key, this.prefix.length + 1)
+    return latin1(key, this.prefixBytes + 1)
   }
 }
 
@@ -178,6 +199,7 @@ export class UserKeys extends OwnerKeys {
 
   /** The queue's entry; hot. */
   entry(index: number): Buffer {
+    this.keepPrefix()
     return this.numbered(KIND_ENTRY, index)
   }
 
@@ -230,6 +252,7 @@ export class ConversationKeys extends OwnerKeys {
 
   /** The log's record; hot. */
   log(seq: number): Buffer {
+    this.keepPrefix()
     return this.numbered(KIND_LOG, seq)
   }
 
