@@ -64,7 +64,7 @@ export class Accounts {
 
   async removeUser(name: string): Promise<void> {
     const { user, account } = await this.#existing(name)
-    for (const device of [...user.devices]) this.#dropDevice(user, device, ERROR.accountRemoved)
+    for (const device of user.devices) this.#dropDevice(user, device, ERROR.accountRemoved)
     this.#writeAccount(user, { ...account, verifier: NO_VERIFIER, removed: true })
     const to = user.tail
     user.trimmedTo = to
@@ -121,7 +121,7 @@ export class Accounts {
   /** Session, tokens and place in the queue go together. [QUE-15] */
   #dropDevice(user: UserState, device: DeviceState, reason: ErrorCode): void {
     if (device.feed !== null) this.#shard.expel(device.feed, reason)
-    user.devices.splice(user.devices.indexOf(device), 1)
+    user.removeDevice(device)
     const { transaction } = this.#shard
     transaction.touch(user)
     transaction.movedCursors.delete(device)

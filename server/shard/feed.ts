@@ -16,6 +16,10 @@ import type { Route } from './transaction.js'
 const PAGE_BYTES = 64 * 1024
 /** Of an entry as long as nothing is known of any. */
 const ENTRY_BYTES = 160
+/** Conversations that a session finds without looking them up. A client may address as many names as it likes. */
+const ROUTES_MAX = 256
+/** Shared by all sessions that have used none; never written to. */
+const NO_ROUTES = new Map<string, Route>()
 
 /** Entries of a run that were sent and not all acknowledged. */
 class InFlight {
@@ -51,7 +55,7 @@ export class Feed implements Attachment {
   readonly outboxEpoch: number
   readonly window: number
   /** Routes this session has used, by the address as the client wrote it. */
-  readonly routes = new Map<string, Route>()
+  routes: Map<string, Route> = NO_ROUTES
   #acknowledged: number
   #position: number
   #backlogEnd: number
@@ -60,10 +64,8 @@ export class Feed implements Attachment {
   #entryBytes = ENTRY_BYTES
   /** Watermarks that follow from acknowledgements and have not taken effect yet. */
   #unsettled = 0
-  readonly #onSettled = (): void => {
-    this.#unsettled--
-    this.#moveCursor()
-  }
+  /** What `delivered` calls; made for the first acknowledgement. */
+  #onSettled: (() => void) | null = null
   readonly #inFlight = new Fifo<InFlight>()
   /** Entries come from commits; otherwise from the store. */
   #isLive = false
@@ -89,6 +91,14 @@ export class Feed implements Attachment {
 
   get position(): number {
     return this.#position
+  }
+
+  /** Keeps a route for the next message to this address, in place of the oldest where there are too many. */
+  remember(address: string, route: Route): void {
+    if (this.routes === NO_ROUTES) this.routes = new Map()
+    const oldest = this.routes.keys().next()
+    if (this.routes.size >= ROUTES_MAX && oldest.done !== true) this.routes.delete(oldest.value)
+    this.routes.set(address, route)
   }
 
   /** Begins to send; the welcome is out. */
@@ -168,6 +178,10 @@ export class Feed implements Attachment {
   }
 
   #tellDelivered(conversation: string, seq: number): void {
+    this.#onSettled ??= () => {
+      this.#unsettled--
+      this.#moveCursor()
+    }
     if (!this.host.delivered(this.user, conversation, seq, this.#onSettled)) this.#unsettled++
   }
 

@@ -1,15 +1,20 @@
 /** A queue on a ring that grows by doubling: constant-time push and shift, no `Array.shift`. */
+
+/** Items of the first ring, a power of two. */
+const SIZE_FIRST = 4
+/** Shared by all that have no ring yet; never written to. */
+const NO_ITEMS: undefined[] = []
+
 export class Fifo<T> {
   #items: (T | undefined)[]
   #mask: number
   #head = 0
   #length = 0
 
-  constructor(capacity = 16) {
-    let size = 1
-    while (size < capacity) size *= 2
-    this.#items = new Array<T | undefined>(size).fill(undefined)
-    this.#mask = size - 1
+  /** There is no ring before the first push: an idle session's queues never see one. */
+  constructor() {
+    this.#items = NO_ITEMS
+    this.#mask = -1
   }
 
   get length(): number {
@@ -36,7 +41,7 @@ export class Fifo<T> {
   }
 
   #grow(): void {
-    const grown = new Array<T | undefined>(this.#items.length * 2).fill(undefined)
+    const grown = new Array<T | undefined>(Math.max(SIZE_FIRST, this.#items.length * 2)).fill(undefined)
     for (let i = 0; i < this.#length; i++) grown[i] = this.#items[(this.#head + i) & this.#mask]
     this.#items = grown
     this.#mask = grown.length - 1

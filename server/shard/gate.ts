@@ -42,7 +42,7 @@ export class GateCommand {
 
 export class Gate {
   readonly conversation: string
-  readonly commands = new Fifo<GateCommand>(4)
+  readonly commands = new Fifo<GateCommand>()
   /** What looking for one retry has found serves the next: they come in their order, the longest way back first. */
   readonly acceptances = new Map<Writer, Acceptances>()
 

@@ -38,7 +38,7 @@ function readUserRow(user: UserState, key: Uint8Array, row: Uint8Array): void {
       user.readReceipts = decodeSettings(row).readReceipts
       return
     case 'device':
-      user.devices.push(decodeDevice(row, numberAt(key)))
+      user.addDevice(decodeDevice(row, numberAt(key)))
       return
     case 'cursor': {
       // Kinds are ordered: a device's row comes before any cursor's.

@@ -119,7 +119,7 @@ async function deliveredIn(engine: Engine, user: UserState, first: number, last:
 function addDevice(shard: Shard, user: UserState, device: DeviceState): void {
   const { account } = user
   if (account === null) return
-  user.devices.push(device)
+  user.addDevice(device)
   user.account = { ...account, nextDevice: device.number + 1 }
   shard.transaction.touch(user)
   shard.transaction.batch.put(user.keys.account(), encodeAccount(user.account))

@@ -30,8 +30,6 @@ import { Answer, Route } from './transaction.js'
 import type { Transaction } from './transaction.js'
 
 const LIST_PAGE = 1000
-/** Conversations that a session finds without looking them up. A client may address as many names as it likes. */
-const ROUTES_MAX = 256
 
 const EMPTY = new Uint8Array(0)
 
@@ -185,9 +183,7 @@ export class Shard implements FeedHost, GateHost, CommitHost {
     const name = pairName(feed.user.name, address)
     const route = this.#gates.has(name) ? null : this.residentRoute(name)
     if (route === null) return null
-    const oldest = feed.routes.keys().next()
-    if (feed.routes.size >= ROUTES_MAX && oldest.done !== true) feed.routes.delete(oldest.value)
-    feed.routes.set(address, route)
+    feed.remember(address, route)
     return route
   }
 
@@ -217,7 +213,7 @@ export class Shard implements FeedHost, GateHost, CommitHost {
 
   addFeed(feed: Feed): void {
     this.#attached.add(feed)
-    feed.user.feeds.push(feed)
+    feed.user.addFeed(feed)
     feed.device.feed = feed
   }
 
@@ -225,8 +221,7 @@ export class Shard implements FeedHost, GateHost, CommitHost {
   removeFeed(feed: Feed): void {
     feed.end()
     if (!this.#attached.delete(feed)) return
-    const { feeds } = feed.user
-    feeds.splice(feeds.indexOf(feed), 1)
+    feed.user.removeFeed(feed)
     if (feed.device.feed === feed) feed.device.feed = null
     feed.device.lastActiveMs = this.environment.clock.nowMs()
     if (feed.user.alive && feed.user.devices.includes(feed.device)) {

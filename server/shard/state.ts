@@ -65,12 +65,17 @@ export interface AccountRow {
   readonly nextDevice: number
 }
 
+/** Shared by all that have none. */
+const NO_DEVICES: readonly DeviceState[] = []
+const NO_FEEDS: readonly Feed[] = []
+
 export class UserState extends Resident {
   readonly keys: UserKeys
   /** null: there is no such user. */
   account: AccountRow | null = null
   readReceipts = true
-  readonly devices: DeviceState[] = []
+  /** Replaced by each change: an array that grows in place has room for 17, and most users have one device. */
+  devices: readonly DeviceState[] = NO_DEVICES
   /** Last index given out, last index on disk, and the index up to which entries may be gone. */
   tail = 0
   committedTail = 0
@@ -86,8 +91,8 @@ export class UserState extends Resident {
   openEntries: EntryRun | null = null
   /** Index of the receipt entry above `exposedTo`, by conversation and mark; null until there is one. */
   unsentReceipts: Map<string, number> | null = null
-  /** Sessions of this user's devices. */
-  readonly feeds: Feed[] = []
+  /** Sessions of this user's devices; replaced by each change. */
+  feeds: readonly Feed[] = NO_FEEDS
 
   constructor(name: string, keys: UserKeys) {
     super(name)
@@ -100,6 +105,22 @@ export class UserState extends Resident {
 
   device(id: string): DeviceState | undefined {
     return this.devices.find((device) => device.id === id)
+  }
+
+  addDevice(device: DeviceState): void {
+    this.devices = [...this.devices, device]
+  }
+
+  removeDevice(device: DeviceState): void {
+    this.devices = this.devices.filter((each) => each !== device)
+  }
+
+  addFeed(feed: Feed): void {
+    this.feeds = [...this.feeds, feed]
+  }
+
+  removeFeed(feed: Feed): void {
+    this.feeds = this.feeds.filter((each) => each !== feed)
   }
 }
 
