@@ -6,15 +6,43 @@ import type { Clock } from '../clock.js'
 import type { Config } from '../config/settings.js'
 import { TokenBucket } from './token-bucket.js'
 
-/** The buckets of one device. */
-export interface Rates {
-  readonly stanzas: TokenBucket
-  readonly bytes: TokenBucket
-  readonly queries: TokenBucket
-}
-
 /** What is filled to this share counts as full. */
 const FULL_SHARE = 0.9
+
+/** The buckets of one device, each made when it is first taken from: one that is not there is full. */
+export class Rates {
+  readonly #config: Config['rate']
+  #stanzas: TokenBucket | null
+  #bytes: TokenBucket | null
+  #queries: TokenBucket | null
+
+  constructor(config: Config['rate']) {
+    this.#config = config
+    this.#stanzas = null
+    this.#bytes = null
+    this.#queries = null
+  }
+
+  get stanzas(): TokenBucket {
+    return this.#stanzas ??= new TokenBucket(this.#config.messagesPerSecond, this.#config.messagesBurst)
+  }
+
+  get bytes(): TokenBucket {
+    return this.#bytes ??= new TokenBucket(this.#config.bytesPerSecond, this.#config.bytesBurst)
+  }
+
+  get queries(): TokenBucket {
+    return this.#queries ??= new TokenBucket(this.#config.queriesPerSecond, this.#config.queriesBurst)
+  }
+
+  areFull(clock: Clock): boolean {
+    return isFull(this.#stanzas, clock) && isFull(this.#bytes, clock) && isFull(this.#queries, clock)
+  }
+}
+
+function isFull(bucket: TokenBucket | null, clock: Clock): boolean {
+  return bucket === null || bucket.isFilledTo(FULL_SHARE, clock)
+}
 
 export class DeviceRates {
   readonly #config: Config['rate']
@@ -32,36 +60,21 @@ export class DeviceRates {
     return this.#kept.size
   }
 
-  /** For a session that begins; the one before has ended, since a device has one. [OPN-7] */
+  /** For a session that sends something; the one before has ended, since a device has one. [OPN-7] */
   take(user: string, device: string): Rates {
     const key = `${user}/${device}`
     const kept = this.#kept.get(key)
-    if (kept !== undefined) {
-      this.#kept.delete(key)
-      return kept
-    }
-    const rate = this.#config
-    return {
-      stanzas: new TokenBucket(rate.messagesPerSecond, rate.messagesBurst),
-      bytes: new TokenBucket(rate.bytesPerSecond, rate.bytesBurst),
-      queries: new TokenBucket(rate.queriesPerSecond, rate.queriesBurst),
-    }
+    this.#kept.delete(key)
+    return kept ?? new Rates(this.#config)
   }
 
   /** For a session that has ended. */
   leave(user: string, device: string, rates: Rates): void {
-    if (!this.#areFull(rates)) this.#kept.set(`${user}/${device}`, rates)
+    if (!rates.areFull(this.#clock)) this.#kept.set(`${user}/${device}`, rates)
   }
 
   /** Forgets those that time has filled. */
   sweep(): void {
-    for (const [key, rates] of this.#kept) if (this.#areFull(rates)) this.#kept.delete(key)
-  }
-
-  #areFull({ stanzas, bytes, queries }: Rates): boolean {
-    return stanzas.isFilledTo(FULL_SHARE, this.#clock) && bytes.isFilledTo(FULL_SHARE, this.#clock) && queries.isFilledTo(FULL_SHARE, this.#clock)
+    for (const [key, rates] of this.#kept) if (rates.areFull(this.#clock)) this.#kept.delete(key)
   }
 }
-
-/** Of a session that is not open yet: no limit, since nothing is taken. */
-export const NO_RATES: Rates = { stanzas: new TokenBucket(0, 1), bytes: new TokenBucket(0, 1), queries: new TokenBucket(0, 1) }

@@ -9,7 +9,7 @@ import { type Connection, HOLD } from '../connection/connection.js'
 import type { ConnectionEnvironment } from '../connection/connections.js'
 import type { Attachment, DeviceSink } from '../router/router.js'
 import { Queries } from './queries.js'
-import { NO_RATES, type Rates } from './rates.js'
+import type { Rates } from './rates.js'
 
 /**
  * Extensions may take this part of a frame: the entry that carries them on has longer fields than the message, and history gives them
@@ -35,9 +35,10 @@ export class Session implements DeviceSink {
   #lastIndexAcked: number
   /** When the device last acknowledged something, or first had something to acknowledge, in monotonic milliseconds. */
   #progressMs: number
-  /** The device's, from `start` on. */
-  rates: Rates
-  readonly #queries: Queries
+  /** The device's, from the first thing it sends on. */
+  #rates: Rates | null
+  /** Made for the first query. */
+  #queries: Queries | null
 
   constructor(connection: Connection, environment: ConnectionEnvironment, user: string, device: string) {
     this.connection = connection
@@ -53,8 +54,8 @@ export class Session implements DeviceSink {
     this.#lastIndexSent = 0
     this.#lastIndexAcked = 0
     this.#progressMs = 0
-    this.rates = NO_RATES
-    this.#queries = new Queries(this)
+    this.#rates = null
+    this.#queries = null
   }
 
   /** The shard has ended it. */
@@ -64,13 +65,17 @@ export class Session implements DeviceSink {
 
   /** Whether an answer is still due: to a stanza or to a query. */
   get isWaiting(): boolean {
-    return this.#unanswered > 0 || this.#queries.waiting > 0
+    return this.#unanswered > 0 || (this.#queries !== null && this.#queries.waiting > 0)
+  }
+
+  /** What the device may still send. Not to be asked for once the session has ended. */
+  get rates(): Rates {
+    return this.#rates ??= this.connection.connections.rates.take(this.user, this.device)
   }
 
   start(attachment: Attachment, welcomeMs: number): void {
     this.attachment = attachment
     this.#welcomeMs = welcomeMs
-    this.rates = this.connection.connections.rates.take(this.user, this.device)
   }
 
   /** The connection has ended. */
@@ -79,8 +84,8 @@ export class Session implements DeviceSink {
     this.attachment = null
     if (attachment !== null && !this.#isEnded) this.environment.router.detach(attachment)
     this.#isEnded = true
-    if (this.rates !== NO_RATES) this.connection.connections.rates.leave(this.user, this.device, this.rates)
-    this.rates = NO_RATES
+    if (this.#rates !== null) this.connection.connections.rates.leave(this.user, this.device, this.#rates)
+    this.#rates = null
   }
 
   // From the device
@@ -98,6 +103,7 @@ export class Session implements DeviceSink {
         this.#cursor(frame.index)
         return
       case FRAME.query:
+        this.#queries ??= new Queries(this)
         this.#queries.ask(frame.id, frame.element)
         return
       default:
@@ -141,7 +147,7 @@ export class Session implements DeviceSink {
 
   /** Bytes that came in, whatever they are; over the rate reading pauses. [FLW-1] */
   spendBytes(bytes: number): void {
-    if (this.#isEnded) return
+    if (this.#isEnded || bytes === 0) return
     const waitMs = this.rates.bytes.take(bytes, this.environment.clock)
     if (waitMs > 0) this.#throttle(waitMs)
   }
@@ -201,7 +207,7 @@ export class Session implements DeviceSink {
 
   ended(error: ErrorCode): void {
     this.#isEnded = true
-    if (!this.#queries.endsLater(error)) this.connection.close(error)
+    if (this.#queries?.endsLater(error) !== true) this.connection.close(error)
   }
 
   /**
