@@ -2,7 +2,6 @@
  * All connections of the server, and the few timers they share: one sweep a second finds those that open, answer, acknowledge or close
  * too slowly; none has a timer of its own.
  */
-import { randomBytes } from 'node:crypto'
 import { encodeClose } from '../../protocol/generated/frames.js'
 import { ERROR, ERRORS, type ErrorCode } from '../../protocol/generated/registry.js'
 import type { Clock } from '../clock.js'
@@ -12,6 +11,7 @@ import type { Log } from '../log.js'
 import type { Counters } from '../metrics.js'
 import type { Router } from '../router/router.js'
 import { DeviceRates } from '../session/rates.js'
+import { randomPiece } from '../session/random-pool.js'
 import type { ServerSecret } from '../session/server-secret.js'
 import type { Admission } from './admission.js'
 import { Connection, HOLD } from './connection.js'
@@ -30,6 +30,8 @@ export interface ConnectionEnvironment {
 }
 
 export const SWEEP_MS = 1000
+/** Twelve characters: no two sessions of a log share one, and nobody can count them. */
+const SESSION_ID_BYTES = 9
 /** How exactly a client that is too fast is slowed down. */
 const THROTTLE_MS = 20
 /** Closed for want of room: come back after this, and a random part of it. */
@@ -74,7 +76,7 @@ export class Connections {
       refused.refuse(verdict)
       return
     }
-    const connection = new Connection(transport, this, randomBytes(9).toString('base64url'), clock.monotonicMs())
+    const connection = new Connection(transport, this, randomPiece(SESSION_ID_BYTES).toString('base64url'), clock.monotonicMs())
     this.#opening.add(connection)
     transport.start(connection)
     log.debug({ session: connection.id, transport: transport.scheme, address: transport.remoteAddress }, 'connection-accepted')

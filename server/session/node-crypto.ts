@@ -1,5 +1,5 @@
 /** SCRAM's cryptography by node:crypto. Key derivation runs in the thread pool: it takes tens of milliseconds. */
-import { createHash, createHmac, pbkdf2, randomBytes } from 'node:crypto'
+import { createHmac, hash, pbkdf2, randomBytes } from 'node:crypto'
 import { deriveVerifier, SCRAM_SALT_BYTES, type ScramCrypto, type ScramVerifier } from '../../protocol/scram.js'
 
 export const NODE_CRYPTO: ScramCrypto = {
@@ -12,7 +12,8 @@ export const NODE_CRYPTO: ScramCrypto = {
 }
 
 export function sha256(data: Uint8Array): Uint8Array {
-  return createHash('sha256').update(data).digest()
+  // A third of the time of an object for the hash and memory of its own for the digest.
+  return Buffer.from(hash('sha256', data, 'binary'), 'latin1')
 }
 
 /** The verifier of a new password under a fresh salt. Throws a RangeError for a password that preparation refuses. [ADR-6] */

@@ -5,7 +5,6 @@
  *     HELLO ─hello→ AUTH ─auth(SCRAM)→ RESPONSE ─response→ BIND ─bind→ (session)
  *                     └──auth(TOKEN)──────────────────────┘
  */
-import { randomBytes } from 'node:crypto'
 import { normalizeDevice, normalizeUser } from '../../protocol/address.js'
 import { EMPTY_BYTES } from '../../protocol/bytes.js'
 import {
@@ -20,6 +19,7 @@ import { type Connection, HOLD } from '../connection/connection.js'
 import type { ConnectionEnvironment } from '../connection/connections.js'
 import { type Attached, RouterError } from '../router/router.js'
 import { NODE_CRYPTO, sha256 } from './node-crypto.js'
+import { randomPiece } from './random-pool.js'
 import { Session } from './session.js'
 
 const EXPECT_HELLO = 0
@@ -207,7 +207,7 @@ export class Opening {
       return
     }
     const { router } = this.#environment
-    const token = randomBytes(LIMIT.tokenBytes)
+    const token = randomPiece(LIMIT.tokenBytes)
     const session = new Session(this.#connection, this.#environment, this.#user, device)
     const attached = await router.attach({
       user: this.#user,
