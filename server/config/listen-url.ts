@@ -35,7 +35,7 @@ export function formatUrl(scheme: string, host: string, port: number): string {
 /** Whether only this machine reaches the host. A name other than localhost may resolve to anything and is not loopback. */
 export function isLoopback(host: string): boolean {
   if (host === 'localhost' || host === '::1') return true
-  return isIP(host) === 4 && host.startsWith('127.')
+  return host.startsWith('127.') && isIP(host) === 4
 }
 
 // The port is written by hand rather than taken from URL: URL drops default ports (ws 80), and treats tcp: and ws: differently.
