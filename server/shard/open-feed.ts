@@ -41,6 +41,7 @@ export async function openFeed(shard: Shard, request: AttachRequest, sink: Devic
   if (isNew || isRenamed || tokens.changed || outboxEpoch !== request.outboxEpoch) writeDevice(shard, user, device)
   if (isNew || isStale || position.cursor !== device.cursor) {
     device.cursor = position.cursor
+    shard.transaction.touch(user)
     shard.transaction.moveCursor(user, device)
   }
   const window = Math.min(request.window === 0 ? limits.windowDefault : request.window, limits.windowMax)
@@ -57,8 +58,10 @@ export async function openFeed(shard: Shard, request: AttachRequest, sink: Devic
     window,
     tokenIssued: tokens.issued,
   }
-  // The welcome names what the queue holds, so all of that has to be on disk, and what the feed will read has to be there.
-  if (!shard.transaction.isEmpty || !shard.isSettled(user)) await shard.committed()
+  // The welcome names what the queue holds, so all of that has to be on disk, and what the feed will read has to be there. Not so
+  // the cursor that an acknowledgement moved, or an end that was noted: the device names its own again. A device that comes back
+  // soon waits for no commit.
+  if (!shard.isSettledButForCursors(user)) await shard.committed()
   if (feed.hasEnded) throw new RouterError(ERROR.replaced, 'another connection bound the same device')
   return { feed, attached }
 }

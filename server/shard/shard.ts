@@ -283,6 +283,11 @@ export class Shard implements FeedHost, GateHost, CommitHost {
     return state.lastTransaction <= this.#loop.committed
   }
 
+  /** The same but for its devices' cursors. */
+  isSettledButForCursors(user: UserState): boolean {
+    return user.lastChange <= this.#loop.committed
+  }
+
   /**
    * Retention: messages of the conversation up to `seq`, all committed, exist no longer. Resolves when that is on disk; their rows are
    * then the caller's to remove.
@@ -315,7 +320,7 @@ export class Shard implements FeedHost, GateHost, CommitHost {
     const { checkpointEvery } = this.environment.limits
     for (const route of transaction.dirtyRoutes) sealConversation(transaction, route, checkpointEvery)
     for (const [device, user] of transaction.movedCursors) {
-      transaction.touch(user)
+      transaction.keep(user)
       transaction.batch.put(user.keys.cursor(device.number), encodeCursor(device))
     }
     for (const user of transaction.trims.keys()) if (!this.#sealTrim(transaction, user)) transaction.trims.delete(user)

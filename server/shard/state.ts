@@ -45,6 +45,8 @@ export class Resident {
   readonly name: string
   /** Number of the last transaction that changed it: not evicted before that one is committed. */
   lastTransaction = 0
+  /** The same for changes of more than a device's cursor. */
+  lastChange = 0
   /** `lastTransaction` when the sweep last came by; see residents.ts. */
   sweptAt = -1
   /** false once evicted or thrown away: whoever holds it must look it up again. */

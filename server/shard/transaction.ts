@@ -164,12 +164,18 @@ export class Transaction {
   }
 
   touch(state: Resident): void {
+    this.keep(state)
+    state.lastChange = this.number
+  }
+
+  /** Only keeps it in memory until this is on disk. */
+  keep(state: Resident): void {
     state.lastTransaction = this.number
   }
 
   /** Device and user stay in memory until it is on disk: read back before, the cursor would have fallen. */
   moveCursor(user: UserState, device: DeviceState): void {
-    this.touch(user)
+    this.keep(user)
     this.movedCursors.set(device, user)
   }
 
