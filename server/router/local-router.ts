@@ -34,13 +34,12 @@ export class LocalRouter implements Router {
     return this.#accounts.checkToken(user, device, tokenHash)
   }
 
-  async attach(request: AttachRequest, sink: DeviceSink): Promise<Attached> {
-    const { feed, attached } = await openFeed(this.shard, request, sink)
-    // The caller writes the welcome first.
-    this.shard.environment.scheduler.defer(() => {
-      feed.start()
-    })
-    return attached
+  attach(request: AttachRequest, sink: DeviceSink): Promise<Attached> {
+    return openFeed(this.shard, request, sink)
+  }
+
+  start(attachment: Attachment): void {
+    feedOf(attachment).start()
   }
 
   detach(attachment: Attachment): void {

@@ -150,8 +150,10 @@ export interface Router {
   /** Constant-time comparison against both slots; changes nothing, `attach` does. [TOK-2] */
   checkToken(user: string, device: string, tokenHash: Uint8Array): Promise<TokenCheck>
 
-  /** Opens the device's place. Entries flow to the sink from the turn after the promise resolves. */
+  /** Opens the device's place. The sink may be told that it has ended from then on, all else from `start` on. */
   attach(request: AttachRequest, sink: DeviceSink): Promise<Attached>
+  /** The welcome is written: entries may flow, and `done` may be told before this returns. Does nothing when the session has ended. */
+  start(attachment: Attachment): void
   detach(attachment: Attachment): void
 
   /** `text` and `extensions` are copied before the call returns; text and extensions are checked here. `to` as the client wrote it. */

@@ -230,7 +230,7 @@ export class Opening {
 
   #welcome(session: Session, attached: Attached, token: Uint8Array): void {
     const { limits } = this.#environment.config
-    const { clock, counters, log } = this.#environment
+    const { clock, counters, log, router } = this.#environment
     const connection = this.#connection
     const timeMs = clock.nowMs()
     session.start(attached.attachment, timeMs)
@@ -240,6 +240,7 @@ export class Opening {
     ))
     this.#state = ENDED
     connection.opened(session)
+    router.start(attached.attachment)
     counters.opened++
     if (attached.resume === RESUME.resumed) counters.resumed++
     if (attached.resume === RESUME.tooOld) counters.tooOld++

@@ -22,7 +22,7 @@ const ACTIVITY_STEP_MS = 3_600_000
  * Resolves when everything it changed is on disk. Rejects with RouterError: account-removed, account-disabled, too-many-devices,
  * device-removed, token-invalid, replaced, storage-unavailable.
  */
-export async function openFeed(shard: Shard, request: AttachRequest, sink: DeviceSink): Promise<{ feed: Feed; attached: Attached }> {
+export async function openFeed(shard: Shard, request: AttachRequest, sink: DeviceSink): Promise<Attached> {
   let user = await settledUser(shard, request)
   // The store may have failed in between.
   while (!user.alive) user = await settledUser(shard, request)
@@ -63,7 +63,7 @@ export async function openFeed(shard: Shard, request: AttachRequest, sink: Devic
   // soon waits for no commit.
   if (!shard.isSettledButForCursors(user)) await shard.committed()
   if (feed.hasEnded) throw new RouterError(ERROR.replaced, 'another connection bound the same device')
-  return { feed, attached }
+  return attached
 }
 
 /**

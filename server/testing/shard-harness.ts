@@ -175,6 +175,7 @@ export class ShardHarness {
       user, device: id, deviceName: '', queueEpoch: 0, cursor: 0, outboxEpoch: 0, window: 0, usedTokenHash: null,
       freshTokenHash: tokenHash(1), ...request,
     }, device)
+    this.router.start(device.attached.attachment)
     await this.settle()
     return device
   }

@@ -59,6 +59,8 @@ export class FakeRouter implements Router {
     return { ...this.attached, attachment }
   }
 
+  start(): void {}
+
   detach(attachment: Attachment): void {
     const place = this.places.find((candidate) => candidate.attachment === attachment)
     if (place === undefined) throw new Error('detached what was never attached')

@@ -129,8 +129,9 @@ export class SimDevice {
       (attached) => {
         if (!server.isAlive || !connection.isServerOpen) return
         connection.attachment = attached.attachment
+        if (connection.isDeviceOpen) this.#welcome(connection, attached.outboxEpoch, attached.cursor)
+        server.router.start(attached.attachment)
         if (!connection.isDeviceOpen) return
-        this.#welcome(connection, attached.outboxEpoch, attached.cursor)
         if (attached.resume !== RESUME.tooOld) {
           this.queueEpoch = attached.queueEpoch
           this.cursor = attached.cursor
