@@ -76,7 +76,7 @@ export class UserState extends Resident {
   /** null: there is no such user. */
   account: AccountRow | null = null
   readReceipts = true
-  /** Replaced by each change: an array that grows in place has room for 17, and most users have one device. */
+  /** Replaced by each change: an array that grows in place has room for 17, as has a literal with a spread; most have one device. */
   devices: readonly DeviceState[] = NO_DEVICES
   /** Last index given out, last index on disk, and the index up to which entries may be gone. */
   tail = 0
@@ -110,7 +110,7 @@ export class UserState extends Resident {
   }
 
   addDevice(device: DeviceState): void {
-    this.devices = [...this.devices, device]
+    this.devices = this.devices.concat(device)
   }
 
   removeDevice(device: DeviceState): void {
@@ -118,7 +118,7 @@ export class UserState extends Resident {
   }
 
   addFeed(feed: Feed): void {
-    this.feeds = [...this.feeds, feed]
+    this.feeds = this.feeds.concat(feed)
   }
 
   removeFeed(feed: Feed): void {
