@@ -47,6 +47,12 @@ test('refuses to write what is no unsigned integer', () => {
   for (const bad of [-1, 0.5, NaN, 2 ** 53]) assert.throws(() => new ValueWriter().uint(bad), RangeError)
 })
 
+test('a value that was refused half-way leaves nothing in the next', () => {
+  const writer = new ValueWriter()
+  assert.throws(() => writer.begin().uint(7).uint(-1), RangeError)
+  assert.deepEqual([...writer.begin().uint(3).take()], [3])
+})
+
 test('any bytes are read as fields or refused as corrupt, never read past', () => {
   const kinds = fc.array(fc.constantFrom('uint', 'bool', 'time', 'bytes', 'string'), { minLength: 1, maxLength: 8 })
   fc.assert(fc.property(fc.uint8Array({ maxLength: 40 }), kinds, (bytes, fields) => {

@@ -6,10 +6,16 @@ import { StorageError } from './engine.js'
 
 const TWO_32 = 0x1_0000_0000
 
-/** Builds one value; each `take` hands out bytes of their own and starts anew, so that one writer serves many rows. */
+/** Builds one value after another; each `take` hands out bytes of their own, so that one writer serves all rows there are. */
 export class ValueWriter {
   #buffer = Buffer.allocUnsafeSlow(256)
   #length = 0
+
+  /** Begins a value, whatever has become of the one before. */
+  begin(): this {
+    this.#length = 0
+    return this
+  }
 
   /** 0 to 2^53 - 1. */
   uint(value: number): this {

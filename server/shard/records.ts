@@ -14,8 +14,11 @@ const VERSION = 1
 
 const EMPTY = new Uint8Array(0)
 
+/** One for all rows: its memory lies outside the heap, and rows are written one after another. */
+const rowWriter = new ValueWriter()
+
 function begin(): ValueWriter {
-  return new ValueWriter().uint(VERSION)
+  return rowWriter.begin().uint(VERSION)
 }
 
 function open(row: Uint8Array, what: string): ValueReader {
