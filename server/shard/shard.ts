@@ -239,7 +239,7 @@ export class Shard implements FeedHost, GateHost, CommitHost {
   async user(name: string): Promise<UserState> {
     for (;;) {
       if (!this.isAvailable) throw unavailable()
-      const user = await this.reading(this.users.load(name))
+      const user = this.users.get(name) ?? await this.reading(this.users.load(name))
       if (user.alive) return user
     }
   }
