@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -161,4 +161,16 @@ test('prints help and version', async () => {
   assert.match((await run(['--help'])).stdout, /Exit codes:\n {2}0 /)
   assert.match((await run(['user', '--help'])).stdout, /^chatd user: /)
   assert.match((await run(['version'])).stdout, /^chatd \d+\.\d+\.\d+\n$/)
+})
+
+test('the young generation has a limit, set in the same process, unless the operator has set one', { skip: !('execve' in process) || !existsSync('/proc') }, async (t) => {
+  const commandLine = (child: ChildProcess): string => readFileSync(`/proc/${String(child.pid)}/cmdline`, 'latin1')
+  const { child, ended } = await start(t, join(folder(t), 'data'))
+  assert.match(commandLine(child), /\0--max-semi-space-size=8\0/)
+  child.kill('SIGTERM')
+  assert.equal((await ended).code, 0)
+  const own = await start(t, join(folder(t), 'data'), [], { NODE_OPTIONS: '--max-semi-space-size=2' })
+  assert.doesNotMatch(commandLine(own.child), /semi-space/)
+  own.child.kill('SIGTERM')
+  assert.equal((await own.ended).code, 0)
 })

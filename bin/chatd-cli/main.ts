@@ -8,6 +8,7 @@ import { describeFailure, usageFailure } from './failure.js'
 import { HELP } from './help.js'
 import { start } from './start.js'
 import { changeUser, importFromStdin, listUsers } from './user.js'
+import { limitYoungGeneration } from './young-generation.js'
 
 /** Runs one command; sets the exit code, and never rejects for anything an operator can cause. */
 export async function main(args: readonly string[]): Promise<void> {
@@ -36,9 +37,12 @@ async function run(command: Command): Promise<void> {
     case 'config':
       process.stdout.write(printConfig(load(command.config)))
       return
-    case 'start':
-      await start(load(command.config).config)
+    case 'start': {
+      const { config } = load(command.config)
+      limitYoungGeneration()
+      await start(config)
       return
+    }
     case 'user':
       await changeUser(load(command.config).config, command)
       return
