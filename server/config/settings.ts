@@ -106,7 +106,7 @@ export const SETTINGS = {
   rate: {
     messagesPerSecond: integer(200, 0, 1_000_000, 'stanzas/s', 'messages and marks of one device, sustained; above it reading pauses; 0: no limit'),
     messagesBurst: integer(1_000, 1, 10_000_000, 'stanzas', 'how many may come at once'),
-    bytesPerSecond: integer(262_144, 0, 1_073_741_824, 'bytes/s', 'bytes of one device, 512 added for each frame, sustained; above it reading pauses; 0: no limit'),
+    bytesPerSecond: integer(1_048_576, 0, 1_073_741_824, 'bytes/s', 'bytes of one device, 512 added for each frame, sustained; above it reading pauses; 0: no limit'),
     bytesBurst: integer(8_388_608, 65_536, 1_073_741_824, 'bytes', 'how many may come at once'),
     queriesPerSecond: integer(20, 0, 1_000_000, 'queries/s', 'queries of one device, sustained; above it they are refused; 0: no limit'),
     queriesBurst: integer(200, 1, 10_000_000, 'queries', 'how many may come at once'),

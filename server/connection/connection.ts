@@ -20,8 +20,6 @@ const FRAME_COST_BYTES = 512
 
 /** Read and thrown away after close; a peer that has not seen the close by then sends more than one that behaves ever has under way. */
 const DISCARD_BYTES_MAX = 1_048_576
-/** The same of a stranger, who has little to say before it is let in. */
-const STRANGER_DISCARD_BYTES_MAX = 65_536
 
 /** Why no frames are handled at present; a set of bits. */
 export const HOLD = { control: 1, rate: 2, backlog: 4, turn: 8 } as const
@@ -129,7 +127,7 @@ export class Connection implements TransportHandler {
   /** After close what still comes is read, so that the close frame arrives; but not for ever, where somebody goes on flooding. */
   #discard(bytes: number): void {
     this.#discardedBytes += bytes
-    if (this.#discardedBytes > (this.isAuthenticated ? DISCARD_BYTES_MAX : STRANGER_DISCARD_BYTES_MAX)) this.transport.destroy()
+    if (this.#discardedBytes > DISCARD_BYTES_MAX) this.transport.destroy()
   }
 
   #handleFrames(isMessage: boolean): void {

@@ -5,8 +5,8 @@
  */
 import { Fifo } from '../shard/fifo.js'
 
-/** All frames of one turn; the waiting get what the others leave of it. About a millisecond of messages. */
-export const FRAMES_BY_TURN = 96
+/** All frames of one turn; the waiting get what the others leave of it. Two or three milliseconds of messages. */
+export const FRAMES_BY_TURN = 256
 /** Of one that waits before the next one has its turn; also what the waiting get of a turn that the others have filled. */
 export const FRAMES_BY_TAKER = 16
 

@@ -68,7 +68,7 @@ export const SHARD_LIMITS: ShardLimits = {
   waitingCommandsMax: 100_000,
   gatherOperations: 16,
   gatherMs: 1,
-  crowdedOperations: 32,
+  crowdedOperations: 128,
   crowdedBytes: 256 << 10,
   watermarkDelayMs: 3,
   commitTimeoutMs: 30_000,
