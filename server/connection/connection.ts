@@ -13,10 +13,12 @@ import { Opening } from '../session/opening.js'
 import type { Session } from '../session/session.js'
 import type { Connections } from './connections.js'
 
+/** Frames of one connection in one turn; then the others have their turn first. A hundred that flood must not make a turn long. */
+const FRAMES_PER_TURN = 128
 /** What waits is written in pieces of this size or a frame more: a write for a turn as a rule, and no huge WebSocket messages. */
 const PIECE_BYTES = 32_768
 /** What a frame costs of the rate in bytes beside its own: a flood of tiny frames is work, too. */
-const FRAME_COST_BYTES = 512
+const FRAME_COST_BYTES = 128
 
 /** Read and thrown away after close; a peer that has not seen the close by then sends more than one that behaves ever has under way. */
 const DISCARD_BYTES_MAX = 1_048_576
@@ -114,8 +116,7 @@ export class Connection implements TransportHandler {
     if (this.#opening !== null) this.#bytesReceived += chunk.length
     else if (this.#session !== null) this.#session.spendBytes(chunk.length)
     if (this.#hold !== 0) {
-      // Under way already when the transport was paused; or more than the one chunk that may wait for its turn.
-      this.transport.pause()
+      // The transport is paused; what comes now was under way already.
       if (this.#chunks === NO_CHUNKS) this.#chunks = []
       this.#chunks.push({ bytes: chunk, isMessage })
       return
@@ -133,18 +134,19 @@ export class Connection implements TransportHandler {
   #handleFrames(isMessage: boolean): void {
     const { counters } = this.connections.environment
     const before = counters.framesIn
-    this.#decodeFrames(isMessage, this.connections.grant(this))
-    const count = counters.framesIn - before
-    this.connections.spend(this, count)
-    this.#session?.spendBytes(count * FRAME_COST_BYTES)
+    this.#decodeFrames(isMessage)
+    this.#session?.spendBytes((counters.framesIn - before) * FRAME_COST_BYTES)
   }
 
-  #decodeFrames(isMessage: boolean, countMax: number): void {
+  #decodeFrames(isMessage: boolean): void {
     const { counters } = this.connections.environment
     const decoder = this.#decoder
     for (let count = 0; ; count++) {
       if (this.#phase >= PHASE_CLOSING) return
-      if (count === countMax && decoder.bytesWaiting > 0) this.waitForTurn()
+      if (this.#hold === 0 && count === FRAMES_PER_TURN) {
+        this.hold(HOLD.turn)
+        this.connections.nextTurn(this)
+      }
       if (this.#hold !== 0) {
         this.#isWithinChunk = true
         this.#isWithinMessage = isMessage
@@ -191,18 +193,8 @@ export class Connection implements TransportHandler {
 
   /** Handles no frames and reads nothing until every reason is released. */
   hold(reason: number): void {
-    if (this.#phase < PHASE_CLOSING) this.transport.pause()
+    if (this.#hold === 0 && this.#phase < PHASE_CLOSING) this.transport.pause()
     this.#hold |= reason
-  }
-
-  /**
-   * Holds until the others had their turn. The transport is paused by the next chunk only: most turns come before it, and to stop
-   * and start a socket costs more than the frames of a turn.
-   */
-  waitForTurn(): void {
-    if ((this.#hold & HOLD.turn) !== 0) return
-    this.#hold |= HOLD.turn
-    this.connections.waitForTurn(this)
   }
 
   /** Goes on where `hold` stopped, once no reason is left; frames may be handled before this returns. */
@@ -225,8 +217,8 @@ export class Connection implements TransportHandler {
   /** Like `release`, but frames are handled in a later turn: for callers that can't have their own calls answered by new ones. */
   releaseLater(reason: number): void {
     if ((this.#hold & reason) === 0) return
-    this.waitForTurn()
-    this.#hold &= ~reason
+    if ((this.#hold & HOLD.turn) === 0) this.connections.nextTurn(this)
+    this.#hold = (this.#hold & ~reason) | HOLD.turn
   }
 
   #canHandle(): boolean {

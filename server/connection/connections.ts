@@ -17,7 +17,6 @@ import type { Admission } from './admission.js'
 import { Connection, HOLD } from './connection.js'
 import { DeadlineQueue } from './deadline-queue.js'
 import { Flusher } from './flusher.js'
-import { FRAMES_BY_TAKER, TurnQueue } from './turn-queue.js'
 
 /** What connections, openings and sessions need from the outside. */
 export interface ConnectionEnvironment {
@@ -35,8 +34,6 @@ export const SWEEP_MS = 1000
 const SESSION_ID_BYTES = 9
 /** How exactly a client that is too fast is slowed down. */
 const THROTTLE_MS = 20
-/** Frames that one connection within its rate may handle before it waits for its turn, too: a hundred must not make a turn long. */
-export const FRAMES_AT_ONCE = 32
 /** Closed for want of room: come back after this, and a random part of it. */
 const CROWDED_RETRY_MS = 5000
 
@@ -50,21 +47,7 @@ export class Connections {
   readonly #closing: DeadlineQueue<Connection | Refused>
   readonly #throttled = new Map<Connection, number>()
   #throttleTimer: NodeJS.Timeout | null = null
-  readonly #turns = new TurnQueue<Connection>()
-  /** The one that was let in from the queue, and the frames it may still handle. */
-  #served: Connection | null = null
-  #servedLeft = 0
-  #isTurnScheduled = false
-  readonly #runTurn = (): void => {
-    this.#isTurnScheduled = false
-    this.#releaseWaiting()
-  }
-  #isAwaitingRoom = false
-  readonly #onRoom = (): void => {
-    this.#isAwaitingRoom = false
-    this.#releaseNext()
-    this.#releaseWaiting()
-  }
+  #nextTurn: Connection[] = []
   #isDraining = false
   #onQuiet: (() => void) | null = null
 
@@ -152,55 +135,16 @@ export class Connections {
     this.#tellIfQuiet()
   }
 
-  // Turns
-
-  /** Frames that it may handle now; 0: it has to wait for its turn. */
-  grant(connection: Connection): number {
-    // Entered before what these frames cause, so that the answers and the commit of this turn take what those who wait add to it.
-    this.#scheduleTurn()
-    if (connection === this.#served) return this.#servedLeft
-    return connection.session?.isAboveRate === true ? 0 : FRAMES_AT_ONCE
+  /** Releases the connection after the others had their turn. */
+  nextTurn(connection: Connection): void {
+    this.#nextTurn.push(connection)
+    if (this.#nextTurn.length === 1) setImmediate(() => this.#runNextTurn())
   }
 
-  /** It has handled so many. */
-  spend(connection: Connection, frames: number): void {
-    if (connection === this.#served) this.#servedLeft -= frames
-    this.#turns.spend(frames)
-  }
-
-  /** Releases the connection after the others had their turn, and once the router has room for more. */
-  waitForTurn(connection: Connection): void {
-    this.#turns.wait(connection)
-    this.#scheduleTurn()
-  }
-
-  /** The check phase comes behind all input that is there: those who wait get what it leaves of the turn. */
-  #scheduleTurn(): void {
-    if (this.#isTurnScheduled) return
-    this.#isTurnScheduled = true
-    setImmediate(this.#runTurn)
-  }
-
-  #releaseWaiting(): void {
-    const { router } = this.environment
-    while (!router.isCrowded && this.#releaseNext());
-    this.#turns.endTurn()
-    if (this.#turns.isEmpty) return
-    if (!router.isCrowded) this.#scheduleTurn()
-    else if (!this.#isAwaitingRoom) {
-      this.#isAwaitingRoom = true
-      router.whenRoom(this.#onRoom)
-    }
-  }
-
-  #releaseNext(): boolean {
-    const connection = this.#turns.next()
-    if (connection === undefined) return false
-    this.#served = connection
-    this.#servedLeft = FRAMES_BY_TAKER
-    connection.release(HOLD.turn)
-    this.#served = null
-    return true
+  #runNextTurn(): void {
+    const connections = this.#nextTurn
+    this.#nextTurn = []
+    for (const connection of connections) connection.release(HOLD.turn)
   }
 
   /** Releases the connection's hold for its rate after `waitMs`. */

@@ -35,11 +35,6 @@ export class Rates {
     return this.#queries ??= new TokenBucket(this.#config.queriesPerSecond, this.#config.queriesBurst)
   }
 
-  /** Whether the device sends faster than it may for long, and lives on its burst. */
-  isAboveRate(clock: Clock): boolean {
-    return (this.#stanzas?.isAboveRate(clock) ?? false) || (this.#bytes?.isAboveRate(clock) ?? false)
-  }
-
   areFull(clock: Clock): boolean {
     return isFull(this.#stanzas, clock) && isFull(this.#bytes, clock) && isFull(this.#queries, clock)
   }
