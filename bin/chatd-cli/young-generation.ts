@@ -11,8 +11,8 @@ type Execve = (file: string, args: readonly string[], env: NodeJS.ProcessEnv) =>
 
 /**
  * Starts this process's program anew in its place, with the limit set: it can't be set once V8 runs. Does nothing where the operator
- * has set one, where it is set already, where somebody has a channel to this process that would be lost, and where Node can't, since a
- * Node that old has a lower limit of its own.
+ * has set one, where it is set already, where somebody has a channel to this process that would be lost, and where Node can't: one
+ * that old has half of that limit of its own.
  */
 export function limitYoungGeneration(): void {
   const { execve } = process as unknown as { execve?: Execve }
