@@ -176,6 +176,17 @@ provoke('[110 too-many-attempts] one address has failed to authenticate too ofte
   return 0
 })
 
+provoke('[110 too-many-attempts] one device was closed for its own fault too often', async (t) => {
+  const { url } = await liveServer(t, liveConfig(t, { rate: { faultsBurst: 2, faultsPerMinute: 1 } }))
+  for (const expected of [ERROR.invalidClientId, ERROR.invalidClientId, ERROR.invalidClientId, ERROR.tooManyAttempts]) {
+    const client = await authenticate(t, url, 'alice')
+    client.send(encodeBind('phone', '', 0, 0, 0, 0), encodeMessage(0, 'bob', text('hi')))
+    const code = await errorOf(client)
+    if (code !== expected || code === ERROR.tooManyAttempts) return code
+  }
+  return 0
+})
+
 // fault
 
 provoke('[FRM-11] [200 malformed-frame] a frame has length 0', (t) => simple(t, Uint8Array.of(0)))
@@ -269,7 +280,7 @@ provoke('[300 rate-limited] queries come faster than they may', async (t) => {
 })
 
 provoke('[301 unavailable] more commands wait for the store than may wait', async (t) => {
-  const { url } = await liveServer(t, liveConfig(t, { limits: { waitingCommandsMax: 100 } }))
+  const { url } = await liveServer(t, liveConfig(t, { limits: { waitingCommandsMax: 100 }, data: { crowdedOperations: 1_000_000 } }))
   const { client } = await login(t, url)
   const count = 400
   client.send(...Array.from({ length: count }, (_, id) => encodeMessage(id + 1, `user${String(id)}`, text('hi'))))

@@ -36,6 +36,8 @@ export function shardEnvironment(config: Config, clock: Clock, log: Log): ShardE
       waitingCommandsMax: limits.waitingCommandsMax,
       gatherOperations: data.gatherOperations,
       gatherMs: data.gatherMs,
+      crowdedOperations: data.crowdedOperations,
+      crowdedBytes: data.crowdedBytes,
       watermarkDelayMs: data.watermarkDelayMs,
       retentionMs: data.messageDays * DAY_MS,
     },

@@ -9,6 +9,8 @@ export interface Batch {
   delete(key: Uint8Array): void
   /** Operations so far. */
   readonly size: number
+  /** Of all keys and values so far. */
+  readonly bytes: number
 }
 
 export interface KeyRange {

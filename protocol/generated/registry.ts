@@ -527,7 +527,7 @@ export const ERROR = {
   internalError: 108,
   /** Too many connections from this network address. */
   tooManyConnections: 109,
-  /** Too many failed authentications; wait as said. */
+  /** Too many failed authentications, or too many sessions of this device that ended by its own fault; wait as said. */
   tooManyAttempts: 110,
   /** A frame does not decode. */
   malformedFrame: 200,
@@ -720,7 +720,7 @@ export const ERRORS: ReadonlyMap<number, ErrorInfo> = new Map<number, ErrorInfo>
     scope: 'stream',
     class: 'again',
     retryable: true,
-    doc: 'Too many failed authentications; wait as said.',
+    doc: 'Too many failed authentications, or too many sessions of this device that ended by its own fault; wait as said.',
     reserved: null,
   }],
   [200, {

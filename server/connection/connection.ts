@@ -13,15 +13,15 @@ import { Opening } from '../session/opening.js'
 import type { Session } from '../session/session.js'
 import type { Connections } from './connections.js'
 
-/** Frames of one connection in one turn; then the others have their turn first. A hundred that flood must not make a turn long. */
-const FRAMES_PER_TURN = 128
 /** What waits is written in pieces of this size or a frame more: a write for a turn as a rule, and no huge WebSocket messages. */
 const PIECE_BYTES = 32_768
 /** What a frame costs of the rate in bytes beside its own: a flood of tiny frames is work, too. */
-const FRAME_COST_BYTES = 128
+const FRAME_COST_BYTES = 512
 
 /** Read and thrown away after close; a peer that has not seen the close by then sends more than one that behaves ever has under way. */
 const DISCARD_BYTES_MAX = 1_048_576
+/** The same of a stranger, who has little to say before it is let in. */
+const STRANGER_DISCARD_BYTES_MAX = 65_536
 
 /** Why no frames are handled at present; a set of bits. */
 export const HOLD = { control: 1, rate: 2, backlog: 4, turn: 8 } as const
@@ -116,7 +116,8 @@ export class Connection implements TransportHandler {
     if (this.#opening !== null) this.#bytesReceived += chunk.length
     else if (this.#session !== null) this.#session.spendBytes(chunk.length)
     if (this.#hold !== 0) {
-      // The transport is paused; what comes now was under way already.
+      // Under way already when the transport was paused; or more than the one chunk that may wait for its turn.
+      this.transport.pause()
       if (this.#chunks === NO_CHUNKS) this.#chunks = []
       this.#chunks.push({ bytes: chunk, isMessage })
       return
@@ -128,25 +129,24 @@ export class Connection implements TransportHandler {
   /** After close what still comes is read, so that the close frame arrives; but not for ever, where somebody goes on flooding. */
   #discard(bytes: number): void {
     this.#discardedBytes += bytes
-    if (this.#discardedBytes > DISCARD_BYTES_MAX) this.transport.destroy()
+    if (this.#discardedBytes > (this.isAuthenticated ? DISCARD_BYTES_MAX : STRANGER_DISCARD_BYTES_MAX)) this.transport.destroy()
   }
 
   #handleFrames(isMessage: boolean): void {
     const { counters } = this.connections.environment
     const before = counters.framesIn
-    this.#decodeFrames(isMessage)
-    this.#session?.spendBytes((counters.framesIn - before) * FRAME_COST_BYTES)
+    this.#decodeFrames(isMessage, this.connections.grant(this))
+    const count = counters.framesIn - before
+    this.connections.spend(this, count)
+    this.#session?.spendBytes(count * FRAME_COST_BYTES)
   }
 
-  #decodeFrames(isMessage: boolean): void {
+  #decodeFrames(isMessage: boolean, countMax: number): void {
     const { counters } = this.connections.environment
     const decoder = this.#decoder
     for (let count = 0; ; count++) {
       if (this.#phase >= PHASE_CLOSING) return
-      if (this.#hold === 0 && count === FRAMES_PER_TURN) {
-        this.hold(HOLD.turn)
-        this.connections.nextTurn(this)
-      }
+      if (count === countMax && decoder.bytesWaiting > 0) this.waitForTurn()
       if (this.#hold !== 0) {
         this.#isWithinChunk = true
         this.#isWithinMessage = isMessage
@@ -193,8 +193,18 @@ export class Connection implements TransportHandler {
 
   /** Handles no frames and reads nothing until every reason is released. */
   hold(reason: number): void {
-    if (this.#hold === 0 && this.#phase < PHASE_CLOSING) this.transport.pause()
+    if (this.#phase < PHASE_CLOSING) this.transport.pause()
     this.#hold |= reason
+  }
+
+  /**
+   * Holds until the others had their turn. The transport is paused by the next chunk only: most turns come before it, and to stop
+   * and start a socket costs more than the frames of a turn.
+   */
+  waitForTurn(): void {
+    if ((this.#hold & HOLD.turn) !== 0) return
+    this.#hold |= HOLD.turn
+    this.connections.waitForTurn(this)
   }
 
   /** Goes on where `hold` stopped, once no reason is left; frames may be handled before this returns. */
@@ -217,8 +227,8 @@ export class Connection implements TransportHandler {
   /** Like `release`, but frames are handled in a later turn: for callers that can't have their own calls answered by new ones. */
   releaseLater(reason: number): void {
     if ((this.#hold & reason) === 0) return
-    if ((this.#hold & HOLD.turn) === 0) this.connections.nextTurn(this)
-    this.#hold = (this.#hold & ~reason) | HOLD.turn
+    this.waitForTurn()
+    this.#hold &= ~reason
   }
 
   #canHandle(): boolean {

@@ -17,6 +17,7 @@ import type { Admission } from './admission.js'
 import { Connection, HOLD } from './connection.js'
 import { DeadlineQueue } from './deadline-queue.js'
 import { Flusher } from './flusher.js'
+import { FRAMES_BY_TAKER, TurnQueue } from './turn-queue.js'
 
 /** What connections, openings and sessions need from the outside. */
 export interface ConnectionEnvironment {
@@ -34,6 +35,8 @@ export const SWEEP_MS = 1000
 const SESSION_ID_BYTES = 9
 /** How exactly a client that is too fast is slowed down. */
 const THROTTLE_MS = 20
+/** Frames that one connection within its rate may handle before it waits for its turn, too: a hundred must not make a turn long. */
+export const FRAMES_AT_ONCE = 32
 /** Closed for want of room: come back after this, and a random part of it. */
 const CROWDED_RETRY_MS = 5000
 
@@ -47,7 +50,21 @@ export class Connections {
   readonly #closing: DeadlineQueue<Connection | Refused>
   readonly #throttled = new Map<Connection, number>()
   #throttleTimer: NodeJS.Timeout | null = null
-  #nextTurn: Connection[] = []
+  readonly #turns = new TurnQueue<Connection>()
+  /** The one that was let in from the queue, and the frames it may still handle. */
+  #served: Connection | null = null
+  #servedLeft = 0
+  #isTurnScheduled = false
+  readonly #runTurn = (): void => {
+    this.#isTurnScheduled = false
+    this.#releaseWaiting()
+  }
+  #isAwaitingRoom = false
+  readonly #onRoom = (): void => {
+    this.#isAwaitingRoom = false
+    this.#releaseNext()
+    this.#releaseWaiting()
+  }
   #isDraining = false
   #onQuiet: (() => void) | null = null
 
@@ -111,6 +128,8 @@ export class Connections {
     this.#checks.delete(connection)
     this.#throttled.delete(connection)
     const session = connection.session
+    const info = ERRORS.get(error)
+    if (by === 'server' && info?.class === 'fault') session?.rates.fault(clock)
     log.info({
       session: connection.id,
       user: session?.user,
@@ -118,7 +137,7 @@ export class Connections {
       address: connection.transport.remoteAddress,
       transport: connection.transport.scheme,
       code: error,
-      reason: ERRORS.get(error)?.name,
+      reason: info?.name,
       by,
       detail: reason === '' ? undefined : reason,
       seconds: Math.round((clock.monotonicMs() - connection.transport.acceptedMs) / 1000),
@@ -135,16 +154,55 @@ export class Connections {
     this.#tellIfQuiet()
   }
 
-  /** Releases the connection after the others had their turn. */
-  nextTurn(connection: Connection): void {
-    this.#nextTurn.push(connection)
-    if (this.#nextTurn.length === 1) setImmediate(() => this.#runNextTurn())
+  // Turns
+
+  /** Frames that it may handle now; 0: it has to wait for its turn. */
+  grant(connection: Connection): number {
+    // Entered before what these frames cause, so that the answers and the commit of this turn take what those who wait add to it.
+    this.#scheduleTurn()
+    if (connection === this.#served) return this.#servedLeft
+    return connection.session?.isAboveRate === true ? 0 : FRAMES_AT_ONCE
   }
 
-  #runNextTurn(): void {
-    const connections = this.#nextTurn
-    this.#nextTurn = []
-    for (const connection of connections) connection.release(HOLD.turn)
+  /** It has handled so many. */
+  spend(connection: Connection, frames: number): void {
+    if (connection === this.#served) this.#servedLeft -= frames
+    this.#turns.spend(frames)
+  }
+
+  /** Releases the connection after the others had their turn, and once the router has room for more. */
+  waitForTurn(connection: Connection): void {
+    this.#turns.wait(connection)
+    this.#scheduleTurn()
+  }
+
+  /** The check phase comes behind all input that is there: those who wait get what it leaves of the turn. */
+  #scheduleTurn(): void {
+    if (this.#isTurnScheduled) return
+    this.#isTurnScheduled = true
+    setImmediate(this.#runTurn)
+  }
+
+  #releaseWaiting(): void {
+    const { router } = this.environment
+    while (!router.isCrowded && this.#releaseNext());
+    this.#turns.endTurn()
+    if (this.#turns.isEmpty) return
+    if (!router.isCrowded) this.#scheduleTurn()
+    else if (!this.#isAwaitingRoom) {
+      this.#isAwaitingRoom = true
+      router.whenRoom(this.#onRoom)
+    }
+  }
+
+  #releaseNext(): boolean {
+    const connection = this.#turns.next()
+    if (connection === undefined) return false
+    this.#served = connection
+    this.#servedLeft = FRAMES_BY_TAKER
+    connection.release(HOLD.turn)
+    this.#served = null
+    return true
   }
 
   /** Releases the connection's hold for its rate after `waitMs`. */

@@ -64,6 +64,14 @@ export class LocalRouter implements Router {
     else this.shard.markRead(feed, clientId, address, seq)
   }
 
+  get isCrowded(): boolean {
+    return this.shard.isCrowded
+  }
+
+  whenRoom(task: () => void): void {
+    this.shard.whenRoom(task)
+  }
+
   cursor(attachment: Attachment, index: number): boolean {
     return this.shard.cursor(feedOf(attachment), index)
   }

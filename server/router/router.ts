@@ -159,6 +159,10 @@ export interface Router {
   /** `text` and `extensions` are copied before the call returns; text and extensions are checked here. `to` as the client wrote it. */
   message(attachment: Attachment, clientId: number, to: string, text: Uint8Array, extensions: Uint8Array): void
   mark(attachment: Attachment, clientId: number, conversation: string, mark: number, seq: number): void
+  /** Whether so much waits for its commit that devices above their rate should not add to it. [FLW-1] */
+  readonly isCrowded: boolean
+  /** Has `task` called once, in a later turn, when that may be over. To be asked only while it is so. */
+  whenRoom(task: () => void): void
   /** Cumulative acknowledgement; false: the index was never sent or runs backwards. [QUE-5] */
   cursor(attachment: Attachment, index: number): boolean
 

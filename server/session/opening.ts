@@ -206,6 +206,11 @@ export class Opening {
       this.#connection.close(ERROR.notAuthorized, 0, 'the token belongs to another device')
       return
     }
+    const waitMs = this.#connection.connections.rates.faultWaitMs(this.#user, device)
+    if (waitMs > 0) {
+      this.#connection.close(ERROR.tooManyAttempts, waitMs)
+      return
+    }
     const { router } = this.#environment
     const token = randomPiece(LIMIT.tokenBytes)
     const session = new Session(this.#connection, this.#environment, this.#user, device)

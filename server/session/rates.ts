@@ -15,12 +15,14 @@ export class Rates {
   #stanzas: TokenBucket | null
   #bytes: TokenBucket | null
   #queries: TokenBucket | null
+  #faults: TokenBucket | null
 
   constructor(config: Config['rate']) {
     this.#config = config
     this.#stanzas = null
     this.#bytes = null
     this.#queries = null
+    this.#faults = null
   }
 
   get stanzas(): TokenBucket {
@@ -35,8 +37,24 @@ export class Rates {
     return this.#queries ??= new TokenBucket(this.#config.queriesPerSecond, this.#config.queriesBurst)
   }
 
+  /** The session was closed for a fault of the device. */
+  fault(clock: Clock): void {
+    this.#faults ??= new TokenBucket(this.#config.faultsPerMinute / 60, this.#config.faultsBurst)
+    this.#faults.take(1, clock)
+  }
+
+  /** How long the device may not come back for its faults, in milliseconds. */
+  faultWaitMs(clock: Clock): number {
+    return this.#faults?.waitMs(clock) ?? 0
+  }
+
+  /** Whether the device sends faster than it may for long, and lives on its burst. */
+  isAboveRate(clock: Clock): boolean {
+    return (this.#stanzas?.isAboveRate(clock) ?? false) || (this.#bytes?.isAboveRate(clock) ?? false)
+  }
+
   areFull(clock: Clock): boolean {
-    return isFull(this.#stanzas, clock) && isFull(this.#bytes, clock) && isFull(this.#queries, clock)
+    return isFull(this.#stanzas, clock) && isFull(this.#bytes, clock) && isFull(this.#queries, clock) && isFull(this.#faults, clock)
   }
 }
 
@@ -66,6 +84,11 @@ export class DeviceRates {
     const kept = this.#kept.get(key)
     this.#kept.delete(key)
     return kept ?? new Rates(this.#config)
+  }
+
+  /** How long a device that is away may not come back for its faults, in milliseconds. */
+  faultWaitMs(user: string, device: string): number {
+    return this.#kept.get(`${user}/${device}`)?.faultWaitMs(this.#clock) ?? 0
   }
 
   /** For a session that has ended. */

@@ -145,6 +145,11 @@ export class Session implements DeviceSink {
     return true
   }
 
+  /** Whether it sends faster than it may for long, and lives on its burst: then others go first. */
+  get isAboveRate(): boolean {
+    return this.#rates?.isAboveRate(this.environment.clock) ?? false
+  }
+
   /** Bytes that came in, whatever they are; over the rate reading pauses. [FLW-1] */
   spendBytes(bytes: number): void {
     if (this.#isEnded || bytes === 0) return

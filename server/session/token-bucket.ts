@@ -1,7 +1,9 @@
-/** A rate with a burst, without a timer: time is looked at only when the bucket is empty. */
+/** A rate with a burst, without a timer: time is looked at only when it may matter. */
 import type { Clock } from '../clock.js'
 
-/** The clock need not be read for a bucket that is made and perhaps never emptied. */
+/** Tokens taken in advance of the rate by this much say that more is taken than the rate gives; a few at once do not. */
+const AHEAD_MS = 100
+/** Nothing taken yet. */
 const NEVER = -1
 
 export class TokenBucket {
@@ -21,6 +23,8 @@ export class TokenBucket {
   /** Takes `count` tokens, also when that many are not there: then it returns how many milliseconds they take to come; else 0. */
   take(count: number, clock: Clock): number {
     if (this.#perMs === 0) return 0
+    // It was full until now, however long ago it was made.
+    if (this.#filledMs === NEVER) this.#filledMs = clock.monotonicMs()
     if (this.#tokens < count) this.#fill(clock)
     this.#tokens -= count
     return this.#tokens >= 0 ? 0 : Math.ceil(-this.#tokens / this.#perMs)
@@ -33,6 +37,21 @@ export class TokenBucket {
     return waitMs
   }
 
+  /** How many milliseconds it takes until what was taken in advance is there; 0: nothing was. */
+  waitMs(clock: Clock): number {
+    if (this.#tokens >= 0) return 0
+    this.#fill(clock)
+    return this.#tokens >= 0 ? 0 : Math.ceil(-this.#tokens / this.#perMs)
+  }
+
+  /** Whether more than the rate of the last AHEAD_MS has been taken in advance. */
+  isAboveRate(clock: Clock): boolean {
+    const floor = this.#burst - this.#perMs * AHEAD_MS
+    if (this.#tokens >= floor || this.#perMs === 0) return false
+    this.#fill(clock)
+    return this.#tokens < floor
+  }
+
   /** Whether at least this share of the burst is there. */
   isFilledTo(share: number, clock: Clock): boolean {
     if (this.#perMs === 0) return true
@@ -42,8 +61,7 @@ export class TokenBucket {
 
   #fill(clock: Clock): void {
     const now = clock.monotonicMs()
-    // It was full when it began: what came in before the first look at the clock is not given twice.
-    if (this.#filledMs !== NEVER) this.#tokens = Math.min(this.#burst, this.#tokens + (now - this.#filledMs) * this.#perMs)
+    this.#tokens = Math.min(this.#burst, this.#tokens + (now - this.#filledMs) * this.#perMs)
     this.#filledMs = now
   }
 }

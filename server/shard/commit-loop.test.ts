@@ -101,6 +101,76 @@ void test('an idle loop commits at once, one that has just committed much gather
   assert.deepEqual(events, ['finished', 'finished'])
 })
 
+/** Fills the open transaction until it is crowded. */
+function crowd(loop: CommitLoop): void {
+  while (!loop.isCrowded) put(loop, String(loop.open.batch.size))
+}
+
+void test('[FLW-1] a large transaction is crowded, is committed without gathering, and lets in who waited a while after it', async () => {
+  const { loop, timers, events } = makeLoop(new MemoryEngine())
+  crowd(loop)
+  assert.equal(loop.open.batch.size, SHARD_LIMITS.crowdedOperations)
+  loop.whenRoom(() => { events.push('room') })
+  await timers.pass(0)
+  await turn()
+  assert.deepEqual(events, ['finished'])
+  assert.ok(loop.isCrowded, 'the others have some time of their own')
+  await timers.pass(SHARD_LIMITS.gatherMs)
+  assert.deepEqual(events, ['finished', 'room'])
+  assert.ok(!loop.isCrowded)
+  put(loop, 'gathers')
+  await timers.pass(0)
+  assert.equal(events.length, 2)
+  for (let i = 0; i < SHARD_LIMITS.crowdedOperations; i++) put(loop, `more ${String(i)}`)
+  loop.whenRoom(() => { events.push('room again') })
+  await timers.pass(0)
+  await turn()
+  assert.equal(events[2], 'finished', 'does not gather when it is crowded')
+  await timers.pass(SHARD_LIMITS.gatherMs)
+  assert.equal(events[3], 'room again')
+})
+
+void test('[FLW-1] a transaction of few and large operations is crowded, too', () => {
+  const { loop } = makeLoop(new MemoryEngine())
+  loop.open.batch.put(Buffer.from('a'), new Uint8Array(SHARD_LIMITS.crowdedBytes))
+  assert.ok(loop.isCrowded)
+})
+
+void test('[FLW-1] a transaction that becomes crowded while another is committed is let go after that one', async () => {
+  const releases: (() => void)[] = []
+  const engine = new MemoryEngine({ beforeCommit: () => new Promise<void>((resolve) => { releases.push(resolve) }) })
+  const { loop, timers, events } = makeLoop(engine)
+  put(loop, 'a')
+  await timers.pass(0)
+  crowd(loop)
+  loop.whenRoom(() => { events.push('room') })
+  for (let commit = 1; commit <= 2; commit++) {
+    await timers.pass(SHARD_LIMITS.gatherMs)
+    assert.ok(loop.isCrowded)
+    releases.pop()?.()
+    await turn()
+    await timers.pass(0)
+  }
+  await timers.pass(SHARD_LIMITS.gatherMs)
+  assert.deepEqual(events, ['finished', 'finished', 'room'])
+  assert.ok(!loop.isCrowded)
+})
+
+void test('[FLW-1] who waits for room is told when the commit fails, and nothing is crowded while they fail', async () => {
+  const broken = (): never => { throw new Error('broken') }
+  const engine = new MemoryEngine({ beforeCommit: broken, beforeOpen: broken })
+  const { loop, timers, events } = makeLoop(engine)
+  crowd(loop)
+  loop.whenRoom(() => { events.push('room') })
+  await timers.pass(0)
+  await turn()
+  await timers.pass(0)
+  assert.ok(events.includes('failed') && events.includes('room'))
+  for (let i = 0; i < SHARD_LIMITS.crowdedOperations; i++) put(loop, String(i))
+  assert.ok(!loop.isAvailable)
+  assert.ok(!loop.isCrowded)
+})
+
 void test('a store that does not open is tried again, ever more slowly', async () => {
   let attempts = 0
   const engine = new MemoryEngine({

@@ -34,15 +34,22 @@ export class CommitLoop {
   #committed = 0
   #lastSize = 0
   #isScheduled = false
+  /** Scheduled, but not yet in a hurry. */
+  #isGathering = false
   #isWatermarkTimerSet = false
   #isCursorTimerSet = false
   #isCommitting = false
   #isWatched = false
   #settled: Promise<void> = Promise.resolve()
+  /** A large commit is under way, or was a moment ago. */
+  #isResting = false
+  /** Who waits for another transaction to be open. */
+  #onRoom: (() => void)[] = []
   #hasFailed = false
   #isClosed = false
   readonly #run = (): void => {
     this.#isScheduled = false
+    this.#isGathering = false
     this.#commit()
   }
 
@@ -73,17 +80,41 @@ export class CommitLoop {
     return !this.#hasFailed && !this.#isClosed
   }
 
+  /**
+   * Whether those who can wait should: while the open transaction is large, or a large one is being committed, and for a while after
+   * that, so that others find the disk idle now and then. Never while commits fail.
+   */
+  get isCrowded(): boolean {
+    return !this.#hasFailed && (this.#isResting || this.#isLarge(this.#open))
+  }
+
+  #isLarge({ batch, appended, appendedBytes }: Transaction): boolean {
+    const { crowdedOperations, crowdedBytes } = this.#environment.limits
+    return batch.size + appended >= crowdedOperations || batch.bytes + appendedBytes >= crowdedBytes
+  }
+
   get isClosed(): boolean {
     return this.#isClosed
   }
 
-  /** Asks for a commit: at once when idle, gathering a little when the last one was large. */
+  /** Has `task` called once, in a later turn, when another transaction is open. What is in one is committed, or dropped, before long. */
+  whenRoom(task: () => void): void {
+    this.#onRoom.push(task)
+  }
+
+  /** Asks for a commit: at once when idle or crowded, gathering a little when the last one was large. */
   schedule(): void {
-    if (this.#isScheduled || this.#isCommitting || this.#hasFailed) return
-    this.#isScheduled = true
+    if ((this.#isScheduled && !this.#isGathering) || this.#isCommitting || this.#hasFailed) return
     const { scheduler, limits } = this.#environment
-    if (this.#lastSize > limits.gatherOperations) scheduler.after(limits.gatherMs, this.#run)
-    else scheduler.defer(this.#run)
+    if (this.#lastSize <= limits.gatherOperations || this.#isLarge(this.#open)) {
+      this.#isScheduled = true
+      this.#isGathering = false
+      scheduler.defer(this.#run)
+    } else if (!this.#isGathering) {
+      this.#isScheduled = true
+      this.#isGathering = true
+      scheduler.after(limits.gatherMs, this.#run)
+    }
   }
 
   /**
@@ -135,13 +166,33 @@ export class CommitLoop {
     this.#hasFailed = true
     this.#environment.log.error({ err: error }, 'storage failed; nothing is acknowledged until it is back')
     const dropped = this.#open
-    this.#open = new Transaction(dropped.number + 1, this.#engine.batch())
+    this.#openNext()
+    this.#isResting = false
     this.#host.discard()
     rejectWaiters(dropped)
+    this.#environment.scheduler.defer(() => { this.#tellRoom() })
     // An open commit may still reach the disk; only when it has settled does the disk say what is true.
     void this.#settled.then(() => {
       this.#reopen(REOPEN_FIRST_MS)
     })
+  }
+
+  #openNext(): void {
+    this.#open = new Transaction(this.#open.number + 1, this.#engine.batch())
+  }
+
+  /** After a large commit those who waited are let in once the others had some time of their own. */
+  #rest(): void {
+    this.#environment.scheduler.after(this.#environment.limits.gatherMs, () => {
+      this.#isResting = false
+      this.#tellRoom()
+    })
+  }
+
+  #tellRoom(): void {
+    const tasks = this.#onRoom
+    this.#onRoom = []
+    for (const task of tasks) task()
   }
 
   #commit(): void {
@@ -149,7 +200,8 @@ export class CommitLoop {
     const transaction = this.#open
     this.#host.seal(transaction)
     if (transaction.isEmpty) return
-    this.#open = new Transaction(transaction.number + 1, this.#engine.batch())
+    if (this.#isLarge(transaction)) this.#isResting = true
+    this.#openNext()
     this.#lastSize = transaction.batch.size
     if (transaction.batch.size === 0) {
       this.#finish(transaction)
@@ -188,6 +240,7 @@ export class CommitLoop {
   #finish(transaction: Transaction): void {
     this.#committed = transaction.number
     this.#host.finish(transaction)
+    if (this.#isLarge(transaction)) this.#rest()
     for (const waiter of transaction.waiters) waiter.resolve()
     if (this.#open.isUrgent) this.schedule()
     else if (this.#open.dirtyRoutes.length > 0) this.scheduleWatermarks()
@@ -199,7 +252,7 @@ export class CommitLoop {
     this.#engine.reopen().then(
       () => {
         // Batches belong to the engine as it was opened.
-        this.#open = new Transaction(this.#open.number + 1, this.#engine.batch())
+        this.#openNext()
         this.#host.discard()
         this.#hasFailed = false
         this.#environment.log.info({}, 'storage is back')

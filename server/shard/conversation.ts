@@ -41,7 +41,7 @@ export function acceptMessage(
   const seq = ++conversation.tail
   // A clock set back must not set a conversation back.
   const timeMs = Math.max(nowMs, conversation.lastTimeMs)
-  transaction.logRun(conversation)
+  transaction.logRun(conversation, text.length + extensions.length)
     .append(seq, feed.user.name, feed.device.number, feed.outboxEpoch, clientId, writer.lastSeq, timeMs, text, extensions)
   conversation.lastTimeMs = timeMs
   writer.lastClientId = clientId

@@ -41,6 +41,9 @@ export interface ShardLimits {
   /** A commit of more operations than this makes the next one wait `gatherMs` for company. */
   readonly gatherOperations: number
   readonly gatherMs: number
+  /** Operations, or bytes, of the open transaction from which on devices above their rate have to wait for the next one. */
+  readonly crowdedOperations: number
+  readonly crowdedBytes: number
   /** A watermark that rose may wait this long for its commit; 0: not at all. */
   readonly watermarkDelayMs: number
   /** A commit that takes longer counts as failed. */
@@ -65,6 +68,8 @@ export const SHARD_LIMITS: ShardLimits = {
   waitingCommandsMax: 100_000,
   gatherOperations: 16,
   gatherMs: 1,
+  crowdedOperations: 32,
+  crowdedBytes: 256 << 10,
   watermarkDelayMs: 3,
   commitTimeoutMs: 30_000,
   retentionMs: 0,

@@ -193,3 +193,18 @@ void test('[FLW-1] commands that wait are bounded: one too many is refused with 
   assert.equal(ann.acks.at(-1)?.seq, 3)
   assert.equal(harness.shard.waiting, 0)
 })
+
+void test('[FLW-1] commands that wait at the gates make the shard crowded, until they are through', async () => {
+  const harness = await pair({ limits: { crowdedOperations: 4 } })
+  const ann = await harness.attach('ann')
+  const rooms: boolean[] = []
+  for (const text of ['one', 'two', 'three', 'four']) ann.send('bob', text)
+  assert.equal(harness.shard.waiting, 4)
+  assert.ok(harness.shard.isCrowded)
+  harness.shard.whenRoom(() => { rooms.push(harness.shard.isCrowded) })
+  ann.detach()
+  await harness.settle()
+  assert.equal(harness.shard.waiting, 0, 'gone without a word, and without a commit')
+  await harness.pass(2)
+  assert.deepEqual(rooms, [false])
+})

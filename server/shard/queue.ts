@@ -11,7 +11,7 @@ export function appendMessage(
   text: Uint8Array, extensions: Uint8Array,
 ): void {
   const index = ++user.tail
-  const run = transaction.entryRun(user)
+  const run = transaction.entryRun(user, text.length + extensions.length)
   // In one's notes the conversation is the sender too, but nobody else's. [QUE-11]
   if (from === conversation && from !== user.name) appendDelivery(run.frames, index, conversation, seq, timeMs, text, extensions)
   else appendDeliveryFrom(run.frames, index, conversation, from, seq, timeMs, text, extensions)
@@ -26,7 +26,7 @@ export function appendMessage(
 export function appendReceipt(transaction: Transaction, user: UserState, conversation: string, member: string, mark: Mark, seq: number): void {
   if (user.feeds.length > 0) {
     const index = user.exposedTo = ++user.tail
-    const run = transaction.entryRun(user)
+    const run = transaction.entryRun(user, 0)
     appendReceiptFrame(run.frames, index, conversation, member, mark, seq)
     run.push(index, conversation, 0)
     return

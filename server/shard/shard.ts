@@ -30,6 +30,8 @@ import { Answer, Route } from './transaction.js'
 import type { Transaction } from './transaction.js'
 
 const LIST_PAGE = 1000
+/** How often to look whether fewer wait at the gates: they are let go without a word where their sessions have ended. */
+const GATES_LOOK_MS = 1
 
 const EMPTY = new Uint8Array(0)
 
@@ -63,6 +65,17 @@ export class Shard implements FeedHost, GateHost, CommitHost {
 
   get isClosed(): boolean {
     return this.#loop.isClosed
+  }
+
+  /** Whether who can wait should: for the next transaction, or until those at the gates, who will all be in one, are fewer. */
+  get isCrowded(): boolean {
+    return this.#loop.isCrowded || this.#gates.waiting >= this.environment.limits.crowdedOperations
+  }
+
+  /** Has `task` called once, in a later turn, when that may be over. */
+  whenRoom(task: () => void): void {
+    if (this.#loop.isCrowded) this.#loop.whenRoom(task)
+    else this.environment.scheduler.after(GATES_LOOK_MS, task)
   }
 
   get sessions(): number {

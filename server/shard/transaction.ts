@@ -82,6 +82,9 @@ export class Transaction {
   readonly number: number
   readonly batch: Batch
   readonly answers: Answer[] = []
+  /** Messages and entries appended so far, and their texts: most of it stands in runs and is not in the batch yet. */
+  appended = 0
+  appendedBytes = 0
   /** In the order of their indexes for each user. */
   readonly entries: AppendedEntries[] = []
   readonly messages: AppendedMessages[] = []
@@ -108,9 +111,10 @@ export class Transaction {
     return this.batch.size > 0 || this.answers.length > 0 || this.waiters.length > 0
   }
 
-  /** The run that the user's next entry goes into. */
-  entryRun(user: UserState): EntryRun {
+  /** The run that the user's next entry goes into, which carries so many bytes of content. */
+  entryRun(user: UserState, bytes: number): EntryRun {
     this.touch(user)
+    this.#count(bytes)
     const { openEntries } = user
     if (openEntries !== null && !openEntries.isFull) return openEntries
     this.#closeEntries(user)
@@ -133,9 +137,10 @@ export class Transaction {
     this.batch.put(user.keys.entry(run.last), run.frames.view())
   }
 
-  /** The run that the conversation's next message goes into. */
-  logRun(conversation: ConversationState): LogRun {
+  /** The run that the conversation's next message goes into, which carries so many bytes of content. */
+  logRun(conversation: ConversationState, bytes: number): LogRun {
     this.touch(conversation)
+    this.#count(bytes)
     const { openLog } = conversation
     if (openLog !== null && !openLog.isFull) return openLog
     if (openLog === null) this.messages.push(new AppendedMessages(conversation))
@@ -154,6 +159,11 @@ export class Transaction {
       conversation.openLog = null
       this.batch.put(conversation.keys.log(openLog.last), openLog.row())
     }
+  }
+
+  #count(bytes: number): void {
+    this.appended++
+    this.appendedBytes += bytes
   }
 
   #closeEntries(user: UserState): void {

@@ -221,7 +221,7 @@ function lifeCycle(open: OpenForTest): void {
 
   test('refuses the batch of a stranger', async (t) => {
     const engine = await open(t)
-    await assert.rejects(engine.commit({ put: () => undefined, delete: () => undefined, size: 1 }), TypeError)
+    await assert.rejects(engine.commit({ put: () => undefined, delete: () => undefined, size: 1, bytes: 0 }), TypeError)
     assert.ok(!(await engine.get(key('a')) as unknown instanceof StorageError))
   })
 }

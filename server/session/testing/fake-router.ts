@@ -26,6 +26,8 @@ export class FakeRouter implements Router {
   /** Control calls wait for it. */
   gate: Promise<void> = Promise.resolve()
   isCursorValid = true
+  isCrowded = false
+  #onRoom: (() => void)[] = []
   page: HistoryPage = { messages: [], more: false, tail: 0 }
   historyRequests: HistoryRequest[] = []
   summaries: ConversationSummary[] = []
@@ -73,6 +75,17 @@ export class FakeRouter implements Router {
 
   mark(_attachment: Attachment, clientId: number, conversation: string, mark: number, seq: number): void {
     this.calls.push(`mark ${String(clientId)} ${conversation} ${String(mark)} ${String(seq)}`)
+  }
+
+  whenRoom(task: () => void): void {
+    this.#onRoom.push(task)
+  }
+
+  /** A commit is done. */
+  tellRoom(): void {
+    const tasks = this.#onRoom
+    this.#onRoom = []
+    for (const task of tasks) task()
   }
 
   cursor(_attachment: Attachment, index: number): boolean {
