@@ -5,12 +5,12 @@ export {
 } from './generated/registry.js'
 export type { ErrorCode, ErrorInfo, FieldInfo, FieldType, FrameInfo } from './generated/registry.js'
 export {
-  decodeFrame, encodeAck, encodeAuth, encodeAuthenticated, encodeBind, encodeChallenge, encodeClose, encodeCursor, encodeDelivery,
+  decodeFrame, encodeAck, encodeAuth, encodeAuthenticated, encodeBind, encodeChallenge, encodeChange, encodeClose, encodeCursor, encodeDelivery,
   encodeDeliveryFrom, encodeDone, encodeFail, encodeFeatures, encodeFrame, encodeHello, encodeMark, encodeMessage, encodePing,
   encodePong, encodeQuery, encodeReceipt, encodeRefuse, encodeResponse, encodeResult, encodeSkip, encodeWelcome,
 } from './generated/frames.js'
 export type {
-  AckFrame, AuthFrame, AuthenticatedFrame, BindFrame, ChallengeFrame, CloseFrame, CursorFrame, DeliveryFrame, DeliveryFromFrame,
+  AckFrame, AuthFrame, AuthenticatedFrame, BindFrame, ChallengeFrame, ChangeFrame, CloseFrame, CursorFrame, DeliveryFrame, DeliveryFromFrame,
   DoneFrame, FailFrame, FeaturesFrame, Frame, HelloFrame, MarkFrame, MessageFrame, PingFrame, PongFrame, QueryFrame, ReceiptFrame,
   RefuseFrame, ResponseFrame, ResultFrame, SkipFrame, WelcomeFrame,
 } from './generated/frames.js'

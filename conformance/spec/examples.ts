@@ -58,6 +58,13 @@ export const examples: Readonly<Record<string, Example>> = {
     values: { index: 303, conversation: 'bob', from: 'alice', seq: 130, time: welcomeTimeMs + 60_000, text: 'sent from the laptop' },
   },
   'receipt': { frame: 'receipt', values: { index: 302, conversation: 'bob', member: '', mark: 2, seq: 127 } },
+  'change': {
+    frame: 'change',
+    values: {
+      index: 304, conversation: '#skiing', from: 'bob', seq: 2, time: welcomeTimeMs + 90_000,
+      element: { name: 'add', children: [{ name: 'member', attributes: { name: 'carol' } }] },
+    },
+  },
   'skip': { frame: 'skip', values: { index: 310 } },
   'done': { frame: 'done', values: { index: 302 } },
   'cursor': { frame: 'cursor', values: { index: 302 } },

@@ -74,7 +74,12 @@ function codeSpans(text: string): string[] {
 }
 
 /** Words in code spans that have a hyphen and are no error: attributes and values of elements, mechanisms, files, labels. */
-const otherHyphenated = new Set([...registry.tokens, ...registry.mechanisms, ...registry.channelBindings])
+const otherHyphenated = new Set([...registry.tokens, ...registry.mechanisms, ...registry.channelBindings, ...pages.flatMap(queryNames)])
+
+/** A query has its name in the heading of its section; a new word is not in the dictionary. */
+function queryNames({ text }: Page): string[] {
+  return [...text.matchAll(/^#{2,3} ([a-z-]+(?:, [a-z-]+)*)$/gm)].flatMap((match) => (match[1] ?? '').split(', '))
+}
 
 function unknownNames(text: string): string[] {
   const unknown: string[] = []

@@ -215,12 +215,31 @@ export interface ReceiptFrame {
   readonly index: number
   /** the conversation */
   readonly conversation: string
-  /** whose watermark; empty: the other user of the pair */
+  /** whose watermark; empty: the other user of the pair, or in a group all the others */
   readonly member: string
   /** which watermark: 1 delivered, 2 read */
   readonly mark: number
   /** the watermark: it covers every message up to this one */
   readonly seq: number
+  /** Raw extensions; see decodeExtensions. */
+  readonly extensions: Uint8Array
+}
+
+/** Queue entry: who is in a group, or how it is set up, has changed. */
+export interface ChangeFrame {
+  readonly type: 50
+  /** position in the user's queue */
+  readonly index: number
+  /** the group */
+  readonly conversation: string
+  /** the user who did it */
+  readonly from: string
+  /** position in the conversation */
+  readonly seq: number
+  /** when the server accepted it */
+  readonly time: number
+  /** what changed */
+  readonly element: Element
   /** Raw extensions; see decodeExtensions. */
   readonly extensions: Uint8Array
 }
@@ -353,6 +372,7 @@ export type Frame =
   | DeliveryFrame
   | DeliveryFromFrame
   | ReceiptFrame
+  | ChangeFrame
   | SkipFrame
   | DoneFrame
   | CursorFrame
@@ -799,6 +819,43 @@ export function encodeReceipt(
   return frames.bytes
 }
 
+/** Appends a change frame, its length included. */
+export function appendChange(
+  frames: ByteBuffer, index: number, conversation: string, from: string, seq: number, time: number, element: Element, extensions: Uint8Array = EMPTY_BYTES,
+): void {
+  const conversationBytes = utf8Size(conversation)
+  const fromBytes = utf8Size(from)
+  const elementBytes = elementSize(element)
+  const size = 1
+    + uintSize(index)
+    + uintSize(conversationBytes) + conversationBytes
+    + uintSize(fromBytes) + fromBytes
+    + uintSize(seq)
+    + timeSize(time)
+    + uintSize(elementBytes) + elementBytes
+    + extensions.length
+  let position = frames.reserve(uintSize(size) + size)
+  const { bytes } = frames
+  position = writeUint(bytes, position, size)
+  position = writeUint(bytes, position, 50)
+  position = writeUint(bytes, position, index)
+  position = writeString(bytes, position, conversation, conversationBytes)
+  position = writeString(bytes, position, from, fromBytes)
+  position = writeUint(bytes, position, seq)
+  position = writeTime(bytes, position, time)
+  position = writeElement(bytes, writeUint(bytes, position, elementBytes), element)
+  writeRaw(bytes, position, extensions)
+}
+
+/** Encodes a change frame, its length included. The bytes are the caller's. */
+export function encodeChange(
+  index: number, conversation: string, from: string, seq: number, time: number, element: Element, extensions: Uint8Array = EMPTY_BYTES,
+): Uint8Array {
+  const frames = new ByteBuffer()
+  appendChange(frames, index, conversation, from, seq, time, element, extensions)
+  return frames.bytes
+}
+
 /** Appends a skip frame, its length included. */
 export function appendSkip(
   frames: ByteBuffer, index: number, extensions: Uint8Array = EMPTY_BYTES,
@@ -1101,6 +1158,8 @@ export function encodeFrame(frame: Frame): Uint8Array {
       return encodeDeliveryFrom(frame.index, frame.conversation, frame.from, frame.seq, frame.time, frame.text, frame.extensions)
     case 28:
       return encodeReceipt(frame.index, frame.conversation, frame.member, frame.mark, frame.seq, frame.extensions)
+    case 50:
+      return encodeChange(frame.index, frame.conversation, frame.from, frame.seq, frame.time, frame.element, frame.extensions)
     case 30:
       return encodeSkip(frame.index, frame.extensions)
     case 32:
@@ -1342,6 +1401,22 @@ function decodeReceipt(reader: Reader): ReceiptFrame | ErrorCode {
   return { type: 28, index, conversation, member, mark, seq, extensions }
 }
 
+function decodeChange(reader: Reader): ChangeFrame | ErrorCode {
+  const index = reader.uint()
+  const conversation = reader.string()
+  const from = reader.string()
+  const seq = reader.uint()
+  const time = reader.time()
+  const element = readElement(reader)
+  if (reader.failed) return ERROR.malformedFrame
+  const extensions = reader.rest()
+  if (extensions.length !== 0) {
+    const code = refuseExtensions(extensions, true)
+    if (code !== 0) return code
+  }
+  return { type: 50, index, conversation, from, seq, time, element, extensions }
+}
+
 function decodeSkip(reader: Reader): SkipFrame | ErrorCode {
   const index = reader.uint()
   if (reader.failed) return ERROR.malformedFrame
@@ -1495,6 +1570,8 @@ function decodeBody(reader: Reader): Frame | ErrorCode | null {
       return decodeDeliveryFrom(reader)
     case 28:
       return decodeReceipt(reader)
+    case 50:
+      return decodeChange(reader)
     case 30:
       return decodeSkip(reader)
     case 32:

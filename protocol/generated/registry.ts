@@ -105,6 +105,8 @@ export const FRAME = {
   deliveryFrom: 26,
   /** Queue entry: a member's watermark in a conversation rose. */
   receipt: 28,
+  /** Queue entry: who is in a group, or how it is set up, has changed. */
+  change: 50,
   /** Queue entry: the entries up to this index hold nothing for the device. */
   skip: 30,
   /** The queue has been sent up to this index; what follows is live. */
@@ -366,6 +368,23 @@ export const FRAMES: ReadonlyMap<number, FrameInfo> = new Map<number, FrameInfo>
       { name: 'seq', type: 'uint', xml: 'seq', values: null },
     ],
   }],
+  [50, {
+    type: 50,
+    name: 'change',
+    from: 'server',
+    phase: 'session',
+    stanza: false,
+    entry: true,
+    xml: 'change',
+    fields: [
+      { name: 'index', type: 'uint', xml: 'index', values: null },
+      { name: 'conversation', type: 'string', xml: 'conversation', values: null },
+      { name: 'from', type: 'string', xml: 'from', values: null },
+      { name: 'seq', type: 'uint', xml: 'seq', values: null },
+      { name: 'time', type: 'time', xml: 'time', values: null },
+      { name: 'element', type: 'element', xml: 'element', values: null },
+    ],
+  }],
   [30, {
     type: 30,
     name: 'skip',
@@ -603,6 +622,16 @@ export const ERROR = {
   unsupportedQuery: 412,
   /** The watermark lies beyond the end of the conversation. */
   invalidWatermark: 413,
+  /** The group has, or would have, more members than it may. */
+  groupFull: 414,
+  /** The name of the group is taken. */
+  groupTaken: 415,
+  /** The link to the group is unknown, revoked, expired or used up. */
+  invalidLink: 416,
+  /** The group has no such member. */
+  noSuchMember: 417,
+  /** A user would be in more groups than it may be. */
+  tooManyGroups: 418,
 } as const
 
 /** A code that this version knows. A peer may send others. */
@@ -1056,6 +1085,51 @@ export const ERRORS: ReadonlyMap<number, ErrorInfo> = new Map<number, ErrorInfo>
     doc: 'The watermark lies beyond the end of the conversation.',
     reserved: null,
   }],
+  [414, {
+    code: 414,
+    name: 'group-full',
+    scope: 'stanza',
+    class: 'refused',
+    retryable: false,
+    doc: 'The group has, or would have, more members than it may.',
+    reserved: null,
+  }],
+  [415, {
+    code: 415,
+    name: 'group-taken',
+    scope: 'stanza',
+    class: 'refused',
+    retryable: false,
+    doc: 'The name of the group is taken.',
+    reserved: null,
+  }],
+  [416, {
+    code: 416,
+    name: 'invalid-link',
+    scope: 'stanza',
+    class: 'refused',
+    retryable: false,
+    doc: 'The link to the group is unknown, revoked, expired or used up.',
+    reserved: null,
+  }],
+  [417, {
+    code: 417,
+    name: 'no-such-member',
+    scope: 'stanza',
+    class: 'refused',
+    retryable: false,
+    doc: 'The group has no such member.',
+    reserved: null,
+  }],
+  [418, {
+    code: 418,
+    name: 'too-many-groups',
+    scope: 'stanza',
+    class: 'refused',
+    retryable: false,
+    doc: 'A user would be in more groups than it may be.',
+    reserved: null,
+  }],
 ])
 
 /** Limits and times of the protocol by name. */
@@ -1114,6 +1188,22 @@ export const LIMIT = {
   closeTimeoutMs: 5000,
   /** A client acknowledges an entry no later than this after storing it. (ms) */
   cursorDelayMs: 1000,
+  /** Members of one group. (members) */
+  groupMembersMax: 200,
+  /** Groups that one user is, or was, in. (groups) */
+  groupsMax: 1000,
+  /** Display name of a group, in Unicode code points. (characters) */
+  groupNameCharactersMax: 100,
+  /** Description of a group, in Unicode code points. (characters) */
+  groupAboutCharactersMax: 512,
+  /** Reference to a group's picture. (bytes) */
+  groupPictureBytesMax: 128,
+  /** Links of one group that are in force. (links) */
+  groupLinksMax: 8,
+  /** Users invited to a group, and users who asked to join it, without an answer. (users) */
+  groupGuestsMax: 200,
+  /** Former members of a group who may still read what they could read; beyond it the first to have left may no longer. (users) */
+  groupFormerMax: 400,
   /** Devices of one user. (devices) */
   devicesMax: 10,
   /** A device further behind than this is told too old. (entries) */

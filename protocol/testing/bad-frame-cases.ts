@@ -105,7 +105,7 @@ export const invalidCases: readonly InvalidCase[] = [
   bad('FRM-2', 'an extension key in a longer form', frame([44, 1], [0x85, 0x00, 0x00])),
   bad('FRM-6', 'an unknown even frame', frame([1000 % 128 | 0x80, 1000 >> 7]), UNSUPPORTED_FRAME),
   bad('FRM-6', 'type 0', frame([0]), UNSUPPORTED_FRAME),
-  bad('FRM-6', 'a reserved even type', frame([50, 1]), UNSUPPORTED_FRAME),
+  bad('FRM-6', 'a reserved even type', frame([52, 1]), UNSUPPORTED_FRAME),
   bad('FRM-7', 'an unknown critical extension', frame([44, 1], extension(1000, '')), UNSUPPORTED_EXTENSION),
   bad('FRM-7', 'a reserved critical extension', frame([44, 1], extension(2, '00')), UNSUPPORTED_EXTENSION),
   bad('FRM-7', 'a critical extension with key 0', frame([44, 1], extension(0, '')), UNSUPPORTED_EXTENSION),

@@ -98,6 +98,11 @@ export const plainCases: readonly FrameCase[] = [
     name: 'receipt', frame: 'receipt', fields: { index: 1003, conversation: 'alice', member: '', mark: 2, seq: 42 },
     xml: '<receipt index="1003" conversation="alice" from="" mark="read" seq="42"/>',
   },
+  {
+    name: 'change', frame: 'change',
+    fields: { index: 1004, conversation: '#team', from: 'carol', seq: 44, time: TIME, element: tree('add', {}, tree('member', { name: 'dave' })) },
+    xml: `<change index="1004" conversation="#team" from="carol" seq="44" time="${TIME_XML}"><add><member name="dave"/></add></change>`,
+  },
   { name: 'skip', frame: 'skip', fields: { index: 1010 }, xml: '<skip index="1010"/>' },
   { name: 'done', frame: 'done', fields: { index: 1010 }, xml: '<done index="1010"/>' },
   { name: 'cursor', frame: 'cursor', fields: { index: 1010 }, xml: '<cursor index="1010"/>' },
