@@ -12,7 +12,7 @@
  * with a letter or an underscore, so that every tree has an XML form.
  */
 import { LIMIT, TOKENS } from './generated/registry.js'
-import type { Reader } from './reader.js'
+import { Reader } from './reader.js'
 import { utf8Size } from './utf8.js'
 import { stringSize, uintSize, writeString, writeUint } from './writer.js'
 
@@ -108,6 +108,22 @@ export function readElement(reader: Reader): Element {
   reader.end = end
   if (reader.failed) reader.fail()
   return root
+}
+
+/** An element by itself, as `encodeElement` gave it; null for bytes that are none. */
+export function decodeElement(bytes: Uint8Array): Element | null {
+  const reader = new Reader()
+  reader.reset(bytes, 0, bytes.length)
+  nodes = 0
+  const root = readTree(reader, 1)
+  return reader.failed || reader.position !== reader.end ? null : root
+}
+
+/** The bytes of an element by itself, without a length. Throws as `elementSize` does. */
+export function encodeElement(root: Element): Uint8Array {
+  const bytes = new Uint8Array(elementSize(root))
+  writeElement(bytes, 0, root)
+  return bytes
 }
 
 function readTree(reader: Reader, depth: number): Element {

@@ -9,7 +9,7 @@ import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
 import { Client } from '../protocol/client/node.js'
-import { element } from '../protocol/element.js'
+import { element, type Element } from '../protocol/element.js'
 import { encodeExtensions } from '../protocol/extensions.js'
 import {
   encodeAuth, encodeBind, encodeClose, encodeCursor, encodeHello, encodeMark, encodeMessage, encodePing, encodeQuery,
@@ -21,6 +21,7 @@ import { userKeys } from '../storage/keyspace.js'
 import { MemoryEngine } from '../storage/memory-engine.js'
 import { configOf } from './config/config.js'
 import { SYSTEM_CLOCK } from './clock.js'
+import type { Config } from './config/settings.js'
 import type { RawClient } from './listeners/testing/raw-client.js'
 import { SILENT_LOG } from './log.js'
 import { LocalRouter } from './router/local-router.js'
@@ -315,6 +316,38 @@ provoke('[RCP-3] [413 invalid-watermark] a mark lies beyond the end of the conve
   client.send(encodeMark(2, 'bob', MARK.read, 2))
   return errorOf(client)
 })
+
+/** A session of alice, who has made `#team`, asks something. */
+async function ofGroup(t: TestContext, config: Config, ...queries: readonly Element[]): Promise<number> {
+  const { client } = await login(t, (await liveServer(t, config, ['alice', 'bob', 'carol'])).url)
+  const create = element('group-create', { id: '#team' })
+  for (const [id, query] of [create, ...queries].entries()) client.send(encodeQuery(id + 1, query))
+  return errorOf(client)
+}
+
+const add = (...names: readonly string[]): Element =>
+  element('group-change', { id: '#team' }, element('add', {}, ...names.map((name) => element('member', { name }))))
+
+provoke('[GRP-8] [414 group-full] a group would have more members than it may',
+  (t) => ofGroup(t, liveConfig(t, { limits: { groupMembersMax: 2 } }), add('bob', 'carol')))
+
+provoke('[GRP-17] [415 group-taken] somebody else has made the group', async (t) => {
+  const { url } = await liveServer(t, liveConfig(t))
+  const [alice, bob] = [await login(t, url), await login(t, url, 'bob')]
+  alice.client.send(encodeQuery(1, element('group-create', { id: '#team' })))
+  await alice.client.until(FRAME.result)
+  bob.client.send(encodeQuery(1, element('group-create', { id: '#team' })))
+  return errorOf(bob.client)
+})
+
+provoke('[GRP-18] [416 invalid-link] a link is not good',
+  (t) => inSession(t, encodeQuery(1, element('group-join', { id: '#team', link: 'AAAAAAAAAAAAAAAAAAAAAA' }))))
+
+provoke('[417 no-such-member] a change names somebody who is no member',
+  (t) => ofGroup(t, liveConfig(t), element('group-change', { id: '#team' }, element('role', { role: 'admin' }, element('member', { name: 'bob' })))))
+
+provoke('[418 too-many-groups] a user would be in more groups than it may be',
+  (t) => ofGroup(t, liveConfig(t, { limits: { groupsMax: 1 } }), element('group-create', { id: '#other' })))
 
 // Reserved for later parts: the client's end
 

@@ -24,6 +24,8 @@ export function shardEnvironment(config: Config, clock: Clock, log: Log): ShardE
     limits: {
       ...SHARD_LIMITS,
       devicesMax: limits.devicesMax,
+      groupMembersMax: limits.groupMembersMax,
+      groupsMax: limits.groupsMax,
       queueEntriesMax: limits.queueEntriesMax,
       queueAgeMs: limits.queueAgeMs,
       windowDefault: limits.windowDefault,

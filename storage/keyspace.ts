@@ -213,6 +213,11 @@ export class UserKeys extends OwnerKeys {
     return { gte: this.suffixed(KIND_LIST, after === '' ? '' : after + '\0'), lt: this.plain(KIND_LIST + 1) }
   }
 
+  /** Rows of the conversation list that are groups: `#` and a name. */
+  groups(): KeyRange {
+    return { gte: this.suffixed(KIND_LIST, '#'), lt: this.suffixed(KIND_LIST, '$') }
+  }
+
   devices(): KeyRange {
     return { gte: this.plain(KIND_DEVICE), lt: this.plain(KIND_DEVICE + 1) }
   }

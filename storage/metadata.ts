@@ -11,7 +11,7 @@ import { StorageError } from './engine.js'
  *     1   a row for each queue entry and each message of a log
  *     2   rows may hold several of them that follow one another, under the number of the last
  */
-export const STORE_FORMAT = 2
+export const STORE_FORMAT = 3
 
 export const METADATA_FILE = 'store.json'
 

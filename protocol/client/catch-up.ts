@@ -118,6 +118,6 @@ export class CatchUp {
 }
 
 function missed(message: HistoryMessage): Message {
-  const { conversation, from, seq, timeMs, text, own, isIncomplete, extensions } = message
-  return { conversation, from, seq, index: 0, timeMs, text, own, missed: true, isIncomplete, extensions }
+  const { conversation, from, seq, timeMs, text, own, isIncomplete, extensions, change } = message
+  return { conversation, from, seq, index: 0, timeMs, text, own, missed: true, isIncomplete, extensions, change }
 }

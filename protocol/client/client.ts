@@ -36,6 +36,7 @@ import {
 import type { ConversationInfo, DeviceRecord, HistoryPage, HistoryRequest, Settings } from './query-elements.js'
 import { parseServerUrl } from './server-url.js'
 import type { ClientState, ClientStorage } from './state.js'
+import { GroupClient } from './group-client.js'
 import { memoryStorage } from './storage-memory.js'
 import type { TransportOptions } from './transport.js'
 
@@ -118,6 +119,7 @@ export class BaseClient {
   readonly #coreOptions: CoreOptions
   readonly #storage: ClientStorage
   readonly #emitter = new Emitter<ClientEvents>()
+  readonly groups = new GroupClient((query, read) => this.#ask(query, read))
   #core: ClientCore | null = null
   #driver: Driver | null = null
   #loading: Promise<ClientCore> | null = null

@@ -2,7 +2,7 @@
 import { normalizeConversation } from '../address.js'
 import { EMPTY_BYTES } from '../bytes.js'
 import { encodeMark, encodeMessage } from '../generated/frames.js'
-import type { DeliveryFrame, DeliveryFromFrame, DoneFrame, ReceiptFrame, SkipFrame } from '../generated/frames.js'
+import type { ChangeFrame, DeliveryFrame, DeliveryFromFrame, DoneFrame, ReceiptFrame, SkipFrame } from '../generated/frames.js'
 import { ERROR, FRAME, LIMIT, MARK } from '../generated/registry.js'
 import { checkText } from '../text.js'
 import { decodeText, encodeText } from '../utf8.js'
@@ -16,7 +16,7 @@ const MESSAGE_OVERHEAD_BYTES = 256
 const LONE_SURROGATE = /\p{Surrogate}/u
 
 const NO_ENTRY: InboxEntry = {
-  type: FRAME.skip, index: 0, conversation: '', from: '', seq: 0, timeMs: 0, text: '', extensions: EMPTY_BYTES, mark: 0,
+  type: FRAME.skip, index: 0, conversation: '', from: '', seq: 0, timeMs: 0, text: '', extensions: EMPTY_BYTES, mark: 0, change: null,
 }
 
 /** The conversation that a message would go to, normalised; or the error that the server would refuse it with. [MSG-7] [MSG-8] [MSG-9] */
@@ -36,7 +36,12 @@ export function checkMessage(to: string, text: string, extensions: Uint8Array): 
 export function deliveryEntry(frame: DeliveryFrame | DeliveryFromFrame, from: string): InboxEntry {
   const { type, index, conversation, seq, time, text } = frame
   const extensions = frame.extensions.length === 0 ? EMPTY_BYTES : frame.extensions.slice()
-  return { type, index, conversation, from, seq, timeMs: time, text: decodeText(text), extensions, mark: 0 }
+  return { type, index, conversation, from, seq, timeMs: time, text: decodeText(text), extensions, mark: 0, change: null }
+}
+
+export function changeEntry(frame: ChangeFrame): InboxEntry {
+  const { type, index, conversation, from, seq, time, element } = frame
+  return { ...NO_ENTRY, type, index, conversation, from, seq, timeMs: time, change: element }
 }
 
 export function receiptEntry(frame: ReceiptFrame): InboxEntry {

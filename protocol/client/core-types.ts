@@ -34,7 +34,7 @@ export interface CoreOptions {
 /** `waiting`: for the time to connect again. */
 export type ClientStateName = 'idle' | 'connecting' | 'online' | 'waiting' | 'stopped'
 
-/** A message of somebody else, or of this user from another device. */
+/** A message of somebody else, or of this user from another device; or a change of a group, by whomever. */
 export interface Message {
   readonly conversation: string
   readonly from: string
@@ -53,6 +53,8 @@ export interface Message {
   readonly isIncomplete: boolean
   /** Raw; see decodeExtensions. */
   readonly extensions: Uint8Array
+  /** What changed in the group, see spec/groups.md; null: it is a message. A name that you don't know is still a change. [GRP-20] */
+  readonly change: Element | null
 }
 
 /** A message or mark of this device is on the server's stable storage. [MSG-1] */

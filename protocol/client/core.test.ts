@@ -6,7 +6,7 @@ import { element } from '../element.js'
 import { encodeExtensions } from '../extensions.js'
 import { FrameDecoder } from '../frame-decoder.js'
 import {
-  encodeAck, encodeAuthenticated, encodeClose, encodeDelivery, encodeDone, encodeFeatures, encodePong, encodeReceipt, encodeRefuse,
+  encodeAck, encodeAuthenticated, encodeChange, encodeClose, encodeDelivery, encodeDone, encodeFeatures, encodePong, encodeReceipt, encodeRefuse,
   encodeSkip, encodeWelcome,
 } from '../generated/frames.js'
 import type { Frame } from '../generated/frames.js'
@@ -346,6 +346,21 @@ test('[RCP-9] a watermark is shown only as far as messages are known, and rises 
   while (bench.core.nextMessage() !== null) bench.core.handled()
   bench.take()
   assert.equal(bench.last('receipt').receipt.seq, 3)
+})
+
+test('[GRP-20] a change is given out in its place, whatever it is called, and is told once', () => {
+  const bench = new Bench()
+  bench.open()
+  const change = element('moved', { to: 'mars' })
+  bench.receive(encodeChange(1, '#team', 'bob', 7, 1000, change))
+  const message = bench.core.nextMessage()
+  assert.deepEqual([message?.conversation, message?.seq, message?.from, message?.text, message?.change], ['#team', 7, 'bob', '', change])
+  bench.core.handled()
+  assert.equal(bench.core.isNews('#team', 7), false)
+  bench.receive(encodeReceipt(2, '#team', '', MARK.read, 7))
+  assert.equal(bench.core.nextMessage(), null)
+  bench.take()
+  assert.deepEqual(bench.core.watermarks('#team').members, [{ member: '#team', delivered: 7, read: 7 }])
 })
 
 test('[FRM-7] a message with an unknown critical extension is given out, and says that it has more to it', () => {

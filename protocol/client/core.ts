@@ -27,7 +27,7 @@ import { localError, serverError } from './client-error.js'
 import type { ClientError } from './client-error.js'
 import { Conversations } from './conversations.js'
 import type { Watermarks } from './conversations.js'
-import { bareEntry, checkMessage, deliveryEntry, encodeStanza, receiptEntry } from './core-frames.js'
+import { bareEntry, changeEntry, checkMessage, deliveryEntry, encodeStanza, receiptEntry } from './core-frames.js'
 import type { ClientStateName, CoreEvent, CoreNeed, CoreOptions, CoreOutput, Message } from './core-types.js'
 import { Inbox } from './inbox.js'
 import type { InboxEntry } from './inbox.js'
@@ -469,6 +469,7 @@ export class ClientCore {
       case FRAME.refuse: this.#refused(frame); return
       case FRAME.delivery: this.#take(deliveryEntry(frame, frame.conversation)); return
       case FRAME.deliveryFrom: this.#take(deliveryEntry(frame, frame.from)); return
+      case FRAME.change: this.#take(changeEntry(frame)); return
       case FRAME.receipt: this.#take(receiptEntry(frame)); return
       case FRAME.skip: this.#take(bareEntry(frame)); return
       case FRAME.result: this.#answered(frame); return
@@ -554,14 +555,14 @@ export class ClientCore {
       // Sent by this device, or fetched from history before: the application has it.
       this.#conversations.shown(entry.conversation, entry.seq, false)
     }
-    this.#inbox.handled(entry.index, entry.type === FRAME.delivery || entry.type === FRAME.deliveryFrom)
+    this.#inbox.handled(entry.index, entry.type !== FRAME.receipt && entry.type !== FRAME.skip)
     return null
   }
 
   #messageOf(entry: InboxEntry): Message {
-    const { conversation, from, seq, index, timeMs, text, extensions } = entry
+    const { conversation, from, seq, index, timeMs, text, extensions, change } = entry
     const isIncomplete = checkExtensions(extensions) === 'critical'
-    return { conversation, from, seq, index, timeMs, text, own: from === this.#options.user, missed: false, isIncomplete, extensions }
+    return { conversation, from, seq, index, timeMs, text, own: from === this.#options.user, missed: false, isIncomplete, extensions, change }
   }
 
   #noteShown(conversation: string, from: string, seq: number): void {

@@ -7,21 +7,24 @@
  * `received` is the last entry taken from any connection of this process, so that what a new connection sends again is dropped;
  * `sentTo` is the last one that the present connection has sent, beyond which no cursor may go [QUE-5].
  */
+import type { Element } from '../element.js'
 import { FRAME, LIMIT } from '../generated/registry.js'
 import { Deque } from './deque.js'
 
 /** A queue entry on its way to the application; fields that its kind does not have are 0 or empty. `done` rides along in order. */
 export interface InboxEntry {
-  readonly type: typeof FRAME.delivery | typeof FRAME.deliveryFrom | typeof FRAME.receipt | typeof FRAME.skip | typeof FRAME.done
+  readonly type:
+    | typeof FRAME.delivery | typeof FRAME.deliveryFrom | typeof FRAME.change | typeof FRAME.receipt | typeof FRAME.skip | typeof FRAME.done
   readonly index: number
   readonly conversation: string
-  /** Sender of a message, member of a receipt. */
+  /** Sender of a message, author of a change, member of a receipt. */
   readonly from: string
   readonly seq: number
   readonly timeMs: number
   readonly text: string
   readonly extensions: Uint8Array
   readonly mark: number
+  readonly change: Element | null
 }
 
 /** Cursors that tell a sender "delivered" go out at once, but no more often than this. */

@@ -33,6 +33,8 @@ export interface HistoryMessage {
   readonly isIncomplete: boolean
   /** Raw; see decodeExtensions. */
   readonly extensions: Uint8Array
+  /** What changed in the group; null: it is a message. */
+  readonly change: Element | null
 }
 
 export interface HistoryPage {
@@ -51,8 +53,10 @@ export interface ConversationInfo {
   /** The user's own read watermark. */
   readonly read: number
   readonly unread: number
-  /** The others. */
+  /** The others; in a group one, under the group's own address, that stands for all. */
   readonly members: readonly MemberMarks[]
+  /** null: a pair, or one's notes. */
+  readonly group: { readonly name: string, readonly size: number, readonly role: string } | null
 }
 
 export interface DeviceRecord {
@@ -82,7 +86,7 @@ export function readHistory(answer: Element, user: string): HistoryPage | null {
   const tail = uintAttribute(answer, 'tail')
   const more = readBoolean(answer, 'more')
   if (answer.name !== 'history' || conversation === undefined || tail === null || more === null) return null
-  const messages = readAll(answer, 'message', (child) => readMessage(child, conversation, user))
+  const messages = readMessages(answer, conversation, user)
   return messages === null || !isAscending(messages) ? null : { messages, more, tail }
 }
 
@@ -128,6 +132,24 @@ function readAll<T>(parent: Element, name: string, read: (child: Element) => T |
   return items
 }
 
+/** Messages and changes, in their order; null if one of them makes no sense. */
+function readMessages(answer: Element, conversation: string, user: string): HistoryMessage[] | null {
+  const messages: HistoryMessage[] = []
+  for (const child of answer.children) {
+    if (typeof child === 'string' || (child.name !== 'message' && child.name !== 'change')) continue
+    const message = readMessage(child, conversation, user)
+    if (message === null) return null
+    messages.push(message)
+  }
+  return messages
+}
+
+/** A change holds what changed; the last message of a conversation holds a change where it is one. */
+function changeIn(node: Element): Element | null {
+  const change = node.name === 'change' ? node : childOf(node, 'change')
+  return change?.children.find((child) => typeof child !== 'string') ?? null
+}
+
 function readMessage(node: Element, conversation: string, user: string): HistoryMessage | null {
   const seq = uintAttribute(node, 'seq')
   const timeMs = uintAttribute(node, 'time')
@@ -136,7 +158,8 @@ function readMessage(node: Element, conversation: string, user: string): History
   if (seq === null || timeMs === null || from === undefined || extensions === null) return null
   const body = childOf(node, 'body')
   const text = body === null ? '' : textOf(body)
-  return { conversation, from, seq, timeMs, text, own: from === user, isIncomplete: checkExtensions(extensions) === 'critical', extensions }
+  const isIncomplete = checkExtensions(extensions) === 'critical'
+  return { conversation, from, seq, timeMs, text, own: from === user, isIncomplete, extensions, change: changeIn(node) }
 }
 
 function readExtensions(node: Element): Uint8Array | null {
@@ -161,7 +184,11 @@ function readConversation(node: Element, user: string): ConversationInfo | null 
   if (conversation === undefined || tail === null || read === null || unread === null || members === null) return null
   const lastNode = childOf(node, 'last')
   const last = lastNode === null ? null : readMessage(lastNode, conversation, user)
-  return lastNode !== null && last === null ? null : { conversation, tail, last, read, unread, members }
+  if (lastNode !== null && last === null) return null
+  const size = uintAttribute(node, 'members')
+  const group = size === null ? null : { name: node.attributes.get('name') ?? conversation, size, role: node.attributes.get('role') ?? 'member' }
+  // The nameless member of a group stands for all others.
+  return { conversation, tail, last, read, unread, members: members.map((marks) => marks.member === '' ? { ...marks, member: conversation } : marks), group }
 }
 
 function readMember(node: Element): MemberMarks | null {

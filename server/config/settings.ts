@@ -98,6 +98,8 @@ export const SETTINGS = {
     historyPageMax: integer(LIMIT.historyPageMax, 1, 1000, 'messages', 'messages of one page of history'),
     conversationsPageMax: integer(LIMIT.conversationsPageMax, 1, 1000, 'conversations', 'conversations of one page of the list'),
     devicesMax: integer(LIMIT.devicesMax, 1, 1000, 'devices', 'devices of one user'),
+    groupMembersMax: integer(LIMIT.groupMembersMax, 2, 10_000, 'members', 'members of one group'),
+    groupsMax: integer(LIMIT.groupsMax, 1, 100_000, 'groups', 'groups that one user is, or was, in'),
     queueEntriesMax: integer(LIMIT.queueEntriesMax, 1, 1_000_000_000, 'entries', 'a device further behind than this is told too old'),
     queueAgeMs: integer(LIMIT.queueAgeMs, 1000, 3650 * DAY_MS, 'ms', 'a device not seen for this long is told too old'),
     tokenAgeMs: integer(LIMIT.tokenAgeMs, 1000, 3650 * DAY_MS, 'ms', 'a token not used for this long expires'),

@@ -1,28 +1,33 @@
 /** The router of a process that owns every shard there is: one, on the engine it was opened with. */
 import { checkExtensions } from '../../protocol/extensions.js'
-import { normalizeConversation, normalizeUser } from '../../protocol/address.js'
+import { normalizeConversation } from '../../protocol/address.js'
 import { ERROR, LIMIT, MARK } from '../../protocol/generated/registry.js'
 import type { ErrorCode } from '../../protocol/generated/registry.js'
 import { checkText } from '../../protocol/text.js'
-import { pairName } from '../../storage/keyspace.js'
+import { readableBy } from '../groups/access.js'
+import { Groups } from '../groups/groups.js'
 import { Accounts } from '../shard/accounts.js'
 import { Feed } from '../shard/feed.js'
 import { openFeed } from '../shard/open-feed.js'
 import { readHistory } from '../shard/history.js'
+import { conversationName, type ConversationState } from '../shard/state.js'
 import { listConversations, listDevices, settledWatermarks } from '../shard/views.js'
 import type { Shard } from '../shard/shard.js'
 import type {
-  Account, Attached, AttachRequest, Attachment, ConversationSummary, DeviceInfo, DeviceSink, HistoryPage, HistoryRequest,
-  MemberWatermarks, Router, TokenCheck, UserSettings, Verifier,
+  Account, Attached, AttachRequest, Attachment, ConversationSummary, DeviceInfo, DeviceSink, HistoryPage,
+  HistoryRequest, MemberWatermarks, Router, TokenCheck, UserSettings, Verifier,
 } from './router.js'
 import { RouterError } from './router.js'
 
 export class LocalRouter implements Router {
   readonly shard: Shard
   readonly #accounts: Accounts
+  readonly groups: Groups
 
   constructor(shard: Shard) {
     this.shard = shard
+    const { groupMembersMax, groupsMax } = shard.environment.limits
+    this.groups = new Groups(shard, { membersMax: groupMembersMax, groupsMax })
     this.#accounts = new Accounts(shard)
   }
 
@@ -49,8 +54,8 @@ export class LocalRouter implements Router {
   message(attachment: Attachment, clientId: number, to: string, text: Uint8Array, extensions: Uint8Array): void {
     const feed = feedOf(attachment)
     if (feed.hasEnded) return
-    const address = feed.routes.has(to) ? to : normalizeUser(to)
-    const error = address === null ? refusedAddress(to) : checkMessage(text, extensions)
+    const address = feed.routes.has(to) ? to : normalizeConversation(to)
+    const error = address === null ? ERROR.malformedAddress : checkMessage(text, extensions)
     if (error === 0 && address !== null) this.shard.message(feed, clientId, address, text, extensions)
     else if (error !== 0) feed.sink.refused(clientId, error, 0)
   }
@@ -58,8 +63,8 @@ export class LocalRouter implements Router {
   mark(attachment: Attachment, clientId: number, conversation: string, mark: number, seq: number): void {
     const feed = feedOf(attachment)
     if (feed.hasEnded) return
-    const address = normalizeUser(conversation)
-    if (address === null) feed.sink.refused(clientId, refusedAddress(conversation), 0)
+    const address = normalizeConversation(conversation)
+    if (address === null) feed.sink.refused(clientId, ERROR.malformedAddress, 0)
     else if (mark !== MARK.read || seq === 0) feed.sink.refused(clientId, ERROR.badRequest, 0)
     else this.shard.markRead(feed, clientId, address, seq)
   }
@@ -77,10 +82,11 @@ export class LocalRouter implements Router {
   }
 
   async history(user: string, conversation: string, request: HistoryRequest): Promise<HistoryPage> {
-    const state = await this.shard.conversation(pairName(user, checkedAddress(conversation)))
-    if (state.member(user) === undefined) throw new RouterError(ERROR.noSuchConversation, 'there is no such conversation')
+    const state = await this.#conversation(user, conversation)
+    const intervals = readableBy(state, user)
+    if (intervals.length === 0) throw noSuchConversation()
     const limit = Math.min(request.limit, LIMIT.historyPageMax)
-    return this.shard.reading(readHistory(this.shard.engine, state, { ...request, limit }))
+    return this.shard.reading(readHistory(this.shard.engine, state, { ...request, limit }, intervals))
   }
 
   async conversations(user: string, after: string, limit: number): Promise<{ conversations: readonly ConversationSummary[]; more: boolean }> {
@@ -90,8 +96,8 @@ export class LocalRouter implements Router {
 
   async receipts(user: string, conversation: string): Promise<readonly MemberWatermarks[]> {
     const viewer = await this.shard.user(user)
-    const state = await this.shard.conversation(pairName(user, checkedAddress(conversation)))
-    if (state.member(user) === undefined) throw new RouterError(ERROR.noSuchConversation, 'there is no such conversation')
+    const state = await this.#conversation(user, conversation)
+    if (state.member(user) === undefined) throw noSuchConversation()
     return settledWatermarks(this.shard, state, viewer)
   }
 
@@ -111,6 +117,12 @@ export class LocalRouter implements Router {
     return this.#accounts.changeSettings(user, change)
   }
 
+  async #conversation(user: string, address: string): Promise<ConversationState> {
+    const normalized = normalizeConversation(address)
+    if (normalized === null) throw new RouterError(ERROR.malformedAddress, 'not the address of a conversation')
+    return this.shard.conversation(conversationName(user, normalized))
+  }
+
   addUser(user: string, verifier: Verifier): Promise<void> {
     return this.#accounts.addUser(user, verifier)
   }
@@ -119,8 +131,10 @@ export class LocalRouter implements Router {
     return this.#accounts.changeVerifier(user, verifier)
   }
 
-  removeUser(user: string): Promise<void> {
-    return this.#accounts.removeUser(user)
+  async removeUser(user: string): Promise<void> {
+    // What it leaves is told in its name, so that comes first.
+    await this.groups.leaveAll(user)
+    await this.#accounts.removeUser(user)
   }
 
   users(after: string, limit: number): Promise<{ users: readonly { user: string; createdMs: number; devices: number }[]; more: boolean }> {
@@ -133,15 +147,8 @@ function feedOf(attachment: Attachment): Feed {
   return attachment
 }
 
-/** Groups have addresses, but there are none yet. */
-function refusedAddress(address: string): ErrorCode {
-  return normalizeConversation(address) === null ? ERROR.malformedAddress : ERROR.noSuchConversation
-}
-
-function checkedAddress(address: string): string {
-  const user = normalizeUser(address)
-  if (user === null) throw new RouterError(refusedAddress(address), 'not the address of a conversation')
-  return user
+function noSuchConversation(): RouterError {
+  return new RouterError(ERROR.noSuchConversation, 'there is no such conversation')
 }
 
 /** 0: fine. [MSG-7, MSG-8, MSG-9, FRM-7] */

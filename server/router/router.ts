@@ -5,7 +5,10 @@
  * Hot calls (`message`, `mark`, `cursor`) return at once and answer through the session's `DeviceSink`, after the commit, in batches:
  * no promise and no closure for a single message. Everything else is a promise.
  */
+import type { Element } from '../../protocol/element.js'
 import type { ErrorCode } from '../../protocol/generated/registry.js'
+import type { GroupCommands } from '../groups/group-commands.js'
+import type { Role } from '../groups/group-state.js'
 
 /** How the router speaks to a session. Calls come after the commit that makes them true, many in one turn; write them out once a turn. */
 export interface DeviceSink {
@@ -94,6 +97,8 @@ export interface StoredMessage {
   readonly text: Uint8Array
   /** Encoded extensions, as sent; may be empty. */
   readonly extensions: Uint8Array
+  /** What changed in the group; null: it is a message. */
+  readonly change: Element | null
 }
 
 export interface HistoryPage {
@@ -118,6 +123,8 @@ export interface ConversationSummary {
   readonly unread: number
   /** Of the other members. */
   readonly others: readonly MemberWatermarks[]
+  /** null: it is none. In a group `others` is one without a name, for all. */
+  readonly group: { readonly displayName: string, readonly size: number, readonly role: Role | 'invited' | 'requested' | 'former' } | null
 }
 
 export interface DeviceInfo {
@@ -171,6 +178,7 @@ export interface Router {
   receipts(user: string, conversation: string): Promise<readonly MemberWatermarks[]>
   devices(user: string): Promise<readonly DeviceInfo[]>
   removeDevice(user: string, device: string): Promise<void>
+  readonly groups: GroupCommands
   settings(user: string): Promise<UserSettings>
   changeSettings(user: string, change: Partial<UserSettings>): Promise<UserSettings>
 

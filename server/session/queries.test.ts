@@ -7,7 +7,7 @@ import { RouterError, type StoredMessage } from '../router/router.js'
 import { createHarness, type FakeTransport, names, settle } from './testing/harness.js'
 
 const message = (seq: number, text: string, extensions: Uint8Array = new Uint8Array(0)): StoredMessage =>
-  ({ seq, from: 'bob', timeMs: 1_700_000_000_000 + seq, text: Buffer.from(text), extensions })
+  ({ seq, from: 'bob', timeMs: 1_700_000_000_000 + seq, text: Buffer.from(text), extensions, change: null })
 
 async function ask(transport: FakeTransport, query: Element, id = 1): Promise<Frame | undefined> {
   transport.deliver(encodeQuery(id, query))
@@ -69,8 +69,8 @@ test('[HIS-3] answers conversations with watermarks and the last message', async
   const harness = createHarness()
   const { transport } = await harness.open()
   harness.router.summaries = [
-    { conversation: 'bob', tail: 9, last: message(9, 'bye'), read: 7, unread: 2, others: [{ member: 'bob', delivered: 9, read: 8 }] },
-    { conversation: 'carol', tail: 0, last: null, read: 0, unread: 0, others: [] },
+    { conversation: 'bob', tail: 9, last: message(9, 'bye'), read: 7, unread: 2, others: [{ member: 'bob', delivered: 9, read: 8 }], group: null },
+    { conversation: 'carol', tail: 0, last: null, read: 0, unread: 0, others: [], group: null },
   ]
   const list = await answer(transport, element('conversations', { after: 'alice', limit: 2 }))
   assert.deepEqual(attributes(list), { more: 'false' })

@@ -7,6 +7,7 @@ import { element, type Element, uintAttribute } from '../../protocol/element.js'
 import { encodeFail, encodeResult } from '../../protocol/generated/frames.js'
 import { ERROR, ERRORS, type ErrorCode } from '../../protocol/generated/registry.js'
 import { RouterError } from '../router/router.js'
+import { answerGroupQuery } from './group-queries.js'
 import { conversationsAnswer, devicesAnswer, historyAnswer, receiptsAnswer } from './query-answers.js'
 import type { Session } from './session.js'
 
@@ -85,7 +86,11 @@ export class Queries {
         return element('logout')
       }
       case 'settings': return this.#settings(user, query)
-      default: throw new QueryError(ERROR.unsupportedQuery, `there is no query ${query.name}`) // [QRY-3]
+      default: {
+        const answer = await answerGroupQuery(router.groups, user, query)
+        if (answer === null) throw new QueryError(ERROR.unsupportedQuery, `there is no query ${query.name}`) // [QRY-3]
+        return answer
+      }
     }
   }
 
@@ -142,7 +147,7 @@ export class Queries {
 
   #failed(id: number, error: unknown): void {
     if (error instanceof RouterError) {
-      this.#fail(id, stanzaError(error.code), error.retryAfterMs, '')
+      this.#fail(id, stanzaError(error.code), error.retryAfterMs, error.code < 300 ? '' : error.message)
     } else if (error instanceof QueryError) {
       this.#fail(id, error.code, 0, error.message)
     } else {

@@ -21,8 +21,9 @@ export function historyAnswer(conversation: string, page: HistoryPage, isUpwards
 
 /** A page of the list of conversations. [HIS-3] */
 export function conversationsAnswer(conversations: readonly ConversationSummary[], more: boolean, frameBytesMax: number): Element {
-  const all = conversations.map(({ conversation, tail, last, read, unread, others }) => element(
-    'conversation', { with: conversation, tail, read, unread },
+  const all = conversations.map(({ conversation, tail, last, read, unread, others, group }) => element(
+    'conversation',
+    { with: conversation, tail, read, unread, ...group === null ? {} : { name: group.displayName, members: group.size, role: group.role } },
     ...last === null ? [] : [messageElement('last', last)], ...others.map(memberElement),
   ))
   const kept = fitting(all, frameBytesMax)
@@ -45,6 +46,10 @@ function memberElement({ member, delivered, read }: MemberWatermarks): Element {
 }
 
 function messageElement(name: 'message' | 'last', message: StoredMessage): Element {
+  if (message.change !== null) {
+    const attributes = { seq: message.seq, from: message.from, time: message.timeMs }
+    return name === 'message' ? element('change', attributes, message.change) : element(name, attributes, element('change', {}, message.change))
+  }
   const extensions = decodeExtensions(message.extensions) ?? []
   // What the store can't give back as text is shown as none: one damaged message must not hide the page.
   const text = decodeText(message.text) ?? ''

@@ -1,5 +1,6 @@
 /** What happens in a conversation: messages take their seq, watermarks rise. Pure: writes go to the transaction, nothing is read. */
 import { LIMIT, MARK } from '../../protocol/generated/registry.js'
+import { deliverToGroup, sealWatermarks, type UserLookup } from '../groups/fan-out.js'
 import type { Feed } from './feed.js'
 import { appendMessage, appendReceipt } from './queue.js'
 import { encodeCheckpoint, encodeConversation, encodeListing, encodeWatermark } from './records.js'
@@ -20,7 +21,7 @@ export function openConversation(transaction: Transaction, route: Route, nowMs: 
   const { conversation, users } = route
   conversation.exists = true
   conversation.createdMs = nowMs
-  for (const user of users) conversation.members.push(new Member(user.name))
+  for (const user of users) conversation.addMember(new Member(user.name))
   transaction.touch(conversation)
   transaction.batch.put(conversation.keys.meta(), encodeConversation(conversation))
   for (const user of users) {
@@ -47,7 +48,8 @@ export function acceptMessage(
   writer.lastClientId = clientId
   writer.lastSeq = seq
   writer.lastTimeMs = timeMs
-  for (let i = 0; i < users.length; i++) deliver(transaction, conversation, users[i]!, i, feed.user, seq, timeMs, text, extensions)
+  if (conversation.group !== null) deliverToGroup(transaction, route, feed.user, seq, timeMs, text, extensions)
+  else for (let i = 0; i < users.length; i++) deliver(transaction, conversation, users[i]!, i, feed.user, seq, timeMs, text, extensions)
   if (seq - conversation.checkpointSeq >= checkpointEvery) transaction.markDirty(route)
   transaction.answers.push(new Answer(feed, clientId, 0, seq, timeMs))
 }
@@ -97,11 +99,16 @@ export function raiseRead(transaction: Transaction, route: Route, user: UserStat
 }
 
 /** Writes what the transaction has changed in the conversation beyond its log, once for all commands. */
-export function sealConversation(transaction: Transaction, route: Route, checkpointEvery: number): void {
+export function sealConversation(transaction: Transaction, route: Route, lookup: UserLookup, checkpointEvery: number): void {
   const { conversation, users } = route
   conversation.isDirty = false
   transaction.touch(conversation)
-  if (conversation.tail - conversation.checkpointSeq >= checkpointEvery) writeCheckpoint(transaction, conversation)
+  if (conversation.isCheckpointDue || conversation.tail - conversation.checkpointSeq >= checkpointEvery) writeCheckpoint(transaction, conversation)
+  if (conversation.group !== null) {
+    // Its members may have changed since the route was made.
+    sealWatermarks(transaction, conversation, lookup)
+    return
+  }
   for (let i = 0; i < conversation.members.length; i++) {
     const member = conversation.members[i]!
     if (!member.deliveredRose && !member.readRose) continue
@@ -114,6 +121,7 @@ export function sealConversation(transaction: Transaction, route: Route, checkpo
 function writeCheckpoint(transaction: Transaction, conversation: ConversationState): void {
   conversation.forgetWriters(conversation.lastTimeMs - WRITER_AGE_MS, WRITERS_BY_USER_MAX)
   conversation.checkpointSeq = conversation.tail
+  conversation.isCheckpointDue = false
   transaction.batch.put(conversation.keys.checkpoint(), encodeCheckpoint(conversation))
 }
 

@@ -38,7 +38,7 @@ export class EntryHeads {
     this.index = this.#uint()
     this.conversation = ''
     this.seq = 0
-    if (type === FRAME.delivery || type === FRAME.deliveryFrom) this.#readMessage(type === FRAME.deliveryFrom)
+    if (type === FRAME.delivery || type === FRAME.deliveryFrom || type === FRAME.change) this.#readMessage(type !== FRAME.delivery)
     return this.#at >= 0 && this.#at <= this.end
   }
 

@@ -1,4 +1,5 @@
 /** What a shard takes from the outside, so that a simulator can stand in for all of it: time, randomness, limits, a log. */
+import { LIMIT } from '../../protocol/generated/registry.js'
 import type { Logger } from './log.js'
 
 export interface Clock {
@@ -41,6 +42,9 @@ export interface ShardLimits {
   /** A commit of more operations than this makes the next one wait `gatherMs` for company. */
   readonly gatherOperations: number
   readonly gatherMs: number
+  /** Members of one group, and groups of one user. */
+  readonly groupMembersMax: number
+  readonly groupsMax: number
   /** Operations, or bytes, of the open transaction from which on devices above their rate have to wait for the next one. */
   readonly crowdedOperations: number
   readonly crowdedBytes: number
@@ -68,6 +72,8 @@ export const SHARD_LIMITS: ShardLimits = {
   waitingCommandsMax: 100_000,
   gatherOperations: 16,
   gatherMs: 1,
+  groupMembersMax: LIMIT.groupMembersMax,
+  groupsMax: LIMIT.groupsMax,
   crowdedOperations: 32,
   crowdedBytes: 256 << 10,
   watermarkDelayMs: 3,

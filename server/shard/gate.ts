@@ -6,15 +6,25 @@ import type { Feed } from './feed.js'
 import { Fifo } from './fifo.js'
 import type { Acceptances } from './log-reader.js'
 import type { UserState, Writer } from './state.js'
+import type { Route } from './transaction.js'
 
 export const MESSAGE = 0
 export const MARK_READ = 1
 export const DELIVERED = 2
 export const FORGET = 3
+export const TASK = 4
+
+/** What happens to a conversation beyond its messages, in its turn. */
+export interface GateTask {
+  /** Who has to be in memory, beside the members. */
+  readonly users: readonly string[]
+  /** Everything is in memory: runs in one turn, and does not throw. */
+  run(route: Route): void
+}
 
 /** One shape for all kinds; what a kind does not need is empty. */
 export class GateCommand {
-  readonly kind: typeof MESSAGE | typeof MARK_READ | typeof DELIVERED | typeof FORGET
+  readonly kind: typeof MESSAGE | typeof MARK_READ | typeof DELIVERED | typeof FORGET | typeof TASK
   /** Of a DELIVERED. */
   readonly user: UserState | null
   readonly feed: Feed | null
@@ -24,10 +34,12 @@ export class GateCommand {
   readonly extensions: Uint8Array
   /** Called in the turn in which it took effect, before that is committed. */
   readonly applied: (() => void) | null
+  /** Of a TASK. */
+  readonly task: GateTask | null
 
   constructor(
     kind: GateCommand['kind'], user: UserState | null, feed: Feed | null, clientId: number, seq: number, text: Uint8Array, extensions: Uint8Array,
-    applied: (() => void) | null = null,
+    applied: (() => void) | null = null, task: GateTask | null = null,
   ) {
     this.kind = kind
     this.user = user
@@ -37,6 +49,7 @@ export class GateCommand {
     this.text = text
     this.extensions = extensions
     this.applied = applied
+    this.task = task
   }
 }
 

@@ -10,8 +10,8 @@ import { forgetMessages, raiseRead } from './conversation.js'
 import { isDamage } from './entry-reader.js'
 import type { ShardEnvironment } from './environment.js'
 import type { Feed } from './feed.js'
-import { DELIVERED, FORGET, Gate, MESSAGE } from './gate.js'
-import type { GateCommand } from './gate.js'
+import { DELIVERED, FORGET, Gate, MESSAGE, TASK } from './gate.js'
+import type { GateCommand, GateTask } from './gate.js'
 import { Acceptances, eachSender, unreadAbove } from './log-reader.js'
 import type { Residents } from './residents.js'
 import { memberNames } from './state.js'
@@ -19,6 +19,8 @@ import type { ConversationState, Member, UserState } from './state.js'
 import { Answer } from './transaction.js'
 import type { Route, Transaction } from './transaction.js'
 
+/** Users of a conversation that are read from the store at once. */
+const LOADS_AT_ONCE = 32
 /** Told to a client whose command finds too many waiting. */
 const WAITING_RETRY_MS = 1000
 
@@ -134,14 +136,22 @@ export class Gates {
     const present = this.#host.residentRoute(name)
     if (present !== null) return present
     const conversation = await this.#host.conversations.load(name)
-    for (const member of memberNames(conversation)) await this.#host.users.load(member)
+    await this.#loadUsers(memberNames(conversation))
     return this.#host.residentRoute(name)
+  }
+
+  /** In pieces, so that a large group does not take all of the store's reader. */
+  async #loadUsers(names: readonly string[]): Promise<void> {
+    for (let at = 0; at < names.length; at += LOADS_AT_ONCE) {
+      await Promise.all(names.slice(at, at + LOADS_AT_ONCE).map((name) => this.#host.users.load(name)))
+    }
   }
 
   /** false: the route died while something was looked up; load it and try again. */
   async #runCommand(gate: Gate, command: GateCommand, route: Route): Promise<boolean> {
     const { feed } = command
     if (command.kind === FORGET) return this.#forget(command, route)
+    if (command.kind === TASK && command.task !== null) return this.#runTask(command, command.task, route)
     if (command.kind === DELIVERED) {
       if (command.user !== null) this.#host.deliverNow(route, command.user, command.seq)
       command.applied?.()
@@ -156,6 +166,17 @@ export class Gates {
       return true
     }
     return this.#host.markNow(route, feed, command.clientId, command.seq) || this.#markCounting(command, route, feed)
+  }
+
+  async #runTask(command: GateCommand, task: GateTask, route: Route): Promise<boolean> {
+    const absent = task.users.filter((name) => this.#host.users.get(name) === undefined)
+    if (absent.length > 0) {
+      await this.#loadUsers(absent)
+      return false
+    }
+    task.run(route)
+    command.applied?.()
+    return true
   }
 
   /** Counts what remains unread. false: the route died meanwhile. [RCP-8] */

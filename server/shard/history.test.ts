@@ -98,7 +98,7 @@ void test('[HIS-3] conversations are listed by address in pages, with last messa
   await harness.settle()
   const { conversations } = await harness.router.conversations('z', '', 10)
   assert.deepEqual(conversations.map(({ last, ...rest }) => ({ ...rest, last: last === null ? null : Buffer.from(last.text).toString() })), [
-    { conversation: 'm', tail: 5, read: 2, unread: 3, others: [{ member: 'm', delivered: 0, read: 0 }], last: 'z 4' },
+    { conversation: 'm', tail: 5, read: 2, unread: 3, others: [{ member: 'm', delivered: 0, read: 0 }], group: null, last: 'z 4' },
   ])
   const ofM = (await harness.router.conversations('m', 'm1', 10)).conversations
   assert.deepEqual(ofM.map(({ conversation, unread, others: members }) => ({ conversation, unread, members })),

@@ -1,6 +1,8 @@
 /** Pages of a conversation's history. */
 import type { Engine } from '../../storage/engine.js'
 import { numberAt } from '../../storage/keyspace.js'
+import { tailWithin } from '../groups/access.js'
+import type { Interval } from '../groups/group-state.js'
 import type { HistoryPage, HistoryRequest } from '../router/router.js'
 import { isDamage, readable } from './entry-reader.js'
 import { readMessage, runWith } from './log-reader.js'
@@ -11,19 +13,28 @@ const PAGE_BYTES = 256 * 1024
 /** Rows of the log read at once: few, since one may hold many messages, or a single one. */
 const HISTORY_ROWS = 16
 
-/** A page of what is committed, ascending; paged forwards by `after` or `since`, else backwards from the end. [HIS-1, HIS-2] */
-export async function readHistory(engine: Engine, conversation: ConversationState, request: HistoryRequest): Promise<HistoryPage> {
-  const tail = conversation.committedTail
+/**
+ * A page of what is committed and lies in the intervals, ascending; paged forwards by `after` or `since`, else backwards from the end.
+ * A page ends with an interval. [HIS-1, HIS-2, GRP-9]
+ */
+export async function readHistory(
+  engine: Engine, conversation: ConversationState, request: HistoryRequest, intervals: readonly Interval[],
+): Promise<HistoryPage> {
+  const tail = tailWithin(intervals, conversation.committedTail)
   let first = Math.max(conversation.trimmedTo, request.after ?? 0) + 1
   let end = Math.min(tail + 1, request.before ?? tail + 1)
   if (request.sinceMs !== undefined) first = Math.max(first, await seqAtTime(engine, conversation, request.sinceMs))
   if (request.untilMs !== undefined) end = Math.min(end, await seqAtTime(engine, conversation, request.untilMs))
   const isForward = request.after !== undefined || request.sinceMs !== undefined
-  if (first >= end || request.limit === 0) return { messages: [], more: first < end, tail }
+  const within = intervals.filter(({ from, to }) => from < end && to >= first)
+  const interval = isForward ? within[0] : within.at(-1)
+  if (first >= end || request.limit === 0 || interval === undefined) return { messages: [], more: first < end && interval !== undefined, tail }
+  first = Math.max(first, interval.from)
+  end = Math.min(end, interval.to + 1)
   const range = { first, end, limit: request.limit }
   const messages = await (isForward ? readForwards : readBackwards)(engine, conversation, range)
   const reached = isForward ? messages.at(-1)?.seq ?? end - 1 : messages[0]?.seq ?? first
-  return { messages, more: isForward ? reached < end - 1 : reached > first, tail }
+  return { messages, more: within.length > 1 || (isForward ? reached < end - 1 : reached > first), tail }
 }
 
 interface Stretch {

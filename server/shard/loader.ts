@@ -74,6 +74,7 @@ export async function loadConversation(engine: Engine, name: string): Promise<Co
     else countedTo.set(member, asOf)
   }
   await readLogTail(engine, conversation, countedTo)
+  restoreUnsettled(conversation)
   return conversation
 }
 
@@ -92,14 +93,28 @@ async function readLogTail(engine: Engine, conversation: ConversationState, coun
   conversation.committedTail = conversation.tail
 }
 
+/** Of a group's messages that wait for receipts the last of each outbox is known; the receipt for that one covers those before it. */
+function restoreUnsettled({ group, writers, members }: ConversationState): void {
+  if (group === null) return
+  const last = [...writers.values()].sort((one, other) => one.lastSeq - other.lastSeq)
+  for (const { user, membership } of members) {
+    for (const writer of last) {
+      if (writer.user !== user || writer.lastSeq === 0) continue
+      membership?.undelivered.add(writer.lastSeq)
+      membership?.unread.add(writer.lastSeq)
+    }
+  }
+}
+
 function readLastRecord(conversation: ConversationState, record: LogRecord, countedTo: ReadonlyMap<Member, number>): void {
   const { seq, timeMs } = record
+  conversation.tail = seq
+  conversation.lastTimeMs = timeMs
+  if (record.change !== null) return
   const writer = conversation.writer(record.from, record.device, record.outboxEpoch)
   writer.lastClientId = record.clientId
   writer.lastSeq = seq
   writer.lastTimeMs = timeMs
-  conversation.tail = seq
-  conversation.lastTimeMs = timeMs
   for (const member of conversation.members) {
     if (member.user !== record.from && seq > (countedTo.get(member) ?? 0)) member.unread++
   }

@@ -64,7 +64,7 @@ async function recordAt(engine: Engine, conversation: ConversationState, seq: nu
   return (await runWith(engine, conversation, seq)).find((record) => record.seq === seq) ?? null
 }
 
-/** Messages from `first` to `last`, all committed, as pages of who wrote them: never more than one page in memory. */
+/** Who wrote the messages from `first` to `last`, all committed; changes of a group are none. Read in pages: never more than one page in memory. */
 export async function eachSender(
   engine: Engine, conversation: ConversationState, first: number, last: number, visit: (from: string, seq: number) => void,
 ): Promise<void> {
@@ -72,7 +72,7 @@ export async function eachSender(
   while (from <= last) {
     const page = await engine.range({ ...conversation.keys.logRange(from), limit: Math.min(COUNT_ROWS, last - from + 1), bytesMax: PAGE_BYTES })
     for (const [key, row] of page) {
-      for (const record of readLogRun(row, numberAt(key))) if (record.seq >= from && record.seq <= last) visit(record.from, record.seq)
+      for (const { seq, change, from: sender } of readLogRun(row, numberAt(key))) if (seq >= from && seq <= last && change === null) visit(sender, seq)
     }
     const end = page.at(-1)
     if (end === undefined) return

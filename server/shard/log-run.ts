@@ -6,14 +6,22 @@
  *     byte    2, the version. Version 1 was one record, without a count.
  *     byte    records in this row, 1 to RUN_RECORDS_MAX
  *     records from, device, outbox epoch, client id, previous seq, time, text, extensions: as in storage/value.ts
+ *
+ * A change of a group has a row of its own:
+ *
+ *     byte    3
+ *     fields  from, time, the element as on the wire
  */
 import { ByteBuffer } from '../../protocol/byte-buffer.js'
+import { EMPTY_BYTES } from '../../protocol/bytes.js'
+import { decodeElement, type Element, encodeElement } from '../../protocol/element.js'
 import { uintSize, writeByteString, writeString, writeUint } from '../../protocol/writer.js'
 import { StorageError } from '../../storage/engine.js'
-import { ValueReader } from '../../storage/value.js'
+import { ValueReader, ValueWriter } from '../../storage/value.js'
 
 const VERSION = 2
 const VERSION_SINGLE = 1
+const VERSION_CHANGE = 3
 const HEAD_BYTES = 2
 
 /** A run of more messages or bytes ends and the next one begins: finding one message reads its whole run. */
@@ -32,6 +40,8 @@ export interface LogRecord {
   readonly timeMs: number
   readonly text: Uint8Array
   readonly extensions: Uint8Array
+  /** What changed in the group; null: it is a message. Of a change nothing else but `seq`, `from` and `timeMs` means anything. */
+  readonly change: Element | null
 }
 
 export class LogRun {
@@ -80,6 +90,7 @@ export class LogRun {
 export function readLogRun(row: Uint8Array, last: number): LogRecord[] {
   const reader = new ValueReader(row)
   const version = reader.uint()
+  if (version === VERSION_CHANGE) return [readChangeRecord(reader, last)]
   if (version !== VERSION && version !== VERSION_SINGLE) throw new StorageError('corrupt', `a log row has the unknown version ${String(version)}`)
   const count = version === VERSION ? reader.uint() : 1
   if (count === 0 || count > RUN_RECORDS_MAX || count > last) throw new StorageError('corrupt', `a log row claims ${String(count)} messages`)
@@ -99,5 +110,18 @@ function readRecord(reader: ValueReader, seq: number): LogRecord {
     timeMs: reader.time(),
     text: reader.bytes(),
     extensions: reader.bytes(),
+    change: null,
   }
+}
+
+export function encodeChangeRow(from: string, timeMs: number, change: Element): Uint8Array {
+  return new ValueWriter().uint(VERSION_CHANGE).string(from).time(timeMs).bytes(encodeElement(change)).take()
+}
+
+function readChangeRecord(reader: ValueReader, seq: number): LogRecord {
+  const from = reader.string()
+  const timeMs = reader.time()
+  const change = decodeElement(reader.bytes())
+  if (change === null) throw new StorageError('corrupt', 'a log row holds no change')
+  return { seq, from, device: 0, outboxEpoch: 0, clientId: 0, previousSeq: 0, timeMs, text: EMPTY_BYTES, extensions: EMPTY_BYTES, change }
 }

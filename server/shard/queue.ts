@@ -1,5 +1,8 @@
 /** Appending to users' queues. Pure: writes go to the transaction, nothing is read. */
-import { appendDelivery, appendDeliveryFrom, appendReceipt as appendReceiptFrame } from '../../protocol/generated/frames.js'
+import type { Element } from '../../protocol/element.js'
+import {
+  appendChange as appendChangeFrame, appendDelivery, appendDeliveryFrom, appendReceipt as appendReceiptFrame,
+} from '../../protocol/generated/frames.js'
 import type { Mark } from './conversation.js'
 import { EntryRun } from './entry-run.js'
 import type { UserState } from './state.js'
@@ -16,6 +19,17 @@ export function appendMessage(
   if (from === conversation && from !== user.name) appendDelivery(run.frames, index, conversation, seq, timeMs, text, extensions)
   else appendDeliveryFrom(run.frames, index, conversation, from, seq, timeMs, text, extensions)
   run.push(index, conversation, from === user.name ? 0 : seq)
+  if (user.feeds.length > 0) user.exposedTo = index
+}
+
+/** A change of a group, done by `from`. [GRP-2] */
+export function appendChange(
+  transaction: Transaction, user: UserState, group: string, from: string, seq: number, timeMs: number, change: Element,
+): void {
+  const index = ++user.tail
+  const run = transaction.entryRun(user, 0)
+  appendChangeFrame(run.frames, index, group, from, seq, timeMs, change)
+  run.push(index, group, from === user.name ? 0 : seq)
   if (user.feeds.length > 0) user.exposedTo = index
 }
 

@@ -4,6 +4,7 @@
  */
 import { StorageError } from '../../storage/engine.js'
 import { ValueReader, ValueWriter } from '../../storage/value.js'
+import { readGroup, writeGroup } from '../groups/group-row.js'
 import type { Verifier } from '../router/router.js'
 import { pack, unpack } from './packed.js'
 import { PackedVerifier } from './packed-verifier.js'
@@ -107,6 +108,7 @@ export function encodeListing(joinedMs: number): Uint8Array {
 export function encodeConversation(conversation: ConversationState): Uint8Array {
   const writer = begin().time(conversation.createdMs).uint(conversation.trimmedTo).uint(conversation.members.length)
   for (const member of conversation.members) writer.string(member.user)
+  if (conversation.group !== null) writeGroup(writer, conversation.group, conversation.members)
   return writer.take()
 }
 
@@ -116,7 +118,8 @@ export function decodeConversation(row: Uint8Array, conversation: ConversationSt
   conversation.createdMs = reader.time()
   conversation.trimmedTo = reader.uint()
   const count = reader.uint()
-  for (let i = 0; i < count; i++) conversation.members.push(new Member(reader.string()))
+  for (let i = 0; i < count; i++) conversation.addMember(new Member(reader.string()))
+  if (reader.more) conversation.group = readGroup(reader, conversation)
 }
 
 /** `asOf` is the seq at which `unread` was counted. */

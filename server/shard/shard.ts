@@ -6,7 +6,7 @@
  *     command ─▶ [gate: load what it needs] ─▶ state + transaction ─▶ commit (fsync) ─▶ acks, entries
  */
 import type { Engine } from '../../storage/engine.js'
-import { pairName } from '../../storage/keyspace.js'
+import { isGroup } from '../../protocol/address.js'
 import { ERROR } from '../../protocol/generated/registry.js'
 import type { ErrorCode } from '../../protocol/generated/registry.js'
 import { trimPoint } from './attach.js'
@@ -16,7 +16,7 @@ import { acceptMessage, openConversation, raiseDelivered, raiseRead, sealConvers
 import { isDamage } from './entry-reader.js'
 import type { ShardEnvironment } from './environment.js'
 import type { Feed, FeedHost } from './feed.js'
-import { DELIVERED, FORGET, GateCommand, MARK_READ, MESSAGE } from './gate.js'
+import { DELIVERED, FORGET, GateCommand, MARK_READ, MESSAGE, TASK } from './gate.js'
 import type { GateHost } from './gates.js'
 import { Gates } from './gates.js'
 import { loadConversation, loadUser } from './loader.js'
@@ -24,8 +24,9 @@ import { encodeCursor, encodeQueueMeta } from './records.js'
 import { Residents } from './residents.js'
 import { Retention } from './retention.js'
 import { RouterError } from '../router/router.js'
-import { memberNames } from './state.js'
+import { conversationName, memberNames, Writer } from './state.js'
 import type { ConversationState, DeviceState, Resident, UserState } from './state.js'
+import { mayPost } from '../groups/rights.js'
 import { Answer, Route } from './transaction.js'
 import type { Transaction } from './transaction.js'
 
@@ -97,12 +98,12 @@ export class Shard implements FeedHost, GateHost, CommitHost {
     return this.#loop.open
   }
 
-  /** A message whose form has been checked; answered through the feed's sink. `to` is a normalised user. */
+  /** A message whose form has been checked; answered through the feed's sink. `to` is a normalised user or group. */
   message(feed: Feed, clientId: number, to: string, text: Uint8Array, extensions: Uint8Array): void {
     const route = this.#routeFor(feed, to)
     if (route !== null && this.acceptNow(route, feed, clientId, text, extensions)) return
     const command = new GateCommand(MESSAGE, feed.user, feed, clientId, 0, copyOf(text), copyOf(extensions))
-    this.#gates.wait(pairName(feed.user.name, to), command)
+    this.#gates.wait(conversationName(feed.user.name, to), command)
   }
 
   /** false: it has to be looked up whether this client id is known, which takes the gate. */
@@ -110,27 +111,28 @@ export class Shard implements FeedHost, GateHost, CommitHost {
     const { conversation } = route
     let { writer } = route
     if (writer === null || writer.isForgotten) {
-      writer = route.writer = conversation.writer(feed.user.name, feed.device.number, feed.outboxEpoch)
+      writer = conversation.writers.get(Writer.key(feed.user.name, feed.device.number, feed.outboxEpoch)) ?? null
     }
-    if (clientId <= writer.lastClientId) return false
+    if (writer !== null && clientId <= writer.lastClientId) return false
     const nowMs = this.environment.clock.nowMs()
-    for (const user of route.users) {
-      if (!user.exists) {
-        this.answer(new Answer(feed, clientId, ERROR.noSuchUser, 0, 0))
-        return true
-      }
+    const refusal = refusalFor(route, feed.user)
+    if (refusal !== 0) {
+      this.answer(new Answer(feed, clientId, refusal, 0, 0))
+      return true
     }
+    writer ??= conversation.writer(feed.user.name, feed.device.number, feed.outboxEpoch)
+    route.writer = writer
     if (!conversation.exists) openConversation(this.transaction, route, nowMs)
     acceptMessage(this.transaction, route, writer, feed, clientId, text, extensions, nowMs, this.environment.limits.checkpointEvery)
     this.schedule()
     return true
   }
 
-  /** Raises the user's read watermark; answered through the feed's sink. `address` is a normalised user. */
+  /** Raises the user's read watermark; answered through the feed's sink. `address` is a normalised user or group. */
   markRead(feed: Feed, clientId: number, address: string, seq: number): void {
     const route = this.#routeFor(feed, address)
     if (route !== null && this.markNow(route, feed, clientId, seq)) return
-    this.#gates.wait(pairName(feed.user.name, address), new GateCommand(MARK_READ, feed.user, feed, clientId, seq, EMPTY, EMPTY))
+    this.#gates.wait(conversationName(feed.user.name, address), new GateCommand(MARK_READ, feed.user, feed, clientId, seq, EMPTY, EMPTY))
   }
 
   /** false: what remains unread has to be counted in the log, which takes the gate. */
@@ -160,7 +162,7 @@ export class Shard implements FeedHost, GateHost, CommitHost {
    * `applied` is called in the turn in which it counts. [RCP-1]
    */
   delivered(user: UserState, conversation: string, seq: number, applied: () => void): boolean {
-    const name = pairName(user.name, conversation)
+    const name = conversationName(user.name, conversation)
     const route = this.#gates.has(name) ? null : this.residentRoute(name)
     if (route === null) {
       this.#gates.wait(name, new GateCommand(DELIVERED, user, null, 0, seq, EMPTY, EMPTY, applied))
@@ -193,7 +195,7 @@ export class Shard implements FeedHost, GateHost, CommitHost {
   #routeFor(feed: Feed, address: string): Route | null {
     const known = feed.routes.get(address)
     if (known?.isAlive === true) return this.#gates.has(known.conversation.name) ? null : known
-    const name = pairName(feed.user.name, address)
+    const name = conversationName(feed.user.name, address)
     const route = this.#gates.has(name) ? null : this.residentRoute(name)
     if (route === null) return null
     feed.remember(address, route)
@@ -204,13 +206,17 @@ export class Shard implements FeedHost, GateHost, CommitHost {
   residentRoute(name: string): Route | null {
     const conversation = this.conversations.get(name)
     if (conversation === undefined) return null
+    // Each user of a route has a writer of its own.
+    if (conversation.route?.isAlive === true) return new Route(conversation, conversation.route.users)
     const users: UserState[] = []
     for (const member of memberNames(conversation)) {
       const user = this.users.get(member)
       if (user === undefined) return null
       users.push(user)
     }
-    return new Route(conversation, users)
+    const route = new Route(conversation, users)
+    if (conversation.group !== null) conversation.route = route
+    return route
   }
 
   /** Told to its session when everything before it is on disk. */
@@ -313,6 +319,34 @@ export class Shard implements FeedHost, GateHost, CommitHost {
     await this.committed()
   }
 
+  /**
+   * Does something to a conversation in its turn, with its members and `users` in memory: `work` runs at once and may throw what the
+   * promise is rejected with. Resolves when it is on disk. Rejects with RouterError storage-unavailable when it can't be.
+   */
+  async inTurn<T>(name: string, users: readonly string[], work: (route: Route) => T): Promise<T> {
+    if (!this.isAvailable) throw unavailable()
+    const result = await new Promise<T>((resolve, reject) => {
+      const task = {
+        users,
+        run: (route: Route) => {
+          try {
+            resolve(work(route))
+          } catch (error) {
+            reject(error)
+          }
+        },
+      }
+      // Where it did not run, since the store has failed, or the conversation can't be read.
+      const applied = (): void => { reject(unavailable()) }
+      this.#gates.wait(name, new GateCommand(TASK, null, null, 0, 0, EMPTY, EMPTY, applied, task))
+    })
+    await this.committed()
+    return result
+  }
+
+  /** A user in memory. */
+  readonly lookup = (name: string): UserState | undefined => this.users.get(name)
+
   /** Resolves when everything written so far is on disk; rejects with RouterError storage-unavailable when it can't be. */
   committed(): Promise<void> {
     return this.#loop.whenCommitted()
@@ -331,7 +365,7 @@ export class Shard implements FeedHost, GateHost, CommitHost {
   /** Called by the commit loop. */
   seal(transaction: Transaction): void {
     const { checkpointEvery } = this.environment.limits
-    for (const route of transaction.dirtyRoutes) sealConversation(transaction, route, checkpointEvery)
+    for (const route of transaction.dirtyRoutes) sealConversation(transaction, route, this.lookup, checkpointEvery)
     for (const [device, user] of transaction.movedCursors) {
       transaction.keep(user)
       transaction.batch.put(user.keys.cursor(device.number), encodeCursor(device))
@@ -404,6 +438,17 @@ export class Shard implements FeedHost, GateHost, CommitHost {
     this.#life++
     gates?.close()
   }
+}
+
+/** Why the user may not send to the conversation; 0: it may. [GRP-4] */
+function refusalFor({ conversation, users }: Route, sender: UserState): ErrorCode | 0 {
+  if (isGroup(conversation.name)) {
+    const membership = conversation.member(sender.name)?.membership ?? null
+    if (conversation.group === null || membership === null) return ERROR.noSuchConversation
+    return mayPost(conversation.group, membership) ? 0 : ERROR.notAllowed
+  }
+  for (const user of users) if (!user.exists) return ERROR.noSuchUser
+  return 0
 }
 
 function tell(answer: Answer): void {

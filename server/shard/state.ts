@@ -2,11 +2,14 @@
  * What a shard keeps in memory of the users and conversations in use. Everything here can be read back from the store; nothing here
  * is ahead of the store but what the open transaction holds, and when a commit fails all of it is thrown away.
  */
-import type { ConversationKeys, UserKeys } from '../../storage/keyspace.js'
+import { type ConversationKeys, pairName, type UserKeys } from '../../storage/keyspace.js'
+import { isGroup } from '../../protocol/address.js'
+import type { GroupState, Membership } from '../groups/group-state.js'
 import type { EntryRun } from './entry-run.js'
 import type { Feed } from './feed.js'
 import type { LogRun } from './log-run.js'
 import type { PackedVerifier } from './packed-verifier.js'
+import type { Route } from './transaction.js'
 
 /** A token as the server keeps it. [TOK-1] */
 export interface TokenSlot {
@@ -159,6 +162,8 @@ export class Member {
   readTold = 0
   /** Messages of others above `read`. [RCP-8] */
   unread = 0
+  /** In a group: its role, and what it may read. */
+  membership: Membership | null = null
   /** What the open transaction has still to write and tell. */
   deliveredRose = false
   readRose = false
@@ -169,11 +174,21 @@ export class Member {
   }
 }
 
+/** Up to here a list is as fast as a map. */
+const FEW_MEMBERS = 4
+
 export class ConversationState extends Resident {
   readonly keys: ConversationKeys
   /** false: nobody has written yet. */
   exists = false
+  /** In the order in which they came; changed by addMember and removeMember alone. */
   readonly members: Member[] = []
+  /** Counts changes of the members: a route made before one is no longer good. */
+  membersVersion = 0
+  /** null: a pair, one's notes, or a group that nobody has made. */
+  group: GroupState | null = null
+  /** Of a group: the route found last, since all its members ask for it. */
+  route: Route | null = null
   createdMs = 0
   tail = 0
   committedTail = 0
@@ -187,6 +202,10 @@ export class ConversationState extends Resident {
   readonly writers = new Map<string, Writer>()
   /** In the open transaction's list of conversations with risen watermarks, or with a checkpoint due. */
   isDirty = false
+  /** A checkpoint has to be written with the open transaction. */
+  isCheckpointDue = false
+  /** Made where looking through the list would take long. */
+  #byName: Map<string, Member> | null = null
 
   constructor(name: string, keys: ConversationKeys) {
     super(name)
@@ -194,7 +213,25 @@ export class ConversationState extends Resident {
   }
 
   member(user: string): Member | undefined {
-    return this.members.find((member) => member.user === user)
+    if (this.members.length <= FEW_MEMBERS) return this.members.find((member) => member.user === user)
+    this.#byName ??= new Map(this.members.map((member) => [member.user, member]))
+    return this.#byName.get(user)
+  }
+
+  addMember(member: Member): void {
+    this.members.push(member)
+    this.#membersChanged()
+  }
+
+  removeMember(member: Member): void {
+    this.members.splice(this.members.indexOf(member), 1)
+    this.#membersChanged()
+  }
+
+  #membersChanged(): void {
+    this.membersVersion++
+    this.route = null
+    this.#byName = null
   }
 
   writer(user: string, device: number, epoch: number): Writer {
@@ -226,13 +263,19 @@ export class ConversationState extends Resident {
 
 /** Of a conversation not yet opened the members follow from its name. */
 export function memberNames(conversation: ConversationState): readonly string[] {
-  return conversation.exists ? conversation.members.map((member) => member.user) : conversation.name.split(':')
+  if (conversation.exists) return conversation.members.map((member) => member.user)
+  return isGroup(conversation.name) ? [] : conversation.name.split(':')
 }
 
 /** How a member addresses a conversation: by the other user, by the group, by itself for its notes. */
 export function conversationAddress(conversation: ConversationState, viewer: string): string {
   const { members } = conversation
-  if (conversation.name.startsWith('#')) return conversation.name
+  if (isGroup(conversation.name)) return conversation.name
   const other = members.find((member) => member.user !== viewer)
   return other === undefined ? viewer : other.user
+}
+
+/** The conversation's name in the store, as this user addresses it. */
+export function conversationName(user: string, address: string): string {
+  return isGroup(address) ? address : pairName(user, address)
 }

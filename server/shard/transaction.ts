@@ -3,28 +3,31 @@
  * Objects of one shape, no closures. What is appended to one queue or one log becomes a row for many, so that a message costs an answer
  * here and a place in two runs.
  */
+import type { Element } from '../../protocol/element.js'
 import type { Batch } from '../../storage/engine.js'
 import type { ErrorCode } from '../../protocol/generated/registry.js'
 import { EntryRun } from './entry-run.js'
 import type { Feed } from './feed.js'
-import { LogRun } from './log-run.js'
+import { encodeChangeRow, LogRun } from './log-run.js'
 import type { ConversationState, DeviceState, Resident, UserState, Writer } from './state.js'
 
 /** A conversation and the users who are its members, in the order of its members; what a message needs in memory. */
 export class Route {
   readonly conversation: ConversationState
   readonly users: readonly UserState[]
+  readonly #membersVersion: number
   /** The outbox that used this route before, where one did: saves looking it up for every message. */
   writer: Writer | null = null
 
   constructor(conversation: ConversationState, users: readonly UserState[]) {
     this.conversation = conversation
     this.users = users
+    this.#membersVersion = conversation.membersVersion
   }
 
   /** Whether these are still the states in memory; otherwise the route has to be made anew. */
   get isAlive(): boolean {
-    if (!this.conversation.alive) return false
+    if (!this.conversation.alive || this.conversation.membersVersion !== this.#membersVersion) return false
     for (const user of this.users) if (!user.alive) return false
     return true
   }
@@ -148,14 +151,24 @@ export class Transaction {
     return conversation.openLog = new LogRun()
   }
 
+  /** A change of a group takes the conversation's next seq, in a row of its own. */
+  putChange(conversation: ConversationState, seq: number, from: string, timeMs: number, change: Element): void {
+    this.touch(conversation)
+    const { openLog } = conversation
+    if (openLog !== null) this.batch.put(conversation.keys.log(openLog.last), openLog.row())
+    conversation.openLog = null
+    this.messages.push(new AppendedMessages(conversation))
+    this.batch.put(conversation.keys.log(seq), encodeChangeRow(from, timeMs, change))
+  }
+
   /** Writes the rows that are still open; nothing may be appended afterwards. */
   closeRuns(): void {
     for (const { user } of this.entries) this.#closeEntries(user)
     for (const appended of this.messages) {
       const { conversation } = appended
       const { openLog } = conversation
+      appended.last = conversation.tail
       if (openLog === null) continue
-      appended.last = openLog.last
       conversation.openLog = null
       this.batch.put(conversation.keys.log(openLog.last), openLog.row())
     }
@@ -197,8 +210,9 @@ export class Transaction {
 
   /** Its members' queues will be written to when the transaction is sealed, so they have to stay in memory until then. */
   markDirty(route: Route): void {
-    for (const user of route.users) this.touch(user)
+    // Who has become a member since has entries in the transaction.
     if (route.conversation.isDirty) return
+    for (const user of route.users) this.touch(user)
     route.conversation.isDirty = true
     this.dirtyRoutes.push(route)
   }

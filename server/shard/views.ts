@@ -1,5 +1,7 @@
 /** What a user may see of conversations and devices. */
 import { ERROR } from '../../protocol/generated/registry.js'
+import { readableBy, tailWithin } from '../groups/access.js'
+import { floorsFor } from '../groups/fan-out.js'
 import type { ConversationSummary, DeviceInfo, MemberWatermarks } from '../router/router.js'
 import { RouterError } from '../router/router.js'
 import { readable } from './entry-reader.js'
@@ -51,16 +53,28 @@ export async function listConversations(
 
 async function summarize(shard: Shard, conversation: ConversationState, user: UserState): Promise<ConversationSummary> {
   const member = conversation.member(user.name)
-  if (member === undefined) throw new RouterError(ERROR.internalError, 'the list names a conversation that does not know its member')
+  if (member === undefined && conversation.group === null) {
+    throw new RouterError(ERROR.internalError, 'the list names a conversation that does not know its member')
+  }
+  const tail = tailWithin(readableBy(conversation, user.name), conversation.committedTail)
   return {
     conversation: conversationAddress(conversation, user.name),
-    tail: conversation.committedTail,
+    tail,
     // A damaged message must not hide the conversation.
-    last: await shard.reading(readable(readMessage(shard.engine, conversation, conversation.committedTail))),
-    read: member.read,
-    unread: member.unread,
-    others: watermarks(conversation, user),
+    last: await shard.reading(readable(readMessage(shard.engine, conversation, tail))),
+    read: member?.read ?? tail,
+    unread: member?.unread ?? 0,
+    others: conversation.group === null ? watermarks(conversation, user) : [{ member: '', ...floorsFor(conversation, user) }],
+    group: groupSummary(conversation, user.name),
   }
+}
+
+function groupSummary({ group, members }: ConversationState, user: string): ConversationSummary['group'] {
+  if (group === null) return null
+  const membership = members.find((member) => member.user === user)?.membership
+  const guest = group.guests.get(user)?.kind
+  const role = membership?.role ?? (guest === 'invited' ? 'invited' : guest === 'request' ? 'requested' : 'former')
+  return { displayName: group.displayName, size: members.length, role }
 }
 
 function addressIn(name: string, user: string): string {

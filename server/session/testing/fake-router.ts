@@ -1,5 +1,6 @@
 /** A router without shards: it records what sessions hand over, and tests answer through the sinks. */
 import { ERROR } from '../../../protocol/generated/registry.js'
+import type { GroupCommands } from '../../groups/group-commands.js'
 import {
   type Account, type Attached, type AttachRequest, type Attachment, type ConversationSummary, type DeviceInfo, type DeviceSink,
   type HistoryPage, type HistoryRequest, type MemberWatermarks, type Router, RouterError, type TokenCheck, type UserSettings, type Verifier,
@@ -35,12 +36,22 @@ export class FakeRouter implements Router {
   infos: DeviceInfo[] = []
   readReceipts = true
   onRemoveDevice: (device: string) => void = () => {}
+  /** There are none. */
+  readonly groups: GroupCommands = {
+    create: () => this.#noGroup(), change: () => this.#noGroup(), join: () => this.#noGroup(),
+    details: () => this.#noGroup(), makeLink: () => this.#noGroup(), revokeLink: () => this.#noGroup(),
+  }
 
   async #control(): Promise<void> {
     await this.gate
     const { failure } = this
     this.failure = null
     if (failure !== null) throw failure
+  }
+
+  async #noGroup(): Promise<never> {
+    await this.#control()
+    throw new RouterError(ERROR.noSuchConversation, 'there are no groups')
   }
 
   async account(user: string): Promise<Account | null> {

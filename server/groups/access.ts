@@ -1,0 +1,19 @@
+/** What of a conversation a user may read, looked at whenever it reads. [GRP-9] */
+import type { ConversationState } from '../shard/state.js'
+import type { Interval } from './group-state.js'
+
+const EVERYTHING: readonly Interval[] = [{ from: 1, to: Infinity }]
+const NOTHING: readonly Interval[] = []
+
+/** Ascending; empty: nothing. Of a pair both read everything. */
+export function readableBy(conversation: ConversationState, user: string): readonly Interval[] {
+  const { group } = conversation
+  const member = conversation.member(user)
+  if (group === null) return member === undefined ? NOTHING : EVERYTHING
+  return member?.membership?.intervals ?? group.former.get(user) ?? NOTHING
+}
+
+/** The last seq that exists for who may read these intervals; 0: none. */
+export function tailWithin(intervals: readonly Interval[], tail: number): number {
+  return Math.min(intervals.at(-1)?.to ?? 0, tail)
+}

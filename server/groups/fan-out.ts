@@ -1,0 +1,110 @@
+/** What happens in a group goes to every member's queue, and watermarks of all come together for the sender. Pure, as the shard's core. */
+import type { Element } from '../../protocol/element.js'
+import { MARK } from '../../protocol/generated/registry.js'
+import { appendChange, appendMessage, appendReceipt } from '../shard/queue.js'
+import { encodeWatermark } from '../shard/records.js'
+import type { ConversationState, Member, UserState } from '../shard/state.js'
+import type { Route, Transaction } from '../shard/transaction.js'
+
+/** Finds a user in memory; everybody of the open transaction is. */
+export type UserLookup = (name: string) => UserState | undefined
+
+/** A message of `sender`, which is a member. */
+export function deliverToGroup(
+  transaction: Transaction, { conversation, users }: Route, sender: UserState, seq: number, timeMs: number, text: Uint8Array, extensions: Uint8Array,
+): void {
+  const { members, name } = conversation
+  for (let i = 0; i < users.length; i++) {
+    const user = users[i]!
+    if (user === sender) {
+      const membership = members[i]!.membership!
+      membership.undelivered.add(seq)
+      membership.unread.add(seq)
+      // With one device alone the ack has said it all. [QUE-11]
+      if (user.devices.length < 2) continue
+    } else {
+      members[i]!.unread++
+      if (!user.exists) continue
+    }
+    appendMessage(transaction, user, name, sender.name, seq, timeMs, text, extensions)
+  }
+}
+
+/** A change, to everybody it concerns. [GRP-2] */
+export function deliverChange(
+  transaction: Transaction, conversation: ConversationState, recipients: Iterable<UserState>, from: string, seq: number, timeMs: number, change: Element,
+): void {
+  for (const user of recipients) if (user.exists) appendChange(transaction, user, conversation.name, from, seq, timeMs, change)
+}
+
+/** Writes the watermarks that rose, and tells each sender up to where all others are. [GRP-14, GRP-15, GRP-16] */
+export function sealWatermarks(transaction: Transaction, conversation: ConversationState, lookup: UserLookup): void {
+  const delivered = new Floor()
+  const read = new Floor()
+  for (const member of conversation.members) {
+    const user = lookup(member.user)
+    if (member.deliveredRose || member.readRose) writeWatermark(transaction, conversation, member, user)
+    if (user?.exists !== true) continue
+    delivered.add(member.user, member.delivered)
+    if (user.readReceipts) read.add(member.user, member.readTold)
+  }
+  for (const member of conversation.members) {
+    const user = lookup(member.user)
+    if (user?.exists === true) tellFloors(transaction, conversation, member, user, delivered, read)
+  }
+}
+
+function writeWatermark(transaction: Transaction, conversation: ConversationState, member: Member, user: UserState | undefined): void {
+  transaction.batch.put(conversation.keys.watermark(member.user), encodeWatermark(member, conversation.tail))
+  // The user's other devices learn what was read here. [RCP-6]
+  if (member.readRose && user !== undefined && user.devices.length > 1) {
+    appendReceipt(transaction, user, conversation.name, member.user, MARK.read, member.read)
+  }
+  member.deliveredRose = member.readRose = member.readToldRose = false
+}
+
+function tellFloors(transaction: Transaction, conversation: ConversationState, member: Member, user: UserState, delivered: Floor, read: Floor): void {
+  const { membership } = member
+  if (membership === null) return
+  const deliveredByAll = delivered.without(member.user)
+  const readByAll = user.readReceipts ? read.without(member.user) : 0
+  const isRead = membership.unread.settle(readByAll)
+  const isDelivered = membership.undelivered.settle(deliveredByAll)
+  if (isRead) appendReceipt(transaction, user, conversation.name, '', MARK.read, readByAll)
+  if (isDelivered && !(isRead && readByAll >= deliveredByAll)) appendReceipt(transaction, user, conversation.name, '', MARK.delivered, deliveredByAll)
+}
+
+/**
+ * Up to where all other members are, from their watermarks alone. Who tells nobody what it reads holds this back, though no receipts: it
+ * may be lower than what was told, and is never more than is true.
+ */
+export function floorsFor(conversation: ConversationState, viewer: UserState): { delivered: number, read: number } {
+  const delivered = new Floor()
+  const read = new Floor()
+  for (const member of conversation.members) {
+    delivered.add(member.user, member.delivered)
+    read.add(member.user, member.readTold)
+  }
+  return { delivered: delivered.without(viewer.name), read: viewer.readReceipts ? read.without(viewer.name) : 0 }
+}
+
+/** The lowest of all members' watermarks but one. */
+class Floor {
+  #lowest = Infinity
+  #holder = ''
+  #second = Infinity
+
+  add(user: string, watermark: number): void {
+    if (watermark < this.#lowest) {
+      this.#second = this.#lowest
+      this.#lowest = watermark
+      this.#holder = user
+    } else if (watermark < this.#second) this.#second = watermark
+  }
+
+  /** 0 where there is nobody else. */
+  without(user: string): number {
+    const watermark = user === this.#holder ? this.#second : this.#lowest
+    return watermark === Infinity ? 0 : watermark
+  }
+}

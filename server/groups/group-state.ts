@@ -1,0 +1,114 @@
+/**
+ * What makes a conversation a group: who is in it with which role, who was, who may become a member, and its settings. It stands in
+ * one row; what is appended to the log with each change is the history of this row.
+ */
+
+export const ROLES = ['member', 'admin', 'owner'] as const
+export type Role = (typeof ROLES)[number]
+
+/** Seqs that a user may read, both ends included; `to` Infinity while it is a member. */
+export interface Interval {
+  readonly from: number
+  to: number
+}
+
+/** Who may do what; see POLICY_VALUES. */
+export interface Policy {
+  readonly post: 'all' | 'admins'
+  readonly add: 'all' | 'admins'
+  readonly edit: 'all' | 'admins'
+  readonly history: 'all' | 'joined'
+}
+
+export const POLICY_VALUES: { readonly [K in keyof Policy]: readonly [Policy[K], Policy[K]] } = {
+  post: ['all', 'admins'],
+  add: ['all', 'admins'],
+  edit: ['all', 'admins'],
+  history: ['all', 'joined'],
+}
+
+export const POLICY_AT_FIRST: Policy = { post: 'all', add: 'admins', edit: 'admins', history: 'joined' }
+
+/** Somebody who was invited, or who has asked to join. */
+export interface Guest {
+  readonly kind: 'invited' | 'request'
+  /** Who invited; '' for a request. */
+  readonly by: string
+  readonly timeMs: number
+}
+
+export interface Link {
+  /** 16 random bytes. [GRP-18] */
+  readonly code: Uint8Array
+  readonly by: string
+  readonly createdMs: number
+  /** Unix time; Infinity: never. */
+  readonly expiresMs: number
+  /** Infinity: any number. */
+  usesLeft: number
+  /** Whether an admin has to approve of those who come by it. */
+  readonly needsApproval: boolean
+}
+
+/** A member's part that only groups have. */
+export class Membership {
+  role: Role
+  readonly sinceMs: number
+  /** Seq of the change that made it a member: it is waited for in messages behind it only. [GRP-15] */
+  readonly sinceSeq: number
+  /** The last one is the present one. [GRP-9] */
+  readonly intervals: readonly Interval[]
+  /** Own messages that not all others are known to have received, or read, as far as the member was told. [GRP-14] */
+  readonly undelivered = new Unsettled()
+  readonly unread = new Unsettled()
+
+  constructor(role: Role, sinceMs: number, sinceSeq: number, intervals: readonly Interval[]) {
+    this.role = role
+    this.sinceMs = sinceMs
+    this.sinceSeq = sinceSeq
+    this.intervals = intervals
+  }
+
+  get isAdmin(): boolean {
+    return this.role !== 'member'
+  }
+}
+
+/** Own messages remembered one by one; beyond it only the last ones, so that a few receipts are told that nobody needed. */
+const UNSETTLED_MAX = 64
+
+/** Seqs of a member's messages that wait for a watermark, ascending. */
+export class Unsettled {
+  #seqs: number[] = []
+
+  add(seq: number): void {
+    if (this.#seqs.length >= UNSETTLED_MAX) this.#seqs.shift()
+    this.#seqs.push(seq)
+  }
+
+  /** Forgets those up to the watermark; whether there were any. */
+  settle(watermark: number): boolean {
+    let count = 0
+    while (count < this.#seqs.length && this.#seqs[count]! <= watermark) count++
+    if (count > 0) this.#seqs.splice(0, count)
+    return count > 0
+  }
+}
+
+export class GroupState {
+  displayName: string
+  about = ''
+  /** Reference of a blob; '' for none. */
+  picture = ''
+  policy: Policy = POLICY_AT_FIRST
+  readonly creator: string
+  readonly guests = new Map<string, Guest>()
+  readonly links: Link[] = []
+  /** What users who are members no longer may read, in the order in which they left. [GRP-9] */
+  readonly former = new Map<string, readonly Interval[]>()
+
+  constructor(displayName: string, creator: string) {
+    this.displayName = displayName
+    this.creator = creator
+  }
+}
