@@ -332,7 +332,7 @@ export class Shard implements FeedHost, GateHost, CommitHost {
           try {
             resolve(work(route))
           } catch (error) {
-            reject(error)
+            reject(error instanceof Error ? error : new Error(String(error)))
           }
         },
       }

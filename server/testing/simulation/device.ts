@@ -6,11 +6,13 @@
 import type { Frame } from '../../../protocol/generated/frames.js'
 import { ERROR, FRAME, MARK, RESUME } from '../../../protocol/generated/registry.js'
 import type { ErrorCode } from '../../../protocol/generated/registry.js'
-import { pairName } from '../../../storage/keyspace.js'
+import { isGroup } from '../../../protocol/address.js'
 import type { Attachment, DeviceSink } from '../../router/router.js'
 import { RouterError } from '../../router/router.js'
+import { conversationName } from '../../shard/state.js'
 import { decodeEntries } from '../entries.js'
-import { Breach } from './oracle.js'
+import { changeText } from './group-oracle.js'
+import { Breach } from './breach.js'
 import type { Oracle } from './oracle.js'
 import { LIMITS } from './server.js'
 import type { SimServer } from './server.js'
@@ -168,11 +170,11 @@ export class SimDevice {
     const { router } = connection.server
     const { conversations } = await router.conversations(this.user, '', 100)
     for (const { conversation } of conversations) {
-      const name = pairName(this.user, conversation)
+      const name = conversationName(this.user, conversation)
       for (let more = true; more;) {
         const page = await router.history(this.user, conversation, { after: this.received.get(name)?.at(-1) ?? 0, limit: 5 })
         if (!connection.isDeviceOpen || !connection.server.isAlive) return
-        for (const { seq, from, text } of page.messages) this.#store(name, from, seq, Buffer.from(text).toString())
+        for (const { seq, from, text, change } of page.messages) this.#store(name, from, seq, change === null ? Buffer.from(text).toString() : changeText(change))
         this.#syncedTo.set(name, this.received.get(name)?.at(-1) ?? 0)
         more = page.more
       }
@@ -192,7 +194,8 @@ export class SimDevice {
   }
 
   markRead(conversation: string, seq: number): void {
-    this.#oracle.marked(this.user, pairName(this.user, conversation), seq)
+    this.#oracle.marked(this.user, conversationName(this.user, conversation), seq)
+    if (isGroup(conversation)) this.#oracle.group.marked(this.user, seq)
     this.#post({ clientId: this.#nextClientId++, to: conversation, text: '', seq })
   }
 
@@ -243,6 +246,12 @@ export class SimDevice {
   #refused(connection: SimConnection, clientId: number, error: ErrorCode): void {
     const stanza = this.outbox.find((each) => each.clientId === clientId)
     if (stanza === undefined) return
+    if (error === ERROR.noSuchConversation && isGroup(stanza.to)) {
+      // It is no member at the moment.
+      this.outbox = this.outbox.filter((each) => each !== stanza)
+      if (stanza.seq === 0) this.#oracle.group.refused(stanza.text)
+      return
+    }
     if (error !== ERROR.staleClientId) throw new Breach(`${this.outboxName} ${String(clientId)} was refused with ${String(error)}`)
     stanza.clientId = this.#nextClientId++
     this.outbox = [...this.outbox.filter((each) => each !== stanza), stanza]
@@ -256,8 +265,9 @@ export class SimDevice {
     if (frame.index !== this.cursor + 1) throw new Breach(`entry ${String(frame.index)} came behind ${String(this.cursor)}`)
     if (frame.type === FRAME.delivery || frame.type === FRAME.deliveryFrom) {
       const from = frame.type === FRAME.deliveryFrom ? frame.from : frame.conversation
-      this.#store(pairName(this.user, frame.conversation), from, frame.seq, Buffer.from(frame.text).toString())
-    } else if (frame.type === FRAME.receipt) this.#storeWatermark(frame.conversation, frame.member, frame.mark, frame.seq)
+      this.#store(conversationName(this.user, frame.conversation), from, frame.seq, Buffer.from(frame.text).toString())
+    } else if (frame.type === FRAME.change) this.#store(frame.conversation, frame.from, frame.seq, changeText(frame.element))
+    else if (frame.type === FRAME.receipt) this.#storeWatermark(frame.conversation, frame.member, frame.mark, frame.seq)
     this.cursor = frame.index
     connection.up.push({ kind: 'cursor', index: frame.index })
   }
@@ -270,21 +280,23 @@ export class SimDevice {
     seqs.push(seq)
     this.received.set(conversation, seqs)
     this.#oracle.received(this.user, { conversation, from, seq, text })
+    if (isGroup(conversation)) this.#oracle.group.stored(this.user, seq)
   }
 
   #storeWatermark(conversation: string, member: string, mark: number, seq: number): void {
     const isOwn = member === this.user
-    const name = pairName(this.user, conversation)
+    const name = conversationName(this.user, conversation)
     const key = `${name} ${isOwn ? this.user : conversation} ${String(mark)}`
     const before = this.watermarks.get(key) ?? 0
     if (seq < before) throw new Breach(`${key} fell from ${String(before)} to ${String(seq)}`)
     this.watermarks.set(key, seq)
-    this.#oracle.toldWatermark(name, isOwn ? this.user : conversation, mark === MARK.read, seq)
+    if (isGroup(conversation) && !isOwn) this.#oracle.group.told(this.user, mark === MARK.read, seq)
+    else this.#oracle.toldWatermark(name, isOwn ? this.user : conversation, mark === MARK.read, seq)
   }
 
   /** How far the other user of the pair has received or read, as this device knows. */
   knownDelivered(conversation: string): number {
-    const name = pairName(this.user, conversation)
+    const name = conversationName(this.user, conversation)
     const known = [MARK.delivered, MARK.read].map((mark) => this.watermarks.get(`${name} ${conversation} ${String(mark)}`) ?? 0)
     return Math.max(...known)
   }

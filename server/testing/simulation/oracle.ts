@@ -2,13 +2,12 @@
  * What must be true, from outside: fed with everything that passes between server and devices, it throws at the first breach of a
  * promise. It knows what clients did and saw, and nothing of how the server works.
  */
-import { conversationKeys, numberAt, pairName } from '../../../storage/keyspace.js'
+import { conversationKeys, numberAt } from '../../../storage/keyspace.js'
 import type { Engine } from '../../../storage/engine.js'
 import { readLogRun } from '../../shard/log-run.js'
-
-export class Breach extends Error {
-  override readonly name = 'Breach'
-}
+import { conversationName } from '../../shard/state.js'
+import { Breach } from './breach.js'
+import { GroupOracle } from './group-oracle.js'
 
 export interface SimMessage {
   readonly conversation: string
@@ -33,10 +32,11 @@ export class Oracle {
   readonly #stored = new Map<string, number>()
   /** The highest seq the user has asked to be marked as read. */
   readonly #marked = new Map<string, number>()
+  readonly group = new GroupOracle()
 
   /** The server has sent an ack: the message must be on the disk at this moment. [MSG-1, MSG-3] */
   async acked(outbox: string, clientId: number, from: string, to: string, text: string, seq: number, timeMs: number, disk: Engine): Promise<void> {
-    const conversation = pairName(from, to)
+    const conversation = conversationName(from, to)
     const key = `${outbox}/${String(clientId)}`
     const before = this.#acked.get(key)
     if (before !== undefined && (before.seq !== seq || before.timeMs !== timeMs)) {

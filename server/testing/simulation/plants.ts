@@ -1,8 +1,10 @@
 /** Bugs to be planted in a server: what the simulation is worth shows in whether it finds them. */
 import type { Frame } from '../../../protocol/generated/frames.js'
+import { isGroup } from '../../../protocol/address.js'
 import { FRAME } from '../../../protocol/generated/registry.js'
 import type { DeviceSink } from '../../router/router.js'
 import type { Feed } from '../../shard/feed.js'
+import { Route } from '../../shard/transaction.js'
 import { decodeEntries, joinEntries } from '../entries.js'
 import type { SimServer } from './server.js'
 
@@ -30,6 +32,38 @@ export function receiptsFall(server: SimServer): void {
     if (frame.type !== FRAME.receipt || frame.seq < 3) return null
     return { ...frame, seq: 1 }
   })
+}
+
+/** What a member may read has no end: who was removed reads on. */
+export function removedStillReads(server: SimServer): void {
+  const history = server.router.history.bind(server.router)
+  server.router.history = async (user, conversation, request) => {
+    if (!isGroup(conversation)) return history(user, conversation, request)
+    const { group } = await server.shard.conversation(conversation)
+    const former = group?.former.get(user)
+    former?.forEach((interval) => { interval.to = Infinity })
+    return history(user, conversation, request)
+  }
+}
+
+/** A message to the group reaches all members but one. */
+export function fanOutMissesOne(server: SimServer): void {
+  const { shard } = server
+  const acceptNow = shard.acceptNow.bind(shard)
+  shard.acceptNow = (route, feed, clientId, text, extensions) => {
+    const isFull = route.conversation.group !== null && route.users.length > 1 && route.users.at(-1) !== feed.user
+    return acceptNow(isFull ? new Route(route.conversation, route.users.slice(0, -1)) : route, feed, clientId, text, extensions)
+  }
+}
+
+/** A watermark of one member is told for that of all. */
+export function oneMemberIsAll(server: SimServer): void {
+  const { shard } = server
+  const deliverNow = shard.deliverNow.bind(shard)
+  shard.deliverNow = (route, user, seq) => {
+    if (route.conversation.group !== null) for (const member of route.users) deliverNow(route, member, seq)
+    else deliverNow(route, user, seq)
+  }
 }
 
 /** After a restart the server no longer knows which client ids it has accepted: they all look new to it. */

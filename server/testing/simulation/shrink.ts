@@ -1,5 +1,5 @@
 /** The shortest trace that still breaks the promise: leaves out steps, halves first, then ever smaller pieces (delta debugging). */
-import { Breach } from './oracle.js'
+import { Breach } from './breach.js'
 import { Simulation } from './simulation.js'
 import type { SimulationOptions } from './simulation.js'
 

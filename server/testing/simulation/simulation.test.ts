@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Breach } from './oracle.js'
-import { cursorMovesOnWrite, deliveredOnWrite, receiptsFall, retriesForgotten } from './plants.js'
+import { Breach } from './breach.js'
+import {
+  cursorMovesOnWrite, deliveredOnWrite, fanOutMissesOne, oneMemberIsAll, receiptsFall, removedStillReads, retriesForgotten,
+} from './plants.js'
 import { shrink } from './shrink.js'
 import { Simulation } from './simulation.js'
 import type { SimulationOptions } from './simulation.js'
@@ -25,7 +27,7 @@ async function firstBreach(
   return null
 }
 
-void test('[MSG-1] [MSG-3] [MSG-6] [QUE-2] [QUE-10] [RCP-1] [RCP-2] the promises hold through crashes, failing disks and cut connections', async () => {
+void test('[MSG-1] [MSG-3] [MSG-6] [QUE-2] [QUE-10] [RCP-1] [RCP-2] [GRP-9] [GRP-11] [GRP-13] [GRP-14] the promises hold through crashes, failing disks and cut connections', async () => {
   let acknowledged = 0
   let crashes = 0
   let tooOld = 0
@@ -84,4 +86,19 @@ void test('[RCP-1] the simulation catches a watermark that rises without an ackn
 void test('[RCP-2] the simulation catches a watermark that falls', async () => {
   const breach = await firstBreach({ steps: 400, plant: receiptsFall }, 20)
   assert.match(breach?.message ?? '', / fell from /)
+})
+
+void test('[GRP-9] the simulation catches a removed member that still reads', async () => {
+  const breach = await firstBreach({ steps: 400, plant: removedStillReads }, 40)
+  assert.match(breach?.message ?? '', / reads .* of #g, and was a member for /)
+})
+
+void test('[GRP-1] the simulation catches a fan-out that misses a member', async () => {
+  const breach = await firstBreach({ steps: 400, plant: fanOutMissesOne }, 40)
+  assert.match(breach?.message ?? '', / never got #g |unread, counted/)
+})
+
+void test('[GRP-14] the simulation catches a receipt for all that is true of one', async () => {
+  const breach = await firstBreach({ steps: 400, plant: oneMemberIsAll }, 40)
+  assert.match(breach?.message ?? '', /was told that all have received/)
 })

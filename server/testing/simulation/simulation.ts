@@ -5,7 +5,10 @@
 import { Disk } from './disk.js'
 import type { DiskFaults } from './disk.js'
 import { SimDevice } from './device.js'
-import { Breach, Oracle } from './oracle.js'
+import { Breach } from './breach.js'
+import { Oracle } from './oracle.js'
+import { anyChange, OWNER } from './group-life.js'
+import { GROUP, type GroupRecord, membershipsOf } from './group-oracle.js'
 import { Random } from './random.js'
 import { LIMITS, SHORT_QUEUE, SimServer } from './server.js'
 import { RouterError } from '../../router/router.js'
@@ -97,6 +100,7 @@ export class Simulation {
         device.connect(this.server)
       }
     }
+    await this.#finish(this.server.router.groups.create(OWNER, GROUP, { displayName: 'g', about: '', policy: {}, users: ['bob'] }))
     while (!this.devices.every((device) => device.isOnline)) await this.#step('a device is welcomed', () => { this.world.runTask() })
     this.disk.isFaulty = true
   }
@@ -141,9 +145,9 @@ export class Simulation {
 
   #speak(device: SimDevice, who: string): string {
     const { random } = this
-    const to = random.pick(USERS)
+    const to = random.pick([...USERS, GROUP])
     if (random.chance(0.3)) {
-      const name = device.user < to ? `${device.user}:${to}` : device.user === to ? to : `${to}:${device.user}`
+      const name = to === GROUP ? to : device.user < to ? `${device.user}:${to}` : device.user === to ? to : `${to}:${device.user}`
       const seqs = device.received.get(name) ?? []
       if (seqs.length === 0) return `${who} has nothing to read`
       const seq = random.pick(seqs)
@@ -184,13 +188,23 @@ export class Simulation {
     }
     if (dice < 12) {
       const readReceipts = this.random.chance(0.5)
+      if (!readReceipts) this.oracle.group.silenced(device.user)
       this.server.router.changeSettings(device.user, { readReceipts }).catch((error: unknown) => {
         if (!(error instanceof RouterError)) this.#failures.push(error)
       })
       return `${device.user} turns read receipts ${readReceipts ? 'on' : 'off'}`
     }
+    if (dice < 28) return this.#changeGroup()
     this.world.passTime(this.random.below(1000))
     return 'time passes'
+  }
+
+  #changeGroup(): string {
+    const { author, change } = anyChange(this.random, USERS)
+    this.server.router.groups.change(author, GROUP, change).catch((error: unknown) => {
+      if (!(error instanceof RouterError)) this.#failures.push(error)
+    })
+    return `${author} changes ${GROUP}: ${JSON.stringify(change)}`
   }
 
   #crashServer(): void {
@@ -227,10 +241,52 @@ export class Simulation {
     for (const device of this.devices) {
       if (!device.wasReinstalled) this.#checkDevice(device)
     }
+    const log = await this.#groupLog(OWNER)
+    this.oracle.group.check(log)
+    for (const user of USERS) await this.#checkMembership(user, log)
     for (const user of USERS) {
       const page = this.server.router.conversations(user, '', 100)
       await this.#finish(page)
-      for (const summary of (await page).conversations) this.#checkSummary(user, summary)
+      for (const summary of (await page).conversations) this.#checkSummary(user, summary, log)
+    }
+  }
+
+  /** As this user may read it, forwards. */
+  async #groupLog(user: string): Promise<GroupRecord[]> {
+    const log: GroupRecord[] = []
+    for (let more = true; more;) {
+      const asked = this.server.router.history(user, GROUP, { after: log.at(-1)?.seq ?? 0, limit: 100 })
+      await this.#finish(asked)
+      const page = await asked
+      log.push(...page.messages.map(({ seq, from, text, change }) => ({ seq, from, text: Buffer.from(text).toString(), change })))
+      more = page.more
+    }
+    return log
+  }
+
+  /** The user, and each of its devices, has what lies in its memberships and nothing else. [GRP-9, GRP-11, GRP-13] */
+  async #checkMembership(user: string, log: readonly GroupRecord[]): Promise<void> {
+    const intervals = membershipsOf(log).get(user) ?? []
+    const isOwed = ({ seq }: GroupRecord): boolean => intervals.some(({ from, to }) => seq >= from && seq <= to)
+    const owed = log.filter(isOwed).map(({ seq }) => seq)
+    const read = intervals.length === 0 ? [] : (await this.#groupLog(user)).map(({ seq }) => seq)
+    if (String(read) !== String(owed)) throw new Breach(`${user} reads ${String(read)} of ${GROUP}, and was a member for ${String(owed)}`)
+    for (const device of this.devices.filter((each) => each.user === user && !each.wasReinstalled)) {
+      const received = device.received.get(GROUP) ?? []
+      const stranger = received.find((seq) => !owed.includes(seq))
+      if (stranger !== undefined) throw new Breach(`${user}/${device.id} got ${GROUP} ${String(stranger)} and was no member`)
+      this.#checkReceived(device, log.filter(isOwed), received)
+    }
+  }
+
+  #checkReceived(device: SimDevice, owed: readonly GroupRecord[], received: readonly number[]): void {
+    const joined = membershipsOf(owed).get(device.user)
+    const hasSiblings = this.devices.filter((each) => each.user === device.user).length > 1
+    for (const { seq, from, change, text } of owed) {
+      const isOwn = change === null && (hasSiblings ? text.startsWith(`${device.user}/${device.id} `) : from === device.user)
+      // What was there before it came it has from the history alone.
+      if (isOwn || received.includes(seq) || joined === undefined || !wasMember(owed, device.user, seq)) continue
+      throw new Breach(`${device.user}/${device.id} never got ${GROUP} ${String(seq)}`)
     }
   }
 
@@ -259,7 +315,11 @@ export class Simulation {
     }
   }
 
-  #checkSummary(user: string, summary: { conversation: string; tail: number; read: number; unread: number }): void {
+  #checkSummary(user: string, summary: { conversation: string; tail: number; read: number; unread: number }, group: readonly GroupRecord[]): void {
+    if (summary.conversation === GROUP) {
+      this.#checkGroupSummary(user, summary, group)
+      return
+    }
     const name = [user, summary.conversation].sort().join(':')
     const log = this.oracle.conversations.get(user === summary.conversation ? user : name) ?? new Map<number, { from: string }>()
     const unread = [...log].filter(([seq, { from }]) => seq > summary.read && from !== user).length
@@ -269,4 +329,22 @@ export class Simulation {
       throw new Breach(`${user} in ${name}: ${String(summary.unread)} unread of ${String(summary.tail)}, counted ${String(unread)} of ${String(log.size)}`)
     }
   }
+
+  /** [GRP-21] */
+  #checkGroupSummary(user: string, { read, unread }: { read: number; unread: number }, log: readonly GroupRecord[]): void {
+    if (membershipsOf(log).get(user)?.at(-1)?.to !== Infinity) return
+    const counted = log.filter(({ seq, from, change }) => change === null && seq > read && from !== user).length
+    const isWhole = this.devices.every((device) => !device.wasReinstalled)
+    if (isWhole && counted !== unread) throw new Breach(`${user} in ${GROUP}: ${String(unread)} unread, counted ${String(counted)}`)
+  }
+}
+
+/** Whether it was a member when this place of the log was taken, and so was told at once. */
+function wasMember(log: readonly GroupRecord[], user: string, seq: number): boolean {
+  const intervals = membershipsOf(log.map((record) => ({ ...record, change: withoutHistory(record.change) }))).get(user) ?? []
+  return intervals.some(({ from, to }) => seq >= from && seq <= to)
+}
+
+function withoutHistory(change: GroupRecord['change']): GroupRecord['change'] {
+  return change === null ? null : { ...change, attributes: new Map([...change.attributes].filter(([name]) => name !== 'history')) }
 }

@@ -1,0 +1,4 @@
+/** A promise was broken. */
+export class Breach extends Error {
+  override readonly name = 'Breach'
+}
