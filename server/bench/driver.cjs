@@ -10,14 +10,15 @@
  *     client.onAccepted((n) => …)                n more of its messages are on stable storage
  *     client.onDelivery((from, text, seq) => …)  a message for it
  *     client.onReceipt((id) => …)                the message sent as `id` has been acknowledged by the recipient's device
- *     client.send(to, text, id)
+ *     client.send(to, text, id)                  to: a user, or a group with its #
+ *     await client.createGroup('#name', users)   …and of a bench's room: join(room, isFirst), sendGroup(room, text, id)
  *     await client.close()
  */
 const crypto = require('node:crypto')
 const net = require('node:net')
 
 const FEATURES = 4, CHALLENGE = 8, AUTHENTICATED = 12, WELCOME = 16, ACK = 20, REFUSE = 22, DELIVERY = 24, DELIVERY_FROM = 26,
-  RECEIPT = 28, SKIP = 30, DONE = 32, PING = 44, PONG = 46, CLOSE = 48
+  RECEIPT = 28, SKIP = 30, DONE = 32, QUERY = 38, RESULT = 40, FAIL = 42, PING = 44, PONG = 46, CLOSE = 48, CHANGE = 50
 const MARK_DELIVERED = 1
 const TOKEN_INVALID = 221
 const DEVICE = 'bench'
@@ -26,6 +27,8 @@ const RING = 4096
 /** How long an acknowledgement that nobody waits for may be held back: below cursorDelayMs. [QUE-13] */
 const LAZY_ACK_MS = 500
 const NO_CONVERSATION = null
+/** Tokens of the dictionary, as items. */
+const MEMBER = 13, ID = 20, NAME = 34
 
 // ---- encoding -------------------------------------------------------------------------------------------------------------------
 
@@ -37,6 +40,7 @@ function uint(n) {
 }
 const bytes = (s) => uint(s.length) + s
 const frame = (type, fields) => uint(fields.length + 1) + String.fromCharCode(type) + fields   // every type is below 128
+const literal = (s) => '\0' + bytes(s)
 const HELLO = frame(2, uint(1) + uint(1) + bytes('chatd bench'))
 
 // ---- what a device keeps between connections ------------------------------------------------------------------------------------
@@ -51,8 +55,10 @@ function deviceOf(user) {
   }
   return device
 }
-/** Forgets every device, for a server that starts with an empty store. */
-function forget() { devices.clear() }
+/** Forgets every device and room, for a server that starts with an empty store. */
+function forget() { devices.clear(); links.clear() }
+/** By room: the link that lets its members in. */
+const links = new Map()
 
 /** Clients whose held-back acknowledgement is due; one timer for all of them. */
 const lazy = new Set()
@@ -95,6 +101,7 @@ class Client {
     this.conversationsOf = new Array(RING).fill(NO_CONVERSATION)
     this.conversations = new Map()
     this.preview = 0; this.resume = 0; this.refused = 0
+    this.queries = 0; this.asked = new Map()
     this._delivery = this._accepted = this._receipt = this._done = () => {}
     this.got = this.fail = null
   }
@@ -171,6 +178,57 @@ class Client {
     })
   }
   answer(type, value) { if (this.got !== null && type === this.awaited) this.got(value) }
+
+  // ---- groups ----
+
+  /** Asks with an element that is encoded already; resolves with the attributes of the answer, names that are tokens as numbers. */
+  ask(element) {
+    return new Promise((resolve, reject) => {
+      const id = ++this.queries
+      this.asked.set(id, { resolve, reject })
+      this.write(frame(QUERY, uint(id) + bytes(element)))
+    })
+  }
+
+  createGroup(group, members = []) {
+    const children = members.map((user) => uint(2) + uint(MEMBER) + uint(1) + uint(NAME) + literal(user) + uint(0))
+    return this.ask(literal('group-create') + uint(1) + uint(ID) + literal(group) + uint(members.length) + children.join(''))
+  }
+
+  /** The first one makes the room, everybody else comes by its link. */
+  async join(room, isFirst = false) {
+    const group = `#${room}`
+    if (!isFirst) return this.ask(literal('group-join') + uint(2) + uint(ID) + literal(group) + literal('link') + literal(links.get(room)) + uint(0))
+    await this.createGroup(group)
+    const link = await this.ask(literal('group-link') + uint(1) + uint(ID) + literal(group) + uint(0))
+    links.set(room, link.get('code'))
+  }
+
+  sendGroup(room, text, id) { this.send(`#${room}`, text, id) }
+
+  onResult() {
+    const asked = this.takeAsked(this.uint())
+    this.uint(); this.item()            // length, name
+    const attributes = new Map()
+    for (let count = this.uint(); count > 0; count--) attributes.set(this.item(), this.item())
+    asked?.resolve(attributes)
+  }
+
+  onFail() {
+    const asked = this.takeAsked(this.uint()), error = this.uint()
+    asked?.reject(new Error(`the query was refused with ${error}`))
+  }
+
+  takeAsked(id) {
+    const asked = this.asked.get(id)
+    this.asked.delete(id)
+    return asked
+  }
+
+  item() {
+    const kind = this.uint()
+    return kind === 0 ? this.string() : kind === 1 ? this.uint() : kind
+  }
 
   // ---- sending ----
 
@@ -261,7 +319,20 @@ class Client {
         if (mark === MARK_DELIVERED) this.onWatermark(this.conversation(conversation), this.uint())
         return
       }
-      case DELIVERY_FROM: { this.entry(this.uint()); return }
+      case DELIVERY_FROM: {
+        if (!this.entry(this.uint())) return
+        this.string()                     // conversation
+        const from = this.string()
+        if (from === this.user) return
+        const seq = this.uint()
+        this.pos += 6
+        this.ackNow = true
+        this._delivery(from, this.string(), seq)
+        return
+      }
+      case CHANGE: { this.entry(this.uint()); return }
+      case RESULT: return this.onResult()
+      case FAIL: return this.onFail()
       case SKIP: { this.device.cursor = Math.max(this.device.cursor, this.uint()); return }
       case DONE: return this._done()
       case PING: return this.write(frame(PONG, uint(this.uint())))

@@ -17,6 +17,8 @@ export interface RawClient {
   connect(user: string, password: string): Promise<void>
   /** `text` is ASCII; `id` is handed back by onReceipt. */
   send(to: string, text: string, id: number): void
+  /** `group` with its #; answered once it is on stable storage. */
+  createGroup(group: string, members?: readonly string[]): Promise<unknown>
   onDelivery(callback: (from: string, text: string, seq: number) => void): void
   onAccepted(callback: (count: number) => void): void
   onReceipt(callback: (id: number) => void): void
