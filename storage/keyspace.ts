@@ -30,6 +30,7 @@ const KIND_END = 0xff
 const KIND_META = 0x01
 const KIND_WATERMARK = 0x02
 const KIND_CHECKPOINT = 0x03
+const KIND_FLOOR = 0x04
 const KIND_LOG = 0x60
 
 const SLOT_RESERVED = 0xffff
@@ -54,7 +55,7 @@ export function slotOf(name: string): number {
 /** What a row of an owner is, from its key. */
 export type RowKind =
   | 'account' | 'settings' | 'device' | 'cursor' | 'queue-meta' | 'conversation' | 'entry'
-  | 'meta' | 'watermark' | 'checkpoint' | 'log'
+  | 'meta' | 'watermark' | 'checkpoint' | 'floor' | 'log'
 
 /** Keys of one owner; keeps the common prefix once it is hot, so that a hot key is one allocation and two copies. */
 class OwnerKeys {
@@ -255,6 +256,11 @@ export class ConversationKeys extends OwnerKeys {
     return this.plain(KIND_CHECKPOINT)
   }
 
+  /** Of a group: up to where all members have received. */
+  floor(): Buffer {
+    return this.plain(KIND_FLOOR)
+  }
+
   /** The log's record; hot. */
   log(seq: number): Buffer {
     this.keepPrefix()
@@ -276,6 +282,7 @@ export class ConversationKeys extends OwnerKeys {
       case KIND_META: return 'meta'
       case KIND_WATERMARK: return 'watermark'
       case KIND_CHECKPOINT: return 'checkpoint'
+      case KIND_FLOOR: return 'floor'
       case KIND_LOG: return 'log'
       default: return null
     }

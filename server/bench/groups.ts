@@ -8,7 +8,7 @@ import { ServerProcess } from './server-process.js'
 import type { Figures } from './statistics.js'
 
 const MEMBERS = 200
-/** Posts that not all members have yet. */
+/** Posts that not all members have yet, for each member of a group: what a device has to take at once is the same in both scenarios. */
 const WINDOW = 8
 const GROUPS = 1000
 const GROUP_SIZE = 50
@@ -22,8 +22,8 @@ interface Posts {
   readonly stop: () => Promise<number>
 }
 
-/** Keeps WINDOW posts under way: `post` sends one and says how many get it. */
-function keepPosting(members: readonly RawClient[], post: (id: number) => number): Posts {
+/** Keeps `window` posts under way: `post` sends one and says how many get it. */
+function keepPosting(members: readonly RawClient[], window: number, post: (id: number) => number): Posts {
   const left = new Map<number, number>()
   let posted = 0
   let expected = 0
@@ -45,7 +45,7 @@ function keepPosting(members: readonly RawClient[], post: (id: number) => number
     if (isRunning) next()
   }
   for (const member of members) member.onDelivery((_, received) => { hit(received) })
-  for (let n = 0; n < WINDOW; n++) next()
+  for (let n = 0; n < window; n++) next()
   return {
     delivered: () => delivered,
     stop: async () => {
@@ -77,7 +77,7 @@ export async function group(options: Options): Promise<Figures[]> {
     const [sender, ...members] = await connectAll(server.port, users) as [RawClient, ...RawClient[]]
     await sender.createGroup('#room', users.slice(1))
     await quiet(server.pid)
-    const posts = keepPosting(members, (id) => {
+    const posts = keepPosting(members, WINDOW, (id) => {
       sender.send('#room', text(id), id)
       return members.length
     })
@@ -102,7 +102,7 @@ export async function groups(options: Options): Promise<Figures[]> {
     }
     await quiet(server.pid)
     let turn = 1
-    const posts = keepPosting(people, (id) => {
+    const posts = keepPosting(people, WINDOW * PEOPLE / GROUP_SIZE, (id) => {
       // A linear congruence: the same groups and senders in every run.
       turn = (turn * 48_271) % 2_147_483_647
       const at = turn % GROUPS

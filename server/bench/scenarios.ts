@@ -255,7 +255,7 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   offline: { title: 'store for absent devices, then drain, logins included', run: offline },
   flat: { title: 'cost of a message by how many are stored in its conversation and wait in its queue', run: flat },
   group: { title: 'a group of 200 online, one sender, 8 posts under way; a unit is a delivery', run: group },
-  groups: { title: '1,000 groups of 50 among 1,000 people online, senders by chance; a unit is a delivery', run: groups },
+  groups: { title: '1,000 groups of 50 among 1,000 people online, senders by chance, 160 posts under way; a unit is a delivery', run: groups },
   login: { title: 'return of a device with a token', run: login },
   idle: { title: 'idle sessions', run: idle },
   crash: { title: 'SIGKILL after the last ack', run: crash },

@@ -2,7 +2,7 @@
 import type { Element } from '../../protocol/element.js'
 import { MARK } from '../../protocol/generated/registry.js'
 import { appendChange, appendMessage, appendReceipt } from '../shard/queue.js'
-import { encodeWatermark } from '../shard/records.js'
+import { encodeFloor, encodeWatermark, type FloorRow } from '../shard/records.js'
 import type { ConversationState, Member, UserState } from '../shard/state.js'
 import type { Route, Transaction } from '../shard/transaction.js'
 
@@ -43,35 +43,55 @@ export function sealWatermarks(transaction: Transaction, conversation: Conversat
   const read = new Floor()
   for (const member of conversation.members) {
     const user = lookup(member.user)
-    if (member.deliveredRose || member.readRose) writeWatermark(transaction, conversation, member, user)
+    if (member.readRose) writeRead(transaction, conversation, member, user)
+    else if (member.deliveredRose) {
+      member.isLate = true
+      transaction.addLateWatermarks(conversation)
+    }
+    member.deliveredRose = member.readRose = member.readToldRose = false
     if (user?.exists !== true) continue
     delivered.add(member.user, member.delivered)
     if (user.readReceipts) read.add(member.user, member.readTold)
   }
+  let isTold = false
   for (const member of conversation.members) {
     const user = lookup(member.user)
-    if (user?.exists === true) tellFloors(transaction, conversation, member, user, delivered, read)
+    if (user?.exists === true && tellFloors(transaction, conversation, member, user, delivered, read)) isTold = true
+  }
+  // What was told is on disk with it, though the rows of all members are not yet.
+  if (isTold) transaction.batch.put(conversation.keys.floor(), delivered.row())
+}
+
+/** The rows of members that have only received: many at once, since each message to a large group moves them all. */
+export function writeLateWatermarks(transaction: Transaction, conversation: ConversationState): void {
+  for (const member of conversation.members) {
+    if (!member.isLate) continue
+    member.isLate = false
+    transaction.batch.put(conversation.keys.watermark(member.user), encodeWatermark(member, conversation.tail))
   }
 }
 
-function writeWatermark(transaction: Transaction, conversation: ConversationState, member: Member, user: UserState | undefined): void {
+/** A mark was acknowledged, so it is written at once. */
+function writeRead(transaction: Transaction, conversation: ConversationState, member: Member, user: UserState | undefined): void {
+  member.isLate = false
   transaction.batch.put(conversation.keys.watermark(member.user), encodeWatermark(member, conversation.tail))
   // The user's other devices learn what was read here. [RCP-6]
   if (member.readRose && user !== undefined && user.devices.length > 1) {
     appendReceipt(transaction, user, conversation.name, member.user, MARK.read, member.read)
   }
-  member.deliveredRose = member.readRose = member.readToldRose = false
 }
 
-function tellFloors(transaction: Transaction, conversation: ConversationState, member: Member, user: UserState, delivered: Floor, read: Floor): void {
+/** Whether there was something to tell. */
+function tellFloors(transaction: Transaction, conversation: ConversationState, member: Member, user: UserState, delivered: Floor, read: Floor): boolean {
   const { membership } = member
-  if (membership === null) return
+  if (membership === null) return false
   const deliveredByAll = delivered.without(member.user)
   const readByAll = user.readReceipts ? read.without(member.user) : 0
   const isRead = membership.unread.settle(readByAll)
   const isDelivered = membership.undelivered.settle(deliveredByAll)
   if (isRead) appendReceipt(transaction, user, conversation.name, '', MARK.read, readByAll)
   if (isDelivered && !(isRead && readByAll >= deliveredByAll)) appendReceipt(transaction, user, conversation.name, '', MARK.delivered, deliveredByAll)
+  return isRead || isDelivered
 }
 
 /**
@@ -102,9 +122,28 @@ class Floor {
     } else if (watermark < this.#second) this.#second = watermark
   }
 
+  /** For `raiseToFloor`. */
+  row(): Uint8Array {
+    return encodeFloor({ lowest: finite(this.#lowest), holder: this.#holder, second: finite(this.#second) })
+  }
+
   /** 0 where there is nobody else. */
   without(user: string): number {
     const watermark = user === this.#holder ? this.#second : this.#lowest
     return watermark === Infinity ? 0 : watermark
+  }
+}
+
+function finite(watermark: number): number {
+  return watermark === Infinity ? 0 : watermark
+}
+
+/**
+ * When a group is loaded: what was told of all is true of each, also where a crash took the rows that said so. Who has come since stands
+ * higher from its beginning on.
+ */
+export function raiseToFloor(conversation: ConversationState, { lowest, holder, second }: FloorRow): void {
+  for (const member of conversation.members) {
+    member.delivered = Math.max(member.delivered, member.user === holder ? lowest : second)
   }
 }

@@ -8,15 +8,15 @@ import { RouterError } from '../router/router.js'
 import type { ShardEnvironment } from './environment.js'
 import { Transaction } from './transaction.js'
 
-/** A cursor alone may wait this long for its commit: losing it costs a redelivery that the device drops. */
-const CURSOR_DELAY_MS = 500
+/** Cursors may wait this long for their commit: losing one costs a redelivery that the device drops. */
+const LATE_MS = 500
 const REOPEN_FIRST_MS = 250
 const REOPEN_MAX_MS = 10_000
 
 /** What the shard does at the turning points of a transaction. */
 export interface CommitHost {
-  /** Adds what is written once for the whole transaction. */
-  seal(transaction: Transaction): void
+  /** Adds what is written once for the whole transaction; with `withLate` also what others handed on. */
+  seal(transaction: Transaction, withLate: boolean): void
   /** It is on disk: now tell. */
   finish(transaction: Transaction): void
   /**
@@ -37,7 +37,9 @@ export class CommitLoop {
   /** Scheduled, but not yet in a hurry. */
   #isGathering = false
   #isWatermarkTimerSet = false
-  #isCursorTimerSet = false
+  #isLateTimerSet = false
+  /** The next commit writes cursors, too. */
+  #isLateDue = false
   #isCommitting = false
   #isWatched = false
   #settled: Promise<void> = Promise.resolve()
@@ -135,12 +137,13 @@ export class CommitLoop {
     })
   }
 
-  /** Asks for a commit within CURSOR_DELAY_MS, or as soon after as the one under way has ended. */
+  /** Has the first commit after LATE_MS write what can wait; it makes one if there is none. */
   scheduleLazily(): void {
-    if (this.#isCursorTimerSet || this.#hasFailed) return
-    this.#isCursorTimerSet = true
-    this.#environment.scheduler.after(CURSOR_DELAY_MS, () => {
-      this.#isCursorTimerSet = false
+    if (this.#isLateTimerSet || this.#hasFailed) return
+    this.#isLateTimerSet = true
+    this.#environment.scheduler.after(LATE_MS, () => {
+      this.#isLateTimerSet = false
+      this.#isLateDue = true
       this.schedule()
     })
   }
@@ -148,6 +151,7 @@ export class CommitLoop {
   /** Resolves when everything written so far is on disk; rejects with RouterError storage-unavailable when it can't be. */
   whenCommitted(): Promise<void> {
     if (!this.isAvailable) return Promise.reject(unavailable())
+    this.#isLateDue = true
     const promise = new Promise<void>((resolve, reject) => this.#open.waiters.push({ resolve, reject }))
     this.schedule()
     return promise
@@ -198,10 +202,13 @@ export class CommitLoop {
   #commit(): void {
     if (this.#hasFailed || this.#isCommitting) return
     const transaction = this.#open
-    this.#host.seal(transaction)
-    if (transaction.isEmpty) return
+    const withLate = this.#isLateDue
+    if (transaction.isEmpty && !(withLate && transaction.hasLate)) return
+    this.#isLateDue = false
+    this.#host.seal(transaction, withLate)
     if (this.#isLarge(transaction)) this.#isResting = true
     this.#openNext()
+    if (!withLate) this.#open.takeLate(transaction)
     this.#lastSize = transaction.batch.size
     if (transaction.batch.size === 0) {
       this.#finish(transaction)
@@ -244,7 +251,8 @@ export class CommitLoop {
     for (const waiter of transaction.waiters) waiter.resolve()
     if (this.#open.isUrgent) this.schedule()
     else if (this.#open.dirtyRoutes.length > 0) this.scheduleWatermarks()
-    else if (!this.#open.isEmpty) this.scheduleLazily()
+    else if (this.#isLateDue && this.#open.hasLate) this.schedule()
+    else if (!this.#open.isEmpty || this.#open.hasLate) this.scheduleLazily()
   }
 
   #reopen(delayMs: number): void {

@@ -1,9 +1,10 @@
 /** Reads the state of one user or conversation back from the store: a short range, the end of a log, and what lies behind its checkpoint. */
 import type { Engine } from '../../storage/engine.js'
 import { conversationKeys, numberAt, userKeys } from '../../storage/keyspace.js'
+import { raiseToFloor } from '../groups/fan-out.js'
 import { type LogRecord, readLogRun } from './log-run.js'
 import {
-  decodeAccount, decodeCheckpoint, decodeConversation, decodeCursor, decodeDevice, decodeQueueMeta, decodeSettings, decodeWatermark,
+  decodeAccount, decodeCheckpoint, decodeConversation, decodeCursor, decodeDevice, decodeFloor, decodeQueueMeta, decodeSettings, decodeWatermark,
 } from './records.js'
 import { ConversationState, UserState } from './state.js'
 import type { Member } from './state.js'
@@ -73,6 +74,8 @@ export async function loadConversation(engine: Engine, name: string): Promise<Co
     if (asOf < conversation.checkpointSeq) member.unread = unread
     else countedTo.set(member, asOf)
   }
+  const floor = conversation.group === null ? undefined : await engine.get(keys.floor())
+  if (floor !== undefined) raiseToFloor(conversation, decodeFloor(floor))
   await readLogTail(engine, conversation, countedTo)
   restoreUnsettled(conversation)
   return conversation

@@ -137,6 +137,22 @@ export function decodeWatermark(row: Uint8Array, member: Member): number {
   return reader.uint()
 }
 
+/** The lowest `delivered` of a group's members, whose it is, and the lowest of all the others. */
+export interface FloorRow {
+  readonly lowest: number
+  readonly holder: string
+  readonly second: number
+}
+
+export function encodeFloor({ lowest, holder, second }: FloorRow): Uint8Array {
+  return begin().uint(lowest).string(holder).uint(second).take()
+}
+
+export function decodeFloor(row: Uint8Array): FloorRow {
+  const reader = open(row, 'floor')
+  return { lowest: reader.uint(), holder: reader.string(), second: reader.uint() }
+}
+
 /** Where the conversation stands at its tail: everything that a load would otherwise have to gather from the whole log. */
 export function encodeCheckpoint(conversation: ConversationState): Uint8Array {
   const writer = begin().uint(conversation.tail).time(conversation.lastTimeMs).uint(conversation.members.length)

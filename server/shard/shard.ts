@@ -26,6 +26,7 @@ import { Retention } from './retention.js'
 import { RouterError } from '../router/router.js'
 import { conversationName, memberNames, Writer } from './state.js'
 import type { ConversationState, DeviceState, Resident, UserState } from './state.js'
+import { writeLateWatermarks } from '../groups/fan-out.js'
 import { mayPost } from '../groups/rights.js'
 import { Answer, Route } from './transaction.js'
 import type { Transaction } from './transaction.js'
@@ -363,14 +364,11 @@ export class Shard implements FeedHost, GateHost, CommitHost {
   }
 
   /** Called by the commit loop. */
-  seal(transaction: Transaction): void {
+  seal(transaction: Transaction, withLate: boolean): void {
     const { checkpointEvery } = this.environment.limits
     for (const route of transaction.dirtyRoutes) sealConversation(transaction, route, this.lookup, checkpointEvery)
-    for (const [device, user] of transaction.movedCursors) {
-      transaction.keep(user)
-      transaction.batch.put(user.keys.cursor(device.number), encodeCursor(device))
-    }
     for (const user of transaction.trims.keys()) if (!this.#sealTrim(transaction, user)) transaction.trims.delete(user)
+    if (withLate) sealLate(transaction)
     transaction.closeRuns()
   }
 
@@ -383,6 +381,8 @@ export class Shard implements FeedHost, GateHost, CommitHost {
     transaction.trims.set(user, to)
     transaction.touch(user)
     transaction.batch.put(user.keys.queueMeta(), encodeQueueMeta(to))
+    // A cursor on disk that lies before what is gone would tell a device without state that it is too old.
+    for (const device of user.devices) transaction.batch.put(user.keys.cursor(device.number), encodeCursor(device))
     return true
   }
 
@@ -437,6 +437,15 @@ export class Shard implements FeedHost, GateHost, CommitHost {
     this.#gates = new Gates(this)
     this.#life++
     gates?.close()
+  }
+}
+
+/** Cursors, and the watermarks that follow from them. */
+function sealLate(transaction: Transaction): void {
+  for (const conversation of transaction.lateWatermarks) writeLateWatermarks(transaction, conversation)
+  for (const [device, user] of transaction.movedCursors) {
+    transaction.keep(user)
+    transaction.batch.put(user.keys.cursor(device.number), encodeCursor(device))
   }
 }
 

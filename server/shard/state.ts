@@ -168,6 +168,8 @@ export class Member {
   deliveredRose = false
   readRose = false
   readToldRose = false
+  /** In a group: `delivered` is not on disk yet. */
+  isLate = false
 
   constructor(user: string) {
     this.user = user

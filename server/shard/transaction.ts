@@ -94,8 +94,13 @@ export class Transaction {
   readonly waiters: Waiter[] = []
   /** Conversations with risen watermarks or a checkpoint due; written when the transaction is sealed. */
   readonly dirtyRoutes: Route[] = []
-  /** Devices whose cursor moved; written when the transaction is sealed. */
+  /**
+   * Devices whose cursor moved, and groups in which only `delivered` rose. Nobody waits for them, and losing them costs what devices say
+   * again: one transaction in half a second writes them, the others hand them on. Together, so that no cursor is ever on disk before
+   * the watermarks that follow from it.
+   */
   readonly movedCursors = new Map<DeviceState, UserState>()
+  readonly lateWatermarks = new Set<ConversationState>()
   /** Users whose queue may be trimmed once this is on disk, and the last index that goes then, 0 before it is sealed. */
   readonly trims = new Map<UserState, number>()
 
@@ -104,9 +109,20 @@ export class Transaction {
     this.batch = batch
   }
 
-  /** Whether there is nothing to commit and nobody to tell. */
+  /** Whether there is nothing to commit and nobody to tell, but for what can be handed on. */
   get isEmpty(): boolean {
-    return !this.isUrgent && this.dirtyRoutes.length === 0 && this.movedCursors.size === 0 && this.trims.size === 0
+    return !this.isUrgent && this.dirtyRoutes.length === 0 && this.trims.size === 0
+  }
+
+  /** Whether there is something that one transaction in a while has to write. */
+  get hasLate(): boolean {
+    return this.movedCursors.size > 0 || this.lateWatermarks.size > 0
+  }
+
+  /** Takes over what the one before did not write. */
+  takeLate(before: Transaction): void {
+    for (const [device, user] of before.movedCursors) this.moveCursor(user, device)
+    for (const conversation of before.lateWatermarks) this.addLateWatermarks(conversation)
   }
 
   /** Whether somebody waits for it; cursors alone can wait. */
@@ -188,18 +204,24 @@ export class Transaction {
 
   touch(state: Resident): void {
     this.keep(state)
-    state.lastChange = this.number
+    if (state.lastChange < this.number) state.lastChange = this.number
   }
 
   /** Only keeps it in memory until this is on disk. */
   keep(state: Resident): void {
-    state.lastTransaction = this.number
+    if (state.lastTransaction < this.number) state.lastTransaction = this.number
   }
 
   /** Device and user stay in memory until it is on disk: read back before, the cursor would have fallen. */
   moveCursor(user: UserState, device: DeviceState): void {
     this.keep(user)
     this.movedCursors.set(device, user)
+  }
+
+  /** The same for a group whose members' watermarks rose. */
+  addLateWatermarks(conversation: ConversationState): void {
+    this.keep(conversation)
+    this.lateWatermarks.add(conversation)
   }
 
   /** The same for a user's queue: read back before, it would promise entries that are gone. */
