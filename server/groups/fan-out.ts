@@ -1,8 +1,10 @@
 /** What happens in a group goes to every member's queue, and watermarks of all come together for the sender. Pure, as the shard's core. */
 import type { Element } from '../../protocol/element.js'
 import { MARK } from '../../protocol/generated/registry.js'
-import { appendChange, appendMessage, appendReceipt } from '../shard/queue.js'
+import { encodeChange, encodeDeliveryFrom } from '../../protocol/generated/frames.js'
+import { appendReceipt, appendShared } from '../shard/queue.js'
 import { encodeFloor, encodeWatermark, type FloorRow } from '../shard/records.js'
+import { ANY_INDEX, SharedEntry } from '../shard/shared-entry.js'
 import type { ConversationState, Member, UserState } from '../shard/state.js'
 import type { Route, Transaction } from '../shard/transaction.js'
 
@@ -14,6 +16,8 @@ export function deliverToGroup(
   transaction: Transaction, { conversation, users }: Route, sender: UserState, seq: number, timeMs: number, text: Uint8Array, extensions: Uint8Array,
 ): void {
   const { members, name } = conversation
+  const entry = new SharedEntry(encodeDeliveryFrom(ANY_INDEX, name, sender.name, seq, timeMs, text, extensions))
+  const bytes = text.length + extensions.length
   for (let i = 0; i < users.length; i++) {
     const user = users[i]!
     if (user === sender) {
@@ -26,7 +30,7 @@ export function deliverToGroup(
       members[i]!.unread++
       if (!user.exists) continue
     }
-    appendMessage(transaction, user, name, sender.name, seq, timeMs, text, extensions)
+    appendShared(transaction, user, entry, bytes, name, sender.name, seq)
   }
 }
 
@@ -34,7 +38,9 @@ export function deliverToGroup(
 export function deliverChange(
   transaction: Transaction, conversation: ConversationState, recipients: Iterable<UserState>, from: string, seq: number, timeMs: number, change: Element,
 ): void {
-  for (const user of recipients) if (user.exists) appendChange(transaction, user, conversation.name, from, seq, timeMs, change)
+  const { name } = conversation
+  const entry = new SharedEntry(encodeChange(ANY_INDEX, name, from, seq, timeMs, change))
+  for (const user of recipients) if (user.exists) appendShared(transaction, user, entry, 0, name, from, seq)
 }
 
 /** Writes the watermarks that rose, and tells each sender up to where all others are. [GRP-14, GRP-15, GRP-16] */

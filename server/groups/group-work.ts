@@ -135,8 +135,9 @@ export class GroupWork {
     this.#mustExist(fresh)
     if (group.guests.size + fresh.length > LIMIT.groupGuestsMax) throw new RouterError(ERROR.resourceLimit, 'too many are invited already')
     for (const name of fresh) {
+      const isListed = group.former.has(name) || group.guests.has(name)
       group.guests.set(name, { kind: 'invited', by: author, timeMs: this.#nowMs })
-      this.#list(name)
+      this.#list(name, isListed)
     }
     return this.#log(author, namingElement('invite', fresh), fresh)
   }
@@ -145,7 +146,7 @@ export class GroupWork {
     if (group.guests.has(author)) return NOTHING_DONE
     if (group.guests.size >= LIMIT.groupGuestsMax) throw new RouterError(ERROR.resourceLimit, 'too many wait for an answer')
     group.guests.set(author, { kind: 'request', by: '', timeMs: this.#nowMs })
-    this.#list(author)
+    this.#list(author, group.former.has(author))
     const seq = this.#log(author, element('request'), [author])
     this.#writeRow()
     return seq
@@ -245,6 +246,7 @@ export class GroupWork {
   /** @param seq of the change that will say so */
   #addMember(name: string, role: Role, seq: number): void {
     const { group, conversation } = this.#existing()
+    const isListed = group.former.has(name) || group.guests.has(name)
     const earlier = group.former.get(name) ?? []
     group.former.delete(name)
     group.guests.delete(name)
@@ -255,7 +257,7 @@ export class GroupWork {
     member.delivered = member.read = member.readTold = seq
     conversation.addMember(member)
     this.#transaction.batch.put(conversation.keys.watermark(name), encodeWatermark(member, seq))
-    this.#list(name)
+    this.#list(name, isListed)
   }
 
   /** It may still read what lies up to the change that comes next. [GRP-11] */
@@ -272,10 +274,11 @@ export class GroupWork {
     this.#unlist(oldest)
   }
 
-  #list(name: string): void {
+  #list(name: string, isListed: boolean): void {
     const user = this.#lookup(name)
     if (user === undefined) return
     this.#transaction.touch(user)
+    if (!isListed && user.groupCount >= 0) user.groupCount++
     this.#transaction.batch.put(user.keys.conversation(this.#conversation.name), encodeListing(this.#nowMs))
   }
 
@@ -285,6 +288,7 @@ export class GroupWork {
     const user = this.#lookup(name)
     if (user !== undefined) this.#transaction.touch(user)
     if (conversation.member(name) !== undefined || group.former.has(name)) return
+    if (user !== undefined && user.groupCount > 0) user.groupCount--
     this.#transaction.batch.delete((user?.keys ?? userKeys(name)).conversation(conversation.name))
   }
 

@@ -119,10 +119,10 @@ export class Groups implements GroupCommands {
 
   /** Counted a moment before, so that two at once may pass: a bound, not a promise. */
   async #mustHaveRoomFor(users: readonly string[]): Promise<void> {
-    for (const user of users) {
-      if ((await this.#groupsOf(user, this.#limits.groupsMax)).length >= this.#limits.groupsMax) {
-        throw new RouterError(ERROR.tooManyGroups, `${user} is in as many groups as it may be`)
-      }
+    for (const name of users) {
+      const user = await this.#shard.user(name)
+      if (user.groupCount < 0) user.groupCount = (await this.#groupsOf(name, this.#limits.groupsMax)).length
+      if (user.groupCount >= this.#limits.groupsMax) throw new RouterError(ERROR.tooManyGroups, `${name} is in as many groups as it may be`)
     }
   }
 

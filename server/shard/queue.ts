@@ -1,10 +1,8 @@
 /** Appending to users' queues. Pure: writes go to the transaction, nothing is read. */
-import type { Element } from '../../protocol/element.js'
-import {
-  appendChange as appendChangeFrame, appendDelivery, appendDeliveryFrom, appendReceipt as appendReceiptFrame,
-} from '../../protocol/generated/frames.js'
+import { appendDelivery, appendDeliveryFrom, appendReceipt as appendReceiptFrame } from '../../protocol/generated/frames.js'
 import type { Mark } from './conversation.js'
 import { EntryRun } from './entry-run.js'
+import type { SharedEntry } from './shared-entry.js'
 import type { UserState } from './state.js'
 import type { Transaction } from './transaction.js'
 
@@ -22,13 +20,13 @@ export function appendMessage(
   if (user.feeds.length > 0) user.exposedTo = index
 }
 
-/** A change of a group, done by `from`. [GRP-2] */
-export function appendChange(
-  transaction: Transaction, user: UserState, group: string, from: string, seq: number, timeMs: number, change: Element,
+/** What all members of a group get alike: a message or a change by `from`, `bytes` long. [GRP-2] */
+export function appendShared(
+  transaction: Transaction, user: UserState, entry: SharedEntry, bytes: number, group: string, from: string, seq: number,
 ): void {
   const index = ++user.tail
-  const run = transaction.entryRun(user, 0)
-  appendChangeFrame(run.frames, index, group, from, seq, timeMs, change)
+  const run = transaction.entryRun(user, bytes)
+  entry.append(run.frames, index)
   run.push(index, group, from === user.name ? 0 : seq)
   if (user.feeds.length > 0) user.exposedTo = index
 }

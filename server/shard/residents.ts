@@ -51,7 +51,7 @@ export class Residents<T extends Resident> {
   /** Throws everything away; states still being read will not be kept either. */
   close(): void {
     this.#isClosed = true
-    for (const state of this.#states.values()) state.alive = false
+    for (const state of this.#states.values()) state.die()
     this.#states.clear()
     this.#loading.clear()
   }
@@ -60,7 +60,7 @@ export class Residents<T extends Resident> {
     try {
       const state = await this.#read(name)
       // A commit may have failed while it was read: then this is of the life before.
-      if (this.#isClosed) state.alive = false
+      if (this.#isClosed) state.die()
       else {
         this.#states.set(name, state)
         this.#owed += SWEEP_FOR_EACH
@@ -95,7 +95,7 @@ export class Residents<T extends Resident> {
       if (this.#states.size <= this.#max || looks-- === 0) return
       this.#states.delete(name)
       if (this.#mayGo(state) && state.sweptAt === state.lastTransaction) {
-        state.alive = false
+        state.die()
       } else {
         state.sweptAt = state.lastTransaction
         this.#states.set(name, state)

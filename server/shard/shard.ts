@@ -164,7 +164,7 @@ export class Shard implements FeedHost, GateHost, CommitHost {
    */
   delivered(user: UserState, conversation: string, seq: number, applied: () => void): boolean {
     const name = conversationName(user.name, conversation)
-    const route = this.#gates.has(name) ? null : this.residentRoute(name)
+    const route = this.#gates.has(name) ? null : this.#sharedRoute(name)
     if (route === null) {
       this.#gates.wait(name, new GateCommand(DELIVERED, user, null, 0, seq, EMPTY, EMPTY, applied))
       return false
@@ -205,10 +205,16 @@ export class Shard implements FeedHost, GateHost, CommitHost {
 
   /** The route, if the conversation and all its members are in memory. */
   residentRoute(name: string): Route | null {
+    const route = this.#sharedRoute(name)
+    // Whoever writes by a route has it for itself.
+    return route === null || route.conversation.route !== route ? route : new Route(route.conversation, route.users)
+  }
+
+  /** The same, but a group's is the one for all its members. */
+  #sharedRoute(name: string): Route | null {
     const conversation = this.conversations.get(name)
     if (conversation === undefined) return null
-    // Each user of a route has a writer of its own.
-    if (conversation.route?.isAlive === true) return new Route(conversation, conversation.route.users)
+    if (conversation.route?.isAlive === true) return conversation.route
     const users: UserState[] = []
     for (const member of memberNames(conversation)) {
       const user = this.users.get(member)

@@ -52,11 +52,22 @@ export class Resident {
   lastChange = 0
   /** `lastTransaction` when the sweep last came by; see residents.ts. */
   sweptAt = -1
-  /** false once evicted or thrown away: whoever holds it must look it up again. */
-  alive = true
+  /** Counts the states that were let go: while it stands still, whoever was alive is. */
+  static deaths = 0
+  #isAlive = true
 
   constructor(name: string) {
     this.name = name
+  }
+
+  /** false once evicted or thrown away: whoever holds it must look it up again. */
+  get alive(): boolean {
+    return this.#isAlive
+  }
+
+  die(): void {
+    this.#isAlive = false
+    Resident.deaths++
   }
 }
 
@@ -79,6 +90,8 @@ export class UserState extends Resident {
   /** null: there is no such user. */
   account: AccountRow | null = null
   readReceipts = true
+  /** Groups in its list; -1: not counted since it was loaded. */
+  groupCount = -1
   /** Replaced by each change: an array that grows in place has room for 17, as has a literal with a spread; most have one device. */
   devices: readonly DeviceState[] = NO_DEVICES
   /** Last index given out, last index on disk, and the index up to which entries may be gone. */

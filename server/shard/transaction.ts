@@ -9,13 +9,15 @@ import type { ErrorCode } from '../../protocol/generated/registry.js'
 import { EntryRun } from './entry-run.js'
 import type { Feed } from './feed.js'
 import { encodeChangeRow, LogRun } from './log-run.js'
-import type { ConversationState, DeviceState, Resident, UserState, Writer } from './state.js'
+import { type ConversationState, type DeviceState, Resident, type UserState, type Writer } from './state.js'
 
 /** A conversation and the users who are its members, in the order of its members; what a message needs in memory. */
 export class Route {
   readonly conversation: ConversationState
   readonly users: readonly UserState[]
   readonly #membersVersion: number
+  /** Deaths when all were found alive last. */
+  #aliveAt = -1
   /** The outbox that used this route before, where one did: saves looking it up for every message. */
   writer: Writer | null = null
 
@@ -27,8 +29,11 @@ export class Route {
 
   /** Whether these are still the states in memory; otherwise the route has to be made anew. */
   get isAlive(): boolean {
-    if (!this.conversation.alive || this.conversation.membersVersion !== this.#membersVersion) return false
+    if (this.conversation.membersVersion !== this.#membersVersion) return false
+    if (this.#aliveAt === Resident.deaths) return true
+    if (!this.conversation.alive) return false
     for (const user of this.users) if (!user.alive) return false
+    this.#aliveAt = Resident.deaths
     return true
   }
 }
