@@ -209,6 +209,7 @@ async function session(client, socket) {
         break
       case 'delivery':
       case 'deliveryFrom':
+      case 'change': // of a group: an element that this client keeps no account of [GRP-20]
       case 'receipt':
       case 'skip':
         if (frame.index <= state.cursor) break // stored before [QUE-3]
