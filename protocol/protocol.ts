@@ -1,18 +1,20 @@
 /** The public surface of `chatd/protocol`: bytes, frames, addresses and tables, without sockets or timers, for Node and browsers. */
 export {
-  ALPN, CHANNEL_BINDINGS, DICTIONARY_VERSION, ERROR, ERRORS, EXTENSION, FRAME, FRAMES, LIMIT, MARK, MECHANISMS, PORTS, PROTOCOL_VERSION,
-  RESUME, SUBPROTOCOL, TOKENS,
+  ACTIVITY, ALPN, CHANNEL_BINDINGS, DICTIONARY_VERSION, ERROR, ERRORS, EXTENSION, FRAME, FRAMES, LIMIT, MARK, MECHANISMS, PORTS, PRESENCE,
+  PROTOCOL_VERSION, RESUME, SUBPROTOCOL, TOKENS, TYPING,
 } from './generated/registry.js'
 export type { ErrorCode, ErrorInfo, FieldInfo, FieldType, FrameInfo } from './generated/registry.js'
 export {
-  decodeFrame, encodeAck, encodeAuth, encodeAuthenticated, encodeBind, encodeChallenge, encodeChange, encodeClose, encodeCursor, encodeDelivery,
-  encodeDeliveryFrom, encodeDone, encodeFail, encodeFeatures, encodeFrame, encodeHello, encodeMark, encodeMessage, encodePing,
-  encodePong, encodeQuery, encodeReceipt, encodeRefuse, encodeResponse, encodeResult, encodeSkip, encodeWelcome,
+  decodeFrame, encodeAck, encodeActivity, encodeAuth, encodeAuthenticated, encodeBind, encodeChallenge, encodeChange, encodeClose,
+  encodeCursor, encodeDecline, encodeDelivery, encodeDeliveryFrom, encodeDone, encodeFail, encodeFeatures, encodeFrame, encodeHello, encodeMark,
+  encodeMessage, encodePing, encodePong, encodePresence, encodeQuery, encodeReceipt, encodeRefuse, encodeResponse, encodeResult,
+  encodeSkip, encodeTyping, encodeTypingFrom, encodeUnwatch, encodeWatch, encodeWelcome,
 } from './generated/frames.js'
 export type {
-  AckFrame, AuthFrame, AuthenticatedFrame, BindFrame, ChallengeFrame, ChangeFrame, CloseFrame, CursorFrame, DeliveryFrame, DeliveryFromFrame,
-  DoneFrame, FailFrame, FeaturesFrame, Frame, HelloFrame, MarkFrame, MessageFrame, PingFrame, PongFrame, QueryFrame, ReceiptFrame,
-  RefuseFrame, ResponseFrame, ResultFrame, SkipFrame, WelcomeFrame,
+  AckFrame, ActivityFrame, AuthFrame, AuthenticatedFrame, BindFrame, ChallengeFrame, ChangeFrame, CloseFrame, CursorFrame,
+  DeclineFrame, DeliveryFrame, DeliveryFromFrame, DoneFrame, FailFrame, FeaturesFrame, Frame, HelloFrame, MarkFrame, MessageFrame, PingFrame,
+  PongFrame, PresenceFrame, QueryFrame, ReceiptFrame, RefuseFrame, ResponseFrame, ResultFrame, SkipFrame, TypingFrame,
+  TypingFromFrame, UnwatchFrame, WatchFrame, WelcomeFrame,
 } from './generated/frames.js'
 export { FrameDecoder } from './frame-decoder.js'
 export { checkExtensions, decodeExtensions, encodeExtensions } from './extensions.js'

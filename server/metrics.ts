@@ -20,6 +20,10 @@ export class Counters {
   cursors = 0
   queries = 0
   queryFailures = 0
+  /** Frames of the ephemeral lane, and those that a busy connection was spared. */
+  ephemeralIn = 0
+  ephemeralOut = 0
+  ephemeralDropped = 0
   pings = 0
   throttled = 0
   opened = 0
@@ -102,6 +106,9 @@ export function createMetrics(counters: Counters, shard: ShardGauges): Registry 
   counter('chatd_cursors_received_total', 'How many acknowledgements cover them? (entries / cursors: how well do they merge?)', () => counters.cursors)
   counter('chatd_queries_total', 'How many queries are asked?', () => counters.queries)
   counter('chatd_query_failures_total', 'How many of them fail?', () => counters.queryFailures)
+  counter('chatd_ephemeral_received_total', 'How much presence, typing and activity do clients send?', () => counters.ephemeralIn)
+  counter('chatd_ephemeral_sent_total', 'How much of it goes out?', () => counters.ephemeralOut)
+  counter('chatd_ephemeral_dropped_total', 'How often was a connection too busy for it?', () => counters.ephemeralDropped)
   counter('chatd_pings_sent_total', 'How often must the server ask for a sign of life?', () => counters.pings)
   counter('chatd_reads_paused_total', 'How often is a client faster than it may be?', () => counters.throttled)
   return registry

@@ -16,6 +16,7 @@ import { openListener } from './listeners/open-listener.js'
 import { readTlsFiles, type TlsFiles } from './listeners/tls-files.js'
 import { type Log, SILENT_LOG } from './log.js'
 import { Counters, createMetrics } from './metrics.js'
+import { PRESENCE_LIMITS } from './presence/limits.js'
 import { LocalRouter } from './router/local-router.js'
 import type { Router } from './router/router.js'
 import { openServerSecret } from './session/server-secret.js'
@@ -95,7 +96,7 @@ async function start(
   const secret = openServerSecret(directory, config.auth.scramIterations)
   const shard = new Shard(engine, shardEnvironment(config, clock, log))
   steps.push(() => shard.close())
-  const router = new LocalRouter(shard)
+  const router = new LocalRouter(shard, { ...PRESENCE_LIMITS, ...config.presence })
   const counters = new Counters()
   const admission = new Admission(config, clock)
   // Open until the clients are gone, so that /readyz can say what goes on.

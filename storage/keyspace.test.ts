@@ -67,7 +67,7 @@ test('the kind of every row is found in its key', () => {
 })
 
 test('keys have the order of slot, table, owner, kind and number or name', () => {
-  const USER_KINDS: RowKind[] = ['account', 'settings', 'device', 'cursor', 'queue-meta', 'conversation', 'entry']
+  const USER_KINDS: RowKind[] = ['account', 'settings', 'device', 'cursor', 'queue-meta', 'last-seen', 'privacy', 'conversation', 'entry']
   const CONVERSATION_KINDS: RowKind[] = ['meta', 'watermark', 'checkpoint', 'log']
   const row = fc.record({ isUser: fc.boolean(), owner: name, n: number, suffix: conversationName, kind: fc.nat() }).map((r) => {
     const kinds = r.isUser ? USER_KINDS : CONVERSATION_KINDS
@@ -160,7 +160,8 @@ test('refuses names and numbers that would damage the order', () => {
 function userRows(keys: UserKeys, n: number, suffix: string): Map<RowKind, Buffer> {
   return new Map<RowKind, Buffer>([
     ['account', keys.account()], ['settings', keys.settings()], ['device', keys.device(n)], ['cursor', keys.cursor(n)],
-    ['queue-meta', keys.queueMeta()], ['conversation', keys.conversation(suffix)], ['entry', keys.entry(n)],
+    ['queue-meta', keys.queueMeta()], ['last-seen', keys.lastSeen()], ['privacy', keys.privacy()],
+    ['conversation', keys.conversation(suffix)], ['entry', keys.entry(n)],
   ])
 }
 

@@ -24,6 +24,7 @@ const KIND_SETTINGS = 0x02
 const KIND_DEVICE = 0x03
 const KIND_CURSOR = 0x04
 const KIND_QUEUE_META = 0x05
+const KIND_PRESENCE = 0x08
 const KIND_LIST = 0x40
 const KIND_ENTRY = 0x60
 const KIND_END = 0xff
@@ -32,6 +33,9 @@ const KIND_WATERMARK = 0x02
 const KIND_CHECKPOINT = 0x03
 const KIND_FLOOR = 0x04
 const KIND_LOG = 0x60
+
+/** Behind the kind of presence: the row of last seen has nothing there. */
+const SUFFIX_PRIVACY = 'privacy'
 
 const SLOT_RESERVED = 0xffff
 const TABLE_NAMES = 0x6e
@@ -54,7 +58,7 @@ export function slotOf(name: string): number {
 
 /** What a row of an owner is, from its key. */
 export type RowKind =
-  | 'account' | 'settings' | 'device' | 'cursor' | 'queue-meta' | 'conversation' | 'entry'
+  | 'account' | 'settings' | 'device' | 'cursor' | 'queue-meta' | 'last-seen' | 'privacy' | 'conversation' | 'entry'
   | 'meta' | 'watermark' | 'checkpoint' | 'floor' | 'log'
 
 /** Keys of one owner; keeps the common prefix once it is hot, so that a hot key is one allocation and two copies. */
@@ -193,6 +197,14 @@ export class UserKeys extends OwnerKeys {
     return this.plain(KIND_QUEUE_META)
   }
 
+  lastSeen(): Buffer {
+    return this.plain(KIND_PRESENCE)
+  }
+
+  privacy(): Buffer {
+    return this.suffixed(KIND_PRESENCE, SUFFIX_PRIVACY)
+  }
+
   /** The conversation's row in the user's list. */
   conversation(name: string): Buffer {
     return this.named(KIND_LIST, name)
@@ -231,6 +243,7 @@ export class UserKeys extends OwnerKeys {
       case KIND_DEVICE: return 'device'
       case KIND_CURSOR: return 'cursor'
       case KIND_QUEUE_META: return 'queue-meta'
+      case KIND_PRESENCE: return key.length === this.prefixBytes + 1 ? 'last-seen' : 'privacy'
       case KIND_LIST: return 'conversation'
       case KIND_ENTRY: return 'entry'
       default: return null

@@ -90,6 +90,12 @@ export const examples: Readonly<Record<string, Example>> = {
   'fail': { frame: 'fail', values: { id: 3, error: 411, retryAfterMs: 0, reason: 'no device is called tablet' } },
   'ping': { frame: 'ping', values: { nonce: 7 } },
   'pong': { frame: 'pong', values: { nonce: 7 } },
+  'activity': { frame: 'activity', values: { activity: 2 } },
+  'watch': { frame: 'watch', values: { users: ['bob', 'carol'] } },
+  'presence': { frame: 'presence', values: { user: 'bob', state: 0, lastSeen: welcomeTimeMs - 28_800_000 } },
+  'decline': { frame: 'decline', values: { frame: 53, names: ['carol'], error: 440, retryAfterMs: 0, reason: 'this session watches 256 users' } },
+  'typing': { frame: 'typing', values: { conversation: 'bob', kind: 1 } },
+  'typing-from': { frame: 'typingFrom', values: { conversation: 'bob', from: 'bob', kind: 1, expiresMs: 10000 } },
   'close': { frame: 'close', values: { error: 101, retryAfterMs: 1500, host: '', reason: '' } },
 }
 

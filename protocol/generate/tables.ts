@@ -117,6 +117,9 @@ function valueTables(registry: RegistryFile): string[] {
     constant('Limits and times of the protocol by name.', 'LIMIT', `{\n${limits.join('\n')}\n} as const`),
     constant('Values of welcome.resume. [QUE-8]', 'RESUME', `${object(valuesOf(registry, 'resume'))} as const`),
     constant('Values of receipt.mark and mark.mark.', 'MARK', `${object(valuesOf(registry, 'mark'))} as const`),
+    constant('Values of activity.activity. [PRS-2]', 'ACTIVITY', `${object(valuesOf(registry, 'activity'))} as const`),
+    constant('Values of presence.state. [PRS-5]', 'PRESENCE', `${object(valuesOf(registry, 'state'))} as const`),
+    constant('Values of typing.kind and typingFrom.kind. [PRS-12]', 'TYPING', `${object(valuesOf(registry, 'kind'))} as const`),
   ]
 }
 

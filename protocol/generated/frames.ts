@@ -356,6 +356,89 @@ export interface CloseFrame {
   readonly extensions: Uint8Array
 }
 
+/** Ephemeral: whether somebody looks at the device. */
+export interface ActivityFrame {
+  readonly type: 51
+  /** 1 active, 2 inactive: in the background, to be spared */
+  readonly activity: number
+  /** Raw extensions; see decodeExtensions. */
+  readonly extensions: Uint8Array
+}
+
+/** Ephemeral: subscribes to the presence of users. */
+export interface WatchFrame {
+  readonly type: 53
+  /** whom */
+  readonly users: readonly string[]
+  /** Raw extensions; see decodeExtensions. */
+  readonly extensions: Uint8Array
+}
+
+/** Ephemeral: ends subscriptions to the presence of users. */
+export interface UnwatchFrame {
+  readonly type: 55
+  /** whose; none: all */
+  readonly users: readonly string[]
+  /** Raw extensions; see decodeExtensions. */
+  readonly extensions: Uint8Array
+}
+
+/** Ephemeral: the user writes or records something in a conversation, or has paused. */
+export interface TypingFrame {
+  readonly type: 57
+  /** a user or a group */
+  readonly conversation: string
+  /** 1 typing, 2 recording, 3 paused */
+  readonly kind: number
+  /** Raw extensions; see decodeExtensions. */
+  readonly extensions: Uint8Array
+}
+
+/** Ephemeral: what the device may see of a user that it watches. */
+export interface PresenceFrame {
+  readonly type: 59
+  /** who */
+  readonly user: string
+  /** 1 online; 0 offline, or not to be seen */
+  readonly state: number
+  /** when the user was online last; 0 while it is seen online, and where it is not known or not to be seen */
+  readonly lastSeen: number
+  /** Raw extensions; see decodeExtensions. */
+  readonly extensions: Uint8Array
+}
+
+/** Ephemeral: another member of a conversation types, records or has paused. */
+export interface TypingFromFrame {
+  readonly type: 61
+  /** the conversation: the other user, or the group */
+  readonly conversation: string
+  /** the user who does */
+  readonly from: string
+  /** 1 typing, 2 recording, 3 paused */
+  readonly kind: number
+  /** it is over after this, in milliseconds from its arrival; 0: paused */
+  readonly expiresMs: number
+  /** Raw extensions; see decodeExtensions. */
+  readonly extensions: Uint8Array
+}
+
+/** Ephemeral: an ephemeral frame, or a part of it, was not taken; the connection goes on. */
+export interface DeclineFrame {
+  readonly type: 63
+  /** type of the frame */
+  readonly frame: number
+  /** for which of its users, or its conversation, as the client spelt them */
+  readonly names: readonly string[]
+  /** code from the error table */
+  readonly error: number
+  /** with a retryable error: wait at least this long */
+  readonly retryAfterMs: number
+  /** one sentence for a developer */
+  readonly reason: string
+  /** Raw extensions; see decodeExtensions. */
+  readonly extensions: Uint8Array
+}
+
 /** Any frame of the protocol, told apart by `type` (see FRAME). */
 export type Frame =
   | HelloFrame
@@ -383,6 +466,13 @@ export type Frame =
   | PingFrame
   | PongFrame
   | CloseFrame
+  | ActivityFrame
+  | WatchFrame
+  | UnwatchFrame
+  | TypingFrame
+  | PresenceFrame
+  | TypingFromFrame
+  | DeclineFrame
 
 /** Appends a hello frame, its length included. */
 export function appendHello(
@@ -1124,6 +1214,199 @@ export function encodeClose(
   return frames.bytes
 }
 
+/** Appends an activity frame, its length included. */
+export function appendActivity(
+  frames: ByteBuffer, activity: number, extensions: Uint8Array = EMPTY_BYTES,
+): void {
+  const size = 1
+    + uintSize(activity)
+    + extensions.length
+  let position = frames.reserve(uintSize(size) + size)
+  const { bytes } = frames
+  position = writeUint(bytes, position, size)
+  position = writeUint(bytes, position, 51)
+  position = writeUint(bytes, position, activity)
+  writeRaw(bytes, position, extensions)
+}
+
+/** Encodes an activity frame, its length included. The bytes are the caller's. */
+export function encodeActivity(
+  activity: number, extensions: Uint8Array = EMPTY_BYTES,
+): Uint8Array {
+  const frames = new ByteBuffer()
+  appendActivity(frames, activity, extensions)
+  return frames.bytes
+}
+
+/** Appends a watch frame, its length included. */
+export function appendWatch(
+  frames: ByteBuffer, users: readonly string[], extensions: Uint8Array = EMPTY_BYTES,
+): void {
+  const size = 1
+    + stringListSize(users)
+    + extensions.length
+  let position = frames.reserve(uintSize(size) + size)
+  const { bytes } = frames
+  position = writeUint(bytes, position, size)
+  position = writeUint(bytes, position, 53)
+  position = writeStringList(bytes, position, users)
+  writeRaw(bytes, position, extensions)
+}
+
+/** Encodes a watch frame, its length included. The bytes are the caller's. */
+export function encodeWatch(
+  users: readonly string[], extensions: Uint8Array = EMPTY_BYTES,
+): Uint8Array {
+  const frames = new ByteBuffer()
+  appendWatch(frames, users, extensions)
+  return frames.bytes
+}
+
+/** Appends an unwatch frame, its length included. */
+export function appendUnwatch(
+  frames: ByteBuffer, users: readonly string[], extensions: Uint8Array = EMPTY_BYTES,
+): void {
+  const size = 1
+    + stringListSize(users)
+    + extensions.length
+  let position = frames.reserve(uintSize(size) + size)
+  const { bytes } = frames
+  position = writeUint(bytes, position, size)
+  position = writeUint(bytes, position, 55)
+  position = writeStringList(bytes, position, users)
+  writeRaw(bytes, position, extensions)
+}
+
+/** Encodes an unwatch frame, its length included. The bytes are the caller's. */
+export function encodeUnwatch(
+  users: readonly string[], extensions: Uint8Array = EMPTY_BYTES,
+): Uint8Array {
+  const frames = new ByteBuffer()
+  appendUnwatch(frames, users, extensions)
+  return frames.bytes
+}
+
+/** Appends a typing frame, its length included. */
+export function appendTyping(
+  frames: ByteBuffer, conversation: string, kind: number, extensions: Uint8Array = EMPTY_BYTES,
+): void {
+  const conversationBytes = utf8Size(conversation)
+  const size = 1
+    + uintSize(conversationBytes) + conversationBytes
+    + uintSize(kind)
+    + extensions.length
+  let position = frames.reserve(uintSize(size) + size)
+  const { bytes } = frames
+  position = writeUint(bytes, position, size)
+  position = writeUint(bytes, position, 57)
+  position = writeString(bytes, position, conversation, conversationBytes)
+  position = writeUint(bytes, position, kind)
+  writeRaw(bytes, position, extensions)
+}
+
+/** Encodes a typing frame, its length included. The bytes are the caller's. */
+export function encodeTyping(
+  conversation: string, kind: number, extensions: Uint8Array = EMPTY_BYTES,
+): Uint8Array {
+  const frames = new ByteBuffer()
+  appendTyping(frames, conversation, kind, extensions)
+  return frames.bytes
+}
+
+/** Appends a presence frame, its length included. */
+export function appendPresence(
+  frames: ByteBuffer, user: string, state: number, lastSeen: number, extensions: Uint8Array = EMPTY_BYTES,
+): void {
+  const userBytes = utf8Size(user)
+  const size = 1
+    + uintSize(userBytes) + userBytes
+    + uintSize(state)
+    + timeSize(lastSeen)
+    + extensions.length
+  let position = frames.reserve(uintSize(size) + size)
+  const { bytes } = frames
+  position = writeUint(bytes, position, size)
+  position = writeUint(bytes, position, 59)
+  position = writeString(bytes, position, user, userBytes)
+  position = writeUint(bytes, position, state)
+  position = writeTime(bytes, position, lastSeen)
+  writeRaw(bytes, position, extensions)
+}
+
+/** Encodes a presence frame, its length included. The bytes are the caller's. */
+export function encodePresence(
+  user: string, state: number, lastSeen: number, extensions: Uint8Array = EMPTY_BYTES,
+): Uint8Array {
+  const frames = new ByteBuffer()
+  appendPresence(frames, user, state, lastSeen, extensions)
+  return frames.bytes
+}
+
+/** Appends a typingFrom frame, its length included. */
+export function appendTypingFrom(
+  frames: ByteBuffer, conversation: string, from: string, kind: number, expiresMs: number, extensions: Uint8Array = EMPTY_BYTES,
+): void {
+  const conversationBytes = utf8Size(conversation)
+  const fromBytes = utf8Size(from)
+  const size = 1
+    + uintSize(conversationBytes) + conversationBytes
+    + uintSize(fromBytes) + fromBytes
+    + uintSize(kind)
+    + uintSize(expiresMs)
+    + extensions.length
+  let position = frames.reserve(uintSize(size) + size)
+  const { bytes } = frames
+  position = writeUint(bytes, position, size)
+  position = writeUint(bytes, position, 61)
+  position = writeString(bytes, position, conversation, conversationBytes)
+  position = writeString(bytes, position, from, fromBytes)
+  position = writeUint(bytes, position, kind)
+  position = writeUint(bytes, position, expiresMs)
+  writeRaw(bytes, position, extensions)
+}
+
+/** Encodes a typingFrom frame, its length included. The bytes are the caller's. */
+export function encodeTypingFrom(
+  conversation: string, from: string, kind: number, expiresMs: number, extensions: Uint8Array = EMPTY_BYTES,
+): Uint8Array {
+  const frames = new ByteBuffer()
+  appendTypingFrom(frames, conversation, from, kind, expiresMs, extensions)
+  return frames.bytes
+}
+
+/** Appends a decline frame, its length included. */
+export function appendDecline(
+  frames: ByteBuffer, frame: number, names: readonly string[], error: number, retryAfterMs: number, reason: string, extensions: Uint8Array = EMPTY_BYTES,
+): void {
+  const reasonBytes = utf8Size(reason)
+  const size = 1
+    + uintSize(frame)
+    + stringListSize(names)
+    + uintSize(error)
+    + uintSize(retryAfterMs)
+    + uintSize(reasonBytes) + reasonBytes
+    + extensions.length
+  let position = frames.reserve(uintSize(size) + size)
+  const { bytes } = frames
+  position = writeUint(bytes, position, size)
+  position = writeUint(bytes, position, 63)
+  position = writeUint(bytes, position, frame)
+  position = writeStringList(bytes, position, names)
+  position = writeUint(bytes, position, error)
+  position = writeUint(bytes, position, retryAfterMs)
+  position = writeString(bytes, position, reason, reasonBytes)
+  writeRaw(bytes, position, extensions)
+}
+
+/** Encodes a decline frame, its length included. The bytes are the caller's. */
+export function encodeDecline(
+  frame: number, names: readonly string[], error: number, retryAfterMs: number, reason: string, extensions: Uint8Array = EMPTY_BYTES,
+): Uint8Array {
+  const frames = new ByteBuffer()
+  appendDecline(frames, frame, names, error, retryAfterMs, reason, extensions)
+  return frames.bytes
+}
+
 /**
  * Encodes any frame, its length included. The bytes are the caller's. Throws a RangeError for a value outside its range or a string
  * with U+0000: those are mistakes of the program. It checks neither text nor extensions, which pass through as they are.
@@ -1180,6 +1463,20 @@ export function encodeFrame(frame: Frame): Uint8Array {
       return encodePong(frame.nonce, frame.extensions)
     case 48:
       return encodeClose(frame.error, frame.retryAfterMs, frame.host, frame.reason, frame.extensions)
+    case 51:
+      return encodeActivity(frame.activity, frame.extensions)
+    case 53:
+      return encodeWatch(frame.users, frame.extensions)
+    case 55:
+      return encodeUnwatch(frame.users, frame.extensions)
+    case 57:
+      return encodeTyping(frame.conversation, frame.kind, frame.extensions)
+    case 59:
+      return encodePresence(frame.user, frame.state, frame.lastSeen, frame.extensions)
+    case 61:
+      return encodeTypingFrom(frame.conversation, frame.from, frame.kind, frame.expiresMs, frame.extensions)
+    case 63:
+      return encodeDecline(frame.frame, frame.names, frame.error, frame.retryAfterMs, frame.reason, frame.extensions)
   }
 }
 
@@ -1538,6 +1835,93 @@ function decodeClose(reader: Reader): CloseFrame | ErrorCode {
   return { type: 48, error, retryAfterMs, host, reason, extensions }
 }
 
+function decodeActivity(reader: Reader): ActivityFrame | ErrorCode {
+  const activity = reader.uint()
+  if (reader.failed) return ERROR.malformedFrame
+  const extensions = reader.rest()
+  if (extensions.length !== 0) {
+    const code = refuseExtensions(extensions, false)
+    if (code !== 0) return code
+  }
+  return { type: 51, activity, extensions }
+}
+
+function decodeWatch(reader: Reader): WatchFrame | ErrorCode {
+  const users = readStringList(reader)
+  if (reader.failed) return ERROR.malformedFrame
+  const extensions = reader.rest()
+  if (extensions.length !== 0) {
+    const code = refuseExtensions(extensions, false)
+    if (code !== 0) return code
+  }
+  return { type: 53, users, extensions }
+}
+
+function decodeUnwatch(reader: Reader): UnwatchFrame | ErrorCode {
+  const users = readStringList(reader)
+  if (reader.failed) return ERROR.malformedFrame
+  const extensions = reader.rest()
+  if (extensions.length !== 0) {
+    const code = refuseExtensions(extensions, false)
+    if (code !== 0) return code
+  }
+  return { type: 55, users, extensions }
+}
+
+function decodeTyping(reader: Reader): TypingFrame | ErrorCode {
+  const conversation = reader.string()
+  const kind = reader.uint()
+  if (reader.failed) return ERROR.malformedFrame
+  const extensions = reader.rest()
+  if (extensions.length !== 0) {
+    const code = refuseExtensions(extensions, false)
+    if (code !== 0) return code
+  }
+  return { type: 57, conversation, kind, extensions }
+}
+
+function decodePresence(reader: Reader): PresenceFrame | ErrorCode {
+  const user = reader.string()
+  const state = reader.uint()
+  const lastSeen = reader.time()
+  if (reader.failed) return ERROR.malformedFrame
+  const extensions = reader.rest()
+  if (extensions.length !== 0) {
+    const code = refuseExtensions(extensions, false)
+    if (code !== 0) return code
+  }
+  return { type: 59, user, state, lastSeen, extensions }
+}
+
+function decodeTypingFrom(reader: Reader): TypingFromFrame | ErrorCode {
+  const conversation = reader.string()
+  const from = reader.string()
+  const kind = reader.uint()
+  const expiresMs = reader.uint()
+  if (reader.failed) return ERROR.malformedFrame
+  const extensions = reader.rest()
+  if (extensions.length !== 0) {
+    const code = refuseExtensions(extensions, false)
+    if (code !== 0) return code
+  }
+  return { type: 61, conversation, from, kind, expiresMs, extensions }
+}
+
+function decodeDecline(reader: Reader): DeclineFrame | ErrorCode {
+  const frame = reader.uint()
+  const names = readStringList(reader)
+  const error = reader.uint()
+  const retryAfterMs = reader.uint()
+  const reason = reader.string()
+  if (reader.failed) return ERROR.malformedFrame
+  const extensions = reader.rest()
+  if (extensions.length !== 0) {
+    const code = refuseExtensions(extensions, false)
+    if (code !== 0) return code
+  }
+  return { type: 63, frame, names, error, retryAfterMs, reason, extensions }
+}
+
 function decodeBody(reader: Reader): Frame | ErrorCode | null {
   const type = reader.uint()
   if (reader.failed) return ERROR.malformedFrame
@@ -1592,6 +1976,20 @@ function decodeBody(reader: Reader): Frame | ErrorCode | null {
       return decodePong(reader)
     case 48:
       return decodeClose(reader)
+    case 51:
+      return decodeActivity(reader)
+    case 53:
+      return decodeWatch(reader)
+    case 55:
+      return decodeUnwatch(reader)
+    case 57:
+      return decodeTyping(reader)
+    case 59:
+      return decodePresence(reader)
+    case 61:
+      return decodeTypingFrom(reader)
+    case 63:
+      return decodeDecline(reader)
     default:
       return type % 2 === 0 ? ERROR.unsupportedFrame : null
   }

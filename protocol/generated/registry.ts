@@ -127,6 +127,20 @@ export const FRAME = {
   pong: 46,
   /** The last frame its sender sends. */
   close: 48,
+  /** Ephemeral: whether somebody looks at the device. */
+  activity: 51,
+  /** Ephemeral: subscribes to the presence of users. */
+  watch: 53,
+  /** Ephemeral: ends subscriptions to the presence of users. */
+  unwatch: 55,
+  /** Ephemeral: the user writes or records something in a conversation, or has paused. */
+  typing: 57,
+  /** Ephemeral: what the device may see of a user that it watches. */
+  presence: 59,
+  /** Ephemeral: another member of a conversation types, records or has paused. */
+  typingFrom: 61,
+  /** Ephemeral: an ephemeral frame, or a part of it, was not taken; the connection goes on. */
+  decline: 63,
 } as const
 
 export type FieldType = 'uint' | 'int' | 'time' | 'string' | 'bytes' | 'text' | 'uint[]' | 'string[]' | 'element'
@@ -516,6 +530,100 @@ export const FRAMES: ReadonlyMap<number, FrameInfo> = new Map<number, FrameInfo>
       { name: 'reason', type: 'string', xml: 'reason', values: null },
     ],
   }],
+  [51, {
+    type: 51,
+    name: 'activity',
+    from: 'client',
+    phase: 'session',
+    stanza: false,
+    entry: false,
+    xml: 'activity',
+    fields: [
+      { name: 'activity', type: 'uint', xml: 'activity', values: { active: 1, inactive: 2 } },
+    ],
+  }],
+  [53, {
+    type: 53,
+    name: 'watch',
+    from: 'client',
+    phase: 'session',
+    stanza: false,
+    entry: false,
+    xml: 'watch',
+    fields: [
+      { name: 'users', type: 'string[]', xml: 'user', values: null },
+    ],
+  }],
+  [55, {
+    type: 55,
+    name: 'unwatch',
+    from: 'client',
+    phase: 'session',
+    stanza: false,
+    entry: false,
+    xml: 'unwatch',
+    fields: [
+      { name: 'users', type: 'string[]', xml: 'user', values: null },
+    ],
+  }],
+  [57, {
+    type: 57,
+    name: 'typing',
+    from: 'client',
+    phase: 'session',
+    stanza: false,
+    entry: false,
+    xml: 'typing',
+    fields: [
+      { name: 'conversation', type: 'string', xml: 'conversation', values: null },
+      { name: 'kind', type: 'uint', xml: 'kind', values: { typing: 1, recording: 2, paused: 3 } },
+    ],
+  }],
+  [59, {
+    type: 59,
+    name: 'presence',
+    from: 'server',
+    phase: 'session',
+    stanza: false,
+    entry: false,
+    xml: 'presence',
+    fields: [
+      { name: 'user', type: 'string', xml: 'from', values: null },
+      { name: 'state', type: 'uint', xml: 'state', values: { offline: 0, online: 1 } },
+      { name: 'lastSeen', type: 'time', xml: 'lastSeen', values: null },
+    ],
+  }],
+  [61, {
+    type: 61,
+    name: 'typingFrom',
+    from: 'server',
+    phase: 'session',
+    stanza: false,
+    entry: false,
+    xml: 'typing',
+    fields: [
+      { name: 'conversation', type: 'string', xml: 'conversation', values: null },
+      { name: 'from', type: 'string', xml: 'from', values: null },
+      { name: 'kind', type: 'uint', xml: 'kind', values: { typing: 1, recording: 2, paused: 3 } },
+      { name: 'expiresMs', type: 'uint', xml: 'expiresMs', values: null },
+    ],
+  }],
+  [63, {
+    type: 63,
+    name: 'decline',
+    from: 'server',
+    phase: 'session',
+    stanza: false,
+    entry: false,
+    xml: 'decline',
+    fields: [
+      { name: 'frame', type: 'uint', xml: 'frame', values: null },
+      { name: 'names', type: 'string[]', xml: 'name', values: null },
+      { name: 'error', type: 'uint', xml: 'error', values: null },
+      { name: 'retryAfterMs', type: 'uint', xml: 'retryAfterMs', values: null },
+      { name: 'reason', type: 'string', xml: 'reason', values: null },
+    ],
+  }],
 ])
 
 /** Keys of the extensions by name, reserved ones included. */
@@ -632,6 +740,10 @@ export const ERROR = {
   noSuchMember: 417,
   /** A user would be in more groups than it may be. */
   tooManyGroups: 418,
+  /** The session watches as many users as it may; unwatch some first. */
+  tooManyWatches: 440,
+  /** The list of exceptions is longer than it may be. */
+  tooManyExceptions: 441,
 } as const
 
 /** A code that this version knows. A peer may send others. */
@@ -1130,6 +1242,24 @@ export const ERRORS: ReadonlyMap<number, ErrorInfo> = new Map<number, ErrorInfo>
     doc: 'A user would be in more groups than it may be.',
     reserved: null,
   }],
+  [440, {
+    code: 440,
+    name: 'too-many-watches',
+    scope: 'stanza',
+    class: 'refused',
+    retryable: false,
+    doc: 'The session watches as many users as it may; unwatch some first.',
+    reserved: null,
+  }],
+  [441, {
+    code: 441,
+    name: 'too-many-exceptions',
+    scope: 'stanza',
+    class: 'refused',
+    retryable: false,
+    doc: 'The list of exceptions is longer than it may be.',
+    reserved: null,
+  }],
 ])
 
 /** Limits and times of the protocol by name. */
@@ -1226,6 +1356,16 @@ export const LIMIT = {
   reconnectBaseMs: 500,
   /** Largest bound of the back-off. (ms) */
   reconnectCapMs: 60000,
+  /** Users whose presence one session watches. (users) */
+  watchesMax: 256,
+  /** Changes of a user's presence within this make one. (ms) */
+  presenceDelayMs: 500,
+  /** Typing that is not repeated is over after this. (ms) */
+  typingExpiryMs: 10000,
+  /** The same typing is repeated no sooner than this. (ms) */
+  typingRefreshMs: 4000,
+  /** Users on the list of exceptions of the privacy settings. (users) */
+  privacyExceptMax: 256,
 } as const
 
 /** Values of welcome.resume. [QUE-8] */
@@ -1233,3 +1373,12 @@ export const RESUME = { fresh: 0, resumed: 1, tooOld: 2 } as const
 
 /** Values of receipt.mark and mark.mark. */
 export const MARK = { delivered: 1, read: 2 } as const
+
+/** Values of activity.activity. [PRS-2] */
+export const ACTIVITY = { active: 1, inactive: 2 } as const
+
+/** Values of presence.state. [PRS-5] */
+export const PRESENCE = { offline: 0, online: 1 } as const
+
+/** Values of typing.kind and typingFrom.kind. [PRS-12] */
+export const TYPING = { typing: 1, recording: 2, paused: 3 } as const

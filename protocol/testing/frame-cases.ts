@@ -129,6 +129,26 @@ export const plainCases: readonly FrameCase[] = [
     name: 'close', frame: 'close', fields: { error: 102, retryAfterMs: 0, host: 'b.example:5323', reason: 'Go there.' },
     xml: '<close error="go-to-host" retryAfterMs="0" host="b.example:5323" reason="Go there."/>',
   },
+  { name: 'activity', frame: 'activity', fields: { activity: 2 }, xml: '<activity activity="inactive"/>' },
+  {
+    name: 'watch', frame: 'watch', fields: { users: ['bob', 'carol'] }, xml: '<watch><user>bob</user><user>carol</user></watch>',
+  },
+  { name: 'unwatch', frame: 'unwatch', fields: { users: ['bob'] }, xml: '<unwatch><user>bob</user></unwatch>' },
+  {
+    name: 'typing', frame: 'typing', fields: { conversation: '#team', kind: 2 }, xml: '<typing conversation="#team" kind="recording"/>',
+  },
+  {
+    name: 'presence', frame: 'presence', fields: { user: 'bob', state: 0, lastSeen: TIME },
+    xml: `<presence from="bob" state="offline" lastSeen="${TIME_XML}"/>`,
+  },
+  {
+    name: 'typingFrom', frame: 'typingFrom', fields: { conversation: '#team', from: 'bob', kind: 1, expiresMs: 10000 },
+    xml: '<typing conversation="#team" from="bob" kind="typing" expiresMs="10000"/>',
+  },
+  {
+    name: 'decline', frame: 'decline', fields: { frame: 53, names: ['bob'], error: 300, retryAfterMs: 1500, reason: 'Too fast.' },
+    xml: '<decline frame="53" error="rate-limited" retryAfterMs="1500" reason="Too fast."><name>bob</name></decline>',
+  },
 ]
 
 const UINT_MAX = Number.MAX_SAFE_INTEGER

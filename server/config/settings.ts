@@ -3,6 +3,7 @@
  * environment, the printed configuration and its type are all made from this table.
  */
 import { LIMIT } from '../../protocol/generated/registry.js'
+import { PRESENCE_LIMITS } from '../presence/limits.js'
 import { SHARD_LIMITS } from '../shard/environment.js'
 
 /** One configurable value. Numbers are whole and lie from `min` to `max`; a text with `choices` is one of them. */
@@ -112,8 +113,20 @@ export const SETTINGS = {
     bytesBurst: integer(8_388_608, 65_536, 1_073_741_824, 'bytes', 'how many may come at once'),
     queriesPerSecond: integer(20, 0, 1_000_000, 'queries/s', 'queries of one device, sustained; above it they are refused; 0: no limit'),
     queriesBurst: integer(200, 1, 10_000_000, 'queries', 'how many may come at once'),
+    ephemeralPerSecond: integer(20, 0, 1_000_000, 'names/s', 'users watched and typing told by one device, sustained; above it watching is declined and typing dropped; 0: no limit'),
+    ephemeralBurst: integer(1_000, 16, 10_000_000, 'names', 'how many may come at once'),
     faultsPerMinute: integer(6, 0, 60_000, 'faults/min', 'sessions of one device closed for its own fault before it has to stay away for a while; 0: no limit'),
     faultsBurst: integer(20, 1, 10_000, 'faults', 'how many may come at once'),
+  },
+  presence: {
+    watchesMax: integer(PRESENCE_LIMITS.watchesMax, 1, 100_000, 'users', 'users whose presence one session watches'),
+    delayMs: integer(PRESENCE_LIMITS.delayMs, 0, 60_000, 'ms', 'changes of one user within this are told as one'),
+    retryMs: integer(PRESENCE_LIMITS.retryMs, 10, 600_000, 'ms', 'a watcher whose connection is busy is told so much later'),
+    turnFramesMax: integer(PRESENCE_LIMITS.turnFramesMax, 1, 1_000_000, 'frames', 'presences told in one turn, so that messages pass between'),
+    typingExpiryMs: integer(PRESENCE_LIMITS.typingExpiryMs, 1000, 600_000, 'ms', 'typing that is not repeated is over after this'),
+    typingRefreshMs: integer(PRESENCE_LIMITS.typingRefreshMs, 0, 600_000, 'ms', 'the same typing is forwarded again no sooner than this'),
+    exceptMax: integer(PRESENCE_LIMITS.exceptMax, 0, 1000, 'users', 'users on the list of exceptions of one user\'s privacy settings'),
+    saveEveryMs: integer(PRESENCE_LIMITS.saveEveryMs, 100, DAY_MS, 'ms', 'how often last seen is written for a user who stays connected'),
   },
   log: {
     level: text('info', 'least severe line that is written', ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),

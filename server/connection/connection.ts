@@ -346,6 +346,11 @@ export class Connection implements TransportHandler {
     return this.#piecesBytes + (this.#piece?.length ?? 0)
   }
 
+  /** Whether the peer reads slower than it is sent: what can be left out should be. [PRS-1] */
+  get isCongested(): boolean {
+    return this.#isBlocked || this.#piecesBytes > 0
+  }
+
   sendPing(nowMs: number): void {
     if (this.pingSentMs === 0) this.pingSentMs = nowMs
     this.connections.environment.counters.pings++

@@ -6,6 +6,12 @@ import type { ErrorCode } from '../../protocol/generated/registry.js'
 import { checkText } from '../../protocol/text.js'
 import { readableBy } from '../groups/access.js'
 import { Groups } from '../groups/groups.js'
+import { PRESENCE_LIMITS } from '../presence/limits.js'
+import type { PresenceLimits } from '../presence/limits.js'
+import { Presence } from '../presence/presence.js'
+import type { Privacy } from '../presence/privacy.js'
+import { ConversationRelations } from '../presence/relations.js'
+import type { Relations } from '../presence/relations.js'
 import { Accounts } from '../shard/accounts.js'
 import { Feed } from '../shard/feed.js'
 import { openFeed } from '../shard/open-feed.js'
@@ -15,19 +21,21 @@ import { listConversations, listDevices, settledWatermarks } from '../shard/view
 import type { Shard } from '../shard/shard.js'
 import type {
   Account, Attached, AttachRequest, Attachment, ConversationSummary, DeviceInfo, DeviceSink, HistoryPage,
-  HistoryRequest, MemberWatermarks, Router, TokenCheck, UserSettings, Verifier,
+  HistoryRequest, MemberWatermarks, PrivacyChange, Router, TokenCheck, UserSettings, Verifier,
 } from './router.js'
 import { RouterError } from './router.js'
 
 export class LocalRouter implements Router {
   readonly shard: Shard
+  readonly presence: Presence
   readonly #accounts: Accounts
   readonly groups: Groups
 
-  constructor(shard: Shard) {
+  constructor(shard: Shard, presenceLimits: PresenceLimits = PRESENCE_LIMITS, relations: Relations = new ConversationRelations(shard)) {
     this.shard = shard
     const { groupMembersMax, groupsMax } = shard.environment.limits
     this.groups = new Groups(shard, { membersMax: groupMembersMax, groupsMax })
+    this.presence = new Presence(shard, presenceLimits, relations)
     this.#accounts = new Accounts(shard)
   }
 
@@ -44,7 +52,9 @@ export class LocalRouter implements Router {
   }
 
   start(attachment: Attachment): void {
-    feedOf(attachment).start()
+    const feed = feedOf(attachment)
+    feed.start()
+    this.presence.enter(feed)
   }
 
   detach(attachment: Attachment): void {
@@ -79,6 +89,22 @@ export class LocalRouter implements Router {
 
   cursor(attachment: Attachment, index: number): boolean {
     return this.shard.cursor(feedOf(attachment), index)
+  }
+
+  activity(attachment: Attachment, activity: number): void {
+    this.presence.activity(feedOf(attachment), activity)
+  }
+
+  watch(attachment: Attachment, users: readonly string[]): void {
+    this.presence.watch(feedOf(attachment), users)
+  }
+
+  unwatch(attachment: Attachment, users: readonly string[]): void {
+    this.presence.unwatch(feedOf(attachment), users)
+  }
+
+  typing(attachment: Attachment, conversation: string, kind: number): void {
+    this.presence.typing(feedOf(attachment), conversation, kind)
   }
 
   async history(user: string, conversation: string, request: HistoryRequest): Promise<HistoryPage> {
@@ -117,6 +143,14 @@ export class LocalRouter implements Router {
     return this.#accounts.changeSettings(user, change)
   }
 
+  privacy(user: string): Promise<Privacy> {
+    return this.presence.privacy(user)
+  }
+
+  changePrivacy(user: string, change: PrivacyChange): Promise<Privacy> {
+    return this.presence.changePrivacy(user, change)
+  }
+
   async #conversation(user: string, address: string): Promise<ConversationState> {
     const normalized = normalizeConversation(address)
     if (normalized === null) throw new RouterError(ERROR.malformedAddress, 'not the address of a conversation')
@@ -135,6 +169,7 @@ export class LocalRouter implements Router {
     // What it leaves is told in its name, so that comes first.
     await this.groups.leaveAll(user)
     await this.#accounts.removeUser(user)
+    await this.presence.refresh(user)
   }
 
   users(after: string, limit: number): Promise<{ users: readonly { user: string; createdMs: number; devices: number }[]; more: boolean }> {

@@ -9,9 +9,11 @@ import type { Element } from '../../protocol/element.js'
 import type { ErrorCode } from '../../protocol/generated/registry.js'
 import type { GroupCommands } from '../groups/group-commands.js'
 import type { Role } from '../groups/group-state.js'
+import type { PresenceSink } from '../presence/core.js'
+import type { Audience, Privacy } from '../presence/privacy.js'
 
 /** How the router speaks to a session. Calls come after the commit that makes them true, many in one turn; write them out once a turn. */
-export interface DeviceSink {
+export interface DeviceSink extends PresenceSink {
   /** A stanza is on stable storage. `timeMs` is Unix time. [MSG-1] */
   acked(clientId: number, seq: number, timeMs: number): void
   /** A stanza was refused; the session goes on. */
@@ -23,6 +25,8 @@ export interface DeviceSink {
   entries(frames: Uint8Array, last: number, count: number): void
   /** The backlog is sent up to `index`; called once. [QUE-7] */
   done(index: number): void
+  /** An ephemeral frame of this type, or the part of it that these names are, was not taken. [PRS-11] */
+  declined(frame: number, names: readonly string[], error: ErrorCode, retryAfterMs: number): void
   /** The shard ends the session (replaced, device removed, storage unavailable…). No call follows it; do not call `detach`. */
   ended(error: ErrorCode): void
 }
@@ -139,6 +143,13 @@ export interface UserSettings {
   readonly readReceipts: boolean
 }
 
+/** What is given replaces what was; see Privacy. Names as the client wrote them. */
+export interface PrivacyChange {
+  readonly seen?: Audience
+  readonly online?: Audience
+  readonly except?: readonly string[]
+}
+
 /** A promise of the router is rejected with this alone; `code` is the wire's error. */
 export class RouterError extends Error {
   override readonly name = 'RouterError'
@@ -173,6 +184,12 @@ export interface Router {
   /** Cumulative acknowledgement; false: the index was never sent or runs backwards. [QUE-5] */
   cursor(attachment: Attachment, index: number): boolean
 
+  /** The ephemeral lane: values as the client sent them, what can't be taken is told as `declined`. [PRS-1] */
+  activity(attachment: Attachment, activity: number): void
+  watch(attachment: Attachment, users: readonly string[]): void
+  unwatch(attachment: Attachment, users: readonly string[]): void
+  typing(attachment: Attachment, conversation: string, kind: number): void
+
   history(user: string, conversation: string, request: HistoryRequest): Promise<HistoryPage>
   conversations(user: string, after: string, limit: number): Promise<{ conversations: readonly ConversationSummary[]; more: boolean }>
   receipts(user: string, conversation: string): Promise<readonly MemberWatermarks[]>
@@ -181,6 +198,8 @@ export interface Router {
   readonly groups: GroupCommands
   settings(user: string): Promise<UserSettings>
   changeSettings(user: string, change: Partial<UserSettings>): Promise<UserSettings>
+  privacy(user: string): Promise<Privacy>
+  changePrivacy(user: string, change: PrivacyChange): Promise<Privacy>
 
   /** Administration. `addUser` is refused with conflict when the name is taken, the others with no-such-user. */
   addUser(user: string, verifier: Verifier): Promise<void>

@@ -18,6 +18,7 @@ import { decodeText } from '../../protocol/utf8.js'
 import { type Connection, HOLD } from '../connection/connection.js'
 import type { ConnectionEnvironment } from '../connection/connections.js'
 import { type Attached, RouterError } from '../router/router.js'
+import { shorten } from './labels.js'
 import { NODE_CRYPTO, sha256 } from './node-crypto.js'
 import { randomPiece } from './random-pool.js'
 import { Session } from './session.js'
@@ -84,7 +85,7 @@ export class Opening {
       this.#connection.close(ERROR.unsupportedVersion)
       return
     }
-    this.#agent = shorten(frame.agent)
+    this.#agent = shorten(frame.agent, LIMIT.labelBytesMax)
     this.#bindingData = this.#connection.transport.channelBinding()
     const { limits } = this.#environment.config
     const elapsedMs = this.#environment.clock.monotonicMs() - this.#connection.transport.acceptedMs
@@ -217,7 +218,7 @@ export class Opening {
     const attached = await router.attach({
       user: this.#user,
       device,
-      deviceName: shorten(frame.deviceName),
+      deviceName: shorten(frame.deviceName, LIMIT.labelBytesMax),
       queueEpoch: frame.queueEpoch,
       cursor: frame.cursor,
       outboxEpoch: frame.outboxEpoch,
@@ -285,13 +286,4 @@ function streamError(code: ErrorCode): ErrorCode {
   if (code < 300) return code
   if (code === ERROR.noSuchUser) return ERROR.accountRemoved
   return code === ERROR.unavailable || code === ERROR.resourceLimit ? ERROR.storageUnavailable : ERROR.internalError
-}
-
-/** Labels are for people: a longer one is cut, not refused. */
-function shorten(label: string): string {
-  if (Buffer.byteLength(label) <= LIMIT.labelBytesMax) return label
-  let cut = label.slice(0, LIMIT.labelBytesMax)
-  while (Buffer.byteLength(cut) > LIMIT.labelBytesMax) cut = cut.slice(0, -1)
-  // Not within a surrogate pair.
-  return /[\ud800-\udbff]$/.test(cut) ? cut.slice(0, -1) : cut
 }

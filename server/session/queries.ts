@@ -8,20 +8,13 @@ import { encodeFail, encodeResult } from '../../protocol/generated/frames.js'
 import { ERROR, ERRORS, type ErrorCode } from '../../protocol/generated/registry.js'
 import { RouterError } from '../router/router.js'
 import { answerGroupQuery } from './group-queries.js'
+import { privacyAnswer, privacyChange } from './privacy-query.js'
 import { conversationsAnswer, devicesAnswer, historyAnswer, receiptsAnswer } from './query-answers.js'
+import { QueryError } from './query-error.js'
 import type { Session } from './session.js'
 
 /** Messages or conversations of a page where the query names no limit. */
 const PAGE_DEFAULT = 50
-
-/** What a query is refused with. */
-class QueryError extends Error {
-  readonly code: ErrorCode
-  constructor(code: ErrorCode, message: string) {
-    super(message)
-    this.code = code
-  }
-}
 
 export class Queries {
   readonly #session: Session
@@ -86,6 +79,10 @@ export class Queries {
         return element('logout')
       }
       case 'settings': return this.#settings(user, query)
+      case 'privacy': {
+        const change = privacyChange(query)
+        return privacyAnswer(await (change === null ? router.privacy(user) : router.changePrivacy(user, change)))
+      }
       default: {
         const answer = await answerGroupQuery(router.groups, user, query)
         if (answer === null) throw new QueryError(ERROR.unsupportedQuery, `there is no query ${query.name}`) // [QRY-3]

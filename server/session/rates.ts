@@ -15,6 +15,7 @@ export class Rates {
   #stanzas: TokenBucket | null
   #bytes: TokenBucket | null
   #queries: TokenBucket | null
+  #ephemeral: TokenBucket | null
   #faults: TokenBucket | null
 
   constructor(config: Config['rate']) {
@@ -22,6 +23,7 @@ export class Rates {
     this.#stanzas = null
     this.#bytes = null
     this.#queries = null
+    this.#ephemeral = null
     this.#faults = null
   }
 
@@ -35,6 +37,11 @@ export class Rates {
 
   get queries(): TokenBucket {
     return this.#queries ??= new TokenBucket(this.#config.queriesPerSecond, this.#config.queriesBurst)
+  }
+
+  /** Names that it watches and typing that it tells. [PRS-15] */
+  get ephemeral(): TokenBucket {
+    return this.#ephemeral ??= new TokenBucket(this.#config.ephemeralPerSecond, this.#config.ephemeralBurst)
   }
 
   /** The session was closed for a fault of the device. */
@@ -54,7 +61,8 @@ export class Rates {
   }
 
   areFull(clock: Clock): boolean {
-    return isFull(this.#stanzas, clock) && isFull(this.#bytes, clock) && isFull(this.#queries, clock) && isFull(this.#faults, clock)
+    return isFull(this.#stanzas, clock) && isFull(this.#bytes, clock) && isFull(this.#queries, clock) &&
+      isFull(this.#ephemeral, clock) && isFull(this.#faults, clock)
   }
 }
 

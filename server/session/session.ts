@@ -8,6 +8,7 @@ import { ERROR, ERRORS, type ErrorCode, FRAME } from '../../protocol/generated/r
 import { type Connection, HOLD } from '../connection/connection.js'
 import type { ConnectionEnvironment } from '../connection/connections.js'
 import type { Attachment, DeviceSink } from '../router/router.js'
+import { handleEphemeral, isEphemeral, sendDecline, sendPresence, sendTyping } from './ephemeral.js'
 import { Queries } from './queries.js'
 import type { Rates } from './rates.js'
 
@@ -107,7 +108,8 @@ export class Session implements DeviceSink {
         this.#queries.ask(frame.id, frame.element)
         return
       default:
-        this.connection.close(ERROR.unexpectedFrame) // [FRM-10]
+        if (isEphemeral(frame)) handleEphemeral(this, frame)
+        else this.connection.close(ERROR.unexpectedFrame) // [FRM-10]
     }
   }
 
@@ -208,6 +210,18 @@ export class Session implements DeviceSink {
 
   done(index: number): void {
     this.connection.send(encodeDone(index))
+  }
+
+  presence(user: string, state: number, lastSeenMs: number): boolean {
+    return sendPresence(this, user, state, lastSeenMs)
+  }
+
+  typing(conversation: string, from: string, kind: number, expiresMs: number): void {
+    sendTyping(this, conversation, from, kind, expiresMs)
+  }
+
+  declined(frame: number, names: readonly string[], error: ErrorCode, retryAfterMs: number): void {
+    sendDecline(this, frame, names, error, retryAfterMs)
   }
 
   ended(error: ErrorCode): void {

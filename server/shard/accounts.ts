@@ -5,6 +5,7 @@ import { ERROR } from '../../protocol/generated/registry.js'
 import type { ErrorCode } from '../../protocol/generated/registry.js'
 import type { Account, TokenCheck, UserSettings, Verifier } from '../router/router.js'
 import { RouterError } from '../router/router.js'
+import { DEFAULT_PRIVACY } from '../presence/privacy.js'
 import { findToken } from './attach.js'
 import { PackedVerifier } from './packed-verifier.js'
 import { encodeAccount, encodeDevice, encodeListing, encodeQueueMeta, encodeSettings } from './records.js'
@@ -70,8 +71,18 @@ export class Accounts {
     user.trimmedTo = to
     this.#shard.transaction.batch.put(user.keys.queueMeta(), encodeQueueMeta(to))
     this.#shard.transaction.batch.delete(userNameKey(name))
+    this.#forgetPresence(user)
     await this.#shard.committed()
     await this.#shard.reading(this.#shard.engine.trim(user.keys.entries(0, to + 1)))
+  }
+
+  #forgetPresence(user: UserState): void {
+    const { transaction } = this.#shard
+    user.lastSeenMs = 0
+    user.privacy = DEFAULT_PRIVACY
+    transaction.seen.delete(user)
+    transaction.batch.delete(user.keys.lastSeen())
+    transaction.batch.delete(user.keys.privacy())
   }
 
   async removeDevice(name: string, id: string): Promise<void> {

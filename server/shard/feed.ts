@@ -5,6 +5,7 @@
  */
 import type { Engine, Entry } from '../../storage/engine.js'
 import { numberAt } from '../../storage/keyspace.js'
+import type { Seat } from '../presence/core.js'
 import type { Attachment, DeviceSink } from '../router/router.js'
 import { readEntries } from './entry-reader.js'
 import { type EntryRun, readRun, skipRun } from './entry-run.js'
@@ -54,6 +55,8 @@ export class Feed implements Attachment {
   readonly sink: DeviceSink
   readonly outboxEpoch: number
   readonly window: number
+  /** Its place among those whose presence counts; null before it has begun. */
+  seat: Seat | null = null
   /** Routes this session has used, by the address as the client wrote it. */
   routes: Map<string, Route> = NO_ROUTES
   #acknowledged: number

@@ -2,6 +2,7 @@
 import type { Engine } from '../../storage/engine.js'
 import { conversationKeys, numberAt, userKeys } from '../../storage/keyspace.js'
 import { raiseToFloor } from '../groups/fan-out.js'
+import { decodeLastSeen, decodePrivacy } from '../presence/rows.js'
 import { type LogRecord, readLogRun } from './log-run.js'
 import {
   decodeAccount, decodeCheckpoint, decodeConversation, decodeCursor, decodeDevice, decodeFloor, decodeQueueMeta, decodeSettings, decodeWatermark,
@@ -49,6 +50,12 @@ function readUserRow(user: UserState, key: Uint8Array, row: Uint8Array): void {
     }
     case 'queue-meta':
       user.trimmedTo = decodeQueueMeta(row)
+      return
+    case 'last-seen':
+      user.lastSeenMs = decodeLastSeen(row)
+      return
+    case 'privacy':
+      user.privacy = decodePrivacy(row)
       return
     default:
       return

@@ -20,6 +20,7 @@ import { DELIVERED, FORGET, GateCommand, MARK_READ, MESSAGE, TASK } from './gate
 import type { GateHost } from './gates.js'
 import { Gates } from './gates.js'
 import { loadConversation, loadUser } from './loader.js'
+import { encodeLastSeen } from '../presence/rows.js'
 import { encodeCursor, encodeQueueMeta } from './records.js'
 import { Residents } from './residents.js'
 import { Retention } from './retention.js'
@@ -47,6 +48,8 @@ export class Shard implements FeedHost, GateHost, CommitHost {
   /** Counts failures: what began in an earlier life has no say in this one. */
   #life = 0
   readonly #attached = new Set<Feed>()
+  /** Told of every session that is over, by whoever ended it. */
+  onFeedRemoved: (feed: Feed) => void = () => {}
 
   constructor(engine: Engine, environment: ShardEnvironment) {
     this.engine = engine
@@ -254,6 +257,15 @@ export class Shard implements FeedHost, GateHost, CommitHost {
       this.transaction.moveCursor(feed.user, feed.device)
       this.#loop.scheduleLazily()
     }
+    this.onFeedRemoved(feed)
+  }
+
+  /** When the user was last seen goes along with some commit. */
+  noteSeen(user: UserState, lastSeenMs: number): void {
+    if (!user.alive || !user.exists) return
+    user.lastSeenMs = lastSeenMs
+    this.transaction.noteSeen(user)
+    this.#loop.scheduleLazily()
   }
 
   expel(feed: Feed, error: ErrorCode): void {
@@ -449,6 +461,7 @@ export class Shard implements FeedHost, GateHost, CommitHost {
 /** Cursors, and the watermarks that follow from them. */
 function sealLate(transaction: Transaction): void {
   for (const conversation of transaction.lateWatermarks) writeLateWatermarks(transaction, conversation)
+  for (const user of transaction.seen) transaction.batch.put(user.keys.lastSeen(), encodeLastSeen(user.lastSeenMs))
   for (const [device, user] of transaction.movedCursors) {
     transaction.keep(user)
     transaction.batch.put(user.keys.cursor(device.number), encodeCursor(device))

@@ -8,6 +8,8 @@ import type { GroupState, Membership } from '../groups/group-state.js'
 import type { EntryRun } from './entry-run.js'
 import type { Feed } from './feed.js'
 import type { LogRun } from './log-run.js'
+import { DEFAULT_PRIVACY } from '../presence/privacy.js'
+import type { Privacy } from '../presence/privacy.js'
 import type { PackedVerifier } from './packed-verifier.js'
 import type { Route } from './transaction.js'
 
@@ -92,6 +94,9 @@ export class UserState extends Resident {
   readReceipts = true
   /** Groups in its list; -1: not counted since it was loaded. */
   groupCount = -1
+  /** When it was last seen, as stored or about to be; 0: never. */
+  lastSeenMs = 0
+  privacy: Privacy = DEFAULT_PRIVACY
   /** Replaced by each change: an array that grows in place has room for 17, as has a literal with a spread; most have one device. */
   devices: readonly DeviceState[] = NO_DEVICES
   /** Last index given out, last index on disk, and the index up to which entries may be gone. */

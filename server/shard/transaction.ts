@@ -106,6 +106,8 @@ export class Transaction {
    */
   readonly movedCursors = new Map<DeviceState, UserState>()
   readonly lateWatermarks = new Set<ConversationState>()
+  /** Users whose last seen is to be written when the transaction is sealed. */
+  readonly seen = new Set<UserState>()
   /** Users whose queue may be trimmed once this is on disk, and the last index that goes then, 0 before it is sealed. */
   readonly trims = new Map<UserState, number>()
 
@@ -121,13 +123,14 @@ export class Transaction {
 
   /** Whether there is something that one transaction in a while has to write. */
   get hasLate(): boolean {
-    return this.movedCursors.size > 0 || this.lateWatermarks.size > 0
+    return this.movedCursors.size > 0 || this.lateWatermarks.size > 0 || this.seen.size > 0
   }
 
   /** Takes over what the one before did not write. */
   takeLate(before: Transaction): void {
     for (const [device, user] of before.movedCursors) this.moveCursor(user, device)
     for (const conversation of before.lateWatermarks) this.addLateWatermarks(conversation)
+    for (const user of before.seen) this.noteSeen(user)
   }
 
   /** Whether somebody waits for it; cursors alone can wait. */
@@ -227,6 +230,12 @@ export class Transaction {
   addLateWatermarks(conversation: ConversationState): void {
     this.keep(conversation)
     this.lateWatermarks.add(conversation)
+  }
+
+  /** The same for when the user was last seen. */
+  noteSeen(user: UserState): void {
+    this.keep(user)
+    this.seen.add(user)
   }
 
   /** The same for a user's queue: read back before, it would promise entries that are gone. */

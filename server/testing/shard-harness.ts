@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { setImmediate as turn } from 'node:timers/promises'
 import type { Frame } from '../../protocol/generated/frames.js'
-import { FRAME, MARK } from '../../protocol/generated/registry.js'
+import { FRAME, MARK, PRESENCE, TYPING } from '../../protocol/generated/registry.js'
 import type { ErrorCode } from '../../protocol/generated/registry.js'
 import type { Engine } from '../../storage/engine.js'
 import { MemoryEngine } from '../../storage/memory-engine.js'
@@ -71,6 +71,27 @@ export class TestDevice implements DeviceSink {
   done(index: number): void { this.frames.push({ type: FRAME.done, index, extensions: new Uint8Array(0) }) }
   ended(error: ErrorCode): void { this.endedWith = error }
 
+  /** What `presence` returns: false for a connection that takes nothing. */
+  isReading = true
+  /** Presences that came, as `bob online` or `bob offline 1767225600000`; without a time where none was told. */
+  readonly presences: string[] = []
+  /** Typing that came, as `conversation from kind expiresMs`. */
+  readonly typings: string[] = []
+  readonly declines: { frame: number; names: readonly string[]; error: ErrorCode }[] = []
+
+  presence(user: string, state: number, lastSeenMs: number): boolean {
+    if (!this.isReading) return false
+    this.presences.push(`${user} ${state === PRESENCE.online ? 'online' : 'offline'}${lastSeenMs === 0 ? '' : ` ${String(lastSeenMs)}`}`)
+    return true
+  }
+
+  typing(conversation: string, from: string, kind: number, expiresMs: number): void {
+    const name = Object.entries(TYPING).find(([, value]) => value === kind)?.[0] ?? String(kind)
+    this.typings.push(`${conversation} ${from} ${name} ${String(expiresMs)}`)
+  }
+
+  declined(frame: number, names: readonly string[], error: ErrorCode): void { this.declines.push({ frame, names, error }) }
+
   /** Indexes of entries, skips included. */
   get indexes(): number[] {
     return this.frames.flatMap((frame) => frame.type !== FRAME.done && 'index' in frame ? [frame.index] : [])
@@ -112,6 +133,13 @@ export class TestDevice implements DeviceSink {
   acknowledge(index = Math.max(this.lastIndex, this.attached.cursor)): boolean {
     return this.harness.router.cursor(this.attached.attachment, index)
   }
+
+  watch(...users: string[]): void { this.harness.router.watch(this.attached.attachment, users) }
+  unwatch(...users: string[]): void { this.harness.router.unwatch(this.attached.attachment, users) }
+  setActivity(activity: number): void { this.harness.router.activity(this.attached.attachment, activity) }
+  type(conversation: string, kind: number = TYPING.typing): void { this.harness.router.typing(this.attached.attachment, conversation, kind) }
+  /** Takes the presences that came so far. */
+  seen(): string[] { return this.presences.splice(0) }
 
   detach(): void { this.harness.router.detach(this.attached.attachment) }
 }

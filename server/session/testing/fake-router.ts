@@ -1,9 +1,11 @@
 /** A router without shards: it records what sessions hand over, and tests answer through the sinks. */
 import { ERROR } from '../../../protocol/generated/registry.js'
 import type { GroupCommands } from '../../groups/group-commands.js'
+import { DEFAULT_PRIVACY, type Privacy } from '../../presence/privacy.js'
 import {
   type Account, type Attached, type AttachRequest, type Attachment, type ConversationSummary, type DeviceInfo, type DeviceSink,
-  type HistoryPage, type HistoryRequest, type MemberWatermarks, type Router, RouterError, type TokenCheck, type UserSettings, type Verifier,
+  type HistoryPage, type HistoryRequest, type MemberWatermarks, type PrivacyChange, type Router, RouterError, type TokenCheck,
+  type UserSettings, type Verifier,
 } from '../../router/router.js'
 
 export interface Place {
@@ -35,6 +37,7 @@ export class FakeRouter implements Router {
   members: MemberWatermarks[] = []
   infos: DeviceInfo[] = []
   readReceipts = true
+  privacySettings: Privacy = DEFAULT_PRIVACY
   onRemoveDevice: (device: string) => void = () => {}
   /** There are none. */
   readonly groups: GroupCommands = {
@@ -104,6 +107,22 @@ export class FakeRouter implements Router {
     return this.isCursorValid
   }
 
+  activity(_attachment: Attachment, activity: number): void {
+    this.calls.push(`activity ${String(activity)}`)
+  }
+
+  watch(_attachment: Attachment, users: readonly string[]): void {
+    this.calls.push(`watch ${users.join(' ')}`)
+  }
+
+  unwatch(_attachment: Attachment, users: readonly string[]): void {
+    this.calls.push(`unwatch ${users.join(' ')}`)
+  }
+
+  typing(_attachment: Attachment, conversation: string, kind: number): void {
+    this.calls.push(`typing ${conversation} ${String(kind)}`)
+  }
+
   async history(_user: string, _conversation: string, request: HistoryRequest): Promise<HistoryPage> {
     await this.#control()
     this.historyRequests.push(request)
@@ -139,6 +158,17 @@ export class FakeRouter implements Router {
     await this.#control()
     this.readReceipts = change.readReceipts ?? this.readReceipts
     return { readReceipts: this.readReceipts }
+  }
+
+  async privacy(): Promise<Privacy> {
+    await this.#control()
+    return this.privacySettings
+  }
+
+  async changePrivacy(_user: string, change: PrivacyChange): Promise<Privacy> {
+    await this.#control()
+    this.privacySettings = { ...this.privacySettings, ...change }
+    return this.privacySettings
   }
 
   async addUser(user: string, verifier: Verifier): Promise<void> {

@@ -76,6 +76,11 @@ export class SimConnection implements DeviceSink {
     this.down.push({ kind: 'done', index })
   }
 
+  /** The ephemeral lane carries nothing that counts. */
+  presence(): boolean { return true }
+  typing(): void { /* nothing that counts */ }
+  declined(): void { /* nothing that counts */ }
+
   ended(): void {
     this.isServerOpen = false
     this.attachment = null

@@ -89,6 +89,9 @@ function withIds(sink: DeviceSink, offset: number): DeviceSink {
     refused: (clientId, error, retryAfterMs) => sink.refused(clientId - offset, error, retryAfterMs),
     entries: (frames, last, count) => sink.entries(frames, last, count),
     done: (index) => sink.done(index),
+    presence: (user, state, lastSeenMs) => sink.presence(user, state, lastSeenMs),
+    typing: (conversation, from, kind, expiresMs) => sink.typing(conversation, from, kind, expiresMs),
+    declined: (frame, names, error, retryAfterMs) => sink.declined(frame, names, error, retryAfterMs),
     ended: (error) => sink.ended(error),
   }
 }

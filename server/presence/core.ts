@@ -1,0 +1,389 @@
+/**
+ * Who is online, who watches whom, and what to tell when. No I/O and no store: clock, scheduler and what is to be saved are passed in.
+ *
+ *     user ◀── seat (one for each session) ──▶ watches ──▶ user
+ *
+ * A change of a user waits for `delayMs`, then each of its watchers is told what it may see, if that differs from what it was told
+ * last. So a login costs nothing where nobody watches, flapping costs one frame or none, and n users who come and go cost as many
+ * frames as there are watches. Everything here goes with its sessions; a user is here while it has a session or a watcher.
+ */
+import { PRESENCE, TYPING } from '../../protocol/generated/registry.js'
+import type { Clock, Scheduler } from '../shard/environment.js'
+import { Fifo } from '../shard/fifo.js'
+import type { PresenceLimits } from './limits.js'
+import { SEES_LAST_SEEN, SEES_ONLINE } from './privacy.js'
+
+/** What a session can be told. */
+export interface PresenceSink {
+  /** false: its connection is busy with other things, and nothing was sent. */
+  presence(user: string, state: number, lastSeenMs: number): boolean
+  typing(conversation: string, from: string, kind: number, expiresMs: number): void
+}
+
+export interface PresenceHost {
+  readonly clock: Clock
+  readonly scheduler: Scheduler
+  readonly limits: PresenceLimits
+  /** Last seen is to be stored; nobody waits for it. */
+  save(user: string, lastSeenMs: number): void
+}
+
+const NO_SEATS: readonly Seat[] = []
+/** Told nothing yet. */
+const UNTOLD = -1
+
+class User {
+  readonly name: string
+  /** Replaced by each change; most have one. */
+  seats: readonly Seat[] = NO_SEATS
+  /** Seats that are active. */
+  active = 0
+  /** When the last active seat went; 0: not known. */
+  lastSeenMs = 0
+  /** When the first active seat came. */
+  cameMs = 0
+  /** null: nobody. */
+  watchers: Set<Watch> | null = null
+  /** Whether its watchers are to be told when the delay is over. */
+  hasChanged = false
+  /** Whether it has a session, and its last seen is not stored as it is. */
+  isUnsaved = false
+
+  constructor(name: string) {
+    this.name = name
+  }
+}
+
+/** A session's place here. */
+export class Seat {
+  readonly user: User
+  readonly sink: PresenceSink
+  isActive = true
+  /** By name of the user who is watched; null: none. */
+  watches: Map<string, Watch> | null = null
+  /** What was last forwarded, by conversation, the oldest first; null: nothing. */
+  typed: Map<string, { readonly kind: number; readonly atMs: number }> | null = null
+
+  constructor(user: User, sink: PresenceSink) {
+    this.user = user
+    this.sink = sink
+  }
+
+  get watchCount(): number {
+    return this.watches?.size ?? 0
+  }
+}
+
+export class Watch {
+  readonly seat: Seat
+  readonly user: User
+  /** SEES_…: what the watcher may see. */
+  sees = 0
+  /** Whether it has been found out what the watcher may see; nothing is told before. */
+  isKnown = false
+  isOver = false
+  /** Rises with each time that is being found out: an older answer than the last one asked for does not count. */
+  turn = 0
+  /** In the list of those to be told. */
+  isQueued = false
+  toldState = UNTOLD
+  toldMs = 0
+
+  constructor(seat: Seat, user: User) {
+    this.seat = seat
+    this.user = user
+  }
+}
+
+export class PresenceCore {
+  readonly #host: PresenceHost
+  readonly #users = new Map<string, User>()
+  #changed: User[] = []
+  #isDelaying = false
+  /** To be told in the next turns. */
+  readonly #due = new Fifo<Watch>()
+  #isTelling = false
+  /** Those whose connection was busy. */
+  #late: Watch[] = []
+  /** Users to be saved when it is time for it. */
+  readonly #unsaved = new Set<User>()
+  #isSaveDue = false
+
+  constructor(host: PresenceHost) {
+    this.#host = host
+  }
+
+  /** Users in memory. */
+  get size(): number {
+    return this.#users.size
+  }
+
+  /** A session begins, and is active. `lastSeenMs` as stored. [PRS-2] */
+  enter(name: string, sink: PresenceSink, lastSeenMs: number): Seat {
+    const user = this.#userOf(name)
+    if (user.lastSeenMs === 0) user.lastSeenMs = lastSeenMs
+    const seat = new Seat(user, sink)
+    user.seats = user.seats.concat(seat)
+    this.#came(user)
+    return seat
+  }
+
+  leave(seat: Seat): void {
+    const { user } = seat
+    if (!user.seats.includes(seat)) return
+    this.unwatchAll(seat)
+    user.seats = user.seats.filter((each) => each !== seat)
+    if (seat.isActive) this.#went(user)
+    seat.isActive = false
+    seat.typed = null
+    // The end of a session is written anyway, so this goes with it.
+    if (user.seats.length === 0) this.#save(user)
+    this.#forget(user)
+  }
+
+  /** [PRS-2] [PRS-3] */
+  setActive(seat: Seat, isActive: boolean): void {
+    if (seat.isActive === isActive || !seat.user.seats.includes(seat)) return
+    seat.isActive = isActive
+    if (!isActive) {
+      this.#went(seat.user)
+      return
+    }
+    this.#came(seat.user)
+    if (seat.watches !== null) for (const watch of seat.watches.values()) this.#queue(watch)
+  }
+
+  isActive(name: string): boolean {
+    return (this.#users.get(name)?.active ?? 0) > 0
+  }
+
+  /**
+   * The session wants to know of a user. Nothing is told before `show` says what it may see. null: it watches as many as it may. Of one
+   * watched already the watch is returned, and told anew. [PRS-5] [PRS-6]
+   */
+  watch(seat: Seat, name: string): Watch | null {
+    const known = seat.watches?.get(name)
+    if (known !== undefined) {
+      known.toldState = UNTOLD
+      return known
+    }
+    if (seat.watchCount >= this.#host.limits.watchesMax || !seat.user.seats.includes(seat)) return null
+    const user = this.#userOf(name)
+    const watch = new Watch(seat, user)
+    seat.watches ??= new Map()
+    seat.watches.set(name, watch)
+    user.watchers ??= new Set()
+    user.watchers.add(watch)
+    return watch
+  }
+
+  unwatch(seat: Seat, name: string): void {
+    const watch = seat.watches?.get(name)
+    if (watch === undefined) return
+    seat.watches?.delete(name)
+    this.#end(watch)
+  }
+
+  unwatchAll(seat: Seat): void {
+    const { watches } = seat
+    if (watches === null) return
+    seat.watches = null
+    for (const watch of watches.values()) this.#end(watch)
+  }
+
+  /** What the watcher may see from now on, and what is stored of the user. */
+  show(watch: Watch, sees: number, lastSeenMs: number): void {
+    if (watch.isOver) return
+    watch.sees = sees
+    watch.isKnown = true
+    // What is in memory is never older than what is stored.
+    if (watch.user.lastSeenMs === 0) watch.user.lastSeenMs = lastSeenMs
+    this.#queue(watch)
+  }
+
+  /** Every watch that what the user shows or may see has a part in. */
+  watchesOf(name: string): Watch[] {
+    const user = this.#users.get(name)
+    if (user === undefined) return []
+    return [...user.watchers ?? [], ...user.seats.flatMap((seat) => [...seat.watches?.values() ?? []])]
+  }
+
+  /** Whether this typing is news for the others; remembered as told if it is. [PRS-13] */
+  isNews(seat: Seat, conversation: string, kind: number): boolean {
+    const { typingRefreshMs, typingConversationsMax } = this.#host.limits
+    const nowMs = this.#host.clock.nowMs()
+    const last = seat.typed?.get(conversation)
+    const lastKind = last?.kind ?? TYPING.paused
+    // A clock that was set makes it news.
+    if (kind === lastKind && (kind === TYPING.paused || Math.abs(nowMs - (last?.atMs ?? 0)) < typingRefreshMs)) return false
+    seat.typed ??= new Map()
+    seat.typed.delete(conversation)
+    const oldest = seat.typed.keys().next()
+    if (seat.typed.size >= typingConversationsMax && oldest.done !== true) seat.typed.delete(oldest.value)
+    seat.typed.set(conversation, { kind, atMs: nowMs })
+    return true
+  }
+
+  /** It was not forwarded after all. */
+  forgetTyping(seat: Seat, conversation: string): void {
+    seat.typed?.delete(conversation)
+  }
+
+  /** Tells a member's active devices, who call the conversation so. [PRS-12] */
+  tellTyping(member: string, conversation: string, from: string, kind: number): void {
+    const expiresMs = kind === TYPING.paused ? 0 : this.#host.limits.typingExpiryMs
+    for (const seat of this.#users.get(member)?.seats ?? NO_SEATS) {
+      if (seat.isActive) seat.sink.typing(conversation, from, kind, expiresMs)
+    }
+  }
+
+  // Users
+
+  #userOf(name: string): User {
+    const known = this.#users.get(name)
+    if (known !== undefined) return known
+    const user = new User(name)
+    this.#users.set(name, user)
+    return user
+  }
+
+  #forget(user: User): void {
+    if (user.seats.length === 0 && user.watchers === null) this.#users.delete(user.name)
+  }
+
+  #came(user: User): void {
+    user.active++
+    if (user.active > 1) return
+    user.cameMs = this.#host.clock.nowMs()
+    if (user.cameMs - user.lastSeenMs > this.#host.limits.staleMs) this.#saveLater(user)
+    this.#noteChange(user)
+  }
+
+  #went(user: User): void {
+    user.active--
+    if (user.active > 0) return
+    const nowMs = this.#host.clock.nowMs()
+    // A phone that connects in the background says so at once: nobody was there to be seen.
+    const wasSeen = nowMs < user.cameMs || nowMs - user.cameMs >= this.#host.limits.delayMs
+    if (wasSeen) {
+      user.lastSeenMs = nowMs
+      this.#saveLater(user)
+    }
+    this.#noteChange(user)
+  }
+
+  // Telling
+
+  #noteChange(user: User): void {
+    if (user.watchers === null || user.hasChanged) return
+    user.hasChanged = true
+    this.#changed.push(user)
+    if (this.#isDelaying) return
+    this.#isDelaying = true
+    this.#host.scheduler.after(this.#host.limits.delayMs, () => {
+      this.#isDelaying = false
+      const changed = this.#changed
+      this.#changed = []
+      for (const user of changed) {
+        user.hasChanged = false
+        for (const watch of user.watchers ?? []) this.#queue(watch)
+      }
+    })
+  }
+
+  #queue(watch: Watch): void {
+    if (watch.isQueued || watch.isOver || !watch.isKnown || !watch.seat.isActive) return
+    watch.isQueued = true
+    this.#due.push(watch)
+    this.#tellSoon()
+  }
+
+  #tellSoon(): void {
+    if (this.#isTelling) return
+    this.#isTelling = true
+    this.#host.scheduler.defer(() => {
+      this.#isTelling = false
+      this.#tellSome()
+    })
+  }
+
+  /** A turn's worth of frames. */
+  #tellSome(): void {
+    for (let count = 0; count < this.#host.limits.turnFramesMax; count++) {
+      const watch = this.#due.shift()
+      if (watch === undefined) return
+      watch.isQueued = false
+      this.#tell(watch)
+    }
+    if (this.#due.length > 0) this.#tellSoon()
+  }
+
+  #tell(watch: Watch): void {
+    if (watch.isOver || !watch.seat.isActive) return
+    const { user, sees } = watch
+    const isOnline = (sees & SEES_ONLINE) !== 0 && user.active > 0
+    const state = isOnline ? PRESENCE.online : PRESENCE.offline
+    // Of a user who is online that is the time before, so that it does not tell what is not shown. [PRS-9]
+    const lastSeenMs = isOnline || (sees & SEES_LAST_SEEN) === 0 ? 0 : user.lastSeenMs
+    if (state === watch.toldState && lastSeenMs === watch.toldMs) return
+    if (watch.seat.sink.presence(user.name, state, lastSeenMs)) {
+      watch.toldState = state
+      watch.toldMs = lastSeenMs
+    } else {
+      this.#tellLater(watch)
+    }
+  }
+
+  /** What is true then, once for all that happens meanwhile. [PRS-1] */
+  #tellLater(watch: Watch): void {
+    watch.isQueued = true
+    this.#late.push(watch)
+    if (this.#late.length > 1) return
+    this.#host.scheduler.after(this.#host.limits.retryMs, () => {
+      const late = this.#late
+      this.#late = []
+      for (const watch of late) {
+        watch.isQueued = false
+        this.#queue(watch)
+      }
+    })
+  }
+
+  #end(watch: Watch): void {
+    const { user } = watch
+    watch.isOver = true
+    if (user.watchers?.delete(watch) === true && user.watchers.size === 0) user.watchers = null
+    this.#forget(user)
+  }
+
+  // Saving
+
+  /** Once in a while for all who stay connected; who leaves is saved then. */
+  #saveLater(user: User): void {
+    if (user.isUnsaved) return
+    user.isUnsaved = true
+    this.#unsaved.add(user)
+    if (this.#isSaveDue) return
+    this.#isSaveDue = true
+    this.#host.scheduler.after(this.#host.limits.saveEveryMs, () => {
+      this.#isSaveDue = false
+      this.#saveSome([...this.#unsaved], 0)
+    })
+  }
+
+  /** A turn's worth of rows. */
+  #saveSome(users: readonly User[], from: number): void {
+    const to = Math.min(users.length, from + this.#host.limits.turnFramesMax)
+    for (let i = from; i < to; i++) this.#save(users[i]!)
+    if (to < users.length) this.#host.scheduler.defer(() => { this.#saveSome(users, to) })
+  }
+
+  #save(user: User): void {
+    if (!user.isUnsaved) return
+    user.isUnsaved = false
+    this.#unsaved.delete(user)
+    const isSeen = user.active > 0 && this.#host.clock.nowMs() - user.cameMs >= this.#host.limits.delayMs
+    const lastSeenMs = isSeen ? this.#host.clock.nowMs() : user.lastSeenMs
+    if (lastSeenMs > 0) this.#host.save(user.name, lastSeenMs)
+  }
+}

@@ -1,0 +1,216 @@
+/**
+ * Presence of one shard: the core with the shard's users behind it. Sessions reach it through the router alone, by their feeds. Here
+ * is found out who may see what; the core decides who is told when.
+ */
+import { isGroup, normalizeConversation, normalizeUser } from '../../protocol/address.js'
+import { ACTIVITY, ERROR, FRAME, TYPING } from '../../protocol/generated/registry.js'
+import type { ErrorCode } from '../../protocol/generated/registry.js'
+import { pairName } from '../../storage/keyspace.js'
+import type { PrivacyChange } from '../router/router.js'
+import { RouterError } from '../router/router.js'
+import type { Feed } from '../shard/feed.js'
+import type { Shard } from '../shard/shard.js'
+import { conversationAddress } from '../shard/state.js'
+import type { UserState } from '../shard/state.js'
+import { PresenceCore } from './core.js'
+import type { Seat, Watch } from './core.js'
+import type { PresenceLimits } from './limits.js'
+import { normalExcept, SEES_ALL, SEES_NOTHING, shownTo } from './privacy.js'
+import type { Privacy } from './privacy.js'
+import type { Relations } from './relations.js'
+import { encodePrivacy } from './rows.js'
+
+/** Watches looked at anew at once when what somebody shows has changed. */
+const REFRESHED_AT_ONCE = 256
+
+interface View {
+  /** SEES_… */
+  readonly sees: number
+  readonly lastSeenMs: number
+}
+
+export class Presence {
+  readonly #shard: Shard
+  readonly #core: PresenceCore
+  readonly #limits: PresenceLimits
+  readonly #relations: Relations
+
+  constructor(shard: Shard, limits: PresenceLimits, relations: Relations) {
+    this.#shard = shard
+    this.#limits = limits
+    this.#relations = relations
+    const { clock, scheduler } = shard.environment
+    this.#core = new PresenceCore({
+      clock,
+      scheduler,
+      limits,
+      save: (name, lastSeenMs) => {
+        // Who has a session, or had one a moment ago, is in memory.
+        const user = shard.users.get(name)
+        if (user !== undefined) shard.noteSeen(user, lastSeenMs)
+      },
+    })
+    shard.onFeedRemoved = (feed) => { this.#leave(feed) }
+  }
+
+  /** Users in memory, for metrics and tests. */
+  get size(): number {
+    return this.#core.size
+  }
+
+  /** The session has begun. */
+  enter(feed: Feed): void {
+    if (!feed.hasEnded && feed.seat === null) feed.seat = this.#core.enter(feed.user.name, feed.sink, feed.user.lastSeenMs)
+  }
+
+  #leave(feed: Feed): void {
+    if (feed.seat !== null) this.#core.leave(feed.seat)
+    feed.seat = null
+  }
+
+  activity(feed: Feed, activity: number): void {
+    if (feed.seat === null) return
+    if (activity !== ACTIVITY.active && activity !== ACTIVITY.inactive) feed.sink.declined(FRAME.activity, [], ERROR.badRequest, 0)
+    else this.#core.setActive(feed.seat, activity === ACTIVITY.active)
+  }
+
+  watch(feed: Feed, users: readonly string[]): void {
+    const { seat } = feed
+    if (seat === null) return
+    const malformed: string[] = []
+    const tooMany: string[] = []
+    for (const user of users) {
+      const name = normalizeUser(user)
+      const watch = name === null ? null : this.#core.watch(seat, name)
+      if (watch !== null) void this.#lookAt(watch, feed)
+      else if (name === null) malformed.push(user)
+      else tooMany.push(user)
+    }
+    if (malformed.length > 0) feed.sink.declined(FRAME.watch, malformed, ERROR.malformedAddress, 0)
+    if (tooMany.length > 0) feed.sink.declined(FRAME.watch, tooMany, ERROR.tooManyWatches, 0)
+  }
+
+  /** None: all. */
+  unwatch(feed: Feed, users: readonly string[]): void {
+    const { seat } = feed
+    if (seat === null) return
+    if (users.length === 0) this.#core.unwatchAll(seat)
+    const malformed: string[] = []
+    for (const user of users) {
+      const name = normalizeUser(user)
+      if (name === null) malformed.push(user)
+      else this.#core.unwatch(seat, name)
+    }
+    if (malformed.length > 0) feed.sink.declined(FRAME.unwatch, malformed, ERROR.malformedAddress, 0)
+  }
+
+  typing(feed: Feed, conversation: string, kind: number): void {
+    const { seat } = feed
+    if (seat === null) return
+    const address = normalizeConversation(conversation)
+    if (address === null) {
+      feed.sink.declined(FRAME.typing, [conversation], ERROR.malformedAddress, 0)
+    } else if (kind !== TYPING.typing && kind !== TYPING.recording && kind !== TYPING.paused) {
+      feed.sink.declined(FRAME.typing, [conversation], ERROR.badRequest, 0)
+    } else if (this.#core.isNews(seat, address, kind)) {
+      this.#forward(feed, seat, address, kind).catch((error: unknown) => {
+        this.#core.forgetTyping(seat, address)
+        if (!feed.hasEnded) feed.sink.declined(FRAME.typing, [conversation], codeOf(error), 0)
+      })
+    }
+  }
+
+  /** To the other members who are there to see it. [PRS-12] */
+  async #forward(feed: Feed, seat: Seat, address: string, kind: number): Promise<void> {
+    const from = seat.user.name
+    const state = await this.#shard.conversation(isGroup(address) ? address : pairName(from, address))
+    if (!state.exists || state.member(from) === undefined) throw new RouterError(ERROR.noSuchConversation, 'there is no such conversation')
+    for (const { user } of state.members) {
+      // Who is away is not even looked at.
+      if (user === from || !this.#core.isActive(user) || await this.#isBetweenABlock(user, from)) continue
+      if (!feed.hasEnded) this.#core.tellTyping(user, conversationAddress(state, user), from, kind)
+    }
+  }
+
+  /** Finds out what the watcher may see, and has it told. */
+  async #lookAt(watch: Watch, feed: Feed | null): Promise<void> {
+    const turn = ++watch.turn
+    const watched = watch.user.name
+    try {
+      const { sees, lastSeenMs } = await this.#view(watch.seat.user.name, watched)
+      if (turn === watch.turn) this.#core.show(watch, sees, lastSeenMs)
+    } catch (error) {
+      if (turn !== watch.turn || watch.isOver) return
+      // What was found out before may be wrong now, and more than the watcher may see.
+      this.#core.show(watch, SEES_NOTHING, 0)
+      if (feed === null || feed.hasEnded) return
+      this.#core.unwatch(watch.seat, watched)
+      feed.sink.declined(FRAME.watch, [watched], codeOf(error), 0)
+    }
+  }
+
+  /** What `viewer` sees of `name`: what each shows to the other. [PRS-9] [PRS-10] */
+  async #view(viewer: string, name: string): Promise<View> {
+    const [own, other] = await Promise.all([this.#shard.user(viewer), this.#shard.user(name)])
+    if (!other.exists || await this.#isBetweenABlock(viewer, name)) return { sees: SEES_NOTHING, lastSeenMs: 0 }
+    if (viewer === name) return { sees: SEES_ALL, lastSeenMs: other.lastSeenMs }
+    return { sees: await this.#shows(other, own) & await this.#shows(own, other), lastSeenMs: other.lastSeenMs }
+  }
+
+  #shows(owner: UserState, viewer: UserState): Promise<number> {
+    return shownTo(owner.privacy, viewer.name, () => this.#relations.isContact(owner.name, viewer.name))
+  }
+
+  async #isBetweenABlock(one: string, other: string): Promise<boolean> {
+    return await this.#relations.isBlocked(one, other) || await this.#relations.isBlocked(other, one)
+  }
+
+  /** What the user shows or may see has changed: its settings, its contacts, a block by or of it. [PRS-17] */
+  async refresh(name: string): Promise<void> {
+    const watches = this.#core.watchesOf(name)
+    for (let from = 0; from < watches.length; from += REFRESHED_AT_ONCE) {
+      await Promise.all(watches.slice(from, from + REFRESHED_AT_ONCE).map((watch) => this.#lookAt(watch, null)))
+    }
+  }
+
+  async privacy(name: string): Promise<Privacy> {
+    return (await this.#existing(name)).privacy
+  }
+
+  /** Resolves when it is on disk. Rejects with RouterError: malformed-address, too-many-exceptions. */
+  async changePrivacy(name: string, change: PrivacyChange): Promise<Privacy> {
+    const user = await this.#existing(name)
+    const except = change.except === undefined ? user.privacy.except : this.#checkedExcept(change.except)
+    const { seen = user.privacy.seen, online = user.privacy.online } = change
+    const privacy: Privacy = { seen, online, except }
+    user.privacy = privacy
+    this.#shard.transaction.touch(user)
+    this.#shard.transaction.batch.put(user.keys.privacy(), encodePrivacy(privacy))
+    // Nobody sees for the time of a commit what was just hidden.
+    void this.refresh(name)
+    await this.#shard.committed()
+    return privacy
+  }
+
+  #checkedExcept(names: readonly string[]): readonly string[] {
+    const users = names.map((name) => {
+      const user = normalizeUser(name)
+      if (user === null) throw new RouterError(ERROR.malformedAddress, 'not the address of a user')
+      return user
+    })
+    const except = normalExcept(users)
+    if (except.length > this.#limits.exceptMax) throw new RouterError(ERROR.tooManyExceptions, 'the list of exceptions is too long')
+    return except
+  }
+
+  async #existing(name: string): Promise<UserState> {
+    const user = await this.#shard.user(name)
+    if (!user.exists) throw new RouterError(ERROR.noSuchUser, `there is no user '${name}'`)
+    return user
+  }
+}
+
+/** A stanza's code: what a shard says of its store is unavailable to the session. */
+function codeOf(error: unknown): ErrorCode {
+  return error instanceof RouterError && error.code >= 300 ? error.code : ERROR.unavailable
+}
