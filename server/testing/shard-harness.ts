@@ -9,6 +9,10 @@ import { FRAME, MARK, PRESENCE, TYPING } from '../../protocol/generated/registry
 import type { ErrorCode } from '../../protocol/generated/registry.js'
 import type { Engine } from '../../storage/engine.js'
 import { MemoryEngine } from '../../storage/memory-engine.js'
+import { PRESENCE_LIMITS } from '../presence/limits.js'
+import type { PresenceLimits } from '../presence/limits.js'
+import { ConversationRelations } from '../presence/relations.js'
+import type { Relations } from '../presence/relations.js'
 import { LocalRouter } from '../router/local-router.js'
 import { RouterError } from '../router/router.js'
 import type { Attached, AttachRequest, DeviceSink, Verifier } from '../router/router.js'
@@ -147,6 +151,9 @@ export class TestDevice implements DeviceSink {
 export interface HarnessOptions {
   readonly limits?: Partial<ShardLimits>
   readonly engine?: Engine
+  readonly presence?: Partial<PresenceLimits>
+  /** Of the first life and those after it; default: the shard's own. */
+  readonly relations?: Relations
 }
 
 export class ShardHarness {
@@ -154,6 +161,7 @@ export class ShardHarness {
   engine: Engine
   shard: Shard
   router: LocalRouter
+  readonly #options: HarnessOptions
   nowMs = 1_767_225_600_000
   /** Events of the log. */
   readonly events: string[] = []
@@ -165,8 +173,9 @@ export class ShardHarness {
   constructor(options: HarnessOptions = {}) {
     this.limits = { ...SHARD_LIMITS, watermarkDelayMs: 0, gatherOperations: Infinity, ...options.limits }
     this.engine = options.engine ?? new MemoryEngine()
+    this.#options = options
     this.shard = this.#start()
-    this.router = new LocalRouter(this.shard)
+    this.router = this.#route()
   }
 
   /** Tasks and reads that are due have run; timers have not. */
@@ -220,12 +229,17 @@ export class ShardHarness {
     this.#timers = []
     this.engine = this.engine.copy()
     this.shard = this.#start()
-    this.router = new LocalRouter(this.shard)
+    this.router = this.#route()
   }
 
   async restart(): Promise<void> {
     await this.shard.close()
     this.crash()
+  }
+
+  #route(): LocalRouter {
+    const { presence, relations } = this.#options
+    return new LocalRouter(this.shard, { ...PRESENCE_LIMITS, ...presence }, relations ?? new ConversationRelations(this.shard))
   }
 
   #start(): Shard {

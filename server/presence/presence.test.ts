@@ -1,0 +1,327 @@
+/** Presence on a shard: who may see what, typing, limits, and what is stored. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { ACTIVITY, ERROR, FRAME, LIMIT, TYPING } from '../../protocol/generated/registry.js'
+import { MemoryEngine } from '../../storage/memory-engine.js'
+import { userKeys } from '../../storage/keyspace.js'
+import { routerError, ShardHarness } from '../testing/shard-harness.js'
+import type { HarnessOptions, TestDevice } from '../testing/shard-harness.js'
+import type { Audience } from './privacy.js'
+import type { Relations } from './relations.js'
+import { decodeLastSeen, decodePrivacy, encodeLastSeen, encodePrivacy } from './rows.js'
+
+const DAY_MS = 86_400_000
+
+async function harnessOf(options: HarnessOptions, ...users: string[]): Promise<ShardHarness> {
+  const harness = new ShardHarness(options)
+  await harness.addUsers(...users)
+  return harness
+}
+
+/** A user who was online and left `agoMs` before now. */
+async function wasSeen(harness: ShardHarness, user: string, agoMs = 0): Promise<number> {
+  const device = await harness.attach(user)
+  await harness.pass(2000)
+  device.detach()
+  const leftMs = harness.nowMs
+  await harness.pass(agoMs)
+  return leftMs
+}
+
+/** What a watcher is told now. */
+async function look(harness: ShardHarness, watcher: TestDevice, user: string): Promise<string> {
+  watcher.seen()
+  watcher.watch(user)
+  await harness.settle()
+  const told = watcher.seen()
+  assert.equal(told.length, 1, `${user}: ${told.join(', ')}`)
+  return told[0]!
+}
+
+class TestRelations implements Relations {
+  readonly contacts = new Set<string>()
+  readonly blocked = new Set<string>()
+  isContact(owner: string, other: string): boolean { return this.contacts.has(`${owner} ${other}`) }
+  async isBlocked(owner: string, other: string): Promise<boolean> { return Promise.resolve(this.blocked.has(`${owner} ${other}`)) }
+}
+
+test('[PRS-5] each user watched is answered once, and told of when it changes', async () => {
+  const harness = await harnessOf({}, 'alice', 'bob')
+  const leftMs = await wasSeen(harness, 'bob', DAY_MS)
+  const alice = await harness.attach('alice')
+  alice.watch('bob', 'Alice')
+  await harness.settle()
+  assert.deepEqual(alice.seen().sort(), ['alice online', `bob offline ${String(leftMs)}`])
+  const bob = await harness.attach('bob')
+  await harness.pass(1000)
+  assert.deepEqual(alice.seen(), ['bob online'])
+  alice.unwatch('BOB', 'alice', 'carol')
+  bob.detach()
+  await harness.pass(1000)
+  assert.deepEqual(alice.seen(), [])
+  alice.watch('bob')
+  await harness.settle()
+  alice.unwatch()
+  await harness.attach('bob')
+  await harness.pass(1000)
+  assert.deepEqual(alice.seen(), [`bob offline ${String(harness.nowMs - 2000)}`], 'no names at all: nobody is watched any more')
+  assert.deepEqual(alice.declines, [])
+})
+
+test('[PRS-6] of 10,000 subscriptions 256 are taken, and the rest is told why', async () => {
+  const harness = await harnessOf({}, 'alice')
+  const alice = await harness.attach('alice')
+  for (let i = 0; i < 10_000; i += 16) alice.watch(...Array.from({ length: 16 }, (_, k) => `user${String(i + k)}`))
+  await harness.settle()
+  assert.equal(alice.presences.length, LIMIT.watchesMax)
+  const declined = alice.declines.flatMap(({ frame, names, error }) => frame === FRAME.watch && error === ERROR.tooManyWatches ? names : [])
+  assert.deepEqual([declined.length, declined[0]], [10_000 - LIMIT.watchesMax, `user${String(LIMIT.watchesMax)}`])
+  assert.equal(harness.router.presence.size, LIMIT.watchesMax + 1)
+  alice.detach()
+  await harness.pass(1000)
+  assert.equal(harness.router.presence.size, 0)
+})
+
+test('[PRS-11] [PRS-19] malformed names are declined and the others stand; values of no meaning change nothing', async () => {
+  const harness = await harnessOf({}, 'alice', 'bob')
+  const alice = await harness.attach('alice')
+  alice.watch('b b', 'bob', '#team', '')
+  alice.unwatch('ä', 'nobody')
+  alice.type('b b')
+  alice.type('bob', 9)
+  alice.setActivity(0)
+  alice.setActivity(7)
+  await harness.settle()
+  assert.deepEqual(alice.declines, [
+    { frame: FRAME.watch, names: ['b b', '#team', ''], error: ERROR.malformedAddress },
+    { frame: FRAME.unwatch, names: ['ä'], error: ERROR.malformedAddress },
+    { frame: FRAME.typing, names: ['b b'], error: ERROR.malformedAddress },
+    { frame: FRAME.typing, names: ['bob'], error: ERROR.badRequest },
+    { frame: FRAME.activity, names: [], error: ERROR.badRequest },
+    { frame: FRAME.activity, names: [], error: ERROR.badRequest },
+  ])
+  assert.deepEqual(alice.seen(), ['bob offline'])
+})
+
+test('[PRS-9] a user who hides, who has blocked, who is blocked and who does not exist are told of alike', async () => {
+  const relations = new TestRelations()
+  const harness = await harnessOf({ relations }, 'alice', 'hidden', 'blocker', 'victim', 'gone')
+  for (const user of ['hidden', 'blocker', 'victim', 'gone']) await harness.attach(user)
+  await harness.router.changePrivacy('hidden', { seen: 'nobody', online: 'nobody' })
+  relations.blocked.add('blocker alice')
+  relations.blocked.add('alice victim')
+  await harness.router.removeUser('gone')
+  await harness.pass(1000)
+  const alice = await harness.attach('alice')
+  for (const user of ['hidden', 'blocker', 'victim', 'gone', 'nobody']) assert.equal(await look(harness, alice, user), `${user} offline`)
+  assert.deepEqual(alice.declines, [])
+})
+
+test('[PRS-17] hiding, blocking and removal take effect at once for those who watch, and so does their end', async () => {
+  const relations = new TestRelations()
+  const harness = await harnessOf({ relations }, 'alice', 'bob')
+  const alice = await harness.attach('alice')
+  await harness.attach('bob')
+  assert.equal(await look(harness, alice, 'bob'), 'bob online')
+  const steps: [() => unknown, string[]][] = [
+    [() => harness.router.changePrivacy('bob', { online: 'nobody' }), ['bob offline']],
+    [() => harness.router.changePrivacy('bob', { online: 'everybody' }), ['bob online']],
+    [() => harness.router.changePrivacy('alice', { online: 'nobody' }), ['bob offline']],
+    [() => harness.router.changePrivacy('alice', { online: 'except', except: ['carol'] }), ['bob online']],
+    [() => { relations.blocked.add('bob alice'); return harness.router.presence.refresh('bob') }, ['bob offline']],
+    [() => { relations.blocked.clear(); return harness.router.presence.refresh('alice') }, ['bob online']],
+    [() => harness.router.removeUser('bob'), ['bob offline']],
+  ]
+  for (const [step, told] of steps) {
+    await step()
+    await harness.pass(1000)
+    assert.deepEqual(alice.seen(), told, step.toString())
+  }
+})
+
+test('[PRS-10] what one hides of oneself one does not see of others, each for itself, and pair by pair', async () => {
+  const relations = new TestRelations()
+  const harness = await harnessOf({ relations }, 'alice', 'bob', 'carol')
+  const bobMs = await wasSeen(harness, 'bob', DAY_MS)
+  const alice = await harness.attach('alice')
+  await harness.attach('carol')
+  await harness.pass(1000)
+  const asSeen = async (seen: Audience, online: Audience, except: readonly string[] = []): Promise<string[]> => {
+    await harness.router.changePrivacy('alice', { seen, online, except })
+    await harness.settle()
+    return [await look(harness, alice, 'bob'), await look(harness, alice, 'carol')]
+  }
+  const bobSeen = `bob offline ${String(bobMs)}`
+  assert.deepEqual(await asSeen('everybody', 'everybody'), [bobSeen, 'carol online'])
+  assert.deepEqual(await asSeen('nobody', 'everybody'), ['bob offline', 'carol online'])
+  assert.deepEqual(await asSeen('everybody', 'nobody'), [bobSeen, 'carol offline'])
+  assert.deepEqual(await asSeen('except', 'except', ['bob']), ['bob offline', 'carol online'])
+  assert.deepEqual(await asSeen('except', 'except', ['Carol', 'carol', 'nobody-at-all']), [bobSeen, 'carol offline'])
+  assert.deepEqual(await asSeen('contacts', 'contacts'), ['bob offline', 'carol offline'])
+  relations.contacts.add('alice bob')
+  assert.deepEqual(await asSeen('contacts', 'contacts'), [bobSeen, 'carol offline'])
+  await harness.router.changePrivacy('bob', { seen: 'contacts' })
+  assert.deepEqual(await asSeen('contacts', 'contacts'), ['bob offline', 'carol offline'])
+  relations.contacts.add('bob alice')
+  assert.deepEqual(await asSeen('contacts', 'contacts'), [bobSeen, 'carol offline'])
+})
+
+test('contacts are those one has a conversation with, as long as nothing else says who they are', async () => {
+  const harness = await harnessOf({}, 'alice', 'bob')
+  await harness.attach('bob')
+  await harness.router.changePrivacy('bob', { online: 'contacts', seen: 'contacts' })
+  const alice = await harness.attach('alice')
+  assert.equal(await look(harness, alice, 'bob'), 'bob offline')
+  alice.send('bob', 'hi')
+  await harness.settle()
+  assert.equal(await look(harness, alice, 'bob'), 'bob online')
+})
+
+test('[PRS-18] a list of exceptions is bounded and checked as a whole; what is refused changes nothing', async () => {
+  const harness = await harnessOf({}, 'alice')
+  const { router } = harness
+  const names = Array.from({ length: LIMIT.privacyExceptMax }, (_, i) => `user${String(i).padStart(3, '0')}`)
+  const stored = await router.changePrivacy('alice', { except: [...names, names[0]!], seen: 'except' })
+  assert.deepEqual(stored, { seen: 'except', online: 'everybody', except: names })
+  await assert.rejects(router.changePrivacy('alice', { except: [...names, 'mallory'] }), routerError(ERROR.tooManyExceptions))
+  await assert.rejects(router.changePrivacy('alice', { except: ['b b'], online: 'nobody' }), routerError(ERROR.malformedAddress))
+  await assert.rejects(router.privacy('nobody'), routerError(ERROR.noSuchUser))
+  assert.deepEqual(await router.privacy('alice'), stored)
+  await harness.restart()
+  assert.deepEqual(await harness.router.privacy('alice'), stored)
+})
+
+test('[PRS-4] last seen and privacy survive a restart, and a removed user keeps neither', async () => {
+  const harness = await harnessOf({}, 'alice', 'bob')
+  const leftMs = await wasSeen(harness, 'bob')
+  await harness.restart()
+  const alice = await harness.attach('alice')
+  assert.equal(await look(harness, alice, 'bob'), `bob offline ${String(leftMs)}`)
+  await harness.router.changePrivacy('bob', { online: 'nobody' })
+  const keys = userKeys('bob')
+  assert.ok(await harness.engine.get(keys.privacy()) !== undefined && await harness.engine.get(keys.lastSeen()) !== undefined)
+  await harness.router.removeUser('bob')
+  await harness.pass(1000)
+  assert.deepEqual([await harness.engine.get(keys.privacy()), await harness.engine.get(keys.lastSeen())], [undefined, undefined])
+})
+
+test('[PRS-4] while the session goes on last seen is written within a minute, and a crash takes no more', async () => {
+  const harness = await harnessOf({}, 'alice', 'bob')
+  const bob = await harness.attach('bob')
+  await harness.pass(5000)
+  bob.setActivity(ACTIVITY.inactive)
+  const leftMs = harness.nowMs
+  await harness.pass(62_000)
+  harness.crash()
+  const alice = await harness.attach('alice')
+  assert.equal(await look(harness, alice, 'bob'), `bob offline ${String(leftMs)}`)
+})
+
+test('last seen never commits by itself while messages flow, and not at once else', async () => {
+  let commits = 0
+  const engine = new MemoryEngine({ beforeCommit: () => { commits++ } })
+  const harness = await harnessOf({ engine }, 'alice', 'bob')
+  const bob = await harness.attach('bob')
+  const alice = await harness.attach('alice')
+  alice.send('bob', 'one')
+  await harness.pass(10_000)
+  commits = 0
+  bob.setActivity(ACTIVITY.inactive)
+  bob.detach()
+  await harness.settle()
+  assert.equal(commits, 0)
+  alice.send('bob', 'two')
+  await harness.settle()
+  assert.equal(commits, 1)
+  await harness.pass(10_000)
+  assert.equal(commits, 1, 'it went along with the message')
+})
+
+test('[PRS-12] typing reaches the active devices of the other members, and nobody else', async () => {
+  const relations = new TestRelations()
+  const harness = await harnessOf({ relations }, 'alice', 'bob', 'carol')
+  const phone = await harness.attach('alice', 'phone')
+  const laptop = await harness.attach('alice', 'laptop')
+  const bobs = [await harness.attach('bob', 'one'), await harness.attach('bob', 'two')]
+  const carol = await harness.attach('carol')
+  phone.type('bob')
+  phone.type('#team')
+  phone.type('nobody')
+  carol.type('alice')
+  await harness.settle()
+  assert.deepEqual(phone.declines.map(({ names, error }) => [...names, error]), [
+    ['bob', ERROR.noSuchConversation], ['#team', ERROR.noSuchConversation], ['nobody', ERROR.noSuchConversation],
+  ])
+  assert.equal(carol.declines.length, 1)
+  phone.send('bob', 'hi')
+  await harness.settle()
+  phone.type('Bob')
+  phone.type('bob', TYPING.recording)
+  phone.type('bob', TYPING.paused)
+  await harness.settle()
+  const told = ['alice alice typing 10000', 'alice alice recording 10000', 'alice alice paused 0']
+  for (const bob of bobs) assert.deepEqual(bob.typings, told)
+  bobs[1]!.setActivity(ACTIVITY.inactive)
+  phone.type('bob')
+  await harness.settle()
+  assert.deepEqual(bobs.map((bob) => bob.typings.length), [4, 3])
+  relations.blocked.add('bob alice')
+  phone.type('bob', TYPING.recording)
+  await harness.settle()
+  assert.equal(bobs[0]!.typings.length, 4, 'who is blocked types into the void, and is not told')
+  assert.equal(phone.declines.length, 3)
+  assert.deepEqual([phone.typings, laptop.typings, carol.typings], [[], [], []])
+})
+
+test('[PRS-13] typing that goes on costs the others a frame every few seconds', async () => {
+  const harness = await harnessOf({}, 'alice', 'bob')
+  const alice = await harness.attach('alice')
+  const bob = await harness.attach('bob')
+  alice.send('bob', 'hi')
+  await harness.settle()
+  for (let i = 0; i < 200; i++) {
+    alice.type('bob')
+    await harness.pass(100)
+  }
+  assert.equal(bob.typings.length, 20_000 / LIMIT.typingRefreshMs)
+})
+
+test('[PRS-8] what a session watched means nothing to the next one of the same device', async () => {
+  const harness = await harnessOf({}, 'alice', 'bob')
+  const alice = await harness.attach('alice')
+  alice.watch('bob')
+  await harness.settle()
+  const again = await harness.reattach(alice, 0)
+  await harness.attach('bob')
+  await harness.pass(1000)
+  assert.deepEqual([alice.seen().length, again.seen()], [1, []])
+})
+
+test('when the store fails presence ends with the sessions, and goes on with new ones', async () => {
+  let isBroken = false
+  const engine = new MemoryEngine({ beforeCommit: () => { if (isBroken) throw new Error('planted: input/output error') } })
+  const harness = await harnessOf({ engine }, 'alice', 'bob')
+  const alice = await harness.attach('alice')
+  alice.watch('bob')
+  await harness.settle()
+  isBroken = true
+  alice.send('bob', 'hi')
+  await harness.settle()
+  assert.equal(alice.endedWith, ERROR.storageUnavailable)
+  assert.equal(harness.router.presence.size, 0)
+  isBroken = false
+  await harness.pass(60_000)
+  await harness.attach('bob')
+  const again = await harness.attach('alice')
+  assert.equal(await look(harness, again, 'bob'), 'bob online')
+})
+
+test('rows say what they were given, and damage is found', () => {
+  assert.equal(decodeLastSeen(encodeLastSeen(1_767_225_600_000)), 1_767_225_600_000)
+  const privacy = { seen: 'except', online: 'contacts', except: ['bob', 'carol'] } as const
+  assert.deepEqual(decodePrivacy(encodePrivacy(privacy)), privacy)
+  for (const row of [Uint8Array.of(9, 1), Uint8Array.of(1, 7, 0, 0), Uint8Array.of(1, 0, 0, 3), Uint8Array.of()]) {
+    assert.throws(() => decodePrivacy(row), { code: 'corrupt' })
+  }
+  assert.throws(() => decodeLastSeen(Uint8Array.of(2, 1)), { code: 'corrupt' })
+})
