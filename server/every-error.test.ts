@@ -12,9 +12,10 @@ import { Client } from '../protocol/client/node.js'
 import { element, type Element } from '../protocol/element.js'
 import { encodeExtensions } from '../protocol/extensions.js'
 import {
-  encodeAuth, encodeBind, encodeClose, encodeCursor, encodeHello, encodeMark, encodeMessage, encodePing, encodeQuery,
+  encodeAuth, encodeBind, encodeClose, encodeCursor, encodeHello, encodeMark, encodeMessage, encodePing, encodeQuery, encodeTyping,
+  encodeWatch,
 } from '../protocol/generated/frames.js'
-import { ERROR, ERRORS, EXTENSION, FRAME, LIMIT, MARK } from '../protocol/generated/registry.js'
+import { ERROR, ERRORS, EXTENSION, FRAME, LIMIT, MARK, TYPING } from '../protocol/generated/registry.js'
 import type { ErrorInfo } from '../protocol/generated/registry.js'
 import { openEngine } from '../storage/open.js'
 import { userKeys } from '../storage/keyspace.js'
@@ -348,6 +349,29 @@ provoke('[417 no-such-member] a change names somebody who is no member',
 
 provoke('[418 too-many-groups] a user would be in more groups than it may be',
   (t) => ofGroup(t, liveConfig(t, { limits: { groupsMax: 1 } }), element('group-create', { id: '#other' })))
+
+provoke('[PRS-6] [440 too-many-watches] a session watches one user more than it may', async (t) => {
+  const { client } = await login(t, (await liveServer(t, liveConfig(t, { presence: { watchesMax: 2 } }))).url)
+  client.send(encodeWatch(['bob', 'carol', 'dave']))
+  return errorOf(client)
+})
+
+provoke('[PRS-18] [441 too-many-exceptions] a list of exceptions has one user more than it may', async (t) => {
+  const { client } = await login(t, (await liveServer(t, liveConfig(t, { presence: { exceptMax: 1 } }))).url)
+  const users = ['bob', 'carol'].map((name) => element('user', { name }))
+  client.send(encodeQuery(1, element('privacy', { seen: 'except' }, element('except', {}, ...users))))
+  return errorOf(client)
+})
+
+provoke('[PRS-11] [401 malformed-address] a user is watched whose name breaks the rules', (t) => inSession(t, encodeWatch(['b b'])))
+provoke('[PRS-12] [404 no-such-conversation] somebody types where nobody has written', (t) => inSession(t, encodeTyping('bob', TYPING.typing)))
+provoke('[PRS-19] [400 bad-request] typing is of no kind that there is', (t) => inSession(t, encodeTyping('bob', 4)))
+
+provoke('[PRS-15] [300 rate-limited] more is watched at once than may be', async (t) => {
+  const { client } = await login(t, (await liveServer(t, liveConfig(t, { rate: { ephemeralPerSecond: 1, ephemeralBurst: 16 } }))).url)
+  client.send(...Array.from({ length: 3 }, () => encodeWatch(Array.from({ length: 8 }, (_, i) => `user${String(i)}`))))
+  return errorOf(client)
+})
 
 // Reserved for later parts: the client's end
 

@@ -92,6 +92,7 @@ export const examples: Readonly<Record<string, Example>> = {
   'pong': { frame: 'pong', values: { nonce: 7 } },
   'activity': { frame: 'activity', values: { activity: 2 } },
   'watch': { frame: 'watch', values: { users: ['bob', 'carol'] } },
+  'unwatch': { frame: 'unwatch', values: { users: ['carol'] } },
   'presence': { frame: 'presence', values: { user: 'bob', state: 0, lastSeen: welcomeTimeMs - 28_800_000 } },
   'decline': { frame: 'decline', values: { frame: 53, names: ['carol'], error: 440, retryAfterMs: 0, reason: 'this session watches 256 users' } },
   'typing': { frame: 'typing', values: { conversation: 'bob', kind: 1 } },

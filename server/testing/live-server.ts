@@ -115,11 +115,11 @@ export async function login(
   return { client, welcome }
 }
 
-/** The code of the next close, refuse or fail. Fails when the connection ends without one. */
+/** The code of the next close, refuse, fail or decline. Fails when the connection ends without one. */
 export async function errorOf(client: RawClient): Promise<number> {
   for (;;) {
     const frame = await client.next()
     assert.ok(frame !== null, 'the connection ended without an error')
-    if (frame.type === FRAME.close || frame.type === FRAME.refuse || frame.type === FRAME.fail) return frame.error
+    if (frame.type === FRAME.close || frame.type === FRAME.refuse || frame.type === FRAME.fail || frame.type === FRAME.decline) return frame.error
   }
 }
