@@ -28,12 +28,15 @@ import { ClientCore } from './core.js'
 import type { Ack, ClientStateName, CoreEvent, CoreOptions, Message, Refusal, WelcomeEvent } from './core-types.js'
 import { Driver } from './driver.js'
 import type { Platform } from './driver.js'
+import type { DeclinedEvent, PresenceEvent, TypingEvent, TypingKind } from './ephemeral.js'
 import { Emitter } from './emitter.js'
 import type { Handler } from './emitter.js'
 import {
   conversationsQuery, historyQuery, readConversations, readDevices, readHistory, readReceipts, readSettings, settingsQuery,
 } from './query-elements.js'
 import type { ConversationInfo, DeviceRecord, HistoryPage, HistoryRequest, Settings } from './query-elements.js'
+import { privacyQuery, readPrivacy } from './privacy-elements.js'
+import type { Privacy } from './privacy-elements.js'
 import { parseServerUrl } from './server-url.js'
 import type { ClientState, ClientStorage } from './state.js'
 import { GroupClient } from './group-client.js'
@@ -85,6 +88,12 @@ export interface ClientEvents {
   sent: Ack
   refused: Refusal
   receipt: ReceiptEvent
+  /** Of a user who is watched: at first, and when it changes. After a reconnect it is told anew. */
+  presence: PresenceEvent
+  /** Another member of a conversation types or records; `paused` follows in any case. */
+  typing: TypingEvent
+  /** The server did not take what was watched or told; the connection goes on. */
+  declined: DeclinedEvent
   state: ClientStateName
   welcome: WelcomeEvent
   /** What waited at the last welcome has been handed out. */
@@ -272,6 +281,48 @@ export class BaseClient {
     return this.#ask(settingsQuery(change), readSettings)
   }
 
+  /** Watches the presence of users, also after a reconnect; `presence` tells. Rejects with malformed-address. */
+  async watch(...users: string[]): Promise<void> {
+    const core = await this.#open()
+    this.#tell(core.watch(users))
+  }
+
+  /** Ends it; without names for all. */
+  async unwatch(...users: string[]): Promise<void> {
+    const core = await this.#open()
+    this.#tell(core.unwatch(users))
+  }
+
+  /** What is known of a user who is watched; null: nothing at present. */
+  presence(user: string): PresenceEvent | null {
+    return this.#core?.presence(normalizeUser(user) ?? '') ?? null
+  }
+
+  /**
+   * Whether a person may be looking; true at first. An inactive client does not make its user appear online, and is told neither
+   * presence nor typing, but for what has changed when it is active again.
+   */
+  async setActive(isActive: boolean): Promise<void> {
+    const core = await this.#open()
+    this.#tell(core.setActive(this.#platform.nowMs(), isActive))
+  }
+
+  /** To be called while the user types, as often as is convenient: the server is told every few seconds, and only if connected. */
+  async typing(conversation: string, kind: TypingKind = 'typing'): Promise<void> {
+    const core = await this.#open()
+    this.#tell(core.type(this.#platform.nowMs(), conversation, kind))
+  }
+
+  /** Whom the user lets see that it is online, and when it was last; after the change if there is one. [PRS-17] */
+  async privacy(change: Partial<Privacy> = {}): Promise<Privacy> {
+    return this.#ask(privacyQuery(change), readPrivacy)
+  }
+
+  #tell(error: ClientError | null): void {
+    if (error !== null) throw error
+    this.#driver?.wake()
+  }
+
   /**
    * Ends the client: waits for the handlers of the present message (5 s at most), stores and acknowledges what was handled, closes the
    * connection and the storage. What has no answer is rejected with `closed`. Calling it again is harmless.
@@ -376,6 +427,9 @@ export class BaseClient {
         this.#emitter.emit('refused', event.refusal)
         return
       case 'receipt': this.#emitter.emit('receipt', event.receipt); return
+      case 'presence': this.#emitter.emit('presence', event.presence); return
+      case 'typing': this.#emitter.emit('typing', event.typing); return
+      case 'declined': this.#emitter.emit('declined', event.declined); return
       case 'tooOld': this.#fetchMissed(); return
       case 'synced': this.#emitter.emit('synced', { index: event.index }); return
       case 'answer': settle(this.#asked, event.id)?.resolve(event.element); return

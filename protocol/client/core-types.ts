@@ -2,6 +2,7 @@
 import type { Element } from '../element.js'
 import type { ClientError } from './client-error.js'
 import type { ReceiptEvent } from './conversations.js'
+import type { EphemeralEvent } from './ephemeral.js'
 import type { ServerAddress } from './server-url.js'
 import type { StorageChange } from './state.js'
 
@@ -99,6 +100,7 @@ export type CoreEvent =
   | { readonly kind: 'tooOld' }
   /** The backlog up to this index has been given out. */
   | { readonly kind: 'synced'; readonly index: number }
+  | EphemeralEvent
   | { readonly kind: 'answer'; readonly id: number; readonly element: Element }
   | { readonly kind: 'failed'; readonly id: number; readonly error: ClientError }
   | { readonly kind: 'disconnected'; readonly error: ClientError; readonly retryInMs: number }

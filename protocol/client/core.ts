@@ -29,6 +29,8 @@ import { Conversations } from './conversations.js'
 import type { Watermarks } from './conversations.js'
 import { bareEntry, changeEntry, checkMessage, deliveryEntry, encodeStanza, receiptEntry } from './core-frames.js'
 import type { ClientStateName, CoreEvent, CoreNeed, CoreOptions, CoreOutput, Message } from './core-types.js'
+import { Ephemeral } from './ephemeral.js'
+import type { PresenceEvent, TypingKind } from './ephemeral.js'
 import { Inbox } from './inbox.js'
 import type { InboxEntry } from './inbox.js'
 import { Liveness } from './liveness.js'
@@ -67,6 +69,7 @@ export class ClientCore {
   readonly #conversations: Conversations
   readonly #opening: Opening
   readonly #queries = new Queries()
+  readonly #ephemeral: Ephemeral
   readonly #liveness = new Liveness()
 
   #phase = IDLE
@@ -104,11 +107,16 @@ export class ClientCore {
     this.#outbox = new Outbox(state)
     this.#inbox = new Inbox(state.queueEpoch, state.cursor)
     this.#conversations = new Conversations(state, options.user)
+    this.#ephemeral = new Ephemeral({
+      push: (frame) => { this.#push(frame) },
+      event: (event) => { this.#event(event) },
+    })
     this.#opening = new Opening(options, state, this.#outbox, this.#inbox, {
       push: (frame) => { this.#push(frame) },
       need: (need) => { this.#need(need) },
       fault: (code, reason) => { this.#fault(code, reason) },
       giveUp: (code, error) => { this.#giveUp(code, error) },
+      binding: () => { this.#ephemeral.binding() },
       opened: (welcome) => { this.#opened(welcome) },
     })
   }
@@ -144,6 +152,11 @@ export class ClientCore {
     return this.#conversations.watermarks(conversation)
   }
 
+  /** What is known of a user who is watched; null: nothing at present. */
+  presence(user: string): PresenceEvent | null {
+    return this.#ephemeral.known(user)
+  }
+
   // ——— Inputs: the application ———
 
   /** Connects, and keeps connected until `close`. */
@@ -175,9 +188,33 @@ export class ClientCore {
   /** Asks; `answer` or `failed` follow with the id that is returned. */
   query(nowMs: number, element: Element): number | ClientError {
     this.#nowMs = nowMs
-    if (this.#phase === STOPPED) return localError('stopped', 'the client has stopped')
+    if (this.#phase === STOPPED) return stopped()
     if (this.#queries.size >= QUERIES_WAITING_MAX) return localError('queries-full', 'too many queries wait for an answer')
     return this.#queries.add(element, nowMs + this.#options.queryTimeoutMs)
+  }
+
+  /** Watches users until `unwatch`, through all connections; `presence` follows. Or a ClientError: malformed-address. */
+  watch(users: readonly string[]): ClientError | null {
+    return this.#phase === STOPPED ? stopped() : this.#ephemeral.watch(users)
+  }
+
+  /** No users: all. */
+  unwatch(users: readonly string[]): ClientError | null {
+    return this.#phase === STOPPED ? stopped() : this.#ephemeral.unwatch(users)
+  }
+
+  /** Whether a person may be looking at this device; true at first. [PRS-2] */
+  setActive(nowMs: number, isActive: boolean): ClientError | null {
+    this.#nowMs = nowMs
+    if (this.#phase === STOPPED) return stopped()
+    this.#ephemeral.setActive(isActive)
+    return null
+  }
+
+  /** To be called while the user types, as often as it is convenient. */
+  type(nowMs: number, conversation: string, kind: TypingKind): ClientError | null {
+    this.#nowMs = nowMs
+    return this.#phase === STOPPED ? stopped() : this.#ephemeral.type(nowMs, conversation, kind)
   }
 
   /** An answer of the server told this: what exists, and watermarks. */
@@ -271,6 +308,7 @@ export class ClientCore {
       this.#event({ kind: 'failed', id, error: localError('timeout', 'the query was not answered in time') })
     }
     this.#outbox.release(nowMs)
+    this.#ephemeral.tick(nowMs)
     if (nowMs >= this.#phaseDueMs) this.#phaseIsOver()
     if (this.#phase !== OPEN) return
     if (nowMs >= this.#liveness.deadMs) {
@@ -377,7 +415,7 @@ export class ClientCore {
 
   #dueMs(): number {
     if (this.#phase === STOPPED) return Infinity
-    let dueMs = Math.min(this.#phaseDueMs, this.#outbox.nextDueMs)
+    let dueMs = Math.min(this.#phaseDueMs, this.#outbox.nextDueMs, this.#ephemeral.dueMs)
     if (this.#queries.size > 0) dueMs = Math.min(dueMs, this.#queries.nextDueMs)
     if (this.#phase !== OPEN) return dueMs
     return Math.min(dueMs, this.#liveness.pingDueMs, this.#liveness.deadMs, this.#inbox.cursorDueMs(this.#nowMs))
@@ -446,6 +484,7 @@ export class ClientCore {
     this.#setPhase(OPEN)
     this.#event({ kind: 'welcome', welcome: { session: frame.session, resume, pending: frame.pending } })
     if (this.#isBehind) this.#event({ kind: 'tooOld' })
+    this.#ephemeral.opened()
   }
 
   /** Where the queue goes on. A server that resumes beyond our cursor has skipped something: that is too old by another name. [QUE-10] */
@@ -472,6 +511,9 @@ export class ClientCore {
       case FRAME.change: this.#take(changeEntry(frame)); return
       case FRAME.receipt: this.#take(receiptEntry(frame)); return
       case FRAME.skip: this.#take(bareEntry(frame)); return
+      case FRAME.presence: this.#ephemeral.presence(frame); return
+      case FRAME.typingFrom: this.#ephemeral.typing(this.#nowMs, frame); return
+      case FRAME.decline: this.#ephemeral.declined(this.#nowMs, frame); return
       case FRAME.result: this.#answered(frame); return
       case FRAME.fail: this.#failed(frame); return
       case FRAME.done:
@@ -488,6 +530,7 @@ export class ClientCore {
 
   #take(entry: InboxEntry): void {
     if (!this.#inbox.take(entry)) this.#fault(ERROR.closed, 'a gap in the queue, or more than the window')
+    else if (entry.type === FRAME.delivery || entry.type === FRAME.deliveryFrom) this.#ephemeral.messageCame(entry.conversation, entry.from)
   }
 
   #acked(frame: AckFrame): void {
@@ -570,7 +613,8 @@ export class ClientCore {
   }
 
   #add(kind: 'message' | 'mark', to: string, text: string, extensions: Uint8Array, seq: number): number | ClientError {
-    if (this.#phase === STOPPED) return localError('stopped', 'the client has stopped')
+    if (this.#phase === STOPPED) return stopped()
+    if (kind === 'message') this.#ephemeral.sent(to)
     if (this.#outbox.size >= this.#options.outboxEntriesMax) return localError('outbox-full', 'too much waits in the outbox')
     return this.#outbox.add(kind, to, text, extensions, seq).handle
   }
@@ -666,9 +710,14 @@ export class ClientCore {
   #forgetConnection(): void {
     this.#outbox.lost()
     this.#queries.lost()
+    this.#ephemeral.lost()
     this.#liveness.answered()
     this.#sessionEpoch = 0
   }
+}
+
+function stopped(): ClientError {
+  return localError('stopped', 'the client has stopped')
 }
 
 /** The class of an error; of one that this version does not know, by its range. */

@@ -41,6 +41,8 @@ export interface OpeningHost {
   /** Another connection would fail the same way: hang up with `code`, and stop. */
   giveUp(code: number, error: ClientError): void
   /** The session is open; what is agreed on is noted. */
+  /** Bind is out: what belongs into the same flight. */
+  binding(): void
   opened(welcome: WelcomeFrame): void
 }
 
@@ -113,6 +115,7 @@ export class Opening {
     this.#host.push(auth)
     const bind = this.#encodeBind()
     this.#host.push(bind)
+    this.#host.binding()
     this.#sendFirstFlight(hello.length + auth.length + bind.length)
   }
 
@@ -165,6 +168,7 @@ export class Opening {
     if (this.#step !== SCRAM_VERIFIES) return
     this.#step = AWAIT_WELCOME
     this.#host.push(this.#encodeBind())
+    this.#host.binding()
   }
 
   /** The server has closed with `code` before welcome. true: for a reason that the next opening avoids, if there `canAuthenticate`. */

@@ -1,6 +1,8 @@
 /** The types of `chatd/client`, alike in Node and browsers. */
 export type { ClientEvents, ClientOptions, PendingSend } from './client.js'
 export type { LocalErrorSymbol } from './client-error.js'
+export type { DeclinedEvent, PresenceEvent, TypingEvent, TypingKind } from './ephemeral.js'
+export type { Audience, Privacy } from './privacy-elements.js'
 export type { MemberMarks, ReceiptEvent, Watermarks } from './conversations.js'
 export type { GroupChange, GroupInfo, GroupLinkInfo, GroupMember, GroupPolicy, GroupRole, NewGroupOptions } from './group-client.js'
 export type { Ack, ClientStateName, Message, Refusal, WelcomeEvent } from './core-types.js'
