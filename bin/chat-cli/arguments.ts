@@ -1,7 +1,10 @@
 /** The command line of `chat` as a checked value. Pure: reads no file, no environment. */
 import type { ParseArgsConfig } from 'node:util'
 import { parseArgs } from 'node:util'
+import type { Audience, Privacy } from '../../protocol/client/node.js'
+import { LIMIT } from '../../protocol/generated/registry.js'
 import { usageFailure } from './failure.js'
+import { AUDIENCES } from './privacy-command.js'
 
 /** Where and as whom to connect. null: not given. */
 export interface AccountOptions {
@@ -62,7 +65,25 @@ export type Command =
     readonly json: boolean
   }
 
-export type HelpTopic = 'chat' | 'send' | 'recv' | 'history' | 'devices'
+  | {
+    readonly kind: 'presence'
+    readonly account: AccountOptions
+    readonly users: readonly string[]
+    /** Go on, and print each change. */
+    readonly watch: boolean
+    readonly timeoutMs: number | null
+    readonly json: boolean
+  }
+  | {
+    readonly kind: 'privacy'
+    readonly account: AccountOptions
+    /** Empty: show it. */
+    readonly change: Partial<Privacy>
+    readonly timeoutMs: number | null
+    readonly json: boolean
+  }
+
+export type HelpTopic = 'chat' | 'send' | 'recv' | 'history' | 'devices' | 'presence' | 'privacy'
 
 /** Seconds without progress after which `send`, `history` and `devices` give up where no --timeout is given. */
 export const TIMEOUT_SECONDS_DEFAULT = 60
@@ -88,6 +109,8 @@ const OPTIONS = {
   recv: { ...ACCOUNT, ...TIMEOUT, ...JSON_LINES, count: { type: 'string' } },
   history: { ...ACCOUNT, ...TIMEOUT, ...JSON_LINES, with: { type: 'string' }, before: { type: 'string' }, limit: { type: 'string' } },
   devices: { ...ACCOUNT, ...TIMEOUT, ...JSON_LINES },
+  presence: { ...ACCOUNT, ...TIMEOUT, ...JSON_LINES, watch: { type: 'boolean' } },
+  privacy: { ...ACCOUNT, ...TIMEOUT, ...JSON_LINES, seen: { type: 'string' }, online: { type: 'string' }, except: { type: 'string' } },
 } as const
 
 type Values = Record<string, string | boolean | undefined>
@@ -105,6 +128,8 @@ export function parseCommand(args: readonly string[]): Command {
     case 'recv': return recvCommand(values, positionals)
     case 'history': return historyCommand(values, positionals)
     case 'devices': return devicesCommand(values, positionals)
+    case 'presence': return presenceCommand(values, positionals)
+    case 'privacy': return privacyCommand(values, positionals)
   }
 }
 
@@ -175,6 +200,38 @@ function devicesCommand(values: Values, positionals: readonly string[]): Command
     throw usageFailure('say `chat devices` or `chat devices remove ID`', 'devices')
   }
   return { kind: 'devices', account, remove: remove ?? null, timeoutMs: timeoutMs(values, 'devices'), json: values['json'] === true }
+}
+
+function presenceCommand(values: Values, users: readonly string[]): Command {
+  const account = accountOptions(values, 'presence')
+  if (users.length === 0) throw usageFailure('say whose: USER…', 'presence')
+  if (users.length > LIMIT.watchesMax) throw usageFailure(`${LIMIT.watchesMax} users at most`, 'presence')
+  const watch = values['watch'] === true
+  // Watching goes on until it is stopped.
+  const limitMs = watch && values['timeout'] === undefined ? null : timeoutMs(values, 'presence')
+  return { kind: 'presence', account, users, watch, timeoutMs: limitMs, json: values['json'] === true }
+}
+
+function privacyCommand(values: Values, positionals: readonly string[]): Command {
+  const account = accountOptions(values, 'privacy')
+  const [action = 'get', ...more] = positionals
+  const seen = audience(values, 'seen')
+  const online = audience(values, 'online')
+  const except = values['except'] === undefined ? null : String(values['except']).split(',').map((name) => name.trim()).filter((name) => name !== '')
+  const change = { ...seen === null ? {} : { seen }, ...online === null ? {} : { online }, ...except === null ? {} : { except } }
+  const isChange = Object.keys(change).length > 0
+  if (more.length > 0 || (action !== 'get' && action !== 'set') || isChange !== (action === 'set')) {
+    throw usageFailure('say `chat privacy`, or `chat privacy set` with --seen, --online or --except', 'privacy')
+  }
+  return { kind: 'privacy', account, change, timeoutMs: timeoutMs(values, 'privacy'), json: values['json'] === true }
+}
+
+function audience(values: Values, name: string): Audience | null {
+  const value = values[name]
+  if (value === undefined) return null
+  const found = AUDIENCES.find((each) => each === value)
+  if (found === undefined) throw usageFailure(`--${name} takes ${AUDIENCES.join(', ')}, not '${String(value)}'`, 'privacy')
+  return found
 }
 
 function accountOptions(values: Values, topic: HelpTopic): AccountOptions {

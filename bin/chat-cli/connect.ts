@@ -23,6 +23,8 @@ export interface Plan {
   readonly stateWaitMs: number
   /** null: read it from the account's file. */
   readonly password: string | null
+  /** Whether a person looks at what comes: else the user does not appear online. Default false. [PRS-16] */
+  readonly isActive?: boolean
   /** Registers handlers, before anything can arrive. */
   prepare(client: Client): unknown
   /** Told once for each time the server can't be reached. */
@@ -77,6 +79,8 @@ async function tryDevice(plan: Plan, choice: DeviceChoice, { password, ca }: Sec
   client.on('error', fail)
   tellOutages(client, plan)
   plan.prepare(client)
+  // What goes wrong here goes wrong in `connect` as well.
+  if (plan.isActive !== true) await client.setActive(false).catch(() => {})
   const outcome = await Promise.race([client.connect().then(() => 'connected' as const, asError), plan.ending.reason.then(() => 'ended' as const)])
   if (outcome === 'connected') return client
   // A file system that does not answer must not keep the program from ending.

@@ -75,6 +75,27 @@ export function deviceText(device: DeviceLine): string {
   return `${safeText(device.device)}${name}  last active ${localTime(device.lastActiveMs)}${device.current ? '  (this one)' : ''}`
 }
 
+/** What may be seen of one user. */
+export interface PresenceLine {
+  readonly user: string
+  readonly isOnline: boolean
+  /** Unix time; null: online, not known or not shown. */
+  readonly lastSeenMs: number | null
+}
+
+export function presenceJson({ user, isOnline, lastSeenMs }: PresenceLine): string {
+  return safeJson({ user, online: isOnline, lastSeen: lastSeenMs })
+}
+
+/** `bob  online`, `bob  last seen 2026-01-01 12:00:00` or, where neither is to be seen, `bob  not online` */
+export function presenceLine({ user, isOnline, lastSeenMs }: PresenceLine): string {
+  return `${safeText(user)}  ${isOnline ? 'online' : lastSeenMs === null ? 'not online' : `last seen ${localTime(lastSeenMs)}`}`
+}
+
+export function privacyJson({ seen, online, except }: { readonly seen: string; readonly online: string; readonly except: readonly string[] }): string {
+  return safeJson({ seen, online, except })
+}
+
 /** `2026-01-01 12:00:00` in the time zone of the process. */
 export function localTime(timeMs: number): string {
   return `${localDate(timeMs)} ${localClock(timeMs)}:${twoDigits(new Date(timeMs).getSeconds())}`

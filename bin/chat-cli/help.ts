@@ -1,6 +1,7 @@
 /** What `--help` prints. */
 import type { HelpTopic } from './arguments.js'
 import { HISTORY_LIMIT_DEFAULT, TIMEOUT_SECONDS_DEFAULT } from './arguments.js'
+import { LIMIT } from '../../protocol/generated/registry.js'
 import { EXIT_TEXTS } from './failure.js'
 
 const ACCOUNT = `  --server URL          tcp://HOST:PORT, tls://HOST:PORT, ws://HOST:PORT or wss://HOST:PORT
@@ -28,6 +29,8 @@ usage:
   chat recv     print messages as they come
   chat history  print a conversation
   chat devices  list the devices of the account, or remove one
+  chat presence show who is online, or when somebody was last seen
+  chat privacy  show or change who sees that of you
   chat COMMAND --help
 
 options of the interactive program:
@@ -94,6 +97,44 @@ ${ACCOUNT}
   --json                print JSON, one object for each line:
                         {"conversation":"alice","from":"alice","seq":7,"time":1767225600000,"text":"hello"}
                         "incomplete":true follows where this version can't show all of a message
+${HELP}
+
+${CODES}`,
+
+  presence: `chat presence: show who is online, or when somebody was last seen
+
+usage:
+  chat presence --server URL --user NAME --password-file FILE [options] USER...
+
+Shows what each of them lets you see: who hides it, who has blocked you and who does not exist look alike, and whoever hides
+something sees it of nobody. ${LIMIT.watchesMax} users at most.
+
+options:
+${ACCOUNT}
+  --watch               go on, and print a line for each change
+  --timeout SECONDS     give up, or end watching, after so long; 0: never (default ${TIMEOUT_SECONDS_DEFAULT}; with --watch: never)
+  --json                print JSON, one object for each line:
+                        {"user":"bob","online":false,"lastSeen":1767225600000}   lastSeen: Unix time in milliseconds, or null
+${HELP}
+
+${CODES}`,
+
+  privacy: `chat privacy: show or change who sees that you are online, and when you were last seen
+
+usage:
+  chat privacy [get] --server URL --user NAME --password-file FILE [options]
+  chat privacy set --server URL --user NAME --password-file FILE [options]
+
+AUDIENCE is everybody, contacts, except (everybody but those on the list) or nobody. What you hide from somebody you do not see
+of them either.
+
+options:
+${ACCOUNT}
+  --seen AUDIENCE       who sees when you were last seen
+  --online AUDIENCE     who sees that you are online
+  --except NAMES        the list that except means, for both: names with commas between them; '' empties it
+  --timeout SECONDS     give up after so long; 0: never (default ${TIMEOUT_SECONDS_DEFAULT})
+  --json                print JSON: {"seen":"contacts","online":"everybody","except":["mallory"]}
 ${HELP}
 
 ${CODES}`,

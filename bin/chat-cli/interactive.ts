@@ -1,5 +1,5 @@
 /** `chat` without a command: the screen, wired to a client, a keyboard and a terminal. */
-import type { Client, HistoryMessage } from '../../protocol/client/node.js'
+import type { Client, HistoryMessage, Privacy } from '../../protocol/client/node.js'
 import { ClientError } from '../../protocol/client/node.js'
 import { LIMIT } from '../../protocol/generated/registry.js'
 import { normalizeUser } from '../../protocol/address.js'
@@ -10,9 +10,11 @@ import { Ending } from './ending.js'
 import type { ExitCode } from './failure.js'
 import { EXIT } from './failure.js'
 import { openKeyboard } from './keyboard.js'
+import { privacyText } from './privacy-command.js'
 import { askMissing } from './prompts.js'
 import type { Effect, ScreenEvent, ScreenState, ShownMessage } from './screen-state.js'
 import { newScreenState } from './screen-state.js'
+import { watchedUsers } from './screen-presence.js'
 import { update } from './screen-update.js'
 import { render } from './screen-view.js'
 import { Terminal } from './terminal.js'
@@ -46,6 +48,7 @@ export async function interactive(asked: AskedOptions, world: World): Promise<Ex
       window: 0,
       stateWaitMs: STATE_WAIT_MS,
       password,
+      isActive: true,
       prepare: (made) => driver.attach(made),
       // The screen shows it.
       outage: () => {},
@@ -69,6 +72,7 @@ class ScreenDriver {
   readonly #ending: Ending
   readonly #terminal: Terminal
   #client: Client | null = null
+  #watched = new Set<string>()
   /** Handles of messages of an earlier run, by which their answers are known. */
   readonly #leftovers = new Map<number, number>()
   #isDrawDue = false
@@ -106,6 +110,8 @@ class ScreenDriver {
     this.#client = client
     client.on('message', (message) => this.dispatch({ kind: 'message', conversation: message.conversation, message: shown(message) }))
     client.on('receipt', (receipt) => this.dispatch({ kind: 'receipt', ...receipt }))
+    client.on('presence', (presence) => this.dispatch({ kind: 'presence', presence }))
+    client.on('typing', ({ conversation, from, kind }) => this.dispatch({ kind: 'typing', conversation, from, typing: kind }))
     client.on('welcome', () => {
       this.dispatch({ kind: 'connection', connection: 'online', detail: '' })
       this.#showLeftovers(client)
@@ -130,6 +136,7 @@ class ScreenDriver {
   dispatch(event: ScreenEvent): void {
     if (this.#isStopped) return
     for (const effect of update(this.#state, event)) this.#perform(effect)
+    this.#watch()
     this.#drawSoon()
   }
 
@@ -141,8 +148,33 @@ class ScreenDriver {
         this.#client?.markRead(effect.conversation, effect.seq).catch(() => {})
         return
       case 'load': void this.#load(effect.conversation, effect.before); return
+      case 'typing':
+        this.#client?.typing(effect.conversation, effect.isPaused ? 'paused' : 'typing').catch(() => {})
+        return
+      case 'privacy': void this.#privacy(effect.change); return
       case 'redraw': this.#terminal.forget(); return
       case 'quit': this.#ending.end('complete')
+    }
+  }
+
+  /** Watches whom the person looks at, and lets go of the others. */
+  #watch(): void {
+    if (this.#client === null) return
+    const wanted = new Set(watchedUsers(this.#state))
+    const added = [...wanted].filter((user) => !this.#watched.has(user))
+    const removed = [...this.#watched].filter((user) => !wanted.has(user))
+    this.#watched = wanted
+    // What goes wrong ends the client, which is told elsewhere.
+    if (removed.length > 0) this.#client.unwatch(...removed).catch(() => {})
+    if (added.length > 0) this.#client.watch(...added).catch(() => {})
+  }
+
+  async #privacy(change: Partial<Privacy>): Promise<void> {
+    try {
+      if (this.#client === null) throw new Error('not connected yet, try again')
+      this.dispatch({ kind: 'notice', text: privacyText(await this.#client.privacy(change)) })
+    } catch (error) {
+      this.dispatch({ kind: 'notice', text: `the privacy settings stay as they are: ${messageOf(error)}` })
     }
   }
 

@@ -8,6 +8,7 @@ import { ChatFailure, EXIT } from './failure.js'
 import { helpText } from './help.js'
 import { interactive } from './interactive.js'
 import { LineOutput, OutputClosed } from './line-output.js'
+import { presence, privacy } from './presence.js'
 import { devices, history } from './queries.js'
 import { recv } from './recv.js'
 import { send } from './send.js'
@@ -59,6 +60,8 @@ async function runCommand(command: Command, world: World): Promise<ExitCode> {
     case 'recv': return recv(command, world)
     case 'history': return history(command, world)
     case 'devices': return devices(command, world)
+    case 'presence': return presence(command, world)
+    case 'privacy': return privacy(command, world)
   }
 }
 

@@ -55,12 +55,13 @@ async function lastMessages(client: Client, command: HistoryCommand): Promise<Hi
   return pages.flat()
 }
 
-interface Asking {
+export interface Asking {
   readonly account: AccountOptions
   readonly timeoutMs: number | null
 }
 
-async function ask(command: Asking, world: World, question: (client: Client, output: LineOutput) => Promise<void>): Promise<ExitCode> {
+/** Connects, asks, prints, leaves. */
+export async function ask(command: Asking, world: World, question: (client: Client, output: LineOutput) => Promise<void>): Promise<ExitCode> {
   const ending = new Ending(world.stop)
   const output = new LineOutput(world.stdout)
   ending.startTimeout(command.timeoutMs)

@@ -9,6 +9,7 @@ export function openNamed(state: ScreenState, name: string, effects: Effect[]): 
   state.open = name
   state.scroll = 0
   state.isHelpShown = false
+  state.isWhoShown = false
   loadIfNeeded(state, effects)
 }
 

@@ -1,5 +1,6 @@
 /** What a typed line means. */
 import { isGroup, normalizeConversation } from '../../protocol/address.js'
+import { privacyChange } from './privacy-command.js'
 import { openNamed, scrollPage, sendTyped } from './screen-actions.js'
 import type { Effect, ScreenState } from './screen-state.js'
 import { openConversation } from './screen-state.js'
@@ -11,17 +12,24 @@ export const SCREEN_HELP: readonly string[] = [
   '',
   '/to NAME     open the conversation with NAME',
   '/list        back to the list (or Esc)',
+  '/who         who of the list is online, or when they were last seen',
+  '/privacy     who sees that of you; /privacy seen nobody, /privacy online contacts, /privacy except bob',
   '/older       older messages (or Page Up; Page Down comes back)',
   '/help        this text (Esc closes it)',
   '/quit        leave (or Ctrl-C with an empty line)',
   '//text       send a message that begins with /',
+  'Tab completes names and commands.',
   '',
   'Behind your messages:  …  waiting   ✓ at the server   ✓✓ delivered   ✓✓ read (blue)   ✗ refused',
 ]
 
+/** What Tab completes at the beginning of a line. */
+export const SCREEN_COMMANDS: readonly string[] = ['/to', '/list', '/who', '/privacy', '/older', '/help', '/quit']
+
 /** Does what the line says: a command, a choice from the list, or a message. */
 export function runLine(state: ScreenState, text: string, effects: Effect[]): void {
   state.isHelpShown = false
+  state.isWhoShown = false
   if (text.startsWith('/') && !text.startsWith('//')) {
     runCommand(state, text.slice(1).trim(), effects)
     return
@@ -44,11 +52,19 @@ function runCommand(state: ScreenState, command: string, effects: Effect[]): voi
       state.open = null
       state.scroll = 0
       return
+    case 'who': state.isWhoShown = true; return
+    case 'privacy': changePrivacy(state, rest, effects); return
     case 'older': scrollPage(state, 1, effects); return
     case 'help': state.isHelpShown = true; return
     case 'quit': case 'exit': effects.push({ kind: 'quit' }); return
     default: state.notice = `there is no command /${word}: /help lists them, //… sends text that begins with /`
   }
+}
+
+function changePrivacy(state: ScreenState, words: readonly string[], effects: Effect[]): void {
+  const change = privacyChange(words)
+  if (typeof change === 'string') state.notice = change
+  else effects.push({ kind: 'privacy', change })
 }
 
 /** A number of the list as it is shown, or a name. */

@@ -1,4 +1,5 @@
 /** What the interactive program knows and shows: the state, the events that change it, and what they ask of the client. No I/O. */
+import type { PresenceEvent, Privacy, TypingKind } from '../../protocol/client/node.js'
 import type { Key, Line } from './line-editor.js'
 import { EMPTY_LINE } from './line-editor.js'
 
@@ -67,6 +68,12 @@ export interface ScreenState {
   /** Lines that the conversation is scrolled up. */
   scroll: number
   isHelpShown: boolean
+  /** The answer to /who is on the screen. */
+  isWhoShown: boolean
+  /** What is known of the users who are watched. */
+  readonly presences: Map<string, PresenceEvent>
+  /** Who types or records, by conversation and user. */
+  readonly typists: Map<string, Map<string, TypingKind>>
   line: Line
   /** One line about the last thing that went wrong or was asked for; empty: none. */
   notice: string
@@ -105,6 +112,10 @@ export type ScreenEvent =
   | { readonly kind: 'leftover'; readonly localId: number; readonly to: string; readonly text: string }
   | { readonly kind: 'sent'; readonly localId: number; readonly to: string; readonly seq: number; readonly timeMs: number }
   | { readonly kind: 'refused'; readonly localId: number; readonly to: string; readonly reason: string }
+  | { readonly kind: 'presence'; readonly presence: PresenceEvent }
+  | { readonly kind: 'typing'; readonly conversation: string; readonly from: string; readonly typing: TypingKind }
+  /** Something that was asked for is done, or failed. */
+  | { readonly kind: 'notice'; readonly text: string }
   | { readonly kind: 'key'; readonly key: Key }
   | { readonly kind: 'paste'; readonly text: string }
   | { readonly kind: 'resize'; readonly columns: number; readonly rows: number }
@@ -115,6 +126,8 @@ export type Effect =
   | { readonly kind: 'mark-read'; readonly conversation: string; readonly seq: number }
   /** A page of history before a seq; null: the latest. */
   | { readonly kind: 'load'; readonly conversation: string; readonly before: number | null }
+  | { readonly kind: 'typing'; readonly conversation: string; readonly isPaused: boolean }
+  | { readonly kind: 'privacy'; readonly change: Partial<Privacy> }
   | { readonly kind: 'redraw' }
   | { readonly kind: 'quit' }
 
@@ -128,6 +141,9 @@ export function newScreenState(options: Pick<ScreenState, 'me' | 'server' | 'isC
     open: null,
     scroll: 0,
     isHelpShown: false,
+    isWhoShown: false,
+    presences: new Map(),
+    typists: new Map(),
     line: EMPTY_LINE,
     notice: '',
     nextLocalId: 1,

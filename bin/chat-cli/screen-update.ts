@@ -1,10 +1,12 @@
 /** The changes of the interactive program's state: one function for each event. The state is changed in place; no I/O. */
 import { LIMIT } from '../../protocol/generated/registry.js'
-import { runLine } from './screen-commands.js'
+import { completeWord } from './completion.js'
+import { runLine, SCREEN_COMMANDS } from './screen-commands.js'
 import { loadIfNeeded, scrollPage } from './screen-actions.js'
 import type { ConversationState, Effect, ListedConversation, Marks, ScreenEvent, ScreenState, ShownMessage } from './screen-state.js'
 import { conversationOf, openConversation } from './screen-state.js'
 import { messageRows } from './screen-layout.js'
+import { forgetPresence, noteOwnTyping, notePresence, noteTyping } from './screen-presence.js'
 import type { Key } from './line-editor.js'
 import { EMPTY_LINE, editLine, keyName, lineText, typeText } from './line-editor.js'
 
@@ -19,6 +21,7 @@ export function update(state: ScreenState, event: ScreenEvent): Effect[] {
       state.connection = event.connection
       state.detail = event.detail
       if (event.connection === 'online') loadIfNeeded(state, effects)
+      else forgetPresence(state)
       break
     case 'conversations':
       for (const listed of event.list) listConversation(state, listed)
@@ -27,13 +30,21 @@ export function update(state: ScreenState, event: ScreenEvent): Effect[] {
     case 'history-failed': failHistory(state, event.conversation, event.isUnknown, event.reason); break
     case 'message': addMessage(state, event.conversation, event.message); break
     case 'receipt': raiseMark(state, event.conversation, event.member, event.mark, event.seq); break
+    case 'presence': notePresence(state, event.presence); break
+    case 'typing': noteTyping(state, event.conversation, event.from, event.typing); break
+    case 'notice': state.notice = event.text; break
     case 'leftover':
       conversationOf(state, event.to).pending.push({ localId: event.localId, text: event.text, failure: '' })
       break
     case 'sent': settleSent(state, event.to, event.localId, event.seq, event.timeMs); break
     case 'refused': settleRefused(state, event.to, event.localId, event.reason); break
     case 'key': pressKey(state, event.key, effects); break
-    case 'paste': state.line = typeText(state.line, event.text.replace(/\r\n?/g, '\n')); break
+    case 'paste': {
+      const before = lineText(state.line)
+      state.line = typeText(state.line, event.text.replace(/\r\n?/g, '\n'))
+      noteOwnTyping(state, before, effects)
+      break
+    }
     case 'resize':
       state.columns = event.columns
       state.rows = event.rows
@@ -69,12 +80,20 @@ function pressKey(state: ScreenState, key: Key, effects: Effect[]): void {
     case 'ctrl-l': effects.push({ kind: 'redraw' }); return
     case 'escape':
       if (state.isHelpShown) state.isHelpShown = false
+      else if (state.isWhoShown) state.isWhoShown = false
       else state.open = null
       state.scroll = 0
       return
     case 'pageup': scrollPage(state, 1, effects); return
     case 'pagedown': scrollPage(state, -1, effects); return
-    default: state.line = editLine(state.line, key) ?? state.line
+    case 'tab':
+      state.line = completeWord(state.line, SCREEN_COMMANDS, [...state.conversations.keys()])
+      return
+    default: {
+      const before = lineText(state.line)
+      state.line = editLine(state.line, key) ?? state.line
+      noteOwnTyping(state, before, effects)
+    }
   }
 }
 
@@ -178,7 +197,7 @@ function settleRefused(state: ScreenState, to: string, localId: number, reason: 
 /** What is on the screen has been read: the end of the open conversation, unless it is scrolled up or covered. */
 function markShown(state: ScreenState, effects: Effect[]): void {
   const conversation = openConversation(state)
-  if (conversation === null || !conversation.loaded || state.isHelpShown || state.scroll > 0) return
+  if (conversation === null || !conversation.loaded || state.isHelpShown || state.isWhoShown || state.scroll > 0) return
   trimFront(conversation)
   let seq = 0
   for (let position = conversation.messages.length - 1; position >= 0 && seq === 0; position -= 1) {

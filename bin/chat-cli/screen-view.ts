@@ -5,6 +5,7 @@ import { SCREEN_HELP } from './screen-commands.js'
 import type { Span, SpanLine, Style } from './screen-layout.js'
 import { contentRows, conversationLines, REFUSED, tickSpan } from './screen-layout.js'
 import type { ConversationState, ScreenState, ShownMessage } from './screen-state.js'
+import { statusText, whoLines } from './screen-presence.js'
 import { openConversation, tickOf } from './screen-state.js'
 import { characters, characterWidth, endOf, textWidth, truncate, wrap } from './text-width.js'
 
@@ -21,7 +22,7 @@ export function render(state: ScreenState, nowMs: number): Screen {
   const conversation = openConversation(state)
   const content = contentLines(state, conversation, rows, nowMs)
   const input = inputLine(state)
-  const lines: SpanLine[] = [headingLine(state), ...content.slice(0, rows)]
+  const lines: SpanLine[] = [headingLine(state, nowMs), ...content.slice(0, rows)]
   while (lines.length < rows + 1) lines.push([])
   lines.push(noticeLine(state), input.line)
   const shown = lines.slice(-Math.max(1, state.rows)).map((line) => fit(line, state.columns))
@@ -30,6 +31,7 @@ export function render(state: ScreenState, nowMs: number): Screen {
 
 function contentLines(state: ScreenState, conversation: ConversationState | null, rows: number, nowMs: number): SpanLine[] {
   if (state.isHelpShown) return SCREEN_HELP.flatMap((text) => wrap(text, state.columns - 2)).map((text) => [plain(` ${text}`)])
+  if (state.isWhoShown) return whoLines(state, nowMs)
   return conversation === null ? listLines(state, rows, nowMs) : visibleLines(state, conversation, rows)
 }
 
@@ -38,8 +40,9 @@ export function lineWithoutStyle(line: SpanLine): string {
   return line.map((span) => span.text).join('')
 }
 
-function headingLine(state: ScreenState): SpanLine {
-  const left = state.open === null ? ` ${state.me} · conversations` : ` ${state.me} › ${state.open}`
+function headingLine(state: ScreenState, nowMs: number): SpanLine {
+  const status = state.open === null ? '' : statusText(state, state.open, nowMs)
+  const left = state.open === null ? ` ${state.me} · conversations` : ` ${state.me} › ${state.open}${status === '' ? '' : ` · ${status}`}`
   const right = `${elsewhere(state)}${connectionText(state)} `
   const room = Math.max(0, state.columns - textWidth(right) - 1)
   const title = truncate(safeText(left), room)
@@ -126,6 +129,7 @@ function noticeLine(state: ScreenState): SpanLine {
   if (state.notice !== '') return [{ text: ` ${safeText(state.notice)}`, style: 'alert' }]
   if (state.connection === 'waiting') return [{ text: ` ${safeText(state.detail)}`, style: 'alert' }]
   if (state.isHelpShown) return [{ text: ' Esc closes the help', style: 'dim' }]
+  if (state.isWhoShown) return [{ text: ' Esc goes back', style: 'dim' }]
   if (state.open === null) return [{ text: ' number or name, and Enter · /help · /quit', style: 'dim' }]
   return [{ text: state.scroll > 0 ? ' Page Down comes back to the latest' : ' Enter sends · Esc: list · Page Up: older · /help', style: 'dim' }]
 }
