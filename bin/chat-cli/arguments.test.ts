@@ -46,20 +46,35 @@ test('devices lists, or removes one', () => {
   assert.equal(command('devices', ['devices', 'remove', 'tablet', ...ACCOUNT]).remove, 'tablet')
 })
 
+test('presence takes users, and with --watch no end', () => {
+  const once = command('presence', ['presence', ...ACCOUNT, 'bob', 'carol'])
+  assert.deepEqual([once.users, once.watch, once.timeoutMs], [['bob', 'carol'], false, 60_000])
+  assert.equal(command('presence', ['presence', 'bob', '--watch', ...ACCOUNT]).timeoutMs, null)
+  assert.equal(command('presence', ['presence', 'bob', '--watch', '--timeout', '5', ...ACCOUNT]).timeoutMs, 5000)
+})
+
+test('privacy shows the settings, or sets those named', () => {
+  assert.deepEqual(command('privacy', ['privacy', ...ACCOUNT]).change, {})
+  assert.deepEqual(command('privacy', ['privacy', 'get', ...ACCOUNT]).change, {})
+  const change = command('privacy', ['privacy', 'set', ...ACCOUNT, '--seen', 'except', '--except', 'bob, carol,']).change
+  assert.deepEqual(change, { seen: 'except', except: ['bob', 'carol'] })
+  assert.deepEqual(command('privacy', ['privacy', 'set', ...ACCOUNT, '--online', 'nobody', '--except', '']).change, { online: 'nobody', except: [] })
+})
+
 test('without a command the interactive program asks for what is missing', () => {
   assert.equal(command('screen', []).account.server, null)
   assert.equal(command('screen', ['--server', 'wss://chat.example', '--user', 'bob']).account.server, 'wss://chat.example')
 })
 
 test('--help works on everything, and every help names its exit codes', () => {
-  for (const topic of ['send', 'recv', 'history', 'devices'] as const) {
+  for (const topic of ['send', 'recv', 'history', 'devices', 'presence', 'privacy'] as const) {
     assert.deepEqual(parseCommand([topic, '--help']), { kind: 'help', topic })
     assert.deepEqual(parseCommand(['help', topic]), { kind: 'help', topic })
     assert.match(helpText(topic), /exit codes:/)
   }
   assert.deepEqual(parseCommand(['-h']), { kind: 'help', topic: 'chat' })
   assert.deepEqual(parseCommand(['--version']), { kind: 'version' })
-  for (const topic of ['chat', 'send', 'recv', 'history', 'devices'] as const) {
+  for (const topic of ['chat', 'send', 'recv', 'history', 'devices', 'presence', 'privacy'] as const) {
     for (const line of helpText(topic).split('\n')) assert.ok(line.length <= 130, line)
   }
 })
@@ -84,6 +99,12 @@ const WRONG: readonly (readonly string[])[] = [
   ['history', ...ACCOUNT],
   ['history', ...ACCOUNT, '--with', 'bob', '--limit', '-1'],
   ['devices', ...ACCOUNT, 'remove'],
+  ['presence', ...ACCOUNT],
+  ['presence', ...ACCOUNT, ...Array.from({ length: 257 }, (_, i) => `u${String(i)}`)],
+  ['privacy', ...ACCOUNT, 'set'],
+  ['privacy', ...ACCOUNT, 'get', '--seen', 'nobody'],
+  ['privacy', ...ACCOUNT, 'set', '--seen', 'friends'],
+  ['privacy', ...ACCOUNT, 'put'],
   ['devices', ...ACCOUNT, 'destroy', 'tablet'],
 ]
 
