@@ -202,6 +202,27 @@ test('[PRS-2] [PRS-3] an inactive device is told nothing, and when it is back wh
   assert.deepEqual(sink.take(), ['bob online', 'erin offline -1000'])
 })
 
+test('[PRS-3] a device that can not make up its mind is looked at once in a delay', () => {
+  const world = new World()
+  const sink = new TestSink()
+  const alice = world.enter('alice', sink)
+  world.watch(alice, 'bob')
+  world.pass(1000)
+  sink.take()
+  for (const isActive of [false, true, false, true, false]) world.core.setActive(alice, isActive)
+  world.enter('bob')
+  world.pass(1000)
+  assert.deepEqual(sink.take(), [])
+  world.core.setActive(alice, true)
+  world.core.setActive(alice, false)
+  world.core.setActive(alice, true)
+  world.pass(PRESENCE_LIMITS.delayMs)
+  assert.deepEqual(sink.take(), ['bob online'])
+  world.pass(1000)
+  world.core.leave(alice)
+  world.pass(1000)
+})
+
 test('[PRS-6] a session watches so many and no more; watching one again does not count, and who is let go makes room', () => {
   const world = new World({ watchesMax: 3 })
   const sink = new TestSink()

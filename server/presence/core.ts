@@ -59,6 +59,9 @@ export class Seat {
   readonly user: User
   readonly sink: PresenceSink
   isActive = true
+  /** When it was last caught up with what it watches; 0: never. */
+  caughtUpMs = 0
+  isCatchingUp = false
   /** By name of the user who is watched; null: none. */
   watches: Map<string, Watch> | null = null
   /** What was last forwarded, by conversation, the oldest first; null: nothing. */
@@ -150,7 +153,24 @@ export class PresenceCore {
       return
     }
     this.#came(seat.user)
-    if (seat.watches !== null) for (const watch of seat.watches.values()) this.#queue(watch)
+    this.#catchUp(seat)
+  }
+
+  /** At once, but for a device that can't make up its mind: that one is looked at once in a delay. */
+  #catchUp(seat: Seat): void {
+    if (seat.isCatchingUp || seat.watches === null) return
+    const { delayMs } = this.#host.limits
+    const nowMs = this.#host.clock.nowMs()
+    if (Math.abs(nowMs - seat.caughtUpMs) < delayMs) {
+      seat.isCatchingUp = true
+      this.#host.scheduler.after(delayMs, () => {
+        seat.isCatchingUp = false
+        this.#catchUp(seat)
+      })
+      return
+    }
+    seat.caughtUpMs = nowMs
+    for (const watch of seat.watches.values()) this.#queue(watch)
   }
 
   isActive(name: string): boolean {
