@@ -7,13 +7,15 @@ export type { ErrorCode, ErrorInfo, FieldInfo, FieldType, FrameInfo } from './ge
 export {
   decodeFrame, encodeAck, encodeActivity, encodeAuth, encodeAuthenticated, encodeBind, encodeChallenge, encodeChange, encodeClose,
   encodeCursor, encodeDecline, encodeDelivery, encodeDeliveryFrom, encodeDone, encodeFail, encodeFeatures, encodeFrame, encodeHello, encodeMark,
-  encodeMessage, encodePing, encodePong, encodePresence, encodeQuery, encodeReceipt, encodeRefuse, encodeResponse, encodeResult,
+  encodeMessage, encodePing, encodePong, encodePresence, encodeQuery, encodeReceipt, encodeRefuse, encodeRegister, encodeRegistered,
+  encodeResponse, encodeResult,
   encodeSkip, encodeTyping, encodeTypingFrom, encodeUnwatch, encodeWatch, encodeWelcome,
 } from './generated/frames.js'
 export type {
   AckFrame, ActivityFrame, AuthFrame, AuthenticatedFrame, BindFrame, ChallengeFrame, ChangeFrame, CloseFrame, CursorFrame,
   DeclineFrame, DeliveryFrame, DeliveryFromFrame, DoneFrame, FailFrame, FeaturesFrame, Frame, HelloFrame, MarkFrame, MessageFrame, PingFrame,
-  PongFrame, PresenceFrame, QueryFrame, ReceiptFrame, RefuseFrame, ResponseFrame, ResultFrame, SkipFrame, TypingFrame,
+  PongFrame, PresenceFrame, QueryFrame, ReceiptFrame, RefuseFrame, RegisteredFrame, RegisterFrame,
+  ResponseFrame, ResultFrame, SkipFrame, TypingFrame,
   TypingFromFrame, UnwatchFrame, WatchFrame, WelcomeFrame,
 } from './generated/frames.js'
 export { FrameDecoder } from './frame-decoder.js'
@@ -22,6 +24,8 @@ export type { Extension, ExtensionsCheck } from './extensions.js'
 export { childOf, element, textOf, uintAttribute } from './element.js'
 export type { Element } from './element.js'
 export { isGroup, normalizeConversation, normalizeDevice, normalizeGroup, normalizeUser, parseFullAddress } from './address.js'
+export { decodeRegistrationOffer, encodeRegistrationOffer } from './registration.js'
+export type { RegistrationOffer } from './registration.js'
 export { preparePassword } from './password.js'
 export { checkText } from './text.js'
 export { decodeText, encodeText } from './utf8.js'

@@ -13,7 +13,7 @@ import { element, type Element } from '../protocol/element.js'
 import { encodeExtensions } from '../protocol/extensions.js'
 import {
   encodeAuth, encodeBind, encodeClose, encodeCursor, encodeHello, encodeMark, encodeMessage, encodePing, encodeQuery, encodeTyping,
-  encodeWatch,
+  encodeRegister, encodeWatch,
 } from '../protocol/generated/frames.js'
 import { ERROR, ERRORS, EXTENSION, FRAME, LIMIT, MARK, TYPING } from '../protocol/generated/registry.js'
 import type { ErrorInfo } from '../protocol/generated/registry.js'
@@ -233,6 +233,21 @@ provoke('[225 account-disabled] the store says that the account is disabled', as
   return errorOf(await authenticate(t, url, 'alice'))
 })
 
+provoke('[INV-1] [226 registration-closed] somebody registers where nobody may', async (t) => registering(t, { registration: 'closed' }, 'carol'))
+
+provoke('[INV-9] [227 invite-invalid] the code is none', async (t) => registering(t, { registration: 'invite' }, 'carol'))
+
+provoke('[INV-6] [228 name-taken] the name is somebody\'s', async (t) => registering(t, { registration: 'open' }, 'Alice'))
+
+provoke('[INV-3] [229 malformed-registration] the name is none', async (t) => registering(t, { registration: 'open' }, 'no name'))
+
+async function registering(t: TestContext, auth: Parameters<typeof configOf>[0]['auth'] & object, user: string): Promise<number> {
+  const client = await connect(t, (await liveServer(t, liveConfig(t, { auth }))).url)
+  const { salt, iterations, storedKey, serverKey } = await passwordVerifier()
+  client.send(HELLO, encodeRegister(user, '', salt, iterations, storedKey, serverKey))
+  return errorOf(client)
+}
+
 // ended
 
 provoke('[OPN-7] [240 replaced] the same device binds on another connection, which goes on', async (t) => {
@@ -429,6 +444,24 @@ handle('[403 not-allowed] the client gives the message up and says why', async (
   await client.connect()
   await assert.rejects(client.send('bob', 'hi'), { symbol: 'not-allowed' })
 })
+
+// Invites and search
+
+async function asking(t: TestContext, changes: Parameters<typeof liveConfig>[1], ...queries: readonly Element[]): Promise<number> {
+  const { client } = await login(t, (await liveServer(t, liveConfig(t, changes))).url)
+  client.send(...queries.map((query, index) => encodeQuery(index + 1, query)))
+  return errorOf(client)
+}
+
+provoke('[INV-12] [460 no-invites] users make none here', async (t) => asking(t, {}, element('invite')))
+
+provoke('[INV-12] [461 too-many-invites] a user makes one more than a user may', async (t) =>
+  asking(t, { auth: { registration: 'invite', userInvites: 1 } }, element('invite'), element('invite')))
+
+provoke('[INV-13] [462 no-such-invite] a user revokes what is not there', async (t) => asking(t, {}, element('revoke-invite', { id: '7m4hx2kq' })))
+
+provoke('[SCH-7] [463 no-search] a user searches where nobody does', async (t) =>
+  asking(t, { search: { enabled: false } }, element('search', { words: 'hi' })))
 
 // The registry
 

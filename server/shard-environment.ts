@@ -9,7 +9,7 @@ const DAY_MS = 86_400_000
 const LONG_MS = 1000
 
 export function shardEnvironment(config: Config, clock: Clock, log: Log): ShardEnvironment {
-  const { data, limits } = config
+  const { data, limits, search } = config
   return {
     clock,
     scheduler: {
@@ -42,6 +42,8 @@ export function shardEnvironment(config: Config, clock: Clock, log: Log): ShardE
       crowdedBytes: data.crowdedBytes,
       watermarkDelayMs: data.watermarkDelayMs,
       retentionMs: data.messageDays * DAY_MS,
+      searchEnabled: search.enabled,
+      searchRowsMax: search.rowsMax,
     },
     log: {
       info: (fields, event) => log.info(fields as Record<string, string>, event),

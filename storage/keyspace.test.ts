@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import {
-  conversationKeys, everything, numberAt, ownerAt, pairName, shardMetaKey, slotAt, SLOT_COUNT, slotOf, slotRange, userKeys, userNameAt,
+  conversationKeys, everything, inviteIdAt, inviteKey, inviteListKey, inviteListRange, inviteRange, numberAt, searchKeys, ownerAt, pairName, shardMetaKey, slotAt, SLOT_COUNT, slotOf, slotRange, userKeys, userNameAt,
   userNameKey, userNames,
 } from './keyspace.js'
 import type { ConversationKeys, RowKind, UserKeys } from './keyspace.js'
@@ -39,6 +39,11 @@ test('a key begins with its slot and table and names its owner', () => {
     const record = conversationKeys(conversation).log(n)
     assert.equal(slotAt(record), slotOf(conversation))
     assert.deepEqual(ownerAt(record), { table: 'conversation', name: conversation })
+    const segment = searchKeys(conversation).segment(n)
+    assert.equal(slotAt(segment), slotOf(conversation))
+    assert.equal(numberAt(segment), n)
+    assert.deepEqual(ownerAt(segment), { table: 'search', name: conversation })
+    assert.ok(Buffer.compare(record, segment) < 0, 'what is derived comes behind what it is derived from')
   }))
   assert.equal(ownerAt(shardMetaKey('x')), null)
   assert.equal(ownerAt(Buffer.from([0, 0, 0x75, 0x61])), null)
@@ -123,6 +128,23 @@ test('ranges of numbers begin at from and end before to', () => {
     assert.ok(!isIn(user.devices(), user.cursor(n)))
     assert.ok(isIn(conversation.watermarks(), conversation.watermark(owner)))
     assert.ok(!isIn(conversation.watermarks(), conversation.checkpoint()))
+  }))
+})
+
+test('ranges of segments and invites hold their own, and no others', () => {
+  const id = fc.string({ unit: fc.constantFrom('0', '7', 'a', 'z'), minLength: 8, maxLength: 8 })
+  fc.assert(fc.property(name, name, id, id, number, number, (maker, other, one, after, from, n) => {
+    const search = searchKeys(maker)
+    assert.equal(isIn(search.segments(from), search.segment(n)), n >= from)
+    assert.ok(isIn(search.all(), search.segment(n)) && !isIn(conversationKeys(maker).all(), search.segment(n)))
+    assert.equal(isIn(inviteRange(after), inviteKey(one)), one > after)
+    assert.equal(isIn(inviteListRange(maker, after), inviteListKey(maker, one)), one > after)
+    assert.equal(isIn(inviteListRange(maker, ''), inviteListKey(other, one)), maker === other)
+    for (const key of [inviteKey(one), userNameKey(maker), shardMetaKey(maker)]) assert.ok(!isIn(inviteListRange(maker, ''), key))
+    for (const key of [inviteListKey(maker, one), inviteListKey('', one), userNameKey(maker)]) assert.ok(!isIn(inviteRange(''), key))
+    assert.ok(!isIn(inviteListRange('', ''), inviteListKey(maker, one)) && isIn(everything(), inviteKey(one)))
+    for (const key of [inviteKey(one), inviteListKey(maker, one), inviteListKey('', one)]) assert.equal(inviteIdAt(key), one)
+    assert.equal(ownerAt(inviteKey(one)), null)
   }))
 })
 

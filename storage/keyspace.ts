@@ -2,12 +2,13 @@
  * The keys of the store, all built here.
  *
  *     slot      2 bytes, big-endian: CRC16(owner) mod 16,384, so that a slot is one range and can move between shards
- *     table     'u' a user's rows, 'c' a conversation's rows
+ *     table     'u' a user's rows, 'c' a conversation's rows, 's' the index of a conversation's text
  *     owner     its name in ASCII, ended by 0x00, so that no name is the beginning of another
  *     kind      what the row is; small rows first, so that one short read loads them all
  *     number    8 bytes, big-endian: device, queue index, seq …  or a name in ASCII
  *
- * Slots above 16,383 belong to nobody: 0xFFFF holds what a shard keeps for itself (list of names, meta rows).
+ * Slots above 16,383 belong to nobody: 0xFFFF holds what a shard keeps for itself (list of names, invites, meta
+ * rows).
  */
 import type { KeyRange } from './engine.js'
 
@@ -16,6 +17,7 @@ export const SLOT_COUNT = 16_384
 
 const TABLE_USER = 0x75
 const TABLE_CONVERSATION = 0x63
+const TABLE_SEARCH = 0x73
 
 // Kinds below KIND_LARGE are few and short in every owner; a new kind that can grow belongs above.
 const KIND_LARGE = 0x40
@@ -33,6 +35,7 @@ const KIND_WATERMARK = 0x02
 const KIND_CHECKPOINT = 0x03
 const KIND_FLOOR = 0x04
 const KIND_LOG = 0x60
+const KIND_SEGMENT = 0x60
 
 /** Behind the kind of presence: the row of last seen has nothing there. */
 const SUFFIX_PRIVACY = 'privacy'
@@ -40,6 +43,7 @@ const SUFFIX_PRIVACY = 'privacy'
 const SLOT_RESERVED = 0xffff
 const TABLE_NAMES = 0x6e
 const TABLE_META = 0x6d
+const TABLE_INVITES = 0x69
 
 const HEAD_BYTES = 3
 const NUMBER_BYTES = 8
@@ -302,6 +306,23 @@ export class ConversationKeys extends OwnerKeys {
   }
 }
 
+/** Keys of the index of a conversation's text: derived from its log, and made again from it. */
+export class SearchKeys extends OwnerKeys {
+  constructor(conversation: string) {
+    super(TABLE_SEARCH, conversation)
+  }
+
+  /** The segment whose last message has this seq. */
+  segment(last: number): Buffer {
+    return this.numbered(KIND_SEGMENT, last)
+  }
+
+  /** Segments whose last message lies from `from` up to, without, `to`; without `to` up to the last. */
+  segments(from: number, to?: number): KeyRange {
+    return this.numbers(KIND_SEGMENT, from, to)
+  }
+}
+
 /** Keys of a user. */
 export function userKeys(user: string): UserKeys {
   return new UserKeys(user)
@@ -310,6 +331,11 @@ export function userKeys(user: string): UserKeys {
 /** Keys of a conversation, by its name in the store; see `pairName`. */
 export function conversationKeys(name: string): ConversationKeys {
   return new ConversationKeys(name)
+}
+
+/** Keys of a conversation's index, by its name in the store. */
+export function searchKeys(name: string): SearchKeys {
+  return new SearchKeys(name)
 }
 
 /** The conversation of two users in the store: their names, sorted, joined by ':'; one's own notes are the single name. */
@@ -332,12 +358,13 @@ export function slotAt(key: Uint8Array): number {
   return (byte(key, 0) << 8) | byte(key, 1)
 }
 
-/** The owner and table of a user's or conversation's key; null for the shard's own rows. */
-export function ownerAt(key: Uint8Array): { table: 'user' | 'conversation'; name: string } | null {
+/** The owner and table of a key; null for the shard's own rows. */
+export function ownerAt(key: Uint8Array): { table: 'user' | 'conversation' | 'search'; name: string } | null {
   if (slotAt(key) >= SLOT_COUNT) return null
   const end = key.indexOf(0, HEAD_BYTES)
   if (end < 0) return null
-  return { table: key[2] === TABLE_USER ? 'user' : 'conversation', name: latin1(key, HEAD_BYTES, end) }
+  const table = key[2] === TABLE_USER ? 'user' : key[2] === TABLE_SEARCH ? 'search' : 'conversation'
+  return { table, name: latin1(key, HEAD_BYTES, end) }
 }
 
 /** Everything in one slot. */
@@ -364,6 +391,34 @@ export function userNames(after: string): KeyRange {
 /** The name in a key of the list of all users. */
 export function userNameAt(key: Uint8Array): string {
   return latin1(key, HEAD_BYTES)
+}
+
+/** An invite's row: `.id`, and `/maker/id` in the lists, so that both share a table. */
+export function inviteKey(id: string): Buffer {
+  checkName(id)
+  return reserved(TABLE_INVITES, `.${id}`)
+}
+
+/** All invites behind this id; all with ''. */
+export function inviteRange(after: string): KeyRange {
+  return { gte: reserved(TABLE_INVITES, after === '' ? '.' : `.${after}\0`), lt: reserved(TABLE_INVITES, '/') }
+}
+
+/** The invite's row in the list of those that one user has made; '' are the operators. */
+export function inviteListKey(maker: string, id: string): Buffer {
+  checkName(id)
+  return reserved(TABLE_INVITES, `/${maker}/${id}`)
+}
+
+/** One maker's list behind this id; all with ''. */
+export function inviteListRange(maker: string, after: string): KeyRange {
+  return { gte: reserved(TABLE_INVITES, after === '' ? `/${maker}/` : `/${maker}/${after}\0`), lt: reserved(TABLE_INVITES, `/${maker}0`) }
+}
+
+/** The invite's id in a key of either. */
+export function inviteIdAt(key: Uint8Array): string {
+  const name = latin1(key, HEAD_BYTES)
+  return name.slice(Math.max(0, name.lastIndexOf('/')) + 1)
 }
 
 /** A row that the shard keeps about itself. */

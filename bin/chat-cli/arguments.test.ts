@@ -61,20 +61,44 @@ test('privacy shows the settings, or sets those named', () => {
   assert.deepEqual(command('privacy', ['privacy', 'set', ...ACCOUNT, '--online', 'nobody', '--except', '']).change, { online: 'nobody', except: [] })
 })
 
+test('register needs a name and a server; the rest can be asked for', () => {
+  const asked = command('register', ['register', 'carol', '--server', 'tcp://127.0.0.1:5322'])
+  assert.deepEqual([asked.account.user, asked.asksPassword, asked.invite, asked.inviteFile], ['carol', true, null, null])
+  const given = command('register', ['register', ...ACCOUNT, '--invite-file', 'code.txt', '--json'])
+  assert.deepEqual([given.account.user, given.account.passwordFile, given.asksPassword, given.inviteFile, given.json], ['alice', 'secret.txt', false, 'code.txt', true])
+  assert.equal(command('register', ['register', 'carol', '--server', 'tcp://h', '--invite', 'x-y']).invite, 'x-y')
+})
+
+test('invite makes, lists and revokes', () => {
+  const create = command('invite', ['invite', 'create', ...ACCOUNT, '--uses', '2', '--expires', '30m'])
+  assert.deepEqual([create.action, create.uses, create.ageMs], ['create', 2, 1_800_000])
+  assert.deepEqual(command('invite', ['invite', 'list', ...ACCOUNT]).uses, null)
+  assert.equal(command('invite', ['invite', 'revoke', '7m4hx2kq', ...ACCOUNT]).id, '7m4hx2kq')
+})
+
+test('search takes words, and what narrows them', () => {
+  const plain = command('search', ['search', ...ACCOUNT, 'good', 'mor'])
+  assert.deepEqual([plain.words, plain.conversation, plain.from, plain.sinceMs, plain.limit], ['good mor', null, null, null, 50])
+  const narrow = command('search', ['search', ...ACCOUNT, 'tea', '--with', 'bob', '--from', 'bob', '--since', '2026-01-31', '--until', '2026-02-01T10:00Z', '--limit', '7'])
+  assert.deepEqual([narrow.conversation, narrow.from, narrow.limit], ['bob', 'bob', 7])
+  assert.equal(narrow.sinceMs, new Date(2026, 0, 31).getTime())
+  assert.equal(narrow.untilMs, Date.UTC(2026, 1, 1, 10))
+})
+
 test('without a command the interactive program asks for what is missing', () => {
   assert.equal(command('screen', []).account.server, null)
   assert.equal(command('screen', ['--server', 'wss://chat.example', '--user', 'bob']).account.server, 'wss://chat.example')
 })
 
 test('--help works on everything, and every help names its exit codes', () => {
-  for (const topic of ['send', 'recv', 'history', 'devices', 'presence', 'privacy'] as const) {
+  for (const topic of ['send', 'recv', 'history', 'devices', 'presence', 'privacy', 'register', 'invite', 'search'] as const) {
     assert.deepEqual(parseCommand([topic, '--help']), { kind: 'help', topic })
     assert.deepEqual(parseCommand(['help', topic]), { kind: 'help', topic })
     assert.match(helpText(topic), /exit codes:/)
   }
   assert.deepEqual(parseCommand(['-h']), { kind: 'help', topic: 'chat' })
   assert.deepEqual(parseCommand(['--version']), { kind: 'version' })
-  for (const topic of ['chat', 'send', 'recv', 'history', 'devices', 'presence', 'privacy'] as const) {
+  for (const topic of ['chat', 'send', 'recv', 'history', 'devices', 'presence', 'privacy', 'register', 'invite', 'search'] as const) {
     for (const line of helpText(topic).split('\n')) assert.ok(line.length <= 130, line)
   }
 })
@@ -106,6 +130,20 @@ const WRONG: readonly (readonly string[])[] = [
   ['privacy', ...ACCOUNT, 'set', '--seen', 'friends'],
   ['privacy', ...ACCOUNT, 'put'],
   ['devices', ...ACCOUNT, 'destroy', 'tablet'],
+  ['register', '--server', 'tcp://h'],
+  ['register', 'carol'],
+  ['register', 'carol', ...ACCOUNT],
+  ['register', 'carol', 'dave', '--server', 'tcp://h'],
+  ['register', 'carol', '--server', 'tcp://h', '--invite', 'a', '--invite-file', 'f'],
+  ['register', 'carol', '--server', 'tcp://h', '--password', 'secret'],
+  ['invite', ...ACCOUNT],
+  ['invite', 'revoke', ...ACCOUNT],
+  ['invite', 'list', 'x', ...ACCOUNT],
+  ['invite', 'create', ...ACCOUNT, '--uses', '0'],
+  ['invite', 'create', ...ACCOUNT, '--expires', 'never'],
+  ['search', ...ACCOUNT],
+  ['search', 'x', ...ACCOUNT, '--since', 'yesterday'],
+  ['search', 'x', ...ACCOUNT, '--limit', '0'],
 ]
 
 for (const args of WRONG) {

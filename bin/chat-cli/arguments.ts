@@ -75,6 +75,17 @@ export type Command =
     readonly json: boolean
   }
   | {
+    readonly kind: 'register'
+    readonly account: AccountOptions
+    /** There is no file with it. */
+    readonly asksPassword: boolean
+    /** null: from the file, the environment, or the terminal */
+    readonly invite: string | null
+    readonly inviteFile: string | null
+    readonly timeoutMs: number | null
+    readonly json: boolean
+  }
+  | {
     readonly kind: 'privacy'
     readonly account: AccountOptions
     /** Empty: show it. */
@@ -82,10 +93,34 @@ export type Command =
     readonly timeoutMs: number | null
     readonly json: boolean
   }
+  | {
+    readonly kind: 'invite'
+    readonly account: AccountOptions
+    readonly action: 'create' | 'list' | 'revoke'
+    /** With revoke. */
+    readonly id: string
+    /** null: the server's default */
+    readonly uses: number | null
+    readonly ageMs: number | null
+    readonly timeoutMs: number | null
+    readonly json: boolean
+  }
+  | {
+    readonly kind: 'search'
+    readonly account: AccountOptions
+    readonly words: string
+    readonly conversation: string | null
+    readonly from: string | null
+    readonly sinceMs: number | null
+    readonly untilMs: number | null
+    readonly limit: number
+    readonly timeoutMs: number | null
+    readonly json: boolean
+  }
 
-export type HelpTopic = 'chat' | 'send' | 'recv' | 'history' | 'devices' | 'presence' | 'privacy'
+export type HelpTopic = 'chat' | 'send' | 'recv' | 'history' | 'devices' | 'presence' | 'privacy' | 'register' | 'invite' | 'search'
 
-/** Seconds without progress after which `send`, `history` and `devices` give up where no --timeout is given. */
+/** Seconds without progress after which all commands but `recv` give up where no --timeout is given. */
 export const TIMEOUT_SECONDS_DEFAULT = 60
 export const HISTORY_LIMIT_DEFAULT = 50
 export const HISTORY_LIMIT_MAX = 100_000
@@ -111,6 +146,12 @@ const OPTIONS = {
   devices: { ...ACCOUNT, ...TIMEOUT, ...JSON_LINES },
   presence: { ...ACCOUNT, ...TIMEOUT, ...JSON_LINES, watch: { type: 'boolean' } },
   privacy: { ...ACCOUNT, ...TIMEOUT, ...JSON_LINES, seen: { type: 'string' }, online: { type: 'string' }, except: { type: 'string' } },
+  register: { ...ACCOUNT, ...TIMEOUT, ...JSON_LINES, invite: { type: 'string' }, 'invite-file': { type: 'string' } },
+  invite: { ...ACCOUNT, ...TIMEOUT, ...JSON_LINES, uses: { type: 'string' }, expires: { type: 'string' } },
+  search: {
+    ...ACCOUNT, ...TIMEOUT, ...JSON_LINES, with: { type: 'string' }, from: { type: 'string' }, since: { type: 'string' },
+    until: { type: 'string' }, limit: { type: 'string' },
+  },
 } as const
 
 type Values = Record<string, string | boolean | undefined>
@@ -130,6 +171,9 @@ export function parseCommand(args: readonly string[]): Command {
     case 'devices': return devicesCommand(values, positionals)
     case 'presence': return presenceCommand(values, positionals)
     case 'privacy': return privacyCommand(values, positionals)
+    case 'register': return registerCommand(values, positionals)
+    case 'invite': return inviteCommand(values, positionals)
+    case 'search': return searchCommand(values, positionals)
   }
 }
 
@@ -232,6 +276,80 @@ function audience(values: Values, name: string): Audience | null {
   const found = AUDIENCES.find((each) => each === value)
   if (found === undefined) throw usageFailure(`--${name} takes ${AUDIENCES.join(', ')}, not '${String(value)}'`, 'privacy')
   return found
+}
+
+function registerCommand(values: Values, positionals: readonly string[]): Command {
+  const [user, ...more] = positionals
+  refuseMore(more, 'register')
+  if (user !== undefined && values['user'] !== undefined) throw usageFailure('the name is given twice', 'register')
+  if (values['invite'] !== undefined && values['invite-file'] !== undefined) throw usageFailure('give --invite or --invite-file', 'register')
+  const asksPassword = values['password-file'] === undefined
+  const account = accountOptions({ ...values, ...user === undefined ? {} : { user }, ...asksPassword ? { 'password-file': '-' } : {} }, 'register')
+  return {
+    kind: 'register',
+    account: { ...account, passwordFile: asksPassword ? '' : account.passwordFile },
+    asksPassword,
+    invite: text(values, 'invite'),
+    inviteFile: text(values, 'invite-file'),
+    timeoutMs: timeoutMs(values, 'register'),
+    json: values['json'] === true,
+  }
+}
+
+function inviteCommand(values: Values, positionals: readonly string[]): Command {
+  const account = accountOptions(values, 'invite')
+  const [action, id = '', ...more] = positionals
+  if ((action !== 'create' && action !== 'list' && action !== 'revoke') || (action === 'revoke') !== (id !== '') || more.length > 0) {
+    throw usageFailure('say `chat invite create`, `chat invite list` or `chat invite revoke ID`', 'invite')
+  }
+  return {
+    kind: 'invite',
+    account,
+    action,
+    id,
+    uses: values['uses'] === undefined ? null : wholeNumber(values, 'uses', 1, LIMIT.inviteUsesMax, 'invite'),
+    ageMs: ageOf(text(values, 'expires')),
+    timeoutMs: timeoutMs(values, 'invite'),
+    json: values['json'] === true,
+  }
+}
+
+const DAY_MS = 86_400_000
+const UNITS_MS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: DAY_MS, w: 7 * DAY_MS }
+
+/** `7d`, `12h`, `30m`, `2w`; null: not given. */
+export function ageOf(age: string | null): number | null {
+  if (age === null) return null
+  const [, count = '', unit = ''] = /^([1-9]\d{0,3})([mhdw])$/.exec(age) ?? []
+  const unitMs = UNITS_MS[unit]
+  if (unitMs === undefined) throw usageFailure(`--expires takes a time like 30m, 12h, 7d or 2w, not '${age}'`, 'invite')
+  return Number(count) * unitMs
+}
+
+function searchCommand(values: Values, positionals: readonly string[]): Command {
+  const account = accountOptions(values, 'search')
+  if (positionals.length === 0) throw usageFailure('say what to search for: one or more words', 'search')
+  return {
+    kind: 'search',
+    account,
+    words: positionals.join(' '),
+    conversation: text(values, 'with'),
+    from: text(values, 'from'),
+    sinceMs: date(values, 'since'),
+    untilMs: date(values, 'until'),
+    limit: values['limit'] === undefined ? HISTORY_LIMIT_DEFAULT : wholeNumber(values, 'limit', 1, HISTORY_LIMIT_MAX, 'search'),
+    timeoutMs: timeoutMs(values, 'search'),
+    json: values['json'] === true,
+  }
+}
+
+/** A day, in the time zone of the process, or a moment. */
+function date(values: Values, name: string): number | null {
+  const value = text(values, name)
+  if (value === null) return null
+  const ms = /^\d{4}-\d{2}-\d{2}$/.test(value) ? Date.parse(`${value}T00:00:00`) : /^\d{4}-\d{2}-\d{2}T/.test(value) ? Date.parse(value) : Number.NaN
+  if (!(ms >= 0)) throw usageFailure(`--${name} takes a date like 2026-01-31 or 2026-01-31T12:00, not '${value}'`, 'search')
+  return ms
 }
 
 function accountOptions(values: Values, topic: HelpTopic): AccountOptions {

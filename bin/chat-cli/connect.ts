@@ -145,6 +145,14 @@ function explain(symbol: string, error: Error, account: AccountOptions, { user, 
     case 'token-invalid':
     case 'no-password':
       return [EXIT.credentials, `${user} was not let in: check the name and the password${account.passwordFile === '' ? '' : ` in ${account.passwordFile}`}`]
+    case 'registration-closed':
+      return [EXIT.credentials, `${account.server} does not let people make accounts: ask its operator`]
+    case 'invite-invalid':
+      return [EXIT.credentials, 'an invite code is needed, and this is none that works: it may be mistyped, used, expired or revoked']
+    case 'name-taken':
+      return [EXIT.credentials, `the name ${user} is taken: choose another`]
+    case 'malformed-registration':
+      return [EXIT.credentials, `${account.server} can't make this account: ${safeText(error.message)}`]
     case 'encryption-required':
       return [EXIT.credentials, `${account.server} wants encryption: use its tls:// or wss:// address`]
     case 'plaintext-refused':

@@ -31,6 +31,9 @@ usage:
   chat devices  list the devices of the account, or remove one
   chat presence show who is online, or when somebody was last seen
   chat privacy  show or change who sees that of you
+  chat search   find messages by words
+  chat invite   make, list and revoke invites for others
+  chat register make an account, where the server lets you
   chat COMMAND --help
 
 options of the interactive program:
@@ -152,6 +155,66 @@ ${ACCOUNT}
   --timeout SECONDS     give up after so long; 0: never (default ${TIMEOUT_SECONDS_DEFAULT})
   --json                print JSON, one object for each line:
                         {"device":"laptop-recv","name":"…","created":1767225600000,"lastActive":1767225600000,"current":false}
+${HELP}
+
+${CODES}`,
+
+  register: `chat register: make an account
+
+usage:
+  chat register NAME --server URL [options]
+
+Where the server asks for an invite, its code comes from --invite, --invite-file or the environment variable CHAT_INVITE, or is
+asked for. The password is asked for, twice, where there is no --password-file. It does not leave this machine.
+
+options:
+${ACCOUNT}
+  --invite CODE         the code of the invite
+  --invite-file FILE    file that holds it
+  --timeout SECONDS     give up after so long; 0: never (default ${TIMEOUT_SECONDS_DEFAULT})
+  --json                print {"user":"alice"}
+${HELP}
+
+${CODES}`,
+
+  invite: `chat invite: invites with which others make accounts
+
+usage:
+  chat invite create --server URL --user NAME --password-file FILE [options]
+  chat invite list --server URL --user NAME --password-file FILE [options]
+  chat invite revoke ID --server URL --user NAME --password-file FILE [options]
+
+The code is shown once, when the invite is made. How many one may have, and for how long, is the server's to say.
+
+options:
+${ACCOUNT}
+  --uses N              how many accounts it may make (default 1)
+  --expires TIME        30m, 12h, 7d or 2w; at most what the server allows, which is the default
+  --timeout SECONDS     give up after so long; 0: never (default ${TIMEOUT_SECONDS_DEFAULT})
+  --json                print JSON, one object for each line:
+                        create: {"id":"7m4hx2kq","code":"7m4hx2kq-…","uses":1,"expires":1767225600000}
+                        list: {"id":"7m4hx2kq","state":"open","uses":1,"used":0,"created":1767225600000,"expires":1767225600000}
+                        state: open, used, expired or revoked
+${HELP}
+
+${CODES}`,
+
+  search: `chat search: find messages by words, newest first
+
+usage:
+  chat search --server URL --user NAME --password-file FILE [options] WORDS
+
+Finds messages that hold all of the words; of the last one the beginning is enough. Case and accents make no difference.
+
+options:
+${ACCOUNT}
+  --with NAME           in one conversation
+  --from NAME           written by one user
+  --since DATE          not before 2026-01-31, or 2026-01-31T12:00
+  --until DATE          before it
+  --limit N             so many at most (default ${HISTORY_LIMIT_DEFAULT})
+  --timeout SECONDS     give up after so long; 0: never (default ${TIMEOUT_SECONDS_DEFAULT})
+  --json                print JSON, one object for each line, as chat history does
 ${HELP}
 
 ${CODES}`,

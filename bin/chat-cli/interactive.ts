@@ -9,6 +9,7 @@ import { connectClient } from './connect.js'
 import { Ending } from './ending.js'
 import type { ExitCode } from './failure.js'
 import { EXIT } from './failure.js'
+import { localTime, messageText } from './formats.js'
 import { openKeyboard } from './keyboard.js'
 import { privacyText } from './privacy-command.js'
 import { askMissing } from './prompts.js'
@@ -22,6 +23,8 @@ import type { World } from './world.js'
 
 /** Messages of one page of history. */
 const PAGE_MESSAGES = 50
+/** Messages of one search. */
+const SEARCH_MESSAGES = 20
 const COLUMNS_DEFAULT = 80
 const ROWS_DEFAULT = 24
 
@@ -152,6 +155,8 @@ class ScreenDriver {
         this.#client?.typing(effect.conversation, effect.isPaused ? 'paused' : 'typing').catch(() => {})
         return
       case 'privacy': void this.#privacy(effect.change); return
+      case 'search': void this.#search(effect.words, effect.conversation); return
+      case 'invite': void this.#invite(); return
       case 'redraw': this.#terminal.forget(); return
       case 'quit': this.#ending.end('complete')
     }
@@ -195,6 +200,31 @@ class ScreenDriver {
     } catch (error) {
       const isUnknown = error instanceof ClientError && (error.symbol === 'no-such-conversation' || error.symbol === 'no-such-user')
       this.dispatch({ kind: 'history-failed', conversation, isUnknown, reason: messageOf(error) })
+    }
+  }
+
+  async #search(words: string, conversation: string | null): Promise<void> {
+    await this.#answer(async (client) => {
+      const { messages, more } = await client.search(words, { limit: SEARCH_MESSAGES, ...conversation === null ? {} : { with: conversation } })
+      const lines = messages.map((message) => messageText(message))
+      return [`${messages.length === 0 ? 'Nothing' : String(messages.length)} found for ${words}${more ? ', and there is more' : ''}:`, '', ...lines]
+    })
+  }
+
+  async #invite(): Promise<void> {
+    await this.#answer(async (client) => {
+      const { code, expiresMs } = await client.invite()
+      return ['An invite for one person. It is shown this once:', '', `    ${code}`, '', `It works until ${localTime(expiresMs)}.`]
+    })
+  }
+
+  /** Shows what the client answers, or why it does not. */
+  async #answer(question: (client: Client) => Promise<string[]>): Promise<void> {
+    try {
+      if (this.#client === null) throw new Error('not connected yet, try again')
+      this.dispatch({ kind: 'panel', lines: await question(this.#client) })
+    } catch (error) {
+      this.dispatch({ kind: 'notice', text: messageOf(error) })
     }
   }
 

@@ -10,7 +10,10 @@ import { interactive } from './interactive.js'
 import { LineOutput, OutputClosed } from './line-output.js'
 import { presence, privacy } from './presence.js'
 import { devices, history } from './queries.js'
+import { invite } from './invite.js'
 import { recv } from './recv.js'
+import { registerUser } from './register.js'
+import { search } from './search.js'
 import { send } from './send.js'
 import type { World } from './world.js'
 import { complain } from './world.js'
@@ -62,6 +65,9 @@ async function runCommand(command: Command, world: World): Promise<ExitCode> {
     case 'devices': return devices(command, world)
     case 'presence': return presence(command, world)
     case 'privacy': return privacy(command, world)
+    case 'register': return registerUser(command, world)
+    case 'invite': return invite(command, world)
+    case 'search': return search(command, world)
   }
 }
 

@@ -28,7 +28,8 @@ export async function askMissing(account: AskedOptions, world: World): Promise<A
   return { server, user, password }
 }
 
-async function ask(world: World, question: string, isSecret = false): Promise<string> {
+/** What is typed on the terminal, without echo where it is a secret. */
+export async function ask(world: World, question: string, isSecret = false): Promise<string> {
   const stopped = new AbortController()
   const silent = new Writable({ write: (_chunk, _encoding, done) => done() })
   if (isSecret) world.stdout.write(question)

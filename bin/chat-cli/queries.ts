@@ -60,7 +60,7 @@ export interface Asking {
   readonly timeoutMs: number | null
 }
 
-/** Connects, asks, prints, leaves. */
+/** Asks with a client of the account and leaves. Rejects with a ChatFailure. */
 export async function ask(command: Asking, world: World, question: (client: Client, output: LineOutput) => Promise<void>): Promise<ExitCode> {
   const ending = new Ending(world.stop)
   const output = new LineOutput(world.stdout)

@@ -10,6 +10,7 @@ export function openNamed(state: ScreenState, name: string, effects: Effect[]): 
   state.scroll = 0
   state.isHelpShown = false
   state.isWhoShown = false
+  state.panel = null
   loadIfNeeded(state, effects)
 }
 

@@ -15,6 +15,8 @@ export const SCREEN_HELP: readonly string[] = [
   '/who         who of the list is online, or when they were last seen',
   '/privacy     who sees that of you; /privacy seen nobody, /privacy online contacts, /privacy except bob',
   '/older       older messages (or Page Up; Page Down comes back)',
+  '/search WORDS  find messages: in the open conversation, or from the list in all of them',
+  '/invite      make an invite code with which somebody gets an account',
   '/help        this text (Esc closes it)',
   '/quit        leave (or Ctrl-C with an empty line)',
   '//text       send a message that begins with /',
@@ -30,6 +32,7 @@ export const SCREEN_COMMANDS: readonly string[] = ['/to', '/list', '/who', '/pri
 export function runLine(state: ScreenState, text: string, effects: Effect[]): void {
   state.isHelpShown = false
   state.isWhoShown = false
+  state.panel = null
   if (text.startsWith('/') && !text.startsWith('//')) {
     runCommand(state, text.slice(1).trim(), effects)
     return
@@ -55,6 +58,11 @@ function runCommand(state: ScreenState, command: string, effects: Effect[]): voi
     case 'who': state.isWhoShown = true; return
     case 'privacy': changePrivacy(state, rest, effects); return
     case 'older': scrollPage(state, 1, effects); return
+    case 'search': startSearch(state, rest.join(' '), effects); return
+    case 'invite':
+      state.notice = 'making an invite …'
+      effects.push({ kind: 'invite' })
+      return
     case 'help': state.isHelpShown = true; return
     case 'quit': case 'exit': effects.push({ kind: 'quit' }); return
     default: state.notice = `there is no command /${word}: /help lists them, //… sends text that begins with /`
@@ -65,6 +73,15 @@ function changePrivacy(state: ScreenState, words: readonly string[], effects: Ef
   const change = privacyChange(words)
   if (typeof change === 'string') state.notice = change
   else effects.push({ kind: 'privacy', change })
+}
+
+function startSearch(state: ScreenState, words: string, effects: Effect[]): void {
+  if (words === '') {
+    state.notice = 'say what to search for: /search WORDS'
+    return
+  }
+  state.notice = 'searching …'
+  effects.push({ kind: 'search', words, conversation: state.open })
 }
 
 /** A number of the list as it is shown, or a name. */

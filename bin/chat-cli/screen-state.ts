@@ -74,6 +74,8 @@ export interface ScreenState {
   readonly presences: Map<string, PresenceEvent>
   /** Who types or records, by conversation and user. */
   readonly typists: Map<string, Map<string, TypingKind>>
+  /** What was asked for, in the place of the list or conversation until Esc; null: nothing. */
+  panel: readonly string[] | null
   line: Line
   /** One line about the last thing that went wrong or was asked for; empty: none. */
   notice: string
@@ -112,6 +114,8 @@ export type ScreenEvent =
   | { readonly kind: 'leftover'; readonly localId: number; readonly to: string; readonly text: string }
   | { readonly kind: 'sent'; readonly localId: number; readonly to: string; readonly seq: number; readonly timeMs: number }
   | { readonly kind: 'refused'; readonly localId: number; readonly to: string; readonly reason: string }
+  /** The answer to what was asked for. */
+  | { readonly kind: 'panel'; readonly lines: readonly string[] }
   | { readonly kind: 'presence'; readonly presence: PresenceEvent }
   | { readonly kind: 'typing'; readonly conversation: string; readonly from: string; readonly typing: TypingKind }
   /** Something that was asked for is done, or failed. */
@@ -128,6 +132,9 @@ export type Effect =
   | { readonly kind: 'load'; readonly conversation: string; readonly before: number | null }
   | { readonly kind: 'typing'; readonly conversation: string; readonly isPaused: boolean }
   | { readonly kind: 'privacy'; readonly change: Partial<Privacy> }
+  /** In one conversation, or in all. */
+  | { readonly kind: 'search'; readonly words: string; readonly conversation: string | null }
+  | { readonly kind: 'invite' }
   | { readonly kind: 'redraw' }
   | { readonly kind: 'quit' }
 
@@ -144,6 +151,7 @@ export function newScreenState(options: Pick<ScreenState, 'me' | 'server' | 'isC
     isWhoShown: false,
     presences: new Map(),
     typists: new Map(),
+    panel: null,
     line: EMPTY_LINE,
     notice: '',
     nextLocalId: 1,

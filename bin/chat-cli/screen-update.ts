@@ -38,6 +38,11 @@ export function update(state: ScreenState, event: ScreenEvent): Effect[] {
       break
     case 'sent': settleSent(state, event.to, event.localId, event.seq, event.timeMs); break
     case 'refused': settleRefused(state, event.to, event.localId, event.reason); break
+    case 'panel':
+      state.panel = event.lines
+      state.notice = ''
+      break
+    case 'notice': state.notice = event.text; break
     case 'key': pressKey(state, event.key, effects); break
     case 'paste': {
       const before = lineText(state.line)
@@ -81,6 +86,7 @@ function pressKey(state: ScreenState, key: Key, effects: Effect[]): void {
     case 'escape':
       if (state.isHelpShown) state.isHelpShown = false
       else if (state.isWhoShown) state.isWhoShown = false
+      else if (state.panel !== null) state.panel = null
       else state.open = null
       state.scroll = 0
       return
@@ -198,6 +204,7 @@ function settleRefused(state: ScreenState, to: string, localId: number, reason: 
 function markShown(state: ScreenState, effects: Effect[]): void {
   const conversation = openConversation(state)
   if (conversation === null || !conversation.loaded || state.isHelpShown || state.isWhoShown || state.scroll > 0) return
+  if (conversation === null || !conversation.loaded || state.isHelpShown || state.panel !== null || state.scroll > 0) return
   trimFront(conversation)
   let seq = 0
   for (let position = conversation.messages.length - 1; position >= 0 && seq === 0; position -= 1) {

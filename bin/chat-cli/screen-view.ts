@@ -32,6 +32,7 @@ export function render(state: ScreenState, nowMs: number): Screen {
 function contentLines(state: ScreenState, conversation: ConversationState | null, rows: number, nowMs: number): SpanLine[] {
   if (state.isHelpShown) return SCREEN_HELP.flatMap((text) => wrap(text, state.columns - 2)).map((text) => [plain(` ${text}`)])
   if (state.isWhoShown) return whoLines(state, nowMs)
+  if (state.panel !== null) return state.panel.flatMap((text) => wrap(safeText(text), state.columns - 2)).map((text) => [plain(` ${text}`)])
   return conversation === null ? listLines(state, rows, nowMs) : visibleLines(state, conversation, rows)
 }
 
@@ -130,6 +131,7 @@ function noticeLine(state: ScreenState): SpanLine {
   if (state.connection === 'waiting') return [{ text: ` ${safeText(state.detail)}`, style: 'alert' }]
   if (state.isHelpShown) return [{ text: ' Esc closes the help', style: 'dim' }]
   if (state.isWhoShown) return [{ text: ' Esc goes back', style: 'dim' }]
+  if (state.panel !== null) return [{ text: ' Esc goes back', style: 'dim' }]
   if (state.open === null) return [{ text: ' number or name, and Enter · /help · /quit', style: 'dim' }]
   return [{ text: state.scroll > 0 ? ' Page Down comes back to the latest' : ' Enter sends · Esc: list · Page Up: older · /help', style: 'dim' }]
 }

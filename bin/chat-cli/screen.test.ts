@@ -286,3 +286,35 @@ test('the picture always has the rows and columns of the terminal, and the curso
     }
   }), { numRuns: 60 })
 })
+
+test('/search asks for words, in the open conversation or in all, and shows what comes until Esc', () => {
+  const state = screen()
+  assert.deepEqual(type(state, '/search good mor'), [{ kind: 'search', words: 'good mor', conversation: null }])
+  assert.ok(has(state, /searching/))
+  update(state, { kind: 'panel', lines: ['1 found for good mor:', '', '2026-01-01 12:00:00  bob: good \u001b[31mmorning'] })
+  assert.ok(has(state, /bob: good .*morning/) && !shown(state).join('').includes('\u001b'))
+  assert.ok(!has(state, /searching/) && has(state, /Esc goes back/))
+  update(state, key('escape'))
+  assert.ok(!has(state, /found for/))
+  assert.deepEqual(type(state, '/search'), [])
+  assert.ok(has(state, /say what to search for/))
+  update(state, { kind: 'notice', text: 'Messages are not searched here.' })
+  assert.ok(has(state, /not searched/))
+})
+
+test('what comes while a panel covers the conversation is not read', () => {
+  const state = withBob([message(1, 'first')])
+  assert.deepEqual(type(state, '/search first'), [{ kind: 'search', words: 'first', conversation: 'bob' }])
+  update(state, { kind: 'panel', lines: ['1 found'] })
+  assert.deepEqual(update(state, received(2, 'second')), [])
+  assert.deepEqual(update(state, key('escape')), [{ kind: 'mark-read', conversation: 'bob', seq: 2 }])
+  assert.ok(has(state, /second/), 'Esc only closes the panel')
+})
+
+test('/invite asks for an invite', () => {
+  const state = screen()
+  assert.deepEqual(type(state, '/invite'), [{ kind: 'invite' }])
+  assert.ok(has(state, /making an invite/))
+  type(state, '/help')
+  assert.ok(has(state, /\/invite/) && has(state, /\/search WORDS/))
+})

@@ -20,6 +20,21 @@ test('knows the commands for accounts', () => {
   assert.ok(parseCommand(['user', 'import']).kind === 'user-import')
 })
 
+test('knows the commands for invites and the index', () => {
+  const create = parseCommand(['invite', 'create', '--uses', '3', '--expires', '12h', '--json', '--data', 'd'])
+  assert.ok(create.kind === 'invite')
+  assert.deepEqual(create.invite, { action: 'create', id: '', uses: 3, ageMs: 43_200_000, json: true })
+  const plain = parseCommand(['invite', 'create'])
+  assert.ok(plain.kind === 'invite' && plain.invite.uses === 1 && plain.invite.ageMs === 7 * 86_400_000)
+  const forever = parseCommand(['invite', 'create', '--expires', 'never'])
+  assert.ok(forever.kind === 'invite' && forever.invite.ageMs === null)
+  const revoke = parseCommand(['invite', 'revoke', '7m4hx2kq'])
+  assert.ok(revoke.kind === 'invite' && revoke.invite.id === '7m4hx2kq')
+  assert.equal(parseCommand(['search', 'rebuild', '--data', 'd']).kind, 'search-rebuild')
+  const disable = parseCommand(['user', 'disable', 'bob'])
+  assert.ok(disable.kind === 'user' && disable.action === 'disable')
+})
+
 test('makes a certificate for this machine unless told otherwise', () => {
   const command = parseCommand(['cert', '--out', 'd'])
   assert.ok(command.kind === 'cert')
@@ -37,6 +52,15 @@ test('refuses what it does not know, naming the help to read', () => {
     [['user', 'add'], /chatd user add needs a name/],
     [['user', 'rename', 'x'], /no chatd user rename/],
     [['user', 'list', 'x'], /takes no name/],
+    [['invite'], /say what to do/],
+    [['invite', 'make'], /no chatd invite make/],
+    [['invite', 'revoke'], /which invite/],
+    [['invite', 'list', 'x'], /x is too much/],
+    [['invite', 'create', '--uses', '0'], /--uses/],
+    [['invite', 'create', '--uses', '1000001'], /--uses/],
+    [['invite', 'create', '--expires', 'tomorrow'], /--expires/],
+    [['user', 'disable'], /chatd user disable needs a name/],
+    [['search'], /say what to do: rebuild/],
     [['cert'], /--out DIR/],
     [['cert', '--out', 'd', '--days', '0'], /--days/],
   ]
@@ -46,7 +70,7 @@ test('refuses what it does not know, naming the help to read', () => {
 })
 
 test('has help on everything, and a text for every exit code', () => {
-  for (const topic of ['start', 'user', 'config', 'cert']) {
+  for (const topic of ['start', 'user', 'invite', 'search', 'config', 'cert']) {
     assert.deepEqual(parseCommand([topic, '--help']), { kind: 'help', topic })
     assert.match(HELP[topic] ?? '', new RegExp(`^chatd ${topic}: `))
   }

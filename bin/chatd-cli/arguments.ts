@@ -1,5 +1,6 @@
 /** The command line of `chatd` as a checked value. Pure: reads no file, no environment. */
 import { parseArgs, type ParseArgsConfig } from 'node:util'
+import { LIMIT } from '../../protocol/generated/registry.js'
 import { usageFailure } from './failure.js'
 
 /** What the configuration is made from, beside the environment. */
@@ -9,7 +10,18 @@ export interface ConfigArguments {
   readonly flags: ReadonlyMap<string, string>
 }
 
-export type UserAction = 'add' | 'passwd' | 'remove'
+export type UserAction = 'add' | 'passwd' | 'remove' | 'disable' | 'enable'
+
+export interface InviteAction {
+  readonly action: 'create' | 'list' | 'revoke'
+  /** With revoke. */
+  readonly id: string
+  /** With create. */
+  readonly uses: number
+  /** null: it does not expire. */
+  readonly ageMs: number | null
+  readonly json: boolean
+}
 
 export type Command =
   | { readonly kind: 'help', readonly topic: string }
@@ -19,6 +31,8 @@ export type Command =
   | { readonly kind: 'user', readonly action: UserAction, readonly name: string, readonly passwordStdin: boolean, readonly config: ConfigArguments }
   | { readonly kind: 'user-list', readonly json: boolean, readonly config: ConfigArguments }
   | { readonly kind: 'user-import', readonly config: ConfigArguments }
+  | { readonly kind: 'invite', readonly invite: InviteAction, readonly config: ConfigArguments }
+  | { readonly kind: 'search-rebuild', readonly config: ConfigArguments }
   | { readonly kind: 'cert', readonly directory: string, readonly hosts: readonly string[], readonly days: number }
 
 type Options = NonNullable<ParseArgsConfig['options']>
@@ -39,6 +53,8 @@ export function parseCommand(args: readonly string[]): Command {
       return values['help'] === true ? { kind: 'help', topic: first } : { kind: first, config: configArguments(first, values) }
     }
     case 'user': return parseUser(rest)
+    case 'invite': return parseInvite(rest)
+    case 'search': return parseSearch(rest)
     case 'cert': return parseCert(rest)
     case 'version':
     case '--version': return { kind: 'version' }
@@ -63,10 +79,48 @@ function parseUser(args: readonly string[]): Command {
     case 'add':
     case 'passwd':
     case 'remove':
+    case 'disable':
+    case 'enable':
       if (name === undefined) throw usageFailure(`chatd user ${action} needs a name`, 'user')
       return { kind: 'user', action, name, passwordStdin: values['password-stdin'] === true, config }
-    default: throw usageFailure(action === undefined ? 'say what to do: add, passwd, remove, list or import' : `there is no chatd user ${action}`, 'user')
+    default: throw usageFailure(action === undefined ? 'say what to do: add, passwd, remove, disable, enable, list or import' : `there is no chatd user ${action}`, 'user')
   }
+}
+
+const DAY_MS = 86_400_000
+const UNITS_MS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: DAY_MS, w: 7 * DAY_MS }
+
+function parseInvite(args: readonly string[]): Command {
+  const options: Options = { ...CONFIG_OPTIONS, uses: { type: 'string' }, expires: { type: 'string' }, json: { type: 'boolean' } }
+  const { values, positionals } = parse('invite', args, options, 2)
+  if (values['help'] === true) return { kind: 'help', topic: 'invite' }
+  const [action, id = ''] = positionals
+  if (action !== 'create' && action !== 'list' && action !== 'revoke') {
+    throw usageFailure(action === undefined ? 'say what to do: create, list or revoke' : `there is no chatd invite ${action}`, 'invite')
+  }
+  if ((action === 'revoke') !== (id !== '')) throw usageFailure(action === 'revoke' ? 'say which invite: its id' : `${id} is too much`, 'invite')
+  const { uses = '1', expires = '7d' } = values
+  if (typeof uses !== 'string' || !/^[1-9]\d*$/.test(uses) || Number(uses) > LIMIT.inviteUsesMax) {
+    throw usageFailure(`--uses is a number from 1 to ${String(LIMIT.inviteUsesMax)}`, 'invite')
+  }
+  const invite = { action, id, uses: Number(uses), ageMs: ageOf(String(expires)), json: values['json'] === true } as const
+  return { kind: 'invite', invite, config: configArguments('invite', values) }
+}
+
+/** `7d`, `12h`, `30m`, `2w`; null for `never`. */
+function ageOf(text: string): number | null {
+  if (text === 'never') return null
+  const [, count = '', unit = ''] = /^([1-9]\d{0,3})([mhdw])$/.exec(text) ?? []
+  const unitMs = UNITS_MS[unit]
+  if (unitMs === undefined) throw usageFailure('--expires is a time like 30m, 12h, 7d or 2w, or never', 'invite')
+  return Number(count) * unitMs
+}
+
+function parseSearch(args: readonly string[]): Command {
+  const { values, positionals } = parse('search', args, CONFIG_OPTIONS, 1)
+  if (values['help'] === true) return { kind: 'help', topic: 'search' }
+  if (positionals[0] !== 'rebuild') throw usageFailure('say what to do: rebuild', 'search')
+  return { kind: 'search-rebuild', config: configArguments('search', values) }
 }
 
 function parseCert(args: readonly string[]): Command {

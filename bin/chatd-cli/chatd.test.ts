@@ -76,6 +76,36 @@ test('starts, prints one line when it is ready, takes accounts while it runs, an
   for (const line of stderr.trim().split('\n')) assert.ok('event' in (JSON.parse(line) as object))
 })
 
+test('disables and enables accounts, makes, lists and revokes invites, and makes the index again, with the server and without', async (t) => {
+  const data = join(folder(t), 'data')
+  const at = ['--data', data, ...CHEAP]
+  await run(['user', 'add', 'bob', '--password-stdin', ...at], 'secret\n')
+  const made = await run(['invite', 'create', '--uses', '2', ...at])
+  assert.match(made.stdout, /^[0-9a-z]{8}-[0-9a-z]{13}-[0-9a-z]{13}\n$/)
+  assert.match(made.stderr, /auth\.registration/)
+  const { child, ended } = await start(t, data, ['--set', 'auth.registration=invite'])
+  assert.match((await run(['user', 'disable', 'Bob', ...at])).stdout, /^bob disabled/)
+  assert.match((await run(['user', 'list', ...at])).stdout, /^bob\t.*\tdisabled\n$/)
+  assert.equal((JSON.parse((await run(['user', 'list', '--json', ...at])).stdout) as { disabled: boolean }).disabled, true)
+  assert.equal((await run(['user', 'enable', 'bob', ...at])).stdout, 'bob enabled\n')
+  const json = JSON.parse((await run(['invite', 'create', '--expires', 'never', '--json', ...at])).stdout) as { id: string, code: string, uses: number, expires: null }
+  assert.deepEqual([json.code.startsWith(json.id), json.uses, json.expires], [true, 1, null])
+  const list = (await run(['invite', 'list', ...at])).stdout
+  assert.ok(list.includes(`${json.id}\topen\t0 of 1 used\tdoes not expire\tby operator\n`) && list.includes('0 of 2 used'), list)
+  assert.ok(!list.includes(json.code.slice(9)))
+  assert.equal((await run(['invite', 'revoke', json.code, ...at])).stdout, `${json.id} revoked\n`)
+  const unknown = await run(['invite', 'revoke', '00000000', ...at])
+  assert.deepEqual([unknown.code, unknown.stderr], [1, 'chatd: there is no such invite (no-such-invite)\n'])
+  assert.equal((await run(['search', 'rebuild', ...at])).stdout, '0 conversations, 0 segments indexed\n')
+  child.kill('SIGTERM')
+  const { stderr } = await ended
+  for (const code of [made.stdout.trim(), json.code]) assert.ok(!stderr.includes(code.slice(9)), 'no code in the log')
+  const states = (await run(['invite', 'list', '--json', ...at])).stdout.trim().split('\n').map((line) => (JSON.parse(line) as { state: string }).state)
+  assert.deepEqual(states.sort(), ['open', 'revoked'])
+  assert.equal((await run(['search', 'rebuild', ...at])).code, 0)
+  assert.match((await run(['user', 'disable', 'nobody', ...at])).stderr, /no-such-user/)
+})
+
 test('what it stores is its owner\'s alone, also in a directory that was open to others', async (t) => {
   const data = folder(t)
   chmodSync(data, 0o755)

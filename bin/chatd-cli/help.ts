@@ -10,8 +10,11 @@ const GENERAL = `chatd: a messenger server
 
   chatd start [--data DIR] [--config FILE] [--listen URL]...   run the server in the foreground
   chatd user add|passwd|remove NAME --data DIR                 manage accounts, whether the server runs or not
+  chatd user disable|enable NAME --data DIR                    lock an account, or let it in again
   chatd user list --data DIR                                   list them
   chatd user import --data DIR < FILE                          add many
+  chatd invite create|list|revoke --data DIR                   let people make accounts by themselves
+  chatd search rebuild --data DIR                              make the index of messages again
   chatd config [--config FILE]                                 print the effective configuration
   chatd cert --out DIR [--host NAME]...                        make a self-signed certificate to try TLS with
   chatd version                                                print the version
@@ -40,11 +43,36 @@ const USER = `chatd user: manage accounts, whether the server runs or not
   chatd user add NAME --data DIR [--password-stdin]       add an account
   chatd user passwd NAME --data DIR [--password-stdin]    change its password; its devices have to log in again
   chatd user remove NAME --data DIR                       remove account and devices; what it wrote stays with the others
+  chatd user disable NAME --data DIR                      end its sessions and refuse its logins; what is sent to it waits
+  chatd user enable NAME --data DIR                       let it in again, devices and all
   chatd user list --data DIR [--json]                     list accounts with their number of devices
   chatd user import --data DIR                            add an account for each line of stdin: name, space, password
 
   --data DIR           the data directory of the server (default: chatd-data)
   --password-stdin     read the password from stdin, one line; without it the terminal asks for it
+${CONFIG_OPTIONS}
+`
+
+const INVITE = `chatd invite: codes with which people make accounts by themselves, whether the server runs or not
+
+  chatd invite create --data DIR [--uses N] [--expires TIME] [--json]   make one and print its code, which is shown this once
+  chatd invite list --data DIR [--json]                                 list those of operators and users: id, state, uses
+  chatd invite revoke ID --data DIR                                     end one; who used it keeps the account
+
+  --data DIR           the data directory of the server (default: chatd-data)
+  --uses N             how many accounts it may make (default: 1)
+  --expires TIME       30m, 12h, 7d, 2w, or never (default: 7d)
+  --json               a JSON object a line
+${CONFIG_OPTIONS}
+
+The server takes them with auth.registration=invite. With auth.userInvites users may make some of their own.
+`
+
+const SEARCH = `chatd search: the index of messages
+
+  chatd search rebuild --data DIR    make it again from the messages, whether the server runs or not
+
+The index makes searches fast and holds nothing of its own: it may be made again at any time, and searches find everything meanwhile.
 ${CONFIG_OPTIONS}
 `
 
@@ -63,4 +91,6 @@ const CERT = `chatd cert: make a self-signed certificate to try tls:// and wss:/
 `
 
 /** By command; '' is the general one. */
-export const HELP: Readonly<Record<string, string>> = { '': GENERAL, 'start': START, 'user': USER, 'config': CONFIG, 'cert': CERT }
+export const HELP: Readonly<Record<string, string>> = {
+  '': GENERAL, 'start': START, 'user': USER, 'invite': INVITE, 'search': SEARCH, 'config': CONFIG, 'cert': CERT,
+}

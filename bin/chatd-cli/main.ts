@@ -6,6 +6,8 @@ import { type Command, type ConfigArguments, parseCommand } from './arguments.js
 import { makeCertificate } from './cert.js'
 import { describeFailure, usageFailure } from './failure.js'
 import { HELP } from './help.js'
+import { runInvite } from './invite.js'
+import { rebuildIndex } from './search.js'
 import { start } from './start.js'
 import { changeUser, importFromStdin, listUsers } from './user.js'
 import { limitYoungGeneration } from './young-generation.js'
@@ -51,6 +53,12 @@ async function run(command: Command): Promise<void> {
       return
     case 'user-import':
       await importFromStdin(load(command.config).config)
+      return
+    case 'invite':
+      await runInvite(load(command.config).config, command.invite)
+      return
+    case 'search-rebuild':
+      await rebuildIndex(load(command.config).config)
       return
     case 'cert':
       makeCertificate(command)

@@ -3,8 +3,8 @@ import { createInterface } from 'node:readline'
 import { normalizeUser } from '../../protocol/address.js'
 import { preparePassword } from '../../protocol/password.js'
 import type { Config } from '../../server/config/settings.js'
-import { type OpenUserAdmin, openUserAdmin } from '../../server/control/user-admin.js'
 import { newVerifier } from '../../server/session/node-crypto.js'
+import { withAdmin } from './admin.js'
 import type { UserAction } from './arguments.js'
 import { CommandFailure, EXIT } from './failure.js'
 import { importUsers } from './user-import.js'
@@ -12,7 +12,7 @@ import { readPasswordLine, readPasswordFromTerminal } from './password-input.js'
 
 const PAGE = 1000
 
-/** add, passwd, remove. */
+/** add, passwd, remove, disable, enable. */
 export async function changeUser(
   config: Config, { action, name, passwordStdin }: { action: UserAction, name: string, passwordStdin: boolean },
 ): Promise<void> {
@@ -20,13 +20,17 @@ export async function changeUser(
   if (user === null) {
     throw new CommandFailure(EXIT.failed, `${name} is no user name: 1 to 64 of a-z, 0-9, full stop, hyphen, underscore; a letter or digit first`)
   }
-  const verifier = action === 'remove' ? null : await newVerifier(await password(user, passwordStdin), config.auth.scramIterations)
+  const verifier = action !== 'add' && action !== 'passwd' ? null : await newVerifier(await password(user, passwordStdin), config.auth.scramIterations)
   await withAdmin(config, action === 'add', async (admin) => {
-    if (verifier === null) await admin.removeUser(user)
+    if (action === 'remove') await admin.removeUser(user)
+    else if (verifier === null) await admin.setDisabled(user, action === 'disable')
     else if (action === 'add') await admin.addUser(user, verifier)
     else await admin.changeVerifier(user, verifier)
   })
-  const done = { add: 'added', passwd: 'has a new password; its devices have to log in again', remove: 'removed' }[action]
+  const done = {
+    add: 'added', passwd: 'has a new password; its devices have to log in again', remove: 'removed',
+    disable: 'disabled; what is sent to it waits until it is enabled', enable: 'enabled',
+  }[action]
   process.stdout.write(`${user} ${done}\n`)
 }
 
@@ -34,9 +38,10 @@ export async function listUsers(config: Config, json: boolean): Promise<void> {
   await withAdmin(config, false, async (admin) => {
     for (let after = '', more = true; more;) {
       const page = await admin.users(after, PAGE)
-      for (const { user, createdMs, devices } of page.users) {
+      for (const { user, createdMs, devices, disabled } of page.users) {
         const created = new Date(createdMs).toISOString()
-        process.stdout.write(json ? `${JSON.stringify({ user, created, devices })}\n` : `${user}\t${devices} ${devices === 1 ? 'device' : 'devices'}\tsince ${created.slice(0, 10)}\n`)
+        const text = `${user}\t${devices} ${devices === 1 ? 'device' : 'devices'}\tsince ${created.slice(0, 10)}${disabled ? '\tdisabled' : ''}`
+        process.stdout.write(`${json ? JSON.stringify({ user, created, devices, disabled }) : text}\n`)
         after = user
       }
       more = page.more && page.users.length > 0
@@ -49,15 +54,6 @@ export async function importFromStdin(config: Config): Promise<void> {
     const { added, taken } = await importUsers(admin, createInterface({ input: process.stdin, crlfDelay: Infinity }), config.auth.scramIterations)
     process.stdout.write(`${added} added${taken === 0 ? '' : `, ${taken} were there already`}\n`)
   })
-}
-
-async function withAdmin(config: Config, create: boolean, work: (admin: OpenUserAdmin) => Promise<void>): Promise<void> {
-  const admin = await openUserAdmin(config, create)
-  try {
-    await work(admin)
-  } finally {
-    await admin.close()
-  }
 }
 
 async function password(user: string, fromStdin: boolean): Promise<string> {

@@ -33,6 +33,19 @@ export const examples: Readonly<Record<string, Example>> = {
   'auth-scram': { frame: 'auth', values: { mechanism: 'SCRAM-SHA-256', data: scramFirst } },
   'auth-token': { frame: 'auth', values: { mechanism: 'TOKEN', data: tokenData } },
   'authenticated': { frame: 'authenticated', values: { user: 'alice', data: '' } },
+  'features-registration': {
+    frame: 'features',
+    values: { version: 1, mechanisms: ['SCRAM-SHA-256', 'TOKEN'], channelBindings: [], openFrameBytesMax: 4096, openTimeoutMs: 10000 },
+    extensions: { 113: '02a08d06' },
+  },
+  'register': {
+    frame: 'register',
+    values: {
+      user: 'carol', invite: '7m4hx2kq-9c1vw8e5s3jtd-p0zr6ynbgf2a4', salt: token.slice(0, 32), iterations: 100_000, storedKey: token, serverKey: newToken,
+    },
+  },
+  'registered': { frame: 'registered', values: { user: 'carol' } },
+  'query-search': { frame: 'query', values: { id: 4, element: { name: 'search', attributes: { words: 'good mor', limit: '20' } } } },
   'bind': {
     frame: 'bind',
     values: { device: 'phone', deviceName: 'Alice’s phone', queueEpoch: 1, cursor: 300, outboxEpoch: 2, window: 0 },

@@ -5,6 +5,8 @@ import { BaseClient } from './client.js'
 import type { ClientOptions } from './client.js'
 import { commonPlatform } from './driver.js'
 import type { Platform } from './driver.js'
+import { registerAccount } from './register.js'
+import type { RegisterOptions } from './register.js'
 import { openWebSocket, webSocketUrl } from './transport-websocket.js'
 import type { WebSocketLike } from './transport-websocket.js'
 import type { Connect } from './transport.js'
@@ -28,6 +30,11 @@ export class Client extends BaseClient {
   constructor(options: ClientOptions) {
     super(options, browserPlatform)
   }
+}
+
+/** Makes an account; see register.ts. */
+export function register(options: RegisterOptions): Promise<string> {
+  return registerAccount(options, browserPlatform)
 }
 
 export { indexedDbStorage } from './storage-indexeddb.js'

@@ -21,6 +21,10 @@ import { EMPTY_BYTES } from '../bytes.js'
 import { element } from '../element.js'
 import type { Element } from '../element.js'
 import { LIMIT } from '../generated/registry.js'
+import {
+  inviteId, inviteQuery, invitesQuery, readInvites, readMadeInvite, readSearch, searchQuery,
+} from './account-queries.js'
+import type { InviteRecord, MadeInvite, SearchOptions, SearchResults } from './account-queries.js'
 import { ClientError, localError } from './client-error.js'
 import { CatchUp } from './catch-up.js'
 import type { MemberMarks, ReceiptEvent, Watermarks } from './conversations.js'
@@ -321,6 +325,26 @@ export class BaseClient {
   #tell(error: ClientError | null): void {
     if (error !== null) throw error
     this.#driver?.wake()
+  }
+
+  /** Makes an invite: rejects with no-invites, too-many-invites. The code is shown this once. [INV-12] */
+  async invite(options: { readonly uses?: number; readonly ageMs?: number } = {}): Promise<MadeInvite> {
+    return this.#ask(inviteQuery(inviteId(this.#platform.crypto.randomBytes(8)), options), readMadeInvite)
+  }
+
+  /** A page of the user's own invites, without their codes, behind `after`. [INV-13] */
+  async invites(after = ''): Promise<{ invites: readonly InviteRecord[]; more: boolean }> {
+    return this.#ask(invitesQuery(after), readInvites)
+  }
+
+  /** Ends an invite of this user; rejects with no-such-invite. [INV-13] */
+  async revokeInvite(id: string): Promise<void> {
+    await this.#ask(element('revoke-invite', { id }), (answer) => answer)
+  }
+
+  /** Messages of the user's conversations that hold these words, newest first, a page at a time. [SCH-2] */
+  async search(words: string, options: SearchOptions = {}): Promise<SearchResults> {
+    return this.#ask(searchQuery(words, options), (answer) => readSearch(answer, this.#coreOptions.user))
   }
 
   /**

@@ -4,6 +4,8 @@ import { BaseClient } from './client.js'
 import type { ClientOptions } from './client.js'
 import { commonPlatform } from './driver.js'
 import type { Platform } from './driver.js'
+import { registerAccount } from './register.js'
+import type { RegisterOptions } from './register.js'
 import { connectNode } from './transport-node.js'
 
 const nodePlatform: Platform = { ...commonPlatform, connect: connectNode, crypto: nodeCrypto }
@@ -13,6 +15,11 @@ export class Client extends BaseClient {
   constructor(options: ClientOptions) {
     super(options, nodePlatform)
   }
+}
+
+/** Makes an account; see register.ts. */
+export function register(options: RegisterOptions): Promise<string> {
+  return registerAccount(options, nodePlatform)
 }
 
 export { fileStorage } from './storage-file-node.js'

@@ -1,5 +1,7 @@
 /** The types of `chatd/client`, alike in Node and browsers. */
 export type { ClientEvents, ClientOptions, PendingSend } from './client.js'
+export type { InviteRecord, MadeInvite, SearchOptions, SearchResults } from './account-queries.js'
+export type { RegisterOptions } from './register.js'
 export type { LocalErrorSymbol } from './client-error.js'
 export type { DeclinedEvent, PresenceEvent, TypingEvent, TypingKind } from './ephemeral.js'
 export type { Audience, Privacy } from './privacy-elements.js'

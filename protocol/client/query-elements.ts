@@ -121,7 +121,7 @@ export function readSettings(answer: Element): Settings | null {
 }
 
 /** All children of a name; null if one of them makes no sense. */
-function readAll<T>(parent: Element, name: string, read: (child: Element) => T | null): T[] | null {
+export function readAll<T>(parent: Element, name: string, read: (child: Element) => T | null): T[] | null {
   const items: T[] = []
   for (const child of parent.children) {
     if (typeof child === 'string' || child.name !== name) continue
@@ -150,7 +150,7 @@ function changeIn(node: Element): Element | null {
   return change?.children.find((child) => typeof child !== 'string') ?? null
 }
 
-function readMessage(node: Element, conversation: string, user: string): HistoryMessage | null {
+export function readMessage(node: Element, conversation: string, user: string): HistoryMessage | null {
   const seq = uintAttribute(node, 'seq')
   const timeMs = uintAttribute(node, 'time')
   const from = node.attributes.get('from')
@@ -207,7 +207,7 @@ function readDevice(node: Element): DeviceRecord | null {
   return { device, name, createdMs, lastActiveMs, current: readBoolean(node, 'current') === true }
 }
 
-function readBoolean(node: Element, name: string): boolean | null {
+export function readBoolean(node: Element, name: string): boolean | null {
   const value = node.attributes.get(name)
   return value === 'true' ? true : value === 'false' ? false : null
 }

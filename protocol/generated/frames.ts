@@ -439,6 +439,34 @@ export interface DeclineFrame {
   readonly extensions: Uint8Array
 }
 
+/** Asks for a new account, in the place of auth. Answered by registered, or by close. */
+export interface RegisterFrame {
+  readonly type: 112
+  /** the name wanted */
+  readonly user: string
+  /** the invite code as its person has it; empty: none */
+  readonly invite: string
+  /** of the SCRAM verifier: 16 random bytes */
+  readonly salt: Uint8Array
+  /** of the SCRAM verifier: the number that features named */
+  readonly iterations: number
+  /** of the SCRAM verifier: 32 bytes */
+  readonly storedKey: Uint8Array
+  /** of the SCRAM verifier: 32 bytes */
+  readonly serverKey: Uint8Array
+  /** Raw extensions; see decodeExtensions. */
+  readonly extensions: Uint8Array
+}
+
+/** The account is on stable storage. */
+export interface RegisteredFrame {
+  readonly type: 114
+  /** the user's address as the server spells it */
+  readonly user: string
+  /** Raw extensions; see decodeExtensions. */
+  readonly extensions: Uint8Array
+}
+
 /** Any frame of the protocol, told apart by `type` (see FRAME). */
 export type Frame =
   | HelloFrame
@@ -473,6 +501,8 @@ export type Frame =
   | PresenceFrame
   | TypingFromFrame
   | DeclineFrame
+  | RegisterFrame
+  | RegisteredFrame
 
 /** Appends a hello frame, its length included. */
 export function appendHello(
@@ -1407,6 +1437,67 @@ export function encodeDecline(
   return frames.bytes
 }
 
+/** Appends a register frame, its length included. */
+export function appendRegister(
+  frames: ByteBuffer, user: string, invite: string, salt: Uint8Array, iterations: number, storedKey: Uint8Array, serverKey: Uint8Array, extensions: Uint8Array = EMPTY_BYTES,
+): void {
+  const userBytes = utf8Size(user)
+  const inviteBytes = utf8Size(invite)
+  const size = 1
+    + uintSize(userBytes) + userBytes
+    + uintSize(inviteBytes) + inviteBytes
+    + uintSize(salt.length) + salt.length
+    + uintSize(iterations)
+    + uintSize(storedKey.length) + storedKey.length
+    + uintSize(serverKey.length) + serverKey.length
+    + extensions.length
+  let position = frames.reserve(uintSize(size) + size)
+  const { bytes } = frames
+  position = writeUint(bytes, position, size)
+  position = writeUint(bytes, position, 112)
+  position = writeString(bytes, position, user, userBytes)
+  position = writeString(bytes, position, invite, inviteBytes)
+  position = writeByteString(bytes, position, salt)
+  position = writeUint(bytes, position, iterations)
+  position = writeByteString(bytes, position, storedKey)
+  position = writeByteString(bytes, position, serverKey)
+  writeRaw(bytes, position, extensions)
+}
+
+/** Encodes a register frame, its length included. The bytes are the caller's. */
+export function encodeRegister(
+  user: string, invite: string, salt: Uint8Array, iterations: number, storedKey: Uint8Array, serverKey: Uint8Array, extensions: Uint8Array = EMPTY_BYTES,
+): Uint8Array {
+  const frames = new ByteBuffer()
+  appendRegister(frames, user, invite, salt, iterations, storedKey, serverKey, extensions)
+  return frames.bytes
+}
+
+/** Appends a registered frame, its length included. */
+export function appendRegistered(
+  frames: ByteBuffer, user: string, extensions: Uint8Array = EMPTY_BYTES,
+): void {
+  const userBytes = utf8Size(user)
+  const size = 1
+    + uintSize(userBytes) + userBytes
+    + extensions.length
+  let position = frames.reserve(uintSize(size) + size)
+  const { bytes } = frames
+  position = writeUint(bytes, position, size)
+  position = writeUint(bytes, position, 114)
+  position = writeString(bytes, position, user, userBytes)
+  writeRaw(bytes, position, extensions)
+}
+
+/** Encodes a registered frame, its length included. The bytes are the caller's. */
+export function encodeRegistered(
+  user: string, extensions: Uint8Array = EMPTY_BYTES,
+): Uint8Array {
+  const frames = new ByteBuffer()
+  appendRegistered(frames, user, extensions)
+  return frames.bytes
+}
+
 /**
  * Encodes any frame, its length included. The bytes are the caller's. Throws a RangeError for a value outside its range or a string
  * with U+0000: those are mistakes of the program. It checks neither text nor extensions, which pass through as they are.
@@ -1477,6 +1568,10 @@ export function encodeFrame(frame: Frame): Uint8Array {
       return encodeTypingFrom(frame.conversation, frame.from, frame.kind, frame.expiresMs, frame.extensions)
     case 63:
       return encodeDecline(frame.frame, frame.names, frame.error, frame.retryAfterMs, frame.reason, frame.extensions)
+    case 112:
+      return encodeRegister(frame.user, frame.invite, frame.salt, frame.iterations, frame.storedKey, frame.serverKey, frame.extensions)
+    case 114:
+      return encodeRegistered(frame.user, frame.extensions)
   }
 }
 
@@ -1922,6 +2017,33 @@ function decodeDecline(reader: Reader): DeclineFrame | ErrorCode {
   return { type: 63, frame, names, error, retryAfterMs, reason, extensions }
 }
 
+function decodeRegister(reader: Reader): RegisterFrame | ErrorCode {
+  const user = reader.string()
+  const invite = reader.string()
+  const salt = reader.byteString()
+  const iterations = reader.uint()
+  const storedKey = reader.byteString()
+  const serverKey = reader.byteString()
+  if (reader.failed) return ERROR.malformedFrame
+  const extensions = reader.rest()
+  if (extensions.length !== 0) {
+    const code = refuseExtensions(extensions, false)
+    if (code !== 0) return code
+  }
+  return { type: 112, user, invite, salt, iterations, storedKey, serverKey, extensions }
+}
+
+function decodeRegistered(reader: Reader): RegisteredFrame | ErrorCode {
+  const user = reader.string()
+  if (reader.failed) return ERROR.malformedFrame
+  const extensions = reader.rest()
+  if (extensions.length !== 0) {
+    const code = refuseExtensions(extensions, false)
+    if (code !== 0) return code
+  }
+  return { type: 114, user, extensions }
+}
+
 function decodeBody(reader: Reader): Frame | ErrorCode | null {
   const type = reader.uint()
   if (reader.failed) return ERROR.malformedFrame
@@ -1990,6 +2112,10 @@ function decodeBody(reader: Reader): Frame | ErrorCode | null {
       return decodeTypingFrom(reader)
     case 63:
       return decodeDecline(reader)
+    case 112:
+      return decodeRegister(reader)
+    case 114:
+      return decodeRegistered(reader)
     default:
       return type % 2 === 0 ? ERROR.unsupportedFrame : null
   }

@@ -141,6 +141,10 @@ export const FRAME = {
   typingFrom: 61,
   /** Ephemeral: an ephemeral frame, or a part of it, was not taken; the connection goes on. */
   decline: 63,
+  /** Asks for a new account, in the place of auth. Answered by registered, or by close. */
+  register: 112,
+  /** The account is on stable storage. */
+  registered: 114,
 } as const
 
 export type FieldType = 'uint' | 'int' | 'time' | 'string' | 'bytes' | 'text' | 'uint[]' | 'string[]' | 'element'
@@ -624,13 +628,42 @@ export const FRAMES: ReadonlyMap<number, FrameInfo> = new Map<number, FrameInfo>
       { name: 'reason', type: 'string', xml: 'reason', values: null },
     ],
   }],
+  [112, {
+    type: 112,
+    name: 'register',
+    from: 'client',
+    phase: 'start',
+    stanza: false,
+    entry: false,
+    xml: 'register',
+    fields: [
+      { name: 'user', type: 'string', xml: 'user', values: null },
+      { name: 'invite', type: 'string', xml: 'invite', values: null },
+      { name: 'salt', type: 'bytes', xml: 'salt', values: null },
+      { name: 'iterations', type: 'uint', xml: 'iterations', values: null },
+      { name: 'storedKey', type: 'bytes', xml: 'storedKey', values: null },
+      { name: 'serverKey', type: 'bytes', xml: 'serverKey', values: null },
+    ],
+  }],
+  [114, {
+    type: 114,
+    name: 'registered',
+    from: 'server',
+    phase: 'start',
+    stanza: false,
+    entry: false,
+    xml: 'registered',
+    fields: [
+      { name: 'user', type: 'string', xml: 'user', values: null },
+    ],
+  }],
 ])
 
 /** Keys of the extensions by name, reserved ones included. */
-export const EXTENSION = { attachment: 2, reply: 3, encrypted: 4, mention: 5, expires: 7 } as const
+export const EXTENSION = { attachment: 2, reply: 3, encrypted: 4, mention: 5, expires: 7, registration: 113 } as const
 
 /** Keys of the extensions that this version defines; all others are unknown to it. [FRM-7] */
-export const EXTENSIONS_DEFINED: ReadonlySet<number> = new Set<number>([])
+export const EXTENSIONS_DEFINED: ReadonlySet<number> = new Set<number>([113])
 
 /** Codes of the errors by name. */
 export const ERROR = {
@@ -654,7 +687,7 @@ export const ERROR = {
   internalError: 108,
   /** Too many connections from this network address. */
   tooManyConnections: 109,
-  /** Too many failed authentications, or too many sessions of this device that ended by its own fault; wait as said. */
+  /** Too many failed authentications or registrations, or too many sessions of this device that ended by its own fault; wait as said. */
   tooManyAttempts: 110,
   /** A frame does not decode. */
   malformedFrame: 200,
@@ -686,6 +719,14 @@ export const ERROR = {
   encryptionRequired: 224,
   /** The account is disabled. */
   accountDisabled: 225,
+  /** New accounts are not made this way here. */
+  registrationClosed: 226,
+  /** The invite code is missing, unknown, used up, expired or revoked. */
+  inviteInvalid: 227,
+  /** The name belongs to a user, belonged to one, or is kept back; choose another. */
+  nameTaken: 228,
+  /** The name or the verifier of the new account breaks the rules. */
+  malformedRegistration: 229,
   /** Another connection bound the same device. */
   replaced: 240,
   /** The device was removed from the account. */
@@ -720,7 +761,7 @@ export const ERROR = {
   emptyMessage: 407,
   /** The stanza carries a critical extension that is not known. */
   unsupportedExtension: 408,
-  /** The client id was used before for something else. */
+  /** The client id, or the id of what was to be made, was used before for something else. */
   conflict: 409,
   /** The client id is lower than one accepted, and no message was ever accepted under it; send again under a new one. */
   staleClientId: 410,
@@ -744,6 +785,14 @@ export const ERROR = {
   tooManyWatches: 440,
   /** The list of exceptions is longer than it may be. */
   tooManyExceptions: 441,
+  /** Users do not make invites here. */
+  noInvites: 460,
+  /** The user has given out as many invites as it may for now; they count until they expire. */
+  tooManyInvites: 461,
+  /** The user has no such invite. */
+  noSuchInvite: 462,
+  /** Messages are not searched here. */
+  noSearch: 463,
 } as const
 
 /** A code that this version knows. A peer may send others. */
@@ -861,7 +910,7 @@ export const ERRORS: ReadonlyMap<number, ErrorInfo> = new Map<number, ErrorInfo>
     scope: 'stream',
     class: 'again',
     retryable: true,
-    doc: 'Too many failed authentications, or too many sessions of this device that ended by its own fault; wait as said.',
+    doc: 'Too many failed authentications or registrations, or too many sessions of this device that ended by its own fault; wait as said.',
     reserved: null,
   }],
   [200, {
@@ -997,6 +1046,42 @@ export const ERRORS: ReadonlyMap<number, ErrorInfo> = new Map<number, ErrorInfo>
     class: 'credentials',
     retryable: false,
     doc: 'The account is disabled.',
+    reserved: null,
+  }],
+  [226, {
+    code: 226,
+    name: 'registration-closed',
+    scope: 'stream',
+    class: 'credentials',
+    retryable: false,
+    doc: 'New accounts are not made this way here.',
+    reserved: null,
+  }],
+  [227, {
+    code: 227,
+    name: 'invite-invalid',
+    scope: 'stream',
+    class: 'credentials',
+    retryable: false,
+    doc: 'The invite code is missing, unknown, used up, expired or revoked.',
+    reserved: null,
+  }],
+  [228, {
+    code: 228,
+    name: 'name-taken',
+    scope: 'stream',
+    class: 'credentials',
+    retryable: false,
+    doc: 'The name belongs to a user, belonged to one, or is kept back; choose another.',
+    reserved: null,
+  }],
+  [229, {
+    code: 229,
+    name: 'malformed-registration',
+    scope: 'stream',
+    class: 'credentials',
+    retryable: false,
+    doc: 'The name or the verifier of the new account breaks the rules.',
     reserved: null,
   }],
   [240, {
@@ -1158,7 +1243,7 @@ export const ERRORS: ReadonlyMap<number, ErrorInfo> = new Map<number, ErrorInfo>
     scope: 'stanza',
     class: 'refused',
     retryable: false,
-    doc: 'The client id was used before for something else.',
+    doc: 'The client id, or the id of what was to be made, was used before for something else.',
     reserved: null,
   }],
   [410, {
@@ -1260,6 +1345,42 @@ export const ERRORS: ReadonlyMap<number, ErrorInfo> = new Map<number, ErrorInfo>
     doc: 'The list of exceptions is longer than it may be.',
     reserved: null,
   }],
+  [460, {
+    code: 460,
+    name: 'no-invites',
+    scope: 'stanza',
+    class: 'refused',
+    retryable: false,
+    doc: 'Users do not make invites here.',
+    reserved: null,
+  }],
+  [461, {
+    code: 461,
+    name: 'too-many-invites',
+    scope: 'stanza',
+    class: 'refused',
+    retryable: false,
+    doc: 'The user has given out as many invites as it may for now; they count until they expire.',
+    reserved: null,
+  }],
+  [462, {
+    code: 462,
+    name: 'no-such-invite',
+    scope: 'stanza',
+    class: 'refused',
+    retryable: false,
+    doc: 'The user has no such invite.',
+    reserved: null,
+  }],
+  [463, {
+    code: 463,
+    name: 'no-search',
+    scope: 'stanza',
+    class: 'refused',
+    retryable: false,
+    doc: 'Messages are not searched here.',
+    reserved: null,
+  }],
 ])
 
 /** Limits and times of the protocol by name. */
@@ -1310,6 +1431,18 @@ export const LIMIT = {
   historyPageMax: 100,
   /** Conversations of one page of the list. (conversations) */
   conversationsPageMax: 100,
+  /** Messages of one page of search. (messages) */
+  searchPageMax: 50,
+  /** Different words of one search. (words) */
+  searchWordsMax: 8,
+  /** The words of one search, in UTF-8. (bytes) */
+  searchBytesMax: 256,
+  /** Different words by which one message is found: the first ones. (words) */
+  searchMessageWordsMax: 256,
+  /** An invite code as a person may write it. (bytes) */
+  inviteBytesMax: 64,
+  /** Accounts that one invite may make. (uses) */
+  inviteUsesMax: 1000000,
   /** Longest silence either side may keep. (ms) */
   keepAliveMs: 120000,
   /** A ping without an answer for this long: the connection is dead. (ms) */

@@ -51,6 +51,18 @@ export const plainCases: readonly FrameCase[] = [
   { name: 'response', frame: 'response', fields: { data: hex('c=biws') }, xml: '<response data="Yz1iaXdz"/>' },
   { name: 'authenticated', frame: 'authenticated', fields: { user: 'bob', data: '' }, xml: '<authenticated user="bob" data=""/>' },
   {
+    name: 'register', frame: 'register',
+    fields: { user: 'carol', invite: 'kf7c2m9q-x4', salt: '00'.repeat(16), iterations: 100_000, storedKey: '01'.repeat(32), serverKey: '02'.repeat(32) },
+    xml: '<register user="carol" invite="kf7c2m9q-x4" salt="AAAAAAAAAAAAAAAAAAAAAA==" iterations="100000"'
+      + ' storedKey="AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=" serverKey="AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI="/>',
+  },
+  { name: 'registered', frame: 'registered', fields: { user: 'carol' }, xml: '<registered user="carol"/>' },
+  {
+    name: 'features that offer registration by invite', frame: 'features',
+    fields: { version: 1, mechanisms: ['SCRAM-SHA-256', 'TOKEN'], channelBindings: [], openFrameBytesMax: 4096, openTimeoutMs: 10000 },
+    extensions: [{ key: 113, hex: '02a08d06' }],
+  },
+  {
     name: 'bind of a device that knows where it stands', frame: 'bind',
     fields: { device: 'phone', deviceName: 'Bob\u2019s "phone"', queueEpoch: 3, cursor: 1000, outboxEpoch: 2, window: 0 },
     xml: '<bind device="phone" deviceName="Bob\u2019s &quot;phone&quot;" queueEpoch="3" cursor="1000" outboxEpoch="2" window="0"/>',

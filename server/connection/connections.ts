@@ -10,6 +10,7 @@ import type { Transport, TransportHandler } from '../listeners/transport.js'
 import type { Log } from '../log.js'
 import type { Counters } from '../metrics.js'
 import type { Router } from '../router/router.js'
+import { Registrations } from '../session/registrations.js'
 import { DeviceRates } from '../session/rates.js'
 import { randomPiece } from '../session/random-pool.js'
 import type { ServerSecret } from '../session/server-secret.js'
@@ -44,6 +45,7 @@ export class Connections {
   readonly environment: ConnectionEnvironment
   readonly flusher = new Flusher()
   readonly rates: DeviceRates
+  readonly registrations: Registrations
   readonly #opening = new Set<Connection>()
   readonly #open = new Set<Connection>()
   readonly #checks: DeadlineQueue<Connection>
@@ -71,6 +73,7 @@ export class Connections {
   constructor(environment: ConnectionEnvironment) {
     this.environment = environment
     this.rates = new DeviceRates(environment.config.rate, environment.clock)
+    this.registrations = new Registrations(environment.config, environment.clock)
     const { keepAliveMs, closeTimeoutMs } = environment.config.limits
     this.#checks = new DeadlineQueue(keepAliveMs / 8)
     this.#closing = new DeadlineQueue(closeTimeoutMs)
@@ -239,6 +242,7 @@ export class Connections {
     for (const connection of this.#closing.passed(now)) connection.transport.destroy() // [CLS-3]
     admission.sweep()
     this.rates.sweep()
+    this.registrations.sweep()
   }
 
   /**

@@ -4,7 +4,8 @@ import { createConnection, type Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 import { ERROR, type ErrorCode } from '../../protocol/generated/registry.js'
 import { RouterError } from '../router/router.js'
-import { type ControlAnswer, type ControlRequest, encodeRequest, type UserPage } from './control-codec.js'
+import { type ControlAnswer, type ControlRequest, type ControlResult, encodeRequest, type InvitePage, type UserPage } from './control-codec.js'
+import type { RebuildResult } from '../search/search-router.js'
 import { controlPath } from './control-path.js'
 import type { OpenUserAdmin } from './user-admin.js'
 
@@ -20,7 +21,7 @@ export async function connectControl(directory: string): Promise<OpenUserAdmin |
   }
   socket.on('error', () => {})
   const lines = createInterface({ input: socket })[Symbol.asyncIterator]()
-  const ask = async (request: ControlRequest): Promise<UserPage | null> => {
+  const ask = async (request: ControlRequest): Promise<ControlResult> => {
     socket.write(encodeRequest(request))
     const { value, done } = await lines.next() as IteratorResult<string, undefined>
     if (done === true) throw new RouterError(ERROR.unavailable, 'the server has ended the control connection: try again')
@@ -30,7 +31,7 @@ export async function connectControl(directory: string): Promise<OpenUserAdmin |
   }
   // Answers come in the order of the requests; one at a time keeps them apart.
   let last: Promise<unknown> = Promise.resolve()
-  const inTurn = (request: ControlRequest): Promise<UserPage | null> => {
+  const inTurn = (request: ControlRequest): Promise<ControlResult> => {
     const answer = last.then(() => ask(request))
     last = answer.catch(() => undefined)
     return answer
@@ -39,7 +40,12 @@ export async function connectControl(directory: string): Promise<OpenUserAdmin |
     addUser: async (user, verifier) => { await inTurn({ method: 'addUser', user, verifier }) },
     changeVerifier: async (user, verifier) => { await inTurn({ method: 'changeVerifier', user, verifier }) },
     removeUser: async (user) => { await inTurn({ method: 'removeUser', user }) },
-    users: async (after, limit) => await inTurn({ method: 'users', after, limit }) ?? { users: [], more: false },
+    setDisabled: async (user, disabled) => { await inTurn({ method: 'setDisabled', user, disabled }) },
+    users: async (after, limit) => await inTurn({ method: 'users', after, limit }) as UserPage,
+    makeInvite: async (invite) => { await inTurn({ method: 'makeInvite', invite }) },
+    invites: async (after, limit) => await inTurn({ method: 'invites', after, limit }) as InvitePage,
+    revokeInvite: async (id) => { await inTurn({ method: 'revokeInvite', id }) },
+    rebuildSearch: async () => await inTurn({ method: 'rebuildSearch' }) as RebuildResult,
     close: async () => { socket.destroy() },
   }
 }

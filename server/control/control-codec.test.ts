@@ -7,7 +7,9 @@ const verifier = { salt: Buffer.alloc(16, 1), iterations: 4096, storedKey: Buffe
 test('gives every request back as it was', () => {
   const requests: ControlRequest[] = [
     { method: 'addUser', user: 'alice', verifier }, { method: 'changeVerifier', user: 'alice', verifier },
-    { method: 'removeUser', user: 'alice' }, { method: 'users', after: '', limit: 5 },
+    { method: 'removeUser', user: 'alice' }, { method: 'users', after: '', limit: 5 }, { method: 'setDisabled', user: 'alice', disabled: true },
+    { method: 'makeInvite', invite: { id: '7m4hx2kq', secretHash: Buffer.alloc(32, 4), uses: 3, expiresMs: 0 } },
+    { method: 'invites', after: '7m4hx2kq', limit: 1 }, { method: 'revokeInvite', id: '7m4hx2kq' }, { method: 'rebuildSearch' },
   ]
   for (const request of requests) assert.deepEqual(decodeRequest(encodeRequest(request)), request)
 })
@@ -17,7 +19,10 @@ test('takes nothing else', () => {
   const lines = [
     '', 'x', 'null', '7', '[]', '{}', '{"method":"removeUser"}', '{"method":"users","after":"","limit":0}', '{"method":"shard"}',
     '{"method":"constructor","user":"alice"}', '{"method":"addUser","user":"alice"}',
-    JSON.stringify({ ...good, verifier: { ...good.verifier, salt: '' } }),
+    JSON.stringify({ ...good, verifier: { ...good.verifier, salt: '' } }), '{"method":"setDisabled","user":"alice"}', '{"method":"revokeInvite"}',
+    ...[{ id: 'x' }, { uses: 0 }, { uses: 1e9 }, { expiresMs: -1 }, { secretHash: 'AAAA' }].map((wrong) => JSON.stringify({
+      method: 'makeInvite', invite: { id: '7m4hx2kq', secretHash: Buffer.alloc(32).toString('base64'), uses: 1, expiresMs: 0, ...wrong },
+    })),
     JSON.stringify({ ...good, verifier: { ...good.verifier, iterations: 0 } }),
     JSON.stringify({ ...good, verifier: { ...good.verifier, storedKey: 'AAAA' } }),
   ]

@@ -1,26 +1,49 @@
 /** What goes over the control socket: one JSON object a line, one answer for each request, in order. Secrets are verifiers only. */
-import type { Verifier } from '../router/router.js'
+import { LIMIT } from '../../protocol/generated/registry.js'
+import { readInviteId } from '../session/invite-code.js'
+import type { InviteInfo, NewInvite } from '../accounts/registration-router.js'
+import type { AccountSummary, Verifier } from '../router/router.js'
+import type { RebuildResult } from '../search/search-router.js'
 
 export type ControlRequest =
   | { readonly method: 'addUser' | 'changeVerifier', readonly user: string, readonly verifier: Verifier }
   | { readonly method: 'removeUser', readonly user: string }
-  | { readonly method: 'users', readonly after: string, readonly limit: number }
+  | { readonly method: 'setDisabled', readonly user: string, readonly disabled: boolean }
+  | { readonly method: 'users' | 'invites', readonly after: string, readonly limit: number }
+  | { readonly method: 'makeInvite', readonly invite: OperatorInvite }
+  | { readonly method: 'revokeInvite', readonly id: string }
+  | { readonly method: 'rebuildSearch' }
+
+/** The code itself stays with who made it. */
+export type OperatorInvite = Pick<NewInvite, 'id' | 'secretHash' | 'uses' | 'expiresMs'>
 
 export interface UserPage {
-  readonly users: readonly { user: string, createdMs: number, devices: number }[]
+  readonly users: readonly AccountSummary[]
   readonly more: boolean
 }
 
+export interface InvitePage {
+  readonly invites: readonly InviteInfo[]
+  readonly more: boolean
+}
+
+export type ControlResult = UserPage | InvitePage | RebuildResult | null
+
 export type ControlAnswer =
-  | { readonly ok: true, readonly page: UserPage | null }
+  | { readonly ok: true, readonly page: ControlResult }
   | { readonly ok: false, readonly code: number, readonly message: string, readonly retryAfterMs: number }
 
 /** Longest line in either direction, in bytes; a page of 1000 users is about a tenth of it. */
 export const LINE_BYTES_MAX = 1_048_576
 
 export function encodeRequest(request: ControlRequest): string {
-  const line = 'verifier' in request ? { ...request, verifier: toText(request.verifier) } : request
-  return `${JSON.stringify(line)}\n`
+  return `${JSON.stringify(plain(request))}\n`
+}
+
+function plain(request: ControlRequest): object {
+  if ('verifier' in request) return { ...request, verifier: toText(request.verifier) }
+  if ('invite' in request) return { ...request, invite: { ...request.invite, secretHash: base64(request.invite.secretHash) } }
+  return request
 }
 
 /** The request of a line, or null for anything else. */
@@ -31,16 +54,37 @@ export function decodeRequest(line: string): ControlRequest | null {
   } catch {
     return null
   }
-  const { method, user, verifier, after, limit } = value
-  if ((method === 'addUser' || method === 'changeVerifier') && typeof user === 'string') {
-    const decoded = fromText(verifier)
-    return decoded === null ? null : { method, user, verifier: decoded }
+  const { method, user, verifier, after, limit, disabled, invite, id } = value
+  switch (method) {
+    case 'addUser':
+    case 'changeVerifier': {
+      const decoded = fromText(verifier)
+      return typeof user !== 'string' || decoded === null ? null : { method, user, verifier: decoded }
+    }
+    case 'removeUser': return typeof user === 'string' ? { method, user } : null
+    case 'setDisabled': return typeof user === 'string' && typeof disabled === 'boolean' ? { method, user, disabled } : null
+    case 'users':
+    case 'invites': return typeof after === 'string' && isWhole(limit) && limit > 0 ? { method, after, limit } : null
+    case 'makeInvite': {
+      const decoded = inviteFrom(invite)
+      return decoded === null ? null : { method, invite: decoded }
+    }
+    case 'revokeInvite': return typeof id === 'string' ? { method, id } : null
+    case 'rebuildSearch': return { method }
+    default: return null
   }
-  if (method === 'removeUser' && typeof user === 'string') return { method, user }
-  if (method === 'users' && typeof after === 'string' && typeof limit === 'number' && Number.isInteger(limit) && limit > 0) {
-    return { method, after, limit }
-  }
-  return null
+}
+
+function inviteFrom(value: unknown): OperatorInvite | null {
+  const { id, secretHash, uses, expiresMs } = Object(value) as Record<string, unknown>
+  if (typeof id !== 'string' || readInviteId(id) !== id || typeof secretHash !== 'string') return null
+  if (!isWhole(uses) || uses < 1 || uses > LIMIT.inviteUsesMax || !isWhole(expiresMs) || expiresMs < 0) return null
+  const hash = Buffer.from(secretHash, 'base64')
+  return hash.length === 32 ? { id, secretHash: hash, uses, expiresMs } : null
+}
+
+function isWhole(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value)
 }
 
 function toText(verifier: Verifier): Record<string, string | number> {

@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline'
 import { ERROR } from '../../protocol/generated/registry.js'
 import type { Log } from '../log.js'
 import { type Router, RouterError } from '../router/router.js'
-import { type ControlAnswer, type ControlRequest, decodeRequest, LINE_BYTES_MAX } from './control-codec.js'
+import { type ControlAnswer, type ControlRequest, type ControlResult, decodeRequest, LINE_BYTES_MAX } from './control-codec.js'
 import { controlPath } from './control-path.js'
 
 export interface ControlServer {
@@ -61,15 +61,31 @@ async function serve(socket: Socket, router: Router, log: Log): Promise<void> {
 
 async function carryOut(request: ControlRequest, router: Router, log: Log): Promise<ControlAnswer> {
   try {
-    if (request.method === 'users') return { ok: true, page: await router.users(request.after, request.limit) }
-    if (request.method === 'removeUser') await router.removeUser(request.user)
-    else await router[request.method](request.user, request.verifier)
-    log.info({ method: request.method, user: request.user }, 'account-changed')
+    const page = await ask(request, router)
+    if (page !== null) return { ok: true, page }
+    if ('user' in request) log.info({ method: request.method, user: request.user }, 'account-changed')
+    else if (request.method === 'makeInvite') log.info({ invite: request.invite.id, uses: request.invite.uses }, 'invite-made')
+    else if (request.method === 'revokeInvite') log.info({ invite: request.id }, 'invite-revoked')
     return { ok: true, page: null }
   } catch (error) {
     if (error instanceof RouterError) return { ok: false, code: error.code, message: error.message, retryAfterMs: error.retryAfterMs }
     log.error({ error: error instanceof Error ? error : new Error(String(error)) }, 'control-failed')
     return failure(ERROR.internalError, 'a fault of the server; its log says more')
+  }
+}
+
+/** null: something was changed. */
+async function ask(request: ControlRequest, router: Router): Promise<ControlResult> {
+  switch (request.method) {
+    case 'users': return router.users(request.after, request.limit)
+    case 'invites': return router.invites(null, request.after, request.limit)
+    case 'rebuildSearch': return router.rebuildSearch()
+    case 'addUser':
+    case 'changeVerifier': await router[request.method](request.user, request.verifier); return null
+    case 'removeUser': await router.removeUser(request.user); return null
+    case 'setDisabled': await router.setDisabled(request.user, request.disabled); return null
+    case 'makeInvite': await router.makeInvite({ ...request.invite, maker: '', allowance: null }); return null
+    case 'revokeInvite': await router.revokeInvite(null, request.id); return null
   }
 }
 

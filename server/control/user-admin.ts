@@ -12,10 +12,17 @@ import { LocalRouter } from '../router/local-router.js'
 import type { Router } from '../router/router.js'
 import { Shard } from '../shard/shard.js'
 import { shardEnvironment } from '../shard-environment.js'
+import type { InvitePage, OperatorInvite } from './control-codec.js'
 import { connectControl } from './control-client.js'
 
 /** The calls of the router that administer accounts; they reject with RouterError. */
-export type UserAdmin = Pick<Router, 'addUser' | 'changeVerifier' | 'removeUser' | 'users'>
+export interface UserAdmin extends Pick<Router, 'addUser' | 'changeVerifier' | 'removeUser' | 'setDisabled' | 'users' | 'rebuildSearch'> {
+  /** As an operator. */
+  makeInvite(invite: OperatorInvite): Promise<void>
+  /** Those of everybody. */
+  invites(after: string, limit: number): Promise<InvitePage>
+  revokeInvite(id: string): Promise<void>
+}
 
 export interface OpenUserAdmin extends UserAdmin {
   close(): Promise<void>
@@ -51,7 +58,12 @@ function openLocal(config: Config, engine: Awaited<ReturnType<typeof openEngine>
     addUser: (user, verifier) => router.addUser(user, verifier),
     changeVerifier: (user, verifier) => router.changeVerifier(user, verifier),
     removeUser: (user) => router.removeUser(user),
+    setDisabled: (user, disabled) => router.setDisabled(user, disabled),
     users: (after, limit) => router.users(after, limit),
+    makeInvite: (invite) => router.makeInvite({ ...invite, maker: '', allowance: null }),
+    invites: (after, limit) => router.invites(null, after, limit),
+    revokeInvite: (id) => router.revokeInvite(null, id),
+    rebuildSearch: () => router.rebuildSearch(),
     close: async () => {
       await shard.close()
       await engine.close()

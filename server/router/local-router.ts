@@ -12,6 +12,12 @@ import { Presence } from '../presence/presence.js'
 import type { Privacy } from '../presence/privacy.js'
 import { ConversationRelations } from '../presence/relations.js'
 import type { Relations } from '../presence/relations.js'
+import { Invites } from '../accounts/invites.js'
+import { register } from '../accounts/register.js'
+import type { InviteInfo, NewInvite, Registration } from '../accounts/registration-router.js'
+import { rebuildSearch } from '../search/rebuild.js'
+import type { RebuildResult, SearchPage, SearchRequest } from '../search/search-router.js'
+import { search } from '../search/search.js'
 import { Accounts } from '../shard/accounts.js'
 import { Feed } from '../shard/feed.js'
 import { openFeed } from '../shard/open-feed.js'
@@ -20,7 +26,7 @@ import { conversationName, type ConversationState } from '../shard/state.js'
 import { listConversations, listDevices, settledWatermarks } from '../shard/views.js'
 import type { Shard } from '../shard/shard.js'
 import type {
-  Account, Attached, AttachRequest, Attachment, ConversationSummary, DeviceInfo, DeviceSink, HistoryPage,
+  Account, AccountSummary, Attached, AttachRequest, Attachment, ConversationSummary, DeviceInfo, DeviceSink, HistoryPage,
   HistoryRequest, MemberWatermarks, PrivacyChange, Router, TokenCheck, UserSettings, Verifier,
 } from './router.js'
 import { RouterError } from './router.js'
@@ -30,6 +36,7 @@ export class LocalRouter implements Router {
   readonly presence: Presence
   readonly #accounts: Accounts
   readonly groups: Groups
+  readonly #invites: Invites
 
   constructor(shard: Shard, presenceLimits: PresenceLimits = PRESENCE_LIMITS, relations: Relations = new ConversationRelations(shard)) {
     this.shard = shard
@@ -37,6 +44,7 @@ export class LocalRouter implements Router {
     this.groups = new Groups(shard, { membersMax: groupMembersMax, groupsMax })
     this.presence = new Presence(shard, presenceLimits, relations)
     this.#accounts = new Accounts(shard)
+    this.#invites = new Invites(shard)
   }
 
   account(user: string): Promise<Account | null> {
@@ -172,8 +180,36 @@ export class LocalRouter implements Router {
     await this.presence.refresh(user)
   }
 
-  users(after: string, limit: number): Promise<{ users: readonly { user: string; createdMs: number; devices: number }[]; more: boolean }> {
+  setDisabled(user: string, disabled: boolean): Promise<void> {
+    return this.#accounts.setDisabled(user, disabled)
+  }
+
+  users(after: string, limit: number): Promise<{ users: readonly AccountSummary[]; more: boolean }> {
     return this.#accounts.users(after, limit)
+  }
+
+  register(registration: Registration): Promise<void> {
+    return register(this.shard, registration)
+  }
+
+  makeInvite(invite: NewInvite): Promise<void> {
+    return this.#invites.make(invite)
+  }
+
+  invites(maker: string | null, after: string, limit: number): Promise<{ invites: readonly InviteInfo[]; more: boolean }> {
+    return this.#invites.list(maker, after, limit)
+  }
+
+  revokeInvite(maker: string | null, id: string): Promise<void> {
+    return this.#invites.revoke(maker, id)
+  }
+
+  search(user: string, request: SearchRequest): Promise<SearchPage> {
+    return search(this.shard, user, request)
+  }
+
+  rebuildSearch(): Promise<RebuildResult> {
+    return rebuildSearch(this.shard)
   }
 }
 

@@ -11,6 +11,8 @@ import type { GroupCommands } from '../groups/group-commands.js'
 import type { Role } from '../groups/group-state.js'
 import type { PresenceSink } from '../presence/core.js'
 import type { Audience, Privacy } from '../presence/privacy.js'
+import type { RegistrationRouter } from '../accounts/registration-router.js'
+import type { SearchRouter } from '../search/search-router.js'
 
 /** How the router speaks to a session. Calls come after the commit that makes them true, many in one turn; write them out once a turn. */
 export interface DeviceSink extends PresenceSink {
@@ -46,6 +48,14 @@ export interface Account {
   readonly disabled: boolean
   readonly verifier: Verifier
   readonly createdMs: number
+}
+
+/** One line of the list of accounts. */
+export interface AccountSummary {
+  readonly user: string
+  readonly createdMs: number
+  readonly devices: number
+  readonly disabled: boolean
 }
 
 export type TokenCheck = 'valid' | 'invalid' | 'disabled'
@@ -162,7 +172,7 @@ export class RouterError extends Error {
   }
 }
 
-export interface Router {
+export interface Router extends RegistrationRouter, SearchRouter {
   /** For SCRAM. null: there is no such user. */
   account(user: string): Promise<Account | null>
   /** Constant-time comparison against both slots; changes nothing, `attach` does. [TOK-2] */
@@ -207,5 +217,7 @@ export interface Router {
   changeVerifier(user: string, verifier: Verifier): Promise<void>
   /** Removes account, devices and queue and ends its sessions; its messages stay in the conversations of others. */
   removeUser(user: string): Promise<void>
-  users(after: string, limit: number): Promise<{ users: readonly { user: string; createdMs: number; devices: number }[]; more: boolean }>
+  /** Disabled: its sessions end and its logins are refused; what is sent to it waits. [INV-15] */
+  setDisabled(user: string, disabled: boolean): Promise<void>
+  users(after: string, limit: number): Promise<{ users: readonly AccountSummary[]; more: boolean }>
 }

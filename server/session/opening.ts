@@ -3,18 +3,20 @@
  * connection handles no further frame, so that the frames of one flight keep their order. [OPN-4]
  *
  *     HELLO ─hello→ AUTH ─auth(SCRAM)→ RESPONSE ─response→ BIND ─bind→ (session)
- *                     └──auth(TOKEN)──────────────────────┘
+ *                   │ ↑ └──auth(TOKEN)────────────────────┘
+ *                   └─┘ register, once
  */
 import { normalizeDevice, normalizeUser } from '../../protocol/address.js'
 import { EMPTY_BYTES } from '../../protocol/bytes.js'
 import {
   type AuthFrame, type BindFrame, encodeAuthenticated, encodeChallenge, encodeFeatures, encodeWelcome, type Frame, type HelloFrame,
-  type ResponseFrame,
+  type RegisterFrame, type ResponseFrame,
 } from '../../protocol/generated/frames.js'
 import { CHANNEL_BINDINGS, ERROR, type ErrorCode, FRAME, LIMIT, PROTOCOL_VERSION, RESUME } from '../../protocol/generated/registry.js'
 import { deriveFakeVerifier } from '../../protocol/scram.js'
 import { ScramServer } from '../../protocol/scram-server.js'
 import { decodeText } from '../../protocol/utf8.js'
+import { answerRegister } from './registering.js'
 import { type Connection, HOLD } from '../connection/connection.js'
 import type { ConnectionEnvironment } from '../connection/connections.js'
 import { type Attached, RouterError } from '../router/router.js'
@@ -48,6 +50,7 @@ export class Opening {
   /** With TOKEN: the device it is for, and its hash. */
   #tokenDevice: string
   #tokenHash: Uint8Array | null
+  #hasRegistered: boolean
 
   constructor(connection: Connection, environment: ConnectionEnvironment) {
     this.#connection = connection
@@ -62,12 +65,14 @@ export class Opening {
     this.#user = ''
     this.#tokenDevice = ''
     this.#tokenHash = null
+    this.#hasRegistered = false
   }
 
   /** One frame, in order. [FRM-10] [OPN-1] */
   handle(frame: Frame): void {
     if (this.#state === EXPECT_HELLO && frame.type === FRAME.hello) this.#hello(frame)
     else if (this.#state === EXPECT_AUTH && frame.type === FRAME.auth) this.#auth(frame)
+    else if (this.#state === EXPECT_AUTH && frame.type === FRAME.register && !this.#hasRegistered) this.#register(frame)
     else if (this.#state === EXPECT_RESPONSE && frame.type === FRAME.response) this.#await(this.#response(frame))
     else if (this.#state === EXPECT_BIND && frame.type === FRAME.bind) this.#await(this.#bind(frame))
     else this.#connection.close(ERROR.unexpectedFrame)
@@ -92,6 +97,7 @@ export class Opening {
     this.#connection.send(encodeFeatures(
       PROTOCOL_VERSION, this.#mechanisms(), this.#bindingData === null ? [] : CHANNEL_BINDINGS, limits.openFrameBytesMax,
       Math.max(0, Math.floor(limits.openTimeoutMs - elapsedMs)),
+      this.#needsEncryption() ? EMPTY_BYTES : this.#connection.connections.registrations.offerBytes,
     ))
     this.#state = EXPECT_AUTH
   }
@@ -103,6 +109,12 @@ export class Opening {
 
   #needsEncryption(): boolean {
     return this.#environment.config.auth.requireEncryption && !this.#connection.transport.isEncrypted
+  }
+
+  /** In the place of auth, which follows it here or elsewhere. [INV-2] */
+  #register(frame: RegisterFrame): void {
+    this.#hasRegistered = true
+    this.#await(answerRegister(this.#connection, this.#environment, frame))
   }
 
   #auth(frame: AuthFrame): void {

@@ -6,9 +6,11 @@ import { normalizeConversation, normalizeDevice } from '../../protocol/address.j
 import { element, type Element, uintAttribute } from '../../protocol/element.js'
 import { encodeFail, encodeResult } from '../../protocol/generated/frames.js'
 import { ERROR, ERRORS, type ErrorCode } from '../../protocol/generated/registry.js'
+import { inviteQuery, invitesQuery, revokeInviteQuery } from './invite-queries.js'
 import { RouterError } from '../router/router.js'
 import { answerGroupQuery } from './group-queries.js'
 import { privacyAnswer, privacyChange } from './privacy-query.js'
+import { searchQuery } from './search-query.js'
 import { conversationsAnswer, devicesAnswer, historyAnswer, receiptsAnswer } from './query-answers.js'
 import { QueryError } from './query-error.js'
 import type { Session } from './session.js'
@@ -64,7 +66,8 @@ export class Queries {
   }
 
   async #answer(query: Element): Promise<Element> {
-    const { user, device, environment: { router } } = this.#session
+    const { user, device, environment } = this.#session
+    const { router } = environment
     switch (query.name) {
       case 'history': return this.#history(user, query)
       case 'conversations': return this.#conversations(user, query)
@@ -83,6 +86,10 @@ export class Queries {
         const change = privacyChange(query)
         return privacyAnswer(await (change === null ? router.privacy(user) : router.changePrivacy(user, change)))
       }
+      case 'invite': return inviteQuery({ user, ...environment }, query)
+      case 'invites': return invitesQuery({ user, ...environment }, query)
+      case 'revoke-invite': return revokeInviteQuery({ user, ...environment }, query)
+      case 'search': return searchQuery({ user, ...environment, charge: this.#charge }, query)
       default: {
         const answer = await answerGroupQuery(router.groups, user, query)
         if (answer === null) throw new QueryError(ERROR.unsupportedQuery, `there is no query ${query.name}`) // [QRY-3]
@@ -115,6 +122,11 @@ export class Queries {
     if (normalized === null) throw new QueryError(ERROR.malformedAddress, 'after is no address')
     const page = await router.conversations(user, normalized, limitOf(query, config.limits.conversationsPageMax))
     return conversationsAnswer(page.conversations, page.more, config.limits.frameBytesMax)
+  }
+
+  /** Work beyond that of a query counts as more of them: the next ones wait for it. */
+  readonly #charge = (queries: number): void => {
+    if (!this.#session.isEnded) this.#session.rates.queries.take(queries, this.#session.environment.clock)
   }
 
   async #removeDevice(device: string): Promise<Element> {

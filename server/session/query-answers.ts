@@ -45,7 +45,7 @@ function memberElement({ member, delivered, read }: MemberWatermarks): Element {
   return element('member', { name: member, delivered, read })
 }
 
-function messageElement(name: 'message' | 'last', message: StoredMessage): Element {
+export function messageElement(name: 'message' | 'last', message: StoredMessage): Element {
   if (message.change !== null) {
     const attributes = { seq: message.seq, from: message.from, time: message.timeMs }
     return name === 'message' ? element('change', attributes, message.change) : element(name, attributes, element('change', {}, message.change))
@@ -61,7 +61,7 @@ function messageElement(name: 'message' | 'last', message: StoredMessage): Eleme
 }
 
 /** As many from the start as fit into one frame together, by bytes and by nodes; at least one, if there is any. */
-function fitting(elements: readonly Element[], frameBytesMax: number): Element[] {
+export function fitting(elements: readonly Element[], frameBytesMax: number): Element[] {
   const kept: Element[] = []
   let bytes = ENVELOPE_BYTES
   let nodes = 1

@@ -37,6 +37,11 @@ export class TokenBucket {
     return waitMs
   }
 
+  /** What was taken was not needed. */
+  giveBack(count: number): void {
+    this.#tokens = Math.min(this.#burst, this.#tokens + count)
+  }
+
   /** How many milliseconds it takes until what was taken in advance is there; 0: nothing was. */
   waitMs(clock: Clock): number {
     if (this.#tokens >= 0) return 0

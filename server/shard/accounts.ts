@@ -3,7 +3,7 @@ import { userNameAt, userNameKey, userNames } from '../../storage/keyspace.js'
 import { normalizeUser } from '../../protocol/address.js'
 import { ERROR } from '../../protocol/generated/registry.js'
 import type { ErrorCode } from '../../protocol/generated/registry.js'
-import type { Account, TokenCheck, UserSettings, Verifier } from '../router/router.js'
+import type { Account, AccountSummary, TokenCheck, UserSettings, Verifier } from '../router/router.js'
 import { RouterError } from '../router/router.js'
 import { DEFAULT_PRIVACY } from '../presence/privacy.js'
 import { findToken } from './attach.js'
@@ -45,11 +45,7 @@ export class Accounts {
     if (user.account !== null) {
       throw new RouterError(ERROR.conflict, user.account.removed ? `'${name}' was removed, and names are not given twice` : `'${name}' exists already`)
     }
-    const createdMs = this.#shard.environment.clock.nowMs()
-    // Never 0, which on the wire means none.
-    const queueEpoch = 1 + this.#shard.environment.random32()
-    this.#writeAccount(user, { verifier: new PackedVerifier(verifier), createdMs, disabled: false, removed: false, queueEpoch, nextDevice: 1 })
-    this.#shard.transaction.batch.put(userNameKey(name), encodeListing(createdMs))
+    writeNewAccount(this.#shard, user, verifier)
     await this.#shard.committed()
   }
 
@@ -60,6 +56,14 @@ export class Accounts {
       device.tokenUsed = device.tokenIssued = null
       this.#shard.transaction.batch.put(user.keys.device(device.number), encodeDevice(device))
     }
+    await this.#shard.committed()
+  }
+
+  /** Ends the user's sessions, or lets it in again. Devices, tokens and queue stay as they are. [INV-15] */
+  async setDisabled(name: string, disabled: boolean): Promise<void> {
+    const { user, account } = await this.#existing(name)
+    if (account.disabled !== disabled) this.#writeAccount(user, { ...account, disabled })
+    if (disabled) for (const device of user.devices) if (device.feed !== null) this.#shard.expel(device.feed, ERROR.accountDisabled)
     await this.#shard.committed()
   }
 
@@ -105,13 +109,15 @@ export class Accounts {
     return { readReceipts: user.readReceipts }
   }
 
-  async users(after: string, limit: number): Promise<{ users: { user: string; createdMs: number; devices: number }[]; more: boolean }> {
+  async users(after: string, limit: number): Promise<{ users: AccountSummary[]; more: boolean }> {
     const pageMax = Math.min(limit, USERS_PAGE_MAX)
     const page = await this.#shard.reading(this.#shard.engine.range({ ...userNames(after), limit: pageMax + 1 }))
-    const users = []
+    const users: AccountSummary[] = []
     for (const [key] of page.slice(0, pageMax)) {
       const user = await this.#shard.user(userNameAt(key))
-      if (user.account !== null) users.push({ user: user.name, createdMs: user.account.createdMs, devices: user.devices.length })
+      if (user.account === null) continue
+      const { createdMs, disabled } = user.account
+      users.push({ user: user.name, createdMs, devices: user.devices.length, disabled })
     }
     return { users, more: page.length > pageMax }
   }
@@ -124,9 +130,7 @@ export class Accounts {
   }
 
   #writeAccount(user: UserState, account: AccountRow): void {
-    user.account = account
-    this.#shard.transaction.touch(user)
-    this.#shard.transaction.batch.put(user.keys.account(), encodeAccount(account))
+    writeAccount(this.#shard, user, account)
   }
 
   /** Session, tokens and place in the queue go together. [QUE-15] */
@@ -141,3 +145,18 @@ export class Accounts {
   }
 }
 
+
+/** Puts a new account for a name that never had one into the open transaction. */
+export function writeNewAccount(shard: Shard, user: UserState, verifier: Verifier): void {
+  const createdMs = shard.environment.clock.nowMs()
+  // Never 0, which on the wire means none.
+  const queueEpoch = 1 + shard.environment.random32()
+  writeAccount(shard, user, { verifier: new PackedVerifier(verifier), createdMs, disabled: false, removed: false, queueEpoch, nextDevice: 1 })
+  shard.transaction.batch.put(userNameKey(user.name), encodeListing(createdMs))
+}
+
+function writeAccount(shard: Shard, user: UserState, account: AccountRow): void {
+  user.account = account
+  shard.transaction.touch(user)
+  shard.transaction.batch.put(user.keys.account(), encodeAccount(account))
+}

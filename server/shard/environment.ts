@@ -54,6 +54,10 @@ export interface ShardLimits {
   readonly commitTimeoutMs: number
   /** Conversations forget messages older than this; 0: never. */
   readonly retentionMs: number
+  /** Whether messages are indexed and searched. */
+  readonly searchEnabled: boolean
+  /** Rows that one page of a search may read; then it ends, and the next one goes on. */
+  readonly searchRowsMax: number
 }
 
 export const SHARD_LIMITS: ShardLimits = {
@@ -79,6 +83,8 @@ export const SHARD_LIMITS: ShardLimits = {
   watermarkDelayMs: 3,
   commitTimeoutMs: 30_000,
   retentionMs: 0,
+  searchEnabled: true,
+  searchRowsMax: 2000,
 }
 
 export interface ShardEnvironment {

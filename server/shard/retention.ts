@@ -7,9 +7,9 @@
  *
  *     next conversation ─▶ is its first row too old? ─▶ shard.forget (committed) ─▶ engine.trim
  */
-import { ERROR } from '../../protocol/generated/registry.js'
-import { conversationKeys, everything, numberAt, ownerAt, slotAt, SLOT_COUNT, slotRange } from '../../storage/keyspace.js'
-import { RouterError } from '../router/router.js'
+import { conversationKeys, everything, numberAt, searchKeys } from '../../storage/keyspace.js'
+import { segmentEnd } from '../search/segment.js'
+import { isInternal, nextConversation } from './conversation-walk.js'
 import { seqAtTime } from './history.js'
 import { readLogRun } from './log-run.js'
 import { decodeConversation } from './records.js'
@@ -63,7 +63,7 @@ export class Retention {
   async #step(): Promise<number> {
     this.#from ??= everything().gte
     for (let i = 0; i < STEP_CONVERSATIONS; i++) {
-      const name = await this.#next(this.#from)
+      const name = await nextConversation(this.#shard, this.#from)
       if (name === null) {
         this.#from = null
         return SWEEP_PAUSE_MS
@@ -77,29 +77,6 @@ export class Retention {
       this.#from = keys.all().lt
     }
     return STEP_PAUSE_MS
-  }
-
-  /** The first conversation whose rows begin at this key or behind it; null: there is none. */
-  async #next(from: Uint8Array): Promise<string | null> {
-    let gte = from
-    for (let slot = slotAt(from); slot < SLOT_COUNT;) {
-      let key: Uint8Array | undefined
-      try {
-        const page = await this.#shard.reading(this.#shard.engine.range({ gte, lt: everything().lt, limit: 1 }))
-        key = page[0]?.[0]
-        if (key === undefined) return null
-        slot = slotAt(key)
-        const owner = ownerAt(key)
-        if (owner?.table === 'conversation') return owner.name
-      } catch (error) {
-        // A damaged row does not say whose it is; beyond its slot the sweep goes on.
-        if (!isInternal(error)) throw error
-      }
-      // Within a slot conversations come before users.
-      slot++
-      gte = slotRange(slot).gte
-    }
-    return null
   }
 
   /** true: there is more to forget than one step may. */
@@ -128,6 +105,8 @@ export class Retention {
     // Only the disk says what exists no longer, whatever has happened meanwhile.
     const trimmedTo = await shard.reading(this.#trimmedTo(name))
     await engine.trim(keys.logRange(numberAt(firstKey), trimmedTo + 1))
+    // Of what is partly gone the words go as a whole: a search reads the rest in the log.
+    await engine.trim(searchKeys(name).segments(0, segmentEnd(trimmedTo) + 1))
     return trimmedTo >= seq && wanted > seq
   }
 
@@ -143,8 +122,4 @@ export class Retention {
 /** When the last message of a row was written. Rejects where the row is damaged. */
 async function lastTime(row: Uint8Array, last: number): Promise<number> {
   return readLogRun(row, last).at(-1)?.timeMs ?? Infinity
-}
-
-function isInternal(error: unknown): boolean {
-  return error instanceof RouterError && error.code === ERROR.internalError
 }

@@ -5,6 +5,7 @@
  *
  *     command ─▶ [gate: load what it needs] ─▶ state + transaction ─▶ commit (fsync) ─▶ acks, entries
  */
+import { type InviteState, loadInvite } from '../accounts/invite-state.js'
 import type { Engine } from '../../storage/engine.js'
 import { isGroup } from '../../protocol/address.js'
 import { ERROR } from '../../protocol/generated/registry.js'
@@ -26,6 +27,7 @@ import { Residents } from './residents.js'
 import { Retention } from './retention.js'
 import { RouterError } from '../router/router.js'
 import { conversationName, memberNames, Writer } from './state.js'
+import { Indexer } from '../search/indexer.js'
 import type { ConversationState, DeviceState, Resident, UserState } from './state.js'
 import { writeLateWatermarks } from '../groups/fan-out.js'
 import { mayPost } from '../groups/rights.js'
@@ -33,6 +35,8 @@ import { Answer, Route } from './transaction.js'
 import type { Transaction } from './transaction.js'
 
 const LIST_PAGE = 1000
+/** Invites kept in memory beside those that a transaction holds: they are used once, if at all. */
+const INVITES_RESIDENT_MAX = 1000
 /** How often to look whether fewer wait at the gates: they are let go without a word where their sessions have ended. */
 const GATES_LOOK_MS = 1
 
@@ -43,6 +47,7 @@ export class Shard implements FeedHost, GateHost, CommitHost {
   readonly environment: ShardEnvironment
   users!: Residents<UserState>
   conversations!: Residents<ConversationState>
+  invites!: Residents<InviteState>
   readonly #loop: CommitLoop
   #gates!: Gates
   /** Counts failures: what began in an earlier life has no say in this one. */
@@ -50,12 +55,15 @@ export class Shard implements FeedHost, GateHost, CommitHost {
   readonly #attached = new Set<Feed>()
   /** Told of every session that is over, by whoever ended it. */
   onFeedRemoved: (feed: Feed) => void = () => {}
+  /** null: search is off. */
+  readonly indexer: Indexer | null
 
   constructor(engine: Engine, environment: ShardEnvironment) {
     this.engine = engine
     this.environment = environment
     this.#loop = new CommitLoop(engine, environment, this)
     this.#beginLife()
+    this.indexer = environment.limits.searchEnabled ? new Indexer(this) : null
     if (environment.limits.retentionMs > 0) new Retention(this).start()
   }
 
@@ -282,6 +290,15 @@ export class Shard implements FeedHost, GateHost, CommitHost {
     }
   }
 
+  /** An invite's state that is still the one in memory when the promise resolves; without a row where there is none. */
+  async invite(id: string): Promise<InviteState> {
+    for (;;) {
+      if (!this.isAvailable) throw unavailable()
+      const invite = this.invites.get(id) ?? await this.reading(this.invites.load(id))
+      if (invite.alive) return invite
+    }
+  }
+
   /** A conversation's state for reading. */
   async conversation(name: string): Promise<ConversationState> {
     if (!this.isAvailable) throw unavailable()
@@ -407,7 +424,10 @@ export class Shard implements FeedHost, GateHost, CommitHost {
   /** Called by the commit loop. */
   finish(transaction: Transaction): void {
     const { queueEntriesMax, trimEvery } = this.environment.limits
-    for (const { conversation, last } of transaction.messages) conversation.committedTail = last
+    for (const { conversation, last } of transaction.messages) {
+      this.indexer?.appended(conversation, last)
+      conversation.committedTail = last
+    }
     for (const answer of transaction.answers) tell(answer)
     for (const { user, run } of transaction.entries) {
       user.committedTail = run.last
@@ -441,6 +461,7 @@ export class Shard implements FeedHost, GateHost, CommitHost {
     // At the very first there is nothing to close.
     this.users?.close()
     this.conversations?.close()
+    this.invites?.close()
     const { scheduler } = this.environment
     const defer = (task: () => void): void => {
       scheduler.defer(task)
@@ -451,6 +472,7 @@ export class Shard implements FeedHost, GateHost, CommitHost {
     this.conversations = new Residents(
       limits.residentConversationsMax, (name) => loadConversation(this.engine, name), (each) => this.isSettled(each), defer,
     )
+    this.invites = new Residents(INVITES_RESIDENT_MAX, (id) => loadInvite(this.engine, id), (each) => this.isSettled(each), defer)
     const gates = this.#gates
     this.#gates = new Gates(this)
     this.#life++

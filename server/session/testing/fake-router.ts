@@ -1,9 +1,11 @@
 /** A router without shards: it records what sessions hand over, and tests answer through the sinks. */
 import { ERROR } from '../../../protocol/generated/registry.js'
 import type { GroupCommands } from '../../groups/group-commands.js'
+import type { InviteInfo, Registration } from '../../accounts/registration-router.js'
+import type { RebuildResult, SearchPage } from '../../search/search-router.js'
 import { DEFAULT_PRIVACY, type Privacy } from '../../presence/privacy.js'
 import {
-  type Account, type Attached, type AttachRequest, type Attachment, type ConversationSummary, type DeviceInfo, type DeviceSink,
+  type Account, type AccountSummary, type Attached, type AttachRequest, type Attachment, type ConversationSummary, type DeviceInfo, type DeviceSink,
   type HistoryPage, type HistoryRequest, type MemberWatermarks, type PrivacyChange, type Router, RouterError, type TokenCheck,
   type UserSettings, type Verifier,
 } from '../../router/router.js'
@@ -36,6 +38,7 @@ export class FakeRouter implements Router {
   summaries: ConversationSummary[] = []
   members: MemberWatermarks[] = []
   infos: DeviceInfo[] = []
+  searchPage: SearchPage = { results: [], more: false, next: null, rowsRead: 0 }
   readReceipts = true
   privacySettings: Privacy = DEFAULT_PRIVACY
   onRemoveDevice: (device: string) => void = () => {}
@@ -188,9 +191,46 @@ export class FakeRouter implements Router {
     if (!this.accounts.delete(user)) throw new RouterError(ERROR.noSuchUser, `there is no user ${user}`)
   }
 
-  async users(after: string): Promise<{ users: readonly { user: string, createdMs: number, devices: number }[], more: boolean }> {
+  async setDisabled(user: string, disabled: boolean): Promise<void> {
     await this.#control()
-    const users = [...this.accounts.values()].filter(({ user }) => user > after).map(({ user, createdMs }) => ({ user, createdMs, devices: 0 }))
+    const account = this.accounts.get(user)
+    if (account === undefined) throw new RouterError(ERROR.noSuchUser, `there is no user ${user}`)
+    this.accounts.set(user, { ...account, disabled })
+  }
+
+  async register({ user, verifier, invite }: Registration): Promise<void> {
+    await this.#control()
+    if (invite === null) throw new RouterError(ERROR.inviteInvalid, 'no code')
+    if (this.accounts.has(user)) throw new RouterError(ERROR.nameTaken, `${user} exists already`)
+    this.accounts.set(user, { user, disabled: false, verifier, createdMs: 0 })
+  }
+
+  async makeInvite(): Promise<void> {
+    await this.#control()
+  }
+
+  async invites(): Promise<{ invites: readonly InviteInfo[], more: boolean }> {
+    await this.#control()
+    return { invites: [], more: false }
+  }
+
+  async revokeInvite(): Promise<void> {
+    await this.#control()
+  }
+
+  async search(): Promise<SearchPage> {
+    await this.#control()
+    return this.searchPage
+  }
+
+  async rebuildSearch(): Promise<RebuildResult> {
+    await this.#control()
+    return { conversations: 0, segments: 0 }
+  }
+
+  async users(after: string): Promise<{ users: readonly AccountSummary[], more: boolean }> {
+    await this.#control()
+    const users = [...this.accounts.values()].filter(({ user }) => user > after).map(({ user, createdMs, disabled }) => ({ user, createdMs, devices: 0, disabled }))
     return { users, more: false }
   }
 }

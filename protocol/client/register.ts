@@ -1,0 +1,162 @@
+/**
+ * Makes an account on a server that takes registrations: one connection, from hello to registered. The password stays here; the server
+ * gets the verifier that it will check logins against. [INV-3]
+ */
+import { normalizeUser } from '../address.js'
+import { backOffMs } from '../back-off.js'
+import { FrameDecoder } from '../frame-decoder.js'
+import { encodeClose, encodeHello, encodeRegister } from '../generated/frames.js'
+import type { CloseFrame, FeaturesFrame } from '../generated/frames.js'
+import { ERROR, FRAME, PROTOCOL_VERSION } from '../generated/registry.js'
+import { preparePassword } from '../password.js'
+import { decodeRegistrationOffer } from '../registration.js'
+import { deriveVerifier, isIterationCount, SCRAM_SALT_BYTES } from '../scram.js'
+import type { ScramVerifier } from '../scram.js'
+import { localError, serverError } from './client-error.js'
+import type { Platform } from './driver.js'
+import { formatHost, isExposed, parseServerUrl, redirectTo } from './server-url.js'
+import type { ServerAddress } from './server-url.js'
+import type { Transport, TransportOptions } from './transport.js'
+
+export interface RegisterOptions extends TransportOptions {
+  /** `tcp://`, `tls://`, `ws://` or `wss://`, host and port; the port may be left out. */
+  readonly server: string
+  /** The name wanted. */
+  readonly user: string
+  readonly password: string
+  /** The code, where the server asks for one; as typed. */
+  readonly invite?: string
+  readonly agent?: string
+  /** For the whole of one attempt. Default 15,000. */
+  readonly timeoutMs?: number
+  /** Attempts, where the connection is lost before the answer: the same is asked again, and does nothing twice. Default 3. [INV-7] */
+  readonly attempts?: number
+  /** As for a client. [INV-14] */
+  readonly allowPlaintext?: boolean
+}
+
+/**
+ * Resolves with the user's name as the server spells it, once the account is on stable storage; a Client logs in with it as usual.
+ * Rejects with the ClientError of the server (registration-closed, invite-invalid, name-taken, malformed-registration,
+ * too-many-attempts …) or of its own (no-password, plaintext-refused, server-unproven, connect-failed, timeout).
+ */
+export async function registerAccount(options: RegisterOptions, platform: Platform): Promise<string> {
+  const user = normalizeUser(options.user)
+  if (user === null) throw new TypeError(`not a user name: ${options.user}`)
+  if (preparePassword(options.password) === null) throw localError('no-password', 'the password is empty, too long or has a control character')
+  const registration = new Registration({ ...options, user }, platform)
+  for (let attempt = 0; ; attempt++) {
+    const outcome = await registration.attempt()
+    if (outcome.kind === 'registered') return outcome.user
+    if (outcome.kind === 'failed') throw outcome.error
+    if (attempt + 1 >= (options.attempts ?? 3)) throw localError('connect-failed', outcome.reason, outcome.cause)
+    await new Promise<void>((resolve) => { platform.setTimer(resolve, backOffMs(attempt, 0, platform.random())) })
+  }
+}
+
+type Outcome =
+  | { readonly kind: 'registered'; readonly user: string }
+  | { readonly kind: 'failed'; readonly error: Error }
+  | { readonly kind: 'lost'; readonly reason: string; readonly cause: unknown }
+
+class Registration {
+  readonly #options: RegisterOptions
+  readonly #platform: Platform
+  readonly #salt: Uint8Array
+  #address: ServerAddress
+  /** The same in every attempt: that is how the server knows a repetition. [INV-7] */
+  #verifier: ScramVerifier | null = null
+
+  constructor(options: RegisterOptions, platform: Platform) {
+    this.#options = options
+    this.#platform = platform
+    this.#salt = platform.crypto.randomBytes(SCRAM_SALT_BYTES)
+    this.#address = parseServerUrl(options.server)
+  }
+
+  async attempt(): Promise<Outcome> {
+    if (isExposed(this.#address) && this.#options.allowPlaintext !== true) {
+      const message = `not without encryption to ${formatHost(this.#address)}: use tls:// or wss://, or allow plaintext`
+      return { kind: 'failed', error: localError('plaintext-refused', message) }
+    }
+    const abort = new AbortController()
+    let transport: Transport | null = null
+    let timer: unknown = null
+    try {
+      return await new Promise<Outcome>((resolve) => {
+        timer = this.#platform.setTimer(() => {
+          resolve({ kind: 'failed', error: localError('timeout', `no answer from ${formatHost(this.#address)} in time`) })
+        }, this.#options.timeoutMs ?? 15_000)
+        this.#connect(resolve, abort.signal, (opened) => { transport = opened })
+      })
+    } finally {
+      this.#platform.clearTimer(timer)
+      abort.abort()
+      const open = transport as Transport | null
+      open?.write([encodeClose(ERROR.closed, 0, '', '')])
+      void open?.close(ERROR.closed)
+    }
+  }
+
+  #connect(finish: (outcome: Outcome) => void, signal: AbortSignal, opened: (transport: Transport) => void): void {
+    const decoder = new FrameDecoder()
+    let transport: Transport | null = null
+    const lose = (cause: unknown): void => {
+      finish({ kind: 'lost', reason: cause instanceof Error ? cause.message : 'the connection ended', cause: cause ?? undefined })
+    }
+    const fail = (error: unknown): void => {
+      finish({ kind: 'failed', error: error instanceof Error ? error : new Error(String(error)) })
+    }
+    let isAnswered = false
+    const onData = (chunk: Uint8Array): void => {
+      decoder.push(chunk)
+      for (let frame = decoder.next(); frame !== null; frame = decoder.next()) {
+        if (typeof frame === 'number') {
+          fail(serverError(frame, 'the server sent what is no frame', 0))
+          return
+        }
+        if (frame.type === FRAME.features && !isAnswered) {
+          isAnswered = true
+          this.#answer(frame).then((bytes) => { transport?.write([bytes]) }, fail)
+        } else if (frame.type === FRAME.registered) {
+          finish({ kind: 'registered', user: frame.user })
+        } else if (frame.type === FRAME.close) {
+          finish(this.#closed(frame))
+        } else if (frame.type !== FRAME.ping && frame.type !== FRAME.pong) {
+          fail(serverError(ERROR.unexpectedFrame, `frame ${String(frame.type)} out of turn`, 0))
+          return
+        }
+      }
+    }
+    const handlers = { onData, onEnd: lose }
+    this.#platform.connect(this.#address, this.#options.ca === undefined ? {} : { ca: this.#options.ca }, handlers, signal).then((made) => {
+      transport = made
+      opened(made)
+      made.write([encodeHello([PROTOCOL_VERSION], this.#options.agent ?? 'chatd-client')])
+    }, lose)
+  }
+
+  /** The register frame that fits the offer. */
+  async #answer(features: FeaturesFrame): Promise<Uint8Array> {
+    const offer = decodeRegistrationOffer(features.extensions)
+    if (offer === null) {
+      throw serverError(features.mechanisms.length === 0 ? ERROR.encryptionRequired : ERROR.registrationClosed, '', 0)
+    }
+    const { user, password, invite = '' } = this.#options
+    if (offer.mode === 'invite' && invite === '') throw serverError(ERROR.inviteInvalid, 'the server asks for an invite code', 0)
+    // [SCR-5]
+    if (!isIterationCount(offer.iterations)) throw localError('server-unproven', 'the server asks for too few or too many SCRAM iterations')
+    if (this.#verifier?.iterations !== offer.iterations) {
+      this.#verifier = await deriveVerifier(password, this.#salt, offer.iterations, this.#platform.crypto)
+    }
+    const { salt, iterations, storedKey, serverKey } = this.#verifier
+    return encodeRegister(user, invite, salt, iterations, storedKey, serverKey)
+  }
+
+  #closed({ error, host, reason, retryAfterMs }: CloseFrame): Outcome {
+    const elsewhere = error === ERROR.goToHost ? redirectTo(this.#address, host) : null
+    if (elsewhere === null) return { kind: 'failed', error: serverError(error, reason, retryAfterMs) }
+    this.#address = elsewhere
+    return { kind: 'lost', reason: `sent on to ${host}`, cause: undefined }
+  }
+}

@@ -1,0 +1,204 @@
+/**
+ * A search in one conversation, from its end downwards, a step at a time: which messages may match is asked of the index, segment by
+ * segment; what the index does not have is read in the log. Every message is read and compared before it is a result. [SCH-4]
+ */
+import { searchKeys } from '../../storage/keyspace.js'
+import { readableBy, tailWithin } from '../groups/access.js'
+import type { Interval } from '../groups/group-state.js'
+import type { StoredMessage } from '../router/router.js'
+import { readable } from '../shard/entry-reader.js'
+import { readHistory, seqAtTime } from '../shard/history.js'
+import { runWith } from '../shard/log-reader.js'
+import type { Shard } from '../shard/shard.js'
+import type { ConversationState } from '../shard/state.js'
+import { mayRead, searchableText } from './may-read.js'
+import type { SearchPosition } from './search-router.js'
+import { Segment, SEGMENT_MESSAGES, segmentEnd } from './segment.js'
+import { isMatch, type WordQuery } from './words.js'
+
+/** Messages of the log compared in one step, which is one turn of the event loop. */
+const SCAN_MESSAGES = 64
+/** What of it the user may read is decided message by message. */
+const WHOLE_LOG: readonly Interval[] = [{ from: 1, to: Infinity }]
+/** Reads of the log by which a time is found. */
+const TIME_ROWS = 16
+
+export interface SearchTerms {
+  readonly user: string
+  readonly words: WordQuery
+  readonly from: string | undefined
+  readonly sinceMs: number
+  readonly untilMs: number
+  readonly after: SearchPosition | undefined
+}
+
+export class ConversationSearch implements SearchPosition {
+  /** As the user addresses it. */
+  readonly conversation: string
+  rowsRead = 0
+  readonly #shard: Shard
+  readonly #state: ConversationState
+  readonly #terms: SearchTerms
+  /** Found and not taken, ascending. */
+  #results: StoredMessage[] = []
+  /** What lies above has been looked at; nothing at or below it is younger than `#belowTimeMs`. */
+  #below: number
+  #belowTimeMs: number
+  /** Seqs that the segment around `#below` names, ascending, and what is below it. */
+  #candidates: number[] = []
+  #segmentFirst = 0
+  #segmentTimeMs = 0
+  /** Nothing at or below it is for the user: it was not a member yet, or it is gone. */
+  readonly #floor: number
+  /** The run of the log that was read last. */
+  #run: readonly StoredMessage[] = []
+
+  constructor(shard: Shard, state: ConversationState, address: string, terms: SearchTerms) {
+    this.#shard = shard
+    this.#state = state
+    this.#terms = terms
+    this.conversation = address
+    const intervals = readableBy(state, terms.user)
+    this.#floor = Math.max(state.trimmedTo, (intervals[0]?.from ?? Infinity) - 1)
+    this.#below = tailWithin(intervals, state.committedTail)
+    this.#belowTimeMs = state.lastTimeMs
+  }
+
+  /** The next result, where it is found; null: `step` may find it. */
+  get result(): StoredMessage | null {
+    return this.#results.at(-1) ?? null
+  }
+
+  /** Of the next result, or the latest that it may have. */
+  get timeMs(): number {
+    return this.result?.timeMs ?? this.#belowTimeMs
+  }
+
+  get seq(): number {
+    return this.result?.seq ?? this.#below
+  }
+
+  get isDone(): boolean {
+    return this.#results.length === 0 && (this.#below <= this.#floor || this.#belowTimeMs < this.#terms.sinceMs)
+  }
+
+  /** Goes down to where the search begins. */
+  async begin(): Promise<void> {
+    const { after, untilMs } = this.#terms
+    if (after?.conversation === this.conversation) {
+      this.#below = Math.min(this.#below, after.seq - 1)
+      this.#belowTimeMs = Math.min(this.#belowTimeMs, after.timeMs)
+    }
+    const endMs = Math.min(untilMs, after === undefined ? Infinity : this.#endOf(after))
+    if (this.#belowTimeMs >= endMs && this.#below > this.#floor) {
+      const end = await this.#read(seqAtTime(this.#shard.engine, this.#state, endMs), TIME_ROWS)
+      this.#below = Math.min(this.#below, end - 1)
+      this.#belowTimeMs = endMs - 1
+    }
+  }
+
+  /** Time of the first message here that comes before this place: of one moment those of lower addresses do. */
+  #endOf({ timeMs, conversation }: SearchPosition): number {
+    return this.conversation < conversation ? timeMs : timeMs + 1
+  }
+
+  take(): StoredMessage | null {
+    return this.#results.pop() ?? null
+  }
+
+  /** Where there is no result: looks at the next messages below. */
+  async step(): Promise<void> {
+    if (this.#candidates.length > 0) await this.#lookAtCandidate()
+    else await this.#enterSegment()
+  }
+
+  async #enterSegment(): Promise<void> {
+    const end = segmentEnd(this.#below)
+    const first = end - SEGMENT_MESSAGES + 1
+    // Neither what is not full yet nor what is partly gone is in the index.
+    const segment = end <= this.#state.committedTail && this.#state.trimmedTo < first ? await this.#segment(end) : null
+    if (segment === null) {
+      await this.#scan(first)
+      return
+    }
+    const places = await readable(candidatesIn(segment, this.#terms))
+    if (places === null) {
+      await this.#scan(first)
+      return
+    }
+    this.#segmentFirst = first
+    this.#segmentTimeMs = segment.firstTimeMs
+    this.#candidates = places.map((place) => first + place).filter((seq) => seq <= this.#below).reverse()
+    if (this.#candidates.length === 0) this.#leaveSegment()
+  }
+
+  #leaveSegment(): void {
+    this.#below = this.#segmentFirst - 1
+    this.#belowTimeMs = Math.min(this.#belowTimeMs, this.#segmentTimeMs)
+  }
+
+  /** null: it is not there, or can't be read: it will be made. */
+  async #segment(end: number): Promise<Segment | null> {
+    const { name } = this.#state
+    const row = await this.#read(readable(this.#shard.engine.get(searchKeys(name).segment(end))), 1)
+    const segment = row === undefined || row === null ? null : await readable(openSegment(row))
+    if (segment === null) this.#shard.indexer?.due(name, end)
+    return segment
+  }
+
+  async #lookAtCandidate(): Promise<void> {
+    const seq = this.#candidates.pop()!
+    let message = this.#run.find((each) => each.seq === seq)
+    if (message === undefined) {
+      this.#run = await this.#read(readable(runWith(this.#shard.engine, this.#state, seq)), 1) ?? []
+      message = this.#run.find((each) => each.seq === seq)
+    }
+    this.#below = seq - 1
+    if (message !== undefined) {
+      this.#belowTimeMs = Math.min(this.#belowTimeMs, message.timeMs)
+      if (this.#isResult(message)) this.#results.push(message)
+    }
+    if (this.#candidates.length === 0) this.#leaveSegment()
+  }
+
+  /** Some messages of the log, not below `first`. */
+  async #scan(first: number): Promise<void> {
+    const limit = Math.min(SCAN_MESSAGES, this.#below - first + 1)
+    const { messages } = await this.#read(readHistory(this.#shard.engine, this.#state, { before: this.#below + 1, limit }, WHOLE_LOG), 1)
+    this.rowsRead += messages.length
+    const lowest = messages[0]
+    // Nothing there: trimmed meanwhile, or damaged. Then the search goes on below it.
+    this.#below = Math.min(this.#below, lowest === undefined ? first : lowest.seq) - 1
+    if (lowest !== undefined) this.#belowTimeMs = Math.min(this.#belowTimeMs, lowest.timeMs)
+    this.#results = messages.filter((message) => this.#isResult(message))
+  }
+
+  #isResult(message: StoredMessage): boolean {
+    const { user, words, from, sinceMs, untilMs, after } = this.#terms
+    const { seq, timeMs } = message
+    if (!mayRead(this.#state, user, seq) || timeMs < sinceMs || timeMs >= untilMs) return false
+    if (from !== undefined && message.from !== from) return false
+    if (after !== undefined && !isBehind({ timeMs, conversation: this.conversation, seq }, after)) return false
+    return isMatch(searchableText(message), words)
+  }
+
+  async #read<T>(read: Promise<T>, rows: number): Promise<T> {
+    this.rowsRead += rows
+    return this.#shard.reading(read)
+  }
+}
+
+/** Whether `one` comes behind `other` in the order of results. [SCH-3] */
+export function isBehind(one: SearchPosition, other: SearchPosition): boolean {
+  if (one.timeMs !== other.timeMs) return one.timeMs < other.timeMs
+  if (one.conversation !== other.conversation) return one.conversation > other.conversation
+  return one.seq < other.seq
+}
+
+async function openSegment(row: Uint8Array): Promise<Segment> {
+  return new Segment(row)
+}
+
+async function candidatesIn(segment: Segment, { words, from }: SearchTerms): Promise<number[]> {
+  return segment.candidates(words, from)
+}

@@ -1,0 +1,113 @@
+/**
+ * Makes segments of the index in the background, one after the other with pauses between: the path of a message pays for noticing that
+ * it was the last of a segment, and for nothing else. What is not indexed is found in the log all the same, so the list of what is due
+ * may be lost with the process: whoever searches puts it there again.
+ */
+import { conversationKeys, numberAt, searchKeys } from '../../storage/keyspace.js'
+import { readable } from '../shard/entry-reader.js'
+import { type LogRecord, readLogRun } from '../shard/log-run.js'
+import type { Shard } from '../shard/shard.js'
+import type { ConversationState } from '../shard/state.js'
+import { searchableText } from './may-read.js'
+import { SEGMENT_MESSAGES, SegmentBuilder, segmentEnd } from './segment.js'
+import { wordsOf } from './words.js'
+
+/** Segments that wait; beyond it they are left to be found again. */
+const DUE_MAX = 10_000
+/** Between two segments, each of which takes about a millisecond: at most a tenth of the processor. */
+const PAUSE_MS = 10
+/** The store is away: look again after this. */
+const RETRY_PAUSE_MS = 10_000
+/** Rows of the log read and cut into words in one turn of the event loop. */
+const PAGE_ROWS = 32
+const PAGE_BYTES = 32 * 1024
+
+interface Due {
+  readonly name: string
+  readonly end: number
+}
+
+export class Indexer {
+  readonly #shard: Shard
+  readonly #due = new Map<string, Due>()
+  #isRunning = false
+  readonly #run = (): void => {
+    if (this.#shard.isClosed) return
+    const first = this.#due.entries().next()
+    if (first.done === true) {
+      this.#isRunning = false
+      return
+    }
+    const [key, { name, end }] = first.value
+    if (!this.#shard.isAvailable) {
+      this.#later(RETRY_PAUSE_MS)
+      return
+    }
+    this.#due.delete(key)
+    indexSegment(this.#shard, name, end).then(
+      () => this.#later(PAUSE_MS),
+      (error: unknown) => {
+        this.#shard.environment.log.warn({ err: error }, 'a segment could not be indexed')
+        this.#later(RETRY_PAUSE_MS)
+      },
+    )
+  }
+
+  constructor(shard: Shard) {
+    this.#shard = shard
+  }
+
+  /** Segments that wait to be made. */
+  get waiting(): number {
+    return this.#due.size
+  }
+
+  /** Hot, once a commit and conversation: its log is committed up to `last`, and was up to `committedTail`. */
+  appended({ name, committedTail }: ConversationState, last: number): void {
+    for (let end = segmentEnd(committedTail + 1); end <= last; end += SEGMENT_MESSAGES) this.due(name, end)
+  }
+
+  /** The segment that ends here is complete, and was not found in the index. */
+  due(name: string, end: number): void {
+    if (this.#due.size >= DUE_MAX) return
+    this.#due.set(`${name} ${String(end)}`, { name, end })
+    if (this.#isRunning) return
+    this.#isRunning = true
+    this.#later(PAUSE_MS)
+  }
+
+  #later(pauseMs: number): void {
+    this.#shard.environment.scheduler.after(pauseMs, this.#run)
+  }
+}
+
+/** Puts the segment that ends here into the open transaction; false: some of it is gone or damaged, and is looked for in the log. */
+export async function indexSegment(shard: Shard, name: string, end: number): Promise<boolean> {
+  const first = end - SEGMENT_MESSAGES + 1
+  const keys = conversationKeys(name)
+  const builder = new SegmentBuilder()
+  for (let from = first; from <= end;) {
+    const page = await shard.reading(readable(shard.engine.range({ ...keys.logRange(from), limit: PAGE_ROWS, bytesMax: PAGE_BYTES })))
+    const lastKey = page?.at(-1)?.[0]
+    if (page === null || lastKey === undefined) return false
+    for (const [key, row] of page) {
+      const records = await readable(readRun(row, numberAt(key)))
+      if (records === null) return false
+      for (const record of records) {
+        if (record.seq < from || record.seq > end) continue
+        builder.add(record.seq - first, record.from, record.timeMs, wordsOf(searchableText(record)))
+      }
+    }
+    from = numberAt(lastKey) + 1
+  }
+  const conversation = await shard.conversation(name)
+  // Retention may have come by: the words of what is gone must not stay. What goes from now on takes the row along.
+  if (conversation.trimmedTo >= first || conversation.committedTail < end) return false
+  shard.transaction.batch.put(searchKeys(name).segment(end), builder.take())
+  shard.schedule()
+  return true
+}
+
+async function readRun(row: Uint8Array, last: number): Promise<LogRecord[]> {
+  return readLogRun(row, last)
+}

@@ -1,0 +1,20 @@
+/** What of a stored message a search may look at, and for whom: the one place that decides it. */
+import { decodeExtensions } from '../../protocol/extensions.js'
+import { EXTENSION } from '../../protocol/generated/registry.js'
+import { decodeText } from '../../protocol/utf8.js'
+import { readableBy } from '../groups/access.js'
+import type { StoredMessage } from '../router/router.js'
+import type { ConversationState } from '../shard/state.js'
+
+/** Whether the user may read this message of the conversation now. [SCH-1] */
+export function mayRead(conversation: ConversationState, user: string, seq: number): boolean {
+  if (seq <= conversation.trimmedTo || seq > conversation.committedTail) return false
+  return readableBy(conversation, user).some(({ from, to }) => seq >= from && seq <= to)
+}
+
+/** The text as history shows it; '' where there is none, or it is not the server's to read. [SCH-4] [SCH-8] */
+export function searchableText({ text, extensions, change }: Pick<StoredMessage, 'text' | 'extensions' | 'change'>): string {
+  if (change !== null) return ''
+  if (extensions.length > 0 && decodeExtensions(extensions)?.some(({ key }) => key === EXTENSION.encrypted) === true) return ''
+  return decodeText(text) ?? ''
+}

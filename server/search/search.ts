@@ -1,0 +1,88 @@
+/**
+ * A page of a search over a user's conversations, newest first: one search in each of them, and the one that may have the newest message
+ * goes a step down, until enough is found or the page has cost what a page may. [SCH-3]
+ */
+import { ERROR, LIMIT } from '../../protocol/generated/registry.js'
+import { readableBy } from '../groups/access.js'
+import { RouterError } from '../router/router.js'
+import type { Shard } from '../shard/shard.js'
+import { conversationAddress, conversationName } from '../shard/state.js'
+import { ConversationSearch, isBehind, type SearchTerms } from './conversation-search.js'
+import { Heap } from './heap.js'
+import type { SearchPage, SearchPosition, SearchRequest, SearchResult } from './search-router.js'
+import { parseWords } from './words.js'
+
+/** Conversations opened at once. */
+const OPENED_AT_ONCE = 16
+/** Reads of a conversation that is not in memory. */
+const LOAD_ROWS = 4
+
+/** See SearchRouter. */
+export async function search(shard: Shard, user: string, request: SearchRequest): Promise<SearchPage> {
+  const { searchEnabled, searchRowsMax } = shard.environment.limits
+  if (!searchEnabled) throw new RouterError(ERROR.noSearch, 'messages are not searched here') // [SCH-7]
+  const words = parseWords(request.text)
+  if (words === null) {
+    throw new RouterError(ERROR.badRequest, `search for 1 to ${String(LIMIT.searchWordsMax)} words, ${String(LIMIT.searchBytesMax)} bytes at most`)
+  }
+  const { from, sinceMs = 0, untilMs = Infinity, after } = request
+  const opened = await openAll(shard, request.conversation, { user, words, from, sinceMs, untilMs, after })
+  const heap = new Heap<ConversationSearch>((one, other) => isBehind(other, one))
+  let rowsRead = opened.rowsRead
+  for (const each of opened.searches) {
+    rowsRead += each.rowsRead
+    if (!each.isDone) heap.push(each)
+  }
+  const rowsMax = rowsRead + searchRowsMax
+  const results: SearchResult[] = []
+  const limit = Math.min(request.limit, LIMIT.searchPageMax)
+  let next: SearchPosition | null = null
+  while (results.length < limit) {
+    const first = heap.first
+    if (first === undefined) return { results, more: false, next: null, rowsRead }
+    const message = first.take()
+    if (message !== null) {
+      next = { timeMs: message.timeMs, conversation: first.conversation, seq: message.seq }
+      results.push({ conversation: first.conversation, message })
+    } else if (rowsRead >= rowsMax) {
+      // All before this place has been looked at, and nothing at it.
+      return { results, more: true, next: { timeMs: first.timeMs, conversation: first.conversation, seq: first.seq + 1 }, rowsRead }
+    } else {
+      const rowsBefore = first.rowsRead
+      await first.step()
+      rowsRead += first.rowsRead - rowsBefore
+    }
+    heap.replaceFirst(first.isDone ? null : first)
+  }
+  return { results, more: heap.size > 0, next: heap.size > 0 ? next : null, rowsRead }
+}
+
+interface Opened {
+  readonly searches: ConversationSearch[]
+  readonly rowsRead: number
+}
+
+async function openAll(shard: Shard, address: string | undefined, terms: SearchTerms): Promise<Opened> {
+  const { user } = terms
+  const names = address === undefined ? await shard.conversationNames(await shard.user(user)) : [conversationName(user, address)]
+  const searches: ConversationSearch[] = []
+  let rowsRead = names.length
+  for (let at = 0; at < names.length; at += OPENED_AT_ONCE) {
+    const page = names.slice(at, at + OPENED_AT_ONCE)
+    rowsRead += LOAD_ROWS * page.filter((name) => shard.conversations.get(name) === undefined).length
+    const opened = await Promise.all(page.map((name) => openOne(shard, name, terms)))
+    for (const each of opened) if (each !== null) searches.push(each)
+  }
+  // [SCH-5]
+  if (address !== undefined && searches.length === 0) throw new RouterError(ERROR.noSuchConversation, 'there is no such conversation')
+  return { searches, rowsRead }
+}
+
+/** null: the user has never been in it. [SCH-1] */
+async function openOne(shard: Shard, name: string, terms: SearchTerms): Promise<ConversationSearch | null> {
+  const state = await shard.conversation(name)
+  if (!state.exists || readableBy(state, terms.user).length === 0) return null
+  const opened = new ConversationSearch(shard, state, conversationAddress(state, terms.user), terms)
+  await opened.begin()
+  return opened
+}
