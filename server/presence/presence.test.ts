@@ -1,9 +1,11 @@
 /** Presence on a shard: who may see what, typing, limits, and what is stored. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { element } from '../../protocol/element.js'
 import { ACTIVITY, ERROR, FRAME, LIMIT, TYPING } from '../../protocol/generated/registry.js'
 import { MemoryEngine } from '../../storage/memory-engine.js'
 import { userKeys } from '../../storage/keyspace.js'
+import { readChange, readNewGroup } from '../groups/change.js'
 import { routerError, ShardHarness } from '../testing/shard-harness.js'
 import type { HarnessOptions, TestDevice } from '../testing/shard-harness.js'
 import type { Audience } from './privacy.js'
@@ -324,4 +326,23 @@ test('rows say what they were given, and damage is found', () => {
     assert.throws(() => decodePrivacy(row), { code: 'corrupt' })
   }
   assert.throws(() => decodeLastSeen(Uint8Array.of(2, 1)), { code: 'corrupt' })
+})
+
+test('[PRS-12] in a group typing reaches the members who are there, from those who may post', async () => {
+  const harness = await harnessOf({}, 'alice', 'bob', 'carol', 'dave')
+  const { groups } = harness.router
+  const members = element('add', {}, element('member', { name: 'bob' }), element('member', { name: 'carol' }))
+  await groups.create('alice', '#team', readNewGroup(element('group-create', { id: '#team', name: 'Team' }, ...members.children), '#team'))
+  const [alice, bob, carol, dave] = await Promise.all(['alice', 'bob', 'carol', 'dave'].map((user) => harness.attach(user)))
+  alice!.type('#Team', TYPING.recording)
+  dave!.type('#team')
+  await harness.settle()
+  for (const device of [bob!, carol!]) assert.deepEqual(device.typings, ['#team alice recording 10000'])
+  assert.deepEqual([alice!.typings, dave!.typings], [[], []])
+  assert.deepEqual(dave!.declines.map(({ error }) => error), [ERROR.noSuchConversation])
+  await groups.change('alice', '#team', readChange(element('policy', { post: 'admins' })))
+  bob!.type('#team')
+  await harness.settle()
+  assert.deepEqual(bob!.declines.map(({ error }) => error), [ERROR.notAllowed])
+  assert.deepEqual(alice!.typings, [])
 })

@@ -2,15 +2,15 @@
  * Presence of one shard: the core with the shard's users behind it. Sessions reach it through the router alone, by their feeds. Here
  * is found out who may see what; the core decides who is told when.
  */
-import { isGroup, normalizeConversation, normalizeUser } from '../../protocol/address.js'
+import { normalizeConversation, normalizeUser } from '../../protocol/address.js'
 import { ACTIVITY, ERROR, FRAME, TYPING } from '../../protocol/generated/registry.js'
 import type { ErrorCode } from '../../protocol/generated/registry.js'
-import { pairName } from '../../storage/keyspace.js'
+import { mayPost } from '../groups/rights.js'
 import type { PrivacyChange } from '../router/router.js'
 import { RouterError } from '../router/router.js'
 import type { Feed } from '../shard/feed.js'
 import type { Shard } from '../shard/shard.js'
-import { conversationAddress } from '../shard/state.js'
+import { conversationAddress, conversationName } from '../shard/state.js'
 import type { UserState } from '../shard/state.js'
 import { PresenceCore } from './core.js'
 import type { Seat, Watch } from './core.js'
@@ -123,8 +123,13 @@ export class Presence {
   /** To the other members who are there to see it. [PRS-12] */
   async #forward(feed: Feed, seat: Seat, address: string, kind: number): Promise<void> {
     const from = seat.user.name
-    const state = await this.#shard.conversation(isGroup(address) ? address : pairName(from, address))
-    if (!state.exists || state.member(from) === undefined) throw new RouterError(ERROR.noSuchConversation, 'there is no such conversation')
+    const state = await this.#shard.conversation(conversationName(from, address))
+    const member = state.member(from)
+    if (!state.exists || member === undefined) throw new RouterError(ERROR.noSuchConversation, 'there is no such conversation')
+    const { group } = state
+    if (group !== null && member.membership !== null && !mayPost(group, member.membership)) {
+      throw new RouterError(ERROR.notAllowed, 'only admins post here')
+    }
     for (const { user } of state.members) {
       // Who is away is not even looked at.
       if (user === from || !this.#core.isActive(user) || await this.#isBetweenABlock(user, from)) continue
