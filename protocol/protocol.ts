@@ -1,18 +1,18 @@
 /** The public surface of `chatd/protocol`: bytes, frames, addresses and tables, without sockets or timers, for Node and browsers. */
 export {
-  ACTIVITY, ALPN, CHANNEL_BINDINGS, DICTIONARY_VERSION, ERROR, ERRORS, EXTENSION, FRAME, FRAMES, LIMIT, MARK, MECHANISMS, PORTS, PRESENCE,
+  ACTIVITY, ALPN, CHANNEL_BINDINGS, DICTIONARY_VERSION, ERROR, ERRORS, EXTENSION, FRAME, FRAMES, LIMIT, LIST, MARK, MECHANISMS, PORTS, PRESENCE,
   PROTOCOL_VERSION, RESUME, SUBPROTOCOL, TOKENS, TYPING,
 } from './generated/registry.js'
 export type { ErrorCode, ErrorInfo, FieldInfo, FieldType, FrameInfo } from './generated/registry.js'
 export {
-  decodeFrame, encodeAck, encodeActivity, encodeAuth, encodeAuthenticated, encodeBind, encodeChallenge, encodeChange, encodeClose,
+  decodeFrame, encodeAck, encodeActivity, encodeAuth, encodeAuthenticated, encodeBind, encodeChallenge, encodeChange, encodeChanged, encodeClose,
   encodeCursor, encodeDecline, encodeDelivery, encodeDeliveryFrom, encodeDone, encodeFail, encodeFeatures, encodeFrame, encodeHello, encodeMark,
   encodeMessage, encodePing, encodePong, encodePresence, encodeQuery, encodeReceipt, encodeRefuse, encodeRegister, encodeRegistered,
   encodeResponse, encodeResult,
   encodeSkip, encodeTyping, encodeTypingFrom, encodeUnwatch, encodeWatch, encodeWelcome,
 } from './generated/frames.js'
 export type {
-  AckFrame, ActivityFrame, AuthFrame, AuthenticatedFrame, BindFrame, ChallengeFrame, ChangeFrame, CloseFrame, CursorFrame,
+  AckFrame, ActivityFrame, AuthFrame, AuthenticatedFrame, BindFrame, ChallengeFrame, ChangedFrame, ChangeFrame, CloseFrame, CursorFrame,
   DeclineFrame, DeliveryFrame, DeliveryFromFrame, DoneFrame, FailFrame, FeaturesFrame, Frame, HelloFrame, MarkFrame, MessageFrame, PingFrame,
   PongFrame, PresenceFrame, QueryFrame, ReceiptFrame, RefuseFrame, RegisteredFrame, RegisterFrame,
   ResponseFrame, ResultFrame, SkipFrame, TypingFrame,

@@ -364,6 +364,19 @@ provoke('[417 no-such-member] a change names somebody who is no member',
 
 provoke('[418 too-many-groups] a user would be in more groups than it may be',
   (t) => ofGroup(t, liveConfig(t, { limits: { groupsMax: 1 } }), element('group-create', { id: '#other' })))
+provoke('[PRF-13] [450 contact-blocked] a message goes to somebody whom its sender has blocked', async (t) => {
+  const { client } = await login(t, (await liveServer(t, liveConfig(t))).url)
+  client.send(encodeQuery(1, element('block', { user: 'bob' })))
+  await client.until(FRAME.result)
+  client.send(encodeMessage(1, 'bob', text('hi')))
+  return errorOf(client)
+})
+
+provoke('[PRF-9] [451 list-full] a contact is one more than there may be', async (t) => {
+  const { client } = await login(t, (await liveServer(t, liveConfig(t, { limits: { contactsMax: 0 } }))).url)
+  client.send(encodeQuery(1, element('contact', { user: 'bob' })))
+  return errorOf(client)
+})
 
 provoke('[PRS-6] [440 too-many-watches] a session watches one user more than it may', async (t) => {
   const { client } = await login(t, (await liveServer(t, liveConfig(t, { presence: { watchesMax: 2 } }))).url)

@@ -9,7 +9,7 @@ const DAY_MS = 86_400_000
 const LONG_MS = 1000
 
 export function shardEnvironment(config: Config, clock: Clock, log: Log): ShardEnvironment {
-  const { data, limits, search } = config
+  const { data, limits, rate, search } = config
   return {
     clock,
     scheduler: {
@@ -41,6 +41,13 @@ export function shardEnvironment(config: Config, clock: Clock, log: Log): ShardE
       crowdedOperations: data.crowdedOperations,
       crowdedBytes: data.crowdedBytes,
       watermarkDelayMs: data.watermarkDelayMs,
+      contactsMax: limits.contactsMax,
+      blockedMax: limits.blockedMax,
+      strangerBurst: rate.strangerBurst,
+      strangerPerSecond: rate.strangerPerSecond,
+      reportsBurst: rate.reportsBurst,
+      reportsPerHour: rate.reportsPerHour,
+      reportsMax: limits.reportsMax,
       retentionMs: data.messageDays * DAY_MS,
       searchEnabled: search.enabled,
       searchRowsMax: search.rowsMax,

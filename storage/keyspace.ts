@@ -7,7 +7,7 @@
  *     kind      what the row is; small rows first, so that one short read loads them all
  *     number    8 bytes, big-endian: device, queue index, seq …  or a name in ASCII
  *
- * Slots above 16,383 belong to nobody: 0xFFFF holds what a shard keeps for itself (list of names, invites, meta
+ * Slots above 16,383 belong to nobody: 0xFFFF holds what a shard keeps for itself (list of names, invites, reports, meta
  * rows).
  */
 import type { KeyRange } from './engine.js'
@@ -27,13 +27,18 @@ const KIND_DEVICE = 0x03
 const KIND_CURSOR = 0x04
 const KIND_QUEUE_META = 0x05
 const KIND_PRESENCE = 0x08
+const KIND_PROFILE = 0x09
+const KIND_LIST_META = 0x0a
 const KIND_LIST = 0x40
+// Each kept list has two kinds: its items by name, and the name of each by the version that changed it last.
+const KIND_KEPT_LISTS = 0x42
 const KIND_ENTRY = 0x60
 const KIND_END = 0xff
 const KIND_META = 0x01
 const KIND_WATERMARK = 0x02
 const KIND_CHECKPOINT = 0x03
 const KIND_FLOOR = 0x04
+const KIND_PAIR = 0x09
 const KIND_LOG = 0x60
 const KIND_SEGMENT = 0x60
 
@@ -44,7 +49,14 @@ const SLOT_RESERVED = 0xffff
 const TABLE_NAMES = 0x6e
 const TABLE_META = 0x6d
 const TABLE_INVITES = 0x69
+const TABLE_REPORTS = 0x72
 
+/** Lists that a user keeps, each with a version; the number says where its rows are. */
+export const KEPT_LIST = { contacts: 0, blocked: 1, flags: 2 } as const
+export type KeptListNumber = (typeof KEPT_LIST)[keyof typeof KEPT_LIST]
+
+/** As many as any number has, so that the order of the names is that of the numbers. */
+const REPORT_DIGITS = 16
 const HEAD_BYTES = 3
 const NUMBER_BYTES = 8
 const TWO_32 = 0x1_0000_0000
@@ -63,7 +75,7 @@ export function slotOf(name: string): number {
 /** What a row of an owner is, from its key. */
 export type RowKind =
   | 'account' | 'settings' | 'device' | 'cursor' | 'queue-meta' | 'last-seen' | 'privacy' | 'conversation' | 'entry'
-  | 'meta' | 'watermark' | 'checkpoint' | 'floor' | 'log'
+  | 'profile' | 'list-meta' | 'list-item' | 'list-change' | 'meta' | 'watermark' | 'checkpoint' | 'floor' | 'pair' | 'log'
 
 /** Keys of one owner; keeps the common prefix once it is hot, so that a hot key is one allocation and two copies. */
 class OwnerKeys {
@@ -239,6 +251,41 @@ export class UserKeys extends OwnerKeys {
     return { gte: this.plain(KIND_DEVICE), lt: this.plain(KIND_DEVICE + 1) }
   }
 
+  profile(): Buffer {
+    return this.plain(KIND_PROFILE)
+  }
+
+  /** What is known of the user's kept lists as a whole: version, length. */
+  listMeta(): Buffer {
+    return this.plain(KIND_LIST_META)
+  }
+
+  /** The item of a kept list: a user or a conversation. */
+  listItem(list: KeptListNumber, name: string): Buffer {
+    return this.named(KIND_KEPT_LISTS + 2 * list, name)
+  }
+
+  /** Items behind this name; all with ''. */
+  listItems(list: KeptListNumber, after: string): KeyRange {
+    const kind = KIND_KEPT_LISTS + 2 * list
+    return { gte: this.suffixed(kind, after === '' ? '' : after + '\0'), lt: this.plain(kind + 1) }
+  }
+
+  /** Which item a version of the list changed last. */
+  listChange(list: KeptListNumber, version: number): Buffer {
+    return this.numbered(KIND_KEPT_LISTS + 2 * list + 1, version)
+  }
+
+  /** Changes from this version on, in their order. */
+  listChanges(list: KeptListNumber, from: number): KeyRange {
+    return this.numbers(KIND_KEPT_LISTS + 2 * list + 1, from, undefined)
+  }
+
+  /** The rows of all kept lists. */
+  keptLists(): KeyRange {
+    return { gte: this.plain(KIND_KEPT_LISTS), lt: this.plain(KIND_KEPT_LISTS + 6) }
+  }
+
   /** What the row is; null for a kind that this version does not know. */
   kindOf(key: Uint8Array): RowKind | null {
     switch (this.kindByte(key)) {
@@ -248,8 +295,12 @@ export class UserKeys extends OwnerKeys {
       case KIND_CURSOR: return 'cursor'
       case KIND_QUEUE_META: return 'queue-meta'
       case KIND_PRESENCE: return key.length === this.prefixBytes + 1 ? 'last-seen' : 'privacy'
+      case KIND_PROFILE: return 'profile'
+      case KIND_LIST_META: return 'list-meta'
       case KIND_LIST: return 'conversation'
       case KIND_ENTRY: return 'entry'
+      case KIND_KEPT_LISTS: case KIND_KEPT_LISTS + 2: case KIND_KEPT_LISTS + 4: return 'list-item'
+      case KIND_KEPT_LISTS + 1: case KIND_KEPT_LISTS + 3: case KIND_KEPT_LISTS + 5: return 'list-change'
       default: return null
     }
   }
@@ -278,6 +329,11 @@ export class ConversationKeys extends OwnerKeys {
     return this.plain(KIND_FLOOR)
   }
 
+  /** How the two of a pair stand to each other. */
+  pair(): Buffer {
+    return this.plain(KIND_PAIR)
+  }
+
   /** The log's record; hot. */
   log(seq: number): Buffer {
     this.keepPrefix()
@@ -300,6 +356,7 @@ export class ConversationKeys extends OwnerKeys {
       case KIND_WATERMARK: return 'watermark'
       case KIND_CHECKPOINT: return 'checkpoint'
       case KIND_FLOOR: return 'floor'
+      case KIND_PAIR: return 'pair'
       case KIND_LOG: return 'log'
       default: return null
     }
@@ -419,6 +476,16 @@ export function inviteListRange(maker: string, after: string): KeyRange {
 export function inviteIdAt(key: Uint8Array): string {
   const name = latin1(key, HEAD_BYTES)
   return name.slice(Math.max(0, name.lastIndexOf('/')) + 1)
+}
+
+/** A report for the operator. */
+export function reportKey(id: number): Buffer {
+  return reserved(TABLE_REPORTS, String(id).padStart(REPORT_DIGITS, '0'))
+}
+
+/** Reports behind this id; all with 0. */
+export function reports(after: number): KeyRange {
+  return { gte: reportKey(after + 1), lt: reserved(TABLE_REPORTS + 1, '') }
 }
 
 /** A row that the shard keeps about itself. */

@@ -5,6 +5,8 @@ import type { Audience, Privacy } from '../../protocol/client/node.js'
 import { LIMIT } from '../../protocol/generated/registry.js'
 import { usageFailure } from './failure.js'
 import { AUDIENCES } from './privacy-command.js'
+import { isPeopleTopic, PEOPLE_OPTIONS, peopleAction } from './people-arguments.js'
+import type { PeopleAction, PeopleTopic } from './people-arguments.js'
 
 /** Where and as whom to connect. null: not given. */
 export interface AccountOptions {
@@ -64,7 +66,13 @@ export type Command =
     readonly timeoutMs: number | null
     readonly json: boolean
   }
-
+  | {
+    readonly kind: 'people'
+    readonly account: AccountOptions
+    readonly action: PeopleAction
+    readonly timeoutMs: number | null
+    readonly json: boolean
+  }
   | {
     readonly kind: 'presence'
     readonly account: AccountOptions
@@ -118,7 +126,8 @@ export type Command =
     readonly json: boolean
   }
 
-export type HelpTopic = 'chat' | 'send' | 'recv' | 'history' | 'devices' | 'presence' | 'privacy' | 'register' | 'invite' | 'search'
+export type HelpTopic =
+  | 'chat' | 'send' | 'recv' | 'history' | 'devices' | 'presence' | 'privacy' | 'register' | 'invite' | 'search' | PeopleTopic
 
 /** Seconds without progress after which all commands but `recv` give up where no --timeout is given. */
 export const TIMEOUT_SECONDS_DEFAULT = 60
@@ -152,6 +161,7 @@ const OPTIONS = {
     ...ACCOUNT, ...TIMEOUT, ...JSON_LINES, with: { type: 'string' }, from: { type: 'string' }, since: { type: 'string' },
     until: { type: 'string' }, limit: { type: 'string' },
   },
+  ...PEOPLE_OPTIONS,
 } as const
 
 type Values = Record<string, string | boolean | undefined>
@@ -174,12 +184,14 @@ export function parseCommand(args: readonly string[]): Command {
     case 'register': return registerCommand(values, positionals)
     case 'invite': return inviteCommand(values, positionals)
     case 'search': return searchCommand(values, positionals)
+    default: return peopleCommand(topic, values, positionals)
   }
 }
 
 function parseTopic(topic: HelpTopic, args: readonly string[]): { values: Values; positionals: string[] } {
   try {
-    const options: ParseArgsConfig['options'] = OPTIONS[topic]
+    const common = isPeopleTopic(topic) ? { ...ACCOUNT, ...TIMEOUT, ...JSON_LINES } : {}
+    const options: ParseArgsConfig['options'] = { ...common, ...OPTIONS[topic] }
     return parseArgs({ args: [...args], options, allowPositionals: true }) as { values: Values; positionals: string[] }
   } catch (error) {
     const [sentence] = (error instanceof Error ? error.message : String(error)).split(/\.\s/)
@@ -350,6 +362,12 @@ function date(values: Values, name: string): number | null {
   const ms = /^\d{4}-\d{2}-\d{2}$/.test(value) ? Date.parse(`${value}T00:00:00`) : /^\d{4}-\d{2}-\d{2}T/.test(value) ? Date.parse(value) : Number.NaN
   if (!(ms >= 0)) throw usageFailure(`--${name} takes a date like 2026-01-31 or 2026-01-31T12:00, not '${value}'`, 'search')
   return ms
+}
+
+function peopleCommand(topic: PeopleTopic, values: Values, positionals: readonly string[]): Command {
+  const account = accountOptions(values, topic)
+  const action = peopleAction(topic, values, positionals)
+  return { kind: 'people', account, action, timeoutMs: timeoutMs(values, topic), json: values['json'] === true }
 }
 
 function accountOptions(values: Values, topic: HelpTopic): AccountOptions {

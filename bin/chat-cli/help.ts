@@ -20,7 +20,101 @@ const HELP = `  -h, --help            this text`
 const CODES = `exit codes:
 ${EXIT_TEXTS.map(([code, text]) => `  ${code}  ${text}`).join('\n')}`
 
+const ASKING = `options:
+${ACCOUNT}
+  --timeout SECONDS     give up after so long; 0: never (default ${TIMEOUT_SECONDS_DEFAULT})`
+
+const WHO = '--server URL --user NAME --password-file FILE [options]'
+
+const BLOCK = `chat block: hear nothing of somebody any more
+
+usage:
+  chat block NAME ${WHO}
+  chat unblock NAME ${WHO}
+  chat blocked ${WHO}
+
+What a blocked user sends is accepted as always and never reaches you, also not later; the other is not told. You can't write to
+somebody you have blocked. chat blocked lists them.
+
+${ASKING}
+  --json                print JSON, one object for each line: {"user":"mallory","blocked":true,"version":4}
+                        and for each that is listed {"user":"mallory","since":1767225600000}
+${HELP}
+
+${CODES}`
+
+const FLAGS = `chat mute, unmute, archive, unarchive, pin, unpin: how a conversation is shown, on all your devices
+
+usage:
+  chat mute NAME [--for TIME] ${WHO}
+  chat unmute NAME ${WHO}
+  chat archive | unarchive | pin | unpin NAME ${WHO}
+
+${ASKING}
+  --for TIME            mute for so long: 30m, 8h, 7d; without it until it is unmuted
+  --json                print JSON: {"conversation":"bob","mutedUntil":1767225600000,"archived":false,"pinned":true,"marked":false}
+                        mutedUntil: Unix time in milliseconds, 0, or "forever"
+${HELP}
+
+${CODES}`
+
 const TEXTS: Record<HelpTopic, string> = {
+  block: BLOCK,
+  unblock: BLOCK,
+  blocked: BLOCK,
+  mute: FLAGS,
+  unmute: FLAGS,
+  archive: FLAGS,
+  unarchive: FLAGS,
+  pin: FLAGS,
+  unpin: FLAGS,
+
+  profile: `chat profile: show a profile, or change your own
+
+usage:
+  chat profile get [NAME] ${WHO}
+  chat profile set [--name TEXT] [--about TEXT] [--picture REF] ${WHO}
+
+A name is shown behind the address, since anybody may call himself anything. An empty text takes a name, about or picture away.
+
+${ASKING}
+  --name TEXT           what you want to be called, at most 64 characters
+  --about TEXT          a line about you, at most 140 characters
+  --picture REF         reference of a picture
+  --json                print JSON: {"user":"bob","name":"Bob","about":"","picture":"","version":48170302144105}
+${HELP}
+
+${CODES}`,
+
+  contacts: `chat contacts: the people you know, by the names you give them
+
+usage:
+  chat contacts list ${WHO}
+  chat contacts set NAME [OWN-NAME] ${WHO}
+  chat contacts remove NAME ${WHO}
+
+Nobody but you sees your contacts. Whoever is among them may write to you without the limit for strangers.
+
+${ASKING}
+  --json                print JSON, one object for each line: {"user":"bob","name":"Bobby"}
+${HELP}
+
+${CODES}`,
+
+  report: `chat report: put the last messages of a conversation before the operator
+
+usage:
+  chat report NAME REASON ${WHO}
+
+The operator gets the last five messages that you can see, your name and the reason. The other is not told.
+
+${ASKING}
+  --block               block the other as well
+  --json                print JSON: {"conversation":"mallory","reported":true}
+${HELP}
+
+${CODES}`,
+
   chat: `chat: talk through a chatd server
 
 usage:
@@ -34,6 +128,11 @@ usage:
   chat search   find messages by words
   chat invite   make, list and revoke invites for others
   chat register make an account, where the server lets you
+  chat profile  show a profile, or change your own
+  chat contacts list your contacts, add, name or remove one
+  chat block, unblock, blocked     whom you want to hear nothing of
+  chat report   put a conversation before the operator
+  chat mute, unmute, archive, unarchive, pin, unpin    a conversation, on all your devices
   chat COMMAND --help
 
 options of the interactive program:

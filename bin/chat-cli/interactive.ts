@@ -11,9 +11,11 @@ import type { ExitCode } from './failure.js'
 import { EXIT } from './failure.js'
 import { localTime, messageText } from './formats.js'
 import { openKeyboard } from './keyboard.js'
+import type { PeopleAction } from './people-arguments.js'
 import { privacyText } from './privacy-command.js'
 import { askMissing } from './prompts.js'
 import type { Effect, ScreenEvent, ScreenState, ShownMessage } from './screen-state.js'
+import { performPeople, readContactNames, readProfileNames } from './screen-people.js'
 import { newScreenState } from './screen-state.js'
 import { watchedUsers } from './screen-presence.js'
 import { update } from './screen-update.js'
@@ -119,12 +121,17 @@ class ScreenDriver {
       this.dispatch({ kind: 'connection', connection: 'online', detail: '' })
       this.#showLeftovers(client)
       void this.#list(client)
+      void this.#contacts(client)
     })
     client.on('state', (state) => {
       if (state === 'connecting') this.dispatch({ kind: 'connection', connection: 'connecting', detail: '' })
     })
     client.on('disconnected', ({ error }) => {
       this.dispatch({ kind: 'connection', connection: 'waiting', detail: `no connection, trying again: ${error.message}` })
+    })
+    client.on('changed', ({ list }) => {
+      if (list === 'contacts') void this.#contacts(client)
+      else if (list === 'flags') void this.#list(client)
     })
     client.on('sent', ({ handle, to, seq, timeMs }) => {
       const localId = this.#leftovers.get(handle)
@@ -157,6 +164,7 @@ class ScreenDriver {
       case 'privacy': void this.#privacy(effect.change); return
       case 'search': void this.#search(effect.words, effect.conversation); return
       case 'invite': void this.#invite(); return
+      case 'people': void this.#people(effect.action); return
       case 'redraw': this.#terminal.forget(); return
       case 'quit': this.#ending.end('complete')
     }
@@ -236,11 +244,32 @@ class ScreenDriver {
         const page = await client.conversations({ limit: LIMIT.conversationsPageMax, ...(after === undefined ? {} : { after }) })
         const list = page.conversations.map((one) => ({ ...one, last: one.last === null ? null : shown(one.last) }))
         this.dispatch({ kind: 'conversations', list })
+        this.dispatch(await readProfileNames(client, page.conversations, this.#state.names.profiles))
         after = list.at(-1)?.conversation
         if (!page.more || after === undefined) return
       }
     } catch {
       // The connection was lost: the next welcome asks again.
+    }
+  }
+
+  async #contacts(client: Client): Promise<void> {
+    try {
+      this.dispatch(await readContactNames(client))
+    } catch {
+      // The connection was lost: the next welcome asks again.
+    }
+  }
+
+  async #people(action: PeopleAction): Promise<void> {
+    try {
+      if (this.#client === null) throw new Error('not connected yet, try again')
+      this.dispatch({ kind: 'notice', text: await performPeople(this.#client, action) })
+      // One's only device is told of nothing.
+      if (action.kind.startsWith('contacts')) await this.#contacts(this.#client)
+      else await this.#list(this.#client)
+    } catch (error) {
+      this.dispatch({ kind: 'notice', text: messageOf(error) })
     }
   }
 

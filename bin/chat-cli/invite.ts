@@ -3,7 +3,7 @@ import type { InviteRecord, MadeInvite } from '../../protocol/client/node.js'
 import type { Command } from './arguments.js'
 import type { ExitCode } from './failure.js'
 import { localTime } from './formats.js'
-import { ask } from './queries.js'
+import { ask } from './ask.js'
 import { safeJson, safeText } from './safe-text.js'
 import type { World } from './world.js'
 

@@ -8,6 +8,7 @@ import { ChatFailure, EXIT } from './failure.js'
 import { helpText } from './help.js'
 import { interactive } from './interactive.js'
 import { LineOutput, OutputClosed } from './line-output.js'
+import { people } from './people.js'
 import { presence, privacy } from './presence.js'
 import { devices, history } from './queries.js'
 import { invite } from './invite.js'
@@ -68,6 +69,7 @@ async function runCommand(command: Command, world: World): Promise<ExitCode> {
     case 'register': return registerUser(command, world)
     case 'invite': return invite(command, world)
     case 'search': return search(command, world)
+    case 'people': return people(command, world)
   }
 }
 

@@ -2,6 +2,7 @@
 import { isGroup, normalizeConversation } from '../../protocol/address.js'
 import { privacyChange } from './privacy-command.js'
 import { openNamed, scrollPage, sendTyped } from './screen-actions.js'
+import { PEOPLE_HELP, runPeopleCommand } from './screen-people.js'
 import type { Effect, ScreenState } from './screen-state.js'
 import { openConversation } from './screen-state.js'
 
@@ -17,6 +18,7 @@ export const SCREEN_HELP: readonly string[] = [
   '/older       older messages (or Page Up; Page Down comes back)',
   '/search WORDS  find messages: in the open conversation, or from the list in all of them',
   '/invite      make an invite code with which somebody gets an account',
+  ...PEOPLE_HELP,
   '/help        this text (Esc closes it)',
   '/quit        leave (or Ctrl-C with an empty line)',
   '//text       send a message that begins with /',
@@ -65,7 +67,9 @@ function runCommand(state: ScreenState, command: string, effects: Effect[]): voi
       return
     case 'help': state.isHelpShown = true; return
     case 'quit': case 'exit': effects.push({ kind: 'quit' }); return
-    default: state.notice = `there is no command /${word}: /help lists them, //… sends text that begins with /`
+    default:
+      if (runPeopleCommand(state, word, rest.join(' '), effects)) return
+      state.notice = `there is no command /${word}: /help lists them, //… sends text that begins with /`
   }
 }
 

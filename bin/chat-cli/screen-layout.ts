@@ -1,6 +1,7 @@
 /** How the messages of a conversation are laid out in lines. */
 import { INCOMPLETE_NOTE, localClock, localDate } from './formats.js'
 import { safeText } from './safe-text.js'
+import { shownName } from './screen-people.js'
 import type { ConversationState, PendingMessage, ScreenState, ShownMessage, Tick } from './screen-state.js'
 import { tickOf } from './screen-state.js'
 import { textWidth, wrap } from './text-width.js'
@@ -42,7 +43,7 @@ export function conversationLines(state: ScreenState, conversation: Conversation
 
 function addMessage(lines: SpanLine[], state: ScreenState, conversation: ConversationState, message: ShownMessage): void {
   const mark = message.own ? tickSpan(tickOf(conversation, message.seq), state.isColored) : null
-  const name = message.own ? 'you' : safeText(message.from)
+  const name = message.own ? 'you' : safeText(shownName(state.names, message.from))
   addText(lines, state.columns, { clock: localClock(message.timeMs), name, source: message, mark, isOwn: message.own })
   if (message.isIncomplete) addBelow(lines, state.columns, INCOMPLETE_NOTE, 'dim')
 }

@@ -1,7 +1,11 @@
 /** What the interactive program knows and shows: the state, the events that change it, and what they ask of the client. No I/O. */
-import type { PresenceEvent, Privacy, TypingKind } from '../../protocol/client/node.js'
+import type { Flags, PresenceEvent, Privacy, TypingKind } from '../../protocol/client/node.js'
 import type { Key, Line } from './line-editor.js'
 import { EMPTY_LINE } from './line-editor.js'
+import type { PeopleAction } from './people-arguments.js'
+import type { Names } from './screen-people.js'
+
+export const NO_FLAGS: Flags = { mutedUntilMs: 0, isArchived: false, isPinned: false, isMarked: false }
 
 /** A member's watermarks. */
 export interface Marks {
@@ -40,6 +44,8 @@ export interface ConversationState {
   /** Ascending by seq, without a gap, ending with the latest; empty until the conversation was opened. */
   messages: ShownMessage[]
   pending: PendingMessage[]
+  /** Set by the user, for all own devices. */
+  flags: Flags
   /** Whether the server has messages before the first of `messages`. */
   more: boolean
   /** Whether the latest page has been asked for, and whether it came. */
@@ -80,6 +86,7 @@ export interface ScreenState {
   /** One line about the last thing that went wrong or was asked for; empty: none. */
   notice: string
   nextLocalId: number
+  readonly names: Names
 }
 
 /** A conversation as the server lists it. */
@@ -90,6 +97,8 @@ export interface ListedConversation {
   readonly read: number
   readonly unread: number
   readonly members: readonly (Marks & { readonly member: string })[]
+  /** Absent where nothing is known of them. */
+  readonly flags?: Flags
 }
 
 export type ScreenEvent =
@@ -122,6 +131,9 @@ export type ScreenEvent =
   | { readonly kind: 'notice'; readonly text: string }
   | { readonly kind: 'key'; readonly key: Key }
   | { readonly kind: 'paste'; readonly text: string }
+  /** Own names of all contacts. */
+  | { readonly kind: 'contacts'; readonly contacts: ReadonlyMap<string, string> }
+  | { readonly kind: 'profiles'; readonly profiles: Names['profiles'] }
   | { readonly kind: 'resize'; readonly columns: number; readonly rows: number }
 
 /** What the state asks of the client and the terminal. */
@@ -135,6 +147,7 @@ export type Effect =
   /** In one conversation, or in all. */
   | { readonly kind: 'search'; readonly words: string; readonly conversation: string | null }
   | { readonly kind: 'invite' }
+  | { readonly kind: 'people'; readonly action: PeopleAction }
   | { readonly kind: 'redraw' }
   | { readonly kind: 'quit' }
 
@@ -155,6 +168,7 @@ export function newScreenState(options: Pick<ScreenState, 'me' | 'server' | 'isC
     line: EMPTY_LINE,
     notice: '',
     nextLocalId: 1,
+    names: { contacts: new Map(), profiles: new Map() },
   }
 }
 
@@ -170,6 +184,7 @@ export function conversationOf(state: ScreenState, name: string): ConversationSt
     members: new Map(),
     messages: [],
     pending: [],
+    flags: NO_FLAGS,
     more: false,
     loading: false,
     loaded: false,

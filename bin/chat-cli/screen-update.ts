@@ -1,4 +1,5 @@
 /** The changes of the interactive program's state: one function for each event. The state is changed in place; no I/O. */
+import type { Flags } from '../../protocol/client/node.js'
 import { LIMIT } from '../../protocol/generated/registry.js'
 import { completeWord } from './completion.js'
 import { runLine, SCREEN_COMMANDS } from './screen-commands.js'
@@ -50,6 +51,13 @@ export function update(state: ScreenState, event: ScreenEvent): Effect[] {
       noteOwnTyping(state, before, effects)
       break
     }
+    case 'contacts':
+      state.names.contacts.clear()
+      for (const [user, name] of event.contacts) state.names.contacts.set(user, name)
+      break
+    case 'profiles':
+      for (const [user, profile] of event.profiles) state.names.profiles.set(user, profile)
+      break
     case 'resize':
       state.columns = event.columns
       state.rows = event.rows
@@ -106,6 +114,7 @@ function pressKey(state: ScreenState, key: Key, effects: Effect[]): void {
 function listConversation(state: ScreenState, listed: ListedConversation): void {
   const conversation = conversationOf(state, listed.conversation)
   conversation.tail = Math.max(conversation.tail, listed.tail)
+  conversation.flags = listed.flags ?? conversation.flags
   if (listed.read >= conversation.read) {
     conversation.read = listed.read
     conversation.unread = listed.unread
@@ -224,11 +233,15 @@ function trimFront(conversation: ConversationState): void {
   conversation.more = true
 }
 
-/** Latest first; conversations without a message last, by name. */
+/** Pinned ones first, archived ones last; else the latest first, and conversations without a message last, by name. */
 function sortList(state: ScreenState): void {
   if (lineText(state.line) !== '') return
   const time = (conversation: ConversationState): number => conversation.pending.length > 0 ? Number.MAX_SAFE_INTEGER : conversation.last?.timeMs ?? 0
   state.order = [...state.conversations.values()]
-    .sort((left, right) => time(right) - time(left) || (left.name < right.name ? -1 : 1))
+    .sort((left, right) => rank(left.flags) - rank(right.flags) || time(right) - time(left) || (left.name < right.name ? -1 : 1))
     .map((conversation) => conversation.name)
+}
+
+function rank({ isPinned, isArchived }: Flags): number {
+  return isArchived ? 2 : isPinned ? 0 : 1
 }

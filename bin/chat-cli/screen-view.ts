@@ -5,6 +5,7 @@ import { SCREEN_HELP } from './screen-commands.js'
 import type { Span, SpanLine, Style } from './screen-layout.js'
 import { contentRows, conversationLines, REFUSED, tickSpan } from './screen-layout.js'
 import type { ConversationState, ScreenState, ShownMessage } from './screen-state.js'
+import { shownName } from './screen-people.js'
 import { statusText, whoLines } from './screen-presence.js'
 import { openConversation, tickOf } from './screen-state.js'
 import { characters, characterWidth, endOf, textWidth, truncate, wrap } from './text-width.js'
@@ -43,7 +44,8 @@ export function lineWithoutStyle(line: SpanLine): string {
 
 function headingLine(state: ScreenState, nowMs: number): SpanLine {
   const status = state.open === null ? '' : statusText(state, state.open, nowMs)
-  const left = state.open === null ? ` ${state.me} · conversations` : ` ${state.me} › ${state.open}${status === '' ? '' : ` · ${status}`}`
+  const name = state.open === null ? '' : shownName(state.names, state.open)
+  const left = state.open === null ? ` ${state.me} · conversations` : ` ${state.me} › ${name}${status === '' ? '' : ` · ${status}`}`
   const right = `${elsewhere(state)}${connectionText(state)} `
   const room = Math.max(0, state.columns - textWidth(right) - 1)
   const title = truncate(safeText(left), room)
@@ -83,7 +85,7 @@ function listLines(state: ScreenState, rows: number, nowMs: number): SpanLine[] 
   const lines: SpanLine[] = []
   const isCut = state.order.length > rows
   const shown = isCut ? state.order.slice(0, rows - 1) : state.order
-  const nameColumns = Math.min(24, Math.max(8, ...shown.map((name) => textWidth(name))))
+  const nameColumns = Math.min(24, Math.max(8, ...shown.map((name) => textWidth(safeText(shownName(state.names, name))))))
   for (const [position, name] of shown.entries()) {
     const conversation = state.conversations.get(name)
     if (conversation !== undefined) lines.push(listLine(state, conversation, { number: position + 1, nameColumns, nowMs }))
@@ -100,8 +102,10 @@ interface ListPlace {
 
 function listLine(state: ScreenState, conversation: ConversationState, { number, nameColumns, nowMs }: ListPlace): SpanLine {
   const style: Style = conversation.unread > 0 ? 'bold' : 'plain'
-  const name = truncate(safeText(conversation.name), nameColumns)
-  const unread = conversation.unread > 0 ? `${conversation.unread} new` : ''
+  const name = truncate(safeText(shownName(state.names, conversation.name)), nameColumns)
+  const { flags } = conversation
+  const marks = `${flags.isPinned ? '▲' : ''}${flags.mutedUntilMs > nowMs ? '∅' : ''}${flags.isArchived ? '▽' : ''}`
+  const unread = `${conversation.unread > 0 ? `${conversation.unread} new` : flags.isMarked ? 'unread' : ''}${marks === '' ? '' : ` ${marks}`}`.trim()
   const line: Span[] = [
     { text: `${String(number).padStart(4)}  `, style: 'dim' },
     { text: name + ' '.repeat(nameColumns - textWidth(name) + 2), style },

@@ -3,7 +3,7 @@ import { LIMIT } from '../../protocol/generated/registry.js'
 import type { Command } from './arguments.js'
 import type { ExitCode } from './failure.js'
 import { messageJson, messageText } from './formats.js'
-import { ask } from './queries.js'
+import { ask } from './ask.js'
 import type { World } from './world.js'
 
 type SearchCommand = Extract<Command, { kind: 'search' }>

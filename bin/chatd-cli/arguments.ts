@@ -2,6 +2,7 @@
 import { parseArgs, type ParseArgsConfig } from 'node:util'
 import { LIMIT } from '../../protocol/generated/registry.js'
 import { usageFailure } from './failure.js'
+import type { ReportAction } from './report.js'
 
 /** What the configuration is made from, beside the environment. */
 export interface ConfigArguments {
@@ -33,6 +34,7 @@ export type Command =
   | { readonly kind: 'user-import', readonly config: ConfigArguments }
   | { readonly kind: 'invite', readonly invite: InviteAction, readonly config: ConfigArguments }
   | { readonly kind: 'search-rebuild', readonly config: ConfigArguments }
+  | { readonly kind: 'report', readonly action: ReportAction, readonly json: boolean, readonly config: ConfigArguments }
   | { readonly kind: 'cert', readonly directory: string, readonly hosts: readonly string[], readonly days: number }
 
 type Options = NonNullable<ParseArgsConfig['options']>
@@ -55,6 +57,7 @@ export function parseCommand(args: readonly string[]): Command {
     case 'user': return parseUser(rest)
     case 'invite': return parseInvite(rest)
     case 'search': return parseSearch(rest)
+    case 'report': return parseReport(rest)
     case 'cert': return parseCert(rest)
     case 'version':
     case '--version': return { kind: 'version' }
@@ -121,6 +124,20 @@ function parseSearch(args: readonly string[]): Command {
   if (values['help'] === true) return { kind: 'help', topic: 'search' }
   if (positionals[0] !== 'rebuild') throw usageFailure('say what to do: rebuild', 'search')
   return { kind: 'search-rebuild', config: configArguments('search', values) }
+}
+
+function parseReport(args: readonly string[]): Command {
+  const { values, positionals } = parse('report', args, { ...CONFIG_OPTIONS, json: { type: 'boolean' } }, 2)
+  const [action, id = ''] = positionals
+  if (values['help'] === true) return { kind: 'help', topic: 'report' }
+  const rest = { json: values['json'] === true, config: configArguments('report', values) }
+  if (action === 'list') {
+    if (id !== '') throw usageFailure('chatd report list takes no number', 'report')
+    return { kind: 'report', action: { kind: 'list' }, ...rest }
+  }
+  if (action !== 'show' && action !== 'close') throw usageFailure(action === undefined ? 'say what to do: list, show or close' : `there is no chatd report ${action}`, 'report')
+  if (!/^[1-9]\d{0,14}$/.test(id)) throw usageFailure(`chatd report ${action} needs the number of a report`, 'report')
+  return { kind: 'report', action: { kind: action, id: Number(id) }, ...rest }
 }
 
 function parseCert(args: readonly string[]): Command {

@@ -15,6 +15,7 @@ const GENERAL = `chatd: a messenger server
   chatd user import --data DIR < FILE                          add many
   chatd invite create|list|revoke --data DIR                   let people make accounts by themselves
   chatd search rebuild --data DIR                              make the index of messages again
+  chatd report list|show|close [ID] --data DIR                 what users have reported
   chatd config [--config FILE]                                 print the effective configuration
   chatd cert --out DIR [--host NAME]...                        make a self-signed certificate to try TLS with
   chatd version                                                print the version
@@ -76,6 +77,16 @@ The index makes searches fast and holds nothing of its own: it may be made again
 ${CONFIG_OPTIONS}
 `
 
+const REPORT = `chatd report: what users have reported, whether the server runs or not
+
+  chatd report list --data DIR [--json]        list the reports that wait, oldest first
+  chatd report show ID --data DIR [--json]     one with the messages that go with it
+  chatd report close ID --data DIR             it is dealt with, and is deleted
+
+  --data DIR           the data directory of the server (default: chatd-data)
+${CONFIG_OPTIONS}
+`
+
 const CONFIG = `chatd config: print the effective configuration as TOML, with what every value means and where it came from
 
   --data DIR           as with chatd start
@@ -92,5 +103,5 @@ const CERT = `chatd cert: make a self-signed certificate to try tls:// and wss:/
 
 /** By command; '' is the general one. */
 export const HELP: Readonly<Record<string, string>> = {
-  '': GENERAL, 'start': START, 'user': USER, 'invite': INVITE, 'search': SEARCH, 'config': CONFIG, 'cert': CERT,
+  '': GENERAL, 'start': START, 'user': USER, 'invite': INVITE, 'search': SEARCH, 'report': REPORT, 'config': CONFIG, 'cert': CERT,
 }

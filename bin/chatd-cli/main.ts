@@ -7,6 +7,7 @@ import { makeCertificate } from './cert.js'
 import { describeFailure, usageFailure } from './failure.js'
 import { HELP } from './help.js'
 import { runInvite } from './invite.js'
+import { report } from './report.js'
 import { rebuildIndex } from './search.js'
 import { start } from './start.js'
 import { changeUser, importFromStdin, listUsers } from './user.js'
@@ -59,6 +60,9 @@ async function run(command: Command): Promise<void> {
       return
     case 'search-rebuild':
       await rebuildIndex(load(command.config).config)
+      return
+    case 'report':
+      await report(load(command.config).config, command.action, command.json)
       return
     case 'cert':
       makeCertificate(command)

@@ -131,6 +131,8 @@ export class Place {
       CHATD_ADMIN_URL: 'http://127.0.0.1:0',
       // Logging in is not what these tests are about, and the machine may be busy.
       CHATD_AUTH_SCRAM_ITERATIONS: '4096',
+      // Most send from one side alone.
+      CHATD_RATE_STRANGER_PER_SECOND: '0',
     }
   }
 

@@ -78,6 +78,7 @@ export const examples: Readonly<Record<string, Example>> = {
       element: { name: 'add', children: [{ name: 'member', attributes: { name: 'carol' } }] },
     },
   },
+  'changed': { frame: 'changed', values: { index: 303, list: 2, version: 19 } },
   'skip': { frame: 'skip', values: { index: 310 } },
   'done': { frame: 'done', values: { index: 302 } },
   'cursor': { frame: 'cursor', values: { index: 302 } },

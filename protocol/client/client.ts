@@ -20,16 +20,16 @@ import { normalizeConversation, normalizeDevice, normalizeUser } from '../addres
 import { EMPTY_BYTES } from '../bytes.js'
 import { element } from '../element.js'
 import type { Element } from '../element.js'
-import { LIMIT } from '../generated/registry.js'
+import { ERROR, LIMIT } from '../generated/registry.js'
 import {
   inviteId, inviteQuery, invitesQuery, readInvites, readMadeInvite, readSearch, searchQuery,
 } from './account-queries.js'
 import type { InviteRecord, MadeInvite, SearchOptions, SearchResults } from './account-queries.js'
-import { ClientError, localError } from './client-error.js'
+import { ClientError, localError, serverError } from './client-error.js'
 import { CatchUp } from './catch-up.js'
 import type { MemberMarks, ReceiptEvent, Watermarks } from './conversations.js'
 import { ClientCore } from './core.js'
-import type { Ack, ClientStateName, CoreEvent, CoreOptions, Message, Refusal, WelcomeEvent } from './core-types.js'
+import type { Ack, ChangedEvent, ClientStateName, CoreEvent, CoreOptions, Message, Refusal, WelcomeEvent } from './core-types.js'
 import { Driver } from './driver.js'
 import type { Platform } from './driver.js'
 import type { DeclinedEvent, PresenceEvent, TypingEvent, TypingKind } from './ephemeral.js'
@@ -41,6 +41,10 @@ import {
 import type { ConversationInfo, DeviceRecord, HistoryPage, HistoryRequest, Settings } from './query-elements.js'
 import { privacyQuery, readPrivacy } from './privacy-elements.js'
 import type { Privacy } from './privacy-elements.js'
+import {
+  changeFlagsQuery, changeProfileQuery, listQuery, profilesQuery, readBlocked, readContacts, readFlagsList, readProfiles, readVersion,
+} from './profile-elements.js'
+import type { BlockedInfo, ContactInfo, Flags, FlagsInfo, ListPage, ListRequest, Profile, ProfileInfo } from './profile-elements.js'
 import { parseServerUrl } from './server-url.js'
 import type { ClientState, ClientStorage } from './state.js'
 import { GroupClient } from './group-client.js'
@@ -98,6 +102,8 @@ export interface ClientEvents {
   typing: TypingEvent
   /** The server did not take what was watched or told; the connection goes on. */
   declined: DeclinedEvent
+  /** The user's own profile, contacts, blocked users or flags have a new version: ask for what changed `since` the one you have. */
+  changed: ChangedEvent
   state: ClientStateName
   welcome: WelcomeEvent
   /** What waited at the last welcome has been handed out. */
@@ -347,6 +353,77 @@ export class BaseClient {
     return this.#ask(searchQuery(words, options), (answer) => readSearch(answer, this.#coreOptions.user))
   }
 
+  /** The profile of a user; `profile` is null where it still has the version that is known. Rejects with no-such-user. [PRF-5] */
+  async profile(user: string, version = 0): Promise<ProfileInfo> {
+    const [info] = await this.profiles([{ user, version }])
+    if (info === null || info === undefined) throw serverError(ERROR.noSuchUser, '', 0)
+    return info
+  }
+
+  /** Of several users, at most 100, in the order asked for; null where there is no such user. */
+  async profiles(users: readonly (string | { readonly user: string; readonly version: number })[]): Promise<readonly (ProfileInfo | null)[]> {
+    if (users.length === 0) return []
+    try {
+      return await this.#ask(profilesQuery(users), readProfiles)
+    } catch (error) {
+      // One alone is refused where several are answered. [PRF-5]
+      if (users.length === 1 && error instanceof ClientError && error.code === ERROR.noSuchUser) return [null]
+      throw error
+    }
+  }
+
+  /** The user's own profile, after the change if there is one; an empty text takes one away. [PRF-2] */
+  async setProfile(change: Partial<Profile> = {}): Promise<ProfileInfo> {
+    const [info] = await this.#ask(changeProfileQuery(change), readProfiles)
+    if (info === null || info === undefined) throw localError('bad-answer', 'the answer to profile makes no sense')
+    return info
+  }
+
+  /** A page of the user's contacts; see ListRequest. [PRF-7] */
+  async contacts(request: ListRequest = {}): Promise<ListPage<ContactInfo>> {
+    return this.#ask(listQuery('contacts', request), readContacts)
+  }
+
+  /** Adds a contact, or names it anew; `name` may be empty. Resolves to the version of the list. */
+  async setContact(user: string, name = ''): Promise<number> {
+    return this.#ask(element('contact', { user, name }), readVersion)
+  }
+
+  async removeContact(user: string): Promise<number> {
+    return this.#ask(element('contact', { user, removed: 'true' }), readVersion)
+  }
+
+  /** A page of the users that this one has blocked. */
+  async blocked(request: ListRequest = {}): Promise<ListPage<BlockedInfo>> {
+    return this.#ask(listQuery('blocked', request), readBlocked)
+  }
+
+  /** From now on nothing of this user arrives, which is not told of it. Resolves to the version of the list. [PRF-10] */
+  async block(user: string): Promise<number> {
+    return this.#ask(element('block', { user }), readVersion)
+  }
+
+  async unblock(user: string): Promise<number> {
+    return this.#ask(element('unblock', { user }), readVersion)
+  }
+
+  /** A page of the conversations with flags; they come with the list of conversations too. [PRF-16] */
+  async flags(request: ListRequest = {}): Promise<ListPage<FlagsInfo>> {
+    return this.#ask(listQuery('flags', request), readFlagsList)
+  }
+
+  /** Sets flags of a conversation for all devices of the user; resolves to all that it has then. */
+  async setFlags(conversation: string, change: Partial<Flags>): Promise<FlagsInfo> {
+    const { items: [info] } = await this.#ask(changeFlagsQuery(conversation, change), readFlagsList)
+    if (info === undefined) throw localError('bad-answer', 'the answer to flags makes no sense')
+    return info
+  }
+
+  /** Puts the last messages of a conversation before the operator; `block` blocks the other user as well. [PRF-17] */
+  async report(conversation: string, reason: string, block = false): Promise<void> {
+    await this.#ask(element('report', { with: conversation, block: block ? 'true' : undefined }, reason), (answer) => answer)
+  }
+
   /**
    * Ends the client: waits for the handlers of the present message (5 s at most), stores and acknowledges what was handled, closes the
    * connection and the storage. What has no answer is rejected with `closed`. Calling it again is harmless.
@@ -454,6 +531,7 @@ export class BaseClient {
       case 'presence': this.#emitter.emit('presence', event.presence); return
       case 'typing': this.#emitter.emit('typing', event.typing); return
       case 'declined': this.#emitter.emit('declined', event.declined); return
+      case 'changed': this.#emitter.emit('changed', event.changed); return
       case 'tooOld': this.#fetchMissed(); return
       case 'synced': this.#emitter.emit('synced', { index: event.index }); return
       case 'answer': settle(this.#asked, event.id)?.resolve(event.element); return

@@ -2,12 +2,13 @@
 import { normalizeConversation } from '../address.js'
 import { EMPTY_BYTES } from '../bytes.js'
 import { encodeMark, encodeMessage } from '../generated/frames.js'
-import type { ChangeFrame, DeliveryFrame, DeliveryFromFrame, DoneFrame, ReceiptFrame, SkipFrame } from '../generated/frames.js'
-import { ERROR, FRAME, LIMIT, MARK } from '../generated/registry.js'
+import type { ChangedFrame, ChangeFrame, DeliveryFrame, DeliveryFromFrame, DoneFrame, ReceiptFrame, SkipFrame } from '../generated/frames.js'
+import { ERROR, FRAME, LIMIT, LIST, MARK } from '../generated/registry.js'
 import { checkText } from '../text.js'
 import { decodeText, encodeText } from '../utf8.js'
 import { serverError } from './client-error.js'
 import type { ClientError } from './client-error.js'
+import type { ChangedEvent } from './core-types.js'
 import type { InboxEntry } from './inbox.js'
 import type { OutboxEntry } from './outbox.js'
 
@@ -47,6 +48,21 @@ export function changeEntry(frame: ChangeFrame): InboxEntry {
 export function receiptEntry(frame: ReceiptFrame): InboxEntry {
   const { type, index, conversation, member, mark, seq } = frame
   return { ...NO_ENTRY, type, index, conversation, from: member, seq, mark }
+}
+
+export function changedEntry({ type, index, list, version }: ChangedFrame): InboxEntry {
+  return { ...NO_ENTRY, type, index, seq: version, mark: list }
+}
+
+/** The list that a change is of; null for one that this version does not know. */
+export function listName(list: number): ChangedEvent['list'] | null {
+  switch (list) {
+    case LIST.profile: return 'profile'
+    case LIST.contacts: return 'contacts'
+    case LIST.blocked: return 'blocked'
+    case LIST.flags: return 'flags'
+    default: return null
+  }
 }
 
 /** Of skip, and of done, which rides along with the entries. */

@@ -88,6 +88,13 @@ export interface WelcomeEvent {
   readonly pending: number
 }
 
+/** One of the user's own lists, or its profile, was changed, by this device or another. [PRF-8] */
+export interface ChangedEvent {
+  readonly list: 'profile' | 'contacts' | 'blocked' | 'flags'
+  /** Its version now. A profile's says only whether it is the same. */
+  readonly version: number
+}
+
 export type CoreEvent =
   | { readonly kind: 'state'; readonly state: ClientStateName }
   | { readonly kind: 'welcome'; readonly welcome: WelcomeEvent }
@@ -96,6 +103,7 @@ export type CoreEvent =
   | { readonly kind: 'sent'; readonly ack: Ack }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
   | { readonly kind: 'receipt'; readonly receipt: ReceiptEvent }
+  | { readonly kind: 'changed'; readonly changed: ChangedEvent }
   /** The device has to fetch what it missed; no entry is given out before `caughtUp`. [QUE-9] */
   | { readonly kind: 'tooOld' }
   /** The backlog up to this index has been given out. */

@@ -27,7 +27,7 @@ import { localError, serverError } from './client-error.js'
 import type { ClientError } from './client-error.js'
 import { Conversations } from './conversations.js'
 import type { Watermarks } from './conversations.js'
-import { bareEntry, changeEntry, checkMessage, deliveryEntry, encodeStanza, receiptEntry } from './core-frames.js'
+import { bareEntry, changedEntry, changeEntry, checkMessage, deliveryEntry, encodeStanza, listName, receiptEntry } from './core-frames.js'
 import type { ClientStateName, CoreEvent, CoreNeed, CoreOptions, CoreOutput, Message } from './core-types.js'
 import { Ephemeral } from './ephemeral.js'
 import type { PresenceEvent, TypingKind } from './ephemeral.js'
@@ -510,6 +510,7 @@ export class ClientCore {
       case FRAME.deliveryFrom: this.#take(deliveryEntry(frame, frame.from)); return
       case FRAME.change: this.#take(changeEntry(frame)); return
       case FRAME.receipt: this.#take(receiptEntry(frame)); return
+      case FRAME.changed: this.#take(changedEntry(frame)); return
       case FRAME.skip: this.#take(bareEntry(frame)); return
       case FRAME.presence: this.#ephemeral.presence(frame); return
       case FRAME.typingFrom: this.#ephemeral.typing(this.#nowMs, frame); return
@@ -589,6 +590,9 @@ export class ClientCore {
     if (entry.type === FRAME.receipt) {
       const isKnown = entry.mark === MARK.delivered || entry.mark === MARK.read
       if (isKnown) this.#conversations.mark(entry.conversation, entry.from, entry.mark, entry.seq)
+    } else if (entry.type === FRAME.changed) {
+      const list = listName(entry.mark)
+      if (list !== null) this.#event({ kind: 'changed', changed: { list, version: entry.seq } })
     } else if (entry.type !== FRAME.skip) {
       if (this.#conversations.isNews(entry.conversation, entry.seq)) {
         this.#current = entry

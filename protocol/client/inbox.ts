@@ -14,15 +14,18 @@ import { Deque } from './deque.js'
 /** A queue entry on its way to the application; fields that its kind does not have are 0 or empty. `done` rides along in order. */
 export interface InboxEntry {
   readonly type:
-    | typeof FRAME.delivery | typeof FRAME.deliveryFrom | typeof FRAME.change | typeof FRAME.receipt | typeof FRAME.skip | typeof FRAME.done
+    | typeof FRAME.delivery | typeof FRAME.deliveryFrom | typeof FRAME.change | typeof FRAME.receipt | typeof FRAME.changed | typeof FRAME.skip
+    | typeof FRAME.done
   readonly index: number
   readonly conversation: string
   /** Sender of a message, author of a change, member of a receipt. */
   readonly from: string
+  /** Of a change: the version. */
   readonly seq: number
   readonly timeMs: number
   readonly text: string
   readonly extensions: Uint8Array
+  /** Of a receipt: which watermark; of a change: which list. */
   readonly mark: number
   readonly change: Element | null
 }

@@ -7,6 +7,7 @@ export type { DeclinedEvent, PresenceEvent, TypingEvent, TypingKind } from './ep
 export type { Audience, Privacy } from './privacy-elements.js'
 export type { MemberMarks, ReceiptEvent, Watermarks } from './conversations.js'
 export type { GroupChange, GroupInfo, GroupLinkInfo, GroupMember, GroupPolicy, GroupRole, NewGroupOptions } from './group-client.js'
-export type { Ack, ClientStateName, Message, Refusal, WelcomeEvent } from './core-types.js'
+export type { Ack, ChangedEvent, ClientStateName, Message, Refusal, WelcomeEvent } from './core-types.js'
 export type { ConversationInfo, DeviceRecord, HistoryMessage, HistoryPage, HistoryRequest, Settings } from './query-elements.js'
+export type { BlockedInfo, ContactInfo, Flags, FlagsInfo, ListPage, ListRequest, Profile, ProfileInfo } from './profile-elements.js'
 export type { ClientState, ClientStorage, ConversationRecord, MarkRecord, OutboxRecord, StorageChange } from './state.js'

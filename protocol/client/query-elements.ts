@@ -6,6 +6,8 @@ import type { Element } from '../element.js'
 import { checkExtensions, encodeExtensions } from '../extensions.js'
 import type { Extension } from '../extensions.js'
 import type { MemberMarks } from './conversations.js'
+import { readFlags } from './profile-elements.js'
+import type { Flags } from './profile-elements.js'
 
 /** Which part of a conversation: from `after` or `sinceMs` upwards, else downwards from `before`, `untilMs` or the end. [HIS-1] */
 export interface HistoryRequest {
@@ -57,6 +59,9 @@ export interface ConversationInfo {
   readonly members: readonly MemberMarks[]
   /** null: a pair, or one's notes. */
   readonly group: { readonly name: string, readonly size: number, readonly role: string } | null
+  /** Of the other's profile, as it shows to the user; 0: not a pair. [PRF-4] */
+  readonly profileVersion: number
+  readonly flags: Flags
 }
 
 export interface DeviceRecord {
@@ -187,8 +192,11 @@ function readConversation(node: Element, user: string): ConversationInfo | null 
   if (lastNode !== null && last === null) return null
   const size = uintAttribute(node, 'members')
   const group = size === null ? null : { name: node.attributes.get('name') ?? conversation, size, role: node.attributes.get('role') ?? 'member' }
-  // The nameless member of a group stands for all others.
-  return { conversation, tail, last, read, unread, members: members.map((marks) => marks.member === '' ? { ...marks, member: conversation } : marks), group }
+  return {
+    conversation, tail, last, read, unread, group, profileVersion: uintAttribute(node, 'profile') ?? 0, flags: readFlags(node),
+    // The nameless member of a group stands for all others.
+    members: members.map((marks) => marks.member === '' ? { ...marks, member: conversation } : marks),
+  }
 }
 
 function readMember(node: Element): MemberMarks | null {

@@ -120,6 +120,7 @@ function valueTables(registry: RegistryFile): string[] {
     constant('Values of activity.activity. [PRS-2]', 'ACTIVITY', `${object(valuesOf(registry, 'activity'))} as const`),
     constant('Values of presence.state. [PRS-5]', 'PRESENCE', `${object(valuesOf(registry, 'state'))} as const`),
     constant('Values of typing.kind and typingFrom.kind. [PRS-12]', 'TYPING', `${object(valuesOf(registry, 'kind'))} as const`),
+    constant('Values of changed.list.', 'LIST', `${object(valuesOf(registry, 'list'))} as const`),
   ]
 }
 

@@ -244,6 +244,19 @@ export interface ChangeFrame {
   readonly extensions: Uint8Array
 }
 
+/** Queue entry: the user's own profile, contacts, blocked users or flags changed; what changed is asked for. */
+export interface ChangedFrame {
+  readonly type: 100
+  /** position in the user's queue */
+  readonly index: number
+  /** what changed: 1 profile, 2 contacts, 3 blocked, 4 flags */
+  readonly list: number
+  /** its version now */
+  readonly version: number
+  /** Raw extensions; see decodeExtensions. */
+  readonly extensions: Uint8Array
+}
+
 /** Queue entry: the entries up to this index hold nothing for the device. */
 export interface SkipFrame {
   readonly type: 30
@@ -484,6 +497,7 @@ export type Frame =
   | DeliveryFromFrame
   | ReceiptFrame
   | ChangeFrame
+  | ChangedFrame
   | SkipFrame
   | DoneFrame
   | CursorFrame
@@ -973,6 +987,34 @@ export function encodeChange(
 ): Uint8Array {
   const frames = new ByteBuffer()
   appendChange(frames, index, conversation, from, seq, time, element, extensions)
+  return frames.bytes
+}
+
+/** Appends a changed frame, its length included. */
+export function appendChanged(
+  frames: ByteBuffer, index: number, list: number, version: number, extensions: Uint8Array = EMPTY_BYTES,
+): void {
+  const size = 1
+    + uintSize(index)
+    + uintSize(list)
+    + uintSize(version)
+    + extensions.length
+  let position = frames.reserve(uintSize(size) + size)
+  const { bytes } = frames
+  position = writeUint(bytes, position, size)
+  position = writeUint(bytes, position, 100)
+  position = writeUint(bytes, position, index)
+  position = writeUint(bytes, position, list)
+  position = writeUint(bytes, position, version)
+  writeRaw(bytes, position, extensions)
+}
+
+/** Encodes a changed frame, its length included. The bytes are the caller's. */
+export function encodeChanged(
+  index: number, list: number, version: number, extensions: Uint8Array = EMPTY_BYTES,
+): Uint8Array {
+  const frames = new ByteBuffer()
+  appendChanged(frames, index, list, version, extensions)
   return frames.bytes
 }
 
@@ -1534,6 +1576,8 @@ export function encodeFrame(frame: Frame): Uint8Array {
       return encodeReceipt(frame.index, frame.conversation, frame.member, frame.mark, frame.seq, frame.extensions)
     case 50:
       return encodeChange(frame.index, frame.conversation, frame.from, frame.seq, frame.time, frame.element, frame.extensions)
+    case 100:
+      return encodeChanged(frame.index, frame.list, frame.version, frame.extensions)
     case 30:
       return encodeSkip(frame.index, frame.extensions)
     case 32:
@@ -1809,6 +1853,19 @@ function decodeChange(reader: Reader): ChangeFrame | ErrorCode {
   return { type: 50, index, conversation, from, seq, time, element, extensions }
 }
 
+function decodeChanged(reader: Reader): ChangedFrame | ErrorCode {
+  const index = reader.uint()
+  const list = reader.uint()
+  const version = reader.uint()
+  if (reader.failed) return ERROR.malformedFrame
+  const extensions = reader.rest()
+  if (extensions.length !== 0) {
+    const code = refuseExtensions(extensions, true)
+    if (code !== 0) return code
+  }
+  return { type: 100, index, list, version, extensions }
+}
+
 function decodeSkip(reader: Reader): SkipFrame | ErrorCode {
   const index = reader.uint()
   if (reader.failed) return ERROR.malformedFrame
@@ -2078,6 +2135,8 @@ function decodeBody(reader: Reader): Frame | ErrorCode | null {
       return decodeReceipt(reader)
     case 50:
       return decodeChange(reader)
+    case 100:
+      return decodeChanged(reader)
     case 30:
       return decodeSkip(reader)
     case 32:

@@ -107,6 +107,8 @@ export const FRAME = {
   receipt: 28,
   /** Queue entry: who is in a group, or how it is set up, has changed. */
   change: 50,
+  /** Queue entry: the user's own profile, contacts, blocked users or flags changed; what changed is asked for. */
+  changed: 100,
   /** Queue entry: the entries up to this index hold nothing for the device. */
   skip: 30,
   /** The queue has been sent up to this index; what follows is live. */
@@ -401,6 +403,20 @@ export const FRAMES: ReadonlyMap<number, FrameInfo> = new Map<number, FrameInfo>
       { name: 'seq', type: 'uint', xml: 'seq', values: null },
       { name: 'time', type: 'time', xml: 'time', values: null },
       { name: 'element', type: 'element', xml: 'element', values: null },
+    ],
+  }],
+  [100, {
+    type: 100,
+    name: 'changed',
+    from: 'server',
+    phase: 'session',
+    stanza: false,
+    entry: true,
+    xml: 'changed',
+    fields: [
+      { name: 'index', type: 'uint', xml: 'index', values: null },
+      { name: 'list', type: 'uint', xml: 'list', values: { profile: 1, contacts: 2, blocked: 3, flags: 4 } },
+      { name: 'version', type: 'uint', xml: 'version', values: null },
     ],
   }],
   [30, {
@@ -785,6 +801,10 @@ export const ERROR = {
   tooManyWatches: 440,
   /** The list of exceptions is longer than it may be. */
   tooManyExceptions: 441,
+  /** The user has blocked the other; to write, unblock first. */
+  contactBlocked: 450,
+  /** The list has as many entries as it may have; remove one first. */
+  listFull: 451,
   /** Users do not make invites here. */
   noInvites: 460,
   /** The user has given out as many invites as it may for now; they count until they expire. */
@@ -1345,6 +1365,24 @@ export const ERRORS: ReadonlyMap<number, ErrorInfo> = new Map<number, ErrorInfo>
     doc: 'The list of exceptions is longer than it may be.',
     reserved: null,
   }],
+  [450, {
+    code: 450,
+    name: 'contact-blocked',
+    scope: 'stanza',
+    class: 'refused',
+    retryable: false,
+    doc: 'The user has blocked the other; to write, unblock first.',
+    reserved: null,
+  }],
+  [451, {
+    code: 451,
+    name: 'list-full',
+    scope: 'stanza',
+    class: 'refused',
+    retryable: false,
+    doc: 'The list has as many entries as it may have; remove one first.',
+    reserved: null,
+  }],
   [460, {
     code: 460,
     name: 'no-invites',
@@ -1443,6 +1481,24 @@ export const LIMIT = {
   inviteBytesMax: 64,
   /** Accounts that one invite may make. (uses) */
   inviteUsesMax: 1000000,
+  /** A name of a profile, and the own name for a contact, in code points. (characters) */
+  profileNameCharactersMax: 64,
+  /** The about of a profile, in code points. (characters) */
+  profileAboutCharactersMax: 140,
+  /** The reference of a picture. (bytes) */
+  pictureBytesMax: 64,
+  /** Users of one profile query. (users) */
+  profileUsersMax: 100,
+  /** Contacts of one user. (contacts) */
+  contactsMax: 10000,
+  /** Users that one user may have blocked. (users) */
+  blockedMax: 10000,
+  /** Items of one page of contacts, blocked or flags. (items) */
+  listPageMax: 500,
+  /** Messages that go with a report. (messages) */
+  reportMessagesMax: 5,
+  /** Messages that may be sent at once to somebody who has neither answered nor the sender among the contacts. (messages) */
+  strangerMessagesBurst: 60,
   /** Longest silence either side may keep. (ms) */
   keepAliveMs: 120000,
   /** A ping without an answer for this long: the connection is dead. (ms) */
@@ -1515,3 +1571,6 @@ export const PRESENCE = { offline: 0, online: 1 } as const
 
 /** Values of typing.kind and typingFrom.kind. [PRS-12] */
 export const TYPING = { typing: 1, recording: 2, paused: 3 } as const
+
+/** Values of changed.list. */
+export const LIST = { profile: 1, contacts: 2, blocked: 3, flags: 4 } as const

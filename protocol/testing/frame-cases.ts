@@ -115,6 +115,7 @@ export const plainCases: readonly FrameCase[] = [
     fields: { index: 1004, conversation: '#team', from: 'carol', seq: 44, time: TIME, element: tree('add', {}, tree('member', { name: 'dave' })) },
     xml: `<change index="1004" conversation="#team" from="carol" seq="44" time="${TIME_XML}"><add><member name="dave"/></add></change>`,
   },
+  { name: 'changed', frame: 'changed', fields: { index: 1004, list: 4, version: 7 }, xml: '<changed index="1004" list="flags" version="7"/>' },
   { name: 'skip', frame: 'skip', fields: { index: 1010 }, xml: '<skip index="1010"/>' },
   { name: 'done', frame: 'done', fields: { index: 1010 }, xml: '<done index="1010"/>' },
   { name: 'cursor', frame: 'cursor', fields: { index: 1010 }, xml: '<cursor index="1010"/>' },

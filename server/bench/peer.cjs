@@ -45,6 +45,7 @@ queueEntriesMax = 10000000
 messagesPerSecond = 0
 bytesPerSecond = 0
 queriesPerSecond = 0
+strangerPerSecond = 0
 
 [log]
 level = "warn"

@@ -7,6 +7,7 @@ import { RouterError } from '../router/router.js'
 import { type ControlAnswer, type ControlRequest, type ControlResult, encodeRequest, type InvitePage, type UserPage } from './control-codec.js'
 import type { RebuildResult } from '../search/search-router.js'
 import { controlPath } from './control-path.js'
+import { fromLine, type ReportLines } from './report-codec.js'
 import type { OpenUserAdmin } from './user-admin.js'
 
 /** Connects to the server that runs on the directory; null when none does. Calls reject with RouterError. */
@@ -46,6 +47,17 @@ export async function connectControl(directory: string): Promise<OpenUserAdmin |
     invites: async (after, limit) => await inTurn({ method: 'invites', after, limit }) as InvitePage,
     revokeInvite: async (id) => { await inTurn({ method: 'revokeInvite', id }) },
     rebuildSearch: async () => await inTurn({ method: 'rebuildSearch' }) as RebuildResult,
+    profiles: {
+      reports: async (after, limit) => {
+        const page = await inTurn({ method: 'reports', after, limit }) as ReportLines
+        return { reports: page.reports.map(fromLine), more: page.more }
+      },
+      readReport: async (id) => {
+        const [report] = (await inTurn({ method: 'readReport', id }) as ReportLines).reports
+        return report === undefined ? null : fromLine(report)
+      },
+      closeReport: async (id) => (await inTurn({ method: 'closeReport', id }) as ReportLines).more,
+    },
     close: async () => { socket.destroy() },
   }
 }

@@ -4,6 +4,7 @@ import { readInviteId } from '../session/invite-code.js'
 import type { InviteInfo, NewInvite } from '../accounts/registration-router.js'
 import type { AccountSummary, Verifier } from '../router/router.js'
 import type { RebuildResult } from '../search/search-router.js'
+import { decodeReportRequest, type ReportControlRequest, type ReportLines } from './report-codec.js'
 
 export type ControlRequest =
   | { readonly method: 'addUser' | 'changeVerifier', readonly user: string, readonly verifier: Verifier }
@@ -13,6 +14,7 @@ export type ControlRequest =
   | { readonly method: 'makeInvite', readonly invite: OperatorInvite }
   | { readonly method: 'revokeInvite', readonly id: string }
   | { readonly method: 'rebuildSearch' }
+  | ReportControlRequest
 
 /** The code itself stays with who made it. */
 export type OperatorInvite = Pick<NewInvite, 'id' | 'secretHash' | 'uses' | 'expiresMs'>
@@ -27,7 +29,7 @@ export interface InvitePage {
   readonly more: boolean
 }
 
-export type ControlResult = UserPage | InvitePage | RebuildResult | null
+export type ControlResult = UserPage | InvitePage | RebuildResult | ReportLines | null
 
 export type ControlAnswer =
   | { readonly ok: true, readonly page: ControlResult }
@@ -71,7 +73,7 @@ export function decodeRequest(line: string): ControlRequest | null {
     }
     case 'revokeInvite': return typeof id === 'string' ? { method, id } : null
     case 'rebuildSearch': return { method }
-    default: return null
+    default: return decodeReportRequest(value)
   }
 }
 

@@ -6,6 +6,7 @@ import { ERROR } from '../../protocol/generated/registry.js'
 import type { Log } from '../log.js'
 import { type Router, RouterError } from '../router/router.js'
 import { type ControlAnswer, type ControlRequest, type ControlResult, decodeRequest, LINE_BYTES_MAX } from './control-codec.js'
+import { isReportRequest, type ReportControlRequest, type ReportLines, toLine } from './report-codec.js'
 import { controlPath } from './control-path.js'
 
 export interface ControlServer {
@@ -61,7 +62,7 @@ async function serve(socket: Socket, router: Router, log: Log): Promise<void> {
 
 async function carryOut(request: ControlRequest, router: Router, log: Log): Promise<ControlAnswer> {
   try {
-    const page = await ask(request, router)
+    const page = isReportRequest(request) ? await reportLines(request, router, log) : await ask(request, router)
     if (page !== null) return { ok: true, page }
     if ('user' in request) log.info({ method: request.method, user: request.user }, 'account-changed')
     else if (request.method === 'makeInvite') log.info({ invite: request.invite.id, uses: request.invite.uses }, 'invite-made')
@@ -75,7 +76,7 @@ async function carryOut(request: ControlRequest, router: Router, log: Log): Prom
 }
 
 /** null: something was changed. */
-async function ask(request: ControlRequest, router: Router): Promise<ControlResult> {
+async function ask(request: Exclude<ControlRequest, ReportControlRequest>, router: Router): Promise<ControlResult> {
   switch (request.method) {
     case 'users': return router.users(request.after, request.limit)
     case 'invites': return router.invites(null, request.after, request.limit)
@@ -86,6 +87,24 @@ async function ask(request: ControlRequest, router: Router): Promise<ControlResu
     case 'setDisabled': await router.setDisabled(request.user, request.disabled); return null
     case 'makeInvite': await router.makeInvite({ ...request.invite, maker: '', allowance: null }); return null
     case 'revokeInvite': await router.revokeInvite(null, request.id); return null
+  }
+}
+
+async function reportLines(request: ReportControlRequest, { profiles }: Router, log: Log): Promise<ReportLines> {
+  switch (request.method) {
+    case 'reports': {
+      const page = await profiles.reports(request.after, request.limit)
+      return { reports: page.reports.map(toLine), more: page.more }
+    }
+    case 'readReport': {
+      const report = await profiles.readReport(request.id)
+      return { reports: report === null ? [] : [toLine(report)], more: false }
+    }
+    case 'closeReport': {
+      const isClosed = await profiles.closeReport(request.id)
+      if (isClosed) log.info({ report: request.id }, 'report-closed')
+      return { reports: [], more: isClosed }
+    }
   }
 }
 

@@ -9,6 +9,7 @@ import { SYSTEM_CLOCK } from '../clock.js'
 import type { Config } from '../config/settings.js'
 import { SILENT_LOG } from '../log.js'
 import { LocalRouter } from '../router/local-router.js'
+import type { ProfileAdmin } from '../profiles/service.js'
 import type { Router } from '../router/router.js'
 import { Shard } from '../shard/shard.js'
 import { shardEnvironment } from '../shard-environment.js'
@@ -25,6 +26,8 @@ export interface UserAdmin extends Pick<Router, 'addUser' | 'changeVerifier' | '
 }
 
 export interface OpenUserAdmin extends UserAdmin {
+  /** What users have reported. */
+  readonly profiles: ProfileAdmin
   close(): Promise<void>
 }
 
@@ -64,6 +67,7 @@ function openLocal(config: Config, engine: Awaited<ReturnType<typeof openEngine>
     invites: (after, limit) => router.invites(null, after, limit),
     revokeInvite: (id) => router.revokeInvite(null, id),
     rebuildSearch: () => router.rebuildSearch(),
+    profiles: router.profiles,
     close: async () => {
       await shard.close()
       await engine.close()

@@ -5,15 +5,19 @@ import type { Interval } from './group-state.js'
 const EVERYTHING: readonly Interval[] = [{ from: 1, to: Infinity }]
 const NOTHING: readonly Interval[] = []
 
-/** Ascending; empty: nothing. Of a pair both read everything. */
+/** Ascending; empty: nothing. Of a pair both read everything but what was written while they had blocked the other. [PRF-10] */
 export function readableBy(conversation: ConversationState, user: string): readonly Interval[] {
   const { group } = conversation
   const member = conversation.member(user)
-  if (group === null) return member === undefined ? NOTHING : EVERYTHING
+  if (group === null) return member === undefined ? NOTHING : conversation.side(user)?.visibleIntervals ?? EVERYTHING
   return member?.membership?.intervals ?? group.former.get(user) ?? NOTHING
 }
 
 /** The last seq that exists for who may read these intervals; 0: none. */
 export function tailWithin(intervals: readonly Interval[], tail: number): number {
-  return Math.min(intervals.at(-1)?.to ?? 0, tail)
+  for (let i = intervals.length - 1; i >= 0; i--) {
+    const { from, to } = intervals[i]!
+    if (from <= tail) return Math.min(to, tail)
+  }
+  return 0
 }

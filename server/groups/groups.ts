@@ -16,26 +16,33 @@ export interface GroupLimits {
   readonly groupsMax: number
 }
 
+/** Whether `owner` has blocked `other`. */
+export type IsBlocked = (owner: string, other: string) => Promise<boolean>
+
 export class Groups implements GroupCommands {
   readonly #shard: Shard
   readonly #limits: GroupLimits
+  readonly #isBlocked: IsBlocked
   readonly #randomCode: () => Uint8Array
 
-  constructor(shard: Shard, limits: GroupLimits, randomCode: () => Uint8Array = () => randomBytes(LINK_BYTES)) {
+  constructor(shard: Shard, limits: GroupLimits, isBlocked: IsBlocked, randomCode: () => Uint8Array = () => randomBytes(LINK_BYTES)) {
     this.#shard = shard
     this.#limits = limits
+    this.#isBlocked = isBlocked
     this.#randomCode = randomCode
   }
 
   async create(user: string, group: string, request: NewGroup): Promise<number> {
     const users = [user, ...request.users]
     await this.#mustHaveRoomFor(users)
+    await this.#mustBeWelcome(user, request.users)
     return this.#inTurn(group, users, (work) => work.create(user, request))
   }
 
   async change(user: string, group: string, change: Change): Promise<number> {
     const users = 'users' in change ? [user, ...change.users] : [user]
     if (change.kind === 'add') await this.#mustHaveRoomFor(change.users)
+    if (change.kind === 'add' || change.kind === 'invite') await this.#mustBeWelcome(user, change.users)
     return this.#inTurn(group, users, (work) => work.change(user, change))
   }
 
@@ -122,8 +129,13 @@ export class Groups implements GroupCommands {
     for (const name of users) {
       const user = await this.#shard.user(name)
       if (user.groupCount < 0) user.groupCount = (await this.#groupsOf(name, this.#limits.groupsMax)).length
-      if (user.groupCount >= this.#limits.groupsMax) throw new RouterError(ERROR.tooManyGroups, `${name} is in as many groups as it may be`)
+      if (user.groupCount >= this.#limits.groupsMax) throw tooManyGroups(name)
     }
+  }
+
+  /** Who has blocked somebody is not added to a group by that one, and the refusal is one that has other reasons too. [PRF-20] */
+  async #mustBeWelcome(user: string, others: readonly string[]): Promise<void> {
+    for (const other of others) if (await this.#isBlocked(other, user)) throw tooManyGroups(other)
   }
 
   async #groupsOf(name: string, limit: number): Promise<string[]> {
@@ -135,6 +147,10 @@ export class Groups implements GroupCommands {
 
 const LINK_BYTES = 16
 const ROWS_MAX = 100_000
+
+function tooManyGroups(user: string): RouterError {
+  return new RouterError(ERROR.tooManyGroups, `${user} is in as many groups as it may be`)
+}
 
 function isGood(link: Link, nowMs: number): boolean {
   return link.expiresMs > nowMs && link.usesLeft > 0

@@ -56,6 +56,8 @@ export class Chatd {
       // Logging in is not what is proven here, and the machine may be busy.
       CHATD_AUTH_SCRAM_ITERATIONS: '4096',
       CHATD_LIMITS_OPEN_TIMEOUT_MS: '60000',
+      // Everybody writes to everybody here, and many never answer.
+      CHATD_RATE_STRANGER_PER_SECOND: '0',
       ...options.settings,
     }
   }

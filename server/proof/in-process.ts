@@ -46,6 +46,8 @@ export class InProcess {
       listen: { urls: [`tcp://127.0.0.1:${await freePort()}`, `ws://127.0.0.1:${await freePort()}`] },
       admin: { url: '' },
       auth: { scramIterations: ITERATIONS },
+      // Everybody writes to everybody here, and many never answer.
+      rate: { strangerPerSecond: 0 },
       limits: { drainTimeoutMs: 1000, drainJitterMs: 100, openTimeoutMs: 60_000, ...options.limits },
     }), options)
     scope.after(() => server.stop())

@@ -10,7 +10,6 @@ import { PRESENCE_LIMITS } from '../presence/limits.js'
 import type { PresenceLimits } from '../presence/limits.js'
 import { Presence } from '../presence/presence.js'
 import type { Privacy } from '../presence/privacy.js'
-import { ConversationRelations } from '../presence/relations.js'
 import type { Relations } from '../presence/relations.js'
 import { Invites } from '../accounts/invites.js'
 import { register } from '../accounts/register.js'
@@ -18,12 +17,13 @@ import type { InviteInfo, NewInvite, Registration } from '../accounts/registrati
 import { rebuildSearch } from '../search/rebuild.js'
 import type { RebuildResult, SearchPage, SearchRequest } from '../search/search-router.js'
 import { search } from '../search/search.js'
+import { Profiles } from '../profiles/profiles.js'
 import { Accounts } from '../shard/accounts.js'
 import { Feed } from '../shard/feed.js'
 import { openFeed } from '../shard/open-feed.js'
 import { readHistory } from '../shard/history.js'
 import { conversationName, type ConversationState } from '../shard/state.js'
-import { listConversations, listDevices, settledWatermarks } from '../shard/views.js'
+import { isHidden, listConversations, listDevices, settledWatermarks } from '../shard/views.js'
 import type { Shard } from '../shard/shard.js'
 import type {
   Account, AccountSummary, Attached, AttachRequest, Attachment, ConversationSummary, DeviceInfo, DeviceSink, HistoryPage,
@@ -37,12 +37,17 @@ export class LocalRouter implements Router {
   readonly #accounts: Accounts
   readonly groups: Groups
   readonly #invites: Invites
+  readonly profiles: Profiles
 
-  constructor(shard: Shard, presenceLimits: PresenceLimits = PRESENCE_LIMITS, relations: Relations = new ConversationRelations(shard)) {
+  constructor(shard: Shard, presenceLimits: PresenceLimits = PRESENCE_LIMITS, relations: Relations | null = null) {
     this.shard = shard
     const { groupMembersMax, groupsMax } = shard.environment.limits
-    this.groups = new Groups(shard, { membersMax: groupMembersMax, groupsMax })
-    this.presence = new Presence(shard, presenceLimits, relations)
+    this.profiles = new Profiles(shard)
+    this.groups = new Groups(shard, { membersMax: groupMembersMax, groupsMax }, (owner, other) => this.profiles.isBlocked(owner, other))
+    this.presence = new Presence(shard, presenceLimits, relations ?? this.profiles)
+    this.profiles.onRelation(({ owner }) => {
+      this.presence.refresh(owner).catch((error: unknown) => { shard.environment.log.error({ err: error }, 'presence-refresh-failed') })
+    })
     this.#accounts = new Accounts(shard)
     this.#invites = new Invites(shard)
   }
@@ -118,7 +123,7 @@ export class LocalRouter implements Router {
   async history(user: string, conversation: string, request: HistoryRequest): Promise<HistoryPage> {
     const state = await this.#conversation(user, conversation)
     const intervals = readableBy(state, user)
-    if (intervals.length === 0) throw noSuchConversation()
+    if (intervals.length === 0 || isHidden(state, user)) throw noSuchConversation()
     const limit = Math.min(request.limit, LIMIT.historyPageMax)
     return this.shard.reading(readHistory(this.shard.engine, state, { ...request, limit }, intervals))
   }
@@ -131,7 +136,7 @@ export class LocalRouter implements Router {
   async receipts(user: string, conversation: string): Promise<readonly MemberWatermarks[]> {
     const viewer = await this.shard.user(user)
     const state = await this.#conversation(user, conversation)
-    if (state.member(user) === undefined) throw noSuchConversation()
+    if (state.member(user) === undefined || isHidden(state, user)) throw noSuchConversation()
     return settledWatermarks(this.shard, state, viewer)
   }
 

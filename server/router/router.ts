@@ -13,6 +13,8 @@ import type { PresenceSink } from '../presence/core.js'
 import type { Audience, Privacy } from '../presence/privacy.js'
 import type { RegistrationRouter } from '../accounts/registration-router.js'
 import type { SearchRouter } from '../search/search-router.js'
+import type { ConversationFlags } from '../profiles/flags.js'
+import type { ProfileAdmin, ProfileService } from '../profiles/service.js'
 
 /** How the router speaks to a session. Calls come after the commit that makes them true, many in one turn; write them out once a turn. */
 export interface DeviceSink extends PresenceSink {
@@ -132,6 +134,10 @@ export interface ConversationSummary {
   readonly conversation: string
   readonly tail: number
   readonly last: StoredMessage | null
+  /** The user's own, shared between its devices. [PRF-16] */
+  readonly flags: ConversationFlags
+  /** Of the other's profile as it shows to the user; 0: not a pair. [PRF-4] */
+  readonly profileVersion: number
   /** The user's own read watermark. */
   readonly read: number
   readonly unread: number
@@ -210,6 +216,9 @@ export interface Router extends RegistrationRouter, SearchRouter {
   changeSettings(user: string, change: Partial<UserSettings>): Promise<UserSettings>
   privacy(user: string): Promise<Privacy>
   changePrivacy(user: string, change: PrivacyChange): Promise<Privacy>
+
+  /** Profiles, contacts, blocking, flags of conversations, reports. */
+  readonly profiles: ProfileService & ProfileAdmin
 
   /** Administration. `addUser` is refused with conflict when the name is taken, the others with no-such-user. */
   addUser(user: string, verifier: Verifier): Promise<void>

@@ -4,6 +4,7 @@ import { childOf, element, type Element, textOf } from '../../protocol/element.j
 import { encodeQuery, type Frame } from '../../protocol/generated/frames.js'
 import { ERROR, FRAME, LIMIT } from '../../protocol/generated/registry.js'
 import { RouterError, type StoredMessage } from '../router/router.js'
+import { NO_FLAGS } from '../profiles/flags.js'
 import { createHarness, type FakeTransport, names, settle } from './testing/harness.js'
 
 const message = (seq: number, text: string, extensions: Uint8Array = new Uint8Array(0)): StoredMessage =>
@@ -65,18 +66,24 @@ test('[HIS-1] cuts a page that would not fit into a frame at its far end, and sa
   assert.ok(transport.writes.every((size) => size <= 16_384 + 3))
 })
 
-test('[HIS-3] answers conversations with watermarks and the last message', async () => {
+test('[HIS-3] [PRF-16] answers conversations with watermarks and the last message', async () => {
   const harness = createHarness()
   const { transport } = await harness.open()
   harness.router.summaries = [
-    { conversation: 'bob', tail: 9, last: message(9, 'bye'), read: 7, unread: 2, others: [{ member: 'bob', delivered: 9, read: 8 }], group: null },
-    { conversation: 'carol', tail: 0, last: null, read: 0, unread: 0, others: [], group: null },
+    {
+      conversation: 'bob', tail: 9, last: message(9, 'bye'), read: 7, unread: 2, flags: { mutedUntilMs: 5, isArchived: true, isPinned: true, isMarked: true },
+      profileVersion: 7, others: [{ member: 'bob', delivered: 9, read: 8 }], group: null,
+    },
+    { conversation: 'carol', tail: 0, last: null, read: 0, unread: 0, flags: NO_FLAGS, profileVersion: 0, others: [], group: null },
   ]
   const list = await answer(transport, element('conversations', { after: 'alice', limit: 2 }))
   assert.deepEqual(attributes(list), { more: 'false' })
   const [bob, carol] = list.children
   assert.ok(typeof bob === 'object' && typeof carol === 'object')
-  assert.deepEqual(attributes(bob), { with: 'bob', tail: '9', read: '7', unread: '2' })
+  assert.deepEqual(attributes(bob), {
+    with: 'bob', tail: '9', read: '7', unread: '2', profile: '7', mute: '5', archived: 'true', pinned: 'true', marked: 'true',
+  })
+  assert.deepEqual(attributes(carol), { with: 'carol', tail: '0', read: '0', unread: '0' })
   assert.equal(textOf(childOf(childOf(bob, 'last')!, 'body')!), 'bye')
   assert.deepEqual(attributes(childOf(bob, 'member')!), { name: 'bob', delivered: '9', read: '8' })
   assert.equal(childOf(carol, 'last'), null)

@@ -3,7 +3,7 @@
  * with a code. All of them act for the session's own user; nothing in the element can name another principal. [QRY-1]
  */
 import { normalizeConversation, normalizeDevice } from '../../protocol/address.js'
-import { element, type Element, uintAttribute } from '../../protocol/element.js'
+import { element, type Element } from '../../protocol/element.js'
 import { encodeFail, encodeResult } from '../../protocol/generated/frames.js'
 import { ERROR, ERRORS, type ErrorCode } from '../../protocol/generated/registry.js'
 import { inviteQuery, invitesQuery, revokeInviteQuery } from './invite-queries.js'
@@ -12,11 +12,10 @@ import { answerGroupQuery } from './group-queries.js'
 import { privacyAnswer, privacyChange } from './privacy-query.js'
 import { searchQuery } from './search-query.js'
 import { conversationsAnswer, devicesAnswer, historyAnswer, receiptsAnswer } from './query-answers.js'
+import { answerProfileQuery } from './profile-queries.js'
 import { QueryError } from './query-error.js'
+import { conversationOf, limitOf, optionalUint } from './query-fields.js'
 import type { Session } from './session.js'
-
-/** Messages or conversations of a page where the query names no limit. */
-const PAGE_DEFAULT = 50
 
 export class Queries {
   readonly #session: Session
@@ -91,7 +90,7 @@ export class Queries {
       case 'revoke-invite': return revokeInviteQuery({ user, ...environment }, query)
       case 'search': return searchQuery({ user, ...environment, charge: this.#charge }, query)
       default: {
-        const answer = await answerGroupQuery(router.groups, user, query)
+        const answer = await (answerProfileQuery(this.#session, query) ?? answerGroupQuery(router.groups, user, query))
         if (answer === null) throw new QueryError(ERROR.unsupportedQuery, `there is no query ${query.name}`) // [QRY-3]
         return answer
       }
@@ -177,33 +176,12 @@ function stanzaError(code: ErrorCode): ErrorCode {
   return code >= 300 ? code : ERROR.unavailable
 }
 
-function conversationOf(query: Element): string {
-  const value = query.attributes.get('with')
-  if (value === undefined) throw new QueryError(ERROR.badRequest, 'with is missing: name the conversation')
-  const conversation = normalizeConversation(value)
-  if (conversation === null) throw new QueryError(ERROR.malformedAddress, 'with is no user or group')
-  return conversation
-}
-
 function deviceOf(query: Element): string {
   const value = query.attributes.get('id')
   if (value === undefined) throw new QueryError(ERROR.badRequest, 'id is missing: name the device')
   const device = normalizeDevice(value)
   if (device === null) throw new QueryError(ERROR.malformedAddress, 'id is no device')
   return device
-}
-
-function optionalUint(query: Element, name: string): number | null {
-  if (!query.attributes.has(name)) return null
-  const value = uintAttribute(query, name)
-  if (value === null) throw new QueryError(ERROR.badRequest, `${name} is no number`)
-  return value
-}
-
-function limitOf(query: Element, max: number): number {
-  const limit = optionalUint(query, 'limit') ?? PAGE_DEFAULT
-  if (limit === 0) throw new QueryError(ERROR.badRequest, 'limit is 0')
-  return Math.min(limit, max)
 }
 
 function asError(error: unknown): Error {

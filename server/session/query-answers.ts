@@ -3,6 +3,7 @@ import { element, type Element, elementSize } from '../../protocol/element.js'
 import { decodeExtensions } from '../../protocol/extensions.js'
 import { LIMIT } from '../../protocol/generated/registry.js'
 import { decodeText } from '../../protocol/utf8.js'
+import { type ConversationFlags, MUTED_FOR_EVER } from '../profiles/flags.js'
 import type { ConversationSummary, DeviceInfo, HistoryPage, MemberWatermarks, StoredMessage } from '../router/router.js'
 
 /** Type, id and length of a result frame, and the outermost element without its children: never more than this. */
@@ -19,11 +20,22 @@ export function historyAnswer(conversation: string, page: HistoryPage, isUpwards
   return element('history', { with: conversation, more: String(more), tail: page.tail }, ...kept)
 }
 
+/** Only those that are set. [PRF-16] */
+export function flagAttributes({ mutedUntilMs, isArchived, isPinned, isMarked }: ConversationFlags): Record<string, string | number> {
+  return {
+    ...mutedUntilMs === 0 ? {} : { mute: mutedUntilMs === MUTED_FOR_EVER ? 'forever' : mutedUntilMs },
+    ...isArchived ? { archived: 'true' } : {}, ...isPinned ? { pinned: 'true' } : {}, ...isMarked ? { marked: 'true' } : {},
+  }
+}
+
 /** A page of the list of conversations. [HIS-3] */
 export function conversationsAnswer(conversations: readonly ConversationSummary[], more: boolean, frameBytesMax: number): Element {
-  const all = conversations.map(({ conversation, tail, last, read, unread, others, group }) => element(
+  const all = conversations.map(({ conversation, tail, last, read, unread, others, group, flags, profileVersion }) => element(
     'conversation',
-    { with: conversation, tail, read, unread, ...group === null ? {} : { name: group.displayName, members: group.size, role: group.role } },
+    {
+      with: conversation, tail, read, unread, ...group === null ? {} : { name: group.displayName, members: group.size, role: group.role },
+      ...profileVersion === 0 ? {} : { profile: profileVersion }, ...flagAttributes(flags),
+    },
     ...last === null ? [] : [messageElement('last', last)], ...others.map(memberElement),
   ))
   const kept = fitting(all, frameBytesMax)

@@ -76,7 +76,10 @@ export class Accounts {
     this.#shard.transaction.batch.put(user.keys.queueMeta(), encodeQueueMeta(to))
     this.#shard.transaction.batch.delete(userNameKey(name))
     this.#forgetPresence(user)
+    this.#shard.transaction.batch.delete(user.keys.profile())
+    this.#shard.transaction.batch.delete(user.keys.listMeta())
     await this.#shard.committed()
+    await this.#shard.reading(this.#shard.engine.trim(user.keys.keptLists()))
     await this.#shard.reading(this.#shard.engine.trim(user.keys.entries(0, to + 1)))
   }
 

@@ -1,9 +1,11 @@
 /** What happens in a conversation: messages take their seq, watermarks rise. Pure: writes go to the transaction, nothing is read. */
 import { LIMIT, MARK } from '../../protocol/generated/registry.js'
 import { deliverToGroup, sealWatermarks, type UserLookup } from '../groups/fan-out.js'
+import { withSide } from '../profiles/pair.js'
+import type { PairSide } from '../profiles/pair.js'
 import type { Feed } from './feed.js'
 import { appendMessage, appendReceipt } from './queue.js'
-import { encodeCheckpoint, encodeConversation, encodeListing, encodeWatermark } from './records.js'
+import { encodeCheckpoint, encodeConversation, encodeListing, encodePairRow, encodeWatermark } from './records.js'
 import { conversationAddress, Member } from './state.js'
 import type { ConversationState, UserState, Writer } from './state.js'
 import { Answer } from './transaction.js'
@@ -28,6 +30,17 @@ export function openConversation(transaction: Transaction, route: Route, nowMs: 
     transaction.touch(user)
     transaction.batch.put(user.keys.conversation(conversation.name), encodeListing(nowMs))
   }
+  if (conversation.pair !== null) transaction.batch.put(conversation.keys.pair(), encodePairRow(conversation.pair))
+}
+
+/** How one of a pair stands to the other has changed. Before the conversation exists that stands in the users' lists alone. */
+export function changeSide(transaction: Transaction, conversation: ConversationState, position: number, side: PairSide): void {
+  if (conversation.pair === null) return
+  const pair = withSide(conversation.pair, position, side)
+  if (pair === conversation.pair) return
+  conversation.pair = pair
+  transaction.touch(conversation)
+  if (conversation.exists) transaction.batch.put(conversation.keys.pair(), encodePairRow(pair))
 }
 
 /**
@@ -39,6 +52,7 @@ export function acceptMessage(
   nowMs: number, checkpointEvery: number,
 ): void {
   const { conversation, users } = route
+  noteWritten(transaction, route, feed.user)
   const seq = ++conversation.tail
   // A clock set back must not set a conversation back.
   const timeMs = Math.max(nowMs, conversation.lastTimeMs)
@@ -54,6 +68,14 @@ export function acceptMessage(
   transaction.answers.push(new Answer(feed, clientId, 0, seq, timeMs))
 }
 
+/** From its first message on a user is no stranger to whom it writes to. [PRF-18] */
+function noteWritten(transaction: Transaction, { conversation, users }: Route, sender: UserState): void {
+  const { pair } = conversation
+  if (pair === null) return
+  const position = users[0] === sender ? 0 : 1
+  if (!pair[position].hasWritten) changeSide(transaction, conversation, position, pair[position].withWritten())
+}
+
 function deliver(
   transaction: Transaction, conversation: ConversationState, user: UserState, position: number, sender: UserState, seq: number,
   timeMs: number, text: Uint8Array, extensions: Uint8Array,
@@ -62,6 +84,8 @@ function deliver(
     // With one device alone the ack has said it all. [QUE-11]
     if (user.devices.length < 2) return
   } else {
+    // To who has blocked the sender it does not exist. [PRF-10]
+    if (conversation.pair?.[position]?.isBlocking === true) return
     conversation.members[position]!.unread++
     if (!user.exists) return
   }
@@ -74,8 +98,19 @@ export function raiseDelivered(transaction: Transaction, route: Route, user: str
   if (member === undefined || seq <= member.delivered || seq > route.conversation.tail) return
   member.delivered = seq
   member.deliveredRose = true
+  tellDelivered(route.conversation, member)
   transaction.touch(route.conversation)
   transaction.markDirty(route)
+}
+
+/** The other learns of it unless it is blocked, and never of a seq that the member was not given. [PRF-12] */
+function tellDelivered(conversation: ConversationState, member: Member): void {
+  const side = conversation.side(member.user)
+  if (side?.isBlocking === true) return
+  const seq = side?.visible(member.delivered) ?? member.delivered
+  if (seq <= member.deliveredTold) return
+  member.deliveredTold = seq
+  member.deliveredToldRose = true
 }
 
 /**
@@ -90,8 +125,12 @@ export function raiseRead(transaction: Transaction, route: Route, user: UserStat
     member.delivered = seq
     member.deliveredRose = true
   }
-  if (user.readReceipts) {
-    member.readTold = seq
+  const { conversation } = route
+  tellDelivered(conversation, member)
+  const side = conversation.side(user.name)
+  const told = side?.visible(seq) ?? seq
+  if (user.readReceipts && side?.isBlocking !== true && told > member.readTold) {
+    member.readTold = told
     member.readToldRose = true
   }
   transaction.touch(route.conversation)
@@ -114,7 +153,7 @@ export function sealConversation(transaction: Transaction, route: Route, lookup:
     if (!member.deliveredRose && !member.readRose) continue
     transaction.batch.put(conversation.keys.watermark(member.user), encodeWatermark(member, conversation.tail))
     for (const user of users) tellWatermarks(transaction, conversation, member, user)
-    member.deliveredRose = member.readRose = member.readToldRose = false
+    member.deliveredRose = member.deliveredToldRose = member.readRose = member.readToldRose = false
   }
 }
 
@@ -151,7 +190,7 @@ function tellWatermarks(transaction: Transaction, conversation: ConversationStat
   const name = member.user === address ? '' : member.user
   const tellRead = member.readToldRose && user.readReceipts
   if (tellRead) appendReceipt(transaction, user, address, name, MARK.read, member.readTold)
-  if (member.deliveredRose && !(tellRead && member.readTold >= member.delivered)) {
-    appendReceipt(transaction, user, address, name, MARK.delivered, member.delivered)
+  if (member.deliveredToldRose && !(tellRead && member.readTold >= member.deliveredTold)) {
+    appendReceipt(transaction, user, address, name, MARK.delivered, member.deliveredTold)
   }
 }

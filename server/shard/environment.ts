@@ -50,6 +50,16 @@ export interface ShardLimits {
   readonly crowdedBytes: number
   /** A watermark that rose may wait this long for its commit; 0: not at all. */
   readonly watermarkDelayMs: number
+  /** Contacts of one user, and users blocked by one. */
+  readonly contactsMax: number
+  readonly blockedMax: number
+  /** Messages to somebody who has not answered: how many at once, and how many more each second; 0 a second: no limit. */
+  readonly strangerBurst: number
+  readonly strangerPerSecond: number
+  /** Reports of one user: how many at once, and how many more each hour; and how many may wait for the operator. */
+  readonly reportsBurst: number
+  readonly reportsPerHour: number
+  readonly reportsMax: number
   /** A commit that takes longer counts as failed. */
   readonly commitTimeoutMs: number
   /** Conversations forget messages older than this; 0: never. */
@@ -81,6 +91,13 @@ export const SHARD_LIMITS: ShardLimits = {
   crowdedOperations: 32,
   crowdedBytes: 256 << 10,
   watermarkDelayMs: 3,
+  contactsMax: 10_000,
+  blockedMax: 10_000,
+  strangerBurst: 60,
+  strangerPerSecond: 1,
+  reportsBurst: 10,
+  reportsPerHour: 10,
+  reportsMax: 10_000,
   commitTimeoutMs: 30_000,
   retentionMs: 0,
   searchEnabled: true,

@@ -199,7 +199,7 @@ export class Gates {
       const unread = new Map<Member, number>()
       await eachSender(this.#host.engine, conversation, conversation.trimmedTo + 1, command.seq, (from, seq) => {
         for (const member of conversation.members) {
-          if (member.user !== from && seq > member.read) unread.set(member, (unread.get(member) ?? 0) + 1)
+          if (member.user !== from && seq > member.read && !conversation.hides(member.user, seq)) unread.set(member, (unread.get(member) ?? 0) + 1)
         }
       })
       if (!conversation.alive) return false

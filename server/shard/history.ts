@@ -15,7 +15,7 @@ const HISTORY_ROWS = 16
 
 /**
  * A page of what is committed and lies in the intervals, ascending; paged forwards by `after` or `since`, else backwards from the end.
- * A page ends with an interval. [HIS-1, HIS-2, GRP-9]
+ * What lies between the intervals is passed over, without reading it. [HIS-1, HIS-2, GRP-9, PRF-10]
  */
 export async function readHistory(
   engine: Engine, conversation: ConversationState, request: HistoryRequest, intervals: readonly Interval[],
@@ -26,36 +26,41 @@ export async function readHistory(
   if (request.sinceMs !== undefined) first = Math.max(first, await seqAtTime(engine, conversation, request.sinceMs))
   if (request.untilMs !== undefined) end = Math.min(end, await seqAtTime(engine, conversation, request.untilMs))
   const isForward = request.after !== undefined || request.sinceMs !== undefined
-  const within = intervals.filter(({ from, to }) => from < end && to >= first)
-  const interval = isForward ? within[0] : within.at(-1)
-  if (first >= end || request.limit === 0 || interval === undefined) return { messages: [], more: first < end && interval !== undefined, tail }
-  first = Math.max(first, interval.from)
-  end = Math.min(end, interval.to + 1)
-  const range = { first, end, limit: request.limit }
-  const messages = await (isForward ? readForwards : readBackwards)(engine, conversation, range)
-  const reached = isForward ? messages.at(-1)?.seq ?? end - 1 : messages[0]?.seq ?? first
-  return { messages, more: within.length > 1 || (isForward ? reached < end - 1 : reached > first), tail }
+  if (first >= end || request.limit === 0) return { messages: [], more: first < end && within(intervals, first, end).length > 0, tail }
+  const stretches = within(intervals, first, end)
+  const page = new Page(request.limit)
+  if (!isForward) stretches.reverse()
+  for (const stretch of stretches) {
+    if (page.isFull) return { messages: page.ascending(isForward), more: true, tail }
+    await (isForward ? readForwards : readBackwards)(engine, conversation, stretch, page)
+    const reached = page.records.at(-1)?.seq ?? (isForward ? stretch.end - 1 : stretch.first)
+    const isWhole = isForward ? reached >= stretch.end - 1 : reached <= stretch.first
+    if (page.isFull && !isWhole) return { messages: page.ascending(isForward), more: true, tail }
+  }
+  return { messages: page.ascending(isForward), more: false, tail }
+}
+
+/** The parts of the intervals that lie from `first` up to, without, `end`. */
+function within(intervals: readonly Interval[], first: number, end: number): Stretch[] {
+  return intervals.filter(({ from, to }) => from < end && to >= first)
+    .map(({ from, to }) => ({ first: Math.max(from, first), end: Math.min(to + 1, end) }))
 }
 
 interface Stretch {
   readonly first: number
   /** Behind the last. */
   readonly end: number
-  readonly limit: number
 }
 
-async function readForwards(engine: Engine, conversation: ConversationState, { first, end, limit }: Stretch): Promise<LogRecord[]> {
-  const page = new Page(limit)
+async function readForwards(engine: Engine, conversation: ConversationState, { first, end }: Stretch, page: Page): Promise<void> {
   for (let from = first; from < end && !page.isFull;) {
     const rows = await rowsIn(engine, conversation, from, end, false)
     for (const record of rows.records) if (record.seq >= first && record.seq < end) page.add(record)
     from = rows.next
   }
-  return page.records
 }
 
-async function readBackwards(engine: Engine, conversation: ConversationState, { first, end, limit }: Stretch): Promise<LogRecord[]> {
-  const page = new Page(limit)
+async function readBackwards(engine: Engine, conversation: ConversationState, { first, end }: Stretch, page: Page): Promise<void> {
   // The run that holds the last message may reach beyond it, so that one is looked for by itself.
   let records = await readable(runWith(engine, conversation, end - 1)) ?? []
   let to = records[0]?.seq ?? end
@@ -66,7 +71,6 @@ async function readBackwards(engine: Engine, conversation: ConversationState, { 
     records = rows.records
     to = rows.next
   }
-  return page.records.reverse()
 }
 
 interface Rows {
@@ -120,6 +124,11 @@ class Page {
 
   constructor(limit: number) {
     this.#limit = limit
+  }
+
+  /** The records as they are shown; the page is used up. */
+  ascending(isForward: boolean): LogRecord[] {
+    return isForward ? this.records : this.records.reverse()
   }
 
   get isFull(): boolean {

@@ -1,11 +1,14 @@
 /** Reads the state of one user or conversation back from the store: a short range, the end of a log, and what lies behind its checkpoint. */
 import type { Engine } from '../../storage/engine.js'
-import { conversationKeys, numberAt, userKeys } from '../../storage/keyspace.js'
+import { conversationKeys, KEPT_LIST, numberAt, userKeys } from '../../storage/keyspace.js'
 import { raiseToFloor } from '../groups/fan-out.js'
 import { decodeLastSeen, decodePrivacy } from '../presence/rows.js'
+import { isListed } from '../profiles/kept-list.js'
+import { ACQUAINTANCES, type Pair, PairSide } from '../profiles/pair.js'
 import { type LogRecord, readLogRun } from './log-run.js'
 import {
-  decodeAccount, decodeCheckpoint, decodeConversation, decodeCursor, decodeDevice, decodeFloor, decodeQueueMeta, decodeSettings, decodeWatermark,
+  decodeAccount, decodeCheckpoint, decodeConversation, decodeCursor, decodeDevice, decodeFloor, decodePairRow, decodeQueueMeta, decodeSettings,
+  decodeWatermark,
 } from './records.js'
 import { ConversationState, UserState } from './state.js'
 import type { Member } from './state.js'
@@ -67,9 +70,13 @@ export async function loadConversation(engine: Engine, name: string): Promise<Co
   const conversation = new ConversationState(name, conversationKeys(name))
   const { keys } = conversation
   const meta = await engine.get(keys.meta())
-  if (meta === undefined) return conversation
+  if (meta === undefined) {
+    conversation.pair = await loadPair(engine, name)
+    return conversation
+  }
   decodeConversation(meta, conversation)
-  const checkpoint = await engine.get(keys.checkpoint())
+  const [checkpoint, pair] = await Promise.all([engine.get(keys.checkpoint()), engine.get(keys.pair())])
+  if (isPair(name)) conversation.pair = pair === undefined ? ACQUAINTANCES : decodePairRow(pair)
   if (checkpoint !== undefined) decodeCheckpoint(checkpoint, conversation)
   const countedTo = new Map<Member, number>()
   for (const [key, row] of await engine.range({ ...keys.watermarks(), limit: ROWS_MAX })) {
@@ -86,6 +93,25 @@ export async function loadConversation(engine: Engine, name: string): Promise<Co
   await readLogTail(engine, conversation, countedTo)
   restoreUnsettled(conversation)
   return conversation
+}
+
+function isPair(name: string): boolean {
+  return name.includes(':')
+}
+
+/** How two stand to each other who have not written yet: from the lists that each of them keeps. */
+async function loadPair(engine: Engine, name: string): Promise<Pair | null> {
+  if (!isPair(name)) return null
+  const [one = '', other = ''] = name.split(':')
+  return Promise.all([loadSide(engine, one, other), loadSide(engine, other, one)])
+}
+
+async function loadSide(engine: Engine, user: string, other: string): Promise<PairSide> {
+  const keys = userKeys(user)
+  const [blocked, contact] = await Promise.all([
+    isListed(engine, keys, KEPT_LIST.blocked, other), isListed(engine, keys, KEPT_LIST.contacts, other),
+  ])
+  return new PairSide(blocked ? 1 : 0, contact, false, [])
 }
 
 /** The records behind the checkpoint: tail, time, writers, unread. */
@@ -126,6 +152,7 @@ function readLastRecord(conversation: ConversationState, record: LogRecord, coun
   writer.lastSeq = seq
   writer.lastTimeMs = timeMs
   for (const member of conversation.members) {
-    if (member.user !== record.from && seq > (countedTo.get(member) ?? 0)) member.unread++
+    if (member.user === record.from || seq <= (countedTo.get(member) ?? 0)) continue
+    if (!conversation.hides(member.user, seq)) member.unread++
   }
 }

@@ -86,10 +86,11 @@ export async function eachSender(
  */
 export async function unreadAbove(engine: Engine, conversation: ConversationState, member: Member, seq: number): Promise<number> {
   let count = 0
-  const visit = (from: string): void => {
-    if (from !== member.user) count++
+  const visit = (from: string, at: number): void => {
+    if (from !== member.user && !conversation.hides(member.user, at)) count++
   }
-  const { tail } = conversation
+  // What a block hides at the end may be long, and counts for nothing.
+  const tail = conversation.visible(member.user, conversation.tail)
   if (tail - seq <= seq - Math.max(member.read, conversation.trimmedTo)) {
     await eachSender(engine, conversation, seq + 1, tail, visit)
     return count

@@ -1,5 +1,7 @@
 /** Appending to users' queues. Pure: writes go to the transaction, nothing is read. */
-import { appendDelivery, appendDeliveryFrom, appendReceipt as appendReceiptFrame } from '../../protocol/generated/frames.js'
+import {
+  appendChanged as appendChangedFrame, appendDelivery, appendDeliveryFrom, appendReceipt as appendReceiptFrame,
+} from '../../protocol/generated/frames.js'
 import type { Mark } from './conversation.js'
 import { EntryRun } from './entry-run.js'
 import type { SharedEntry } from './shared-entry.js'
@@ -43,25 +45,47 @@ export function appendReceipt(transaction: Transaction, user: UserState, convers
     run.push(index, conversation, 0)
     return
   }
-  const key = `${String(mark)}/${member}/${conversation}`
-  const unsent = user.unsentReceipts?.get(key) ?? 0
-  const isReplaced = unsent > user.exposedTo && unsent > user.trimmedTo
-  const index = isReplaced ? unsent : ++user.tail
+  const index = indexUnseen(user, `${String(mark)}/${member}/${conversation}`)
   // In a row of its own, which can be written again without its neighbours.
   const run = new EntryRun()
-  appendReceiptFrame(run.frames, index, conversation, member, mark, seq)
-  run.push(index, conversation, 0)
-  if (isReplaced) {
-    transaction.rewriteEntry(user, run)
+  appendReceiptFrame(run.frames, index.value, conversation, member, mark, seq)
+  run.push(index.value, conversation, 0)
+  putUnseen(transaction, user, run, index.isReplaced)
+}
+
+/** That a list of the user, or its profile, has a new version. Merged as receipts are. [PRF-8] */
+export function appendChanged(transaction: Transaction, user: UserState, list: number, version: number): void {
+  if (user.feeds.length > 0) {
+    const index = user.exposedTo = ++user.tail
+    const run = transaction.entryRun(user, 0)
+    appendChangedFrame(run.frames, index, list, version)
+    run.push(index, '', 0)
     return
   }
-  transaction.putEntry(user, run)
-  user.unsentReceipts ??= new Map()
-  user.unsentReceipts.set(key, index)
+  const index = indexUnseen(user, `changed/${String(list)}`)
+  const run = new EntryRun()
+  appendChangedFrame(run.frames, index.value, list, version)
+  run.push(index.value, '', 0)
+  putUnseen(transaction, user, run, index.isReplaced)
+}
+
+/** Where an entry goes that says how something stands: in the place of the last one of the same key, if no device can have seen that. */
+function indexUnseen(user: UserState, key: string): { value: number; isReplaced: boolean } {
+  const unsent = user.unsentEntries?.get(key) ?? 0
+  const isReplaced = unsent > user.exposedTo && unsent > user.trimmedTo
+  const value = isReplaced ? unsent : ++user.tail
+  user.unsentEntries ??= new Map()
+  user.unsentEntries.set(key, value)
+  return { value, isReplaced }
+}
+
+function putUnseen(transaction: Transaction, user: UserState, run: EntryRun, isReplaced: boolean): void {
+  if (isReplaced) transaction.rewriteEntry(user, run)
+  else transaction.putEntry(user, run)
 }
 
 /** From now on a device may have seen everything there is. */
 export function exposeQueue(user: UserState): void {
   user.exposedTo = user.tail
-  user.unsentReceipts = null
+  user.unsentEntries = null
 }

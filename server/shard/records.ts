@@ -6,6 +6,8 @@ import { StorageError } from '../../storage/engine.js'
 import { ValueReader, ValueWriter } from '../../storage/value.js'
 import { readGroup, writeGroup } from '../groups/group-row.js'
 import type { Verifier } from '../router/router.js'
+import type { Pair } from '../profiles/pair.js'
+import { decodePair, encodePair } from '../profiles/pair.js'
 import { pack, unpack } from './packed.js'
 import { PackedVerifier } from './packed-verifier.js'
 import type { AccountRow, ConversationState, TokenSlot } from './state.js'
@@ -124,7 +126,9 @@ export function decodeConversation(row: Uint8Array, conversation: ConversationSt
 
 /** `asOf` is the seq at which `unread` was counted. */
 export function encodeWatermark(member: Member, asOf: number): Uint8Array {
-  return begin().uint(member.delivered).uint(member.read).uint(member.readTold).uint(member.unread).uint(asOf).take()
+  const writer = begin().uint(member.delivered).uint(member.read).uint(member.readTold).uint(member.unread).uint(asOf)
+  // Nearly always the same as `delivered`, and then left out.
+  return (member.membership !== null || member.deliveredTold === member.delivered ? writer : writer.uint(member.deliveredTold)).take()
 }
 
 /** Returns the seq at which `unread` was counted. */
@@ -134,7 +138,17 @@ export function decodeWatermark(row: Uint8Array, member: Member): number {
   member.read = reader.uint()
   member.readTold = reader.uint()
   member.unread = reader.uint()
-  return reader.uint()
+  const asOf = reader.uint()
+  member.deliveredTold = reader.more ? reader.uint() : member.delivered
+  return asOf
+}
+
+export function encodePairRow(pair: Pair): Uint8Array {
+  return encodePair(rowWriter, pair)
+}
+
+export function decodePairRow(row: Uint8Array): Pair {
+  return decodePair(open(row, 'pair'))
 }
 
 /** The lowest `delivered` of a group's members, whose it is, and the lowest of all the others. */

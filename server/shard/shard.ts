@@ -10,9 +10,11 @@ import type { Engine } from '../../storage/engine.js'
 import { isGroup } from '../../protocol/address.js'
 import { ERROR } from '../../protocol/generated/registry.js'
 import type { ErrorCode } from '../../protocol/generated/registry.js'
+import { ACQUAINTANCES } from '../profiles/pair.js'
 import { trimPoint } from './attach.js'
 import type { CommitHost } from './commit-loop.js'
 import { CommitLoop, unavailable } from './commit-loop.js'
+import { StrangerAllowance } from '../profiles/stranger-allowance.js'
 import { acceptMessage, openConversation, raiseDelivered, raiseRead, sealConversation } from './conversation.js'
 import { isDamage } from './entry-reader.js'
 import type { ShardEnvironment } from './environment.js'
@@ -132,12 +134,31 @@ export class Shard implements FeedHost, GateHost, CommitHost {
       this.answer(new Answer(feed, clientId, refusal, 0, 0))
       return true
     }
+    if (conversation.pair !== null && this.#refusesPair(conversation, feed, clientId, nowMs)) return true
     writer ??= conversation.writer(feed.user.name, feed.device.number, feed.outboxEpoch)
     route.writer = writer
     if (!conversation.exists) openConversation(this.transaction, route, nowMs)
     acceptMessage(this.transaction, route, writer, feed, clientId, text, extensions, nowMs, this.environment.limits.checkpointEvery)
     this.schedule()
     return true
+  }
+
+  /** Refuses a message between two users for how they stand to each other. [PRF-13] [PRF-18] */
+  #refusesPair(conversation: ConversationState, feed: Feed, clientId: number, nowMs: number): boolean {
+    const { pair } = conversation
+    if (pair === null || pair === ACQUAINTANCES) return false
+    const position = conversation.positionOf(feed.user.name)
+    const other = position === 0 ? pair[1] : pair[0]
+    if (conversation.side(feed.user.name)?.isBlocking === true) {
+      this.answer(new Answer(feed, clientId, ERROR.contactBlocked, 0, 0))
+      return true
+    }
+    const { strangerPerSecond, strangerBurst } = this.environment.limits
+    if (other.hasWritten || other.isContact || strangerPerSecond === 0) return false
+    conversation.strangerAllowance ??= new StrangerAllowance(strangerBurst, nowMs)
+    const waitMs = conversation.strangerAllowance.take(strangerPerSecond, strangerBurst, nowMs)
+    if (waitMs > 0) this.answer(new Answer(feed, clientId, ERROR.rateLimited, 0, waitMs))
+    return waitMs > 0
   }
 
   /** Raises the user's read watermark; answered through the feed's sink. `address` is a normalised user or group. */
@@ -151,13 +172,14 @@ export class Shard implements FeedHost, GateHost, CommitHost {
   markNow(route: Route, feed: Feed, clientId: number, seq: number): boolean {
     const { conversation } = route
     const member = conversation.member(feed.user.name)
-    if (member === undefined || seq > conversation.tail) {
+    const tail = conversation.visible(feed.user.name, conversation.tail)
+    if (member === undefined || seq > tail) {
       const error = member === undefined ? ERROR.noSuchConversation : ERROR.invalidWatermark
       this.answer(new Answer(feed, clientId, error, 0, 0))
       return true
     }
     if (seq > member.read) {
-      if (seq < conversation.tail && member.unread > 0) return false
+      if (seq < tail && member.unread > 0) return false
       raiseRead(this.transaction, route, feed.user, member, seq, 0)
     }
     this.answer(new Answer(feed, clientId, 0, seq, this.environment.clock.nowMs()))

@@ -5,6 +5,9 @@
 import { type ConversationKeys, pairName, type UserKeys } from '../../storage/keyspace.js'
 import { isGroup } from '../../protocol/address.js'
 import type { GroupState, Membership } from '../groups/group-state.js'
+import { ACQUAINTANCES } from '../profiles/pair.js'
+import type { Pair, PairSide } from '../profiles/pair.js'
+import type { StrangerAllowance } from '../profiles/stranger-allowance.js'
 import type { EntryRun } from './entry-run.js'
 import type { Feed } from './feed.js'
 import type { LogRun } from './log-run.js'
@@ -112,8 +115,8 @@ export class UserState extends Resident {
   exposedTo = 0
   /** What the open transaction appends to the queue. */
   openEntries: EntryRun | null = null
-  /** Index of the receipt entry above `exposedTo`, by conversation and mark; null until there is one. */
-  unsentReceipts: Map<string, number> | null = null
+  /** Index of the entry above `exposedTo` that a later one may replace: receipts by conversation and mark, changes by list; null until there is one. */
+  unsentEntries: Map<string, number> | null = null
   /** Sessions of this user's devices; replaced by each change. */
   feeds: readonly Feed[] = NO_FEEDS
 
@@ -176,7 +179,9 @@ export class Member {
   readonly user: string
   delivered = 0
   read = 0
-  /** The read watermark that others were told; lags behind `read` while the user's receipts are off. [RCP-7] */
+  /** The watermarks that others were told; they lag behind while the user has blocked the other of a pair [PRF-12]… */
+  deliveredTold = 0
+  /** …and this one behind `read` while the user's receipts are off. [RCP-7] */
   readTold = 0
   /** Messages of others above `read`. [RCP-8] */
   unread = 0
@@ -184,6 +189,7 @@ export class Member {
   membership: Membership | null = null
   /** What the open transaction has still to write and tell. */
   deliveredRose = false
+  deliveredToldRose = false
   readRose = false
   readToldRose = false
   /** In a group: `delivered` is not on disk yet. */
@@ -209,6 +215,10 @@ export class ConversationState extends Resident {
   group: GroupState | null = null
   /** Of a group: the route found last, since all its members ask for it. */
   route: Route | null = null
+  /** How the two stand to each other, in the order of the members; null: a group, or one's own notes. Known before it exists. */
+  pair: Pair | null = null
+  /** What the one of the two who has had no answer may still send; null: all that is allowed. */
+  strangerAllowance: StrangerAllowance | null = null
   createdMs = 0
   tail = 0
   committedTail = 0
@@ -252,6 +262,28 @@ export class ConversationState extends Resident {
     this.membersVersion++
     this.route = null
     this.#byName = null
+  }
+
+  /** Position of a user among the members, also of a conversation that nobody has opened. */
+  positionOf(user: string): number {
+    return this.exists ? this.members.findIndex((member) => member.user === user) : memberNames(this).indexOf(user)
+  }
+
+  /** The user's side of the pair; null where there is none. */
+  side(user: string): PairSide | null {
+    // Of nearly all pairs both sides are the same.
+    if (this.pair === null || this.pair === ACQUAINTANCES) return this.pair === null ? null : this.pair[0]
+    return this.pair[this.positionOf(user) === 0 ? 0 : 1]
+  }
+
+  /** Whether a message is hidden from the member. [PRF-10] */
+  hides(user: string, seq: number): boolean {
+    return this.side(user)?.hides(seq) ?? false
+  }
+
+  /** The highest seq up to this one that the user may know of. [PRF-14] */
+  visible(user: string, seq: number): number {
+    return this.side(user)?.visible(seq) ?? seq
   }
 
   writer(user: string, device: number, epoch: number): Writer {

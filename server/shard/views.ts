@@ -4,6 +4,8 @@ import { readableBy, tailWithin } from '../groups/access.js'
 import { floorsFor } from '../groups/fan-out.js'
 import type { ConversationSummary, DeviceInfo, MemberWatermarks } from '../router/router.js'
 import { RouterError } from '../router/router.js'
+import { readFlags } from '../profiles/flags.js'
+import { shownVersion } from '../profiles/profile.js'
 import { readable } from './entry-reader.js'
 import { readMessage } from './log-reader.js'
 import type { Shard } from './shard.js'
@@ -27,7 +29,7 @@ function watermarks(conversation: ConversationState, viewer: UserState): MemberW
   const others = conversation.members.filter((member) => member.user !== viewer.name)
   return others.map((member) => ({
     member: member.user,
-    delivered: member.delivered,
+    delivered: conversation.group === null ? member.deliveredTold : member.delivered,
     read: viewer.readReceipts ? member.readTold : 0,
   }))
 }
@@ -42,13 +44,23 @@ export async function listConversations(
   addressed.sort((one, other) => (one.address < other.address ? -1 : 1))
   const conversations: ConversationSummary[] = []
   const states: ConversationState[] = []
-  for (const { name } of addressed.slice(0, limit)) {
+  let more = false
+  for (const { name } of addressed) {
     const state = await shard.conversation(name)
+    // One that a blocked user has opened is not there. [PRF-14]
+    if (isHidden(state, user.name)) continue
+    more = conversations.length >= limit
+    if (more) break
     conversations.push(await summarize(shard, state, user))
     states.push(state)
   }
   await onDisk(shard, states)
-  return { conversations, more: addressed.length > limit }
+  return { conversations, more }
+}
+
+/** Whether everything in the conversation is hidden from its member, so that to this one it does not exist. [PRF-14] */
+export function isHidden(conversation: ConversationState, user: string): boolean {
+  return conversation.tail > 0 && conversation.visible(user, conversation.tail) === 0
 }
 
 async function summarize(shard: Shard, conversation: ConversationState, user: UserState): Promise<ConversationSummary> {
@@ -57,15 +69,23 @@ async function summarize(shard: Shard, conversation: ConversationState, user: Us
     throw new RouterError(ERROR.internalError, 'the list names a conversation that does not know its member')
   }
   const tail = tailWithin(readableBy(conversation, user.name), conversation.committedTail)
+  const other = conversation.pair === null ? null : conversation.members.find((each) => each !== member)?.user ?? null
+  const [last, flags, profileVersion] = await Promise.all([
+    // A damaged message must not hide the conversation.
+    shard.reading(readable(readMessage(shard.engine, conversation, tail))),
+    shard.reading(readFlags(shard.engine, user.keys, conversationAddress(conversation, user.name))),
+    other === null ? 0 : shard.reading(shownVersion(shard.engine, other, conversation.side(other)?.isBlocking === true)),
+  ])
   return {
     conversation: conversationAddress(conversation, user.name),
     tail,
-    // A damaged message must not hide the conversation.
-    last: await shard.reading(readable(readMessage(shard.engine, conversation, tail))),
+    last,
     read: member?.read ?? tail,
     unread: member?.unread ?? 0,
     others: conversation.group === null ? watermarks(conversation, user) : [{ member: '', ...floorsFor(conversation, user) }],
     group: groupSummary(conversation, user.name),
+    flags,
+    profileVersion,
   }
 }
 

@@ -50,6 +50,8 @@ export function liveConfig(t: TestContext, changes: Changes = {}): Config {
     admin: { url: '' },
     auth: { scramIterations: ITERATIONS, ...changes.auth },
     limits: { drainTimeoutMs: 500, drainJitterMs: 0, ...changes.limits },
+    // Most tests send from one side alone.
+    rate: { strangerPerSecond: 0, ...changes.rate },
   })
 }
 

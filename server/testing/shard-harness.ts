@@ -171,7 +171,7 @@ export class ShardHarness {
   #random = 0
 
   constructor(options: HarnessOptions = {}) {
-    this.limits = { ...SHARD_LIMITS, watermarkDelayMs: 0, gatherOperations: Infinity, ...options.limits }
+    this.limits = { ...SHARD_LIMITS, watermarkDelayMs: 0, gatherOperations: Infinity, strangerPerSecond: 0, ...options.limits }
     this.engine = options.engine ?? new MemoryEngine()
     this.#options = options
     this.shard = this.#start()

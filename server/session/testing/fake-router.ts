@@ -41,6 +41,11 @@ export class FakeRouter implements Router {
   searchPage: SearchPage = { results: [], more: false, next: null, rowsRead: 0 }
   readReceipts = true
   privacySettings: Privacy = DEFAULT_PRIVACY
+  /** Sessions of these tests ask for none. */
+  get profiles(): Router['profiles'] {
+    throw new Error('this router has no profiles')
+  }
+
   onRemoveDevice: (device: string) => void = () => {}
   /** There are none. */
   readonly groups: GroupCommands = {

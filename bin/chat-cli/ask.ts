@@ -1,0 +1,45 @@
+/** A command that asks the server something, prints the answer and leaves. */
+import type { Client } from '../../protocol/client/node.js'
+import type { AccountOptions } from './arguments.js'
+import { connectClient } from './connect.js'
+import { Ending } from './ending.js'
+import type { ExitCode } from './failure.js'
+import { ChatFailure, EXIT } from './failure.js'
+import { LineOutput, OutputClosed } from './line-output.js'
+import type { World } from './world.js'
+import { complain } from './world.js'
+
+interface Asking {
+  readonly account: AccountOptions
+  readonly timeoutMs: number | null
+}
+
+/** Rejects with a ChatFailure, or with what `question` rejects with. */
+export async function ask(command: Asking, world: World, question: (client: Client, output: LineOutput) => Promise<void>): Promise<ExitCode> {
+  const ending = new Ending(world.stop)
+  const output = new LineOutput(world.stdout)
+  ending.startTimeout(command.timeoutMs)
+  const client = await connectClient({
+    account: command.account,
+    purposes: ['send', 'query'],
+    world,
+    ending,
+    window: 1,
+    stateWaitMs: Infinity,
+    // Asking takes no messages off the queue.
+    password: null,
+    prepare: (made) => made.on('message', () => ending.hold()),
+    outage: (message) => complain(world, message),
+  })
+  if (client !== null) {
+    question(client, output).then(
+      () => ending.end('complete'),
+      (error: unknown) => ending.end(error instanceof OutputClosed ? 'output-closed' : error instanceof Error ? error : new Error(String(error))),
+    )
+  }
+  const reason = await ending.reason
+  await client?.close()
+  if (reason instanceof Error) throw reason
+  if (reason === 'timeout') throw new ChatFailure(EXIT.incomplete, `no answer from ${command.account.server} in time: is it running? --timeout gives it longer`)
+  return reason === 'stopped' ? EXIT.incomplete : EXIT.ok
+}

@@ -1,0 +1,116 @@
+/** The command lines of `chat profile`, `contacts`, `block`, `report`, `mute` and their like as checked values. Pure. */
+import { usageFailure } from './failure.js'
+
+export type PeopleTopic =
+  | 'profile' | 'contacts' | 'block' | 'unblock' | 'blocked' | 'report' | 'mute' | 'unmute' | 'archive' | 'unarchive' | 'pin' | 'unpin'
+
+export type PeopleAction =
+  /** user null: one's own */
+  | { readonly kind: 'profile-get'; readonly user: string | null }
+  /** undefined: as it is */
+  | { readonly kind: 'profile-set'; readonly name: string | undefined; readonly about: string | undefined; readonly picture: string | undefined }
+  | { readonly kind: 'contacts-list' }
+  | { readonly kind: 'contacts-set'; readonly user: string; readonly name: string }
+  | { readonly kind: 'contacts-remove'; readonly user: string }
+  | { readonly kind: 'block' | 'unblock'; readonly user: string }
+  | { readonly kind: 'blocked' }
+  | { readonly kind: 'report'; readonly conversation: string; readonly reason: string; readonly blocks: boolean }
+  /** How long from now; null: for ever */
+  | { readonly kind: 'mute'; readonly conversation: string; readonly forMs: number | null }
+  | { readonly kind: 'unmute' | 'archive' | 'unarchive' | 'pin' | 'unpin'; readonly conversation: string }
+
+/** Their options beside those that every command has. */
+export const PEOPLE_OPTIONS = {
+  profile: { name: { type: 'string' }, about: { type: 'string' }, picture: { type: 'string' } },
+  contacts: {},
+  block: {},
+  unblock: {},
+  blocked: {},
+  report: { block: { type: 'boolean' } },
+  mute: { for: { type: 'string' } },
+  unmute: {},
+  archive: {},
+  unarchive: {},
+  pin: {},
+  unpin: {},
+} as const
+
+const UNIT_MS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000 }
+
+/** `30m`, `8h` or `7d` in milliseconds; null for anything else. */
+export function parseSpan(text: string): number | null {
+  const [, number = '', unit = ''] = /^([1-9]\d{0,4})([mhd])$/.exec(text) ?? []
+  return number === '' ? null : Number(number) * (UNIT_MS[unit] ?? 0)
+}
+
+export function isPeopleTopic(topic: string): topic is PeopleTopic {
+  return Object.hasOwn(PEOPLE_OPTIONS, topic)
+}
+
+/** Throws a ChatFailure (usage) that says what is wrong. */
+export function peopleAction(
+  topic: PeopleTopic, values: Readonly<Record<string, string | boolean | undefined>>, positionals: readonly string[],
+): PeopleAction {
+  switch (topic) {
+    case 'profile': return profileAction(values, positionals)
+    case 'contacts': return contactsAction(positionals)
+    case 'blocked':
+      checkCount(positionals, 0, topic)
+      return { kind: 'blocked' }
+    case 'block': case 'unblock': return { kind: topic, user: only(positionals, topic) }
+    case 'report': {
+      const [conversation, reason] = positionals
+      if (conversation === undefined || reason === undefined) throw usageFailure('say whom to report and why: NAME REASON', topic)
+      checkCount(positionals, 2, topic)
+      return { kind: 'report', conversation, reason, blocks: values['block'] === true }
+    }
+    case 'mute': {
+      const conversation = only(positionals, topic)
+      if (values['for'] === undefined) return { kind: 'mute', conversation, forMs: null }
+      const forMs = parseSpan(String(values['for']))
+      if (forMs === null) throw usageFailure(`--for takes a time like 30m, 8h or 7d, not '${String(values['for'])}'`, topic)
+      return { kind: 'mute', conversation, forMs }
+    }
+    default: return { kind: topic, conversation: only(positionals, topic) }
+  }
+}
+
+function profileAction(values: Readonly<Record<string, string | boolean | undefined>>, positionals: readonly string[]): PeopleAction {
+  const [action, user = null] = positionals
+  const [name, about, picture] = ['name', 'about', 'picture'].map((key) => typeof values[key] === 'string' ? values[key] : undefined)
+  const changes = [name, about, picture].some((value) => value !== undefined)
+  if (action === 'get' && !changes) {
+    checkCount(positionals, 2, 'profile')
+    return { kind: 'profile-get', user }
+  }
+  if (action === 'set' && changes) {
+    checkCount(positionals, 1, 'profile')
+    return { kind: 'profile-set', name, about, picture }
+  }
+  throw usageFailure('say `chat profile get [NAME]` or `chat profile set` with --name, --about or --picture', 'profile')
+}
+
+function contactsAction(positionals: readonly string[]): PeopleAction {
+  const [action, user, name = ''] = positionals
+  if (action === 'list') {
+    checkCount(positionals, 1, 'contacts')
+    return { kind: 'contacts-list' }
+  }
+  if (user === undefined || (action !== 'set' && action !== 'remove')) {
+    throw usageFailure('say `chat contacts list`, `chat contacts set NAME [OWN-NAME]` or `chat contacts remove NAME`', 'contacts')
+  }
+  checkCount(positionals, action === 'set' ? 3 : 2, 'contacts')
+  return action === 'set' ? { kind: 'contacts-set', user, name } : { kind: 'contacts-remove', user }
+}
+
+function only(positionals: readonly string[], topic: PeopleTopic): string {
+  const [name] = positionals
+  if (name === undefined) throw usageFailure('say whom: NAME', topic)
+  checkCount(positionals, 1, topic)
+  return name
+}
+
+function checkCount(positionals: readonly string[], max: number, topic: PeopleTopic): void {
+  const extra = positionals[max]
+  if (extra !== undefined) throw usageFailure(`'${extra}' is one argument too many`, topic)
+}

@@ -1,0 +1,66 @@
+/** A profile: what a user shows of itself. Its version follows from what is shown, so that what is hidden leaves no trace in it. */
+import { createHash } from 'node:crypto'
+import { checkDisplayText } from '../../protocol/display-text.js'
+import { ERROR, type ErrorCode, LIMIT } from '../../protocol/generated/registry.js'
+import type { Engine } from '../../storage/engine.js'
+import { StorageError } from '../../storage/engine.js'
+import { type UserKeys, userKeys } from '../../storage/keyspace.js'
+import { ValueReader, ValueWriter } from '../../storage/value.js'
+
+export interface Profile {
+  /** Not unique, and not checked against anybody: shown with the address beside it. */
+  readonly name: string
+  readonly about: string
+  /** Reference of a blob; '': none. */
+  readonly picture: string
+}
+
+export const NO_PROFILE: Profile = { name: '', about: '', picture: '' }
+
+const ROW_VERSION = 1
+const PICTURE = /^[A-Za-z0-9][A-Za-z0-9._-]*$/
+const writer = new ValueWriter()
+
+/** 0: fine. [PRF-1] [PRF-3] */
+export function checkProfile(profile: Partial<Profile>): ErrorCode | 0 {
+  const { name = '', about = '', picture = '' } = profile
+  if (picture.length > LIMIT.pictureBytesMax || (picture !== '' && !PICTURE.test(picture))) return ERROR.badRequest
+  return checkName(name, LIMIT.profileNameCharactersMax) || checkName(about, LIMIT.profileAboutCharactersMax)
+}
+
+/** 0: fine. [PRF-1] */
+export function checkName(text: string, charactersMax: number): ErrorCode | 0 {
+  const fault = checkDisplayText(text, charactersMax)
+  if (fault === null) return 0
+  return fault === 'too-long' ? ERROR.textTooLong : ERROR.malformedText
+}
+
+/** What the profile shows to somebody whom its owner has blocked. [PRF-6] */
+export function withheld({ name }: Profile): Profile {
+  return { ...NO_PROFILE, name }
+}
+
+/** 1 to 2^48: the same for the same content. [PRF-4] */
+export function versionOf({ name, about, picture }: Profile): number {
+  const digest = createHash('sha256').update(JSON.stringify([name, about, picture])).digest()
+  return digest.readUIntBE(0, 6) + 1
+}
+
+export async function readProfile(engine: Engine, keys: UserKeys): Promise<Profile> {
+  const row = await engine.get(keys.profile())
+  if (row === undefined) return NO_PROFILE
+  const reader = new ValueReader(row)
+  const version = reader.uint()
+  if (version !== ROW_VERSION) throw new StorageError('corrupt', `a profile has the unknown version ${String(version)}`)
+  return { name: reader.string(), about: reader.string(), picture: reader.string() }
+}
+
+export function encodeProfile({ name, about, picture }: Profile): Uint8Array {
+  return writer.begin().uint(ROW_VERSION).string(name).string(about).string(picture).take()
+}
+
+/** The version that somebody is shown, who is blocked by the owner or not. */
+export async function shownVersion(engine: Engine, owner: string, isBlocked: boolean): Promise<number> {
+  const profile = await readProfile(engine, userKeys(owner))
+  return versionOf(isBlocked ? withheld(profile) : profile)
+}

@@ -1,0 +1,310 @@
+/**
+ * Profiles, contacts, blocking, flags and reports on one shard. Rows are read when they are asked for and kept nowhere in memory, but
+ * for how a pair stands to each other, which its conversation has (pair.ts). Changes of one user come one after the other, each on
+ * disk before the next; what concerns a conversation is changed in its turn (`Shard.inTurn`), so that messages see it in one order.
+ */
+import { isGroup, normalizeConversation } from '../../protocol/address.js'
+import { ERROR, LIMIT, LIST } from '../../protocol/generated/registry.js'
+import { checkText } from '../../protocol/text.js'
+import type { Engine } from '../../storage/engine.js'
+import { KEPT_LIST, type KeptListNumber, pairName, userKeys } from '../../storage/keyspace.js'
+import { readableBy } from '../groups/access.js'
+import { RouterError } from '../router/router.js'
+import { changeSide } from '../shard/conversation.js'
+import { readHistory } from '../shard/history.js'
+import { appendChanged } from '../shard/queue.js'
+import type { Shard } from '../shard/shard.js'
+import { conversationName } from '../shard/state.js'
+import type { ConversationState, UserState } from '../shard/state.js'
+import type { Route, Transaction } from '../shard/transaction.js'
+import { isHidden } from '../shard/views.js'
+import { areNone, type ConversationFlags, decodeFlags, encodeFlags, NO_FLAGS } from './flags.js'
+import { dropRemoved, editList, isListed, listChanges, type ListEdit, type ListItem, listPage } from './kept-list.js'
+import type { PairSide } from './pair.js'
+import { checkName, checkProfile, encodeProfile, type Profile, readProfile, versionOf, withheld } from './profile.js'
+import { deleteReport, putReport, readReport, readReportsMeta, reportsPage } from './reports.js'
+import type {
+  BlockedUser, Contact, FlaggedConversation, List, ListRequest, ProfileAdmin, ProfileRequest, ProfileService, RelationChange, Report,
+  ReportRequest, ShownProfile,
+} from './service.js'
+import { StrangerAllowance } from './stranger-allowance.js'
+import { Turns } from './turns.js'
+
+const HOUR_MS = 3_600_000
+/** Turns of the operator's queue of reports; no user has such a name. */
+const REPORTS_TURN = '!reports'
+/** Users whose reports are counted; the one who has not reported for longest is forgotten first. */
+const REPORTERS_MAX = 10_000
+const REPORTS_PAGE_MAX = 100
+const EMPTY = new Uint8Array(0)
+
+export class Profiles implements ProfileService, ProfileAdmin {
+  readonly #shard: Shard
+  readonly #turns = new Turns()
+  readonly #listeners = new Set<(change: RelationChange) => void>()
+  /** What users may still report. */
+  readonly #reporters = new Map<string, StrangerAllowance>()
+
+  constructor(shard: Shard) {
+    this.#shard = shard
+  }
+
+  // ——— Profiles ———
+
+  async profiles(user: string, requests: readonly ProfileRequest[]): Promise<readonly (ShownProfile | null)[]> {
+    return Promise.all(requests.map(async ({ user: owner, version: known }) => {
+      if (!(await this.#shard.user(owner)).exists) return null
+      const [profile, isBlocked] = await this.#reading((engine) => Promise.all([
+        readProfile(engine, userKeys(owner)), isListed(engine, userKeys(owner), KEPT_LIST.blocked, user),
+      ]))
+      const shown = isBlocked ? withheld(profile) : profile
+      const version = versionOf(shown)
+      return { user: owner, version, profile: version === known ? null : shown }
+    }))
+  }
+
+  async changeProfile(user: string, change: Partial<Profile>): Promise<ShownProfile> {
+    const fault = checkProfile(change)
+    if (fault !== 0) throw new RouterError(fault, 'not a profile')
+    return this.#turns.run(user, async () => {
+      const before = await this.#reading((engine) => readProfile(engine, userKeys(user)))
+      const profile = { ...before, ...change }
+      const version = versionOf(profile)
+      if (version !== versionOf(before)) {
+        const state = await this.#existing(user)
+        const { transaction } = this.#shard
+        transaction.batch.put(state.keys.profile(), encodeProfile(profile))
+        tellDevices(transaction, state, LIST.profile, version)
+        await this.#shard.committed()
+      }
+      return { user, version, profile }
+    })
+  }
+
+  // ——— Contacts ———
+
+  async contacts(user: string, request: ListRequest): Promise<List<Contact>> {
+    return this.#list(user, KEPT_LIST.contacts, request, (item) => ({
+      user: item.name, name: Buffer.from(item.value).toString('utf8'), version: item.version, isRemoved: item.isRemoved,
+    }))
+  }
+
+  async setContact(user: string, other: string, name: string): Promise<number> {
+    const fault = checkName(name, LIMIT.profileNameCharactersMax)
+    if (fault !== 0) throw new RouterError(fault, 'not a name for a contact')
+    await this.#checkOther(user, other)
+    const value = Buffer.from(name)
+    return this.#relate(user, other, KEPT_LIST.contacts, (edit) => {
+      if (edit.item !== null) return Buffer.compare(edit.item.value, value) === 0 ? null : value
+      checkRoom(edit, this.#shard.environment.limits.contactsMax)
+      return value
+    }, (side) => side.withContact(true))
+  }
+
+  async removeContact(user: string, other: string): Promise<number> {
+    return this.#relate(user, other, KEPT_LIST.contacts, (edit) => edit.item === null ? null : 'remove', (side) => side.withContact(false))
+  }
+
+  isContact(owner: string, other: string): Promise<boolean> {
+    return this.#reading((engine) => isListed(engine, userKeys(owner), KEPT_LIST.contacts, other))
+  }
+
+  // ——— Blocking ———
+
+  async blocked(user: string, request: ListRequest): Promise<List<BlockedUser>> {
+    return this.#list(user, KEPT_LIST.blocked, request, (item) => ({
+      user: item.name, sinceMs: item.changedMs, version: item.version, isRemoved: item.isRemoved,
+    }))
+  }
+
+  async block(user: string, other: string): Promise<number> {
+    await this.#checkOther(user, other)
+    return this.#relate(user, other, KEPT_LIST.blocked, (edit) => {
+      if (edit.item !== null) return null
+      checkRoom(edit, this.#shard.environment.limits.blockedMax)
+      return EMPTY
+    }, (side, { tail }) => side.block(tail))
+  }
+
+  async unblock(user: string, other: string): Promise<number> {
+    return this.#relate(
+      user, other, KEPT_LIST.blocked, (edit) => edit.item === null ? null : 'remove', (side, { tail }) => side.unblock(tail),
+    )
+  }
+
+  isBlocked(owner: string, other: string): Promise<boolean> {
+    return this.#reading((engine) => isListed(engine, userKeys(owner), KEPT_LIST.blocked, other))
+  }
+
+  onRelation(listener: (change: RelationChange) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  // ——— Flags ———
+
+  async flags(user: string, request: ListRequest): Promise<List<FlaggedConversation>> {
+    return this.#list(user, KEPT_LIST.flags, request, (item) => ({
+      conversation: item.name, flags: item.isRemoved ? NO_FLAGS : decodeFlags(item.value), version: item.version,
+    }))
+  }
+
+  async changeFlags(user: string, conversation: string, change: Partial<ConversationFlags>): Promise<FlaggedConversation> {
+    await this.#memberOf(user, conversation)
+    return this.#turns.run(user, async () => {
+      const edit = await this.#reading((engine) => editList(engine, userKeys(user), KEPT_LIST.flags, conversation))
+      const before = edit.item === null ? NO_FLAGS : decodeFlags(edit.item.value)
+      const flags = { ...before, ...change }
+      const value = encodeFlags(flags)
+      if (Buffer.compare(value, encodeFlags(before)) === 0) return { conversation, flags, version: edit.version }
+      const state = await this.#existing(user)
+      const { transaction } = this.#shard
+      const nowMs = this.#shard.environment.clock.nowMs()
+      const version = areNone(flags) ? edit.remove(transaction.batch, nowMs) : edit.put(transaction.batch, value, nowMs)
+      tellDevices(transaction, state, LIST.flags, version)
+      await this.#shard.committed()
+      await this.#tidy(user, KEPT_LIST.flags, edit)
+      return { conversation, flags, version }
+    })
+  }
+
+  // ——— Reports ———
+
+  async report(user: string, request: ReportRequest): Promise<void> {
+    const { conversation, reason, blocks } = request
+    const fault = checkText(Buffer.from(reason))
+    if (fault !== 0) throw new RouterError(fault, 'not a reason')
+    if (blocks && conversation === user) throw new RouterError(ERROR.badRequest, 'that is the user itself')
+    const state = await this.#memberOf(user, conversation)
+    this.#spendReport(user)
+    const { messages } = await this.#reading((engine) =>
+      readHistory(engine, state, { limit: LIMIT.reportMessagesMax }, readableBy(state, user)))
+    await this.#turns.run(REPORTS_TURN, async () => {
+      const meta = await this.#reading(readReportsMeta)
+      if (meta.waiting >= this.#shard.environment.limits.reportsMax) {
+        throw new RouterError(ERROR.rateLimited, 'too many reports wait for the operator', { retryAfterMs: HOUR_MS })
+      }
+      const timeMs = this.#shard.environment.clock.nowMs()
+      putReport(this.#shard.transaction.batch, meta, { timeMs, reporter: user, conversation, reason, messages })
+      await this.#shard.committed()
+    })
+    if (blocks && !isGroup(conversation)) await this.block(user, conversation)
+  }
+
+  async reports(after: number, limit: number): Promise<{ reports: readonly Report[]; more: boolean }> {
+    return this.#reading((engine) => reportsPage(engine, after, Math.min(limit, REPORTS_PAGE_MAX)))
+  }
+
+  async readReport(id: number): Promise<Report | null> {
+    return this.#reading((engine) => readReport(engine, id))
+  }
+
+  async closeReport(id: number): Promise<boolean> {
+    return this.#turns.run(REPORTS_TURN, async () => {
+      if (await this.readReport(id) === null) return false
+      const meta = await this.#reading(readReportsMeta)
+      deleteReport(this.#shard.transaction.batch, meta, id)
+      await this.#shard.committed()
+      return true
+    })
+  }
+
+  // ——— What they share ———
+
+  #reading<T>(read: (engine: Engine) => Promise<T>): Promise<T> {
+    return this.#shard.reading(read(this.#shard.engine))
+  }
+
+  async #existing(name: string): Promise<UserState> {
+    const user = await this.#shard.user(name)
+    if (!user.exists) throw new RouterError(ERROR.noSuchUser, `there is no user '${name}'`)
+    return user
+  }
+
+  async #checkOther(user: string, other: string): Promise<void> {
+    if (other === user) throw new RouterError(ERROR.badRequest, 'that is the user itself')
+    await this.#existing(other)
+  }
+
+  /** The conversation as the user addresses it; fails where there is none for the user. */
+  async #memberOf(user: string, conversation: string): Promise<ConversationState> {
+    const address = normalizeConversation(conversation)
+    if (address === null) throw new RouterError(ERROR.malformedAddress, 'not the address of a conversation')
+    const state = await this.#shard.conversation(conversationName(user, address))
+    if (readableBy(state, user).length === 0 || isHidden(state, user)) throw new RouterError(ERROR.noSuchConversation, 'there is no such conversation')
+    return state
+  }
+
+  /**
+   * Changes what `user` keeps of `other` in a list, and the user's side of their conversation, in one transaction and in the turn of
+   * the conversation. `decide` gives the new value, 'remove', or null where nothing changes; it may throw RouterError.
+   */
+  #relate(
+    user: string, other: string, list: KeptListNumber, decide: (edit: ListEdit) => Uint8Array | 'remove' | null,
+    change: (side: PairSide, conversation: ConversationState) => PairSide,
+  ): Promise<number> {
+    return this.#turns.run(user, async () => {
+      await this.#existing(user)
+      const edit = await this.#reading((engine) => editList(engine, userKeys(user), list, other))
+      const value = decide(edit)
+      if (value === null) return edit.version
+      const version = await this.#shard.inTurn(pairName(user, other), [], ({ conversation, users }: Route) => {
+        const { transaction } = this.#shard
+        const nowMs = this.#shard.environment.clock.nowMs()
+        const changed = value === 'remove' ? edit.remove(transaction.batch, nowMs) : edit.put(transaction.batch, value, nowMs)
+        const position = conversation.positionOf(user)
+        const side = conversation.side(user)
+        if (side !== null) changeSide(transaction, conversation, position, change(side, conversation))
+        const owner = users[position]
+        if (owner !== undefined) tellDevices(transaction, owner, list === KEPT_LIST.blocked ? LIST.blocked : LIST.contacts, changed)
+        return changed
+      })
+      await this.#tidy(user, list, edit)
+      await this.#tellRelation(user, other)
+      return version
+    })
+  }
+
+  async #tellRelation(owner: string, other: string): Promise<void> {
+    if (this.#listeners.size === 0) return
+    const [isBlocked, isContact] = await Promise.all([this.isBlocked(owner, other), this.isContact(owner, other)])
+    for (const listener of this.#listeners) listener({ owner, other, isBlocked, isContact })
+  }
+
+  async #tidy(user: string, list: KeptListNumber, edit: ListEdit): Promise<void> {
+    if (!edit.isCluttered) return
+    await this.#reading((engine) => dropRemoved(engine, userKeys(user), list, () => this.#shard.transaction.batch))
+    await this.#shard.committed()
+  }
+
+  async #list<T>(user: string, list: KeptListNumber, request: ListRequest, read: (item: ListItem) => T): Promise<List<T>> {
+    const keys = userKeys(user)
+    const limit = Math.min(request.limit, LIMIT.listPageMax)
+    const page = await this.#reading((engine) => request.since === null
+      ? listPage(engine, keys, list, request.after, limit)
+      : listChanges(engine, keys, list, request.since, limit))
+    return { version: page.version, isFull: page.isFull, more: page.more, items: page.items.map(read) }
+  }
+
+  #spendReport(user: string): void {
+    const { clock, limits: { reportsPerHour, reportsBurst } } = this.#shard.environment
+    if (reportsPerHour === 0) return
+    const nowMs = clock.nowMs()
+    const allowance = this.#reporters.get(user) ?? new StrangerAllowance(reportsBurst, nowMs)
+    this.#reporters.delete(user)
+    this.#reporters.set(user, allowance)
+    const oldest = this.#reporters.keys().next()
+    if (this.#reporters.size > REPORTERS_MAX && oldest.done !== true) this.#reporters.delete(oldest.value)
+    const retryAfterMs = allowance.take(reportsPerHour / 3600, reportsBurst, nowMs)
+    if (retryAfterMs > 0) throw new RouterError(ERROR.rateLimited, 'too many reports', { retryAfterMs })
+  }
+}
+
+function checkRoom(edit: ListEdit, max: number): void {
+  if (edit.count >= max) throw new RouterError(ERROR.listFull, `the list has ${String(max)} entries, which is all it may have`)
+}
+
+/** One entry for all devices; the one that made the change knows it by its version. A single device has nobody to tell. [PRF-8] */
+function tellDevices(transaction: Transaction, user: UserState, list: number, version: number): void {
+  if (user.exists && user.devices.length > 1) appendChanged(transaction, user, list, version)
+}
