@@ -91,14 +91,14 @@ test('without a command the interactive program asks for what is missing', () =>
 })
 
 test('--help works on everything, and every help names its exit codes', () => {
-  for (const topic of ['send', 'recv', 'history', 'devices', 'presence', 'privacy', 'register', 'invite', 'search'] as const) {
+  for (const topic of ['send', 'recv', 'history', 'devices', 'presence', 'privacy', 'register', 'invite', 'search', 'group'] as const) {
     assert.deepEqual(parseCommand([topic, '--help']), { kind: 'help', topic })
     assert.deepEqual(parseCommand(['help', topic]), { kind: 'help', topic })
     assert.match(helpText(topic), /exit codes:/)
   }
   assert.deepEqual(parseCommand(['-h']), { kind: 'help', topic: 'chat' })
   assert.deepEqual(parseCommand(['--version']), { kind: 'version' })
-  for (const topic of ['chat', 'send', 'recv', 'history', 'devices', 'presence', 'privacy', 'register', 'invite', 'search'] as const) {
+  for (const topic of ['chat', 'send', 'recv', 'history', 'devices', 'presence', 'privacy', 'register', 'invite', 'search', 'group'] as const) {
     for (const line of helpText(topic).split('\n')) assert.ok(line.length <= 130, line)
   }
 })

@@ -4,6 +4,9 @@ import { parseArgs } from 'node:util'
 import type { Audience, Privacy } from '../../protocol/client/node.js'
 import { LIMIT } from '../../protocol/generated/registry.js'
 import { usageFailure } from './failure.js'
+import type { GroupCommand } from './group-arguments.js'
+import { groupArguments } from './group-arguments.js'
+import { GROUP_WORD_OPTIONS } from './group-words.js'
 import { AUDIENCES } from './privacy-command.js'
 import { isPeopleTopic, PEOPLE_OPTIONS, peopleAction } from './people-arguments.js'
 import type { PeopleAction, PeopleTopic } from './people-arguments.js'
@@ -125,9 +128,10 @@ export type Command =
     readonly timeoutMs: number | null
     readonly json: boolean
   }
+  | GroupCommand
 
 export type HelpTopic =
-  | 'chat' | 'send' | 'recv' | 'history' | 'devices' | 'presence' | 'privacy' | 'register' | 'invite' | 'search' | PeopleTopic
+  | 'chat' | 'send' | 'recv' | 'history' | 'devices' | 'presence' | 'privacy' | 'register' | 'invite' | 'search' | 'group' | PeopleTopic
 
 /** Seconds without progress after which all commands but `recv` give up where no --timeout is given. */
 export const TIMEOUT_SECONDS_DEFAULT = 60
@@ -161,6 +165,7 @@ const OPTIONS = {
     ...ACCOUNT, ...TIMEOUT, ...JSON_LINES, with: { type: 'string' }, from: { type: 'string' }, since: { type: 'string' },
     until: { type: 'string' }, limit: { type: 'string' },
   },
+  group: { ...ACCOUNT, ...TIMEOUT, ...JSON_LINES, ...GROUP_WORD_OPTIONS },
   ...PEOPLE_OPTIONS,
 } as const
 
@@ -184,6 +189,7 @@ export function parseCommand(args: readonly string[]): Command {
     case 'register': return registerCommand(values, positionals)
     case 'invite': return inviteCommand(values, positionals)
     case 'search': return searchCommand(values, positionals)
+    case 'group': return groupCommand(values, positionals)
     default: return peopleCommand(topic, values, positionals)
   }
 }
@@ -288,6 +294,11 @@ function audience(values: Values, name: string): Audience | null {
   const found = AUDIENCES.find((each) => each === value)
   if (found === undefined) throw usageFailure(`--${name} takes ${AUDIENCES.join(', ')}, not '${String(value)}'`, 'privacy')
   return found
+}
+
+function groupCommand(values: Values, positionals: readonly string[]): Command {
+  const request = groupArguments(positionals, values)
+  return { kind: 'group', account: accountOptions(values, 'group'), request, timeoutMs: timeoutMs(values, 'group'), json: values['json'] === true }
 }
 
 function registerCommand(values: Values, positionals: readonly string[]): Command {

@@ -1,4 +1,6 @@
 /** The lines that `send`, `recv`, `history` and `devices` print: JSON for scripts, text for people. Without the line end. */
+import type { Element } from '../../protocol/element.js'
+import { changeObject, changeText } from './change-text.js'
 import { safeJson, safeText } from './safe-text.js'
 
 /** One acknowledged message. */
@@ -10,7 +12,7 @@ export interface AckLine {
   readonly timeMs: number
 }
 
-/** One message as received, or from the history. */
+/** One message as received, or from the history; or a change of a group, which stands in its place. */
 export interface MessageLine {
   readonly conversation: string
   readonly from: string
@@ -22,6 +24,8 @@ export interface MessageLine {
   readonly text: string
   /** It has more to it than this version can show. */
   readonly isIncomplete: boolean
+  /** What changed in the group; absent or null: it is a message. */
+  readonly change?: Element | null
 }
 
 /** What people are told of a message that has more to it than this version can show. [FRM-7] */
@@ -47,14 +51,21 @@ export function ackText(ack: AckLine): string {
 }
 
 export function messageJson(message: MessageLine): string {
-  const { conversation, from, seq, index, timeMs, text, isIncomplete } = message
+  const { conversation, from, seq, index, timeMs, text, isIncomplete, change } = message
+  const content = change === undefined || change === null ? { text } : { change: changeObject(change) }
   return safeJson({
-    conversation, from, seq, ...(index === undefined ? {} : { index }), time: timeMs, text, ...(isIncomplete ? { incomplete: true } : {}),
+    conversation, from, seq, ...(index === undefined ? {} : { index }), time: timeMs, ...content, ...(isIncomplete ? { incomplete: true } : {}),
   })
 }
 
-/** `2026-01-01 12:00:00  alice: hello`, and for one's own `2026-01-01 12:00:00  alice → bob: hello`. */
+/**
+ * `2026-01-01 12:00:00  alice: hello`, for one's own and in groups `2026-01-01 12:00:00  alice → bob: hello`, and for a change of a group
+ * `2026-01-01 12:00:00  alice added bob to #skiing`.
+ */
 export function messageText(message: MessageLine): string {
+  if (message.change !== undefined && message.change !== null) {
+    return `${localTime(message.timeMs)}  ${changeText(message.change, message.from, { me: null, group: message.conversation })}`
+  }
   const from = safeText(message.from)
   const names = message.from === message.conversation ? from : `${from} → ${safeText(message.conversation)}`
   return `${localTime(message.timeMs)}  ${names}: ${safeText(message.text)}${message.isIncomplete ? ` ${INCOMPLETE_NOTE}` : ''}`

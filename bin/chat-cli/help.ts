@@ -3,6 +3,7 @@ import type { HelpTopic } from './arguments.js'
 import { HISTORY_LIMIT_DEFAULT, TIMEOUT_SECONDS_DEFAULT } from './arguments.js'
 import { LIMIT } from '../../protocol/generated/registry.js'
 import { EXIT_TEXTS } from './failure.js'
+import { GROUP_JSON_HELP, GROUP_OPTIONS_HELP, GROUP_USAGE } from './group-help.js'
 
 const ACCOUNT = `  --server URL          tcp://HOST:PORT, tls://HOST:PORT, ws://HOST:PORT or wss://HOST:PORT
   --user NAME           who you are
@@ -128,6 +129,7 @@ usage:
   chat search   find messages by words
   chat invite   make, list and revoke invites for others
   chat register make an account, where the server lets you
+  chat group    make groups, see who is in them, change them
   chat profile  show a profile, or change your own
   chat contacts list your contacts, add, name or remove one
   chat block, unblock, blocked     whom you want to hear nothing of
@@ -150,7 +152,8 @@ usage:
   chat send --server URL --user NAME --password-file FILE [options] TO TEXT
   chat send --server URL --user NAME --password-file FILE [options] TO -
 
-TO is a user. With - every line of stdin is a message; empty lines are skipped. A TEXT that begins with - goes after --.
+TO is a user, or a group such as '#skiing' (in quotes: shells take # for the beginning of a comment). With - every line of
+stdin is a message; empty lines are skipped. A TEXT that begins with - goes after --.
 Messages not acknowledged stay in the outbox of the device and go out first the next time; they are never sent twice.
 
 options:
@@ -180,7 +183,9 @@ ${ACCOUNT}
                         {"conversation":"alice","from":"alice","seq":7,"index":12,"time":1767225600000,"text":"hello"}
                         time: Unix time in milliseconds; index: position in the queue, 0 for a message fetched from
                         the history because the device was away for too long; a message with more to it than this version
-                        can show has "incomplete":true behind its text
+                        can show has "incomplete":true behind its text; a change of a group counts as a message, and has,
+                        instead of the text, what changed, as in spec/groups.md:
+                        "change":{"name":"role","attributes":{"role":"admin"},"members":["bob"]}
 ${HELP}
 
 ${CODES}`,
@@ -192,13 +197,25 @@ usage:
 
 options:
 ${ACCOUNT}
-  --with NAME           whose conversation
+  --with NAME           whose conversation; a group goes in quotes: '#skiing'
   --before SEQ          messages before this one; without it the latest
   --limit N             so many at most (default ${HISTORY_LIMIT_DEFAULT})
   --timeout SECONDS     give up after so long; 0: never (default ${TIMEOUT_SECONDS_DEFAULT})
   --json                print JSON, one object for each line:
                         {"conversation":"alice","from":"alice","seq":7,"time":1767225600000,"text":"hello"}
-                        "incomplete":true follows where this version can't show all of a message
+                        "incomplete":true follows where this version can't show all of a message; a change of a group has
+                        "change":{"name":"add","attributes":{},"members":["bob"]} instead of "text"
+${HELP}
+
+${CODES}`,
+
+  group: `${GROUP_USAGE}
+
+options:
+${ACCOUNT}
+${GROUP_OPTIONS_HELP}
+  --timeout SECONDS     give up after so long; 0: never (default ${TIMEOUT_SECONDS_DEFAULT})
+${GROUP_JSON_HELP}
 ${HELP}
 
 ${CODES}`,

@@ -5,6 +5,7 @@ import type { Command } from './arguments.js'
 import { parseCommand } from './arguments.js'
 import type { ExitCode } from './failure.js'
 import { ChatFailure, EXIT } from './failure.js'
+import { group } from './group-command.js'
 import { helpText } from './help.js'
 import { interactive } from './interactive.js'
 import { LineOutput, OutputClosed } from './line-output.js'
@@ -69,6 +70,7 @@ async function runCommand(command: Command, world: World): Promise<ExitCode> {
     case 'register': return registerUser(command, world)
     case 'invite': return invite(command, world)
     case 'search': return search(command, world)
+    case 'group': return group(command, world)
     case 'people': return people(command, world)
   }
 }

@@ -14,8 +14,8 @@ type DevicesCommand = Extract<Command, { kind: 'devices' }>
 export async function history(command: HistoryCommand, world: World): Promise<ExitCode> {
   return ask(command, world, async (client, output) => {
     for (const message of await lastMessages(client, command)) {
-      const { conversation, from, seq, timeMs, text, isIncomplete } = message
-      await output.line((command.json ? messageJson : messageText)({ conversation, from, seq, timeMs, text, isIncomplete }))
+      const { conversation, from, seq, timeMs, text, isIncomplete, change } = message
+      await output.line((command.json ? messageJson : messageText)({ conversation, from, seq, timeMs, text, isIncomplete, change }))
     }
   })
 }

@@ -7,6 +7,7 @@ import { Ending } from './ending.js'
 import type { ExitCode } from './failure.js'
 import { EXIT } from './failure.js'
 import { ackJson, ackText } from './formats.js'
+import { groupSendRefusal } from './group-actions.js'
 import { inputLines } from './input-lines.js'
 import { LineOutput, OutputClosed } from './line-output.js'
 import { safeText } from './safe-text.js'
@@ -126,7 +127,7 @@ class Sender {
     } else if (error instanceof ClientError && error.symbol !== 'storage-failed' && error.symbol !== 'outbox-full') {
       this.#unsent -= 1
       this.#refused += 1
-      complain(this.#world, `the message to ${safeText(this.#command.to)}${place} was refused: ${safeText(error.message)}`)
+      complain(this.#world, `the message to ${safeText(this.#command.to)}${place} was refused: ${groupSendRefusal(error, this.#command.to) ?? safeText(error.message)}`)
     } else {
       this.#ending.end(error instanceof Error ? error : new Error(String(error)))
     }
