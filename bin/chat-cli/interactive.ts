@@ -2,7 +2,7 @@
 import type { Client, HistoryMessage, Privacy } from '../../protocol/client/node.js'
 import { ClientError } from '../../protocol/client/node.js'
 import { LIMIT } from '../../protocol/generated/registry.js'
-import { normalizeUser } from '../../protocol/address.js'
+import { isGroup, normalizeUser } from '../../protocol/address.js'
 import type { AccountOptions, AskedOptions } from './arguments.js'
 import { usageFailure } from './failure.js'
 import { connectClient } from './connect.js'
@@ -10,10 +10,13 @@ import { Ending } from './ending.js'
 import type { ExitCode } from './failure.js'
 import { EXIT } from './failure.js'
 import { localTime, messageText } from './formats.js'
+import { groupRefusal, groupSendRefusal, performGroupRequest } from './group-actions.js'
+import type { GroupRequest } from './group-words.js'
 import { openKeyboard } from './keyboard.js'
 import type { PeopleAction } from './people-arguments.js'
 import { privacyText } from './privacy-command.js'
 import { askMissing } from './prompts.js'
+import { outcomeEvent, whoReadLines } from './screen-groups.js'
 import type { Effect, ScreenEvent, ScreenState, ShownMessage } from './screen-state.js'
 import { performPeople, readContactNames, readProfileNames } from './screen-people.js'
 import { newScreenState } from './screen-state.js'
@@ -139,7 +142,7 @@ class ScreenDriver {
     })
     client.on('refused', ({ handle, to, error }) => {
       const localId = this.#leftovers.get(handle)
-      if (localId !== undefined) this.dispatch({ kind: 'refused', localId, to, reason: error.message })
+      if (localId !== undefined) this.dispatch({ kind: 'refused', localId, to, reason: groupSendRefusal(error, to) ?? error.message })
     })
   }
 
@@ -158,6 +161,9 @@ class ScreenDriver {
         this.#client?.markRead(effect.conversation, effect.seq).catch(() => {})
         return
       case 'load': void this.#load(effect.conversation, effect.before); return
+      case 'load-group': void this.#loadGroup(effect.group); return
+      case 'group-request': void this.#requestGroup(effect.request); return
+      case 'who-read': void this.#whoRead(effect); return
       case 'typing':
         this.#client?.typing(effect.conversation, effect.isPaused ? 'paused' : 'typing').catch(() => {})
         return
@@ -197,7 +203,7 @@ class ScreenDriver {
       const { seq, timeMs } = await this.#client.send(to, text)
       this.dispatch({ kind: 'sent', localId, to, seq, timeMs })
     } catch (error) {
-      this.dispatch({ kind: 'refused', localId, to, reason: messageOf(error) })
+      this.dispatch({ kind: 'refused', localId, to, reason: groupSendRefusal(error, to) ?? messageOf(error) })
     }
   }
 
@@ -209,6 +215,29 @@ class ScreenDriver {
       const isUnknown = error instanceof ClientError && (error.symbol === 'no-such-conversation' || error.symbol === 'no-such-user')
       this.dispatch({ kind: 'history-failed', conversation, isUnknown, reason: messageOf(error) })
     }
+  }
+
+  async #loadGroup(group: string): Promise<void> {
+    const info = await this.#client?.groups.info(group).catch(() => null)
+    this.dispatch({ kind: 'group', group, info: info ?? null })
+  }
+
+  async #requestGroup(request: GroupRequest): Promise<void> {
+    try {
+      if (this.#client === null) throw new Error('not connected yet, try again')
+      const event = outcomeEvent(request, await performGroupRequest(this.#client, request, Date.now()))
+      if (event !== null) this.dispatch(event)
+    } catch (error) {
+      this.dispatch({ kind: 'notice', text: groupRefusal(error, request) })
+    }
+  }
+
+  async #whoRead(message: Extract<Effect, { kind: 'who-read' }>): Promise<void> {
+    await this.#answer(async (client) => {
+      const { conversation } = message
+      const [marks, info] = await Promise.all([client.receipts(conversation), isGroup(conversation) ? client.groups.info(conversation) : null])
+      return whoReadLines(message, this.#state.me, marks, info?.members ?? null)
+    })
   }
 
   async #search(words: string, conversation: string | null): Promise<void> {
@@ -312,8 +341,8 @@ function known(size: number | undefined, otherwise: number): number {
   return size === undefined || size === 0 ? otherwise : size
 }
 
-function shown({ seq, from, own, timeMs, text, isIncomplete }: Pick<HistoryMessage, keyof ShownMessage>): ShownMessage {
-  return { seq, from, own, timeMs, text, isIncomplete }
+function shown({ seq, from, own, timeMs, text, isIncomplete, change }: Pick<HistoryMessage, keyof ShownMessage>): ShownMessage {
+  return { seq, from, own, timeMs, text, isIncomplete, change }
 }
 
 function messageOf(error: unknown): string {

@@ -1,5 +1,6 @@
 /** What keys and commands do to the state of the interactive program. */
-import { contentRows, messageRows } from './screen-layout.js'
+import { loadGroupIfNeeded } from './screen-groups.js'
+import { contentRows, messageRows, panelRows } from './screen-layout.js'
 import type { ConversationState, Effect, ScreenState } from './screen-state.js'
 import { conversationOf, openConversation } from './screen-state.js'
 
@@ -8,9 +9,8 @@ export function openNamed(state: ScreenState, name: string, effects: Effect[]): 
   conversationOf(state, name)
   state.open = name
   state.scroll = 0
-  state.isHelpShown = false
-  state.isWhoShown = false
   state.panel = null
+  state.isWhoShown = false
   loadIfNeeded(state, effects)
 }
 
@@ -23,8 +23,20 @@ export function sendTyped(state: ScreenState, conversation: ConversationState, t
   effects.push({ kind: 'send', localId, to: conversation.name, text })
 }
 
+/** Covers the screen with these lines. */
+export function showPanel(state: ScreenState, lines: readonly string[]): void {
+  state.panel = lines
+  state.panelTop = 0
+  state.notice = ''
+}
+
 /** One screenful up or down; asks for older messages when the first one is reached. */
 export function scrollPage(state: ScreenState, direction: 1 | -1, effects: Effect[]): void {
+  if (state.panel !== null) {
+    const last = Math.max(0, panelRows(state, state.panel).length - contentRows(state))
+    state.panelTop = Math.max(0, Math.min(last, state.panelTop - direction * Math.max(1, contentRows(state) - 1)))
+    return
+  }
   const conversation = openConversation(state)
   if (conversation === null) return
   const page = Math.max(1, contentRows(state) - 1)
@@ -42,6 +54,7 @@ export function scrollPage(state: ScreenState, direction: 1 | -1, effects: Effec
 /** Asks for the latest page of the open conversation, once it can be had. */
 export function loadIfNeeded(state: ScreenState, effects: Effect[]): void {
   const conversation = openConversation(state)
+  if (conversation !== null) loadGroupIfNeeded(state, conversation, effects)
   if (conversation === null || conversation.loaded || conversation.loading || state.connection !== 'online') return
   conversation.loading = true
   effects.push({ kind: 'load', conversation: conversation.name, before: null })

@@ -1,4 +1,6 @@
 /** How the messages of a conversation are laid out in lines. */
+import type { Element } from '../../protocol/element.js'
+import { changeText } from './change-text.js'
 import { INCOMPLETE_NOTE, localClock, localDate } from './formats.js'
 import { safeText } from './safe-text.js'
 import { shownName } from './screen-people.js'
@@ -6,7 +8,10 @@ import type { ConversationState, PendingMessage, ScreenState, ShownMessage, Tick
 import { tickOf } from './screen-state.js'
 import { textWidth, wrap } from './text-width.js'
 
-export type Style = 'plain' | 'dim' | 'bold' | 'title' | 'read' | 'alert'
+/** `name1` … : names of people in a group, one colour each. */
+export type Style = 'plain' | 'dim' | 'bold' | 'title' | 'read' | 'alert' | NameStyle
+export type NameStyle = (typeof NAME_STYLES)[number]
+export const NAME_STYLES = ['name1', 'name2', 'name3', 'name4', 'name5', 'name6'] as const
 
 /** A piece of a line in one style; its text is safe for a terminal. */
 export interface Span {
@@ -19,6 +24,11 @@ export type SpanLine = readonly Span[]
 /** Lines on the screen that are neither heading, notice nor input. */
 export function contentRows(state: ScreenState): number {
   return Math.max(1, state.rows - 3)
+}
+
+/** Lines of what covers the screen. */
+export function panelRows(state: ScreenState, panel: readonly string[]): string[] {
+  return panel.flatMap((text) => wrap(safeText(text), state.columns - 2))
 }
 
 /** Lines that the whole conversation takes. */
@@ -42,15 +52,35 @@ export function conversationLines(state: ScreenState, conversation: Conversation
 }
 
 function addMessage(lines: SpanLine[], state: ScreenState, conversation: ConversationState, message: ShownMessage): void {
+  if (message.change !== undefined && message.change !== null) {
+    addChange(lines, state, message, message.change)
+    return
+  }
   const mark = message.own ? tickSpan(tickOf(conversation, message.seq), state.isColored) : null
   const name = message.own ? 'you' : safeText(shownName(state.names, message.from))
-  addText(lines, state.columns, { clock: localClock(message.timeMs), name, source: message, mark, isOwn: message.own })
+  const style = message.own ? 'dim' : conversation.group === null ? 'bold' : nameStyle(message.from)
+  addText(lines, state.columns, { clock: localClock(message.timeMs), name, source: message, mark, style })
   if (message.isIncomplete) addBelow(lines, state.columns, INCOMPLETE_NOTE, 'dim')
+}
+
+/** A change of the group, in words. */
+function addChange(lines: SpanLine[], state: ScreenState, message: ShownMessage, change: Element): void {
+  const text = changeText(change, message.from, { me: state.me, group: null })
+  for (const [position, part] of wrap(text, Math.max(10, state.columns - 10)).entries()) {
+    lines.push([{ text: position === 0 ? ` ${localClock(message.timeMs)} · ${part}` : `         ${part}`, style: 'dim' }])
+  }
+}
+
+/** The same name has the same colour in every group and on every screen. */
+export function nameStyle(name: string): NameStyle {
+  let sum = 0
+  for (let at = 0; at < name.length; at += 1) sum = (sum * 31 + name.charCodeAt(at)) % 0x1000000
+  return NAME_STYLES[sum % NAME_STYLES.length] ?? 'name1'
 }
 
 function addPending(lines: SpanLine[], state: ScreenState, pending: PendingMessage): void {
   const mark: Span = pending.failure === '' ? tickSpan('waiting', state.isColored) : REFUSED
-  addText(lines, state.columns, { clock: '     ', name: 'you', source: pending, mark, isOwn: true })
+  addText(lines, state.columns, { clock: '     ', name: 'you', source: pending, mark, style: 'dim' })
   if (pending.failure !== '') addBelow(lines, state.columns, safeText(pending.failure), 'alert')
 }
 
@@ -69,7 +99,8 @@ interface Laid {
   readonly name: string
   readonly source: { readonly text: string }
   readonly mark: Span | null
-  readonly isOwn: boolean
+  /** Of the name. */
+  readonly style: Style
 }
 
 function addText(lines: SpanLine[], columns: number, laid: Laid): void {
@@ -80,7 +111,7 @@ function addText(lines: SpanLine[], columns: number, laid: Laid): void {
   const parts = wrapped(laid.source, width)
   for (const [position, part] of parts.entries()) {
     const line: Span[] = position === 0
-      ? [{ text: lead, style: 'dim' }, { text: `${laid.name}: `, style: laid.isOwn ? 'dim' : 'bold' }]
+      ? [{ text: lead, style: 'dim' }, { text: `${laid.name}: `, style: laid.style }]
       : [{ text: ' '.repeat(hanging), style: 'plain' }]
     line.push({ text: part, style: 'plain' })
     if (laid.mark !== null && position === parts.length - 1) line.push({ text: ` ${laid.mark.text}`, style: laid.mark.style })

@@ -24,6 +24,8 @@ export function shownName({ contacts, profiles }: Names, user: string): string {
 }
 
 const COMMANDS = ['block', 'unblock', 'mute', 'unmute', 'pin', 'unpin', 'archive', 'unarchive', 'profile', 'contact', 'report'] as const
+/** For completion. */
+export const PEOPLE_COMMANDS: readonly string[] = COMMANDS.map((word) => `/${word}`)
 type PeopleWord = (typeof COMMANDS)[number]
 
 export const PEOPLE_HELP: readonly string[] = [

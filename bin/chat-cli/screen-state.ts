@@ -1,5 +1,8 @@
 /** What the interactive program knows and shows: the state, the events that change it, and what they ask of the client. No I/O. */
+import { isGroup } from '../../protocol/address.js'
 import type { Flags, PresenceEvent, Privacy, TypingKind } from '../../protocol/client/node.js'
+import type { Element } from '../../protocol/element.js'
+import type { GroupRequest } from './group-words.js'
 import type { Key, Line } from './line-editor.js'
 import { EMPTY_LINE } from './line-editor.js'
 import type { PeopleAction } from './people-arguments.js'
@@ -22,6 +25,22 @@ export interface ShownMessage {
   readonly text: string
   /** It has more to it than this version can show. [FRM-7] */
   readonly isIncomplete: boolean
+  /** What changed in the group; absent or null: it is a message. */
+  readonly change?: Element | null
+}
+
+/** What makes a conversation a group; see screen-groups.ts. */
+export interface GroupFacts {
+  /** Display name; empty: not known yet. */
+  name: string
+  size: number
+  /** `owner`, `admin`, `member`, `former`, `invited`; empty: not known yet. */
+  role: string
+  /** Names, for completion; as of the last time that they were asked for. */
+  members: readonly string[]
+  /** Whether it has changed since it was asked for, and whether an answer is on its way. */
+  isStale: boolean
+  isLoading: boolean
 }
 
 /** A message that was typed and is not acknowledged. */
@@ -52,6 +71,8 @@ export interface ConversationState {
   loading: boolean
   loaded: boolean
   last: ShownMessage | null
+  /** null: a pair, or one's notes. */
+  readonly group: GroupFacts | null
 }
 
 export type Connection = 'connecting' | 'online' | 'waiting'
@@ -73,15 +94,16 @@ export interface ScreenState {
   open: string | null
   /** Lines that the conversation is scrolled up. */
   scroll: number
-  isHelpShown: boolean
+  /** Lines that cover the screen until Esc: the help, the members of a group … ; null: none. */
+  panel: readonly string[] | null
+  /** First line of the panel that is shown. */
+  panelTop: number
   /** The answer to /who is on the screen. */
   isWhoShown: boolean
   /** What is known of the users who are watched. */
   readonly presences: Map<string, PresenceEvent>
   /** Who types or records, by conversation and user. */
   readonly typists: Map<string, Map<string, TypingKind>>
-  /** What was asked for, in the place of the list or conversation until Esc; null: nothing. */
-  panel: readonly string[] | null
   line: Line
   /** One line about the last thing that went wrong or was asked for; empty: none. */
   notice: string
@@ -97,8 +119,17 @@ export interface ListedConversation {
   readonly read: number
   readonly unread: number
   readonly members: readonly (Marks & { readonly member: string })[]
+  readonly group?: { readonly name: string; readonly size: number; readonly role: string } | null
   /** Absent where nothing is known of them. */
   readonly flags?: Flags
+}
+
+/** A group as the server describes it to those who are in it, or may come in. */
+export interface ListedGroup {
+  readonly name: string
+  readonly size: number
+  readonly role: string
+  readonly members: readonly { readonly user: string }[]
 }
 
 export type ScreenEvent =
@@ -123,8 +154,11 @@ export type ScreenEvent =
   | { readonly kind: 'leftover'; readonly localId: number; readonly to: string; readonly text: string }
   | { readonly kind: 'sent'; readonly localId: number; readonly to: string; readonly seq: number; readonly timeMs: number }
   | { readonly kind: 'refused'; readonly localId: number; readonly to: string; readonly reason: string }
-  /** The answer to what was asked for. */
+  /** null: the server does not tell, for now or for good. */
+  | { readonly kind: 'group'; readonly group: string; readonly info: ListedGroup | null }
   | { readonly kind: 'panel'; readonly lines: readonly string[] }
+  /** A conversation that was asked for can be opened. */
+  | { readonly kind: 'open'; readonly conversation: string }
   | { readonly kind: 'presence'; readonly presence: PresenceEvent }
   | { readonly kind: 'typing'; readonly conversation: string; readonly from: string; readonly typing: TypingKind }
   /** Something that was asked for is done, or failed. */
@@ -142,6 +176,11 @@ export type Effect =
   | { readonly kind: 'mark-read'; readonly conversation: string; readonly seq: number }
   /** A page of history before a seq; null: the latest. */
   | { readonly kind: 'load'; readonly conversation: string; readonly before: number | null }
+  /** What the server tells of a group. */
+  | { readonly kind: 'load-group'; readonly group: string }
+  | { readonly kind: 'group-request'; readonly request: GroupRequest }
+  /** Who has received and read the message. */
+  | { readonly kind: 'who-read'; readonly conversation: string; readonly seq: number; readonly timeMs: number; readonly text: string }
   | { readonly kind: 'typing'; readonly conversation: string; readonly isPaused: boolean }
   | { readonly kind: 'privacy'; readonly change: Partial<Privacy> }
   /** In one conversation, or in all. */
@@ -160,7 +199,7 @@ export function newScreenState(options: Pick<ScreenState, 'me' | 'server' | 'isC
     order: [],
     open: null,
     scroll: 0,
-    isHelpShown: false,
+    panelTop: 0,
     isWhoShown: false,
     presences: new Map(),
     typists: new Map(),
@@ -189,6 +228,7 @@ export function conversationOf(state: ScreenState, name: string): ConversationSt
     loading: false,
     loaded: false,
     last: null,
+    group: isGroup(name) ? { name: '', size: 0, role: '', members: [], isStale: true, isLoading: false } : null,
   }
   state.conversations.set(name, made)
   return made

@@ -1,14 +1,15 @@
 /** The changes of the interactive program's state: one function for each event. The state is changed in place; no I/O. */
 import type { Flags } from '../../protocol/client/node.js'
 import { LIMIT } from '../../protocol/generated/registry.js'
-import { completeWord } from './completion.js'
-import { runLine, SCREEN_COMMANDS } from './screen-commands.js'
-import { loadIfNeeded, scrollPage } from './screen-actions.js'
+import { runLine } from './screen-commands.js'
+import { loadIfNeeded, openNamed, scrollPage, showPanel } from './screen-actions.js'
+import { complete } from './screen-completion.js'
+import { applyChange, applyGroup, canWrite, closedReason, listGroup } from './screen-groups.js'
 import type { ConversationState, Effect, ListedConversation, Marks, ScreenEvent, ScreenState, ShownMessage } from './screen-state.js'
 import { conversationOf, openConversation } from './screen-state.js'
 import { messageRows } from './screen-layout.js'
 import { forgetPresence, noteOwnTyping, notePresence, noteTyping } from './screen-presence.js'
-import type { Key } from './line-editor.js'
+import type { Key, Line } from './line-editor.js'
 import { EMPTY_LINE, editLine, keyName, lineText, typeText } from './line-editor.js'
 
 /** Messages of one conversation kept in memory; older ones are fetched again when scrolled to. */
@@ -21,36 +22,33 @@ export function update(state: ScreenState, event: ScreenEvent): Effect[] {
     case 'connection':
       state.connection = event.connection
       state.detail = event.detail
-      if (event.connection === 'online') loadIfNeeded(state, effects)
-      else forgetPresence(state)
+      if (event.connection === 'online') {
+        for (const conversation of state.conversations.values()) if (conversation.group !== null) conversation.group.isLoading = false
+        loadIfNeeded(state, effects)
+      } else {
+        forgetPresence(state)
+      }
       break
     case 'conversations':
       for (const listed of event.list) listConversation(state, listed)
       break
     case 'history': addHistory(state, event.conversation, event.messages, event.more); break
     case 'history-failed': failHistory(state, event.conversation, event.isUnknown, event.reason); break
-    case 'message': addMessage(state, event.conversation, event.message); break
+    case 'message': receive(state, event.conversation, event.message, effects); break
     case 'receipt': raiseMark(state, event.conversation, event.member, event.mark, event.seq); break
     case 'presence': notePresence(state, event.presence); break
     case 'typing': noteTyping(state, event.conversation, event.from, event.typing); break
-    case 'notice': state.notice = event.text; break
     case 'leftover':
       conversationOf(state, event.to).pending.push({ localId: event.localId, text: event.text, failure: '' })
       break
     case 'sent': settleSent(state, event.to, event.localId, event.seq, event.timeMs); break
     case 'refused': settleRefused(state, event.to, event.localId, event.reason); break
-    case 'panel':
-      state.panel = event.lines
-      state.notice = ''
-      break
     case 'notice': state.notice = event.text; break
     case 'key': pressKey(state, event.key, effects); break
-    case 'paste': {
-      const before = lineText(state.line)
-      state.line = typeText(state.line, event.text.replace(/\r\n?/g, '\n'))
-      noteOwnTyping(state, before, effects)
-      break
-    }
+    case 'paste': editTo(state, typeText(state.line, event.text.replace(/\r\n?/g, '\n')), effects); break
+    case 'group': applyGroup(state, event.group, event.info, effects); break
+    case 'open': openNamed(state, event.conversation, effects); break
+    case 'panel': showPanel(state, event.lines); break
     case 'contacts':
       state.names.contacts.clear()
       for (const [user, name] of event.contacts) state.names.contacts.set(user, name)
@@ -62,6 +60,7 @@ export function update(state: ScreenState, event: ScreenEvent): Effect[] {
       state.columns = event.columns
       state.rows = event.rows
       state.scroll = 0
+      state.panelTop = 0
       break
   }
   sortList(state)
@@ -92,23 +91,42 @@ function pressKey(state: ScreenState, key: Key, effects: Effect[]): void {
       return
     case 'ctrl-l': effects.push({ kind: 'redraw' }); return
     case 'escape':
-      if (state.isHelpShown) state.isHelpShown = false
+      if (state.panel !== null) state.panel = null
       else if (state.isWhoShown) state.isWhoShown = false
-      else if (state.panel !== null) state.panel = null
       else state.open = null
       state.scroll = 0
       return
     case 'pageup': scrollPage(state, 1, effects); return
     case 'pagedown': scrollPage(state, -1, effects); return
-    case 'tab':
-      state.line = completeWord(state.line, SCREEN_COMMANDS, [...state.conversations.keys()])
-      return
-    default: {
-      const before = lineText(state.line)
-      state.line = editLine(state.line, key) ?? state.line
-      noteOwnTyping(state, before, effects)
-    }
+    case 'tab': pressTab(state); return
+    default: editTo(state, editLine(state.line, key) ?? state.line, effects)
   }
+}
+
+/** Where nothing can be sent, only commands can be typed. */
+function editTo(state: ScreenState, line: Line, effects: Effect[]): void {
+  const conversation = openConversation(state)
+  const text = lineText(line)
+  if (conversation !== null && !canWrite(conversation) && text !== '' && !text.startsWith('/')) {
+    state.notice = closedReason(conversation)
+    return
+  }
+  const before = lineText(state.line)
+  state.line = line
+  noteOwnTyping(state, before, effects)
+}
+
+function pressTab(state: ScreenState): void {
+  const { line, choices } = complete(state, state.line)
+  state.line = line
+  state.notice = choices.join('  ')
+}
+
+/** A message or change as it comes. */
+function receive(state: ScreenState, name: string, message: ShownMessage, effects: Effect[]): void {
+  const isNew = message.seq > conversationOf(state, name).tail
+  addMessage(state, name, message)
+  if (isNew && message.change !== undefined && message.change !== null) applyChange(state, conversationOf(state, name), message, effects)
 }
 
 function listConversation(state: ScreenState, listed: ListedConversation): void {
@@ -124,6 +142,7 @@ function listConversation(state: ScreenState, listed: ListedConversation): void 
     const marks = conversation.members.get(member)
     conversation.members.set(member, raised(marks, delivered, read))
   }
+  listGroup(conversation, listed)
 }
 
 /** A page of history, the latest or an older one: what overlaps is known already. */
@@ -147,7 +166,7 @@ function failHistory(state: ScreenState, name: string, isUnknown: boolean, reaso
 function addMessage(state: ScreenState, name: string, message: ShownMessage): void {
   const conversation = conversationOf(state, name)
   const isNew = message.seq > conversation.tail
-  if (isNew && !message.own && message.seq > conversation.read) conversation.unread += 1
+  if (isNew && countsAsUnread(message) && message.seq > conversation.read) conversation.unread += 1
   if (!conversation.loaded && !conversation.loading) {
     noteLast(conversation, message)
     return
@@ -187,8 +206,13 @@ function raiseMark(state: ScreenState, name: string, member: string, mark: 'deli
 /** Exact where the messages above are known, else what is possible at most. */
 function unreadAbove(conversation: ConversationState, seq: number): number {
   const first = conversation.messages[0]
-  if (first !== undefined && first.seq <= seq + 1) return conversation.messages.filter((message) => !message.own && message.seq > seq).length
+  if (first !== undefined && first.seq <= seq + 1) return conversation.messages.filter((message) => countsAsUnread(message) && message.seq > seq).length
   return Math.min(conversation.unread, Math.max(0, conversation.tail - seq))
+}
+
+/** Changes do not. [GRP-21] */
+function countsAsUnread(message: ShownMessage): boolean {
+  return !message.own && (message.change ?? null) === null
 }
 
 /** Watermarks never fall. [RCP-9] */
@@ -212,13 +236,12 @@ function settleRefused(state: ScreenState, to: string, localId: number, reason: 
 /** What is on the screen has been read: the end of the open conversation, unless it is scrolled up or covered. */
 function markShown(state: ScreenState, effects: Effect[]): void {
   const conversation = openConversation(state)
-  if (conversation === null || !conversation.loaded || state.isHelpShown || state.isWhoShown || state.scroll > 0) return
-  if (conversation === null || !conversation.loaded || state.isHelpShown || state.panel !== null || state.scroll > 0) return
+  if (conversation === null || !conversation.loaded || state.panel !== null || state.isWhoShown || state.scroll > 0) return
   trimFront(conversation)
   let seq = 0
   for (let position = conversation.messages.length - 1; position >= 0 && seq === 0; position -= 1) {
     const message = conversation.messages[position]!
-    if (!message.own) seq = message.seq
+    if (countsAsUnread(message)) seq = message.seq
   }
   if (seq <= conversation.read) return
   conversation.read = seq

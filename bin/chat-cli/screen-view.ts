@@ -1,14 +1,16 @@
 /** The state of the interactive program as lines: exactly as many as the terminal has rows. */
+import { changeText } from './change-text.js'
 import { INCOMPLETE_NOTE, localClock, localDate } from './formats.js'
 import { safeText } from './safe-text.js'
-import { SCREEN_HELP } from './screen-commands.js'
+import { membersText } from './group-formats.js'
+import { canWrite, closedReason } from './screen-groups.js'
 import type { Span, SpanLine, Style } from './screen-layout.js'
-import { contentRows, conversationLines, REFUSED, tickSpan } from './screen-layout.js'
+import { contentRows, conversationLines, panelRows, REFUSED, tickSpan } from './screen-layout.js'
 import type { ConversationState, ScreenState, ShownMessage } from './screen-state.js'
 import { shownName } from './screen-people.js'
 import { statusText, whoLines } from './screen-presence.js'
 import { openConversation, tickOf } from './screen-state.js'
-import { characters, characterWidth, endOf, textWidth, truncate, wrap } from './text-width.js'
+import { characters, characterWidth, endOf, textWidth, truncate } from './text-width.js'
 
 export interface Screen {
   readonly lines: readonly SpanLine[]
@@ -31,9 +33,8 @@ export function render(state: ScreenState, nowMs: number): Screen {
 }
 
 function contentLines(state: ScreenState, conversation: ConversationState | null, rows: number, nowMs: number): SpanLine[] {
-  if (state.isHelpShown) return SCREEN_HELP.flatMap((text) => wrap(text, state.columns - 2)).map((text) => [plain(` ${text}`)])
+  if (state.panel !== null) return panelRows(state, state.panel).slice(state.panelTop).map((text) => [plain(` ${text}`)])
   if (state.isWhoShown) return whoLines(state, nowMs)
-  if (state.panel !== null) return state.panel.flatMap((text) => wrap(safeText(text), state.columns - 2)).map((text) => [plain(` ${text}`)])
   return conversation === null ? listLines(state, rows, nowMs) : visibleLines(state, conversation, rows)
 }
 
@@ -43,14 +44,24 @@ export function lineWithoutStyle(line: SpanLine): string {
 }
 
 function headingLine(state: ScreenState, nowMs: number): SpanLine {
-  const status = state.open === null ? '' : statusText(state, state.open, nowMs)
-  const name = state.open === null ? '' : shownName(state.names, state.open)
-  const left = state.open === null ? ` ${state.me} · conversations` : ` ${state.me} › ${name}${status === '' ? '' : ` · ${status}`}`
+  const conversation = openConversation(state)
+  const status = conversation === null ? '' : statusText(state, conversation.name, nowMs)
+  const about = conversation === null
+    ? ' · conversations'
+    : ` › ${shownName(state.names, conversation.name)}${groupHeading(conversation)}${status === '' ? '' : ` · ${status}`}`
+  const left = ` ${state.me}${about}`
   const right = `${elsewhere(state)}${connectionText(state)} `
   const room = Math.max(0, state.columns - textWidth(right) - 1)
   const title = truncate(safeText(left), room)
   const gap = ' '.repeat(Math.max(1, state.columns - textWidth(title) - textWidth(right)))
   return [{ text: `${title}${gap}${right}`, style: 'title' }]
+}
+
+/** A group's name stands behind its address, which nobody else's group can have. */
+function groupHeading({ group }: ConversationState): string {
+  if (group === null) return ''
+  const name = group.name === '' ? '' : ` · ${group.name}`
+  return group.size === 0 ? name : `${name} · ${membersText(group.size)}`
 }
 
 function connectionText(state: ScreenState): string {
@@ -70,12 +81,17 @@ function elsewhere(state: ScreenState): string {
 
 function visibleLines(state: ScreenState, conversation: ConversationState, rows: number): SpanLine[] {
   const lines = conversationLines(state, conversation)
-  if (lines.length === 0) return [[{ text: conversation.loaded ? ' Nothing here yet: type the first message.' : ' …', style: 'dim' }]]
+  if (lines.length === 0) return [[{ text: emptyText(conversation), style: 'dim' }]]
   const end = Math.max(Math.min(rows, lines.length), lines.length - state.scroll)
   const shown = lines.slice(Math.max(0, end - rows), end)
   // Messages stand at the bottom, above the line being typed.
   while (shown.length < rows) shown.unshift([])
   return shown
+}
+
+function emptyText(conversation: ConversationState): string {
+  if (!conversation.loaded) return ' …'
+  return canWrite(conversation) ? ' Nothing here yet: type the first message.' : ' There is nothing here that you may read.'
 }
 
 function listLines(state: ScreenState, rows: number, nowMs: number): SpanLine[] {
@@ -85,13 +101,20 @@ function listLines(state: ScreenState, rows: number, nowMs: number): SpanLine[] 
   const lines: SpanLine[] = []
   const isCut = state.order.length > rows
   const shown = isCut ? state.order.slice(0, rows - 1) : state.order
-  const nameColumns = Math.min(24, Math.max(8, ...shown.map((name) => textWidth(safeText(shownName(state.names, name))))))
+  const titles = shown.map((name) => titleOf(state, name))
+  const nameColumns = Math.min(28, Math.max(8, ...titles.map((title) => textWidth(title))))
   for (const [position, name] of shown.entries()) {
     const conversation = state.conversations.get(name)
     if (conversation !== undefined) lines.push(listLine(state, conversation, { number: position + 1, nameColumns, nowMs }))
   }
   if (isCut) lines.push([{ text: ` … and ${state.order.length - shown.length} more: type a name`, style: 'dim' }])
   return lines
+}
+
+/** The address, and behind it the display name of a group that says more. */
+function titleOf(state: ScreenState, address: string): string {
+  const name = state.conversations.get(address)?.group?.name ?? ''
+  return safeText(name === '' || `#${name}` === address ? shownName(state.names, address) : `${address} ${name}`)
 }
 
 interface ListPlace {
@@ -102,7 +125,7 @@ interface ListPlace {
 
 function listLine(state: ScreenState, conversation: ConversationState, { number, nameColumns, nowMs }: ListPlace): SpanLine {
   const style: Style = conversation.unread > 0 ? 'bold' : 'plain'
-  const name = truncate(safeText(shownName(state.names, conversation.name)), nameColumns)
+  const name = truncate(titleOf(state, conversation.name), nameColumns)
   const { flags } = conversation
   const marks = `${flags.isPinned ? '▲' : ''}${flags.mutedUntilMs > nowMs ? '∅' : ''}${flags.isArchived ? '▽' : ''}`
   const unread = `${conversation.unread > 0 ? `${conversation.unread} new` : flags.isMarked ? 'unread' : ''}${marks === '' ? '' : ` ${marks}`}`.trim()
@@ -117,11 +140,20 @@ function listLine(state: ScreenState, conversation: ConversationState, { number,
     line.push(waiting.failure === '' ? tickSpan('waiting', state.isColored) : REFUSED, plain(` ${safeText(waiting.text)}`))
   } else if (last !== null) {
     line.push({ text: `${when(last, nowMs)}  `, style: 'dim' })
-    if (last.own) line.push(tickSpan(tickOf(conversation, last.seq), state.isColored), plain(' '))
-    line.push(plain(safeText(last.text)))
+    addLast(line, state, conversation, last)
     if (last.isIncomplete) line.push({ text: ` ${INCOMPLETE_NOTE}`, style: 'dim' })
   }
   return line
+}
+
+function addLast(line: Span[], state: ScreenState, conversation: ConversationState, last: ShownMessage): void {
+  if (last.change !== undefined && last.change !== null) {
+    line.push({ text: changeText(last.change, last.from, { me: state.me, group: null }), style: 'dim' })
+    return
+  }
+  if (last.own) line.push(tickSpan(tickOf(conversation, last.seq), state.isColored), plain(' '))
+  else if (conversation.group !== null) line.push({ text: `${safeText(shownName(state.names, last.from))}: `, style: 'dim' })
+  line.push(plain(safeText(last.text)))
 }
 
 /** The clock time of today's messages, the date of others. */
@@ -133,16 +165,23 @@ function when(message: ShownMessage, nowMs: number): string {
 function noticeLine(state: ScreenState): SpanLine {
   if (state.notice !== '') return [{ text: ` ${safeText(state.notice)}`, style: 'alert' }]
   if (state.connection === 'waiting') return [{ text: ` ${safeText(state.detail)}`, style: 'alert' }]
-  if (state.isHelpShown) return [{ text: ' Esc closes the help', style: 'dim' }]
+  if (state.panel !== null) return [{ text: panelHint(state, state.panel), style: 'dim' }]
   if (state.isWhoShown) return [{ text: ' Esc goes back', style: 'dim' }]
-  if (state.panel !== null) return [{ text: ' Esc goes back', style: 'dim' }]
   if (state.open === null) return [{ text: ' number or name, and Enter · /help · /quit', style: 'dim' }]
+  const conversation = openConversation(state)
+  if (conversation !== null && !canWrite(conversation)) return [{ text: ` ${closedReason(conversation)}`, style: 'dim' }]
   return [{ text: state.scroll > 0 ? ' Page Down comes back to the latest' : ' Enter sends · Esc: list · Page Up: older · /help', style: 'dim' }]
+}
+
+function panelHint(state: ScreenState, panel: readonly string[]): string {
+  return panelRows(state, panel).length > contentRows(state) ? ' Page Down: more · Esc goes back' : ' Esc goes back'
 }
 
 /** The line being typed; where it is too long, the part around its cursor. */
 function inputLine(state: ScreenState): { line: SpanLine; column: number } {
-  const prompt = state.open === null ? ' > ' : ` ${truncate(safeText(state.open), 20)} > `
+  const conversation = openConversation(state)
+  const closed = conversation !== null && !canWrite(conversation) ? ' (closed)' : ''
+  const prompt = state.open === null ? ' > ' : ` ${truncate(safeText(state.open), 20)}${closed} > `
   const room = Math.max(4, state.columns - textWidth(prompt) - 1)
   const shown = endOf(safeText(state.line.before, '⏎'), room)
   const column = textWidth(prompt) + textWidth(shown)

@@ -12,9 +12,14 @@ const SHOW_CURSOR = `${ESC}[?25h`
 const CLEAR_TO_END = `${ESC}[K`
 const RESET = `${ESC}[0m`
 
-const COLORED: Record<Style, string> = { plain: '', dim: `${ESC}[2m`, bold: `${ESC}[1m`, title: `${ESC}[7m`, read: `${ESC}[94m`, alert: `${ESC}[31m` }
+const BOLD = `${ESC}[1m`
+/** Colours that can be read on a dark and on a light ground, without the red of what went wrong. */
+const COLORED: Record<Style, string> = {
+  plain: '', dim: `${ESC}[2m`, bold: BOLD, title: `${ESC}[7m`, read: `${ESC}[94m`, alert: `${ESC}[31m`,
+  name1: `${ESC}[1;32m`, name2: `${ESC}[1;33m`, name3: `${ESC}[1;34m`, name4: `${ESC}[1;35m`, name5: `${ESC}[1;36m`, name6: BOLD,
+}
 /** https://no-color.org speaks of colours alone: weight and inversion stay. */
-const UNCOLORED: Record<Style, string> = { ...COLORED, read: '', alert: `${ESC}[1m` }
+const UNCOLORED: Record<Style, string> = { ...COLORED, read: '', alert: BOLD, name1: BOLD, name2: BOLD, name3: BOLD, name4: BOLD, name5: BOLD }
 
 export class Terminal {
   readonly #stream: Writable

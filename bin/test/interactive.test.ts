@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises'
 import type { TestContext } from 'node:test'
 import { test } from 'node:test'
 import { Place } from './harness.js'
+import type { Seat } from './seat.js'
 import { signIn, sit } from './seat.js'
 
 async function placeWithUsers(t: TestContext): Promise<Place> {
@@ -90,4 +91,53 @@ test('a wrong password gives the terminal back before it says so', async (t) => 
   assert.equal(await seat.ended, 4)
   assert.equal(seat.screen.modes.has('?1049'), false)
   assert.match(seat.errors(), /^chat: alice was not let in: .*\n$/)
+})
+
+/** The marks of others may be on their way when first asked for. */
+async function readByBoth(seat: Seat): Promise<void> {
+  for (;;) {
+    seat.type('/read\r')
+    const line = await seat.screen.sees(/^ read: /)
+    seat.type('\u001b')
+    await seat.screen.sees(/Enter sends/)
+    if (/^ read: +bob, carol$/.test(line)) return
+  }
+}
+
+test('three people in a group: changes, marks for all, who is in it, who has read, and the end for one of them', async (t) => {
+  const place = await placeWithUsers(t)
+  await place.addUsers('carol')
+  const [alice, bob, carol] = ['alice', 'bob', 'carol'].map((user) => sit(t, place, signIn(place, user))) as [Seat, Seat, Seat]
+  for (const seat of [alice, bob, carol]) await seat.screen.sees(/● online/)
+  alice.type('/group create skiing bob --name "In the snow"\r')
+  await alice.screen.sees(/^ alice › #skiing · In the snow · 2 members/)
+  await alice.screen.sees(/· you made the group with bob$/)
+  await bob.screen.sees(/1 {2}#skiing In the snow .*alice made the group with you$/)
+  bob.type('1\r')
+  await bob.screen.sees(/^ bob › #skiing · In the snow · 2 members/)
+  bob.type('/invite carol\r')
+  await bob.screen.sees(/^ your role in #skiing does not allow that: ask an admin or the owner$/)
+  alice.type('/invi\tcarol\r')
+  await carol.screen.sees(/#skiing In the snow .*alice invited you$/)
+  carol.type('#skiing\r')
+  await carol.screen.sees(/you are invited to #skiing/)
+  carol.type('/join\r')
+  await carol.screen.sees(/· you joined$/)
+  await bob.screen.sees(/· carol joined$/)
+  alice.type('who comes?\r')
+  await carol.screen.sees(/alice: who comes\?$/)
+  await bob.screen.sees(/alice: who comes\?$/)
+  await alice.screen.sees(/you: who comes\? ✓✓$/)
+  await readByBoth(alice)
+  alice.type('/who\r')
+  await alice.screen.sees(/^ +alice +owner +since/)
+  await alice.screen.sees(/^ +carol +member +since/)
+  alice.type('\u001b')
+  await alice.screen.sees(/Enter sends/)
+  alice.type('/group remove carol\r')
+  await carol.screen.sees(/· alice removed you$/)
+  await carol.screen.sees(/^ #skiing \(closed\) >/)
+  await bob.screen.sees(/^ bob › #skiing · In the snow · 2 members/)
+  alice.type('/group add nobody-here\r')
+  await alice.screen.sees(/^ there is no user nobody-here$/)
 })
