@@ -1,19 +1,21 @@
 /** The public surface of `chatd/protocol`: bytes, frames, addresses and tables, without sockets or timers, for Node and browsers. */
 export {
-  ACTIVITY, ALPN, CHANNEL_BINDINGS, DICTIONARY_VERSION, ERROR, ERRORS, EXTENSION, FRAME, FRAMES, LIMIT, LIST, MARK, MECHANISMS, PORTS, PRESENCE,
+  ACTIVITY, ALPN, CHANNEL_BINDINGS, DICTIONARY_VERSION, ERROR, ERRORS, EXTENSION, FRAME, FRAMES, LIMIT, LIST, MARK, MECHANISMS, OPERATION,
+  PORTS, PRESENCE,
   PROTOCOL_VERSION, RESUME, SUBPROTOCOL, TOKENS, TYPING,
 } from './generated/registry.js'
 export type { ErrorCode, ErrorInfo, FieldInfo, FieldType, FrameInfo } from './generated/registry.js'
 export {
   decodeFrame, encodeAck, encodeActivity, encodeAuth, encodeAuthenticated, encodeBind, encodeChallenge, encodeChange, encodeChanged, encodeClose,
   encodeCursor, encodeDecline, encodeDelivery, encodeDeliveryFrom, encodeDone, encodeFail, encodeFeatures, encodeFrame, encodeHello, encodeMark,
-  encodeMessage, encodePing, encodePong, encodePresence, encodeQuery, encodeReceipt, encodeRefuse, encodeRegister, encodeRegistered,
+  encodeMessage, encodeOperate, encodeOperation, encodePing, encodePong, encodePresence, encodeQuery, encodeReceipt, encodeRefuse, encodeRegister, encodeRegistered,
   encodeResponse, encodeResult,
   encodeSkip, encodeTyping, encodeTypingFrom, encodeUnwatch, encodeWatch, encodeWelcome,
 } from './generated/frames.js'
 export type {
   AckFrame, ActivityFrame, AuthFrame, AuthenticatedFrame, BindFrame, ChallengeFrame, ChangedFrame, ChangeFrame, CloseFrame, CursorFrame,
-  DeclineFrame, DeliveryFrame, DeliveryFromFrame, DoneFrame, FailFrame, FeaturesFrame, Frame, HelloFrame, MarkFrame, MessageFrame, PingFrame,
+  DeclineFrame, DeliveryFrame, DeliveryFromFrame, DoneFrame, FailFrame, FeaturesFrame, Frame, HelloFrame, MarkFrame, MessageFrame, OperateFrame,
+  OperationFrame, PingFrame,
   PongFrame, PresenceFrame, QueryFrame, ReceiptFrame, RefuseFrame, RegisteredFrame, RegisterFrame,
   ResponseFrame, ResultFrame, SkipFrame, TypingFrame,
   TypingFromFrame, UnwatchFrame, WatchFrame, WelcomeFrame,
@@ -28,6 +30,9 @@ export { decodeRegistrationOffer, encodeRegistrationOffer } from './registration
 export type { RegistrationOffer } from './registration.js'
 export { preparePassword } from './password.js'
 export { checkText } from './text.js'
+export { isReaction } from './reaction.js'
+export { encodeReferences, readReferences } from './references.js'
+export type { References } from './references.js'
 export { decodeText, encodeText } from './utf8.js'
 export { EMPTY_BYTES, concatBytes, equalBytes } from './bytes.js'
 export { backOffMs } from './back-off.js'

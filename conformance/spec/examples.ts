@@ -83,6 +83,11 @@ export const examples: Readonly<Record<string, Example>> = {
   'done': { frame: 'done', values: { index: 302 } },
   'cursor': { frame: 'cursor', values: { index: 302 } },
   'mark': { frame: 'mark', values: { clientId: 43, conversation: 'bob', mark: 2, seq: 128 } },
+  'operate': { frame: 'operate', values: { clientId: 44, conversation: 'bob', target: 127, kind: 1, text: 'sleep very well' } },
+  'operation': {
+    frame: 'operation',
+    values: { index: 305, conversation: 'bob', from: 'bob', seq: 131, time: welcomeTimeMs + 120_000, target: 127, kind: 3, text: '👍' },
+  },
   'query-history': {
     frame: 'query',
     values: { id: 1, element: { name: 'history', attributes: { with: 'bob', before: '128', limit: '1' } } },

@@ -119,15 +119,17 @@ function valueTables(registry: RegistryFile): string[] {
     constant('Values of receipt.mark and mark.mark.', 'MARK', `${object(valuesOf(registry, 'mark'))} as const`),
     constant('Values of activity.activity. [PRS-2]', 'ACTIVITY', `${object(valuesOf(registry, 'activity'))} as const`),
     constant('Values of presence.state. [PRS-5]', 'PRESENCE', `${object(valuesOf(registry, 'state'))} as const`),
-    constant('Values of typing.kind and typingFrom.kind. [PRS-12]', 'TYPING', `${object(valuesOf(registry, 'kind'))} as const`),
+    constant('Values of typing.kind and typingFrom.kind. [PRS-12]', 'TYPING', `${object(valuesOf(registry, 'kind', 'typing'))} as const`),
+    constant('Values of operate.kind and operation.kind.', 'OPERATION', `${object(valuesOf(registry, 'kind', 'operat'))} as const`),
     constant('Values of changed.list.', 'LIST', `${object(valuesOf(registry, 'list'))} as const`),
   ]
 }
 
-/** The named values of all fields of that name, which must agree. */
-function valuesOf(registry: RegistryFile, field: string): [string, number][] {
+/** The named values of all fields of that name, which must agree, in frames whose names begin so. */
+function valuesOf(registry: RegistryFile, field: string, frames = ''): [string, number][] {
   const values = new Map<string, number>()
   for (const frame of registry.frames) {
+    if (!frame.name.startsWith(frames)) continue
     for (const [name, value] of Object.entries(frame.fields.find((candidate) => candidate.name === field)?.values ?? {})) {
       if ((values.get(name) ?? value) !== value) throw new Error(`the values of ${field} disagree on ${name}`)
       values.set(name, value)

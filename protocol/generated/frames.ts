@@ -299,6 +299,46 @@ export interface MarkFrame {
   readonly extensions: Uint8Array
 }
 
+/** Changes a message of a conversation for all its members. Answered by ack or refuse. */
+export interface OperateFrame {
+  readonly type: 64
+  /** the device's number for it: 1 or more, rising */
+  readonly clientId: number
+  /** a user or a group */
+  readonly conversation: string
+  /** seq of the message */
+  readonly target: number
+  /** what is done to it: 1 edit, 2 delete, 3 react */
+  readonly kind: number
+  /** edit: the new text; react: the emoji, or nothing to take it away; delete: nothing */
+  readonly text: Uint8Array
+  /** Raw extensions; see decodeExtensions. */
+  readonly extensions: Uint8Array
+}
+
+/** Queue entry: a message was edited, deleted or reacted to. */
+export interface OperationFrame {
+  readonly type: 66
+  /** position in the user's queue */
+  readonly index: number
+  /** the conversation: the other user, or the group */
+  readonly conversation: string
+  /** the user who did it */
+  readonly from: string
+  /** position in the conversation */
+  readonly seq: number
+  /** when the server accepted it */
+  readonly time: number
+  /** seq of the message */
+  readonly target: number
+  /** what was done to it: 1 edit, 2 delete, 3 react */
+  readonly kind: number
+  /** edit: the new text; react: the emoji, or nothing where it was taken away; delete: nothing */
+  readonly text: Uint8Array
+  /** Raw extensions; see decodeExtensions. */
+  readonly extensions: Uint8Array
+}
+
 /** A question or a change that is not a message. Answered by result or fail. */
 export interface QueryFrame {
   readonly type: 38
@@ -502,6 +542,8 @@ export type Frame =
   | DoneFrame
   | CursorFrame
   | MarkFrame
+  | OperateFrame
+  | OperationFrame
   | QueryFrame
   | ResultFrame
   | FailFrame
@@ -1121,6 +1163,79 @@ export function encodeMark(
   return frames.bytes
 }
 
+/** Appends an operate frame, its length included. */
+export function appendOperate(
+  frames: ByteBuffer, clientId: number, conversation: string, target: number, kind: number, text: Uint8Array, extensions: Uint8Array = EMPTY_BYTES,
+): void {
+  const conversationBytes = utf8Size(conversation)
+  const size = 1
+    + uintSize(clientId)
+    + uintSize(conversationBytes) + conversationBytes
+    + uintSize(target)
+    + uintSize(kind)
+    + uintSize(text.length) + text.length
+    + extensions.length
+  let position = frames.reserve(uintSize(size) + size)
+  const { bytes } = frames
+  position = writeUint(bytes, position, size)
+  position = writeUint(bytes, position, 64)
+  position = writeUint(bytes, position, clientId)
+  position = writeString(bytes, position, conversation, conversationBytes)
+  position = writeUint(bytes, position, target)
+  position = writeUint(bytes, position, kind)
+  position = writeByteString(bytes, position, text)
+  writeRaw(bytes, position, extensions)
+}
+
+/** Encodes an operate frame, its length included. The bytes are the caller's. */
+export function encodeOperate(
+  clientId: number, conversation: string, target: number, kind: number, text: Uint8Array, extensions: Uint8Array = EMPTY_BYTES,
+): Uint8Array {
+  const frames = new ByteBuffer()
+  appendOperate(frames, clientId, conversation, target, kind, text, extensions)
+  return frames.bytes
+}
+
+/** Appends an operation frame, its length included. */
+export function appendOperation(
+  frames: ByteBuffer, index: number, conversation: string, from: string, seq: number, time: number, target: number, kind: number, text: Uint8Array, extensions: Uint8Array = EMPTY_BYTES,
+): void {
+  const conversationBytes = utf8Size(conversation)
+  const fromBytes = utf8Size(from)
+  const size = 1
+    + uintSize(index)
+    + uintSize(conversationBytes) + conversationBytes
+    + uintSize(fromBytes) + fromBytes
+    + uintSize(seq)
+    + timeSize(time)
+    + uintSize(target)
+    + uintSize(kind)
+    + uintSize(text.length) + text.length
+    + extensions.length
+  let position = frames.reserve(uintSize(size) + size)
+  const { bytes } = frames
+  position = writeUint(bytes, position, size)
+  position = writeUint(bytes, position, 66)
+  position = writeUint(bytes, position, index)
+  position = writeString(bytes, position, conversation, conversationBytes)
+  position = writeString(bytes, position, from, fromBytes)
+  position = writeUint(bytes, position, seq)
+  position = writeTime(bytes, position, time)
+  position = writeUint(bytes, position, target)
+  position = writeUint(bytes, position, kind)
+  position = writeByteString(bytes, position, text)
+  writeRaw(bytes, position, extensions)
+}
+
+/** Encodes an operation frame, its length included. The bytes are the caller's. */
+export function encodeOperation(
+  index: number, conversation: string, from: string, seq: number, time: number, target: number, kind: number, text: Uint8Array, extensions: Uint8Array = EMPTY_BYTES,
+): Uint8Array {
+  const frames = new ByteBuffer()
+  appendOperation(frames, index, conversation, from, seq, time, target, kind, text, extensions)
+  return frames.bytes
+}
+
 /** Appends a query frame, its length included. */
 export function appendQuery(
   frames: ByteBuffer, id: number, element: Element, extensions: Uint8Array = EMPTY_BYTES,
@@ -1586,6 +1701,10 @@ export function encodeFrame(frame: Frame): Uint8Array {
       return encodeCursor(frame.index, frame.extensions)
     case 36:
       return encodeMark(frame.clientId, frame.conversation, frame.mark, frame.seq, frame.extensions)
+    case 64:
+      return encodeOperate(frame.clientId, frame.conversation, frame.target, frame.kind, frame.text, frame.extensions)
+    case 66:
+      return encodeOperation(frame.index, frame.conversation, frame.from, frame.seq, frame.time, frame.target, frame.kind, frame.text, frame.extensions)
     case 38:
       return encodeQuery(frame.id, frame.element, frame.extensions)
     case 40:
@@ -1913,6 +2032,39 @@ function decodeMark(reader: Reader): MarkFrame | ErrorCode {
   return { type: 36, clientId, conversation, mark, seq, extensions }
 }
 
+function decodeOperate(reader: Reader): OperateFrame | ErrorCode {
+  const clientId = reader.uint()
+  const conversation = reader.string()
+  const target = reader.uint()
+  const kind = reader.uint()
+  const text = reader.byteString()
+  if (reader.failed) return ERROR.malformedFrame
+  const extensions = reader.rest()
+  if (extensions.length !== 0) {
+    const code = refuseExtensions(extensions, true)
+    if (code !== 0) return code
+  }
+  return { type: 64, clientId, conversation, target, kind, text, extensions }
+}
+
+function decodeOperation(reader: Reader): OperationFrame | ErrorCode {
+  const index = reader.uint()
+  const conversation = reader.string()
+  const from = reader.string()
+  const seq = reader.uint()
+  const time = reader.time()
+  const target = reader.uint()
+  const kind = reader.uint()
+  const text = reader.byteString()
+  if (reader.failed) return ERROR.malformedFrame
+  const extensions = reader.rest()
+  if (extensions.length !== 0) {
+    const code = refuseExtensions(extensions, true)
+    if (code !== 0) return code
+  }
+  return { type: 66, index, conversation, from, seq, time, target, kind, text, extensions }
+}
+
 function decodeQuery(reader: Reader): QueryFrame | ErrorCode {
   const id = reader.uint()
   const element = readElement(reader)
@@ -2145,6 +2297,10 @@ function decodeBody(reader: Reader): Frame | ErrorCode | null {
       return decodeCursor(reader)
     case 36:
       return decodeMark(reader)
+    case 64:
+      return decodeOperate(reader)
+    case 66:
+      return decodeOperation(reader)
     case 38:
       return decodeQuery(reader)
     case 40:

@@ -117,6 +117,10 @@ export const FRAME = {
   cursor: 34,
   /** Raises the user's read watermark in a conversation. Answered by ack or refuse. */
   mark: 36,
+  /** Changes a message of a conversation for all its members. Answered by ack or refuse. */
+  operate: 64,
+  /** Queue entry: a message was edited, deleted or reacted to. */
+  operation: 66,
   /** A question or a change that is not a message. Answered by result or fail. */
   query: 38,
   /** The answer to a query. */
@@ -470,6 +474,41 @@ export const FRAMES: ReadonlyMap<number, FrameInfo> = new Map<number, FrameInfo>
       { name: 'seq', type: 'uint', xml: 'seq', values: null },
     ],
   }],
+  [64, {
+    type: 64,
+    name: 'operate',
+    from: 'client',
+    phase: 'session',
+    stanza: true,
+    entry: false,
+    xml: 'operate',
+    fields: [
+      { name: 'clientId', type: 'uint', xml: 'id', values: null },
+      { name: 'conversation', type: 'string', xml: 'conversation', values: null },
+      { name: 'target', type: 'uint', xml: 'target', values: null },
+      { name: 'kind', type: 'uint', xml: 'kind', values: { edit: 1, delete: 2, react: 3 } },
+      { name: 'text', type: 'text', xml: 'text', values: null },
+    ],
+  }],
+  [66, {
+    type: 66,
+    name: 'operation',
+    from: 'server',
+    phase: 'session',
+    stanza: false,
+    entry: true,
+    xml: 'operation',
+    fields: [
+      { name: 'index', type: 'uint', xml: 'index', values: null },
+      { name: 'conversation', type: 'string', xml: 'conversation', values: null },
+      { name: 'from', type: 'string', xml: 'from', values: null },
+      { name: 'seq', type: 'uint', xml: 'seq', values: null },
+      { name: 'time', type: 'time', xml: 'time', values: null },
+      { name: 'target', type: 'uint', xml: 'target', values: null },
+      { name: 'kind', type: 'uint', xml: 'kind', values: { edit: 1, delete: 2, react: 3 } },
+      { name: 'text', type: 'text', xml: 'text', values: null },
+    ],
+  }],
   [38, {
     type: 38,
     name: 'query',
@@ -676,10 +715,10 @@ export const FRAMES: ReadonlyMap<number, FrameInfo> = new Map<number, FrameInfo>
 ])
 
 /** Keys of the extensions by name, reserved ones included. */
-export const EXTENSION = { attachment: 2, reply: 3, encrypted: 4, mention: 5, expires: 7, registration: 113 } as const
+export const EXTENSION = { attachment: 2, reply: 3, encrypted: 4, mention: 5, expires: 7, forwarded: 11, registration: 113 } as const
 
 /** Keys of the extensions that this version defines; all others are unknown to it. [FRM-7] */
-export const EXTENSIONS_DEFINED: ReadonlySet<number> = new Set<number>([113])
+export const EXTENSIONS_DEFINED: ReadonlySet<number> = new Set<number>([3, 5, 11, 113])
 
 /** Codes of the errors by name. */
 export const ERROR = {
@@ -797,6 +836,14 @@ export const ERROR = {
   noSuchMember: 417,
   /** A user would be in more groups than it may be. */
   tooManyGroups: 418,
+  /** The conversation has no such message, or the user may not read it. */
+  noSuchMessage: 430,
+  /** The message is too old for this. */
+  tooLate: 431,
+  /** The message was deleted. */
+  messageDeleted: 432,
+  /** A reaction is one emoji. */
+  invalidReaction: 433,
   /** The session watches as many users as it may; unwatch some first. */
   tooManyWatches: 440,
   /** The list of exceptions is longer than it may be. */
@@ -1347,6 +1394,42 @@ export const ERRORS: ReadonlyMap<number, ErrorInfo> = new Map<number, ErrorInfo>
     doc: 'A user would be in more groups than it may be.',
     reserved: null,
   }],
+  [430, {
+    code: 430,
+    name: 'no-such-message',
+    scope: 'stanza',
+    class: 'refused',
+    retryable: false,
+    doc: 'The conversation has no such message, or the user may not read it.',
+    reserved: null,
+  }],
+  [431, {
+    code: 431,
+    name: 'too-late',
+    scope: 'stanza',
+    class: 'refused',
+    retryable: false,
+    doc: 'The message is too old for this.',
+    reserved: null,
+  }],
+  [432, {
+    code: 432,
+    name: 'message-deleted',
+    scope: 'stanza',
+    class: 'refused',
+    retryable: false,
+    doc: 'The message was deleted.',
+    reserved: null,
+  }],
+  [433, {
+    code: 433,
+    name: 'invalid-reaction',
+    scope: 'stanza',
+    class: 'refused',
+    retryable: false,
+    doc: 'A reaction is one emoji.',
+    reserved: null,
+  }],
   [440, {
     code: 440,
     name: 'too-many-watches',
@@ -1523,6 +1606,20 @@ export const LIMIT = {
   groupGuestsMax: 200,
   /** Former members of a group who may still read what they could read; beyond it the first to have left may no longer. (users) */
   groupFormerMax: 400,
+  /** A message older than this is not edited any more: 15 minutes. (ms) */
+  editAgeMs: 900000,
+  /** A message older than this is not deleted by its author any more: 2 days. (ms) */
+  deleteAgeMs: 172800000,
+  /** A reaction, in Unicode code points. (characters) */
+  reactionCharactersMax: 10,
+  /** Different reactions to one message that history shows, those given most first. (reactions) */
+  reactionsShownMax: 20,
+  /** Users that history names with a reaction, those who reacted first. (users) */
+  reactionNamesMax: 8,
+  /** Users that one message mentions. (users) */
+  mentionsMax: 20,
+  /** How often a message says that it was forwarded; beyond it the number stays. (times) */
+  forwardsMax: 100,
   /** Devices of one user. (devices) */
   devicesMax: 10,
   /** A device further behind than this is told too old. (entries) */
@@ -1571,6 +1668,9 @@ export const PRESENCE = { offline: 0, online: 1 } as const
 
 /** Values of typing.kind and typingFrom.kind. [PRS-12] */
 export const TYPING = { typing: 1, recording: 2, paused: 3 } as const
+
+/** Values of operate.kind and operation.kind. */
+export const OPERATION = { edit: 1, delete: 2, react: 3 } as const
 
 /** Values of changed.list. */
 export const LIST = { profile: 1, contacts: 2, blocked: 3, flags: 4 } as const

@@ -116,6 +116,15 @@ export const plainCases: readonly FrameCase[] = [
     xml: `<change index="1004" conversation="#team" from="carol" seq="44" time="${TIME_XML}"><add><member name="dave"/></add></change>`,
   },
   { name: 'changed', frame: 'changed', fields: { index: 1004, list: 4, version: 7 }, xml: '<changed index="1004" list="flags" version="7"/>' },
+  {
+    name: 'operate', frame: 'operate', fields: { clientId: 12, conversation: 'alice', target: 42, kind: 1, text: hex('hello') },
+    xml: '<operate id="12" conversation="alice" target="42" kind="edit"><body>hello</body></operate>',
+  },
+  {
+    name: 'operation', frame: 'operation',
+    fields: { index: 1005, conversation: '#team', from: 'carol', seq: 45, time: TIME, target: 43, kind: 3, text: hex('👍') },
+    xml: `<operation index="1005" conversation="#team" from="carol" seq="45" time="${TIME_XML}" target="43" kind="react"><body>👍</body></operation>`,
+  },
   { name: 'skip', frame: 'skip', fields: { index: 1010 }, xml: '<skip index="1010"/>' },
   { name: 'done', frame: 'done', fields: { index: 1010 }, xml: '<done index="1010"/>' },
   { name: 'cursor', frame: 'cursor', fields: { index: 1010 }, xml: '<cursor index="1010"/>' },
