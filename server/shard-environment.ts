@@ -26,6 +26,8 @@ export function shardEnvironment(config: Config, clock: Clock, log: Log): ShardE
       devicesMax: limits.devicesMax,
       groupMembersMax: limits.groupMembersMax,
       groupsMax: limits.groupsMax,
+      editAgeMs: limits.editAgeMs,
+      deleteAgeMs: limits.deleteAgeMs,
       queueEntriesMax: limits.queueEntriesMax,
       queueAgeMs: limits.queueAgeMs,
       windowDefault: limits.windowDefault,

@@ -29,6 +29,7 @@ const KIND_QUEUE_META = 0x05
 const KIND_PRESENCE = 0x08
 const KIND_PROFILE = 0x09
 const KIND_LIST_META = 0x0a
+const KIND_ERASURES = 0x0b
 const KIND_LIST = 0x40
 // Each kept list has two kinds: its items by name, and the name of each by the version that changed it last.
 const KIND_KEPT_LISTS = 0x42
@@ -41,6 +42,7 @@ const KIND_FLOOR = 0x04
 const KIND_PAIR = 0x09
 const KIND_LOG = 0x60
 const KIND_SEGMENT = 0x60
+const KIND_STATE = 0x61
 
 /** Behind the kind of presence: the row of last seen has nothing there. */
 const SUFFIX_PRIVACY = 'privacy'
@@ -74,8 +76,8 @@ export function slotOf(name: string): number {
 
 /** What a row of an owner is, from its key. */
 export type RowKind =
-  | 'account' | 'settings' | 'device' | 'cursor' | 'queue-meta' | 'last-seen' | 'privacy' | 'conversation' | 'entry'
-  | 'profile' | 'list-meta' | 'list-item' | 'list-change' | 'meta' | 'watermark' | 'checkpoint' | 'floor' | 'pair' | 'log'
+  | 'account' | 'settings' | 'device' | 'cursor' | 'queue-meta' | 'last-seen' | 'privacy' | 'erasures' | 'conversation' | 'entry'
+  | 'profile' | 'list-meta' | 'list-item' | 'list-change' | 'meta' | 'watermark' | 'checkpoint' | 'floor' | 'pair' | 'log' | 'state'
 
 /** Keys of one owner; keeps the common prefix once it is hot, so that a hot key is one allocation and two copies. */
 class OwnerKeys {
@@ -221,6 +223,11 @@ export class UserKeys extends OwnerKeys {
     return this.suffixed(KIND_PRESENCE, SUFFIX_PRIVACY)
   }
 
+  /** Deleted messages that the queue may still hold. */
+  erasures(): Buffer {
+    return this.plain(KIND_ERASURES)
+  }
+
   /** The conversation's row in the user's list. */
   conversation(name: string): Buffer {
     return this.named(KIND_LIST, name)
@@ -297,6 +304,7 @@ export class UserKeys extends OwnerKeys {
       case KIND_PRESENCE: return key.length === this.prefixBytes + 1 ? 'last-seen' : 'privacy'
       case KIND_PROFILE: return 'profile'
       case KIND_LIST_META: return 'list-meta'
+      case KIND_ERASURES: return 'erasures'
       case KIND_LIST: return 'conversation'
       case KIND_ENTRY: return 'entry'
       case KIND_KEPT_LISTS: case KIND_KEPT_LISTS + 2: case KIND_KEPT_LISTS + 4: return 'list-item'
@@ -345,6 +353,16 @@ export class ConversationKeys extends OwnerKeys {
     return this.numbers(KIND_LOG, from, to)
   }
 
+  /** What operations have made of the message. */
+  state(seq: number): Buffer {
+    return this.numbered(KIND_STATE, seq)
+  }
+
+  /** The same of messages from `from` up to, without, `to`. */
+  states(from: number, to: number): KeyRange {
+    return this.numbers(KIND_STATE, from, to)
+  }
+
   watermarks(): KeyRange {
     return { gte: this.plain(KIND_WATERMARK), lt: this.plain(KIND_WATERMARK + 1) }
   }
@@ -358,6 +376,7 @@ export class ConversationKeys extends OwnerKeys {
       case KIND_FLOOR: return 'floor'
       case KIND_PAIR: return 'pair'
       case KIND_LOG: return 'log'
+      case KIND_STATE: return 'state'
       default: return null
     }
   }

@@ -10,8 +10,10 @@ import { StorageError } from './engine.js'
  *
  *     1   a row for each queue entry and each message of a log
  *     2   rows may hold several of them that follow one another, under the number of the last
+ *     3   a change of a group has a row of its own in the log
+ *     4   an operation has one, too, and a message that has any a row for what they have made of it
  */
-export const STORE_FORMAT = 3
+export const STORE_FORMAT = 4
 
 export const METADATA_FILE = 'store.json'
 

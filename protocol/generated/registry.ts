@@ -1614,8 +1614,8 @@ export const LIMIT = {
   reactionCharactersMax: 10,
   /** Different reactions to one message that history shows, those given most first. (reactions) */
   reactionsShownMax: 20,
-  /** Users that history names with a reaction, those who reacted first. (users) */
-  reactionNamesMax: 8,
+  /** Users that history names with the reactions to one message, as far as a frame has room. (users) */
+  reactionNamesMax: 200,
   /** Users that one message mentions. (users) */
   mentionsMax: 20,
   /** How often a message says that it was forwarded; beyond it the number stays. (times) */

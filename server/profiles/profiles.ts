@@ -38,6 +38,9 @@ const REPORTERS_MAX = 10_000
 const REPORTS_PAGE_MAX = 100
 const EMPTY = new Uint8Array(0)
 
+/** Operations on messages that may lie between the messages of a report. */
+const REPORT_OPERATIONS_MAX = 64
+
 export class Profiles implements ProfileService, ProfileAdmin {
   readonly #shard: Shard
   readonly #turns = new Turns()
@@ -177,8 +180,9 @@ export class Profiles implements ProfileService, ProfileAdmin {
     if (blocks && conversation === user) throw new RouterError(ERROR.badRequest, 'that is the user itself')
     const state = await this.#memberOf(user, conversation)
     this.#spendReport(user)
-    const { messages } = await this.#reading((engine) =>
-      readHistory(engine, state, { limit: LIMIT.reportMessagesMax }, readableBy(state, user)))
+    const { messages: shown } = await this.#reading((engine) =>
+      readHistory(engine, state, { limit: LIMIT.reportMessagesMax + REPORT_OPERATIONS_MAX }, readableBy(state, user), user))
+    const messages = shown.filter(({ operation }) => operation === null).slice(-LIMIT.reportMessagesMax)
     await this.#turns.run(REPORTS_TURN, async () => {
       const meta = await this.#reading(readReportsMeta)
       if (meta.waiting >= this.#shard.environment.limits.reportsMax) {

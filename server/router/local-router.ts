@@ -1,9 +1,11 @@
 /** The router of a process that owns every shard there is: one, on the engine it was opened with. */
 import { checkExtensions } from '../../protocol/extensions.js'
 import { normalizeConversation } from '../../protocol/address.js'
-import { ERROR, LIMIT, MARK } from '../../protocol/generated/registry.js'
+import { ERROR, LIMIT, MARK, OPERATION } from '../../protocol/generated/registry.js'
 import type { ErrorCode } from '../../protocol/generated/registry.js'
 import { checkText } from '../../protocol/text.js'
+import { isReaction } from '../../protocol/reaction.js'
+import { readReferences } from '../../protocol/references.js'
 import { readableBy } from '../groups/access.js'
 import { Groups } from '../groups/groups.js'
 import { PRESENCE_LIMITS } from '../presence/limits.js'
@@ -22,6 +24,7 @@ import { Accounts } from '../shard/accounts.js'
 import { Feed } from '../shard/feed.js'
 import { openFeed } from '../shard/open-feed.js'
 import { readHistory } from '../shard/history.js'
+import type { OperationKind } from '../operations/decide.js'
 import { conversationName, type ConversationState } from '../shard/state.js'
 import { isHidden, listConversations, listDevices, settledWatermarks } from '../shard/views.js'
 import type { Shard } from '../shard/shard.js'
@@ -92,6 +95,15 @@ export class LocalRouter implements Router {
     else this.shard.markRead(feed, clientId, address, seq)
   }
 
+  operate(attachment: Attachment, clientId: number, conversation: string, target: number, kind: number, text: Uint8Array): void {
+    const feed = feedOf(attachment)
+    if (feed.hasEnded) return
+    const address = normalizeConversation(conversation)
+    const error = address === null ? ERROR.malformedAddress : checkOperation(target, kind, text)
+    if (error === 0 && address !== null) this.shard.operate(feed, clientId, address, target, kind as OperationKind, text)
+    else if (error !== 0) feed.sink.refused(clientId, error, 0)
+  }
+
   get isCrowded(): boolean {
     return this.shard.isCrowded
   }
@@ -125,7 +137,7 @@ export class LocalRouter implements Router {
     const intervals = readableBy(state, user)
     if (intervals.length === 0 || isHidden(state, user)) throw noSuchConversation()
     const limit = Math.min(request.limit, LIMIT.historyPageMax)
-    return this.shard.reading(readHistory(this.shard.engine, state, { ...request, limit }, intervals))
+    return this.shard.reading(readHistory(this.shard.engine, state, { ...request, limit }, intervals, user))
   }
 
   async conversations(user: string, after: string, limit: number): Promise<{ conversations: readonly ConversationSummary[]; more: boolean }> {
@@ -230,6 +242,18 @@ function noSuchConversation(): RouterError {
 /** 0: fine. [MSG-7, MSG-8, MSG-9, FRM-7] */
 function checkMessage(text: Uint8Array, extensions: Uint8Array): ErrorCode | 0 {
   if (extensions.length > 0 && checkExtensions(extensions) !== 'ok') return ERROR.unsupportedExtension
+  if (extensions.length > 0 && readReferences(extensions) === null) return ERROR.badRequest // [OPS-19]
   // No extension of this version carries content, so a message is its text.
   return text.length === 0 ? ERROR.emptyMessage : checkText(text)
+}
+
+/** 0: fine. [OPS-4, OPS-10] */
+function checkOperation(target: number, kind: number, text: Uint8Array): ErrorCode | 0 {
+  if (target === 0) return ERROR.badRequest
+  switch (kind) {
+    case OPERATION.edit: return text.length === 0 ? ERROR.emptyMessage : checkText(text)
+    case OPERATION.delete: return text.length === 0 ? 0 : ERROR.badRequest
+    case OPERATION.react: return text.length === 0 || isReaction(text) ? 0 : ERROR.invalidReaction
+    default: return ERROR.badRequest
+  }
 }

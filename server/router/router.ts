@@ -2,7 +2,7 @@
  * The one interface between sessions and shards. A session hands commands to the router and never learns which shard, process or
  * machine carries them out; today every shard is local, later a link carries the same calls.
  *
- * Hot calls (`message`, `mark`, `cursor`) return at once and answer through the session's `DeviceSink`, after the commit, in batches:
+ * Hot calls (`message`, `mark`, `operate`, `cursor`) return at once and answer through the session's `DeviceSink`, after the commit, in batches:
  * no promise and no closure for a single message. Everything else is a promise.
  */
 import type { Element } from '../../protocol/element.js'
@@ -105,6 +105,25 @@ export interface HistoryRequest {
   readonly limit: number
 }
 
+/** How many have reacted to a message with one emoji. */
+export interface ReactionCount {
+  readonly emoji: string
+  readonly count: number
+  /** Whether the user who reads is among them. */
+  readonly own: boolean
+  /** Some of them, who reacted first. */
+  readonly users: readonly string[]
+}
+
+/** What operations have made of a message, to the user who reads. [OPS-12, OPS-13] */
+export interface PresentState {
+  /** 0: not edited, or not deleted. */
+  readonly editedMs: number
+  readonly deletedMs: number
+  /** Those given most first. */
+  readonly reactions: readonly ReactionCount[]
+}
+
 export interface StoredMessage {
   readonly seq: number
   readonly from: string
@@ -115,6 +134,10 @@ export interface StoredMessage {
   readonly extensions: Uint8Array
   /** What changed in the group; null: it is a message. */
   readonly change: Element | null
+  /** What was done to which message; null: it is none. Its text is there where it is in force. */
+  readonly operation: { readonly target: number, readonly kind: number } | null
+  /** null: as it was sent. The text is the present one. */
+  readonly present: PresentState | null
 }
 
 export interface HistoryPage {
@@ -193,6 +216,8 @@ export interface Router extends RegistrationRouter, SearchRouter {
   /** `text` and `extensions` are copied before the call returns; text and extensions are checked here. `to` as the client wrote it. */
   message(attachment: Attachment, clientId: number, to: string, text: Uint8Array, extensions: Uint8Array): void
   mark(attachment: Attachment, clientId: number, conversation: string, mark: number, seq: number): void
+  /** An edit, a delete or a reaction; its form is checked here. [OPS-1] */
+  operate(attachment: Attachment, clientId: number, conversation: string, target: number, kind: number, text: Uint8Array): void
   /** Whether so much waits for its commit that devices above their rate should not add to it. [FLW-1] */
   readonly isCrowded: boolean
   /** Has `task` called once, in a later turn, when that may be over. To be asked only while it is so. */

@@ -6,6 +6,7 @@ import { searchKeys } from '../../storage/keyspace.js'
 import { readableBy, tailWithin } from '../groups/access.js'
 import type { Interval } from '../groups/group-state.js'
 import type { StoredMessage } from '../router/router.js'
+import { withPresent } from '../operations/present.js'
 import { readable } from '../shard/entry-reader.js'
 import { readHistory, seqAtTime } from '../shard/history.js'
 import { runWith } from '../shard/log-reader.js'
@@ -148,11 +149,15 @@ export class ConversationSearch implements SearchPosition {
 
   async #lookAtCandidate(): Promise<void> {
     const seq = this.#candidates.pop()!
-    let message = this.#run.find((each) => each.seq === seq)
-    if (message === undefined) {
+    let found = this.#run.find((each) => each.seq === seq)
+    if (found === undefined) {
       this.#run = await this.#read(readable(runWith(this.#shard.engine, this.#state, seq)), 1) ?? []
-      message = this.#run.find((each) => each.seq === seq)
+      found = this.#run.find((each) => each.seq === seq)
     }
+    const { user } = this.#terms
+    // As it is now: what was deleted is not found, and what was edited only by what is left of its words. [OPS-12]
+    const [message] = found === undefined ? [] : await this.#read(
+      withPresent(this.#shard.engine, this.#state, [found], readableBy(this.#state, user), user), 1)
     this.#below = seq - 1
     if (message !== undefined) {
       this.#belowTimeMs = Math.min(this.#belowTimeMs, message.timeMs)
@@ -164,7 +169,7 @@ export class ConversationSearch implements SearchPosition {
   /** Some messages of the log, not below `first`. */
   async #scan(first: number): Promise<void> {
     const limit = Math.min(SCAN_MESSAGES, this.#below - first + 1)
-    const { messages } = await this.#read(readHistory(this.#shard.engine, this.#state, { before: this.#below + 1, limit }, WHOLE_LOG), 1)
+    const { messages } = await this.#read(readHistory(this.#shard.engine, this.#state, { before: this.#below + 1, limit }, WHOLE_LOG, this.#terms.user), 1)
     this.rowsRead += messages.length
     const lowest = messages[0]
     // Nothing there: trimmed meanwhile, or damaged. Then the search goes on below it.

@@ -13,8 +13,10 @@ export function mayRead(conversation: ConversationState, user: string, seq: numb
 }
 
 /** The text as history shows it; '' where there is none, or it is not the server's to read. [SCH-4] [SCH-8] */
-export function searchableText({ text, extensions, change }: Pick<StoredMessage, 'text' | 'extensions' | 'change'>): string {
-  if (change !== null) return ''
+export function searchableText(
+  { text, extensions, change, operation }: Pick<StoredMessage, 'text' | 'extensions' | 'change' | 'operation'>,
+): string {
+  if (change !== null || operation !== null) return ''
   if (extensions.length > 0 && decodeExtensions(extensions)?.some(({ key }) => key === EXTENSION.encrypted) === true) return ''
   return decodeText(text) ?? ''
 }

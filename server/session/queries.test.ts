@@ -8,7 +8,7 @@ import { NO_FLAGS } from '../profiles/flags.js'
 import { createHarness, type FakeTransport, names, settle } from './testing/harness.js'
 
 const message = (seq: number, text: string, extensions: Uint8Array = new Uint8Array(0)): StoredMessage =>
-  ({ seq, from: 'bob', timeMs: 1_700_000_000_000 + seq, text: Buffer.from(text), extensions, change: null })
+  ({ seq, from: 'bob', timeMs: 1_700_000_000_000 + seq, text: Buffer.from(text), extensions, change: null, operation: null, present: null })
 
 async function ask(transport: FakeTransport, query: Element, id = 1): Promise<Frame | undefined> {
   transport.deliver(encodeQuery(id, query))

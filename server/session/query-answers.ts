@@ -1,13 +1,16 @@
 /** What queries are answered with: trees that fit into one frame. A page that would not fit is cut short and says there is more. */
 import { element, type Element, elementSize } from '../../protocol/element.js'
 import { decodeExtensions } from '../../protocol/extensions.js'
-import { LIMIT } from '../../protocol/generated/registry.js'
+import { LIMIT, OPERATION } from '../../protocol/generated/registry.js'
 import { decodeText } from '../../protocol/utf8.js'
 import { type ConversationFlags, MUTED_FOR_EVER } from '../profiles/flags.js'
-import type { ConversationSummary, DeviceInfo, HistoryPage, MemberWatermarks, StoredMessage } from '../router/router.js'
+import type { ConversationSummary, DeviceInfo, HistoryPage, MemberWatermarks, ReactionCount, StoredMessage } from '../router/router.js'
 
 /** Type, id and length of a result frame, and the outermost element without its children: never more than this. */
 const ENVELOPE_BYTES = 512
+/** Of the names of those who have reacted to one message: short enough for the smallest frameBytesMax. */
+const NAMES_BYTES = 2048
+const NAME_OVERHEAD_BYTES = 6
 
 /**
  * A page of history. `isUpwards`: it was asked for from its lower end, so a cut takes the newest away, else the oldest: the client
@@ -58,6 +61,10 @@ function memberElement({ member, delivered, read }: MemberWatermarks): Element {
 }
 
 export function messageElement(name: 'message' | 'last', message: StoredMessage): Element {
+  if (message.operation !== null) {
+    const shown = operationElement(message, message.operation)
+    return name === 'message' ? shown : element(name, { seq: message.seq, from: message.from, time: message.timeMs }, shown)
+  }
   if (message.change !== null) {
     const attributes = { seq: message.seq, from: message.from, time: message.timeMs }
     return name === 'message' ? element('change', attributes, message.change) : element(name, attributes, element('change', {}, message.change))
@@ -66,10 +73,32 @@ export function messageElement(name: 'message' | 'last', message: StoredMessage)
   // What the store can't give back as text is shown as none: one damaged message must not hide the page.
   const text = decodeText(message.text) ?? ''
   return element(
-    name, { seq: message.seq, from: message.from, time: message.timeMs },
+    name, { seq: message.seq, from: message.from, time: message.timeMs, ...presentAttributes(message) },
     ...text === '' ? [] : [element('body', {}, text)],
     ...extensions.map(({ key, value }) => element('x', { key }, Buffer.from(value).toString('base64'))),
+    ...reactionElements(message.present?.reactions ?? []),
   )
+}
+
+/** [OPS-12] */
+function operationElement({ seq, from, timeMs, text }: StoredMessage, { target, kind }: { target: number, kind: number }): Element {
+  const name = Object.entries(OPERATION).find(([, value]) => value === kind)?.[0] ?? kind
+  const shown = decodeText(text) ?? ''
+  return element('operation', { seq, from, time: timeMs, target, kind: name }, ...shown === '' ? [] : [element('body', {}, shown)])
+}
+
+function presentAttributes({ present }: StoredMessage): Record<string, number> {
+  if (present === null) return {}
+  return { ...present.editedMs === 0 ? {} : { edited: present.editedMs }, ...present.deletedMs === 0 ? {} : { deleted: present.deletedMs } }
+}
+
+/** Names as far as there is room: a message with all that belongs to it has to fit into one frame. */
+function reactionElements(reactions: readonly ReactionCount[]): Element[] {
+  let room = NAMES_BYTES
+  return reactions.map(({ emoji, count, own, users }) => {
+    const named = users.filter((name) => (room -= name.length + NAME_OVERHEAD_BYTES) >= 0)
+    return element('reaction', { text: emoji, count, own: String(own) }, ...named.map((name) => element('member', { name })))
+  })
 }
 
 /** As many from the start as fit into one frame together, by bytes and by nodes; at least one, if there is any. */

@@ -3,7 +3,7 @@
  * holds nothing that a cursor or the device's outbox does not hold as well, so losing it loses nothing.
  */
 import { checkExtensions } from '../../protocol/extensions.js'
-import { appendAck, encodeDone, encodeRefuse, type Frame, type MarkFrame, type MessageFrame } from '../../protocol/generated/frames.js'
+import { appendAck, encodeDone, encodeRefuse, type Frame, type MarkFrame, type MessageFrame, type OperateFrame } from '../../protocol/generated/frames.js'
 import { ERROR, ERRORS, type ErrorCode, FRAME } from '../../protocol/generated/registry.js'
 import { type Connection, HOLD } from '../connection/connection.js'
 import type { ConnectionEnvironment } from '../connection/connections.js'
@@ -100,6 +100,9 @@ export class Session implements DeviceSink {
       case FRAME.mark:
         this.#mark(frame)
         return
+      case FRAME.operate:
+        this.#operate(frame)
+        return
       case FRAME.cursor:
         this.#cursor(frame.index)
         return
@@ -124,6 +127,13 @@ export class Session implements DeviceSink {
     // [FRM-7]
     if (checkExtensions(frame.extensions) !== 'ok') this.refused(frame.clientId, ERROR.unsupportedExtension, 0)
     else this.environment.router.mark(this.attachment, frame.clientId, frame.conversation, frame.mark, frame.seq)
+  }
+
+  #operate(frame: OperateFrame): void {
+    if (!this.#beginStanza(frame.clientId, frame.text.length + frame.extensions.length) || this.attachment === null) return
+    // [FRM-7]
+    if (checkExtensions(frame.extensions) !== 'ok') this.refused(frame.clientId, ERROR.unsupportedExtension, 0)
+    else this.environment.router.operate(this.attachment, frame.clientId, frame.conversation, frame.target, frame.kind, frame.text)
   }
 
   /** Checks and counts a stanza; false: the connection is closed. [MSG-2] [MSG-15] */

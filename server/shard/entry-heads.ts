@@ -38,7 +38,8 @@ export class EntryHeads {
     this.index = this.#uint()
     this.conversation = ''
     this.seq = 0
-    if (type === FRAME.delivery || type === FRAME.deliveryFrom || type === FRAME.change) this.#readMessage(type !== FRAME.delivery)
+    if (type === FRAME.delivery) this.#readMessage(false)
+    else if (type === FRAME.deliveryFrom || type === FRAME.change || type === FRAME.operation) this.#readMessage(true)
     return this.#at >= 0 && this.#at <= this.end
   }
 

@@ -62,6 +62,9 @@ export interface ShardLimits {
   readonly reportsMax: number
   /** A commit that takes longer counts as failed. */
   readonly commitTimeoutMs: number
+  /** Messages older than this are not edited, or not deleted by their authors. [OPS-4, OPS-6] */
+  readonly editAgeMs: number
+  readonly deleteAgeMs: number
   /** Conversations forget messages older than this; 0: never. */
   readonly retentionMs: number
   /** Whether messages are indexed and searched. */
@@ -99,6 +102,8 @@ export const SHARD_LIMITS: ShardLimits = {
   reportsPerHour: 10,
   reportsMax: 10_000,
   commitTimeoutMs: 30_000,
+  editAgeMs: LIMIT.editAgeMs,
+  deleteAgeMs: LIMIT.deleteAgeMs,
   retentionMs: 0,
   searchEnabled: true,
   searchRowsMax: 2000,

@@ -5,6 +5,7 @@
  */
 import type { Engine, Entry } from '../../storage/engine.js'
 import { numberAt } from '../../storage/keyspace.js'
+import { withoutErased } from '../operations/erasures.js'
 import type { Seat } from '../presence/core.js'
 import type { Attachment, DeviceSink } from '../router/router.js'
 import { readEntries } from './entry-reader.js'
@@ -245,7 +246,8 @@ export class Feed implements Attachment {
     if (page.length === 0) this.#skipTo(to)
     for (const [key, row] of page) {
       const last = numberAt(key)
-      const run = readRun(row, last, this.user.name)
+      const read = readRun(row, last, this.user.name)
+      const run = read === null ? null : withoutErased(read, this.user)
       // A hole, or a row that is not what its key says, must not stop the queue. [QUE-14]
       if (run === null) {
         this.#skipTo(last)

@@ -2,6 +2,7 @@
  * Commands for one conversation that have to wait: for a state to be loaded, or for something to be looked up in the store. They run
  * strictly in the order they came, and as long as a conversation has a gate every command for it goes through: waiting never reorders.
  */
+import type { OperationKind } from '../operations/decide.js'
 import type { Feed } from './feed.js'
 import { Fifo } from './fifo.js'
 import type { Acceptances } from './log-reader.js'
@@ -13,6 +14,7 @@ export const MARK_READ = 1
 export const DELIVERED = 2
 export const FORGET = 3
 export const TASK = 4
+export const OPERATE = 5
 
 /** What happens to a conversation beyond its messages, in its turn. */
 export interface GateTask {
@@ -24,7 +26,7 @@ export interface GateTask {
 
 /** One shape for all kinds; what a kind does not need is empty. */
 export class GateCommand {
-  readonly kind: typeof MESSAGE | typeof MARK_READ | typeof DELIVERED | typeof FORGET | typeof TASK
+  readonly kind: typeof MESSAGE | typeof MARK_READ | typeof DELIVERED | typeof FORGET | typeof TASK | typeof OPERATE
   /** Of a DELIVERED. */
   readonly user: UserState | null
   readonly feed: Feed | null
@@ -36,10 +38,12 @@ export class GateCommand {
   readonly applied: (() => void) | null
   /** Of a TASK. */
   readonly task: GateTask | null
+  /** Of an OPERATE; 0: it is none. `seq` is its target. */
+  readonly operation: OperationKind | 0
 
   constructor(
     kind: GateCommand['kind'], user: UserState | null, feed: Feed | null, clientId: number, seq: number, text: Uint8Array, extensions: Uint8Array,
-    applied: (() => void) | null = null, task: GateTask | null = null,
+    applied: (() => void) | null = null, task: GateTask | null = null, operation: OperationKind | 0 = 0,
   ) {
     this.kind = kind
     this.user = user
@@ -50,6 +54,7 @@ export class GateCommand {
     this.extensions = extensions
     this.applied = applied
     this.task = task
+    this.operation = operation
   }
 }
 

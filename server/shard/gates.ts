@@ -6,15 +6,18 @@
  */
 import type { Engine } from '../../storage/engine.js'
 import { ERROR } from '../../protocol/generated/registry.js'
+import type { TargetRow } from '../operations/accept.js'
+import { readTarget } from '../operations/rows.js'
 import { forgetMessages, raiseRead } from './conversation.js'
 import { isDamage } from './entry-reader.js'
 import type { ShardEnvironment } from './environment.js'
 import type { Feed } from './feed.js'
-import { DELIVERED, FORGET, Gate, MESSAGE, TASK } from './gate.js'
+import { DELIVERED, FORGET, Gate, MESSAGE, OPERATE, TASK } from './gate.js'
 import type { GateCommand, GateTask } from './gate.js'
 import { Acceptances, eachSender, unreadAbove } from './log-reader.js'
 import type { Residents } from './residents.js'
-import { memberNames } from './state.js'
+import { isErased, type LogRecord } from './log-run.js'
+import { memberNames, Writer } from './state.js'
 import type { ConversationState, Member, UserState } from './state.js'
 import { Answer } from './transaction.js'
 import type { Route, Transaction } from './transaction.js'
@@ -38,6 +41,8 @@ export interface GateHost {
   acceptNow(route: Route, feed: Feed, clientId: number, text: Uint8Array, extensions: Uint8Array): boolean
   markNow(route: Route, feed: Feed, clientId: number, seq: number): boolean
   deliverNow(route: Route, user: UserState, seq: number): void
+  /** `target` null: there is no such message on disk. */
+  operateNow(route: Route, feed: Feed, command: GateCommand, target: TargetRow | null): void
   answer(answer: Answer): void
   schedule(): void
   committed(): Promise<void>
@@ -165,6 +170,7 @@ export class Gates {
       if (!this.#isClosed && !feed.hasEnded) this.#host.answer(answer)
       return true
     }
+    if (command.kind === OPERATE) return this.#operate(gate, command, route, feed)
     return this.#host.markNow(route, feed, command.clientId, command.seq) || this.#markCounting(command, route, feed)
   }
 
@@ -210,6 +216,37 @@ export class Gates {
     return true
   }
 
+  /** false: the route died while the target was read. Nothing else happens to the conversation meanwhile, since the gate holds it. */
+  async #operate(gate: Gate, command: GateCommand, route: Route, feed: Feed): Promise<boolean> {
+    const { conversation } = route
+    // So that what the operation is done to, and what it retries, is on disk if it is anywhere.
+    await this.#host.committed()
+    const writer = conversation.writers.get(Writer.key(feed.user.name, feed.device.number, feed.outboxEpoch))
+    if (writer !== undefined && command.clientId <= writer.lastClientId) {
+      const answer = await this.#answerRetry(gate, command, route, feed)
+      if (!this.#isClosed && !feed.hasEnded) this.#host.answer(answer)
+      return true
+    }
+    const target = await readTarget(this.#host.engine, conversation, command.seq)
+    if (this.#isClosed || feed.hasEnded) return true
+    if (!route.isAlive) return false
+    this.#host.operateNow(route, feed, command, target)
+    return true
+  }
+
+  /** Whether the record is what the command asks for again. Of a text that is gone, or was replaced, nothing is known. [MSG-4] */
+  async #isRetryOf(record: LogRecord, command: GateCommand, conversation: ConversationState): Promise<boolean> {
+    if (command.kind !== OPERATE) {
+      if (record.operation !== null || record.change !== null) return false
+      return isErased(record) || (Buffer.compare(record.text, command.text) === 0 && Buffer.compare(record.extensions, command.extensions) === 0)
+    }
+    if (record.operation?.target !== command.seq || record.operation.kind !== command.operation) return false
+    const state = (await readTarget(this.#host.engine, conversation, command.seq))?.state
+    if (state?.edit?.seq === record.seq) return Buffer.compare(state.edit.text, command.text) === 0
+    const reaction = state?.reactions.find(({ seq }) => seq === record.seq)
+    return reaction === undefined || reaction.emoji === Buffer.from(command.text).toString()
+  }
+
   /** A client id not above the writer's last: the old ack, a conflict, or stale. [MSG-3, MSG-4, MSG-5] */
   async #answerRetry(gate: Gate, command: GateCommand, route: Route, feed: Feed): Promise<Answer> {
     const { conversation } = route
@@ -222,8 +259,7 @@ export class Gates {
       return new Answer(feed, command.clientId, 0, writer.lastSeq, writer.lastTimeMs)
     }
     if (record === null) return new Answer(feed, command.clientId, ERROR.staleClientId, 0, 0)
-    const isSame = Buffer.compare(record.text, command.text) === 0 && Buffer.compare(record.extensions, command.extensions) === 0
-    if (!isSame) return new Answer(feed, command.clientId, ERROR.conflict, 0, 0)
+    if (!await this.#isRetryOf(record, command, conversation)) return new Answer(feed, command.clientId, ERROR.conflict, 0, 0)
     return new Answer(feed, command.clientId, 0, record.seq, record.timeMs)
   }
 }

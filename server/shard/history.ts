@@ -3,7 +3,8 @@ import type { Engine } from '../../storage/engine.js'
 import { numberAt } from '../../storage/keyspace.js'
 import { tailWithin } from '../groups/access.js'
 import type { Interval } from '../groups/group-state.js'
-import type { HistoryPage, HistoryRequest } from '../router/router.js'
+import { withPresent } from '../operations/present.js'
+import type { HistoryPage, HistoryRequest, StoredMessage } from '../router/router.js'
 import { isDamage, readable } from './entry-reader.js'
 import { readMessage, runWith } from './log-reader.js'
 import { type LogRecord, readLogRun, RUN_RECORDS_MAX } from './log-run.js'
@@ -18,7 +19,7 @@ const HISTORY_ROWS = 16
  * What lies between the intervals is passed over, without reading it. [HIS-1, HIS-2, GRP-9, PRF-10]
  */
 export async function readHistory(
-  engine: Engine, conversation: ConversationState, request: HistoryRequest, intervals: readonly Interval[],
+  engine: Engine, conversation: ConversationState, request: HistoryRequest, intervals: readonly Interval[], viewer: string,
 ): Promise<HistoryPage> {
   const tail = tailWithin(intervals, conversation.committedTail)
   let first = Math.max(conversation.trimmedTo, request.after ?? 0) + 1
@@ -30,14 +31,15 @@ export async function readHistory(
   const stretches = within(intervals, first, end)
   const page = new Page(request.limit)
   if (!isForward) stretches.reverse()
+  const shown = (): Promise<StoredMessage[]> => withPresent(engine, conversation, page.ascending(isForward), intervals, viewer)
   for (const stretch of stretches) {
-    if (page.isFull) return { messages: page.ascending(isForward), more: true, tail }
+    if (page.isFull) return { messages: await shown(), more: true, tail }
     await (isForward ? readForwards : readBackwards)(engine, conversation, stretch, page)
     const reached = page.records.at(-1)?.seq ?? (isForward ? stretch.end - 1 : stretch.first)
     const isWhole = isForward ? reached >= stretch.end - 1 : reached <= stretch.first
-    if (page.isFull && !isWhole) return { messages: page.ascending(isForward), more: true, tail }
+    if (page.isFull && !isWhole) return { messages: await shown(), more: true, tail }
   }
-  return { messages: page.ascending(isForward), more: false, tail }
+  return { messages: await shown(), more: false, tail }
 }
 
 /** The parts of the intervals that lie from `first` up to, without, `end`. */

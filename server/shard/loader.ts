@@ -5,7 +5,8 @@ import { raiseToFloor } from '../groups/fan-out.js'
 import { decodeLastSeen, decodePrivacy } from '../presence/rows.js'
 import { isListed } from '../profiles/kept-list.js'
 import { ACQUAINTANCES, type Pair, PairSide } from '../profiles/pair.js'
-import { type LogRecord, readLogRun } from './log-run.js'
+import { decodeErasures } from '../operations/erasures.js'
+import { isErased, type LogRecord, readLogRun } from './log-run.js'
 import {
   decodeAccount, decodeCheckpoint, decodeConversation, decodeCursor, decodeDevice, decodeFloor, decodePairRow, decodeQueueMeta, decodeSettings,
   decodeWatermark,
@@ -59,6 +60,9 @@ function readUserRow(user: UserState, key: Uint8Array, row: Uint8Array): void {
       return
     case 'privacy':
       user.privacy = decodePrivacy(row)
+      return
+    case 'erasures':
+      user.erasures = decodeErasures(row)
       return
     default:
       return
@@ -151,6 +155,8 @@ function readLastRecord(conversation: ConversationState, record: LogRecord, coun
   writer.lastClientId = record.clientId
   writer.lastSeq = seq
   writer.lastTimeMs = timeMs
+  // [OPS-14]
+  if (record.operation !== null || isErased(record)) return
   for (const member of conversation.members) {
     if (member.user === record.from || seq <= (countedTo.get(member) ?? 0)) continue
     if (!conversation.hides(member.user, seq)) member.unread++

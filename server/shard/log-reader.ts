@@ -1,8 +1,7 @@
 /** Questions to a conversation's log: was this client id accepted, how many messages of others, one message. */
 import type { Engine } from '../../storage/engine.js'
 import { numberAt } from '../../storage/keyspace.js'
-import type { StoredMessage } from '../router/router.js'
-import { type LogRecord, readLogRun } from './log-run.js'
+import { isErased, type LogRecord, readLogRun } from './log-run.js'
 import type { ConversationState, Member, Writer } from './state.js'
 
 /** Records of one outbox looked at for a client id: as many as a client may have unanswered, and a good deal more. */
@@ -64,7 +63,7 @@ async function recordAt(engine: Engine, conversation: ConversationState, seq: nu
   return (await runWith(engine, conversation, seq)).find((record) => record.seq === seq) ?? null
 }
 
-/** Who wrote the messages from `first` to `last`, all committed; changes of a group are none. Read in pages: never more than one page in memory. */
+/** Who wrote the messages from `first` to `last`, all committed; changes, operations and deleted ones are none. Read in pages: never more than one page in memory. */
 export async function eachSender(
   engine: Engine, conversation: ConversationState, first: number, last: number, visit: (from: string, seq: number) => void,
 ): Promise<void> {
@@ -72,12 +71,17 @@ export async function eachSender(
   while (from <= last) {
     const page = await engine.range({ ...conversation.keys.logRange(from), limit: Math.min(COUNT_ROWS, last - from + 1), bytesMax: PAGE_BYTES })
     for (const [key, row] of page) {
-      for (const { seq, change, from: sender } of readLogRun(row, numberAt(key))) if (seq >= from && seq <= last && change === null) visit(sender, seq)
+      for (const record of readLogRun(row, numberAt(key))) if (record.seq >= from && record.seq <= last && countsAsUnread(record)) visit(record.from, record.seq)
     }
     const end = page.at(-1)
     if (end === undefined) return
     from = numberAt(end[0]) + 1
   }
+}
+
+/** [GRP-21, OPS-14] */
+function countsAsUnread(record: LogRecord): boolean {
+  return record.change === null && record.operation === null && !isErased(record)
 }
 
 /**
@@ -101,7 +105,7 @@ export async function unreadAbove(engine: Engine, conversation: ConversationStat
 }
 
 /** One committed message; null where there is none. */
-export async function readMessage(engine: Engine, conversation: ConversationState, seq: number): Promise<StoredMessage | null> {
+export async function readMessage(engine: Engine, conversation: ConversationState, seq: number): Promise<LogRecord | null> {
   if (seq <= conversation.trimmedTo || seq > conversation.committedTail) return null
   return recordAt(engine, conversation, seq)
 }

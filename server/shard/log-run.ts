@@ -11,6 +11,13 @@
  *
  *     byte    3
  *     fields  from, time, the element as on the wire
+ *
+ * So has an operation on a message; its text stands with its target, see operations/message-state.ts:
+ *
+ *     byte    4
+ *     fields  from, device, outbox epoch, client id, previous seq, time, target, kind
+ *
+ * A message that was deleted stays in its run without text and extensions: no message is accepted that has neither.
  */
 import { ByteBuffer } from '../../protocol/byte-buffer.js'
 import { EMPTY_BYTES } from '../../protocol/bytes.js'
@@ -22,11 +29,20 @@ import { ValueReader, ValueWriter } from '../../storage/value.js'
 const VERSION = 2
 const VERSION_SINGLE = 1
 const VERSION_CHANGE = 3
+export const VERSION_OPERATION = 4
 const HEAD_BYTES = 2
 
 /** A run of more messages or bytes ends and the next one begins: finding one message reads its whole run. */
 export const RUN_RECORDS_MAX = 64
 export const RUN_BYTES_MAX = 32_768
+
+/** An operation as the log has it. */
+export interface LoggedOperation {
+  /** Seq of the message. */
+  readonly target: number
+  /** operate.kind */
+  readonly kind: number
+}
 
 /** One message of a conversation's log. */
 export interface LogRecord {
@@ -42,6 +58,15 @@ export interface LogRecord {
   readonly extensions: Uint8Array
   /** What changed in the group; null: it is a message. Of a change nothing else but `seq`, `from` and `timeMs` means anything. */
   readonly change: Element | null
+  /** What was done to which message; null: it is a message, or a change. */
+  readonly operation: LoggedOperation | null
+  /** Only who reads history looks at what became of a message. */
+  readonly present: null
+}
+
+/** Whether it is a message whose text is gone. [OPS-7] */
+export function isErased({ change, operation, text, extensions }: LogRecord): boolean {
+  return text.length === 0 && extensions.length === 0 && change === null && operation === null
 }
 
 export class LogRun {
@@ -91,6 +116,7 @@ export function readLogRun(row: Uint8Array, last: number): LogRecord[] {
   const reader = new ValueReader(row)
   const version = reader.uint()
   if (version === VERSION_CHANGE) return [readChangeRecord(reader, last)]
+  if (version === VERSION_OPERATION) return [readOperationRecord(reader, last)]
   if (version !== VERSION && version !== VERSION_SINGLE) throw new StorageError('corrupt', `a log row has the unknown version ${String(version)}`)
   const count = version === VERSION ? reader.uint() : 1
   if (count === 0 || count > RUN_RECORDS_MAX || count > last) throw new StorageError('corrupt', `a log row claims ${String(count)} messages`)
@@ -111,6 +137,8 @@ function readRecord(reader: ValueReader, seq: number): LogRecord {
     text: reader.bytes(),
     extensions: reader.bytes(),
     change: null,
+    operation: null,
+    present: null,
   }
 }
 
@@ -123,5 +151,22 @@ function readChangeRecord(reader: ValueReader, seq: number): LogRecord {
   const timeMs = reader.time()
   const change = decodeElement(reader.bytes())
   if (change === null) throw new StorageError('corrupt', 'a log row holds no change')
-  return { seq, from, device: 0, outboxEpoch: 0, clientId: 0, previousSeq: 0, timeMs, text: EMPTY_BYTES, extensions: EMPTY_BYTES, change }
+  return { seq, from, device: 0, outboxEpoch: 0, clientId: 0, previousSeq: 0, timeMs, text: EMPTY_BYTES, extensions: EMPTY_BYTES, change, operation: null, present: null }
+}
+
+function readOperationRecord(reader: ValueReader, seq: number): LogRecord {
+  return {
+    seq,
+    from: reader.string(),
+    device: reader.uint(),
+    outboxEpoch: reader.uint(),
+    clientId: reader.uint(),
+    previousSeq: reader.uint(),
+    timeMs: reader.time(),
+    text: EMPTY_BYTES,
+    extensions: EMPTY_BYTES,
+    change: null,
+    operation: { target: reader.uint(), kind: reader.uint() },
+    present: null,
+  }
 }

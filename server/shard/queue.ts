@@ -1,6 +1,7 @@
 /** Appending to users' queues. Pure: writes go to the transaction, nothing is read. */
 import {
-  appendChanged as appendChangedFrame, appendDelivery, appendDeliveryFrom, appendReceipt as appendReceiptFrame,
+  appendChanged as appendChangedFrame, appendDelivery, appendDeliveryFrom, appendOperation as appendOperationFrame,
+  appendReceipt as appendReceiptFrame,
 } from '../../protocol/generated/frames.js'
 import type { Mark } from './conversation.js'
 import { EntryRun } from './entry-run.js'
@@ -30,6 +31,18 @@ export function appendShared(
   const run = transaction.entryRun(user, bytes)
   entry.append(run.frames, index)
   run.push(index, group, from === user.name ? 0 : seq)
+  if (user.feeds.length > 0) user.exposedTo = index
+}
+
+/** What `from` has done to a message of the conversation, as the user addresses it. [OPS-1] */
+export function appendOperation(
+  transaction: Transaction, user: UserState, conversation: string, from: string, seq: number, timeMs: number, target: number, kind: number,
+  text: Uint8Array,
+): void {
+  const index = ++user.tail
+  const run = transaction.entryRun(user, text.length)
+  appendOperationFrame(run.frames, index, conversation, from, seq, timeMs, target, kind, text)
+  run.push(index, conversation, from === user.name ? 0 : seq)
   if (user.feeds.length > 0) user.exposedTo = index
 }
 

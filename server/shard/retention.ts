@@ -105,6 +105,7 @@ export class Retention {
     // Only the disk says what exists no longer, whatever has happened meanwhile.
     const trimmedTo = await shard.reading(this.#trimmedTo(name))
     await engine.trim(keys.logRange(numberAt(firstKey), trimmedTo + 1))
+    await engine.trim(keys.states(0, trimmedTo + 1))
     // Of what is partly gone the words go as a whole: a search reads the rest in the log.
     await engine.trim(searchKeys(name).segments(0, segmentEnd(trimmedTo) + 1))
     return trimmedTo >= seq && wanted > seq

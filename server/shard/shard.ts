@@ -8,7 +8,7 @@
 import { type InviteState, loadInvite } from '../accounts/invite-state.js'
 import type { Engine } from '../../storage/engine.js'
 import { isGroup } from '../../protocol/address.js'
-import { ERROR } from '../../protocol/generated/registry.js'
+import { ERROR, OPERATION } from '../../protocol/generated/registry.js'
 import type { ErrorCode } from '../../protocol/generated/registry.js'
 import { ACQUAINTANCES } from '../profiles/pair.js'
 import { trimPoint } from './attach.js'
@@ -19,7 +19,7 @@ import { acceptMessage, openConversation, raiseDelivered, raiseRead, sealConvers
 import { isDamage } from './entry-reader.js'
 import type { ShardEnvironment } from './environment.js'
 import type { Feed, FeedHost } from './feed.js'
-import { DELIVERED, FORGET, GateCommand, MARK_READ, MESSAGE, TASK } from './gate.js'
+import { DELIVERED, FORGET, GateCommand, MARK_READ, MESSAGE, OPERATE, TASK } from './gate.js'
 import type { GateHost } from './gates.js'
 import { Gates } from './gates.js'
 import { loadConversation, loadUser } from './loader.js'
@@ -33,6 +33,10 @@ import { Indexer } from '../search/indexer.js'
 import type { ConversationState, DeviceState, Resident, UserState } from './state.js'
 import { writeLateWatermarks } from '../groups/fan-out.js'
 import { mayPost } from '../groups/rights.js'
+import { readableBy } from '../groups/access.js'
+import { acceptOperation, type TargetRow } from '../operations/accept.js'
+import { decide, type OperationKind, UNCHANGED } from '../operations/decide.js'
+import { readReferences } from '../../protocol/references.js'
 import { Answer, Route } from './transaction.js'
 import type { Transaction } from './transaction.js'
 
@@ -129,7 +133,7 @@ export class Shard implements FeedHost, GateHost, CommitHost {
     }
     if (writer !== null && clientId <= writer.lastClientId) return false
     const nowMs = this.environment.clock.nowMs()
-    const refusal = refusalFor(route, feed.user)
+    const refusal = refusalFor(route, feed.user) || (extensions.length === 0 ? 0 : refusalOfReply(conversation, feed.user, extensions))
     if (refusal !== 0) {
       this.answer(new Answer(feed, clientId, refusal, 0, 0))
       return true
@@ -184,6 +188,45 @@ export class Shard implements FeedHost, GateHost, CommitHost {
     }
     this.answer(new Answer(feed, clientId, 0, seq, this.environment.clock.nowMs()))
     return true
+  }
+
+  /** Changes a message for all members; answered through the feed's sink. It always waits at the gate: its target has to be read. */
+  operate(feed: Feed, clientId: number, address: string, target: number, kind: OperationKind, text: Uint8Array): void {
+    const command = new GateCommand(OPERATE, feed.user, feed, clientId, target, copyOf(text), EMPTY, null, null, kind)
+    this.#gates.wait(conversationName(feed.user.name, address), command)
+  }
+
+  /** Called by the gates, in the conversation's turn. */
+  operateNow(route: Route, feed: Feed, command: GateCommand, target: TargetRow | null): void {
+    const { conversation } = route
+    const { clientId, operation: kind, text } = command
+    const { clock, limits } = this.environment
+    const membership = conversation.member(feed.user.name)
+    if (membership === undefined || kind === 0) {
+      this.answer(new Answer(feed, clientId, ERROR.noSuchConversation, 0, 0))
+      return
+    }
+    if (target === null || !mayRead(conversation, feed.user, target.record.seq)) {
+      this.answer(new Answer(feed, clientId, ERROR.noSuchMessage, 0, 0))
+      return
+    }
+    // Who has blocked the other has nothing to say to it; what it said it may still take back. [PRF-13]
+    if (kind === OPERATION.react && conversation.side(feed.user.name)?.isBlocking === true) {
+      this.answer(new Answer(feed, clientId, ERROR.contactBlocked, 0, 0))
+      return
+    }
+    const nowMs = clock.nowMs()
+    const seq = conversation.tail + 1
+    const timeMs = Math.max(nowMs, conversation.lastTimeMs)
+    const request = { user: feed.user.name, isAdmin: membership.membership?.isAdmin === true, kind, text }
+    const next = decide(request, { ...target.record, state: target.state }, seq, timeMs, limits)
+    if (typeof next === 'number') this.answer(new Answer(feed, clientId, next, 0, 0))
+    else if (next === UNCHANGED) this.answer(new Answer(feed, clientId, 0, 0, nowMs))
+    else {
+      const writer = conversation.writer(feed.user.name, feed.device.number, feed.outboxEpoch)
+      acceptOperation(this.transaction, route, writer, feed, clientId, { target, kind, text, next, seq, timeMs }, limits.checkpointEvery)
+      this.answer(new Answer(feed, clientId, 0, seq, timeMs))
+    }
   }
 
   /** A device's cumulative acknowledgement; false: never sent, or backwards. */
@@ -521,6 +564,18 @@ function refusalFor({ conversation, users }: Route, sender: UserState): ErrorCod
   }
   for (const user of users) if (!user.exists) return ERROR.noSuchUser
   return 0
+}
+
+/** [OPS-16] */
+function refusalOfReply(conversation: ConversationState, sender: UserState, extensions: Uint8Array): ErrorCode | 0 {
+  const replyTo = readReferences(extensions)?.replyTo ?? 0
+  return replyTo === 0 || mayRead(conversation, sender, replyTo) ? 0 : ERROR.noSuchMessage
+}
+
+/** Whether there is such a seq, and the user may read it. */
+function mayRead(conversation: ConversationState, { name }: UserState, seq: number): boolean {
+  if (seq > conversation.tail || seq <= conversation.trimmedTo) return false
+  return readableBy(conversation, name).some(({ from, to }) => seq >= from && seq <= to)
 }
 
 function tell(answer: Answer): void {

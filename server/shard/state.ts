@@ -5,6 +5,7 @@
 import { type ConversationKeys, pairName, type UserKeys } from '../../storage/keyspace.js'
 import { isGroup } from '../../protocol/address.js'
 import type { GroupState, Membership } from '../groups/group-state.js'
+import type { Erasure } from '../operations/erasures.js'
 import { ACQUAINTANCES } from '../profiles/pair.js'
 import type { Pair, PairSide } from '../profiles/pair.js'
 import type { StrangerAllowance } from '../profiles/stranger-allowance.js'
@@ -115,6 +116,8 @@ export class UserState extends Resident {
   exposedTo = 0
   /** What the open transaction appends to the queue. */
   openEntries: EntryRun | null = null
+  /** Deleted messages whose text the queue may still hold; null: none. */
+  erasures: readonly Erasure[] | null = null
   /** Index of the entry above `exposedTo` that a later one may replace: receipts by conversation and mark, changes by list; null until there is one. */
   unsentEntries: Map<string, number> | null = null
   /** Sessions of this user's devices; replaced by each change. */

@@ -177,12 +177,17 @@ export class Transaction {
 
   /** A change of a group takes the conversation's next seq, in a row of its own. */
   putChange(conversation: ConversationState, seq: number, from: string, timeMs: number, change: Element): void {
+    this.putRecord(conversation, seq, encodeChangeRow(from, timeMs, change))
+  }
+
+  /** What takes the conversation's next seq and has a row of its own. */
+  putRecord(conversation: ConversationState, seq: number, row: Uint8Array): void {
     this.touch(conversation)
     const { openLog } = conversation
     if (openLog !== null) this.batch.put(conversation.keys.log(openLog.last), openLog.row())
     conversation.openLog = null
     this.messages.push(new AppendedMessages(conversation))
-    this.batch.put(conversation.keys.log(seq), encodeChangeRow(from, timeMs, change))
+    this.batch.put(conversation.keys.log(seq), row)
   }
 
   /** Writes the rows that are still open; nothing may be appended afterwards. */

@@ -2,11 +2,13 @@
 import { ERROR } from '../../protocol/generated/registry.js'
 import { readableBy, tailWithin } from '../groups/access.js'
 import { floorsFor } from '../groups/fan-out.js'
-import type { ConversationSummary, DeviceInfo, MemberWatermarks } from '../router/router.js'
+import type { ConversationSummary, DeviceInfo, MemberWatermarks, StoredMessage } from '../router/router.js'
 import { RouterError } from '../router/router.js'
 import { readFlags } from '../profiles/flags.js'
 import { shownVersion } from '../profiles/profile.js'
 import { readable } from './entry-reader.js'
+import { withPresent } from '../operations/present.js'
+import { readHistory } from './history.js'
 import { readMessage } from './log-reader.js'
 import type { Shard } from './shard.js'
 import { conversationAddress } from './state.js'
@@ -72,7 +74,7 @@ async function summarize(shard: Shard, conversation: ConversationState, user: Us
   const other = conversation.pair === null ? null : conversation.members.find((each) => each !== member)?.user ?? null
   const [last, flags, profileVersion] = await Promise.all([
     // A damaged message must not hide the conversation.
-    shard.reading(readable(readMessage(shard.engine, conversation, tail))),
+    shard.reading(readable(lastShown(shard, conversation, tail, user.name))),
     shard.reading(readFlags(shard.engine, user.keys, conversationAddress(conversation, user.name))),
     other === null ? 0 : shard.reading(shownVersion(shard.engine, other, conversation.side(other)?.isBlocking === true)),
   ])
@@ -87,6 +89,19 @@ async function summarize(shard: Shard, conversation: ConversationState, user: Us
     flags,
     profileVersion,
   }
+}
+
+/** Records looked back through for one that is no operation. */
+const LAST_LOOK_BACK = 16
+
+/** The last message as it is now; an operation stands for it only where there is nothing else near. [OPS-12] */
+async function lastShown({ engine }: Shard, conversation: ConversationState, tail: number, viewer: string): Promise<StoredMessage | null> {
+  const intervals = readableBy(conversation, viewer)
+  const last = await readMessage(engine, conversation, tail)
+  if (last === null) return null
+  if (last.operation === null) return (await withPresent(engine, conversation, [last], intervals, viewer))[0] ?? null
+  const { messages } = await readHistory(engine, conversation, { before: tail + 1, limit: LAST_LOOK_BACK }, intervals, viewer)
+  return messages.findLast(({ operation }) => operation === null) ?? messages.at(-1) ?? null
 }
 
 function groupSummary({ group, members }: ConversationState, user: string): ConversationSummary['group'] {

@@ -121,9 +121,15 @@ export class TestDevice implements DeviceSink {
   }
 
   /** Sends under the next client id, or the one given, which is returned. */
-  send(to: string, text: string, clientId = this.#nextClientId): number {
+  send(to: string, text: string, clientId = this.#nextClientId, extensions: Uint8Array = new Uint8Array(0)): number {
     this.#nextClientId = Math.max(this.#nextClientId, clientId + 1)
-    this.harness.router.message(this.attached.attachment, clientId, to, Buffer.from(text), new Uint8Array(0))
+    this.harness.router.message(this.attached.attachment, clientId, to, Buffer.from(text), extensions)
+    return clientId
+  }
+
+  operate(conversation: string, target: number, kind: number, text = '', clientId = this.#nextClientId): number {
+    this.#nextClientId = Math.max(this.#nextClientId, clientId + 1)
+    this.harness.router.operate(this.attached.attachment, clientId, conversation, target, kind, Buffer.from(text))
     return clientId
   }
 

@@ -99,6 +99,10 @@ export class FakeRouter implements Router {
     this.calls.push(`mark ${String(clientId)} ${conversation} ${String(mark)} ${String(seq)}`)
   }
 
+  operate(_attachment: Attachment, clientId: number, conversation: string, target: number, kind: number, text: Uint8Array): void {
+    this.calls.push(`operate ${String(clientId)} ${conversation} ${String(target)} ${String(kind)} ${Buffer.from(text).toString()}`)
+  }
+
   whenRoom(task: () => void): void {
     this.#onRoom.push(task)
   }

@@ -1,0 +1,98 @@
+/** An operation takes effect: its seq, its record, the state of its target, an entry for every member's devices. Pure, as the shard's core. */
+import { encodeOperation } from '../../protocol/generated/frames.js'
+import { OPERATION } from '../../protocol/generated/registry.js'
+import { readableBy } from '../groups/access.js'
+import type { Feed } from '../shard/feed.js'
+import type { LogRecord } from '../shard/log-run.js'
+import { appendOperation, appendShared } from '../shard/queue.js'
+import { ANY_INDEX, SharedEntry } from '../shard/shared-entry.js'
+import { type ConversationState, conversationAddress, type UserState, type Writer } from '../shard/state.js'
+import type { Route, Transaction } from '../shard/transaction.js'
+import type { OperationKind } from './decide.js'
+import { noteErasure } from './erasures.js'
+import { encodeState, type MessageState } from './message-state.js'
+import { encodeOperationRow, withoutText } from './rows.js'
+
+/** A message that is on disk, with the row of the log that holds it. */
+export interface TargetRow {
+  readonly record: LogRecord
+  readonly state: MessageState
+  readonly row: Uint8Array
+  /** Seq of the row's last message: what its key says. */
+  readonly last: number
+}
+
+export interface AcceptedOperation {
+  readonly target: TargetRow
+  readonly kind: OperationKind
+  readonly text: Uint8Array
+  /** What it leaves of its target. */
+  readonly next: MessageState
+  readonly seq: number
+  readonly timeMs: number
+}
+
+/** The caller has decided that it may be done, and that the client id is above the writer's last. [OPS-1] */
+export function acceptOperation(
+  transaction: Transaction, route: Route, writer: Writer, feed: Feed, clientId: number, operation: AcceptedOperation, checkpointEvery: number,
+): void {
+  const { conversation } = route
+  const { target, kind, seq, timeMs } = operation
+  const { keys } = conversation
+  conversation.tail = seq
+  conversation.lastTimeMs = timeMs
+  transaction.putRecord(conversation, seq, encodeOperationRow({
+    from: feed.user.name, device: feed.device.number, outboxEpoch: feed.outboxEpoch, clientId, previousSeq: writer.lastSeq, timeMs,
+    target: target.record.seq, kind,
+  }))
+  writer.lastClientId = clientId
+  writer.lastSeq = seq
+  writer.lastTimeMs = timeMs
+  transaction.batch.put(keys.state(target.record.seq), encodeState(operation.next))
+  if (kind === OPERATION.delete) {
+    transaction.batch.put(keys.log(target.last), withoutText(target.row, target.last, target.record.seq))
+    lowerUnread(conversation, target.record)
+    // It holds unread as of now: what is behind it is counted from the log, which does not say who had read what.
+    conversation.isCheckpointDue = true
+  }
+  deliver(transaction, route, feed.user, operation)
+  if (conversation.isCheckpointDue || seq - conversation.checkpointSeq >= checkpointEvery) transaction.markDirty(route)
+}
+
+/** [OPS-14] */
+function lowerUnread(conversation: ConversationState, { from, seq }: LogRecord): void {
+  for (const member of conversation.members) {
+    if (member.user === from || seq <= member.read || member.unread === 0 || conversation.hides(member.user, seq)) continue
+    member.unread--
+  }
+}
+
+/** In a group all get the same entry but for its index, and but for those who may not read the target. [OPS-13] */
+function deliver(transaction: Transaction, { conversation, users }: Route, author: UserState, operation: AcceptedOperation): void {
+  const { kind, text } = operation
+  const target = operation.target.record.seq
+  const isDelete = kind === OPERATION.delete
+  const shared = conversation.group === null ? null : sharedEntry(conversation, author, operation, text)
+  const blank = shared === null || text.length === 0 ? shared : sharedEntry(conversation, author, operation, NO_TEXT)
+  for (const user of users) {
+    if (!user.exists) continue
+    // To who has blocked its author it does not exist. [PRF-10]
+    if (user !== author && conversation.side(user.name)?.isBlocking === true) continue
+    // With one device alone the ack has said it all; but what its queue still holds of a deleted message is followed by its end. [QUE-11]
+    if (user === author && user.devices.length < 2 && !isDelete) continue
+    const address = conversationAddress(conversation, user.name)
+    if (shared === null || blank === null) {
+      appendOperation(transaction, user, address, author.name, operation.seq, operation.timeMs, target, kind, text)
+    } else {
+      const mayRead = readableBy(conversation, user.name).some(({ from, to }) => target >= from && target <= to)
+      appendShared(transaction, user, mayRead ? shared : blank, text.length, address, author.name, operation.seq)
+    }
+    if (isDelete) noteErasure(transaction, user, { conversation: address, seq: target, index: user.tail })
+  }
+}
+
+function sharedEntry({ name }: ConversationState, author: UserState, { target, kind, seq, timeMs }: AcceptedOperation, text: Uint8Array): SharedEntry {
+  return new SharedEntry(encodeOperation(ANY_INDEX, name, author.name, seq, timeMs, target.record.seq, kind, text))
+}
+
+const NO_TEXT = new Uint8Array(0)

@@ -1,0 +1,73 @@
+/** Whether an operation may be done to a message, and what it makes of it. Pure. */
+import { ERROR, type ErrorCode, OPERATION } from '../../protocol/generated/registry.js'
+import type { MessageState } from './message-state.js'
+
+export type OperationKind = (typeof OPERATION)[keyof typeof OPERATION]
+
+export interface OperationRequest {
+  readonly user: string
+  /** Whether the user is an admin, or the owner, of the group. */
+  readonly isAdmin: boolean
+  readonly kind: OperationKind
+  /** UTF-8, its form checked. */
+  readonly text: Uint8Array
+}
+
+export interface OperationTarget {
+  readonly from: string
+  readonly timeMs: number
+  /** As it was sent. */
+  readonly text: Uint8Array
+  readonly state: MessageState
+}
+
+export interface OperationLimits {
+  readonly editAgeMs: number
+  readonly deleteAgeMs: number
+}
+
+/** Nothing would change. [OPS-11] */
+export const UNCHANGED = 'unchanged'
+
+/** The state that the operation with this seq and time leaves, or why it is refused. */
+export function decide(
+  request: OperationRequest, target: OperationTarget, seq: number, timeMs: number, limits: OperationLimits,
+): MessageState | typeof UNCHANGED | ErrorCode {
+  switch (request.kind) {
+    case OPERATION.edit: return edited(request, target, seq, timeMs, limits)
+    case OPERATION.delete: return deleted(request, target, seq, timeMs, limits)
+    case OPERATION.react: return reactedTo(request, target, seq)
+  }
+}
+
+/** [OPS-4, OPS-5] */
+function edited(
+  { user, text }: OperationRequest, target: OperationTarget, seq: number, timeMs: number, { editAgeMs }: OperationLimits,
+): MessageState | typeof UNCHANGED | ErrorCode {
+  const { state } = target
+  if (target.from !== user) return ERROR.notAllowed
+  if (state.deletion !== null) return ERROR.messageDeleted
+  if (timeMs - target.timeMs > editAgeMs) return ERROR.tooLate
+  if (Buffer.compare(text, state.edit?.text ?? target.text) === 0) return UNCHANGED
+  return { ...state, edit: { seq, timeMs, text } }
+}
+
+/** Nothing of what was said remains. [OPS-6, OPS-7] */
+function deleted(
+  { user, isAdmin }: OperationRequest, { from, timeMs: sentMs, state }: OperationTarget, seq: number, timeMs: number, { deleteAgeMs }: OperationLimits,
+): MessageState | typeof UNCHANGED | ErrorCode {
+  if (from !== user && !isAdmin) return ERROR.notAllowed
+  if (state.deletion !== null) return UNCHANGED
+  if (!isAdmin && timeMs - sentMs > deleteAgeMs) return ERROR.tooLate
+  return { deletion: { seq, timeMs, by: user }, edit: null, reactions: [] }
+}
+
+/** [OPS-8, OPS-9] */
+function reactedTo({ user, text }: OperationRequest, { state }: OperationTarget, seq: number): MessageState | typeof UNCHANGED | ErrorCode {
+  if (state.deletion !== null) return ERROR.messageDeleted
+  const emoji = Buffer.from(text).toString()
+  const present = state.reactions.find((reaction) => reaction.user === user)?.emoji ?? ''
+  if (present === emoji) return UNCHANGED
+  const others = state.reactions.filter((reaction) => reaction.user !== user)
+  return { ...state, reactions: emoji === '' ? others : [...others, { user, seq, emoji }] }
+}

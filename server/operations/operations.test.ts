@@ -1,0 +1,410 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { element } from '../../protocol/element.js'
+import type { Frame } from '../../protocol/generated/frames.js'
+import { ERROR, type ErrorCode, FRAME, OPERATION } from '../../protocol/generated/registry.js'
+import { encodeReferences } from '../../protocol/references.js'
+import { everything } from '../../storage/keyspace.js'
+import { readChange, readNewGroup } from '../groups/change.js'
+import { type HarnessOptions, ShardHarness, type TestDevice } from '../testing/shard-harness.js'
+
+const { edit, delete: remove, react } = OPERATION
+const SKIING = '#skiing'
+const MINUTE_MS = 60_000
+
+interface Pair {
+  readonly harness: ShardHarness
+  readonly alice: TestDevice
+  readonly bob: TestDevice
+}
+
+/** Alice and Bob; Alice has sent `texts`. */
+async function pair(texts: readonly string[] = ['hello'], options: HarnessOptions = {}): Promise<Pair> {
+  const harness = new ShardHarness(options)
+  await harness.addUsers('alice', 'bob')
+  const [alice, bob] = [await harness.attach('alice'), await harness.attach('bob')]
+  for (const text of texts) alice.send('bob', text)
+  await harness.settle()
+  return { harness, alice, bob }
+}
+
+async function group(harness: ShardHarness, creator: string, members: readonly string[], attributes: Record<string, string> = {}): Promise<void> {
+  const query = element('group-create', { id: SKIING, ...attributes }, ...members.map((name) => element('member', { name })))
+  await harness.router.groups.create(creator, SKIING, readNewGroup(query, SKIING))
+}
+
+async function change(harness: ShardHarness, author: string, kind: string, name: string, attributes: Record<string, string> = {}): Promise<void> {
+  await harness.router.groups.change(author, SKIING, readChange(element(kind, attributes, element('member', { name }))))
+}
+
+/** Operations that came, as `seq from kind target text`. */
+function operations(device: TestDevice): string[] {
+  return device.frames.flatMap((frame: Frame) => frame.type === FRAME.operation
+    ? [`${String(frame.seq)} ${frame.from} ${String(frame.kind)} ${String(frame.target)} ${Buffer.from(frame.text).toString()}`]
+    : [])
+}
+
+/** History as one sees it: `seq text`, with what became of it. */
+async function seen(harness: ShardHarness, viewer: string, conversation: string): Promise<string[]> {
+  const { messages } = await harness.router.history(viewer, conversation, { limit: 100 })
+  return messages.map(({ seq, text, present, operation, change: item }) => {
+    const words = [String(seq), operation === null ? item?.name ?? Buffer.from(text).toString() : `→${String(operation.target)}: ${Buffer.from(text).toString()}`]
+    if (present !== null && present.editedMs > 0) words.push('edited')
+    if (present !== null && present.deletedMs > 0) words.push('deleted')
+    for (const { emoji, count, own, users } of present?.reactions ?? []) words.push(`${emoji}${String(count)}${own ? '!' : ''}(${users.join()})`)
+    return words.join(' ').trim()
+  })
+}
+
+async function unread(harness: ShardHarness, user: string): Promise<number> {
+  return (await harness.router.conversations(user, '', 10)).conversations[0]?.unread ?? -1
+}
+
+function errors(device: TestDevice): ErrorCode[] {
+  return device.refusals.map(({ error }) => error)
+}
+
+/** Everything that the store holds, as one text. */
+async function stored(harness: ShardHarness): Promise<string> {
+  const rows = await harness.engine.range({ ...everything(), limit: 100_000 })
+  return Buffer.concat(rows.map(([, row]) => row)).toString('latin1')
+}
+
+test('[OPS-1] [OPS-4] [OPS-12] an edit takes a seq, reaches the other, and history shows the new text in the place of the old', async () => {
+  const { harness, alice, bob } = await pair(['helo', 'next'])
+  alice.operate('bob', 1, edit, 'hello')
+  alice.send('bob', 'third')
+  await harness.settle()
+  assert.deepEqual(alice.acks.map(({ seq }) => seq), [1, 2, 3, 4])
+  assert.deepEqual(operations(bob), ['3 alice 1 1 hello'])
+  assert.deepEqual(operations(alice), [], 'with one device the ack has said it all')
+  const shown = ['1 hello edited', '2 next', '3 →1: hello', '4 third']
+  assert.deepEqual(await seen(harness, 'bob', 'alice'), shown)
+  harness.crash()
+  assert.deepEqual(await seen(harness, 'alice', 'bob'), shown)
+})
+
+test('[OPS-5] the last edit holds; one that was replaced stands without its text', async () => {
+  const { harness, alice } = await pair(['one'])
+  const laptop = await harness.attach('alice', 'laptop')
+  alice.operate('bob', 1, edit, 'two')
+  laptop.operate('bob', 1, edit, 'three')
+  await harness.settle()
+  assert.deepEqual(await seen(harness, 'bob', 'alice'), ['1 three edited', '2 →1:', '3 →1: three'])
+  assert.deepEqual(operations(laptop), ['2 alice 1 1 two', '3 alice 1 1 three'])
+})
+
+test('[OPS-4] only its author edits a message, in time, with a text that may be one', async () => {
+  const { harness, alice, bob } = await pair(['one'])
+  bob.operate('alice', 1, edit, 'mine')
+  alice.operate('bob', 1, edit, '')
+  alice.operate('bob', 1, edit, 'x'.repeat(701))
+  alice.operate('bob', 1, edit, 'a\0b')
+  await harness.pass(15 * MINUTE_MS)
+  alice.operate('bob', 1, edit, 'just in time')
+  await harness.settle()
+  await harness.pass(1)
+  alice.operate('bob', 1, edit, 'too late')
+  await harness.settle()
+  assert.deepEqual(errors(bob), [ERROR.notAllowed])
+  assert.deepEqual(errors(alice), [ERROR.emptyMessage, ERROR.textTooLong, ERROR.malformedText, ERROR.tooLate])
+  assert.deepEqual(await seen(harness, 'bob', 'alice'), ['1 just in time edited', '2 →1: just in time'])
+})
+
+test('[OPS-6] [OPS-7] what is deleted is gone from history and store, and its neighbours in the same row are not', async () => {
+  const { harness, alice, bob } = await pair(['before', 'the secret', 'after'])
+  alice.operate('bob', 2, edit, 'another secret')
+  bob.operate('alice', 2, react, '👍')
+  await harness.settle()
+  bob.acknowledge()
+  alice.operate('bob', 2, remove)
+  await harness.settle()
+  assert.deepEqual(operations(bob).at(-1), '6 alice 2 2 ')
+  const shown = ['1 before', '2  deleted', '3 after', '4 →2:', '5 →2:', '6 →2:']
+  assert.deepEqual(await seen(harness, 'bob', 'alice'), shown)
+  harness.crash()
+  assert.deepEqual(await seen(harness, 'alice', 'bob'), shown)
+  // Queues are trimmed behind the slowest device; what they still hold is not given out.
+  const log = (await harness.engine.range({ ...harness.shard.conversations.get('alice:bob')!.keys.all(), limit: 1000 })).map(([, row]) => Buffer.from(row).toString()).join()
+  assert.doesNotMatch(log, /secret|👍/)
+  assert.match(log, /before/)
+  assert.match(await stored(harness), /before/)
+})
+
+test('[OPS-7] a device that has not been sent a message gets it without its text once it is deleted, also after a crash', async () => {
+  const { harness, alice, bob } = await pair(['read', 'secret', 'kept'])
+  bob.acknowledge()
+  const tablet = await harness.attach('bob', 'tablet')
+  assert.deepEqual(tablet.texts, ['read', 'secret', 'kept'])
+  tablet.detach()
+  alice.send('bob', 'another secret')
+  alice.operate('bob', 4, edit, 'an edited secret')
+  await harness.settle()
+  alice.operate('bob', 2, remove)
+  alice.operate('bob', 4, remove)
+  await harness.settle()
+  harness.crash()
+  const again = await harness.reattach(tablet, 0)
+  assert.deepEqual(again.texts, ['read', '', 'kept', ''])
+  assert.deepEqual(operations(again), ['5 alice 1 4 ', '6 alice 2 2 ', '7 alice 2 4 '])
+  assert.deepEqual(again.indexes, [1, 2, 3, 4, 5, 6, 7])
+})
+
+test('[OPS-6] a message is deleted by its author, for two days; deleting again changes nothing', async () => {
+  const { harness, alice, bob } = await pair(['one', 'two'])
+  bob.operate('alice', 1, remove)
+  await harness.pass(2 * 86_400_000)
+  alice.operate('bob', 1, remove)
+  await harness.settle()
+  await harness.pass(1)
+  alice.operate('bob', 2, remove)
+  alice.operate('bob', 1, remove)
+  await harness.settle()
+  assert.deepEqual(errors(bob), [ERROR.notAllowed])
+  assert.deepEqual(errors(alice), [ERROR.tooLate])
+  assert.deepEqual(alice.acks.map(({ seq }) => seq), [1, 2, 3, 0], '[OPS-11] acked, without a place in the log')
+  assert.equal((await harness.router.history('bob', 'alice', { limit: 10 })).tail, 3)
+})
+
+test('[OPS-8] a deleted message is neither edited nor reacted to', async () => {
+  const { harness, alice, bob } = await pair(['one'])
+  alice.operate('bob', 1, remove)
+  alice.operate('bob', 1, edit, 'again')
+  bob.operate('alice', 1, react, '👍')
+  bob.operate('alice', 1, react, '')
+  await harness.settle()
+  assert.deepEqual(errors(alice), [ERROR.messageDeleted])
+  assert.deepEqual(errors(bob), [ERROR.messageDeleted, ERROR.messageDeleted])
+  assert.deepEqual(await seen(harness, 'bob', 'alice'), ['1  deleted', '2 →1:'])
+})
+
+test('[OPS-9] [OPS-11] a user has one reaction; another replaces it, none takes it away, the same again is nothing', async () => {
+  const { harness, alice, bob } = await pair(['one'])
+  bob.operate('alice', 1, react, '👍')
+  alice.operate('bob', 1, react, '👍')
+  bob.operate('alice', 1, react, '👍')
+  await harness.settle()
+  assert.deepEqual((await seen(harness, 'bob', 'alice'))[0], '1 one 👍2!(bob,alice)')
+  bob.operate('alice', 1, react, '❤️')
+  await harness.settle()
+  assert.deepEqual((await seen(harness, 'alice', 'bob')), ['1 one 👍1!(alice) ❤️1(bob)', '2 →1:', '3 →1: 👍', '4 →1: ❤️'])
+  bob.operate('alice', 1, react, '')
+  bob.operate('alice', 1, react, '')
+  await harness.settle()
+  assert.deepEqual((await seen(harness, 'alice', 'bob'))[0], '1 one 👍1!(alice)')
+  assert.deepEqual(bob.acks.map(({ seq }) => seq), [2, 0, 4, 5, 0])
+})
+
+test('[OPS-10] what is no emoji is refused', async () => {
+  const { harness, bob } = await pair(['one'])
+  for (const text of ['yes', '👍👍', '👍 ', '1']) bob.operate('alice', 1, react, text)
+  await harness.settle()
+  assert.deepEqual(errors(bob), Array(4).fill(ERROR.invalidReaction))
+})
+
+test('[OPS-3] targets that do not exist, are no messages, or lie outside one\'s membership are refused', async () => {
+  const harness = new ShardHarness()
+  await harness.addUsers('alice', 'bob', 'carol', 'eve')
+  await group(harness, 'alice', ['bob'])
+  const [alice, carol, eve] = [await harness.attach('alice'), await harness.attach('carol'), await harness.attach('eve')]
+  alice.send(SKIING, 'two')
+  alice.operate(SKIING, 2, react, '👍')
+  await harness.settle()
+  await change(harness, 'alice', 'add', 'carol')
+  for (const target of [1, 3, 4, 5, 1000, Number.MAX_SAFE_INTEGER]) alice.operate(SKIING, target, react, '👍')
+  carol.operate(SKIING, 2, react, '👍')
+  eve.operate(SKIING, 2, react, '👍')
+  eve.operate('alice', 1, react, '👍')
+  eve.operate('nobody', 1, react, '👍')
+  alice.operate('b ob', 1, react, '👍')
+  alice.operate(SKIING, 0, react, '👍')
+  alice.operate(SKIING, 2, 9, '👍')
+  alice.operate(SKIING, 2, remove, 'text')
+  await harness.settle()
+  assert.deepEqual(errors(alice).sort(), [
+    ...Array<number>(3).fill(ERROR.badRequest), ERROR.malformedAddress, ...Array<number>(6).fill(ERROR.noSuchMessage),
+  ].sort())
+  assert.deepEqual(errors(carol), [ERROR.noSuchMessage])
+  assert.deepEqual(errors(eve), Array(3).fill(ERROR.noSuchConversation))
+})
+
+test('[OPS-6] in a group admins and the owner delete any message at any time, members their own', async () => {
+  const harness = new ShardHarness()
+  await harness.addUsers('alice', 'bob', 'carol')
+  await group(harness, 'alice', ['bob', 'carol'], { post: 'all' })
+  const [alice, bob, carol] = [await harness.attach('alice'), await harness.attach('bob'), await harness.attach('carol')]
+  for (const device of [alice, bob, carol]) device.send(SKIING, `of ${device.user}`)
+  await harness.settle()
+  const [ofAlice, ofBob, ofCarol] = [alice, bob, carol].map((device) => device.acks[0]!.seq) as [number, number, number]
+  await harness.pass(10 * 86_400_000)
+  bob.operate(SKIING, ofAlice, remove)
+  bob.operate(SKIING, ofBob, remove)
+  alice.operate(SKIING, ofBob, remove)
+  alice.operate(SKIING, ofCarol, edit, 'mine')
+  await change(harness, 'alice', 'role', 'carol', { role: 'admin' })
+  carol.operate(SKIING, ofAlice, remove)
+  await harness.settle()
+  assert.deepEqual(errors(bob), [ERROR.notAllowed, ERROR.tooLate])
+  assert.deepEqual(errors(alice), [ERROR.notAllowed])
+  assert.deepEqual(errors(carol), [])
+  const shown = await seen(harness, 'bob', SKIING)
+  assert.deepEqual(shown.filter((line) => line.includes('deleted')).length, 2)
+  assert.deepEqual(operations(bob).map((line) => line.split(' ').slice(1, 4).join(' ')), [`alice 2 ${String(ofBob)}`, `carol 2 ${String(ofAlice)}`])
+})
+
+test('[OPS-13] who may not read a message learns nothing of it from operations, and who has left sees it as it was', async () => {
+  const harness = new ShardHarness()
+  await harness.addUsers('alice', 'bob', 'carol')
+  await group(harness, 'alice', ['bob'])
+  const [alice, carol] = [await harness.attach('alice'), await harness.attach('carol')]
+  alice.send(SKIING, 'before carol')
+  alice.send(SKIING, 'to be deleted')
+  await harness.settle()
+  await change(harness, 'alice', 'add', 'carol')
+  alice.operate(SKIING, 2, edit, 'not for carol')
+  await harness.settle()
+  assert.deepEqual(operations(carol), ['5 alice 1 2 '])
+  assert.deepEqual(await seen(harness, 'carol', SKIING), ['4 add', '5 →2:'])
+  await change(harness, 'alice', 'remove', 'bob')
+  alice.operate(SKIING, 2, edit, 'not for bob')
+  alice.operate(SKIING, 2, react, '👍')
+  alice.operate(SKIING, 3, remove)
+  await harness.settle()
+  assert.deepEqual((await seen(harness, 'bob', SKIING)).slice(1, 3), ['2 before carol', '3  deleted'])
+  assert.deepEqual((await seen(harness, 'alice', SKIING)).slice(1, 3), ['2 not for bob edited 👍1!(alice)', '3  deleted'])
+})
+
+test('[OPS-14] edits and reactions leave unread alone; deleting what was not read lowers it, through crashes and reading', async () => {
+  const { harness, alice, bob } = await pair(['one', 'two', 'three', 'four'])
+  bob.mark('alice', 1)
+  alice.operate('bob', 2, edit, 'zwei')
+  alice.operate('bob', 2, react, '👍')
+  await harness.settle()
+  assert.equal(await unread(harness, 'bob'), 3)
+  alice.operate('bob', 1, remove)
+  alice.operate('bob', 3, remove)
+  await harness.settle()
+  assert.equal(await unread(harness, 'bob'), 2)
+  assert.equal(await unread(harness, 'alice'), 0)
+  harness.crash()
+  assert.equal(await unread(harness, 'bob'), 2)
+  const later = await harness.reattach(bob, 0)
+  later.mark('alice', 2)
+  await harness.settle()
+  assert.equal(await unread(harness, 'bob'), 1, 'counted anew')
+  const sender = await harness.reattach(alice, 0)
+  sender.send('bob', 'nine', 100)
+  await harness.settle()
+  assert.equal(await unread(harness, 'bob'), 2)
+  harness.crash()
+  assert.equal(await unread(harness, 'bob'), 2)
+  const reader = await harness.reattach(later, 0)
+  reader.mark('alice', 8)
+  await harness.settle()
+  assert.equal(await unread(harness, 'bob'), 1)
+})
+
+test('[OPS-14] an operation counts for delivered, and a watermark may stand on it', async () => {
+  const { harness, alice, bob } = await pair(['one'])
+  alice.operate('bob', 1, edit, 'eins')
+  await harness.settle()
+  bob.acknowledge()
+  await harness.settle()
+  bob.mark('alice', 2)
+  await harness.settle()
+  assert.deepEqual(alice.receipts, ['bob \'\' delivered 2', 'bob \'\' read 2'])
+  harness.crash()
+  assert.deepEqual((await harness.router.receipts('alice', 'bob')).map(({ delivered, read }) => [delivered, read]), [[2, 2]])
+})
+
+test('[OPS-2] an operation sent again gets the old ack and happens once; another one under its client id is a conflict', async () => {
+  const { harness, alice, bob } = await pair(['one', 'two'])
+  const first = alice.operate('bob', 1, edit, 'eins')
+  alice.operate('bob', 2, react, '👍')
+  await harness.settle()
+  harness.crash()
+  const again = await harness.reattach(alice, 0)
+  again.operate('bob', 1, edit, 'eins', first)
+  again.operate('bob', 2, react, '👍', first + 1)
+  await harness.settle()
+  assert.deepEqual(again.acks.map(({ seq }) => seq), [3, 4])
+  again.operate('bob', 1, edit, 'uno', first)
+  again.operate('bob', 2, edit, 'eins', first)
+  again.operate('bob', 1, remove, '', first)
+  again.send('bob', 'eins', first)
+  again.operate('bob', 1, edit, 'one', 1)
+  again.operate('bob', 2, react, '❤️', first + 1)
+  await harness.settle()
+  assert.deepEqual(errors(again), Array(6).fill(ERROR.conflict))
+  again.operate('bob', 1, remove)
+  await harness.settle()
+  again.operate('bob', 1, edit, 'eins', first)
+  again.send('bob', 'one', 1)
+  await harness.settle()
+  assert.deepEqual(again.acks.map(({ seq }) => seq), [3, 4, 5, 3, 1], 'also when the text is gone')
+  const taker = await harness.reattach(bob, 0)
+  assert.deepEqual(operations(taker).length, 3)
+})
+
+test('[OPS-2] of two in flight the second sees what the first has left, and a crash between them loses none', async () => {
+  const { harness, alice } = await pair(['one'])
+  const ids = ['a', 'b', 'c'].map((text) => alice.operate('bob', 1, edit, text))
+  harness.crash()
+  const again = await harness.reattach(alice, 0)
+  ids.forEach((id, position) => again.operate('bob', 1, edit, ['a', 'b', 'c'][position], id))
+  await harness.settle()
+  assert.deepEqual(again.acks.map(({ seq }) => seq), [2, 3, 4])
+  assert.deepEqual(await seen(harness, 'bob', 'alice'), ['1 c edited', '2 →1:', '3 →1:', '4 →1: c'])
+})
+
+test('[OPS-12] the last message of a conversation is the last that is none, as it is now', async () => {
+  const { harness, alice, bob } = await pair(['one', 'two'])
+  bob.operate('alice', 2, react, '👍')
+  alice.operate('bob', 2, edit, 'zwei')
+  await harness.settle()
+  const [summary] = (await harness.router.conversations('bob', '', 10)).conversations
+  assert.deepEqual([summary?.tail, summary?.last?.seq, Buffer.from(summary!.last!.text).toString()], [4, 2, 'zwei'])
+  assert.equal(summary?.last?.present?.reactions[0]?.own, true)
+})
+
+test('[OPS-16] a reply names what its sender may read', async () => {
+  const harness = new ShardHarness()
+  await harness.addUsers('alice', 'bob', 'carol')
+  await group(harness, 'alice', ['bob'])
+  const [bob, carol] = [await harness.attach('bob'), await harness.attach('carol')]
+  bob.send(SKIING, 'two')
+  await harness.settle()
+  await change(harness, 'alice', 'add', 'carol')
+  const reply = (replyTo: number): Uint8Array => encodeReferences({ replyTo })
+  carol.send(SKIING, 'to what I have not read', undefined, reply(2))
+  carol.send(SKIING, 'to what is not there', undefined, reply(99))
+  carol.send('bob', 'to nothing', undefined, reply(1))
+  bob.send(SKIING, 'yes', undefined, reply(2))
+  await harness.settle()
+  assert.deepEqual(errors(carol), Array(3).fill(ERROR.noSuchMessage))
+  assert.deepEqual(bob.acks.map(({ seq }) => seq), [2, 4])
+  const { messages } = await harness.router.history('carol', SKIING, { limit: 10 })
+  assert.deepEqual(Buffer.from(messages.at(-1)!.extensions), Buffer.from(reply(2)))
+})
+
+test('[OPS-17] [OPS-18] [OPS-19] mentions of strangers are passed on, and what breaks the form is refused', async () => {
+  const { harness, alice, bob } = await pair([])
+  alice.send('bob', 'with carol', undefined, encodeReferences({ mentions: ['bob', 'carol'], forwards: 3 }))
+  for (const bytes of [[3, 0], [5, 1, 9], [11, 1, 0], [11, 1, 101]]) alice.send('bob', 'bad', undefined, Uint8Array.from(bytes))
+  await harness.settle()
+  assert.deepEqual(errors(alice), Array(4).fill(ERROR.badRequest))
+  assert.deepEqual(bob.texts, ['with carol'])
+})
+
+test('[OPS-3] retention takes what operations have made of a message along with it', async () => {
+  const { harness, alice } = await pair(['old'], { limits: { retentionMs: 86_400_000 } })
+  alice.operate('bob', 1, edit, 'older')
+  await harness.pass(2 * 86_400_000)
+  alice.send('bob', 'new')
+  await harness.pass(7_200_000)
+  const bob = await harness.attach('bob', 'laptop')
+  bob.operate('alice', 1, react, '👍')
+  await harness.settle()
+  assert.deepEqual(errors(bob), [ERROR.noSuchMessage])
+  assert.deepEqual(await seen(harness, 'bob', 'alice'), ['3 new'])
+})

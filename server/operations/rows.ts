@@ -1,0 +1,59 @@
+/** Rows of the log as operations write them, see shard/log-run.ts; and reading what an operation is done to. */
+import type { Engine } from '../../storage/engine.js'
+import { numberAt } from '../../storage/keyspace.js'
+import { ValueWriter } from '../../storage/value.js'
+import { isErased, LogRun, readLogRun, VERSION_OPERATION } from '../shard/log-run.js'
+import type { ConversationState } from '../shard/state.js'
+import type { TargetRow } from './accept.js'
+import type { OperationKind } from './decide.js'
+import { decodeState, UNTOUCHED } from './message-state.js'
+
+export interface OperationRow {
+  readonly from: string
+  readonly device: number
+  readonly outboxEpoch: number
+  readonly clientId: number
+  readonly previousSeq: number
+  readonly timeMs: number
+  readonly target: number
+  readonly kind: OperationKind
+}
+
+export function encodeOperationRow(row: OperationRow): Uint8Array {
+  return new ValueWriter().uint(VERSION_OPERATION).string(row.from).uint(row.device).uint(row.outboxEpoch).uint(row.clientId)
+    .uint(row.previousSeq).time(row.timeMs).uint(row.target).uint(row.kind).take()
+}
+
+/** The row with one message's text and extensions taken out; its neighbours stay as they are. [OPS-7] */
+export function withoutText(row: Uint8Array, last: number, seq: number): Uint8Array {
+  const run = new LogRun()
+  for (const record of readLogRun(row, last)) {
+    const isTarget = record.seq === seq
+    run.append(
+      record.seq, record.from, record.device, record.outboxEpoch, record.clientId, record.previousSeq, record.timeMs,
+      isTarget ? NOTHING : record.text, isTarget ? NOTHING : record.extensions,
+    )
+  }
+  return Uint8Array.prototype.slice.call(run.row())
+}
+
+/** null: there is no such message on disk. [OPS-3] */
+export async function readTarget(engine: Engine, conversation: ConversationState, seq: number): Promise<TargetRow | null> {
+  if (seq <= conversation.trimmedTo || seq > conversation.committedTail) return null
+  const [rows, stateRow] = await Promise.all([
+    engine.range({ ...conversation.keys.logRange(seq), limit: 1 }),
+    engine.get(conversation.keys.state(seq)),
+  ])
+  const found = rows[0]
+  if (found === undefined) return null
+  const [key, row] = found
+  const last = numberAt(key)
+  const record = readLogRun(row, last).find((each) => each.seq === seq)
+  if (record === undefined || record.change !== null || record.operation !== null) return null
+  const state = stateRow === undefined ? UNTOUCHED : decodeState(stateRow)
+  // Gone, and not by an operation: nothing is left to do anything to.
+  if (isErased(record) && state.deletion === null) return null
+  return { record, state, row, last }
+}
+
+const NOTHING = new Uint8Array(0)
