@@ -40,4 +40,7 @@ export function register(options: RegisterOptions): Promise<string> {
 export { indexedDbStorage } from './storage-indexeddb.js'
 export { memoryStorage } from './storage-memory.js'
 export { ClientError } from './client-error.js'
+export { MessageViews } from './message-views.js'
+export { isReaction } from '../reaction.js'
+export { readReferences } from '../references.js'
 export type * from './public-types.js'

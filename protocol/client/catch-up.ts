@@ -2,11 +2,12 @@
  * Fetches what a device missed that was told too old: the list of conversations, and of each the messages behind the last one shown.
  * [QUE-9] Progress is stored with each message, so that a crash goes on where it was.
  */
+import { EMPTY_BYTES } from '../bytes.js'
 import { LIMIT } from '../generated/registry.js'
 import { ClientError, localError } from './client-error.js'
 import type { ClientCore } from './core.js'
 import type { Message } from './core-types.js'
-import type { ConversationInfo, HistoryMessage, HistoryPage, HistoryRequest } from './query-elements.js'
+import type { ConversationInfo, HistoryMessage, HistoryOperation, HistoryPage, HistoryRequest } from './query-elements.js'
 
 export interface CatchUpOptions {
   readonly core: ClientCore
@@ -87,11 +88,11 @@ export class CatchUp {
     while (after < info.tail) {
       const from = after
       const page = await this.#retrying(() => this.#options.history(conversation, { after: from, limit: LIMIT.historyPageMax }))
-      for (const message of page.messages) {
+      for (const message of inOrder(page)) {
         after = Math.max(after, message.seq)
         if (core.isNews(conversation, message.seq)) {
           if (this.#isStopped) throw localError('closed', 'the client was closed')
-          this.#delivering = deliver(missed(message))
+          this.#delivering = deliver('target' in message ? missedOperation(message) : missed(message))
           if (this.#delivering !== null) await this.#delivering
           this.#delivering = null
         }
@@ -119,5 +120,15 @@ export class CatchUp {
 
 function missed(message: HistoryMessage): Message {
   const { conversation, from, seq, timeMs, text, own, isIncomplete, extensions, change } = message
-  return { conversation, from, seq, index: 0, timeMs, text, own, missed: true, isIncomplete, extensions, change }
+  return { conversation, from, seq, index: 0, timeMs, text, own, missed: true, isIncomplete, extensions, change, operation: null }
+}
+
+function missedOperation({ conversation, from, seq, timeMs, text, own, target, kind }: HistoryOperation): Message {
+  return {
+    conversation, from, seq, index: 0, timeMs, text, own, missed: true, isIncomplete: false, extensions: EMPTY_BYTES, change: null, operation: { target, kind },
+  }
+}
+
+function inOrder({ messages, operations }: HistoryPage): (HistoryMessage | HistoryOperation)[] {
+  return [...messages, ...operations].sort((one, other) => one.seq - other.seq)
 }

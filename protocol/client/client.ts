@@ -29,7 +29,9 @@ import { ClientError, localError, serverError } from './client-error.js'
 import { CatchUp } from './catch-up.js'
 import type { MemberMarks, ReceiptEvent, Watermarks } from './conversations.js'
 import { ClientCore } from './core.js'
-import type { Ack, ChangedEvent, ClientStateName, CoreEvent, CoreOptions, Message, Refusal, WelcomeEvent } from './core-types.js'
+import type {
+  Ack, ChangedEvent, ClientStateName, CoreEvent, CoreOptions, Message, OperationEvent, Refusal, WelcomeEvent,
+} from './core-types.js'
 import { Driver } from './driver.js'
 import type { Platform } from './driver.js'
 import type { DeclinedEvent, PresenceEvent, TypingEvent, TypingKind } from './ephemeral.js'
@@ -39,6 +41,7 @@ import {
   conversationsQuery, historyQuery, readConversations, readDevices, readHistory, readReceipts, readSettings, settingsQuery,
 } from './query-elements.js'
 import type { ConversationInfo, DeviceRecord, HistoryPage, HistoryRequest, Settings } from './query-elements.js'
+import { wholePage } from './history-page.js'
 import { privacyQuery, readPrivacy } from './privacy-elements.js'
 import type { Privacy } from './privacy-elements.js'
 import {
@@ -46,7 +49,8 @@ import {
 } from './profile-elements.js'
 import type { BlockedInfo, ContactInfo, Flags, FlagsInfo, ListPage, ListRequest, Profile, ProfileInfo } from './profile-elements.js'
 import { parseServerUrl } from './server-url.js'
-import type { ClientState, ClientStorage } from './state.js'
+import { encodeReferences, type References } from '../references.js'
+import type { ClientState, ClientStorage, OperationName, StanzaKind } from './state.js'
 import { GroupClient } from './group-client.js'
 import { memoryStorage } from './storage-memory.js'
 import type { TransportOptions } from './transport.js'
@@ -93,6 +97,8 @@ export interface ClientEvents {
    * handler that throws or rejects stops the client with `handler-failed`; the message comes again next time.
    */
   message: Message
+  /** The same for what was done to a message, in its place among the messages. */
+  operation: OperationEvent
   sent: Ack
   refused: Refusal
   receipt: ReceiptEvent
@@ -116,13 +122,18 @@ export interface ClientEvents {
   error: ClientError
 }
 
+/** What a message refers to; and raw extensions, see encodeExtensions. */
+export interface SendOptions extends Partial<References> {
+  readonly extensions?: Uint8Array
+}
+
 /** What waits in the outbox. */
 export interface PendingSend {
   readonly handle: number
-  readonly kind: 'message' | 'mark'
+  readonly kind: StanzaKind
   readonly to: string
   readonly text: string
-  /** Of a mark. */
+  /** Of a mark; of an operation its target. */
   readonly seq: number
 }
 
@@ -205,22 +216,42 @@ export class BaseClient {
   /**
    * Sends a message; resolves when the server has it on stable storage, however long that takes and however often the connection
    * breaks. Rejects with the code of a final refusal, or with `closed`: then it is still in the outbox of a durable storage.
-   * `extensions`: encoded, see encodeExtensions. Works before `connect` too.
+   * `options`: what it refers to, or encoded extensions. Works before `connect` too.
    */
-  async send(to: string, text: string, extensions: Uint8Array = EMPTY_BYTES): Promise<Ack> {
+  async send(to: string, text: string, options: SendOptions | Uint8Array = EMPTY_BYTES): Promise<Ack> {
     const core = await this.#open()
-    return this.#answer(core.send(this.#platform.nowMs(), to, text, extensions))
+    return this.#answer(core.send(this.#platform.nowMs(), to, text, extensionsOf(options)))
   }
 
   /** As `send`, but resolves with the message's permanent handle when it is in the durable outbox; `sent` or `refused` will name it. */
-  async enqueue(to: string, text: string, extensions: Uint8Array = EMPTY_BYTES): Promise<number> {
+  async enqueue(to: string, text: string, options: SendOptions | Uint8Array = EMPTY_BYTES): Promise<number> {
     const core = await this.#open()
-    const handle = core.send(this.#platform.nowMs(), to, text, extensions)
+    const handle = core.send(this.#platform.nowMs(), to, text, extensionsOf(options))
     if (typeof handle !== 'number') throw handle
     return new Promise((resolve, reject) => {
       this.#queued.set(handle, { resolve, reject })
       this.#driver?.wake()
     })
+  }
+
+  /** Gives an own message another text; kept and sent like a message, and so are the next two. Resolves with seq 0 where nothing changed. */
+  edit(conversation: string, seq: number, text: string): Promise<Ack> {
+    return this.#operate('edit', conversation, seq, text)
+  }
+
+  /** Deletes a message for all members. */
+  remove(conversation: string, seq: number): Promise<Ack> {
+    return this.#operate('delete', conversation, seq, '')
+  }
+
+  /** Reacts to a message with one emoji; '' takes the reaction away. */
+  react(conversation: string, seq: number, emoji: string): Promise<Ack> {
+    return this.#operate('react', conversation, seq, emoji)
+  }
+
+  async #operate(kind: OperationName, conversation: string, target: number, text: string): Promise<Ack> {
+    const core = await this.#open()
+    return this.#answer(core.operate(this.#platform.nowMs(), kind, conversation, target, text))
   }
 
   /** Tells that the user has read a conversation up to `seq`; kept and sent like a message. */
@@ -240,9 +271,14 @@ export class BaseClient {
     return this.#core?.watermarks(name) ?? { tail: 0, shown: 0, read: 0, members: [] }
   }
 
-  /** A page of a conversation; at most 100 messages, and fewer if they are long. [HIS-1] */
+  /**
+   * A page of a conversation; at most 100 messages, and fewer if they are long. A page without a message is the last, unless a great
+   * many operations follow one another: then go on from `first` or `last`. [HIS-1]
+   */
   async history(conversation: string, request: HistoryRequest = {}): Promise<HistoryPage> {
-    const page = await this.#ask(historyQuery(conversation, request), (answer) => readHistory(answer, this.#coreOptions.user))
+    const page = await wholePage(request, (part) => (
+      this.#ask(historyQuery(conversation, part), (answer) => readHistory(answer, this.#coreOptions.user))
+    ))
     const name = normalizeConversation(conversation)
     if (name !== null) this.#learn(name, page.tail, 0, [])
     return page
@@ -483,9 +519,15 @@ export class BaseClient {
       user: this.#coreOptions.user,
       password: this.#options.password ?? null,
       onEvent: (event) => { this.#occurred(event) },
-      onMessage: (message) => this.#emitter.emitAndWait('message', message),
+      onMessage: (message) => this.#deliver(message),
     })
     return core
+  }
+
+  #deliver(message: Message): Promise<void> | null {
+    if (message.operation === null) return this.#emitter.emitAndWait('message', message)
+    const { conversation, from, seq, index, timeMs, own, missed, text, operation: { target, kind } } = message
+    return this.#emitter.emitAndWait('operation', { conversation, from, seq, index, timeMs, own, missed, target, kind, text })
   }
 
   #answer(handle: number | ClientError): Promise<Ack> {
@@ -559,7 +601,7 @@ export class BaseClient {
       },
       conversations: () => this.allConversations(),
       history: (conversation, request) => this.history(conversation, request),
-      deliver: (message) => this.#emitter.emitAndWait('message', message),
+      deliver: (message) => this.#deliver(message),
       pause: (delayMs) => new Promise((resolve) => { this.#platform.setTimer(resolve, delayMs) }),
       wake: () => { driver.wake() },
       fail: (error) => {
@@ -589,6 +631,10 @@ export class BaseClient {
     await this.#driver?.ended()
     await this.#storage.close()
   }
+}
+
+function extensionsOf(options: SendOptions | Uint8Array): Uint8Array {
+  return options instanceof Uint8Array ? options : encodeReferences(options, options.extensions)
 }
 
 function settle<T>(waiters: Map<number, Waiter<T>>, id: number): Waiter<T> | undefined {

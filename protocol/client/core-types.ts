@@ -4,7 +4,7 @@ import type { ClientError } from './client-error.js'
 import type { ReceiptEvent } from './conversations.js'
 import type { EphemeralEvent } from './ephemeral.js'
 import type { ServerAddress } from './server-url.js'
-import type { StorageChange } from './state.js'
+import type { OperationName, StanzaKind, StorageChange } from './state.js'
 
 export interface CoreOptions {
   readonly server: ServerAddress
@@ -56,15 +56,45 @@ export interface Message {
   readonly extensions: Uint8Array
   /** What changed in the group, see spec/groups.md; null: it is a message. A name that you don't know is still a change. [GRP-20] */
   readonly change: Element | null
+  /** What was done to which message; null: it is none. `BaseClient` gives it out as `operation`, not as `message`. */
+  readonly operation: MessageOperation | null
 }
 
-/** A message or mark of this device is on the server's stable storage. [MSG-1] */
+export interface MessageOperation {
+  /** Seq of the message. */
+  readonly target: number
+  /** null: a kind that this version does not know. [OPS-15] */
+  readonly kind: OperationName | null
+}
+
+/** A message was edited, deleted or reacted to: by somebody else, or by this user on another device. See spec/operations.md. */
+export interface OperationEvent {
+  readonly conversation: string
+  readonly from: string
+  /** Position in the conversation. */
+  readonly seq: number
+  /** Position in the queue; 0: fetched from history after `tooOld`. */
+  readonly index: number
+  /** When the server accepted it, Unix time. */
+  readonly timeMs: number
+  readonly own: boolean
+  readonly missed: boolean
+  /** Seq of the message. */
+  readonly target: number
+  /** null: a kind that this version does not know. */
+  readonly kind: OperationName | null
+  /** Edit: the new text, '' where a later operation has replaced it, or the message may not be read; react: the emoji, '' for none. */
+  readonly text: string
+}
+
+/** A stanza of this device is on the server's stable storage. [MSG-1] */
 export interface Ack {
   /** As `enqueue` gave it. */
   readonly handle: number
-  readonly kind: 'message' | 'mark'
+  readonly kind: StanzaKind
   readonly to: string
   readonly clientId: number
+  /** 0: of an operation that changed nothing. [OPS-11] */
   readonly seq: number
   /** When the server accepted it, Unix time. */
   readonly timeMs: number
@@ -72,10 +102,10 @@ export interface Ack {
   readonly isEchoed: boolean
 }
 
-/** A message or mark of this device was refused for good. */
+/** A stanza of this device was refused for good. */
 export interface Refusal {
   readonly handle: number
-  readonly kind: 'message' | 'mark'
+  readonly kind: StanzaKind
   readonly to: string
   readonly clientId: number
   readonly error: ClientError

@@ -27,7 +27,9 @@ import { localError, serverError } from './client-error.js'
 import type { ClientError } from './client-error.js'
 import { Conversations } from './conversations.js'
 import type { Watermarks } from './conversations.js'
-import { bareEntry, changedEntry, changeEntry, checkMessage, deliveryEntry, encodeStanza, listName, receiptEntry } from './core-frames.js'
+import {
+  bareEntry, changedEntry, changeEntry, checkMessage, checkOperation, deliveryEntry, encodeStanza, listName, operationEntry, receiptEntry,
+} from './core-frames.js'
 import type { ClientStateName, CoreEvent, CoreNeed, CoreOptions, CoreOutput, Message } from './core-types.js'
 import { Ephemeral } from './ephemeral.js'
 import type { PresenceEvent, TypingKind } from './ephemeral.js'
@@ -41,7 +43,7 @@ import type { OutboxEntry } from './outbox.js'
 import { Queries } from './queries.js'
 import { Reconnect } from './reconnect.js'
 import { formatHost, isExposed } from './server-url.js'
-import type { ClientState, StorageChange } from './state.js'
+import type { ClientState, OperationName, StanzaKind, StorageChange } from './state.js'
 
 // Where the connection stands.
 const IDLE = 0
@@ -183,6 +185,13 @@ export class ClientCore {
     if (name === null) return serverError(ERROR.malformedAddress, '', 0)
     if (!Number.isSafeInteger(seq) || seq < 1) return serverError(ERROR.invalidWatermark, '', 0)
     return this.#add('mark', name, '', EMPTY_BYTES, seq)
+  }
+
+  /** As `send`, for an operation on the message `target`. */
+  operate(nowMs: number, kind: OperationName, conversation: string, target: number, text: string): number | ClientError {
+    this.#nowMs = nowMs
+    const name = checkOperation(kind, conversation, target, text)
+    return typeof name === 'string' ? this.#add(kind, name, text, EMPTY_BYTES, target) : name
   }
 
   /** Asks; `answer` or `failed` follow with the id that is returned. */
@@ -509,6 +518,7 @@ export class ClientCore {
       case FRAME.delivery: this.#take(deliveryEntry(frame, frame.conversation)); return
       case FRAME.deliveryFrom: this.#take(deliveryEntry(frame, frame.from)); return
       case FRAME.change: this.#take(changeEntry(frame)); return
+      case FRAME.operation: this.#take(operationEntry(frame)); return
       case FRAME.receipt: this.#take(receiptEntry(frame)); return
       case FRAME.changed: this.#take(changedEntry(frame)); return
       case FRAME.skip: this.#take(bareEntry(frame)); return
@@ -539,8 +549,8 @@ export class ClientCore {
     // An answer to what has one already changes nothing.
     if (entry === undefined) return
     this.#noteAnswered()
-    let isEchoed = this.#current?.conversation === entry.to && this.#current.seq === frame.seq && entry.kind === 'message'
-    if (entry.kind === 'message') isEchoed = this.#conversations.accepted(entry.to, frame.seq, !this.#outbox.hasUnanswered(entry.to)) || isEchoed
+    let isEchoed = this.#current?.conversation === entry.to && this.#current.seq === frame.seq && entry.kind !== 'mark'
+    if (entry.kind !== 'mark') isEchoed = this.#conversations.accepted(entry.to, frame.seq, !this.#outbox.hasUnanswered(entry.to)) || isEchoed
     else this.#conversations.mark(entry.to, this.#options.user, MARK.read, entry.seq, true)
     const { handle, kind, to, clientId } = entry
     const ack = { handle, kind, to, clientId, seq: frame.seq, timeMs: this.#timeBaseMs + frame.timeOffset, isEchoed }
@@ -607,16 +617,16 @@ export class ClientCore {
   }
 
   #messageOf(entry: InboxEntry): Message {
-    const { conversation, from, seq, index, timeMs, text, extensions, change } = entry
+    const { conversation, from, seq, index, timeMs, text, extensions, change, operation } = entry
     const isIncomplete = checkExtensions(extensions) === 'critical'
-    return { conversation, from, seq, index, timeMs, text, own: from === this.#options.user, missed: false, isIncomplete, extensions, change }
+    return { conversation, from, seq, index, timeMs, text, own: from === this.#options.user, missed: false, isIncomplete, extensions, change, operation }
   }
 
   #noteShown(conversation: string, from: string, seq: number): void {
     this.#conversations.shown(conversation, seq, from === this.#options.user && this.#outbox.hasUnanswered(conversation))
   }
 
-  #add(kind: 'message' | 'mark', to: string, text: string, extensions: Uint8Array, seq: number): number | ClientError {
+  #add(kind: StanzaKind, to: string, text: string, extensions: Uint8Array, seq: number): number | ClientError {
     if (this.#phase === STOPPED) return stopped()
     if (kind === 'message') this.#ephemeral.sent(to)
     if (this.#outbox.size >= this.#options.outboxEntriesMax) return localError('outbox-full', 'too much waits in the outbox')

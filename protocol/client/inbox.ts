@@ -8,17 +8,18 @@
  * `sentTo` is the last one that the present connection has sent, beyond which no cursor may go [QUE-5].
  */
 import type { Element } from '../element.js'
+import type { MessageOperation } from './core-types.js'
 import { FRAME, LIMIT } from '../generated/registry.js'
 import { Deque } from './deque.js'
 
 /** A queue entry on its way to the application; fields that its kind does not have are 0 or empty. `done` rides along in order. */
 export interface InboxEntry {
   readonly type:
-    | typeof FRAME.delivery | typeof FRAME.deliveryFrom | typeof FRAME.change | typeof FRAME.receipt | typeof FRAME.changed | typeof FRAME.skip
-    | typeof FRAME.done
+    | typeof FRAME.delivery | typeof FRAME.deliveryFrom | typeof FRAME.change | typeof FRAME.operation | typeof FRAME.receipt
+    | typeof FRAME.changed | typeof FRAME.skip | typeof FRAME.done
   readonly index: number
   readonly conversation: string
-  /** Sender of a message, author of a change, member of a receipt. */
+  /** Sender of a message, author of a change or an operation, member of a receipt. */
   readonly from: string
   /** Of a change: the version. */
   readonly seq: number
@@ -28,6 +29,7 @@ export interface InboxEntry {
   /** Of a receipt: which watermark; of a change: which list. */
   readonly mark: number
   readonly change: Element | null
+  readonly operation: MessageOperation | null
 }
 
 /** Cursors that tell a sender "delivered" go out at once, but no more often than this. */

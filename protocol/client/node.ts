@@ -25,4 +25,7 @@ export function register(options: RegisterOptions): Promise<string> {
 export { fileStorage } from './storage-file-node.js'
 export { memoryStorage } from './storage-memory.js'
 export { ClientError } from './client-error.js'
+export { MessageViews } from './message-views.js'
+export { isReaction } from '../reaction.js'
+export { readReferences } from '../references.js'
 export type * from './public-types.js'

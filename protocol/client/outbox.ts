@@ -13,13 +13,13 @@
  * answer can take it from it. Nothing is sent that is not stored [MSG-12].
  */
 import { Deque } from './deque.js'
-import type { ClientState, OutboxRecord, StorageChange } from './state.js'
+import type { ClientState, OutboxRecord, StanzaKind, StorageChange } from './state.js'
 
-/** One message or mark that waits for its answer. Fields change only by the outbox. */
+/** One message, mark or operation that waits for its answer. Fields change only by the outbox. */
 export class OutboxEntry {
   readonly handle: number
   clientId: number
-  readonly kind: 'message' | 'mark'
+  readonly kind: StanzaKind
   readonly to: string
   readonly text: string
   readonly extensions: Uint8Array
@@ -92,8 +92,8 @@ export class Outbox {
     return [...this.#entries.values()].sort((left, right) => left.handle - right.handle)
   }
 
-  /** Takes in a message or a mark; it is ready once the batch of changes that holds it is stored. */
-  add(kind: 'message' | 'mark', to: string, text: string, extensions: Uint8Array, seq: number): OutboxEntry {
+  /** Takes in a stanza; it is ready once the batch of changes that holds it is stored. */
+  add(kind: StanzaKind, to: string, text: string, extensions: Uint8Array, seq: number): OutboxEntry {
     const record = { handle: this.#nextHandle++, clientId: this.#nextClientId++, kind, to, text, extensions, seq }
     const entry = new OutboxEntry(record, false)
     this.#entries.set(entry.handle, entry)
@@ -193,7 +193,7 @@ export class Outbox {
     this.#flying.clear()
   }
 
-  /** Whether a message to this conversation may have been accepted without our knowing. */
+  /** Whether a message or operation of this conversation may have been accepted without our knowing. */
   hasUnanswered(conversation: string): boolean {
     return this.#unanswered.has(conversation)
   }
@@ -204,7 +204,7 @@ export class Outbox {
   }
 
   #countUnanswered(entry: OutboxEntry, step: 1 | -1): void {
-    if (entry.kind !== 'message') return
+    if (entry.kind === 'mark') return
     const count = (this.#unanswered.get(entry.to) ?? 0) + step
     if (count > 0) this.#unanswered.set(entry.to, count)
     else this.#unanswered.delete(entry.to)

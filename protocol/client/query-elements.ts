@@ -8,6 +8,7 @@ import type { Extension } from '../extensions.js'
 import type { MemberMarks } from './conversations.js'
 import { readFlags } from './profile-elements.js'
 import type { Flags } from './profile-elements.js'
+import type { OperationName } from './state.js'
 
 /** Which part of a conversation: from `after` or `sinceMs` upwards, else downwards from `before`, `untilMs` or the end. [HIS-1] */
 export interface HistoryRequest {
@@ -37,11 +38,45 @@ export interface HistoryMessage {
   readonly extensions: Uint8Array
   /** What changed in the group; null: it is a message. */
   readonly change: Element | null
+  /** When it was edited; null: it was not. */
+  readonly editedMs: number | null
+  /** Its text is gone for all. */
+  readonly isDeleted: boolean
+  readonly reactions: readonly ReactionRecord[]
+}
+
+/** How many have reacted to a message with one emoji. */
+export interface ReactionRecord {
+  readonly emoji: string
+  readonly count: number
+  readonly own: boolean
+  /** Of those who have; fewer than `count` where there are very many. */
+  readonly users: readonly string[]
+}
+
+/** Something that was done to a message. */
+export interface HistoryOperation {
+  readonly conversation: string
+  readonly from: string
+  readonly seq: number
+  readonly timeMs: number
+  readonly own: boolean
+  /** Seq of the message. */
+  readonly target: number
+  /** null: a kind that this version does not know. */
+  readonly kind: OperationName | null
+  /** '' where a later operation has replaced it. */
+  readonly text: string
 }
 
 export interface HistoryPage {
   /** Ascending by seq. */
   readonly messages: readonly HistoryMessage[]
+  /** What was done to messages, in the page or outside it; ascending by seq. */
+  readonly operations: readonly HistoryOperation[]
+  /** First and last seq that the page holds; 0: none. */
+  readonly first: number
+  readonly last: number
   /** Whether there are further messages in the direction of the page. */
   readonly more: boolean
   /** Last seq of the conversation. */
@@ -92,7 +127,10 @@ export function readHistory(answer: Element, user: string): HistoryPage | null {
   const more = readBoolean(answer, 'more')
   if (answer.name !== 'history' || conversation === undefined || tail === null || more === null) return null
   const messages = readMessages(answer, conversation, user)
-  return messages === null || !isAscending(messages) ? null : { messages, more, tail }
+  const operations = readAll(answer, 'operation', (child) => readOperation(child, conversation, user))
+  if (messages === null || operations === null || !isAscending(messages) || !isAscending(operations)) return null
+  const seqs = [...messages, ...operations].map(({ seq }) => seq)
+  return { messages, operations, first: seqs.length === 0 ? 0 : Math.min(...seqs), last: Math.max(0, ...seqs), more, tail }
 }
 
 export function conversationsQuery(after: string, limit: number | undefined): Element {
@@ -164,7 +202,40 @@ export function readMessage(node: Element, conversation: string, user: string): 
   const body = childOf(node, 'body')
   const text = body === null ? '' : textOf(body)
   const isIncomplete = checkExtensions(extensions) === 'critical'
-  return { conversation, from, seq, timeMs, text, own: from === user, isIncomplete, extensions, change: changeIn(node) }
+  const change = changeIn(node)
+  const reactions = readAll(node, 'reaction', readReaction)
+  if (reactions === null) return null
+  const isDeleted = node.attributes.has('deleted') || isBlank(text, extensions, change)
+  return {
+    conversation, from, seq, timeMs, text, own: from === user, isIncomplete, extensions, change, editedMs: uintAttribute(node, 'edited'), isDeleted, reactions,
+  }
+}
+
+/** No message is sent without text and extensions: one that has neither was deleted. [OPS-7] */
+export function isBlank(text: string, extensions: Uint8Array, change: Element | null): boolean {
+  return text === '' && extensions.length === 0 && change === null
+}
+
+function readReaction(node: Element): ReactionRecord | null {
+  const emoji = node.attributes.get('text')
+  const count = uintAttribute(node, 'count')
+  if (emoji === undefined || count === null) return null
+  const users = node.children.flatMap((child) => typeof child !== 'string' && child.name === 'member' ? child.attributes.get('name') ?? [] : [])
+  return { emoji, count, own: readBoolean(node, 'own') === true, users }
+}
+
+function readOperation(node: Element, conversation: string, user: string): HistoryOperation | null {
+  const seq = uintAttribute(node, 'seq')
+  const timeMs = uintAttribute(node, 'time')
+  const target = uintAttribute(node, 'target')
+  const from = node.attributes.get('from')
+  const kind = node.attributes.get('kind')
+  if (seq === null || timeMs === null || target === null || from === undefined || kind === undefined) return null
+  const body = childOf(node, 'body')
+  return {
+    conversation, from, seq, timeMs, own: from === user, target,
+    kind: kind === 'edit' || kind === 'delete' || kind === 'react' ? kind : null, text: body === null ? '' : textOf(body),
+  }
 }
 
 function readExtensions(node: Element): Uint8Array | null {
@@ -188,8 +259,10 @@ function readConversation(node: Element, user: string): ConversationInfo | null 
   const members = readAll(node, 'member', readMember)
   if (conversation === undefined || tail === null || read === null || unread === null || members === null) return null
   const lastNode = childOf(node, 'last')
-  const last = lastNode === null ? null : readMessage(lastNode, conversation, user)
-  if (lastNode !== null && last === null) return null
+  // Where nothing but operations is near the end there is nothing to show.
+  const hasLast = lastNode !== null && childOf(lastNode, 'operation') === null
+  const last = hasLast ? readMessage(lastNode, conversation, user) : null
+  if (hasLast && last === null) return null
   const size = uintAttribute(node, 'members')
   const group = size === null ? null : { name: node.attributes.get('name') ?? conversation, size, role: node.attributes.get('role') ?? 'member' }
   return {
@@ -220,6 +293,6 @@ export function readBoolean(node: Element, name: string): boolean | null {
   return value === 'true' ? true : value === 'false' ? false : null
 }
 
-function isAscending(messages: readonly HistoryMessage[]): boolean {
+function isAscending(messages: readonly { readonly seq: number }[]): boolean {
   return messages.every((message, index) => index === 0 || message.seq > (messages[index - 1]?.seq ?? 0))
 }

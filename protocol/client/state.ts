@@ -3,20 +3,26 @@
  * changes alone: the same reduction that a storage does at load time.
  */
 
-/** A message or mark that has not been answered. [MSG-12] */
+/** What a stanza is: a message, a read mark, or an operation on a message. */
+export type StanzaKind = 'message' | 'mark' | OperationName
+
+/** As operate.kind names them. */
+export type OperationName = 'edit' | 'delete' | 'react'
+
+/** A message, mark or operation that has not been answered. [MSG-12] */
 export interface OutboxRecord {
   /** Permanent: it stays when the client id has to change. 1 or more, rising. */
   readonly handle: number
   /** Under which it was or will be sent. [MSG-2] */
   readonly clientId: number
-  readonly kind: 'message' | 'mark'
+  readonly kind: StanzaKind
   /** The conversation, normalised. */
   readonly to: string
-  /** Of a message; '' in a mark. */
+  /** Of a message or an operation; '' in a mark. */
   readonly text: string
   /** Of a message: encoded extensions. */
   readonly extensions: Uint8Array
-  /** Of a mark: read up to here; 0 in a message. */
+  /** Of a mark: read up to here; of an operation: its target; 0 in a message. */
   readonly seq: number
 }
 

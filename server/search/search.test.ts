@@ -195,8 +195,8 @@ test('[SCH-3] a page costs what a page may, and the next one goes on where it en
 
 test('[SCH-8] text that is encrypted is neither indexed nor found', async () => {
   const extensions = encodeExtensions([{ key: EXTENSION.encrypted, value: Buffer.from('x') }])
-  assert.equal(searchableText({ text: Buffer.from('hidden'), extensions, change: null }), '')
-  assert.equal(searchableText({ text: Buffer.from('shown'), extensions: encodeExtensions([{ key: 9, value: Buffer.from('x') }]), change: null }), 'shown')
+  assert.equal(searchableText({ text: Buffer.from('hidden'), extensions, change: null, operation: null }), '')
+  assert.equal(searchableText({ text: Buffer.from('shown'), extensions: encodeExtensions([{ key: 9, value: Buffer.from('x') }]), change: null, operation: null }), 'shown')
 })
 
 test('[SCH-1] only members read, and only what is there', () => {

@@ -1,0 +1,134 @@
+/**
+ * Messages of one conversation as operations have left them: what a screen shows. It takes messages as they come or as history has them,
+ * and operations from the queue, from history and of this device, in any order of arrival, each as often as it likes: the seqs say which
+ * holds. [OPS-5] [OPS-9] [OPS-15]
+ */
+import type { ReactionRecord } from './query-elements.js'
+import type { OperationName } from './state.js'
+
+export interface MessageView {
+  readonly text: string
+  readonly isEdited: boolean
+  readonly isDeleted: boolean
+  /** Those given most first, of equals the one that comes first in the alphabet of code points. */
+  readonly reactions: readonly ReactionRecord[]
+}
+
+/** What is taken of a message. Those of the queue have no state; `asOf` is the tail that came with the page of history. */
+export interface MessageSource {
+  readonly seq: number
+  readonly text: string
+  readonly isDeleted?: boolean
+  readonly editedMs?: number | null
+  readonly reactions?: readonly ReactionRecord[]
+}
+
+export interface OperationSource {
+  readonly seq: number
+  readonly from: string
+  readonly target: number
+  readonly kind: OperationName | null
+  readonly text: string
+}
+
+interface State {
+  text: string
+  isEdited: boolean
+  isDeleted: boolean
+  /** Operations up to here are in it. */
+  asOf: number
+  editSeq: number
+  /** By user. */
+  readonly reactions: Map<string, { readonly seq: number; readonly emoji: string }>
+  /** By emoji: how many of those who reacted are not known by name. */
+  readonly nameless: Map<string, number>
+}
+
+export class MessageViews {
+  readonly #user: string
+  readonly #messages = new Map<number, State>()
+  /** Operations on messages that are not here yet, by target. */
+  readonly #early = new Map<number, OperationSource[]>()
+  readonly #earlyMax: number
+
+  /** @param earlyMax operations kept for messages that have not come */
+  constructor(user: string, earlyMax = 1024) {
+    this.#user = user
+    this.#earlyMax = earlyMax
+  }
+
+  get(seq: number): MessageView | null {
+    const state = this.#messages.get(seq)
+    return state === undefined ? null : this.#viewOf(state)
+  }
+
+  /** `asOf`: 0 for a message of the queue, else the tail of its page. One that is known by a later page stays. */
+  add(message: MessageSource, asOf: number): void {
+    const { seq, text, isDeleted = text === '', editedMs = null, reactions = [] } = message
+    const known = this.#messages.get(seq)
+    if (known !== undefined && (asOf === 0 || asOf <= known.asOf)) return
+    const state: State = {
+      text, isDeleted, isEdited: editedMs !== null, asOf, editSeq: asOf, reactions: new Map(), nameless: new Map(),
+    }
+    for (const { emoji, count, users } of reactions) {
+      for (const user of users) state.reactions.set(user, { seq: asOf, emoji })
+      if (count > users.length) state.nameless.set(emoji, count - users.length)
+    }
+    // What came behind that page is not in it.
+    if (known !== undefined) keepLater(known, state)
+    this.#messages.set(seq, state)
+    for (const operation of this.#early.get(seq) ?? []) applyTo(state, operation)
+    this.#early.delete(seq)
+  }
+
+  apply(operation: OperationSource): void {
+    const state = this.#messages.get(operation.target)
+    if (state !== undefined) {
+      applyTo(state, operation)
+      return
+    }
+    const early = this.#early.get(operation.target)
+    if (early !== undefined) early.push(operation)
+    else if (this.#early.size < this.#earlyMax) this.#early.set(operation.target, [operation])
+  }
+
+  #viewOf({ text, isEdited, isDeleted, reactions, nameless }: State): MessageView {
+    if (isDeleted) return { text: '', isEdited: false, isDeleted: true, reactions: [] }
+    const users = new Map<string, string[]>([...nameless.keys()].map((emoji) => [emoji, []]))
+    for (const [user, { emoji }] of reactions) {
+      if (emoji === '') continue
+      const others = users.get(emoji)
+      if (others === undefined) users.set(emoji, [user])
+      else others.push(user)
+    }
+    const counted = [...users].map(([emoji, named]) => (
+      { emoji, count: named.length + (nameless.get(emoji) ?? 0), own: named.includes(this.#user), users: named.sort() }
+    ))
+    counted.sort((one, other) => other.count - one.count || (one.emoji < other.emoji ? -1 : 1))
+    return { text, isEdited, isDeleted, reactions: counted }
+  }
+}
+
+function applyTo(state: State, { seq, from, kind, text }: OperationSource): void {
+  if (kind === 'delete') {
+    state.isDeleted = true
+    return
+  }
+  if (seq <= state.asOf) return
+  if (kind === 'edit' && text !== '' && seq > state.editSeq) {
+    state.text = text
+    state.isEdited = true
+    state.editSeq = seq
+  }
+  if (kind === 'react' && seq > (state.reactions.get(from)?.seq ?? 0)) state.reactions.set(from, { seq, emoji: text })
+}
+
+function keepLater(known: State, state: State): void {
+  if (known.isDeleted) state.isDeleted = true
+  if (known.editSeq > state.asOf) {
+    state.text = known.text
+    state.isEdited = true
+    state.editSeq = known.editSeq
+  }
+  for (const [user, reaction] of known.reactions) if (reaction.seq > state.asOf) state.reactions.set(user, reaction)
+}
