@@ -12,10 +12,10 @@ import { Client } from '../protocol/client/node.js'
 import { element, type Element } from '../protocol/element.js'
 import { encodeExtensions } from '../protocol/extensions.js'
 import {
-  encodeAuth, encodeBind, encodeClose, encodeCursor, encodeHello, encodeMark, encodeMessage, encodePing, encodeQuery, encodeTyping,
-  encodeRegister, encodeWatch,
+  encodeAuth, encodeBind, encodeClose, encodeCursor, encodeHello, encodeMark, encodeMessage, encodeOperate,
+  encodePing, encodeQuery, encodeTyping, encodeRegister, encodeWatch,
 } from '../protocol/generated/frames.js'
-import { ERROR, ERRORS, EXTENSION, FRAME, LIMIT, MARK, TYPING } from '../protocol/generated/registry.js'
+import { ERROR, ERRORS, EXTENSION, FRAME, LIMIT, MARK, OPERATION, TYPING } from '../protocol/generated/registry.js'
 import type { ErrorInfo } from '../protocol/generated/registry.js'
 import { openEngine } from '../storage/open.js'
 import { userKeys } from '../storage/keyspace.js'
@@ -377,6 +377,31 @@ provoke('[PRF-9] [451 list-full] a contact is one more than there may be', async
   client.send(encodeQuery(1, element('contact', { user: 'bob' })))
   return errorOf(client)
 })
+
+async function ofOperation(t: TestContext, config: Config, ...frames: readonly Uint8Array[]): Promise<number> {
+  const { client } = await login(t, (await liveServer(t, config)).url)
+  await sendAndAwait(client, 1)
+  client.send(...frames)
+  return errorOf(client)
+}
+
+provoke('[OPS-3] [430 no-such-message] an operation on a message that is not there',
+  (t) => ofOperation(t, liveConfig(t), encodeOperate(2, 'bob', 99, OPERATION.edit, text('hello'))))
+
+provoke('[OPS-4] [431 too-late] an edit of a message that is too old', async (t) => {
+  const { client } = await login(t, (await liveServer(t, liveConfig(t, { limits: { editAgeMs: 0 } }))).url)
+  await sendAndAwait(client, 1)
+  const sentMs = Date.now()
+  while (Date.now() <= sentMs) await new Promise((resolve) => { setImmediate(resolve) })
+  client.send(encodeOperate(2, 'bob', 1, OPERATION.edit, text('hello')))
+  return errorOf(client)
+})
+
+provoke('[OPS-8] [432 message-deleted] a reaction to a message that was deleted', (t) => ofOperation(t, liveConfig(t),
+  encodeOperate(2, 'bob', 1, OPERATION.delete, text('')), encodeOperate(3, 'bob', 1, OPERATION.react, text('👍'))))
+
+provoke('[OPS-10] [433 invalid-reaction] a reaction that is a word',
+  (t) => ofOperation(t, liveConfig(t), encodeOperate(2, 'bob', 1, OPERATION.react, text('yes'))))
 
 provoke('[PRS-6] [440 too-many-watches] a session watches one user more than it may', async (t) => {
   const { client } = await login(t, (await liveServer(t, liveConfig(t, { presence: { watchesMax: 2 } }))).url)
