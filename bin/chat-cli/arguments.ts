@@ -7,6 +7,7 @@ import { usageFailure } from './failure.js'
 import type { GroupCommand } from './group-arguments.js'
 import { groupArguments } from './group-arguments.js'
 import { GROUP_WORD_OPTIONS } from './group-words.js'
+import { type OperateAction, operateArguments, type OperateCommand } from './operate.js'
 import { AUDIENCES } from './privacy-command.js'
 import { isPeopleTopic, PEOPLE_OPTIONS, peopleAction } from './people-arguments.js'
 import type { PeopleAction, PeopleTopic } from './people-arguments.js'
@@ -69,6 +70,7 @@ export type Command =
     readonly timeoutMs: number | null
     readonly json: boolean
   }
+  | OperateCommand
   | {
     readonly kind: 'people'
     readonly account: AccountOptions
@@ -131,7 +133,7 @@ export type Command =
   | GroupCommand
 
 export type HelpTopic =
-  | 'chat' | 'send' | 'recv' | 'history' | 'devices' | 'presence' | 'privacy' | 'register' | 'invite' | 'search' | 'group' | PeopleTopic
+  | 'chat' | 'send' | 'recv' | 'history' | 'devices' | 'presence' | 'privacy' | 'register' | 'invite' | 'search' | 'group' | OperateAction | PeopleTopic
 
 /** Seconds without progress after which all commands but `recv` give up where no --timeout is given. */
 export const TIMEOUT_SECONDS_DEFAULT = 60
@@ -159,6 +161,10 @@ const OPTIONS = {
   devices: { ...ACCOUNT, ...TIMEOUT, ...JSON_LINES },
   presence: { ...ACCOUNT, ...TIMEOUT, ...JSON_LINES, watch: { type: 'boolean' } },
   privacy: { ...ACCOUNT, ...TIMEOUT, ...JSON_LINES, seen: { type: 'string' }, online: { type: 'string' }, except: { type: 'string' } },
+  edit: { ...ACCOUNT, ...TIMEOUT, ...JSON_LINES },
+  delete: { ...ACCOUNT, ...TIMEOUT, ...JSON_LINES },
+  react: { ...ACCOUNT, ...TIMEOUT, ...JSON_LINES },
+  reply: { ...ACCOUNT, ...TIMEOUT, ...JSON_LINES },
   register: { ...ACCOUNT, ...TIMEOUT, ...JSON_LINES, invite: { type: 'string' }, 'invite-file': { type: 'string' } },
   invite: { ...ACCOUNT, ...TIMEOUT, ...JSON_LINES, uses: { type: 'string' }, expires: { type: 'string' } },
   search: {
@@ -186,6 +192,14 @@ export function parseCommand(args: readonly string[]): Command {
     case 'devices': return devicesCommand(values, positionals)
     case 'presence': return presenceCommand(values, positionals)
     case 'privacy': return privacyCommand(values, positionals)
+    case 'edit':
+    case 'delete':
+    case 'react':
+    case 'reply':
+      return {
+        kind: 'operate', account: accountOptions(values, topic), action: topic, ...operateArguments(topic, positionals),
+        timeoutMs: timeoutMs(values, topic), json: values['json'] === true,
+      }
     case 'register': return registerCommand(values, positionals)
     case 'invite': return inviteCommand(values, positionals)
     case 'search': return searchCommand(values, positionals)

@@ -28,7 +28,10 @@ export async function ask(command: Asking, world: World, question: (client: Clie
     stateWaitMs: Infinity,
     // Asking takes no messages off the queue.
     password: null,
-    prepare: (made) => made.on('message', () => ending.hold()),
+    prepare: (made) => {
+      made.on('message', () => ending.hold())
+      made.on('operation', () => ending.hold())
+    },
     outage: (message) => complain(world, message),
   })
   if (client !== null) {

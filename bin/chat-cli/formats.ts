@@ -1,6 +1,8 @@
 /** The lines that `send`, `recv`, `history` and `devices` print: JSON for scripts, text for people. Without the line end. */
 import type { Element } from '../../protocol/element.js'
 import { changeObject, changeText } from './change-text.js'
+import type { OperationEvent } from '../../protocol/client/node.js'
+import { type MarkedMessage, marksJson, marksText } from './message-marks.js'
 import { safeJson, safeText } from './safe-text.js'
 
 /** One acknowledged message. */
@@ -13,7 +15,7 @@ export interface AckLine {
 }
 
 /** One message as received, or from the history; or a change of a group, which stands in its place. */
-export interface MessageLine {
+export interface MessageLine extends MarkedMessage {
   readonly conversation: string
   readonly from: string
   readonly seq: number
@@ -54,7 +56,7 @@ export function messageJson(message: MessageLine): string {
   const { conversation, from, seq, index, timeMs, text, isIncomplete, change } = message
   const content = change === undefined || change === null ? { text } : { change: changeObject(change) }
   return safeJson({
-    conversation, from, seq, ...(index === undefined ? {} : { index }), time: timeMs, ...content, ...(isIncomplete ? { incomplete: true } : {}),
+    conversation, from, seq, ...(index === undefined ? {} : { index }), time: timeMs, ...content, ...marksJson(message), ...(isIncomplete ? { incomplete: true } : {}),
   })
 }
 
@@ -68,7 +70,21 @@ export function messageText(message: MessageLine): string {
   }
   const from = safeText(message.from)
   const names = message.from === message.conversation ? from : `${from} → ${safeText(message.conversation)}`
-  return `${localTime(message.timeMs)}  ${names}: ${safeText(message.text)}${message.isIncomplete ? ` ${INCOMPLETE_NOTE}` : ''}`
+  return `${localTime(message.timeMs)}  ${names}: ${safeText(message.text)}${marksText(message)}${message.isIncomplete ? ` ${INCOMPLETE_NOTE}` : ''}`
+}
+
+export function operationJson({ conversation, from, seq, index, timeMs, target, kind, text }: OperationEvent): string {
+  return safeJson({ conversation, from, seq, index, time: timeMs, operation: kind ?? 'unknown', target, text })
+}
+
+/** `2026-01-01 12:00:00  alice edited message 7: hello` */
+export function operationText({ conversation, from, timeMs, target, kind, text }: OperationEvent): string {
+  const who = from === conversation ? safeText(from) : `${safeText(from)} → ${safeText(conversation)}`
+  const done = kind === 'edit' ? `edited message ${target}${text === '' ? '' : `: ${safeText(text)}`}`
+    : kind === 'delete' ? `deleted message ${target}`
+      : kind === 'react' ? (text === '' ? `took a reaction to message ${target} away` : `reacted to message ${target}: ${safeText(text)}`)
+        : `did something to message ${target} that this version can't show`
+  return `${localTime(timeMs)}  ${who} ${done}`
 }
 
 export function deviceJson(device: DeviceLine): string {

@@ -124,6 +124,8 @@ usage:
   chat recv     print messages as they come
   chat history  print a conversation
   chat devices  list the devices of the account, or remove one
+  chat edit, chat delete, chat react, chat reply
+                change a message for all, react to one, or answer it
   chat presence show who is online, or when somebody was last seen
   chat privacy  show or change who sees that of you
   chat search   find messages by words
@@ -203,7 +205,8 @@ ${ACCOUNT}
   --timeout SECONDS     give up after so long; 0: never (default ${TIMEOUT_SECONDS_DEFAULT})
   --json                print JSON, one object for each line:
                         {"conversation":"alice","from":"alice","seq":7,"time":1767225600000,"text":"hello"}
-                        "incomplete":true follows where this version can't show all of a message; a change of a group has
+                        "incomplete":true follows where this version can't show all of a message; "edited", "deleted",
+                        "reactions", "replyTo", "mentions" and "forwards" where there is something to say; a change of a group has
                         "change":{"name":"add","attributes":{},"members":["bob"]} instead of "text"
 ${HELP}
 
@@ -334,6 +337,36 @@ ${ACCOUNT}
 ${HELP}
 
 ${CODES}`,
+
+  edit: operateText('edit', 'give a message of yours another text', 'TEXT',
+    'Only your own messages, and for a while after they were sent: the server says how long.'),
+
+  delete: operateText('delete', 'delete a message for everybody', '',
+    'Your own messages for a while; in a group its owner and admins delete any message at any time. The text is gone for good.'),
+
+  react: operateText('react', 'react to a message with an emoji', 'EMOJI',
+    'Another reaction takes the place of the one before; \'\' takes it away.'),
+
+  reply: operateText('reply', 'answer a message', 'TEXT', 'The answer is a message that says which one it answers.'),
+}
+
+function operateText(action: string, what: string, argument: string, note: string): string {
+  return `chat ${action}: ${what}
+
+usage:
+  chat ${action} --server URL --user NAME --password-file FILE [options] TO NUMBER${argument === '' ? '' : ` ${argument}`}
+
+TO is a user or a group, NUMBER the message's "seq", as \`chat send --json\`, \`chat recv --json\` and \`chat history --json\` print it.
+${note}
+
+options:
+${ACCOUNT}
+  --timeout SECONDS     give up after so long; 0: never (default ${TIMEOUT_SECONDS_DEFAULT})
+  --json                print JSON: {"to":"bob","clientId":1,"seq":9,"time":1767225600000}
+                        seq: 0 where nothing had to change
+${HELP}
+
+${CODES}`
 }
 
 /** The help of one command, without a line end. */

@@ -9,6 +9,7 @@ import { group } from './group-command.js'
 import { helpText } from './help.js'
 import { interactive } from './interactive.js'
 import { LineOutput, OutputClosed } from './line-output.js'
+import { operate } from './operate.js'
 import { people } from './people.js'
 import { presence, privacy } from './presence.js'
 import { devices, history } from './queries.js'
@@ -67,6 +68,7 @@ async function runCommand(command: Command, world: World): Promise<ExitCode> {
     case 'devices': return devices(command, world)
     case 'presence': return presence(command, world)
     case 'privacy': return privacy(command, world)
+    case 'operate': return operate(command, world)
     case 'register': return registerUser(command, world)
     case 'invite': return invite(command, world)
     case 'search': return search(command, world)

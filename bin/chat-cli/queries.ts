@@ -14,8 +14,7 @@ type DevicesCommand = Extract<Command, { kind: 'devices' }>
 export async function history(command: HistoryCommand, world: World): Promise<ExitCode> {
   return ask(command, world, async (client, output) => {
     for (const message of await lastMessages(client, command)) {
-      const { conversation, from, seq, timeMs, text, isIncomplete, change } = message
-      await output.line((command.json ? messageJson : messageText)({ conversation, from, seq, timeMs, text, isIncomplete, change }))
+      await output.line((command.json ? messageJson : messageText)(message))
     }
   })
 }
@@ -41,11 +40,10 @@ async function lastMessages(client: Client, command: HistoryCommand): Promise<Hi
       limit: Math.min(wanted, LIMIT.historyPageMax),
       ...(before === null ? {} : { before }),
     })
-    const first = page.messages[0]
-    if (first === undefined) break
+    if (page.first === 0) break
     pages.unshift(page.messages)
     wanted -= page.messages.length
-    before = first.seq
+    before = page.first
     if (!page.more) break
   }
   return pages.flat()

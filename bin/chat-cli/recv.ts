@@ -1,12 +1,12 @@
 /** `chat recv`: messages as they come, each acknowledged after it is printed and the position is saved. */
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { Client, Message } from '../../protocol/client/node.js'
+import type { Client, Message, OperationEvent } from '../../protocol/client/node.js'
 import type { Command } from './arguments.js'
 import { connectClient } from './connect.js'
 import { Ending } from './ending.js'
 import type { ExitCode } from './failure.js'
 import { EXIT } from './failure.js'
-import { messageJson, messageText } from './formats.js'
+import { messageJson, messageText, operationJson, operationText } from './formats.js'
 import { LineOutput, OutputClosed } from './line-output.js'
 import type { World } from './world.js'
 import { complain } from './world.js'
@@ -38,6 +38,16 @@ export async function recv(command: RecvCommand, world: World): Promise<ExitCode
     ending.end('complete')
   }
 
+  // Not counted: --count is of messages.
+  const printOperation = async (operation: OperationEvent): Promise<void> => {
+    try {
+      await output.line(command.json ? operationJson(operation) : operationText(operation))
+    } catch (error) {
+      ending.end(error instanceof OutputClosed ? 'output-closed' : asError(error))
+      throw error
+    }
+  }
+
   ending.startTimeout(command.timeoutMs)
   const client: Client | null = await connectClient({
     account: command.account,
@@ -47,7 +57,10 @@ export async function recv(command: RecvCommand, world: World): Promise<ExitCode
     window: 0,
     stateWaitMs: RESTART_WAIT_MS,
     password: null,
-    prepare: (made) => made.on('message', (message) => print(made, message)),
+    prepare: (made) => {
+      made.on('message', (message) => print(made, message))
+      made.on('operation', printOperation)
+    },
     outage: (message) => complain(world, message),
   })
   const reason = await ending.reason

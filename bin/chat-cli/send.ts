@@ -69,6 +69,7 @@ class Sender {
   watch(client: Client): void {
     // This device only sends. What others write stays for the devices that show it: taking it here would tell the sender "delivered".
     client.on('message', (message) => message.own ? undefined : this.#ending.hold())
+    client.on('operation', (operation) => operation.own ? undefined : this.#ending.hold())
     const settled = ({ handle }: { readonly handle: number }): void => {
       if (this.#leftovers.delete(handle)) this.#progress()
     }

@@ -1,0 +1,47 @@
+/** What a line says of a message beyond its text: what became of it, and what it refers to. Nothing for most. */
+import type { ReactionRecord } from '../../protocol/client/node.js'
+import { readReferences } from '../../protocol/client/node.js'
+import { safeText } from './safe-text.js'
+
+/** The part of a message that this is about; what is missing is taken as none. */
+export interface MarkedMessage {
+  readonly extensions?: Uint8Array
+  readonly editedMs?: number | null
+  readonly isDeleted?: boolean
+  readonly reactions?: readonly ReactionRecord[]
+}
+
+/** Fields for a line of JSON, each only where there is something to say. */
+export function marksJson({ extensions, editedMs = null, isDeleted = false, reactions = [] }: MarkedMessage): Record<string, unknown> {
+  const { replyTo, mentions, forwards } = referencesOf(extensions)
+  return {
+    ...replyTo === 0 ? {} : { replyTo },
+    ...mentions.length === 0 ? {} : { mentions },
+    ...forwards === 0 ? {} : { forwards },
+    ...editedMs === null ? {} : { edited: editedMs },
+    ...isDeleted ? { deleted: true } : {},
+    ...reactions.length === 0 ? {} : { reactions: reactions.map(({ emoji, count, own }) => ({ emoji, count, own })) },
+  }
+}
+
+/** ` [reply to 12] [edited] [👍 2]`, for people. */
+export function marksText({ extensions, editedMs = null, isDeleted = false, reactions = [] }: MarkedMessage): string {
+  const { replyTo, forwards } = referencesOf(extensions)
+  const marks = [
+    ...replyTo === 0 ? [] : [`reply to ${replyTo}`],
+    ...forwards === 0 ? [] : ['forwarded'],
+    ...editedMs === null ? [] : ['edited'],
+    ...isDeleted ? ['deleted'] : [],
+    ...reactions.length === 0 ? [] : [reactionsText(reactions)],
+  ]
+  return marks.map((mark) => ` [${mark}]`).join('')
+}
+
+/** `👍 2  ❤️ 1`; one's own in parentheses. */
+export function reactionsText(reactions: readonly ReactionRecord[]): string {
+  return reactions.map(({ emoji, count, own }) => own ? `(${safeText(emoji)} ${count})` : `${safeText(emoji)} ${count}`).join('  ')
+}
+
+export function referencesOf(extensions: Uint8Array | undefined): { replyTo: number; mentions: readonly string[]; forwards: number } {
+  return (extensions === undefined ? null : readReferences(extensions)) ?? { replyTo: 0, mentions: [], forwards: 0 }
+}
