@@ -17,7 +17,8 @@ import type { PeopleAction } from './people-arguments.js'
 import { privacyText } from './privacy-command.js'
 import { askMissing } from './prompts.js'
 import { outcomeEvent, whoReadLines } from './screen-groups.js'
-import type { Effect, ScreenEvent, ScreenState, ShownMessage } from './screen-state.js'
+import { referencesOf } from './message-marks.js'
+import type { Effect, ScreenEvent, ScreenState, ShownMessage, SentReferences } from './screen-state.js'
 import { performPeople, readContactNames, readProfileNames } from './screen-people.js'
 import { newScreenState } from './screen-state.js'
 import { watchedUsers } from './screen-presence.js'
@@ -117,6 +118,7 @@ class ScreenDriver {
   attach(client: Client): void {
     this.#client = client
     client.on('message', (message) => this.dispatch({ kind: 'message', conversation: message.conversation, message: shown(message) }))
+    client.on('operation', (operation) => this.dispatch({ kind: 'operation', conversation: operation.conversation, operation }))
     client.on('receipt', (receipt) => this.dispatch({ kind: 'receipt', ...receipt }))
     client.on('presence', (presence) => this.dispatch({ kind: 'presence', presence }))
     client.on('typing', ({ conversation, from, kind }) => this.dispatch({ kind: 'typing', conversation, from, typing: kind }))
@@ -155,7 +157,8 @@ class ScreenDriver {
 
   #perform(effect: Effect): void {
     switch (effect.kind) {
-      case 'send': void this.#send(effect.localId, effect.to, effect.text); return
+      case 'send': void this.#send(effect.localId, effect.to, effect.text, effect.references); return
+      case 'operate': void this.#operate(effect); return
       case 'mark-read':
         // Not acknowledged by now, it is in the outbox; refused, it will be told again by a later message.
         this.#client?.markRead(effect.conversation, effect.seq).catch(() => {})
@@ -197,10 +200,22 @@ class ScreenDriver {
     }
   }
 
-  async #send(localId: number, to: string, text: string): Promise<void> {
+  async #operate({ conversation, operation: kind, target, text }: Effect & { readonly kind: 'operate' }): Promise<void> {
+    try {
+      const client = this.#client
+      if (client === null) throw new Error('not connected yet, try again')
+      const { seq } = kind === 'edit' ? await client.edit(conversation, target, text)
+        : kind === 'delete' ? await client.remove(conversation, target) : await client.react(conversation, target, text)
+      if (seq > 0) this.dispatch({ kind: 'operation', conversation, operation: { seq, from: this.#state.me, target, kind, text } })
+    } catch (error) {
+      this.dispatch({ kind: 'notice', text: messageOf(error) })
+    }
+  }
+
+  async #send(localId: number, to: string, text: string, references: SentReferences = {}): Promise<void> {
     try {
       if (this.#client === null) throw new Error('not connected yet, try again')
-      const { seq, timeMs } = await this.#client.send(to, text)
+      const { seq, timeMs } = await this.#client.send(to, text, references)
       this.dispatch({ kind: 'sent', localId, to, seq, timeMs })
     } catch (error) {
       this.dispatch({ kind: 'refused', localId, to, reason: groupSendRefusal(error, to) ?? messageOf(error) })
@@ -210,7 +225,7 @@ class ScreenDriver {
   async #load(conversation: string, before: number | null): Promise<void> {
     try {
       const page = await this.#client?.history(conversation, { limit: PAGE_MESSAGES, ...(before === null ? {} : { before }) })
-      if (page !== undefined) this.dispatch({ kind: 'history', conversation, messages: page.messages.map(shown), more: page.more })
+      if (page !== undefined) this.dispatch({ kind: 'history', conversation, messages: page.messages.map(shown), more: page.more, tail: page.tail })
     } catch (error) {
       const isUnknown = error instanceof ClientError && (error.symbol === 'no-such-conversation' || error.symbol === 'no-such-user')
       this.dispatch({ kind: 'history-failed', conversation, isUnknown, reason: messageOf(error) })
@@ -341,8 +356,16 @@ function known(size: number | undefined, otherwise: number): number {
   return size === undefined || size === 0 ? otherwise : size
 }
 
-function shown({ seq, from, own, timeMs, text, isIncomplete, change }: Pick<HistoryMessage, keyof ShownMessage>): ShownMessage {
-  return { seq, from, own, timeMs, text, isIncomplete, change }
+type Showable = Pick<HistoryMessage, 'seq' | 'from' | 'own' | 'timeMs' | 'text' | 'isIncomplete' | 'extensions' | 'change'>
+  & Partial<Pick<HistoryMessage, 'editedMs' | 'isDeleted' | 'reactions'>>
+
+function shown({ seq, from, own, timeMs, text, isIncomplete, extensions, change, editedMs, isDeleted, reactions }: Showable): ShownMessage {
+  const { replyTo, forwards } = referencesOf(extensions)
+  return {
+    seq, from, own, timeMs, text, isIncomplete, change, isChange: change !== null,
+    ...editedMs === undefined ? {} : { editedMs }, ...isDeleted === undefined ? {} : { isDeleted }, ...reactions === undefined ? {} : { reactions },
+    ...replyTo === 0 ? {} : { replyTo }, ...forwards === 0 ? {} : { forwards },
+  }
 }
 
 function messageOf(error: unknown): string {

@@ -1,7 +1,7 @@
 /** What keys and commands do to the state of the interactive program. */
 import { loadGroupIfNeeded } from './screen-groups.js'
 import { contentRows, messageRows, panelRows } from './screen-layout.js'
-import type { ConversationState, Effect, ScreenState } from './screen-state.js'
+import type { ConversationState, Effect, ScreenState, SentReferences } from './screen-state.js'
 import { conversationOf, openConversation } from './screen-state.js'
 
 /** Opens a conversation, new or known. */
@@ -15,12 +15,13 @@ export function openNamed(state: ScreenState, name: string, effects: Effect[]): 
 }
 
 /** Takes a typed message into the outbox's view. */
-export function sendTyped(state: ScreenState, conversation: ConversationState, text: string, effects: Effect[]): void {
+export function sendTyped(state: ScreenState, conversation: ConversationState, text: string, effects: Effect[], references?: SentReferences): void {
   const localId = state.nextLocalId
   state.nextLocalId += 1
   state.scroll = 0
-  conversation.pending.push({ localId, text, failure: '' })
-  effects.push({ kind: 'send', localId, to: conversation.name, text })
+  const referring = references === undefined ? {} : { references }
+  conversation.pending.push({ localId, text, failure: '', ...referring })
+  effects.push({ kind: 'send', localId, to: conversation.name, text, ...referring })
 }
 
 /** Covers the screen with these lines. */

@@ -5,6 +5,7 @@ import { privacyChange } from './privacy-command.js'
 import { runGroupCommand, SHORT_GROUP_COMMANDS } from './screen-group-commands.js'
 import { canWrite, closedReason } from './screen-groups.js'
 import { PEOPLE_COMMANDS, PEOPLE_HELP, runPeopleCommand } from './screen-people.js'
+import { isOperationCommand, OPERATION_COMMANDS, OPERATION_HELP, runOperation } from './screen-operations.js'
 import type { Effect, ScreenState } from './screen-state.js'
 import { openConversation } from './screen-state.js'
 
@@ -25,6 +26,8 @@ export const SCREEN_HELP: readonly string[] = [
   '/help        this text (Esc closes it)',
   '/quit        leave (or Ctrl-C with an empty line)',
   '//text       send a message that begins with /',
+  ...OPERATION_HELP,
+  'Tab completes names and commands.',
   '',
   'Behind your messages:  …  waiting   ✓ at the server   ✓✓ delivered   ✓✓ read (blue)   ✗ refused',
   'In a group, delivered and read mean: by all.',
@@ -44,7 +47,7 @@ export const SCREEN_HELP: readonly string[] = [
 ]
 
 /** What Tab completes at the beginning of a line. */
-export const SCREEN_COMMANDS: readonly string[] = ['/to', '/list', '/who', '/privacy', '/older', '/search', '/read', '/help', '/quit', '/group', ...SHORT_GROUP_COMMANDS, ...PEOPLE_COMMANDS]
+export const SCREEN_COMMANDS: readonly string[] = ['/to', '/list', '/who', '/privacy', '/older', '/search', '/read', '/help', '/quit', '/group', ...SHORT_GROUP_COMMANDS, ...PEOPLE_COMMANDS, ...OPERATION_COMMANDS]
 
 /** Does what the line says: a command, a choice from the list, or a message. */
 export function runLine(state: ScreenState, text: string, effects: Effect[]): void {
@@ -69,6 +72,10 @@ export function runLine(state: ScreenState, text: string, effects: Effect[]): vo
 function runCommand(state: ScreenState, command: string, effects: Effect[]): void {
   const [word = '', ...rest] = command.split(/\s+/)
   if (runGroupCommand(state, word, rest, effects)) return
+  if (isOperationCommand(word)) {
+    runOperation(state, word, command.slice(word.length).trimStart(), effects)
+    return
+  }
   switch (word) {
     case 'to': openByName(state, rest.join(' '), effects); return
     case 'list':

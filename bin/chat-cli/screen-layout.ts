@@ -3,6 +3,7 @@ import type { Element } from '../../protocol/element.js'
 import { changeText } from './change-text.js'
 import { INCOMPLETE_NOTE, localClock, localDate } from './formats.js'
 import { safeText } from './safe-text.js'
+import { marksLine, quoteLine } from './screen-operations.js'
 import { shownName } from './screen-people.js'
 import type { ConversationState, PendingMessage, ScreenState, ShownMessage, Tick } from './screen-state.js'
 import { tickOf } from './screen-state.js'
@@ -57,9 +58,14 @@ function addMessage(lines: SpanLine[], state: ScreenState, conversation: Convers
     return
   }
   const mark = message.own ? tickSpan(tickOf(conversation, message.seq), state.isColored) : null
-  const name = message.own ? 'you' : safeText(shownName(state.names, message.from))
+  const author = message.own ? 'you' : safeText(shownName(state.names, message.from))
   const style = message.own ? 'dim' : conversation.group === null ? 'bold' : nameStyle(message.from)
+  const name = state.areNumbersShown ? `#${message.seq} ${author}` : author
+  const quote = quoteLine(conversation, message)
+  if (quote !== '') addBelow(lines, state.columns, safeText(quote), 'dim')
   addText(lines, state.columns, { clock: localClock(message.timeMs), name, source: message, mark, style })
+  const marks = marksLine(message)
+  if (marks !== '') addBelow(lines, state.columns, marks, 'dim')
   if (message.isIncomplete) addBelow(lines, state.columns, INCOMPLETE_NOTE, 'dim')
 }
 

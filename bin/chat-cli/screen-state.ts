@@ -1,6 +1,7 @@
 /** What the interactive program knows and shows: the state, the events that change it, and what they ask of the client. No I/O. */
 import { isGroup } from '../../protocol/address.js'
-import type { Flags, PresenceEvent, Privacy, TypingKind } from '../../protocol/client/node.js'
+import type { Flags, OperationName, PresenceEvent, Privacy, ReactionRecord, TypingKind } from '../../protocol/client/node.js'
+import { MessageViews, type OperationSource } from '../../protocol/client/message-views.js'
 import type { Element } from '../../protocol/element.js'
 import type { GroupRequest } from './group-words.js'
 import type { Key, Line } from './line-editor.js'
@@ -27,6 +28,14 @@ export interface ShownMessage {
   readonly isIncomplete: boolean
   /** What changed in the group; absent or null: it is a message. */
   readonly change?: Element | null
+  /** What became of it, and what it refers to; absent: nothing. */
+  readonly editedMs?: number | null
+  readonly isDeleted?: boolean
+  readonly reactions?: readonly ReactionRecord[]
+  readonly replyTo?: number
+  readonly forwards?: number
+  /** A change of a group, which nothing is done to. */
+  readonly isChange?: boolean
 }
 
 /** What makes a conversation a group; see screen-groups.ts. */
@@ -49,6 +58,12 @@ export interface PendingMessage {
   readonly text: string
   /** Why it was refused; empty while it waits. */
   readonly failure: string
+  readonly references?: SentReferences
+}
+
+export interface SentReferences {
+  readonly replyTo?: number
+  readonly forwards?: number
 }
 
 export interface ConversationState {
@@ -73,6 +88,8 @@ export interface ConversationState {
   last: ShownMessage | null
   /** null: a pair, or one's notes. */
   readonly group: GroupFacts | null
+  /** Messages as operations have left them. */
+  readonly views: MessageViews
 }
 
 export type Connection = 'connecting' | 'online' | 'waiting'
@@ -104,6 +121,8 @@ export interface ScreenState {
   readonly presences: Map<string, PresenceEvent>
   /** Who types or records, by conversation and user. */
   readonly typists: Map<string, Map<string, TypingKind>>
+  /** Whether messages are shown with their numbers. */
+  areNumbersShown: boolean
   line: Line
   /** One line about the last thing that went wrong or was asked for; empty: none. */
   notice: string
@@ -140,7 +159,10 @@ export type ScreenEvent =
     readonly conversation: string
     readonly messages: readonly ShownMessage[]
     readonly more: boolean
+    /** The conversation's last seq as of the page. */
+    readonly tail?: number
   }
+  | { readonly kind: 'operation'; readonly conversation: string; readonly operation: OperationSource }
   | { readonly kind: 'history-failed'; readonly conversation: string; readonly isUnknown: boolean; readonly reason: string }
   | { readonly kind: 'message'; readonly conversation: string; readonly message: ShownMessage }
   | {
@@ -172,7 +194,8 @@ export type ScreenEvent =
 
 /** What the state asks of the client and the terminal. */
 export type Effect =
-  | { readonly kind: 'send'; readonly localId: number; readonly to: string; readonly text: string }
+  | { readonly kind: 'send'; readonly localId: number; readonly to: string; readonly text: string; readonly references?: SentReferences }
+  | { readonly kind: 'operate'; readonly conversation: string; readonly operation: OperationName; readonly target: number; readonly text: string }
   | { readonly kind: 'mark-read'; readonly conversation: string; readonly seq: number }
   /** A page of history before a seq; null: the latest. */
   | { readonly kind: 'load'; readonly conversation: string; readonly before: number | null }
@@ -204,6 +227,7 @@ export function newScreenState(options: Pick<ScreenState, 'me' | 'server' | 'isC
     presences: new Map(),
     typists: new Map(),
     panel: null,
+    areNumbersShown: false,
     line: EMPTY_LINE,
     notice: '',
     nextLocalId: 1,
@@ -229,6 +253,7 @@ export function conversationOf(state: ScreenState, name: string): ConversationSt
     loaded: false,
     last: null,
     group: isGroup(name) ? { name: '', size: 0, role: '', members: [], isStale: true, isLoading: false } : null,
+    views: new MessageViews(state.me),
   }
   state.conversations.set(name, made)
   return made

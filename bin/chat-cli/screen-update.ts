@@ -8,6 +8,7 @@ import { applyChange, applyGroup, canWrite, closedReason, listGroup } from './sc
 import type { ConversationState, Effect, ListedConversation, Marks, ScreenEvent, ScreenState, ShownMessage } from './screen-state.js'
 import { conversationOf, openConversation } from './screen-state.js'
 import { messageRows } from './screen-layout.js'
+import { applyOperation, viewed } from './screen-operations.js'
 import { forgetPresence, noteOwnTyping, notePresence, noteTyping } from './screen-presence.js'
 import type { Key, Line } from './line-editor.js'
 import { EMPTY_LINE, editLine, keyName, lineText, typeText } from './line-editor.js'
@@ -32,7 +33,8 @@ export function update(state: ScreenState, event: ScreenEvent): Effect[] {
     case 'conversations':
       for (const listed of event.list) listConversation(state, listed)
       break
-    case 'history': addHistory(state, event.conversation, event.messages, event.more); break
+    case 'history': addHistory(state, event.conversation, event.messages, event.more, event.tail ?? 0); break
+    case 'operation': applyOperation(conversationOf(state, event.conversation), event.operation); break
     case 'history-failed': failHistory(state, event.conversation, event.isUnknown, event.reason); break
     case 'message': receive(state, event.conversation, event.message, effects); break
     case 'receipt': raiseMark(state, event.conversation, event.member, event.mark, event.seq); break
@@ -146,13 +148,13 @@ function listConversation(state: ScreenState, listed: ListedConversation): void 
 }
 
 /** A page of history, the latest or an older one: what overlaps is known already. */
-function addHistory(state: ScreenState, name: string, messages: readonly ShownMessage[], more: boolean): void {
+function addHistory(state: ScreenState, name: string, messages: readonly ShownMessage[], more: boolean, tail: number): void {
   const conversation = conversationOf(state, name)
   const firstBefore = conversation.messages[0]?.seq ?? Number.POSITIVE_INFINITY
   conversation.loading = false
   conversation.loaded = true
   if ((messages[0]?.seq ?? Number.POSITIVE_INFINITY) < firstBefore || messages.length === 0) conversation.more = more
-  for (const message of messages) insert(conversation, message)
+  for (const message of messages) insert(conversation, viewed(conversation, message, tail))
 }
 
 /** A conversation that nobody has begun is an empty one; any other failure is told, and tried again when opened again. */
@@ -168,11 +170,11 @@ function addMessage(state: ScreenState, name: string, message: ShownMessage): vo
   const isNew = message.seq > conversation.tail
   if (isNew && countsAsUnread(message) && message.seq > conversation.read) conversation.unread += 1
   if (!conversation.loaded && !conversation.loading) {
-    noteLast(conversation, message)
+    noteLast(conversation, viewed(conversation, message, 0))
     return
   }
   const rows = state.scroll > 0 && state.open === name ? messageRows(state, conversation) : 0
-  insert(conversation, message)
+  insert(conversation, viewed(conversation, message, 0))
   // What is being read further up stays where it is.
   if (rows > 0) state.scroll += messageRows(state, conversation) - rows
 }
@@ -224,7 +226,7 @@ function settleSent(state: ScreenState, to: string, localId: number, seq: number
   const conversation = conversationOf(state, to)
   const pending = conversation.pending.find((one) => one.localId === localId)
   conversation.pending = conversation.pending.filter((one) => one.localId !== localId)
-  if (pending !== undefined) addMessage(state, to, { seq, from: state.me, own: true, timeMs, text: pending.text, isIncomplete: false })
+  if (pending !== undefined) addMessage(state, to, { seq, from: state.me, own: true, timeMs, text: pending.text, isIncomplete: false, ...pending.references })
 }
 
 function settleRefused(state: ScreenState, to: string, localId: number, reason: string): void {
@@ -253,6 +255,7 @@ function trimFront(conversation: ConversationState): void {
   const surplus = conversation.messages.length - MESSAGES_KEPT_MAX
   if (surplus <= 0) return
   conversation.messages.splice(0, surplus)
+  conversation.views.forgetBelow(conversation.messages[0]?.seq ?? 0)
   conversation.more = true
 }
 

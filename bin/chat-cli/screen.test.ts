@@ -318,3 +318,46 @@ test('/invite asks for an invite', () => {
   type(state, '/help')
   assert.ok(has(state, /\/invite/) && has(state, /\/search WORDS/))
 })
+
+test('[OPS-4] [OPS-15] an edit, reactions, a reply and a deletion show on the screen', () => {
+  const state = withBob([message(1, 'helo', true), message(2, 'nonsense')])
+  const operation = (seq: number, from: string, target: number, kind: 'edit' | 'delete' | 'react', text = ''): ScreenEvent => (
+    { kind: 'operation', conversation: 'bob', operation: { seq, from, target, kind, text } }
+  )
+  assert.deepEqual(type(state, '/edit hello'), [{ kind: 'operate', conversation: 'bob', operation: 'edit', target: 1, text: 'hello' }])
+  update(state, operation(3, 'alice', 1, 'edit', 'hello'))
+  update(state, operation(4, 'bob', 1, 'react', '👍'))
+  let lines = shown(state)
+  let at = lines.findIndex((line) => line.includes('you: hello'))
+  assert.match(lines[at + 1] ?? '', /^ +edited {2}👍 1$/)
+  update(state, operation(5, 'bob', 1, 'react', ''))
+  assert.ok(!has(state, /👍/))
+  update(state, operation(6, 'bob', 2, 'delete'))
+  assert.ok(!has(state, /nonsense/))
+  lines = shown(state)
+  at = lines.findIndex((line) => /bob:$/.test(line))
+  assert.match(lines[at + 1] ?? '', /^ +deleted$/)
+  update(state, { kind: 'message', conversation: 'bob', message: { ...message(7, 'yes'), replyTo: 1 } })
+  lines = shown(state)
+  at = lines.findIndex((line) => line.includes('bob: yes'))
+  assert.match(lines[at - 1] ?? '', /^ +↪ you: hello$/)
+})
+
+test('[OPS-6] [OPS-9] [OPS-16] commands name the last message or a number, and say what is missing', () => {
+  const state = withBob([message(1, 'mine', true), message(2, 'theirs'), message(3, 'later')])
+  assert.deepEqual(type(state, '/react 👍'), [{ kind: 'operate', conversation: 'bob', operation: 'react', target: 3, text: '👍' }])
+  assert.deepEqual(type(state, '/react #2 -'), [{ kind: 'operate', conversation: 'bob', operation: 'react', target: 2, text: '' }])
+  assert.deepEqual(type(state, '/delete'), [{ kind: 'operate', conversation: 'bob', operation: 'delete', target: 1, text: '' }])
+  assert.deepEqual(type(state, '/reply #2 what  do you mean?'), [
+    { kind: 'send', localId: 1, to: 'bob', text: 'what  do you mean?', references: { replyTo: 2 } },
+  ])
+  assert.deepEqual(type(state, '/forward #2 carol'), [{ kind: 'send', localId: 2, to: 'carol', text: 'theirs', references: { forwards: 1 } }])
+  assert.deepEqual(type(state, '/edit #9 text'), [])
+  assert.match(state.notice, /no message #9/)
+  assert.deepEqual(type(state, '/edit'), [])
+  assert.match(state.notice, /say what/)
+  type(state, '/numbers')
+  assert.ok(has(state, /#2 bob: theirs/))
+  update(state, { kind: 'notice', text: 'The message is too old for this.' })
+  assert.match(state.notice, /too old/)
+})

@@ -92,6 +92,11 @@ export class MessageViews {
     else if (this.#early.size < this.#earlyMax) this.#early.set(operation.target, [operation])
   }
 
+  /** Messages below `seq` are not shown any more. */
+  forgetBelow(seq: number): void {
+    for (const known of this.#messages.keys()) if (known < seq) this.#messages.delete(known)
+  }
+
   #viewOf({ text, isEdited, isDeleted, reactions, nameless }: State): MessageView {
     if (isDeleted) return { text: '', isEdited: false, isDeleted: true, reactions: [] }
     const users = new Map<string, string[]>([...nameless.keys()].map((emoji) => [emoji, []]))
