@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { MessageViews } from '../../protocol/client/message-views.js'
 import { FRAME, OPERATION } from '../../protocol/generated/registry.js'
+import { ownerAt } from '../../storage/keyspace.js'
 import { ShardHarness, type TestDevice } from '../testing/shard-harness.js'
 
 const KINDS = ['edit', 'delete', 'react'] as const
@@ -36,6 +37,8 @@ class Actor {
   readonly #outbox = new Map<number, (device: TestDevice) => void>()
   /** By client id: what its ack makes true here. */
   readonly #sent = new Map<number, (seq: number) => void>()
+  /** Seqs of operations that changed something, by client id. */
+  readonly operations = new Map<number, number>()
   #taken = 0
   #answered = 0
 
@@ -50,8 +53,10 @@ class Actor {
   }
 
   operate(kind: (typeof KINDS)[number], target: number, text: string): void {
-    this.#do((device, id) => { device.operate(this.peer, target, OPERATION[kind], text, id) }, (seq) => {
-      if (seq > 0) this.view.apply({ seq, from: this.user, target, kind, text })
+    const clientId = this.#do((device, id) => { device.operate(this.peer, target, OPERATION[kind], text, id) }, (seq) => {
+      if (seq === 0) return
+      this.operations.set(clientId, seq)
+      this.view.apply({ seq, from: this.user, target, kind, text })
     })
   }
 
@@ -73,6 +78,8 @@ class Actor {
     this.#taken = this.device.frames.length
     this.cursor = Math.max(this.cursor, this.device.lastIndex)
     for (const { clientId, seq } of this.device.acks.slice(this.#answered)) {
+      const before = this.operations.get(clientId)
+      if (before !== undefined) assert.equal(seq, before, `${this.user} ${String(clientId)} was acknowledged as another seq before`)
       this.#sent.get(clientId)?.(seq)
       this.#outbox.delete(clientId)
     }
@@ -80,16 +87,20 @@ class Actor {
     for (const { clientId } of this.device.refusals) this.#outbox.delete(clientId)
   }
 
-  #do(send: (device: TestDevice, clientId: number) => void, acked: (seq: number) => void): void {
+  #do(send: (device: TestDevice, clientId: number) => void, acked: (seq: number) => void): number {
     const clientId = this.#nextClientId++
     this.#outbox.set(clientId, (device) => { send(device, clientId) })
     this.#sent.set(clientId, acked)
     send(this.device, clientId)
+    return clientId
   }
 }
 
-async function run(steps: readonly Step[]): Promise<void> {
+/** `plant` spoils each life of the server. */
+async function run(steps: readonly Step[], plant: (harness: ShardHarness, life: number) => void = () => {}): Promise<void> {
   const harness = new ShardHarness()
+  let life = 0
+  plant(harness, life)
   await harness.addUsers('alice', 'bob')
   const actors = PLACES.map(([user, , peer]) => new Actor(user, peer))
   for (const [position, [user, id]] of PLACES.entries()) actors[position]!.comeBack(await harness.attach(user, id))
@@ -103,6 +114,7 @@ async function run(steps: readonly Step[]): Promise<void> {
     else if (action === 'crash') {
       for (const each of actors) each.take()
       harness.crash()
+      plant(harness, ++life)
       for (const each of actors) each.comeBack(await harness.reattach(each.device, each.cursor))
     } else actor.operate(action, target, TEXTS[action][choice % TEXTS[action].length] ?? '')
   }
@@ -120,11 +132,40 @@ async function run(steps: readonly Step[]): Promise<void> {
       assert.deepEqual(view.get(seq), fresh.get(seq), `message ${String(seq)} to ${user}`)
     }
     assert.equal(messages.length, tail, 'every seq stands in the page')
+    const done = actors.flatMap(({ operations }) => [...operations.values()]).sort((one, other) => one - other)
+    assert.deepEqual(messages.flatMap(({ seq, operation }) => operation === null ? [] : [seq]), done, 'each operation happened once')
   }
 }
 
 test('[OPS-1] [OPS-5] [OPS-15] devices that operate at once, with crashes between, all end with the state that history shows', async () => {
-  await fc.assert(fc.asyncProperty(fc.array(step, { maxLength: 40 }), run), { numRuns: 150 })
+  await fc.assert(fc.asyncProperty(fc.array(step, { maxLength: 40 }), (steps) => run(steps)), { numRuns: 150 })
+})
+
+/** Two edits, a crash before the first has its ack, and the first is sent again. */
+const RETRIED: readonly Step[] = [
+  { place: 0, action: 'edit', target: 1, choice: 0 }, { place: 1, action: 'react', target: 2, choice: 0 },
+  { place: 0, action: 'settle', target: 1, choice: 0 }, { place: 0, action: 'edit', target: 1, choice: 1 },
+  { place: 0, action: 'crash', target: 1, choice: 0 }, { place: 0, action: 'edit', target: 1, choice: 2 },
+]
+
+test('[OPS-2] an edit that happens twice, since a restarted server does not know that it has it, is caught', async () => {
+  await run(RETRIED)
+  await assert.rejects(run(RETRIED, ({ router }, life) => {
+    const operate = router.operate.bind(router)
+    // Each operation comes a second time, as from a client that has had no answer, and counts as new.
+    router.operate = (attachment, clientId, conversation, target, kind, text) => {
+      operate(attachment, clientId, conversation, target, kind, text)
+      if (life > 0 && kind === OPERATION.edit) operate(attachment, clientId + 1000, conversation, target, kind, Buffer.concat([text, Buffer.from('!')]))
+    }
+  }), /each operation happened once|message 1/)
+})
+
+test('[OPS-5] an edit that is lost in a crash is caught', async () => {
+  await assert.rejects(run(RETRIED, ({ engine }) => {
+    const get = engine.range.bind(engine)
+    // What operations have made of messages is not read back.
+    engine.range = async (range) => (await get(range)).filter(([key]) => ownerAt(key)?.table !== 'conversation' || key.at(-9) !== 0x61)
+  }), /message 1/)
 })
 
 test('[OPS-15] operations in any order of arrival, doubled or ahead of their message, give one state', () => {
