@@ -45,9 +45,9 @@ function mayUseNode(file: string): boolean {
 
 /** The shard core, and the services within it, are deterministic: no sockets, no disk but through the engine they are given, no threads. */
 function isOutsideShardCore(file: string, specifier: string): boolean {
-  if (!/^server\/(shard|groups|presence|profiles|accounts|search)\//.test(file) || isTest(file)) return false
+  if (!/^server\/(shard|groups|operations|presence|profiles|accounts|search)\//.test(file) || isTest(file)) return false
   if (!specifier.startsWith('.')) return specifier !== 'node:crypto' && specifier !== 'node:assert/strict'
-  return !/^(server\/(shard|groups|presence|profiles|accounts|search|router)|storage|protocol)\//.test(posix.join(posix.dirname(file), specifier))
+  return !/^(server\/(shard|groups|operations|presence|profiles|accounts|search|router)|storage|protocol)\//.test(posix.join(posix.dirname(file), specifier))
 }
 
 /** Every module a source names: static, type-only, dynamic and re-exported imports, and workers by URL. */
@@ -120,6 +120,7 @@ test('planted violations of the table are found', () => {
     ['server/shard/planted.ts', "import 'node:fs'", 'is shard core and may not import node:fs'],
     ['server/shard/planted.ts', "import '../connection/connection.js'", 'is shard core and may not import ../connection/connection.js'],
     ['server/groups/planted.ts', "import '../session/session.js'", 'is shard core and may not import ../session/session.js'],
+    ['server/operations/planted.ts', "import '../session/session.js'", 'is shard core and may not import ../session/session.js'],
     ['server/presence/planted.ts', "import '../session/session.js'", 'is shard core and may not import ../session/session.js'],
     ['conformance/planted.ts', "import '../protocol/codec.js'", 'may not import protocol/codec.js'],
     ['conformance/planted.test.ts', "import '../server/run.js'", 'may not import server/run.js'],

@@ -6,6 +6,7 @@ import { ERROR, type ErrorCode, FRAME, OPERATION } from '../../protocol/generate
 import { encodeReferences } from '../../protocol/references.js'
 import { everything } from '../../storage/keyspace.js'
 import { readChange, readNewGroup } from '../groups/change.js'
+import { ERASURES_MAX } from './erasures.js'
 import { type HarnessOptions, ShardHarness, type TestDevice } from '../testing/shard-harness.js'
 
 const { edit, delete: remove, react } = OPERATION
@@ -407,4 +408,18 @@ test('[OPS-3] retention takes what operations have made of a message along with 
   await harness.settle()
   assert.deepEqual(errors(bob), [ERROR.noSuchMessage])
   assert.deepEqual(await seen(harness, 'bob', 'alice'), ['3 new'])
+})
+
+test('[OPS-7] the list of what a queue may still hold is short, and forgets what was trimmed', async () => {
+  const count = ERASURES_MAX + 2
+  const { harness, alice } = await pair(Array.from({ length: count }, (_, i) => `message ${String(i + 1)}`))
+  for (let seq = 1; seq <= count; seq++) alice.operate('bob', seq, remove)
+  await harness.settle()
+  assert.equal((await harness.shard.user('bob')).erasures?.length, ERASURES_MAX)
+  harness.crash()
+  assert.equal((await harness.shard.user('bob')).erasures?.length, ERASURES_MAX)
+  const bob = await harness.attach('bob', 'tablet')
+  const texts = bob.texts.filter((text) => text !== '')
+  assert.deepEqual(texts, ['message 1', 'message 2'], 'beyond it the text comes, and the deletion behind it')
+  assert.equal(operations(bob).length, count)
 })

@@ -4,7 +4,8 @@
  */
 
 import type { Frame } from '../../../protocol/generated/frames.js'
-import { ERROR, FRAME, MARK, RESUME } from '../../../protocol/generated/registry.js'
+import { MessageViews } from '../../../protocol/client/message-views.js'
+import { ERROR, FRAME, MARK, OPERATION, RESUME } from '../../../protocol/generated/registry.js'
 import type { ErrorCode } from '../../../protocol/generated/registry.js'
 import { isGroup } from '../../../protocol/address.js'
 import type { Attachment, DeviceSink } from '../../router/router.js'
@@ -13,16 +14,17 @@ import { conversationName } from '../../shard/state.js'
 import { decodeEntries } from '../entries.js'
 import { changeText } from './group-oracle.js'
 import { Breach } from './breach.js'
-import type { Oracle } from './oracle.js'
+import { type Oracle, reactionText } from './oracle.js'
 import { LIMITS } from './server.js'
 import type { SimServer } from './server.js'
 
 interface OutboxMessage {
   clientId: number
   readonly to: string
-  /** What it says, or how far it marks as read. */
+  /** What it says, how far it marks as read, or what it reacts with to which message. */
   readonly text: string
   readonly seq: number
+  readonly isReaction: boolean
 }
 
 type Up = { kind: 'stanza'; stanza: OutboxMessage } | { kind: 'cursor'; index: number }
@@ -106,6 +108,8 @@ export class SimDevice {
   /** By conversation (as in the store): seqs received, in order. */
   received = new Map<string, number[]>()
   watermarks = new Map<string, number>()
+  /** Messages of pairs as reactions have left them. */
+  readonly views = new Map<string, MessageViews>()
   /** Lost its state once: what it held before is gone, and nobody owes it that again. */
   wasReinstalled = false
   /** Was told too old once: what it missed it has from the conversations, which moves no watermark. [RCP-11] */
@@ -176,11 +180,20 @@ export class SimDevice {
     const { conversations } = await router.conversations(this.user, '', 100)
     for (const { conversation } of conversations) {
       const name = conversationName(this.user, conversation)
+      let after = this.received.get(name)?.at(-1) ?? 0
       for (let more = true; more;) {
-        const page = await router.history(this.user, conversation, { after: this.received.get(name)?.at(-1) ?? 0, limit: 5 })
+        const page = await router.history(this.user, conversation, { after, limit: 5 })
         if (!connection.isDeviceOpen || !connection.server.isAlive) return
-        for (const { seq, from, text, change } of page.messages) this.#store(name, from, seq, change === null ? Buffer.from(text).toString() : changeText(change))
-        this.#syncedTo.set(name, this.received.get(name)?.at(-1) ?? 0)
+        for (const { seq, from, text, change, operation, present } of page.messages) {
+          const shown = change === null ? Buffer.from(text).toString() : changeText(change)
+          if (operation !== null) this.#storeReaction(name, from, seq, operation.target, shown)
+          else {
+            this.view(name).add({ seq, text: shown, reactions: present?.reactions ?? [] }, page.tail)
+            this.#store(name, from, seq, shown)
+          }
+        }
+        after = page.messages.at(-1)?.seq ?? after
+        this.#syncedTo.set(name, after)
         more = page.more
       }
     }
@@ -195,13 +208,23 @@ export class SimDevice {
   }
 
   write(to: string, text: string): void {
-    this.#post({ clientId: this.#nextClientId++, to, text, seq: 0 })
+    this.#post({ clientId: this.#nextClientId++, to, text, seq: 0, isReaction: false })
+  }
+
+  react(to: string, seq: number, emoji: string): void {
+    this.#post({ clientId: this.#nextClientId++, to, text: emoji, seq, isReaction: true })
+  }
+
+  view(conversation: string): MessageViews {
+    let view = this.views.get(conversation)
+    if (view === undefined) this.views.set(conversation, view = new MessageViews(this.user))
+    return view
   }
 
   markRead(conversation: string, seq: number): void {
     this.#oracle.marked(this.user, conversationName(this.user, conversation), seq)
     if (isGroup(conversation)) this.#oracle.group.marked(this.user, seq)
-    this.#post({ clientId: this.#nextClientId++, to: conversation, text: '', seq })
+    this.#post({ clientId: this.#nextClientId++, to: conversation, text: '', seq, isReaction: false })
   }
 
   #post(stanza: OutboxMessage): void {
@@ -220,6 +243,8 @@ export class SimDevice {
     const { router } = connection.server
     if (next.kind === 'cursor') {
       if (!router.cursor(attachment, next.index)) throw new Breach(`cursor ${String(next.index)} was refused`)
+    } else if (next.stanza.isReaction) {
+      router.operate(attachment, next.stanza.clientId, next.stanza.to, next.stanza.seq, OPERATION.react, Buffer.from(next.stanza.text))
     } else if (next.stanza.seq > 0) router.mark(attachment, next.stanza.clientId, next.stanza.to, MARK.read, next.stanza.seq)
     else router.message(attachment, next.stanza.clientId, next.stanza.to, Buffer.from(next.stanza.text), new Uint8Array(0))
   }
@@ -236,6 +261,7 @@ export class SimDevice {
     }
     switch (next.kind) {
       case 'acked':
+        this.#acked(next.clientId, next.seq)
         this.outbox = this.outbox.filter((stanza) => stanza.clientId !== next.clientId)
         return
       case 'refused':
@@ -246,6 +272,14 @@ export class SimDevice {
       case 'entry':
         this.#take(connection, next.frame)
     }
+  }
+
+  #acked(clientId: number, seq: number): void {
+    const stanza = this.outbox.find((each) => each.clientId === clientId)
+    if (stanza === undefined || isGroup(stanza.to)) return
+    const view = this.view(conversationName(this.user, stanza.to))
+    if (stanza.isReaction && seq > 0) view.apply({ seq, from: this.user, target: stanza.seq, kind: 'react', text: stanza.text })
+    if (stanza.seq === 0) view.add({ seq, text: stanza.text }, 0)
   }
 
   #refused(connection: SimConnection, clientId: number, error: ErrorCode): void {
@@ -270,7 +304,11 @@ export class SimDevice {
     if (frame.index !== this.cursor + 1) throw new Breach(`entry ${String(frame.index)} came behind ${String(this.cursor)}`)
     if (frame.type === FRAME.delivery || frame.type === FRAME.deliveryFrom) {
       const from = frame.type === FRAME.deliveryFrom ? frame.from : frame.conversation
-      this.#store(conversationName(this.user, frame.conversation), from, frame.seq, Buffer.from(frame.text).toString())
+      const text = Buffer.from(frame.text).toString()
+      this.view(conversationName(this.user, frame.conversation)).add({ seq: frame.seq, text }, 0)
+      this.#store(conversationName(this.user, frame.conversation), from, frame.seq, text)
+    } else if (frame.type === FRAME.operation) {
+      this.#storeReaction(conversationName(this.user, frame.conversation), frame.from, frame.seq, frame.target, Buffer.from(frame.text).toString())
     } else if (frame.type === FRAME.change) this.#store(frame.conversation, frame.from, frame.seq, changeText(frame.element))
     else if (frame.type === FRAME.receipt) this.#storeWatermark(frame.conversation, frame.member, frame.mark, frame.seq)
     this.cursor = frame.index
@@ -286,6 +324,11 @@ export class SimDevice {
     this.received.set(conversation, seqs)
     this.#oracle.received(this.user, { conversation, from, seq, text })
     if (isGroup(conversation)) this.#oracle.group.stored(this.user, seq)
+  }
+
+  #storeReaction(conversation: string, from: string, seq: number, target: number, text: string): void {
+    this.view(conversation).apply({ seq, from, target, kind: 'react', text })
+    this.#oracle.received(this.user, { conversation, from, seq, text: reactionText(target) })
   }
 
   #storeWatermark(conversation: string, member: string, mark: number, seq: number): void {
@@ -324,12 +367,17 @@ export class SimDevice {
     this.#nextClientId = 1
     this.outbox = []
     this.received.clear()
+    this.views.clear()
     this.#syncedTo.clear()
     this.watermarks.clear()
   }
 
   checkAck(connection: SimConnection, clientId: number, seq: number, timeMs: number): void {
     const stanza = this.outbox.find((each) => each.clientId === clientId)
+    if (stanza?.isReaction === true && connection.outboxEpoch === this.outboxEpoch) {
+      this.#oracle.reacted(this.outboxName, clientId, this.user, stanza.to, stanza.seq, seq)
+      return
+    }
     if (stanza === undefined || stanza.seq > 0 || connection.outboxEpoch !== this.outboxEpoch) return
     connection.server.checkAcked(this.outboxName, clientId, this.user, stanza.to, stanza.text, seq, timeMs)
   }

@@ -33,6 +33,8 @@ export class Oracle {
   /** The highest seq the user has asked to be marked as read. */
   readonly #marked = new Map<string, number>()
   readonly group = new GroupOracle()
+  /** Seq of each reaction that was acknowledged, by outbox and client id. */
+  readonly #reacted = new Map<string, number>()
 
   /** The server has sent an ack: the message must be on the disk at this moment. [MSG-1, MSG-3] */
   async acked(outbox: string, clientId: number, from: string, to: string, text: string, seq: number, timeMs: number, disk: Engine): Promise<void> {
@@ -48,6 +50,16 @@ export class Oracle {
     const record = row === undefined ? undefined : readLogRun(row[1], numberAt(row[0])).find((each) => each.seq === seq)
     if (record === undefined) throw new Breach(`${conversation} ${String(seq)} was acknowledged and is not on the disk`)
     if (Buffer.from(record.text).toString() !== text) throw new Breach(`${conversation} ${String(seq)} holds another text`)
+  }
+
+  /** The server has sent the ack of a reaction: it happens once, and a retry is told the same. [OPS-2] */
+  reacted(outbox: string, clientId: number, from: string, to: string, target: number, seq: number): void {
+    const key = `${outbox}/${String(clientId)}`
+    const before = this.#reacted.get(key)
+    if (before !== undefined && before !== seq) throw new Breach(`the reaction ${key} was acknowledged as ${String(before)}, now as ${String(seq)}`)
+    if (seq === 0) return
+    this.#reacted.set(key, seq)
+    this.#learn({ conversation: conversationName(from, to), from, seq, text: reactionText(target) })
   }
 
   /** A device has stored a message. */
@@ -92,6 +104,17 @@ export class Oracle {
     }
   }
 }
+
+/** What stands for a reaction where messages are compared: later ones take its emoji away. */
+export function reactionText(target: number): string {
+  return `${REACTION}${String(target)}`
+}
+
+export function isReactionText(text: string): boolean {
+  return text.startsWith(REACTION)
+}
+
+const REACTION = 'reaction to '
 
 function raise(marks: Map<string, number>, key: string, seq: number): void {
   marks.set(key, Math.max(marks.get(key) ?? 0, seq))

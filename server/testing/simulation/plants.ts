@@ -6,6 +6,7 @@ import type { DeviceSink } from '../../router/router.js'
 import type { Feed } from '../../shard/feed.js'
 import { Route } from '../../shard/transaction.js'
 import { decodeEntries, joinEntries } from '../entries.js'
+import { UNTOUCHED } from '../../operations/message-state.js'
 import type { SimServer } from './server.js'
 
 const LIFE_IDS = 100_000
@@ -73,9 +74,13 @@ export function retriesForgotten(): (server: SimServer) => void {
     const offset = LIFE_IDS * life++
     const { router } = server
     const [attach, message, mark] = [router.attach.bind(router), router.message.bind(router), router.mark.bind(router)]
+    const operate = router.operate.bind(router)
     router.attach = (request, sink) => attach(request, withIds(sink, offset))
     router.message = (attachment, clientId, to, text, extensions) => {
       message(attachment, clientId + offset, to, text, extensions)
+    }
+    router.operate = (attachment, clientId, conversation, target, kind, text) => {
+      operate(attachment, clientId + offset, conversation, target, kind, text)
     }
     router.mark = (attachment, clientId, conversation, kind, seq) => {
       mark(attachment, clientId + offset, conversation, kind, seq)
@@ -107,5 +112,24 @@ function onEntry(server: SimServer, plant: (feed: Feed, frame: Frame) => Frame |
     sink.entries = (bytes, last, count) => {
       entries(joinEntries(decodeEntries(bytes).map((frame) => plant(feed, frame) ?? frame)), last, count)
     }
+  }
+}
+
+/** What others have reacted with before is forgotten by the next who reacts. */
+export function reactionsLost(server: SimServer): void {
+  const { shard } = server
+  const operateNow = shard.operateNow.bind(shard)
+  shard.operateNow = (route, feed, command, target) => {
+    operateNow(route, feed, command, target === null ? null : { ...target, state: UNTOUCHED })
+  }
+}
+
+/** An operation is done once more: what it was done to is looked at as it was before. */
+export function operationsTwice(server: SimServer): void {
+  const { shard } = server
+  const operateNow = shard.operateNow.bind(shard)
+  shard.operateNow = (route, feed, command, target) => {
+    operateNow(route, feed, command, target)
+    operateNow(route, feed, command, target)
   }
 }

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Breach } from './breach.js'
 import {
-  cursorMovesOnWrite, deliveredOnWrite, fanOutMissesOne, oneMemberIsAll, receiptsFall, removedStillReads, retriesForgotten,
+  cursorMovesOnWrite, deliveredOnWrite, fanOutMissesOne, oneMemberIsAll, operationsTwice, reactionsLost, receiptsFall, removedStillReads,
+  retriesForgotten,
 } from './plants.js'
 import { shrink } from './shrink.js'
 import { Simulation } from './simulation.js'
@@ -27,7 +28,7 @@ async function firstBreach(
   return null
 }
 
-void test('[MSG-1] [MSG-3] [MSG-6] [QUE-2] [QUE-10] [RCP-1] [RCP-2] [GRP-9] [GRP-11] [GRP-13] [GRP-14] the promises hold through crashes, failing disks and cut connections', async () => {
+void test('[MSG-1] [MSG-3] [MSG-6] [QUE-2] [QUE-10] [RCP-1] [RCP-2] [GRP-9] [GRP-11] [GRP-13] [GRP-14] [OPS-2] [OPS-15] the promises hold through crashes, failing disks and cut connections', async () => {
   let acknowledged = 0
   let crashes = 0
   let tooOld = 0
@@ -101,4 +102,14 @@ void test('[GRP-1] the simulation catches a fan-out that misses a member', async
 void test('[GRP-14] the simulation catches a receipt for all that is true of one', async () => {
   const breach = await firstBreach({ steps: 400, plant: oneMemberIsAll }, 40)
   assert.match(breach?.message ?? '', /was told that all have received/)
+})
+
+void test('[OPS-2] the simulation catches an operation that happens twice', async () => {
+  const breach = await firstBreach({ steps: 400, plant: operationsTwice }, 80)
+  assert.match(breach?.message ?? '', /was acknowledged as/)
+})
+
+void test('[OPS-9] the simulation catches reactions that are lost', async () => {
+  const breach = await firstBreach({ steps: 400, plant: reactionsLost }, 40)
+  assert.match(breach?.message ?? '', /, history /)
 })

@@ -6,7 +6,8 @@ import { Disk } from './disk.js'
 import type { DiskFaults } from './disk.js'
 import { SimDevice } from './device.js'
 import { Breach } from './breach.js'
-import { Oracle } from './oracle.js'
+import { MessageViews } from '../../../protocol/client/message-views.js'
+import { isReactionText, Oracle } from './oracle.js'
 import { anyChange, OWNER } from './group-life.js'
 import { GROUP, type GroupRecord, membershipsOf } from './group-oracle.js'
 import { Random } from './random.js'
@@ -34,6 +35,7 @@ export interface SimulationResult {
 
 const USERS = ['ann', 'bob', 'cy'] as const
 const REST_STEPS_MAX = 20_000
+const EMOJI = ['👍', '😂', ''] as const
 
 export class Simulation {
   readonly random: Random
@@ -155,9 +157,18 @@ export class Simulation {
       return `${who} reads ${name} up to ${String(seq)}`
     }
     if (device.outbox.length >= 6) return `${who} waits`
+    if (to !== GROUP && random.chance(0.3)) return this.#react(device, who, to)
     const text = `${who} says ${String(++this.#written)}`
     device.write(to, text)
     return `${text} to ${to}`
+  }
+
+  #react(device: SimDevice, who: string, to: string): string {
+    const seqs = device.received.get([device.user, to].sort().join(':')) ?? []
+    if (device.user === to || seqs.length === 0) return `${who} has nothing to react to`
+    const [seq, emoji] = [this.random.pick(seqs), this.random.pick(EMOJI)]
+    device.react(to, seq, emoji)
+    return `${who} reacts with '${emoji}' to ${String(seq)} of ${to}`
   }
 
   #reconnect(device: SimDevice, who: string): string {
@@ -241,6 +252,9 @@ export class Simulation {
     for (const device of this.devices) {
       if (!device.wasReinstalled) this.#checkDevice(device)
     }
+    for (const device of this.devices) {
+      for (const other of USERS) if (!device.wasReinstalled && other !== device.user) await this.#checkReactions(device, other)
+    }
     const log = await this.#groupLog(OWNER)
     this.oracle.group.check(log)
     for (const user of USERS) await this.#checkMembership(user, log)
@@ -248,6 +262,22 @@ export class Simulation {
       const page = this.server.router.conversations(user, '', 100)
       await this.#finish(page)
       for (const summary of (await page).conversations) this.#checkSummary(user, summary, log)
+    }
+  }
+
+  /** What came live and what history shows are one state. [OPS-12, OPS-15] */
+  async #checkReactions(device: SimDevice, other: string): Promise<void> {
+    const asked = this.server.router.history(device.user, other, { limit: 100 })
+    await this.#finish(asked.catch(() => undefined))
+    const page = await asked.catch(() => null)
+    if (page === null) return
+    const fresh = new MessageViews(device.user)
+    for (const { seq, text, operation, present } of page.messages) {
+      if (operation !== null) continue
+      fresh.add({ seq, text: Buffer.from(text).toString(), reactions: present?.reactions ?? [] }, page.tail)
+      const known = device.view([device.user, other].sort().join(':')).get(seq)
+      const [mine, truth] = [JSON.stringify(known?.reactions), JSON.stringify(fresh.get(seq)?.reactions)]
+      if (known !== null && mine !== truth) throw new Breach(`${device.user}/${device.id} has ${mine} on ${other} ${String(seq)}, history ${truth}`)
     }
   }
 
@@ -321,8 +351,8 @@ export class Simulation {
       return
     }
     const name = [user, summary.conversation].sort().join(':')
-    const log = this.oracle.conversations.get(user === summary.conversation ? user : name) ?? new Map<number, { from: string }>()
-    const unread = [...log].filter(([seq, { from }]) => seq > summary.read && from !== user).length
+    const log = this.oracle.conversations.get(user === summary.conversation ? user : name) ?? new Map<number, { from: string; text: string }>()
+    const unread = [...log].filter(([seq, { from, text }]) => seq > summary.read && from !== user && !isReactionText(text)).length
     // A device that lost its state may have taken with it what only it and the server knew.
     const isWhole = this.devices.every((device) => !device.wasReinstalled)
     if (summary.tail < log.size || (isWhole && (summary.unread !== unread || summary.tail !== log.size))) {
