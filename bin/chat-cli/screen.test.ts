@@ -335,7 +335,7 @@ test('[OPS-4] [OPS-15] an edit, reactions, a reply and a deletion show on the sc
   update(state, operation(6, 'bob', 2, 'delete'))
   assert.ok(!has(state, /nonsense/))
   lines = shown(state)
-  at = lines.findIndex((line) => /bob:$/.test(line))
+  at = lines.findIndex((line) => line.endsWith('bob:'))
   assert.match(lines[at + 1] ?? '', /^ +deleted$/)
   update(state, { kind: 'message', conversation: 'bob', message: { ...message(7, 'yes'), replyTo: 1 } })
   lines = shown(state)

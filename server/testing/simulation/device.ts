@@ -375,7 +375,11 @@ export class SimDevice {
   checkAck(connection: SimConnection, clientId: number, seq: number, timeMs: number): void {
     const stanza = this.outbox.find((each) => each.clientId === clientId)
     if (stanza?.isReaction === true && connection.outboxEpoch === this.outboxEpoch) {
-      this.#oracle.reacted(this.outboxName, clientId, this.user, stanza.to, stanza.seq, seq)
+      try {
+        this.#oracle.reacted(this.outboxName, clientId, this.user, stanza.to, stanza.seq, seq)
+      } catch (error) {
+        connection.server.report(error)
+      }
       return
     }
     if (stanza === undefined || stanza.seq > 0 || connection.outboxEpoch !== this.outboxEpoch) return
