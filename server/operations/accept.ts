@@ -2,6 +2,8 @@
 import { encodeOperation } from '../../protocol/generated/frames.js'
 import { OPERATION } from '../../protocol/generated/registry.js'
 import { readableBy } from '../groups/access.js'
+import { segmentEnd } from '../search/segment.js'
+import { searchKeys } from '../../storage/keyspace.js'
 import type { Feed } from '../shard/feed.js'
 import type { LogRecord } from '../shard/log-run.js'
 import { appendOperation, appendShared } from '../shard/queue.js'
@@ -51,6 +53,8 @@ export function acceptOperation(
   transaction.batch.put(keys.state(target.record.seq), encodeState(operation.next))
   if (kind === OPERATION.delete) {
     transaction.batch.put(keys.log(target.last), withoutText(target.row, target.last, target.record.seq))
+    // Its words would stay in the index of searches: that part is made anew.
+    transaction.batch.delete(searchKeys(conversation.name).segment(segmentEnd(target.record.seq)))
     lowerUnread(conversation, target.record)
     // It holds unread as of now: what is behind it is counted from the log, which does not say who had read what.
     conversation.isCheckpointDue = true

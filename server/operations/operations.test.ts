@@ -4,9 +4,10 @@ import { element } from '../../protocol/element.js'
 import type { Frame } from '../../protocol/generated/frames.js'
 import { ERROR, type ErrorCode, FRAME, OPERATION } from '../../protocol/generated/registry.js'
 import { encodeReferences } from '../../protocol/references.js'
-import { everything } from '../../storage/keyspace.js'
+import { everything, ownerAt } from '../../storage/keyspace.js'
 import { readChange, readNewGroup } from '../groups/change.js'
 import { ERASURES_MAX } from './erasures.js'
+import { SEGMENT_MESSAGES } from '../search/segment.js'
 import { type HarnessOptions, ShardHarness, type TestDevice } from '../testing/shard-harness.js'
 
 const { edit, delete: remove, react } = OPERATION
@@ -422,4 +423,44 @@ test('[OPS-7] the list of what a queue may still hold is short, and forgets what
   const texts = bob.texts.filter((text) => text !== '')
   assert.deepEqual(texts, ['message 1', 'message 2'], 'beyond it the text comes, and the deletion behind it')
   assert.equal(operations(bob).length, count)
+})
+
+test('[OPS-7] what is deleted is found by no search, and its words are gone from the index; what was edited is shown as it is now', async () => {
+  const { harness, alice } = await pair([])
+  for (let i = 1; i <= SEGMENT_MESSAGES; i++) alice.send('bob', i === 7 ? 'the zanzibar secret' : i === 9 ? 'an uzbek lamp' : `filler ${String(i)}`)
+  await harness.pass(5000)
+  const find = async (text: string): Promise<string[]> => (
+    (await harness.router.search('bob', { text, limit: 9 })).results.map(({ message }) => Buffer.from(message.text).toString())
+  )
+  assert.deepEqual(await find('zanzibar'), ['the zanzibar secret'])
+  assert.match(await stored(harness), /zanzibar/)
+  alice.operate('bob', 7, remove)
+  alice.operate('bob', 9, edit, 'an uzbek carpet')
+  await harness.settle()
+  assert.deepEqual(await find('zanzibar'), [])
+  assert.deepEqual(await find('uzbek'), ['an uzbek carpet'])
+  await harness.pass(5000)
+  assert.deepEqual(await find('zanzibar'), [])
+  const conversation = (await harness.engine.range({ ...everything(), limit: 100_000 })).filter(([key]) => ownerAt(key)?.table !== 'user')
+  assert.doesNotMatch(Buffer.concat(conversation.map(([, row]) => row)).toString('latin1'), /zanzibar/)
+})
+
+test('[OPS-13] nothing of what a blocked user does to messages reaches the blocker, who says nothing more to it', async () => {
+  const { harness, alice, bob } = await pair(['one', 'two'])
+  await harness.router.profiles.block('bob', 'alice')
+  alice.send('bob', 'hidden')
+  alice.operate('bob', 1, edit, 'changed')
+  alice.operate('bob', 2, react, '👍')
+  alice.operate('bob', 3, remove)
+  bob.operate('alice', 1, react, '👍')
+  bob.operate('alice', 3, react, '👍')
+  await harness.settle()
+  assert.deepEqual(alice.acks.map(({ seq }) => seq), [1, 2, 3, 4, 5, 6])
+  assert.deepEqual(operations(bob), [])
+  assert.deepEqual(errors(bob), [ERROR.contactBlocked, ERROR.noSuchMessage])
+  assert.deepEqual(await seen(harness, 'bob', 'alice'), ['1 one', '2 two'])
+  assert.equal(await unread(harness, 'bob'), 2)
+  await harness.router.profiles.unblock('bob', 'alice')
+  assert.deepEqual(await seen(harness, 'bob', 'alice'), ['1 one', '2 two'])
+  assert.equal(await unread(harness, 'bob'), 2)
 })

@@ -86,6 +86,9 @@ export async function indexSegment(shard: Shard, name: string, end: number): Pro
   const first = end - SEGMENT_MESSAGES + 1
   const keys = conversationKeys(name)
   const builder = new SegmentBuilder()
+  const { deletions } = shard
+  // What was deleted so far is gone from the disk then.
+  await shard.committed()
   for (let from = first; from <= end;) {
     const page = await shard.reading(readable(shard.engine.range({ ...keys.logRange(from), limit: PAGE_ROWS, bytesMax: PAGE_BYTES })))
     const lastKey = page?.at(-1)?.[0]
@@ -102,6 +105,7 @@ export async function indexSegment(shard: Shard, name: string, end: number): Pro
   }
   const conversation = await shard.conversation(name)
   // Retention may have come by: the words of what is gone must not stay. What goes from now on takes the row along.
+  if (shard.deletions !== deletions) return false
   if (conversation.trimmedTo >= first || conversation.committedTail < end) return false
   shard.transaction.batch.put(searchKeys(name).segment(end), builder.take())
   shard.schedule()

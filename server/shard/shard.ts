@@ -64,6 +64,9 @@ export class Shard implements FeedHost, GateHost, CommitHost {
   /** null: search is off. */
   readonly indexer: Indexer | null
 
+  /** Messages deleted in this life of the process: who reads texts in order to keep them looks whether one has gone meanwhile. */
+  deletions = 0
+
   constructor(engine: Engine, environment: ShardEnvironment) {
     this.engine = engine
     this.environment = environment
@@ -225,6 +228,7 @@ export class Shard implements FeedHost, GateHost, CommitHost {
     else {
       const writer = conversation.writer(feed.user.name, feed.device.number, feed.outboxEpoch)
       acceptOperation(this.transaction, route, writer, feed, clientId, { target, kind, text, next, seq, timeMs }, limits.checkpointEvery)
+      if (kind === OPERATION.delete) this.deletions++
       this.answer(new Answer(feed, clientId, 0, seq, timeMs))
     }
   }
