@@ -362,7 +362,7 @@ type Showable = Pick<HistoryMessage, 'seq' | 'from' | 'own' | 'timeMs' | 'text' 
 function shown({ seq, from, own, timeMs, text, isIncomplete, extensions, change, editedMs, isDeleted, reactions }: Showable): ShownMessage {
   const { replyTo, forwards } = referencesOf(extensions)
   return {
-    seq, from, own, timeMs, text, isIncomplete, change, isChange: change !== null,
+    seq, from, own, timeMs, text, isIncomplete, change,
     ...editedMs === undefined ? {} : { editedMs }, ...isDeleted === undefined ? {} : { isDeleted }, ...reactions === undefined ? {} : { reactions },
     ...replyTo === 0 ? {} : { replyTo }, ...forwards === 0 ? {} : { forwards },
   }

@@ -27,7 +27,6 @@ export const SCREEN_HELP: readonly string[] = [
   '/quit        leave (or Ctrl-C with an empty line)',
   '//text       send a message that begins with /',
   ...OPERATION_HELP,
-  'Tab completes names and commands.',
   '',
   'Behind your messages:  …  waiting   ✓ at the server   ✓✓ delivered   ✓✓ read (blue)   ✗ refused',
   'In a group, delivered and read mean: by all.',

@@ -85,7 +85,7 @@ export function applyOperation(conversation: ConversationState, operation: Opera
 
 /** The message as it is now; `asOf` as in MessageViews.add. */
 export function viewed(conversation: ConversationState, message: ShownMessage, asOf: number): ShownMessage {
-  if (message.isChange === true) return message
+  if (message.change !== undefined && message.change !== null) return message
   const { seq, text, isDeleted = text === '', editedMs = null, reactions = [] } = message
   conversation.views.add({ seq, text, isDeleted, editedMs, reactions }, asOf)
   return presentOf(conversation, message)

@@ -34,8 +34,6 @@ export interface ShownMessage {
   readonly reactions?: readonly ReactionRecord[]
   readonly replyTo?: number
   readonly forwards?: number
-  /** A change of a group, which nothing is done to. */
-  readonly isChange?: boolean
 }
 
 /** What makes a conversation a group; see screen-groups.ts. */
