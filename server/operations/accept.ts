@@ -53,14 +53,21 @@ export function acceptOperation(
   transaction.batch.put(keys.state(target.record.seq), encodeState(operation.next))
   if (kind === OPERATION.delete) {
     transaction.batch.put(keys.log(target.last), withoutText(target.row, target.last, target.record.seq))
-    // Its words would stay in the index of searches: that part is made anew.
-    transaction.batch.delete(searchKeys(conversation.name).segment(segmentEnd(target.record.seq)))
     lowerUnread(conversation, target.record)
     // It holds unread as of now: what is behind it is counted from the log, which does not say who had read what.
     conversation.isCheckpointDue = true
   }
+  if (changesText(kind)) {
+    // In the index of searches words would stay, or be missing: that part of it is made anew.
+    transaction.batch.delete(searchKeys(conversation.name).segment(segmentEnd(target.record.seq)))
+  }
   deliver(transaction, route, feed.user, operation)
   if (conversation.isCheckpointDue || seq - conversation.checkpointSeq >= checkpointEvery) transaction.markDirty(route)
+}
+
+/** Whether other words are found afterwards. */
+export function changesText(kind: OperationKind): boolean {
+  return kind !== OPERATION.react
 }
 
 /** [OPS-14] */

@@ -3,7 +3,9 @@
  * it was the last of a segment, and for nothing else. What is not indexed is found in the log all the same, so the list of what is due
  * may be lost with the process: whoever searches puts it there again.
  */
-import { conversationKeys, numberAt, searchKeys } from '../../storage/keyspace.js'
+import type { Engine } from '../../storage/engine.js'
+import { type ConversationKeys, conversationKeys, numberAt, searchKeys } from '../../storage/keyspace.js'
+import { decodeState, type MessageState } from '../operations/message-state.js'
 import { readable } from '../shard/entry-reader.js'
 import { type LogRecord, readLogRun } from '../shard/log-run.js'
 import type { Shard } from '../shard/shard.js'
@@ -86,9 +88,11 @@ export async function indexSegment(shard: Shard, name: string, end: number): Pro
   const first = end - SEGMENT_MESSAGES + 1
   const keys = conversationKeys(name)
   const builder = new SegmentBuilder()
-  const { deletions } = shard
-  // What was deleted so far is gone from the disk then.
+  const { textChanges } = shard
+  // What was done to texts so far is on the disk then.
   await shard.committed()
+  const states = await shard.reading(readable(presentStates(shard.engine, keys, first, end)))
+  if (states === null) return false
   for (let from = first; from <= end;) {
     const page = await shard.reading(readable(shard.engine.range({ ...keys.logRange(from), limit: PAGE_ROWS, bytesMax: PAGE_BYTES })))
     const lastKey = page?.at(-1)?.[0]
@@ -98,18 +102,28 @@ export async function indexSegment(shard: Shard, name: string, end: number): Pro
       if (records === null) return false
       for (const record of records) {
         if (record.seq < from || record.seq > end) continue
-        builder.add(record.seq - first, record.from, record.timeMs, wordsOf(searchableText(record)))
+        // Who may not see an edit sees the words before it: both lead here.
+        const words = wordsOf(searchableText(record))
+        const text = states.get(record.seq)?.edit?.text
+        if (text !== undefined) for (const word of wordsOf(searchableText({ ...record, text }))) words.add(word)
+        builder.add(record.seq - first, record.from, record.timeMs, words)
       }
     }
     from = numberAt(lastKey) + 1
   }
   const conversation = await shard.conversation(name)
   // Retention may have come by: the words of what is gone must not stay. What goes from now on takes the row along.
-  if (shard.deletions !== deletions) return false
+  if (shard.textChanges !== textChanges) return false
   if (conversation.trimmedTo >= first || conversation.committedTail < end) return false
   shard.transaction.batch.put(searchKeys(name).segment(end), builder.take())
   shard.schedule()
   return true
+}
+
+/** What operations have made of messages, by seq. */
+async function presentStates(engine: Engine, keys: ConversationKeys, first: number, end: number): Promise<Map<number, MessageState>> {
+  const rows = await engine.range({ ...keys.states(first, end + 1), limit: SEGMENT_MESSAGES })
+  return new Map(rows.map(([key, row]) => [numberAt(key), decodeState(row)]))
 }
 
 async function readRun(row: Uint8Array, last: number): Promise<LogRecord[]> {

@@ -34,7 +34,7 @@ import type { ConversationState, DeviceState, Resident, UserState } from './stat
 import { writeLateWatermarks } from '../groups/fan-out.js'
 import { mayPost } from '../groups/rights.js'
 import { readableBy } from '../groups/access.js'
-import { acceptOperation, type TargetRow } from '../operations/accept.js'
+import { acceptOperation, changesText, type TargetRow } from '../operations/accept.js'
 import { decide, type OperationKind, UNCHANGED } from '../operations/decide.js'
 import { readReferences } from '../../protocol/references.js'
 import { Answer, Route } from './transaction.js'
@@ -64,8 +64,8 @@ export class Shard implements FeedHost, GateHost, CommitHost {
   /** null: search is off. */
   readonly indexer: Indexer | null
 
-  /** Messages deleted in this life of the process: who reads texts in order to keep them looks whether one has gone meanwhile. */
-  deletions = 0
+  /** Texts changed or deleted in this life of the process: who reads them in order to keep them looks whether one has gone meanwhile. */
+  textChanges = 0
 
   constructor(engine: Engine, environment: ShardEnvironment) {
     this.engine = engine
@@ -228,7 +228,7 @@ export class Shard implements FeedHost, GateHost, CommitHost {
     else {
       const writer = conversation.writer(feed.user.name, feed.device.number, feed.outboxEpoch)
       acceptOperation(this.transaction, route, writer, feed, clientId, { target, kind, text, next, seq, timeMs }, limits.checkpointEvery)
-      if (kind === OPERATION.delete) this.deletions++
+      if (changesText(kind)) this.textChanges++
       this.answer(new Answer(feed, clientId, 0, seq, timeMs))
     }
   }
