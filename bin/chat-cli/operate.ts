@@ -34,6 +34,8 @@ export function operateArguments(action: OperateAction, [to, number = '', ...res
   return { to, seq, text: text ?? '' }
 }
 
+const NOUNS: Readonly<Record<OperateAction, string>> = { edit: 'edit', delete: 'deletion', react: 'reaction', reply: 'reply' }
+
 /** Prints the ack. Rejects with a ChatFailure when there was no answer. */
 export async function operate(command: OperateCommand, world: World): Promise<ExitCode> {
   let isRefused = false
@@ -44,7 +46,7 @@ export async function operate(command: OperateCommand, world: World): Promise<Ex
     } catch (error) {
       if (!(error instanceof ClientError) || error.symbol === 'closed' || error.symbol === 'stopped') throw error
       isRefused = true
-      complain(world, `to ${command.action} was refused: ${safeText(error.message)}`)
+      complain(world, `the ${NOUNS[command.action]} was refused: ${safeText(error.message)}`)
     }
   })
   return isRefused ? EXIT.incomplete : code

@@ -39,8 +39,8 @@ export function runOperation(state: ScreenState, word: string, rest: string, eff
   const [, number, argument = ''] = /^(?:#(\d+)(?:\s+|$))?([\s\S]*)$/.exec(rest) ?? []
   const isOfOwn = word === 'edit' || word === 'delete'
   const target = number === undefined
-    ? conversation.messages.findLast((message) => message.own === isOfOwn && message.isDeleted !== true)
-    : conversation.messages.find(({ seq }) => seq === Number(number))
+    ? conversation.messages.findLast((message) => message.own === isOfOwn && message.isDeleted !== true && !isChange(message))
+    : conversation.messages.find((message) => message.seq === Number(number) && !isChange(message))
   if (target === undefined) {
     state.notice = number === undefined ? `there is no message of ${isOfOwn ? 'yours' : 'theirs'} here` : `there is no message #${number} here: /numbers shows them`
     return
@@ -72,6 +72,11 @@ function perform(state: ScreenState, conversation: ConversationState, word: stri
   }
 }
 
+/** Nothing is done to a change of a group. */
+function isChange({ change = null }: ShownMessage): boolean {
+  return change !== null
+}
+
 /** An operation was told, or acknowledged: the messages shown are as it leaves them. */
 export function applyOperation(conversation: ConversationState, operation: OperationSource): void {
   conversation.tail = Math.max(conversation.tail, operation.seq)
@@ -85,7 +90,7 @@ export function applyOperation(conversation: ConversationState, operation: Opera
 
 /** The message as it is now; `asOf` as in MessageViews.add. */
 export function viewed(conversation: ConversationState, message: ShownMessage, asOf: number): ShownMessage {
-  if (message.change !== undefined && message.change !== null) return message
+  if (isChange(message)) return message
   const { seq, text, isDeleted = text === '', editedMs = null, reactions = [] } = message
   conversation.views.add({ seq, text, isDeleted, editedMs, reactions }, asOf)
   return presentOf(conversation, message)

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { INCOMPLETE_NOTE } from './formats.js'
+import { element } from '../../protocol/element.js'
 import type { Effect, ScreenEvent, ScreenState, ShownMessage } from './screen-state.js'
 import { newScreenState } from './screen-state.js'
 import { MESSAGES_KEPT_MAX, update } from './screen-update.js'
@@ -341,6 +342,15 @@ test('[OPS-4] [OPS-15] an edit, reactions, a reply and a deletion show on the sc
   lines = shown(state)
   at = lines.findIndex((line) => line.includes('bob: yes'))
   assert.match(lines[at - 1] ?? '', /^ +↪ you: hello$/)
+})
+
+test('[OPS-3] commands pass over changes of a group, which are nobody\'s message', () => {
+  const change = element('invite', {}, element('member', { name: 'carol' }))
+  const state = withBob([message(1, 'mine', true), message(2, 'theirs'), { ...message(3, '', true), change }, { ...message(4, ''), change }])
+  assert.deepEqual(type(state, '/edit better'), [{ kind: 'operate', conversation: 'bob', operation: 'edit', target: 1, text: 'better' }])
+  assert.deepEqual(type(state, '/react 👍'), [{ kind: 'operate', conversation: 'bob', operation: 'react', target: 2, text: '👍' }])
+  assert.deepEqual(type(state, '/delete #3'), [])
+  assert.match(state.notice, /no message #3/)
 })
 
 test('[OPS-6] [OPS-9] [OPS-16] commands name the last message or a number, and say what is missing', () => {

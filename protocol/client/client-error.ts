@@ -54,6 +54,11 @@ export function localError(symbol: LocalErrorSymbol, message: string, cause?: un
 export function serverError(code: number, reason: string, retryAfterMs: number): ClientError {
   const info = ERRORS.get(code)
   const sentence = info?.doc ?? 'The server refused for a reason this version does not know.'
-  const message = reason === '' || reason === sentence ? sentence : `${sentence} (${reason})`
+  const message = reason === '' || bare(reason) === bare(sentence) ? sentence : `${sentence} (${reason})`
   return new ClientError(code, info?.name ?? 'unknown', message, { isRetryable: info?.retryable ?? false, retryAfterMs })
+}
+
+/** What a sentence says, however it begins and ends. */
+function bare(sentence: string): string {
+  return sentence.toLowerCase().replace(/\.$/, '')
 }

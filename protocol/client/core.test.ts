@@ -12,7 +12,7 @@ import {
 import type { Frame } from '../generated/frames.js'
 import { ERROR, ERRORS, FRAME, LIMIT, MARK, RESUME } from '../generated/registry.js'
 import { encodeText } from '../utf8.js'
-import { localError } from './client-error.js'
+import { localError, serverError } from './client-error.js'
 import { ClientCore } from './core.js'
 import type { CoreEvent, CoreNeed, CoreOptions } from './core-types.js'
 import { readHistory } from './query-elements.js'
@@ -332,6 +332,12 @@ test('[QUE-6] entries beyond the window, and a second done, close the connection
   other.open()
   other.receive(encodeDone(0), encodeDone(0))
   assert.equal(other.core.state, 'waiting')
+})
+
+test('an error says its sentence once, also where the server gives the same one as its reason', () => {
+  const { doc } = ERRORS.get(ERROR.noSuchUser)!
+  for (const reason of ['', doc, doc.replace('.', '').toLowerCase()]) assert.equal(serverError(ERROR.noSuchUser, reason, 0).message, doc)
+  assert.equal(serverError(ERROR.noSuchUser, 'there is no user bob', 0).message, `${doc} (there is no user bob)`)
 })
 
 test('[RCP-9] a watermark is shown only as far as messages are known, and rises with them', () => {
