@@ -13,6 +13,22 @@ export function readableBy(conversation: ConversationState, user: string): reado
   return member?.membership?.intervals ?? group.former.get(user) ?? NOTHING
 }
 
+/** Whether this seq is one that the user may read, if there is such a one. */
+export function mayReadSeq(conversation: ConversationState, user: string, seq: number): boolean {
+  return includes(readableBy(conversation, user), seq)
+}
+
+/** Whether there is somebody who may read the one seq, and not the later other one: who has left between them, or has blocked. */
+export function endsBetween(conversation: ConversationState, seq: number, later: number): boolean {
+  const { group, members } = conversation
+  const lists = group === null ? members.map(({ user }) => readableBy(conversation, user)) : [...group.former.values()]
+  return lists.some((intervals) => includes(intervals, seq) && !includes(intervals, later))
+}
+
+function includes(intervals: readonly Interval[], seq: number): boolean {
+  return intervals.some(({ from, to }) => seq >= from && seq <= to)
+}
+
 /** The last seq that exists for who may read these intervals; 0: none. */
 export function tailWithin(intervals: readonly Interval[], tail: number): number {
   for (let i = intervals.length - 1; i >= 0; i--) {

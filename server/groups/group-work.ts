@@ -5,6 +5,7 @@
 import { element, type Element } from '../../protocol/element.js'
 import { ERROR, LIMIT } from '../../protocol/generated/registry.js'
 import { userKeys } from '../../storage/keyspace.js'
+import { noteLookup } from '../operations/erasures.js'
 import { RouterError } from '../router/router.js'
 import { encodeConversation, encodeListing, encodeWatermark } from '../shard/records.js'
 import { type ConversationState, Member } from '../shard/state.js'
@@ -267,6 +268,9 @@ export class GroupWork {
     const intervals = (member.membership?.intervals ?? []).map(({ from, to }) => ({ from, to: Math.min(to, last) }))
     conversation.removeMember(member)
     this.#transaction.batch.delete(conversation.keys.watermark(member.user))
+    const user = this.#lookup(member.user)
+    // What is deleted from now on is not told to it any more, and must not reach its late devices. [OPS-7]
+    if (user !== undefined) noteLookup(this.#transaction, user, conversation.name)
     group.former.set(member.user, intervals)
     const [oldest] = group.former.keys()
     if (group.former.size <= LIMIT.groupFormerMax || oldest === undefined) return

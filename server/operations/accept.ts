@@ -1,7 +1,7 @@
 /** An operation takes effect: its seq, its record, the state of its target, an entry for every member's devices. Pure, as the shard's core. */
 import { encodeOperation } from '../../protocol/generated/frames.js'
 import { OPERATION } from '../../protocol/generated/registry.js'
-import { readableBy } from '../groups/access.js'
+import { mayReadSeq } from '../groups/access.js'
 import { segmentEnd } from '../search/segment.js'
 import { searchKeys } from '../../storage/keyspace.js'
 import type { Feed } from '../shard/feed.js'
@@ -78,7 +78,7 @@ function lowerUnread(conversation: ConversationState, { from, seq }: LogRecord):
   }
 }
 
-/** In a group all get the same entry but for its index, and but for those who may not read the target. [OPS-13] */
+/** All get the same entry but for its index, and but for those who may not read the target. [OPS-13] */
 function deliver(transaction: Transaction, { conversation, users }: Route, author: UserState, operation: AcceptedOperation): void {
   const { kind, text } = operation
   const target = operation.target.record.seq
@@ -87,17 +87,15 @@ function deliver(transaction: Transaction, { conversation, users }: Route, autho
   const blank = shared === null || text.length === 0 ? shared : sharedEntry(conversation, author, operation, NO_TEXT)
   for (const user of users) {
     if (!user.exists) continue
-    // To who has blocked its author it does not exist. [PRF-10]
+    // To who has blocked its author it does not exist. [PRF-10] What was deleted is not sent to it late: see erasures.ts.
     if (user !== author && conversation.side(user.name)?.isBlocking === true) continue
     // With one device alone the ack has said it all; but what its queue still holds of a deleted message is followed by its end. [QUE-11]
     if (user === author && user.devices.length < 2 && !isDelete) continue
     const address = conversationAddress(conversation, user.name)
+    const shown = text.length === 0 || mayReadSeq(conversation, user.name, target) ? text : NO_TEXT
     if (shared === null || blank === null) {
-      appendOperation(transaction, user, address, author.name, operation.seq, operation.timeMs, target, kind, text)
-    } else {
-      const mayRead = readableBy(conversation, user.name).some(({ from, to }) => target >= from && target <= to)
-      appendShared(transaction, user, mayRead ? shared : blank, text.length, address, author.name, operation.seq)
-    }
+      appendOperation(transaction, user, address, author.name, operation.seq, operation.timeMs, target, kind, shown)
+    } else appendShared(transaction, user, shown === text ? shared : blank, text.length, address, author.name, operation.seq)
     if (isDelete) noteErasure(transaction, user, { conversation: address, seq: target, index: user.tail })
   }
 }

@@ -1,6 +1,6 @@
 /** Whether an operation may be done to a message, and what it makes of it. Pure. */
 import { ERROR, type ErrorCode, OPERATION } from '../../protocol/generated/registry.js'
-import type { MessageState } from './message-state.js'
+import { type MessageState, PAST_EDITS_MAX } from './message-state.js'
 
 export type OperationKind = (typeof OPERATION)[keyof typeof OPERATION]
 
@@ -11,6 +11,8 @@ export interface OperationRequest {
   readonly kind: OperationKind
   /** UTF-8, its form checked. */
   readonly text: Uint8Array
+  /** Whether an earlier edit, of this seq, is still the last one for somebody who may not read this operation. [OPS-13] */
+  readonly isStillRead: (edit: number) => boolean
 }
 
 export interface OperationTarget {
@@ -42,14 +44,16 @@ export function decide(
 
 /** [OPS-4, OPS-5] */
 function edited(
-  { user, text }: OperationRequest, target: OperationTarget, seq: number, timeMs: number, { editAgeMs }: OperationLimits,
+  { user, text, isStillRead }: OperationRequest, target: OperationTarget, seq: number, timeMs: number, { editAgeMs }: OperationLimits,
 ): MessageState | typeof UNCHANGED | ErrorCode {
   const { state } = target
   if (target.from !== user) return ERROR.notAllowed
   if (state.deletion !== null) return ERROR.messageDeleted
   if (timeMs - target.timeMs > editAgeMs) return ERROR.tooLate
   if (Buffer.compare(text, state.edit?.text ?? target.text) === 0) return UNCHANGED
-  return { ...state, edit: { seq, timeMs, text } }
+  const isKept = state.edit !== null && isStillRead(state.edit.seq)
+  const pastEdits = isKept ? [...state.pastEdits, state.edit].slice(-PAST_EDITS_MAX) : state.pastEdits
+  return { ...state, edit: { seq, timeMs, text }, pastEdits }
 }
 
 /** Nothing of what was said remains. [OPS-6, OPS-7] */
@@ -59,7 +63,7 @@ function deleted(
   if (from !== user && !isAdmin) return ERROR.notAllowed
   if (state.deletion !== null) return UNCHANGED
   if (!isAdmin && timeMs - sentMs > deleteAgeMs) return ERROR.tooLate
-  return { deletion: { seq, timeMs, by: user }, edit: null, reactions: [] }
+  return { deletion: { seq, timeMs, by: user }, edit: null, pastEdits: [], reactions: [] }
 }
 
 /** [OPS-8, OPS-9] */

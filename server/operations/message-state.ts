@@ -3,15 +3,19 @@
  * more short read and never the log behind it. Texts stand here alone: the log has for each operation who did what to which message, so
  * that deleting takes one row of the log and this one. [OPS-5, OPS-7, OPS-9]
  *
- *     byte      1, the version
+ *     byte      2, the version; 1 where there are no past edits
  *     deletion  seq (0: none), time, by
  *     edit      seq (0: none), time, text
  *     count     reactions, in the order in which they were given: user, seq, emoji
+ *     count     past edits: seq, time, text
  */
 import { ValueReader, ValueWriter } from '../../storage/value.js'
 import { StorageError } from '../../storage/engine.js'
 
-const VERSION = 1
+const VERSION = 2
+const VERSION_WITHOUT_PAST = 1
+/** Each is the last one that somebody who left, or who has blocked the author, may read: they left one after the other while a message could be edited. */
+export const PAST_EDITS_MAX = 16
 
 export interface Edit {
   /** Of the operation. */
@@ -37,18 +41,23 @@ export interface MessageState {
   readonly deletion: Deletion | null
   /** The one in force. */
   readonly edit: Edit | null
+  /** Those before it that are still the last for somebody, ascending. [OPS-13] */
+  readonly pastEdits: readonly Edit[]
   /** One of each user. */
   readonly reactions: readonly Reaction[]
 }
 
-export const UNTOUCHED: MessageState = { deletion: null, edit: null, reactions: [] }
+export const UNTOUCHED: MessageState = { deletion: null, edit: null, pastEdits: [], reactions: [] }
 
-export function encodeState({ deletion, edit, reactions }: MessageState): Uint8Array {
-  const writer = new ValueWriter().uint(VERSION)
+export function encodeState({ deletion, edit, pastEdits, reactions }: MessageState): Uint8Array {
+  const writer = new ValueWriter().uint(pastEdits.length === 0 ? VERSION_WITHOUT_PAST : VERSION)
   writer.uint(deletion?.seq ?? 0).time(deletion?.timeMs ?? 0).string(deletion?.by ?? '')
   writer.uint(edit?.seq ?? 0).time(edit?.timeMs ?? 0).bytes(edit?.text ?? new Uint8Array(0))
   writer.uint(reactions.length)
   for (const { user, seq, emoji } of reactions) writer.string(user).uint(seq).bytes(Buffer.from(emoji))
+  if (pastEdits.length === 0) return writer.take()
+  writer.uint(pastEdits.length)
+  for (const { seq, timeMs, text } of pastEdits) writer.uint(seq).time(timeMs).bytes(text)
   return writer.take()
 }
 
@@ -56,13 +65,19 @@ export function encodeState({ deletion, edit, reactions }: MessageState): Uint8A
 export function decodeState(row: Uint8Array): MessageState {
   const reader = new ValueReader(row)
   const version = reader.uint()
-  if (version !== VERSION) throw new StorageError('corrupt', `the state of a message has the unknown version ${String(version)}`)
+  if (version !== VERSION && version !== VERSION_WITHOUT_PAST) throw new StorageError('corrupt', `the state of a message has the unknown version ${String(version)}`)
   const deletion = { seq: reader.uint(), timeMs: reader.time(), by: reader.string() }
-  const edit = { seq: reader.uint(), timeMs: reader.time(), text: Uint8Array.prototype.slice.call(reader.bytes()) }
+  const edit = readEdit(reader)
   const count = reader.uint()
   const reactions: Reaction[] = []
   for (let i = 0; i < count; i++) {
     reactions.push({ user: reader.string(), seq: reader.uint(), emoji: Buffer.from(reader.bytes()).toString() })
   }
-  return { deletion: deletion.seq === 0 ? null : deletion, edit: edit.seq === 0 ? null : edit, reactions }
+  const pastEdits: Edit[] = []
+  if (version === VERSION) for (let left = reader.uint(); left > 0; left--) pastEdits.push(readEdit(reader))
+  return { deletion: deletion.seq === 0 ? null : deletion, edit: edit.seq === 0 ? null : edit, pastEdits, reactions }
+}
+
+function readEdit(reader: ValueReader): Edit {
+  return { seq: reader.uint(), timeMs: reader.time(), text: Uint8Array.prototype.slice.call(reader.bytes()) }
 }

@@ -7,7 +7,7 @@ import type { Interval } from '../groups/group-state.js'
 import type { PresentState, ReactionCount, StoredMessage } from '../router/router.js'
 import { isDamage } from '../shard/entry-reader.js'
 import type { ConversationState } from '../shard/state.js'
-import { decodeState, type MessageState } from './message-state.js'
+import { decodeState, type Edit, type MessageState } from './message-state.js'
 
 /** The messages, ascending, as `viewer` may see them, who may read the intervals. */
 export async function withPresent(
@@ -20,7 +20,7 @@ export async function withPresent(
     const state = states.get(message.operation?.target ?? message.seq)
     if (state === undefined || message.change !== null) return message
     if (message.operation === null) return presentMessage(message, state, mayRead, viewer)
-    return mayRead(message.operation.target) ? { ...message, text: textInForce(state, message.seq) } : message
+    return mayRead(message.operation.target) ? { ...message, text: textInForce(state, message.seq, mayRead) } : message
   })
 }
 
@@ -55,7 +55,7 @@ function presentMessage(message: StoredMessage, state: MessageState, mayRead: (s
     const present = { editedMs: 0, deletedMs: deletion.timeMs, reactions: [] }
     return { ...message, text: EMPTY_BYTES, extensions: EMPTY_BYTES, present }
   }
-  const edit = state.edit !== null && mayRead(state.edit.seq) ? state.edit : null
+  const edit = editFor(state, mayRead)
   const present: PresentState = { editedMs: edit?.timeMs ?? 0, deletedMs: 0, reactions: counted(state, mayRead, viewer) }
   return { ...message, text: edit?.text ?? message.text, present }
 }
@@ -77,9 +77,16 @@ function counted({ reactions }: MessageState, mayRead: (seq: number) => boolean,
   })
 }
 
+/** The last one that may be read. */
+function editFor({ edit, pastEdits }: MessageState, mayRead: (seq: number) => boolean): Edit | null {
+  if (edit !== null && mayRead(edit.seq)) return edit
+  return pastEdits.findLast(({ seq }) => mayRead(seq)) ?? null
+}
+
 /** Of an edit or a reaction; none where a later operation has taken its place. */
-function textInForce({ edit, reactions }: MessageState, seq: number): Uint8Array {
+function textInForce(state: MessageState, seq: number, mayRead: (seq: number) => boolean): Uint8Array {
+  const edit = editFor(state, mayRead)
   if (edit?.seq === seq) return edit.text
-  const reaction = reactions.find((each) => each.seq === seq)
+  const reaction = state.reactions.find((each) => each.seq === seq)
   return reaction === undefined ? EMPTY_BYTES : Buffer.from(reaction.emoji)
 }

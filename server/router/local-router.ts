@@ -26,7 +26,7 @@ import { openFeed } from '../shard/open-feed.js'
 import { readHistory } from '../shard/history.js'
 import type { OperationKind } from '../operations/decide.js'
 import { conversationName, type ConversationState } from '../shard/state.js'
-import { isHidden, listConversations, listDevices, settledWatermarks } from '../shard/views.js'
+import { listConversations, listDevices, settledWatermarks } from '../shard/views.js'
 import type { Shard } from '../shard/shard.js'
 import type {
   Account, AccountSummary, Attached, AttachRequest, Attachment, ConversationSummary, DeviceInfo, DeviceSink, HistoryPage,
@@ -135,7 +135,7 @@ export class LocalRouter implements Router {
   async history(user: string, conversation: string, request: HistoryRequest): Promise<HistoryPage> {
     const state = await this.#conversation(user, conversation)
     const intervals = readableBy(state, user)
-    if (intervals.length === 0 || isHidden(state, user)) throw noSuchConversation()
+    if (intervals.length === 0 || state.isHiddenFrom(user)) throw noSuchConversation()
     const limit = Math.min(request.limit, LIMIT.historyPageMax)
     return this.shard.reading(readHistory(this.shard.engine, state, { ...request, limit }, intervals, user))
   }
@@ -148,7 +148,7 @@ export class LocalRouter implements Router {
   async receipts(user: string, conversation: string): Promise<readonly MemberWatermarks[]> {
     const viewer = await this.shard.user(user)
     const state = await this.#conversation(user, conversation)
-    if (state.member(user) === undefined || isHidden(state, user)) throw noSuchConversation()
+    if (state.member(user) === undefined || state.isHiddenFrom(user)) throw noSuchConversation()
     return settledWatermarks(this.shard, state, viewer)
   }
 

@@ -5,7 +5,7 @@
  */
 import type { Engine, Entry } from '../../storage/engine.js'
 import { numberAt } from '../../storage/keyspace.js'
-import { withoutErased } from '../operations/erasures.js'
+import { type Erased, lookUpErased, withoutErased } from '../operations/erasures.js'
 import type { Seat } from '../presence/core.js'
 import type { Attachment, DeviceSink } from '../router/router.js'
 import { readEntries } from './entry-reader.js'
@@ -231,9 +231,10 @@ export class Feed implements Attachment {
       // No more than the window has room for, as far as that can be known.
       const bytesMax = Math.min(PAGE_BYTES, this.host.windowBytesMax - this.#bytesInFlight, Math.ceil(room * this.#entryBytes))
       const page = await readEntries(this.host.engine, this.user.keys, from, to, committedTail, bytesMax)
+      const erased = await lookUpErased(this.host.engine, this.user, page)
       // The session may have ended while the page was read.
       if (this.#hasEnded) return
-      this.#sendPage(page, to)
+      this.#sendPage(page, to, erased)
     }
   }
 
@@ -242,12 +243,12 @@ export class Feed implements Attachment {
     this.#isLive = true
   }
 
-  #sendPage(page: readonly Entry[], to: number): void {
+  #sendPage(page: readonly Entry[], to: number, erased: Erased): void {
     if (page.length === 0) this.#skipTo(to)
     for (const [key, row] of page) {
       const last = numberAt(key)
       const read = readRun(row, last, this.user.name)
-      const run = read === null ? null : withoutErased(read, this.user)
+      const run = read === null ? null : withoutErased(read, this.user, erased)
       // A hole, or a row that is not what its key says, must not stop the queue. [QUE-14]
       if (run === null) {
         this.#skipTo(last)

@@ -33,7 +33,7 @@ import { Indexer } from '../search/indexer.js'
 import type { ConversationState, DeviceState, Resident, UserState } from './state.js'
 import { writeLateWatermarks } from '../groups/fan-out.js'
 import { mayPost } from '../groups/rights.js'
-import { readableBy } from '../groups/access.js'
+import { endsBetween, mayReadSeq } from '../groups/access.js'
 import { acceptOperation, changesText, type TargetRow } from '../operations/accept.js'
 import { decide, type OperationKind, UNCHANGED } from '../operations/decide.js'
 import { readReferences } from '../../protocol/references.js'
@@ -152,14 +152,19 @@ export class Shard implements FeedHost, GateHost, CommitHost {
 
   /** Refuses a message between two users for how they stand to each other. [PRF-13] [PRF-18] */
   #refusesPair(conversation: ConversationState, feed: Feed, clientId: number, nowMs: number): boolean {
-    const { pair } = conversation
-    if (pair === null || pair === ACQUAINTANCES) return false
-    const position = conversation.positionOf(feed.user.name)
-    const other = position === 0 ? pair[1] : pair[0]
+    if (conversation.pair === null || conversation.pair === ACQUAINTANCES) return false
     if (conversation.side(feed.user.name)?.isBlocking === true) {
       this.answer(new Answer(feed, clientId, ERROR.contactBlocked, 0, 0))
       return true
     }
+    return this.#refusesStranger(conversation, feed, clientId, nowMs)
+  }
+
+  /** Refuses what reaches somebody who has not answered, where it is too much. [PRF-18] [PRF-21] */
+  #refusesStranger(conversation: ConversationState, feed: Feed, clientId: number, nowMs: number): boolean {
+    const { pair } = conversation
+    if (pair === null || pair === ACQUAINTANCES) return false
+    const other = conversation.positionOf(feed.user.name) === 0 ? pair[1] : pair[0]
     const { strangerPerSecond, strangerBurst } = this.environment.limits
     if (other.hasWritten || other.isContact || strangerPerSecond === 0) return false
     conversation.strangerAllowance ??= new StrangerAllowance(strangerBurst, nowMs)
@@ -181,7 +186,7 @@ export class Shard implements FeedHost, GateHost, CommitHost {
     const member = conversation.member(feed.user.name)
     const tail = conversation.visible(feed.user.name, conversation.tail)
     if (member === undefined || seq > tail) {
-      const error = member === undefined ? ERROR.noSuchConversation : ERROR.invalidWatermark
+      const error = member === undefined || conversation.isHiddenFrom(feed.user.name) ? ERROR.noSuchConversation : ERROR.invalidWatermark
       this.answer(new Answer(feed, clientId, error, 0, 0))
       return true
     }
@@ -205,7 +210,7 @@ export class Shard implements FeedHost, GateHost, CommitHost {
     const { clientId, operation: kind, text } = command
     const { clock, limits } = this.environment
     const membership = conversation.member(feed.user.name)
-    if (membership === undefined || kind === 0) {
+    if (membership === undefined || kind === 0 || conversation.isHiddenFrom(feed.user.name)) {
       this.answer(new Answer(feed, clientId, ERROR.noSuchConversation, 0, 0))
       return
     }
@@ -214,18 +219,22 @@ export class Shard implements FeedHost, GateHost, CommitHost {
       return
     }
     // Who has blocked the other has nothing to say to it; what it said it may still take back. [PRF-13]
-    if (kind === OPERATION.react && conversation.side(feed.user.name)?.isBlocking === true) {
+    if (kind !== OPERATION.delete && conversation.side(feed.user.name)?.isBlocking === true) {
       this.answer(new Answer(feed, clientId, ERROR.contactBlocked, 0, 0))
       return
     }
     const nowMs = clock.nowMs()
     const seq = conversation.tail + 1
     const timeMs = Math.max(nowMs, conversation.lastTimeMs)
-    const request = { user: feed.user.name, isAdmin: membership.membership?.isAdmin === true, kind, text }
+    const request = {
+      user: feed.user.name, isAdmin: membership.membership?.isAdmin === true, kind, text,
+      isStillRead: (edit: number) => endsBetween(conversation, edit, seq),
+    }
     const next = decide(request, { ...target.record, state: target.state }, seq, timeMs, limits)
     if (typeof next === 'number') this.answer(new Answer(feed, clientId, next, 0, 0))
     else if (next === UNCHANGED) this.answer(new Answer(feed, clientId, 0, 0, nowMs))
-    else {
+    // To take back what was said costs nothing. [PRF-21]
+    else if (kind === OPERATION.delete || !this.#refusesStranger(conversation, feed, clientId, nowMs)) {
       const writer = conversation.writer(feed.user.name, feed.device.number, feed.outboxEpoch)
       acceptOperation(this.transaction, route, writer, feed, clientId, { target, kind, text, next, seq, timeMs }, limits.checkpointEvery)
       if (changesText(kind)) this.textChanges++
@@ -579,7 +588,7 @@ function refusalOfReply(conversation: ConversationState, sender: UserState, exte
 /** Whether there is such a seq, and the user may read it. */
 function mayRead(conversation: ConversationState, { name }: UserState, seq: number): boolean {
   if (seq > conversation.tail || seq <= conversation.trimmedTo) return false
-  return readableBy(conversation, name).some(({ from, to }) => seq >= from && seq <= to)
+  return mayReadSeq(conversation, name, seq)
 }
 
 function tell(answer: Answer): void {

@@ -5,7 +5,7 @@
 import { type ConversationKeys, pairName, type UserKeys } from '../../storage/keyspace.js'
 import { isGroup } from '../../protocol/address.js'
 import type { GroupState, Membership } from '../groups/group-state.js'
-import type { Erasure } from '../operations/erasures.js'
+import type { Erasures } from '../operations/erasures.js'
 import { ACQUAINTANCES } from '../profiles/pair.js'
 import type { Pair, PairSide } from '../profiles/pair.js'
 import type { StrangerAllowance } from '../profiles/stranger-allowance.js'
@@ -117,7 +117,7 @@ export class UserState extends Resident {
   /** What the open transaction appends to the queue. */
   openEntries: EntryRun | null = null
   /** Deleted messages whose text the queue may still hold; null: none. */
-  erasures: readonly Erasure[] | null = null
+  erasures: Erasures | null = null
   /** Index of the entry above `exposedTo` that a later one may replace: receipts by conversation and mark, changes by list; null until there is one. */
   unsentEntries: Map<string, number> | null = null
   /** Sessions of this user's devices; replaced by each change. */
@@ -287,6 +287,11 @@ export class ConversationState extends Resident {
   /** The highest seq up to this one that the user may know of. [PRF-14] */
   visible(user: string, seq: number): number {
     return this.side(user)?.visible(seq) ?? seq
+  }
+
+  /** Whether everything in it is hidden from its member, so that to this one it does not exist. [PRF-14] */
+  isHiddenFrom(user: string): boolean {
+    return this.tail > 0 && this.visible(user, this.tail) === 0
   }
 
   writer(user: string, device: number, epoch: number): Writer {

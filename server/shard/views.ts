@@ -50,7 +50,7 @@ export async function listConversations(
   for (const { name } of addressed) {
     const state = await shard.conversation(name)
     // One that a blocked user has opened is not there. [PRF-14]
-    if (isHidden(state, user.name)) continue
+    if (state.isHiddenFrom(user.name)) continue
     more = conversations.length >= limit
     if (more) break
     conversations.push(await summarize(shard, state, user))
@@ -58,11 +58,6 @@ export async function listConversations(
   }
   await onDisk(shard, states)
   return { conversations, more }
-}
-
-/** Whether everything in the conversation is hidden from its member, so that to this one it does not exist. [PRF-14] */
-export function isHidden(conversation: ConversationState, user: string): boolean {
-  return conversation.tail > 0 && conversation.visible(user, conversation.tail) === 0
 }
 
 async function summarize(shard: Shard, conversation: ConversationState, user: UserState): Promise<ConversationSummary> {
