@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { ERROR, FRAME, LIMIT, LIST } from '../../protocol/generated/registry.js'
+import { element } from '../../protocol/element.js'
+import { ERROR, FRAME, LIMIT, LIST, OPERATION } from '../../protocol/generated/registry.js'
+import { readChange, readNewGroup } from '../groups/change.js'
 import { routerError, ShardHarness, VERIFIER } from '../testing/shard-harness.js'
 import type { TestDevice } from '../testing/shard-harness.js'
 import { MUTED_FOR_EVER } from './flags.js'
@@ -235,6 +237,44 @@ void test('[PRF-17] a report takes the last five messages that the reporter can 
   assert.deepEqual((await profiles().reports(0, 10)).reports, [])
   await profiles().report('bob', { conversation: 'ann', reason: '', blocks: false })
   assert.deepEqual((await profiles().reports(0, 10)).reports.map(({ id }) => id), [2], 'an id is not given twice')
+})
+
+void test('[PRF-17] neither operations, changes of the group nor deletions push out of a report what was said', async () => {
+  const { harness, profiles } = await start()
+  await harness.router.groups.create('ann', '#skiing', readNewGroup(element('group-create', { id: '#skiing' }, element('member', { name: 'bob' })), '#skiing'))
+  const ann = await harness.attach('ann')
+  ann.send('#skiing', 'an insult')
+  ann.send('#skiing', 'kept as well')
+  for (let i = 0; i < 6; i++) ann.send('#skiing', 'deleted')
+  await harness.settle()
+  for (let i = 0; i < 6; i++) ann.operate('#skiing', 4 + i, OPERATION.delete)
+  for (let i = 0; i < 200; i++) ann.operate('#skiing', 3, OPERATION.react, i % 2 === 0 ? '👍' : '')
+  await harness.settle()
+  for (let i = 0; i < 6; i++) await harness.router.groups.change('ann', '#skiing', readChange(element('info', { name: `name ${String(i)}` })))
+  await profiles().report('bob', { conversation: '#skiing', reason: '', blocks: false })
+  const [report] = (await profiles().reports(0, 1)).reports
+  assert.deepEqual(report?.messages.map(({ seq, text }) => [seq, Buffer.from(text).toString()]), [[2, 'an insult'], [3, 'kept as well']])
+})
+
+void test('[PRF-17] a report that can\'t block as it should leaves nothing behind', async () => {
+  const { harness, profiles } = await start({ blockedMax: 1, reportsBurst: 1, reportsPerHour: 1 })
+  const ann = await harness.attach('ann')
+  const carol = await harness.attach('carol')
+  ann.send('bob', 'hi')
+  carol.send('bob', 'hi')
+  await harness.settle()
+  await profiles().block('bob', 'carol')
+  const report = (conversation: string, blocks = true): Promise<void> => profiles().report('bob', { conversation, reason: '', blocks })
+  await assert.rejects(report('ann'), routerError(ERROR.listFull))
+  await profiles().unblock('bob', 'carol')
+  await harness.router.removeUser('ann')
+  await assert.rejects(report('ann'), routerError(ERROR.noSuchUser))
+  await harness.router.groups.create('bob', '#own', readNewGroup(element('group-create', { id: '#own' }), '#own'))
+  await assert.rejects(report('#own'), routerError(ERROR.badRequest), 'a group is left, not blocked')
+  assert.deepEqual((await profiles().reports(0, 10)).reports, [])
+  await report('carol')
+  assert.equal(await profiles().isBlocked('bob', 'carol'), true)
+  assert.equal((await profiles().reports(0, 10)).reports.length, 1)
 })
 
 void test('[PRF-17] reports are limited for each user, and by how many wait', async () => {

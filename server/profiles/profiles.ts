@@ -9,7 +9,8 @@ import { checkText } from '../../protocol/text.js'
 import type { Engine } from '../../storage/engine.js'
 import { KEPT_LIST, type KeptListNumber, pairName, userKeys } from '../../storage/keyspace.js'
 import { readableBy } from '../groups/access.js'
-import { RouterError } from '../router/router.js'
+import { noteLookup } from '../operations/erasures.js'
+import { RouterError, type StoredMessage } from '../router/router.js'
 import { changeSide } from '../shard/conversation.js'
 import { readHistory } from '../shard/history.js'
 import { appendChanged } from '../shard/queue.js'
@@ -17,7 +18,6 @@ import type { Shard } from '../shard/shard.js'
 import { conversationName } from '../shard/state.js'
 import type { ConversationState, UserState } from '../shard/state.js'
 import type { Route, Transaction } from '../shard/transaction.js'
-import { isHidden } from '../shard/views.js'
 import { areNone, type ConversationFlags, decodeFlags, encodeFlags, NO_FLAGS } from './flags.js'
 import { dropRemoved, editList, isListed, listChanges, type ListEdit, type ListItem, listPage } from './kept-list.js'
 import type { PairSide } from './pair.js'
@@ -38,8 +38,11 @@ const REPORTERS_MAX = 10_000
 const REPORTS_PAGE_MAX = 100
 const EMPTY = new Uint8Array(0)
 
-/** Operations on messages that may lie between the messages of a report. */
-const REPORT_OPERATIONS_MAX = 64
+/**
+ * Pages of the log looked back through for the messages of a report: who is reported could push them out of fewer by operations, changes
+ * and deletions.
+ */
+const REPORT_PAGES_MAX = 32
 
 export class Profiles implements ProfileService, ProfileAdmin {
   readonly #shard: Shard
@@ -177,12 +180,11 @@ export class Profiles implements ProfileService, ProfileAdmin {
     const { conversation, reason, blocks } = request
     const fault = checkText(Buffer.from(reason))
     if (fault !== 0) throw new RouterError(fault, 'not a reason')
-    if (blocks && conversation === user) throw new RouterError(ERROR.badRequest, 'that is the user itself')
+    if (blocks && (conversation === user || isGroup(conversation))) throw new RouterError(ERROR.badRequest, 'only another user is blocked')
     const state = await this.#memberOf(user, conversation)
+    if (blocks) await this.#checkBlockable(user, conversation)
     this.#spendReport(user)
-    const { messages: shown } = await this.#reading((engine) =>
-      readHistory(engine, state, { limit: LIMIT.reportMessagesMax + REPORT_OPERATIONS_MAX }, readableBy(state, user), user))
-    const messages = shown.filter(({ operation }) => operation === null).slice(-LIMIT.reportMessagesMax)
+    const messages = await this.#lastMessages(state, user)
     await this.#turns.run(REPORTS_TURN, async () => {
       const meta = await this.#reading(readReportsMeta)
       if (meta.waiting >= this.#shard.environment.limits.reportsMax) {
@@ -192,7 +194,28 @@ export class Profiles implements ProfileService, ProfileAdmin {
       putReport(this.#shard.transaction.batch, meta, { timeMs, reporter: user, conversation, reason, messages })
       await this.#shard.committed()
     })
-    if (blocks && !isGroup(conversation)) await this.block(user, conversation)
+    if (blocks) await this.block(user, conversation)
+  }
+
+  /** What was said last and is still to be seen, ascending. */
+  async #lastMessages(state: ConversationState, user: string): Promise<Report['messages']> {
+    const found: StoredMessage[] = []
+    let before: number | undefined
+    for (let pages = 0; pages < REPORT_PAGES_MAX; pages++) {
+      const request = { limit: LIMIT.historyPageMax, ...before === undefined ? {} : { before } }
+      const page = await this.#reading((engine) => readHistory(engine, state, request, readableBy(state, user), user))
+      found.unshift(...page.messages.filter(({ operation, change, text }) => operation === null && change === null && text.length > 0))
+      before = page.messages[0]?.seq
+      if (!page.more || before === undefined || found.length >= LIMIT.reportMessagesMax) break
+    }
+    return found.slice(-LIMIT.reportMessagesMax)
+  }
+
+  /** So that nothing is reported where blocking would fail. */
+  async #checkBlockable(user: string, other: string): Promise<void> {
+    await this.#checkOther(user, other)
+    const edit = await this.#reading((engine) => editList(engine, userKeys(user), KEPT_LIST.blocked, other))
+    if (edit.item === null) checkRoom(edit, this.#shard.environment.limits.blockedMax)
   }
 
   async reports(after: number, limit: number): Promise<{ reports: readonly Report[]; more: boolean }> {
@@ -235,7 +258,7 @@ export class Profiles implements ProfileService, ProfileAdmin {
     const address = normalizeConversation(conversation)
     if (address === null) throw new RouterError(ERROR.malformedAddress, 'not the address of a conversation')
     const state = await this.#shard.conversation(conversationName(user, address))
-    if (readableBy(state, user).length === 0 || isHidden(state, user)) throw new RouterError(ERROR.noSuchConversation, 'there is no such conversation')
+    if (readableBy(state, user).length === 0 || state.isHiddenFrom(user)) throw new RouterError(ERROR.noSuchConversation, 'there is no such conversation')
     return state
   }
 
@@ -260,7 +283,10 @@ export class Profiles implements ProfileService, ProfileAdmin {
         const side = conversation.side(user)
         if (side !== null) changeSide(transaction, conversation, position, change(side, conversation))
         const owner = users[position]
-        if (owner !== undefined) tellDevices(transaction, owner, list === KEPT_LIST.blocked ? LIST.blocked : LIST.contacts, changed)
+        if (owner === undefined) return changed
+        // What the other deletes from now on is not told to it, and must not reach its late devices. [OPS-7]
+        if (list === KEPT_LIST.blocked && value !== 'remove') noteLookup(transaction, owner, other)
+        tellDevices(transaction, owner, list === KEPT_LIST.blocked ? LIST.blocked : LIST.contacts, changed)
         return changed
       })
       await this.#tidy(user, list, edit)
