@@ -469,6 +469,25 @@ test('[OPS-7] what is deleted is found by no search, and its words are gone from
   assert.doesNotMatch(Buffer.concat(conversation.map(([, row]) => row)).toString('latin1'), /zanzibar/)
 })
 
+test('[OPS-13] a search shows of edits and reactions what history shows, with the index and without', async () => {
+  const { harness, alice } = await pair(['an uzbek lamp'])
+  alice.operate('bob', 1, edit, 'an uzbek carpet')
+  await harness.settle()
+  await harness.router.profiles.block('bob', 'alice')
+  alice.operate('bob', 1, edit, 'an uzbek secret')
+  alice.operate('bob', 1, react, '👍')
+  await harness.settle()
+  const find = async (text: string): Promise<unknown[]> => (
+    (await harness.router.search('bob', { text, limit: 9 })).results.map(({ message: { text: shown, present } }) => [Buffer.from(shown).toString(), present?.reactions])
+  )
+  for (let round = 0; round < 2; round++) {
+    for (const word of ['uzbek', 'carpet']) assert.deepEqual(await find(word), [['an uzbek carpet', []]])
+    for (const word of ['lamp', 'secret']) assert.deepEqual(await find(word), [])
+    for (let i = 0; i < SEGMENT_MESSAGES; i++) alice.send('bob', `filler ${String(i)}`)
+    await harness.pass(5000)
+  }
+})
+
 test('[OPS-13] nothing of what a blocked user does to messages reaches the blocker, who says nothing more to it', async () => {
   const { harness, alice, bob } = await pair(['one', 'two'])
   await harness.router.profiles.block('bob', 'alice')

@@ -4,7 +4,6 @@
  */
 import { searchKeys } from '../../storage/keyspace.js'
 import { readableBy, tailWithin } from '../groups/access.js'
-import type { Interval } from '../groups/group-state.js'
 import type { StoredMessage } from '../router/router.js'
 import { withPresent } from '../operations/present.js'
 import { readable } from '../shard/entry-reader.js'
@@ -19,8 +18,6 @@ import { isMatch, type WordQuery } from './words.js'
 
 /** Messages of the log compared in one step, which is one turn of the event loop. */
 const SCAN_MESSAGES = 64
-/** What of it the user may read is decided message by message. */
-const WHOLE_LOG: readonly Interval[] = [{ from: 1, to: Infinity }]
 /** Reads of the log by which a time is found. */
 const TIME_ROWS = 16
 
@@ -169,7 +166,10 @@ export class ConversationSearch implements SearchPosition {
   /** Some messages of the log, not below `first`. */
   async #scan(first: number): Promise<void> {
     const limit = Math.min(SCAN_MESSAGES, this.#below - first + 1)
-    const { messages } = await this.#read(readHistory(this.#shard.engine, this.#state, { before: this.#below + 1, limit }, WHOLE_LOG, this.#terms.user), 1)
+    const { user } = this.#terms
+    // What the user may not read is passed over, so that the page may reach below `first`.
+    const page = readHistory(this.#shard.engine, this.#state, { before: this.#below + 1, limit }, readableBy(this.#state, user), user)
+    const { messages } = await this.#read(page, 1)
     this.rowsRead += messages.length
     const lowest = messages[0]
     // Nothing there: trimmed meanwhile, or damaged. Then the search goes on below it.

@@ -102,10 +102,11 @@ export async function indexSegment(shard: Shard, name: string, end: number): Pro
       if (records === null) return false
       for (const record of records) {
         if (record.seq < from || record.seq > end) continue
-        // Who may not see an edit sees the words before it: both lead here.
+        // Who may not see an edit sees the words before it: all lead here.
         const words = wordsOf(searchableText(record))
-        const text = states.get(record.seq)?.edit?.text
-        if (text !== undefined) for (const word of wordsOf(searchableText({ ...record, text }))) words.add(word)
+        const state = states.get(record.seq)
+        const edits = state === undefined || state.edit === null ? [] : [...state.pastEdits, state.edit]
+        for (const { text } of edits) for (const word of wordsOf(searchableText({ ...record, text }))) words.add(word)
         builder.add(record.seq - first, record.from, record.timeMs, words)
       }
     }
