@@ -38,9 +38,9 @@ import type { DeclinedEvent, PresenceEvent, TypingEvent, TypingKind } from './ep
 import { Emitter } from './emitter.js'
 import type { Handler } from './emitter.js'
 import {
-  conversationsQuery, historyQuery, readConversations, readDevices, readHistory, readReceipts, readSettings, settingsQuery,
+  conversationsQuery, historyQuery, readConversations, readDevices, readHistory, readLimits, readReceipts, readSettings, settingsQuery,
 } from './query-elements.js'
-import type { ConversationInfo, DeviceRecord, HistoryPage, HistoryRequest, Settings } from './query-elements.js'
+import type { ConversationInfo, DeviceRecord, HistoryPage, HistoryRequest, ServerLimits, Settings } from './query-elements.js'
 import { wholePage } from './history-page.js'
 import { privacyQuery, readPrivacy } from './privacy-elements.js'
 import type { Privacy } from './privacy-elements.js'
@@ -325,6 +325,16 @@ export class BaseClient {
   /** The user's settings, after the change if there is one. [SET-1] */
   async settings(change: Partial<Settings> = {}): Promise<Settings> {
     return this.#ask(settingsQuery(change), readSettings)
+  }
+
+  /** What the server's operator may have set otherwise than the protocol has it; the protocol's numbers where the server does not tell. [SET-2] */
+  async limits(): Promise<ServerLimits> {
+    try {
+      return await this.#ask(element('limits'), readLimits)
+    } catch (error) {
+      if (error instanceof ClientError && error.code === ERROR.unsupportedQuery) return LIMIT
+      throw error
+    }
   }
 
   /** Watches the presence of users, also after a reconnect; `presence` tells. Rejects with malformed-address. */

@@ -9,7 +9,7 @@ export type { MemberMarks, ReceiptEvent, Watermarks } from './conversations.js'
 export type { GroupChange, GroupInfo, GroupLinkInfo, GroupMember, GroupPolicy, GroupRole, NewGroupOptions } from './group-client.js'
 export type { Ack, ChangedEvent, ClientStateName, Message, MessageOperation, OperationEvent, Refusal, WelcomeEvent } from './core-types.js'
 export type {
-  ConversationInfo, DeviceRecord, HistoryMessage, HistoryOperation, HistoryPage, HistoryRequest, ReactionRecord, Settings,
+  ConversationInfo, DeviceRecord, HistoryMessage, HistoryOperation, HistoryPage, HistoryRequest, ReactionRecord, ServerLimits, Settings,
 } from './query-elements.js'
 export type { ClientState, ClientStorage, ConversationRecord, MarkRecord, OperationName, OutboxRecord, StanzaKind, StorageChange } from './state.js'
 export type { MessageView } from './message-views.js'

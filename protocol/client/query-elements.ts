@@ -5,6 +5,7 @@ import { childOf, element, textOf, uintAttribute } from '../element.js'
 import type { Element } from '../element.js'
 import { checkExtensions, encodeExtensions } from '../extensions.js'
 import type { Extension } from '../extensions.js'
+import { LIMIT } from '../generated/registry.js'
 import type { MemberMarks } from './conversations.js'
 import { readFlags } from './profile-elements.js'
 import type { Flags } from './profile-elements.js'
@@ -116,6 +117,19 @@ export interface Settings {
   readonly readReceipts: boolean
 }
 
+/** Numbers of the server that its operator may have set otherwise than the protocol's. */
+export interface ServerLimits {
+  /** A message older than this is not edited any more. */
+  readonly editAgeMs: number
+  /** A message older than this is not deleted any more by who wrote it. */
+  readonly deleteAgeMs: number
+  readonly devicesMax: number
+  readonly groupMembersMax: number
+  readonly groupsMax: number
+  readonly contactsMax: number
+  readonly blockedMax: number
+}
+
 export function historyQuery(conversation: string, request: HistoryRequest): Element {
   const { after, before, sinceMs, untilMs, limit } = request
   return element('history', { with: conversation, after, before, since: sinceMs, until: untilMs, limit })
@@ -150,6 +164,16 @@ export function readReceipts(answer: Element): readonly MemberMarks[] | null {
 
 export function readDevices(answer: Element): readonly DeviceRecord[] | null {
   return answer.name === 'devices' ? readAll(answer, 'device', readDevice) : null
+}
+
+/** What an answer does not name, or a server does not tell, is as the protocol says. [SET-2] */
+export function readLimits(answer: Element): ServerLimits | null {
+  if (answer.name !== 'limits') return null
+  const limit = (name: keyof ServerLimits): number => uintAttribute(answer, name) ?? LIMIT[name]
+  return {
+    editAgeMs: limit('editAgeMs'), deleteAgeMs: limit('deleteAgeMs'), devicesMax: limit('devicesMax'), groupMembersMax: limit('groupMembersMax'),
+    groupsMax: limit('groupsMax'), contactsMax: limit('contactsMax'), blockedMax: limit('blockedMax'),
+  }
 }
 
 export function settingsQuery(change: Partial<Settings>): Element {

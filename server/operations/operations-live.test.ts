@@ -4,7 +4,7 @@ import { test, type TestContext } from 'node:test'
 import { Client, type ClientError, type ClientStorage, memoryStorage, MessageViews, readReferences } from '../../protocol/client/node.js'
 import { encodeExtensions } from '../../protocol/extensions.js'
 import { encodeOperate } from '../../protocol/generated/frames.js'
-import { ERROR, EXTENSION, OPERATION } from '../../protocol/generated/registry.js'
+import { ERROR, EXTENSION, LIMIT, OPERATION } from '../../protocol/generated/registry.js'
 import { errorOf, liveConfig, liveServer, login, PASSWORD } from '../testing/live-server.js'
 
 /** A client that keeps what it is shown of one conversation. */
@@ -60,6 +60,13 @@ async function people(t: TestContext, url: string, ...users: string[]): Promise<
 function refusal(symbol: string): (error: ClientError) => boolean {
   return (error) => error.symbol === symbol
 }
+
+test('[SET-2] a client learns until when messages may be edited and deleted here', async (t) => {
+  const { url } = await liveServer(t, liveConfig(t, { limits: { editAgeMs: 1000, deleteAgeMs: 0 } }))
+  const [alice] = await people(t, url, 'alice') as [Person]
+  const { editAgeMs, deleteAgeMs, groupsMax } = await alice.client.limits()
+  assert.deepEqual({ editAgeMs, deleteAgeMs, groupsMax }, { editAgeMs: 1000, deleteAgeMs: 0, groupsMax: LIMIT.groupsMax })
+})
 
 test('[OPS-1] [OPS-12] [OPS-15] a pair edits, reacts, replies and deletes, and both see the same, live and in history', async (t) => {
   const { url } = await liveServer(t, liveConfig(t))

@@ -134,6 +134,13 @@ test('[QUE-15] [241 device-removed] answers logout before it closes, also where 
   }
 })
 
+test('[SET-2] tells the limits that are in force', async () => {
+  const { transport } = await createHarness({ limits: { editAgeMs: 60_000, groupMembersMax: 12 } }).open()
+  assert.deepEqual(attributes(await answer(transport, element('limits'))), {
+    editAgeMs: '60000', deleteAgeMs: String(LIMIT.deleteAgeMs), devicesMax: '10', groupMembersMax: '12', groupsMax: '1000', contactsMax: '10000', blockedMax: '10000',
+  })
+})
+
 test('[SET-1] [400 bad-request] reads and changes settings', async () => {
   const harness = createHarness()
   const { transport } = await harness.open()

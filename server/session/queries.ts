@@ -11,7 +11,7 @@ import { RouterError } from '../router/router.js'
 import { answerGroupQuery } from './group-queries.js'
 import { privacyAnswer, privacyChange } from './privacy-query.js'
 import { searchQuery } from './search-query.js'
-import { conversationsAnswer, devicesAnswer, historyAnswer, receiptsAnswer } from './query-answers.js'
+import { conversationsAnswer, devicesAnswer, historyAnswer, limitsAnswer, receiptsAnswer } from './query-answers.js'
 import { answerProfileQuery } from './profile-queries.js'
 import { QueryError } from './query-error.js'
 import { conversationOf, limitOf, optionalUint } from './query-fields.js'
@@ -81,6 +81,7 @@ export class Queries {
         return element('logout')
       }
       case 'settings': return this.#settings(user, query)
+      case 'limits': return limitsAnswer(environment.config.limits)
       case 'privacy': {
         const change = privacyChange(query)
         return privacyAnswer(await (change === null ? router.privacy(user) : router.changePrivacy(user, change)))

@@ -3,6 +3,7 @@ import { element, type Element, elementSize } from '../../protocol/element.js'
 import { decodeExtensions } from '../../protocol/extensions.js'
 import { LIMIT, OPERATION } from '../../protocol/generated/registry.js'
 import { decodeText } from '../../protocol/utf8.js'
+import type { Config } from '../config/settings.js'
 import { type ConversationFlags, MUTED_FOR_EVER } from '../profiles/flags.js'
 import type { ConversationSummary, DeviceInfo, HistoryPage, MemberWatermarks, ReactionCount, StoredMessage } from '../router/router.js'
 
@@ -54,6 +55,12 @@ export function devicesAnswer(devices: readonly DeviceInfo[], current: string): 
   return element('devices', {}, ...devices.map(({ device, name, createdMs, lastActiveMs, online }) => element('device', {
     'id': device, name, 'created': createdMs, 'last-active': lastActiveMs, 'current': String(device === current), 'online': String(online),
   })))
+}
+
+/** What clients show and count by and an operator may have changed. [SET-2] */
+export function limitsAnswer(limits: Config['limits']): Element {
+  const { editAgeMs, deleteAgeMs, devicesMax, groupMembersMax, groupsMax, contactsMax, blockedMax } = limits
+  return element('limits', { editAgeMs, deleteAgeMs, devicesMax, groupMembersMax, groupsMax, contactsMax, blockedMax })
 }
 
 function memberElement({ member, delivered, read }: MemberWatermarks): Element {
