@@ -3,6 +3,7 @@ import type { ParseArgsConfig } from 'node:util'
 import { parseArgs } from 'node:util'
 import type { Audience, Privacy } from '../../protocol/client/node.js'
 import { LIMIT } from '../../protocol/generated/registry.js'
+import { parseSpan, SPAN_EXAMPLES } from '../span.js'
 import { usageFailure } from './failure.js'
 import type { GroupCommand } from './group-arguments.js'
 import { groupArguments } from './group-arguments.js'
@@ -351,16 +352,11 @@ function inviteCommand(values: Values, positionals: readonly string[]): Command 
   }
 }
 
-const DAY_MS = 86_400_000
-const UNITS_MS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: DAY_MS, w: 7 * DAY_MS }
-
-/** `7d`, `12h`, `30m`, `2w`; null: not given. */
-export function ageOf(age: string | null): number | null {
-  if (age === null) return null
-  const [, count = '', unit = ''] = /^([1-9]\d{0,3})([mhdw])$/.exec(age) ?? []
-  const unitMs = UNITS_MS[unit]
-  if (unitMs === undefined) throw usageFailure(`--expires takes a time like 30m, 12h, 7d or 2w, not '${age}'`, 'invite')
-  return Number(count) * unitMs
+/** null: not given. */
+function ageOf(age: string | null): number | null {
+  const ageMs = age === null ? null : parseSpan(age)
+  if (age !== null && ageMs === null) throw usageFailure(`--expires takes a time like ${SPAN_EXAMPLES}, not '${age}'`, 'invite')
+  return ageMs
 }
 
 function searchCommand(values: Values, positionals: readonly string[]): Command {

@@ -22,6 +22,15 @@ test('a message for people stays on one line whatever it holds', () => {
   assert.equal(messageText({ conversation: 'bob', from: 'alice', seq: 2, timeMs: TIME, text: 'x', isIncomplete: false }), `${localTime(TIME)}  alice → bob: x`)
 })
 
+test('a deleted message is marked as one, also where it comes as a message without a text', () => {
+  const message = { conversation: 'bob', from: 'bob', seq: 2, timeMs: TIME, text: '', isIncomplete: false, extensions: new Uint8Array(0) }
+  assert.equal(messageJson(message), `{"conversation":"bob","from":"bob","seq":2,"time":${TIME},"text":"","deleted":true}`)
+  assert.equal(messageText(message), `${localTime(TIME)}  bob: [deleted]`)
+  assert.equal(messageText({ ...message, isDeleted: true }), `${localTime(TIME)}  bob: [deleted]`)
+  const unknown = { ...message, extensions: Uint8Array.of(2, 1, 7), isIncomplete: true }
+  assert.equal(messageText(unknown), `${localTime(TIME)}  bob:  ${INCOMPLETE_NOTE}`, 'what this version can\'t show is not deleted')
+})
+
 test('[FRM-7] a message that has more to it says so, to scripts and to people', () => {
   const message = { conversation: 'bob', from: 'bob', seq: 2, timeMs: TIME, text: 'look', isIncomplete: true }
   assert.equal(messageJson(message), `{"conversation":"bob","from":"bob","seq":2,"time":${TIME},"text":"look","incomplete":true}`)

@@ -2,7 +2,7 @@
 import type { Element } from '../../protocol/element.js'
 import { changeObject, changeText } from './change-text.js'
 import type { OperationEvent } from '../../protocol/client/node.js'
-import { type MarkedMessage, marksJson, marksText } from './message-marks.js'
+import { isDeleted, type MarkedMessage, marksJson, marksText } from './message-marks.js'
 import { safeJson, safeText } from './safe-text.js'
 
 /** One acknowledged message. */
@@ -56,7 +56,7 @@ export function messageJson(message: MessageLine): string {
   const { conversation, from, seq, index, timeMs, text, isIncomplete, change } = message
   const content = change === undefined || change === null ? { text } : { change: changeObject(change) }
   return safeJson({
-    conversation, from, seq, ...(index === undefined ? {} : { index }), time: timeMs, ...content, ...marksJson(message), ...(isIncomplete ? { incomplete: true } : {}),
+    conversation, from, seq, ...(index === undefined ? {} : { index }), time: timeMs, ...content, ...marksJson(marked(message)), ...(isIncomplete ? { incomplete: true } : {}),
   })
 }
 
@@ -70,7 +70,12 @@ export function messageText(message: MessageLine): string {
   }
   const from = safeText(message.from)
   const names = message.from === message.conversation ? from : `${from} → ${safeText(message.conversation)}`
-  return `${localTime(message.timeMs)}  ${names}: ${safeText(message.text)}${marksText(message)}${message.isIncomplete ? ` ${INCOMPLETE_NOTE}` : ''}`
+  const content = `${safeText(message.text)}${marksText(marked(message))}`
+  return `${localTime(message.timeMs)}  ${names}: ${isDeleted(message) ? content.trimStart() : content}${message.isIncomplete ? ` ${INCOMPLETE_NOTE}` : ''}`
+}
+
+function marked(message: MessageLine): MarkedMessage {
+  return { ...message, isDeleted: isDeleted(message) }
 }
 
 export function operationJson({ conversation, from, seq, index, timeMs, target, kind, text }: OperationEvent): string {

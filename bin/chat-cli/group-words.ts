@@ -1,5 +1,6 @@
 /** What can be done with groups, as words say it: the same in script mode and on the screen. Pure. */
 import { normalizeGroup, normalizeUser } from '../../protocol/address.js'
+import { parseSpan, SPAN_EXAMPLES } from '../span.js'
 import type { GroupChange, GroupPolicy, NewGroupOptions } from '../../protocol/client/node.js'
 
 export type GroupAction =
@@ -107,17 +108,13 @@ function linkAction(values: GroupWordValues): GroupAction {
   const { expires, uses } = values
   const count = typeof uses === 'string' ? /^[1-9]\d{0,8}$/.test(uses) ? Number(uses) : Number.NaN : null
   if (Number.isNaN(count)) throw new WrongWords(`--uses takes a whole number from 1, not '${String(uses)}'`)
-  return { kind: 'link', expiresInMs: typeof expires === 'string' ? duration(expires) : null, uses: count, needsApproval: values['approval'] === true }
+  return { kind: 'link', expiresInMs: typeof expires === 'string' ? expiry(expires) : null, uses: count, needsApproval: values['approval'] === true }
 }
 
-const MINUTE_MS = 60_000
-const UNIT_MS: Readonly<Record<string, number>> = { m: MINUTE_MS, h: 60 * MINUTE_MS, d: 1440 * MINUTE_MS, w: 10_080 * MINUTE_MS }
-
-/** `30m`, `12h`, `7d`, `2w` */
-function duration(text: string): number {
-  const [, count, unit] = /^([1-9]\d{0,5})([mhdw])$/.exec(text) ?? []
-  if (count === undefined || unit === undefined) throw new WrongWords(`--expires takes a time like 30m, 12h, 7d or 2w, not '${text}'`)
-  return Number(count) * (UNIT_MS[unit] ?? 0)
+function expiry(text: string): number {
+  const spanMs = parseSpan(text)
+  if (spanMs === null) throw new WrongWords(`--expires takes a time like ${SPAN_EXAMPLES}, not '${text}'`)
+  return spanMs
 }
 
 function policy(words: readonly string[]): Partial<GroupPolicy> {

@@ -11,6 +11,11 @@ export interface MarkedMessage {
   readonly reactions?: readonly ReactionRecord[]
 }
 
+/** Whether the message was deleted: from the queue it comes without text and extensions. [OPS-7] */
+export function isDeleted({ text, change = null, extensions, isDeleted: isMarked = false }: MarkedMessage & { readonly text: string; readonly change?: object | null }): boolean {
+  return isMarked || (text === '' && change === null && (extensions?.length ?? 0) === 0)
+}
+
 /** Fields for a line of JSON, each only where there is something to say. */
 export function marksJson({ extensions, editedMs = null, isDeleted = false, reactions = [] }: MarkedMessage): Record<string, unknown> {
   const { replyTo, mentions, forwards } = referencesOf(extensions)

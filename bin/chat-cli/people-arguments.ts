@@ -1,4 +1,5 @@
 /** The command lines of `chat profile`, `contacts`, `block`, `report`, `mute` and their like as checked values. Pure. */
+import { parseSpan, SPAN_EXAMPLES } from '../span.js'
 import { usageFailure } from './failure.js'
 
 export type PeopleTopic =
@@ -35,14 +36,6 @@ export const PEOPLE_OPTIONS = {
   unpin: {},
 } as const
 
-const UNIT_MS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000 }
-
-/** `30m`, `8h` or `7d` in milliseconds; null for anything else. */
-export function parseSpan(text: string): number | null {
-  const [, number = '', unit = ''] = /^([1-9]\d{0,4})([mhd])$/.exec(text) ?? []
-  return number === '' ? null : Number(number) * (UNIT_MS[unit] ?? 0)
-}
-
 export function isPeopleTopic(topic: string): topic is PeopleTopic {
   return Object.hasOwn(PEOPLE_OPTIONS, topic)
 }
@@ -68,7 +61,7 @@ export function peopleAction(
       const conversation = only(positionals, topic)
       if (values['for'] === undefined) return { kind: 'mute', conversation, forMs: null }
       const forMs = parseSpan(String(values['for']))
-      if (forMs === null) throw usageFailure(`--for takes a time like 30m, 8h or 7d, not '${String(values['for'])}'`, topic)
+      if (forMs === null) throw usageFailure(`--for takes a time like ${SPAN_EXAMPLES}, not '${String(values['for'])}'`, topic)
       return { kind: 'mute', conversation, forMs }
     }
     default: return { kind: topic, conversation: only(positionals, topic) }

@@ -2,8 +2,9 @@
 import { isGroup, normalizeUser } from '../../protocol/address.js'
 import type { Client, ConversationInfo } from '../../protocol/client/node.js'
 import { LIMIT } from '../../protocol/generated/registry.js'
+import { parseSpan, SPAN_EXAMPLES } from '../span.js'
 import { flagsOf, whole } from './people.js'
-import { parseSpan, type PeopleAction } from './people-arguments.js'
+import type { PeopleAction } from './people-arguments.js'
 import { openConversation } from './screen-state.js'
 import type { Effect, ScreenEvent, ScreenState } from './screen-state.js'
 
@@ -71,7 +72,7 @@ function actionOf(word: PeopleWord, rest: string, open: string | null): PeopleAc
     case 'mute': {
       if (open === null) return 'open the conversation first'
       const forMs = rest === '' ? null : parseSpan(rest)
-      return rest !== '' && forMs === null ? `'${rest}' is no time like 30m, 8h or 7d` : { kind: 'mute', conversation: open, forMs }
+      return rest !== '' && forMs === null ? `'${rest}' is no time like ${SPAN_EXAMPLES}` : { kind: 'mute', conversation: open, forMs }
     }
     default: return open === null ? 'open the conversation first' : { kind: word, conversation: open }
   }

@@ -1,6 +1,7 @@
 /** The command line of `chatd` as a checked value. Pure: reads no file, no environment. */
 import { parseArgs, type ParseArgsConfig } from 'node:util'
 import { LIMIT } from '../../protocol/generated/registry.js'
+import { parseSpan, SPAN_EXAMPLES } from '../span.js'
 import { usageFailure } from './failure.js'
 import type { ReportAction } from './report.js'
 
@@ -90,8 +91,6 @@ function parseUser(args: readonly string[]): Command {
   }
 }
 
-const DAY_MS = 86_400_000
-const UNITS_MS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: DAY_MS, w: 7 * DAY_MS }
 
 function parseInvite(args: readonly string[]): Command {
   const options: Options = { ...CONFIG_OPTIONS, uses: { type: 'string' }, expires: { type: 'string' }, json: { type: 'boolean' } }
@@ -113,10 +112,9 @@ function parseInvite(args: readonly string[]): Command {
 /** `7d`, `12h`, `30m`, `2w`; null for `never`. */
 function ageOf(text: string): number | null {
   if (text === 'never') return null
-  const [, count = '', unit = ''] = /^([1-9]\d{0,3})([mhdw])$/.exec(text) ?? []
-  const unitMs = UNITS_MS[unit]
-  if (unitMs === undefined) throw usageFailure('--expires is a time like 30m, 12h, 7d or 2w, or never', 'invite')
-  return Number(count) * unitMs
+  const ageMs = parseSpan(text)
+  if (ageMs === null) throw usageFailure(`--expires is a time like ${SPAN_EXAMPLES}, or never`, 'invite')
+  return ageMs
 }
 
 function parseSearch(args: readonly string[]): Command {
