@@ -50,8 +50,9 @@ export class MessageViews {
   /** Operations on messages that are not here yet, by target. */
   readonly #early = new Map<number, OperationSource[]>()
   readonly #earlyMax: number
+  #waiting = 0
 
-  /** @param earlyMax operations kept for messages that have not come */
+  /** @param earlyMax operations kept for messages that have not come; beyond it those on further messages are lost, and history has them */
   constructor(user: string, earlyMax = 1024) {
     this.#user = user
     this.#earlyMax = earlyMax
@@ -78,6 +79,7 @@ export class MessageViews {
     if (known !== undefined) keepLater(known, state)
     this.#messages.set(seq, state)
     for (const operation of this.#early.get(seq) ?? []) applyTo(state, operation)
+    this.#waiting -= this.#early.get(seq)?.length ?? 0
     this.#early.delete(seq)
   }
 
@@ -87,9 +89,18 @@ export class MessageViews {
       applyTo(state, operation)
       return
     }
-    const early = this.#early.get(operation.target)
-    if (early !== undefined) early.push(operation)
-    else if (this.#early.size < this.#earlyMax) this.#early.set(operation.target, [operation])
+    // Of one that has been replaced, or that is not known, nothing is left to show.
+    if (operation.kind === null || (operation.kind === 'edit' && operation.text === '')) return
+    const early = this.#early.get(operation.target) ?? []
+    const kept = early.filter((other) => !replaces(operation, other))
+    if (early.some((other) => replaces(other, operation)) || (kept.length === early.length && this.waiting >= this.#earlyMax)) return
+    this.#waiting += kept.length + 1 - early.length
+    this.#early.set(operation.target, [...kept, operation])
+  }
+
+  /** Operations that wait for their messages. */
+  get waiting(): number {
+    return this.#waiting
   }
 
   /** Messages below `seq` are not shown any more. */
@@ -114,12 +125,17 @@ export class MessageViews {
   }
 }
 
+/** Whether nothing is left of the other one. */
+function replaces(one: OperationSource, other: OperationSource): boolean {
+  if (one.kind === 'delete') return true
+  return one.kind === other.kind && one.seq >= other.seq && (one.kind === 'edit' || one.from === other.from)
+}
+
 function applyTo(state: State, { seq, from, kind, text }: OperationSource): void {
   if (kind === 'delete') {
-    state.isDeleted = true
-    return
+    forgetContent(state)
   }
-  if (seq <= state.asOf) return
+  if (state.isDeleted || seq <= state.asOf) return
   if (kind === 'edit' && text !== '' && seq > state.editSeq) {
     state.text = text
     state.isEdited = true
@@ -128,8 +144,19 @@ function applyTo(state: State, { seq, from, kind, text }: OperationSource): void
   if (kind === 'react' && seq > (state.reactions.get(from)?.seq ?? 0)) state.reactions.set(from, { seq, emoji: text })
 }
 
+/** Also in memory nothing of it is kept. [OPS-7] */
+function forgetContent(state: State): void {
+  state.isDeleted = true
+  state.text = ''
+  state.reactions.clear()
+  state.nameless.clear()
+}
+
 function keepLater(known: State, state: State): void {
-  if (known.isDeleted) state.isDeleted = true
+  if (known.isDeleted) {
+    forgetContent(state)
+    return
+  }
   if (known.editSeq > state.asOf) {
     state.text = known.text
     state.isEdited = true

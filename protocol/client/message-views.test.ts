@@ -1,0 +1,29 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { MessageViews } from './message-views.js'
+
+test('[OPS-15] of operations on a message that has not come only so many are kept, and those that hold are among them', () => {
+  const views = new MessageViews('alice', 8)
+  for (let seq = 100; seq < 1100; seq++) views.apply({ seq, from: 'bob', target: 7, kind: 'react', text: seq % 2 === 0 ? '👍' : '❤️' })
+  views.apply({ seq: 1100, from: 'bob', target: 7, kind: 'edit', text: 'first' })
+  views.apply({ seq: 1101, from: 'bob', target: 7, kind: 'edit', text: 'second' })
+  for (let target = 10; target < 1000; target++) views.apply({ seq: 2000 + target, from: 'bob', target, kind: 'react', text: '👍' })
+  assert.ok(views.waiting <= 8)
+  views.add({ seq: 7, text: 'zeroth' }, 0)
+  assert.deepEqual(views.get(7), { text: 'second', isEdited: true, isDeleted: false, reactions: [{ emoji: '❤️', count: 1, own: false, users: ['bob'] }] })
+})
+
+test('[OPS-7] a deleted message stays deleted, whatever comes before or behind', () => {
+  const views = new MessageViews('alice')
+  views.add({ seq: 1, text: 'secret' }, 0)
+  views.apply({ seq: 2, from: 'bob', target: 1, kind: 'edit', text: 'another secret' })
+  views.apply({ seq: 3, from: 'bob', target: 1, kind: 'delete', text: '' })
+  views.apply({ seq: 4, from: 'bob', target: 1, kind: 'edit', text: 'late secret' })
+  views.apply({ seq: 6, from: 'bob', target: 5, kind: 'edit', text: 'early secret' })
+  views.apply({ seq: 7, from: 'bob', target: 5, kind: 'delete', text: '' })
+  assert.deepEqual(views.get(1), { text: '', isEdited: false, isDeleted: true, reactions: [] })
+  views.add({ seq: 5, text: 'secret' }, 0)
+  assert.deepEqual(views.get(5), { text: '', isEdited: false, isDeleted: true, reactions: [] })
+  views.add({ seq: 1, text: 'a page of before', reactions: [{ emoji: '👍', count: 2, own: false, users: ['bob'] }] }, 9)
+  assert.deepEqual(views.get(1), { text: '', isEdited: false, isDeleted: true, reactions: [] })
+})
