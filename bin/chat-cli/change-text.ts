@@ -7,14 +7,16 @@ import { safeText } from './safe-text.js'
 export interface ChangeView {
   readonly me: string | null
   readonly group: string | null
+  /** What the reader calls a user; absent: the address. */
+  readonly nameOf?: (user: string) => string
 }
 
 /** Names in one sentence; more are counted. */
 const NAMES_MAX = 10
 
 /** `alice added bob to #skiing`, or `you added bob` on the screen; safe for a terminal. A change not known is still told. [GRP-20] */
-export function changeText(change: Element, from: string, { me, group }: ChangeView): string {
-  const named = (name: string): string => name === me ? 'you' : safeText(name)
+export function changeText(change: Element, from: string, { me, group, nameOf = (user) => user }: ChangeView): string {
+  const named = (name: string): string => name === me ? 'you' : safeText(nameOf(name))
   const who = named(from)
   const members = membersOf(change)
   const names = nameList(members.map(named))

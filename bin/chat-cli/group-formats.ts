@@ -46,13 +46,18 @@ function roleText(role: string): string {
 
 /** What a person is shown of a group. */
 export function infoLines(info: GroupInfo): string[] {
+  return infoPanel(info).map((line) => typeof line === 'string' ? line : line.text)
+}
+
+/** The same, with the lines that are about one member told apart. */
+export function infoPanel(info: GroupInfo): (string | { readonly text: string; readonly user: string })[] {
   const { group, name, about, policy, members, invited, requests, links } = info
-  const lines = [`${group}  ${safeText(name)}  ${membersText(info.size)}, since ${localTime(info.createdMs)}`]
+  const lines: (string | { readonly text: string; readonly user: string })[] = [`${group}  ${safeText(name)}  ${membersText(info.size)}, since ${localTime(info.createdMs)}`]
   if (about !== '') lines.push(`about: ${safeText(about)}`)
   if (info.picture !== '') lines.push(`picture: ${safeText(info.picture)}`)
   if (info.role === 'invited') lines.push('you are invited')
   if (policy !== null) lines.push(policyText({ attributes: new Map(Object.entries(policy)) }))
-  for (const { user, role, sinceMs } of members) lines.push(`  ${safeText(user).padEnd(20)}  ${role.padEnd(6)}  since ${localTime(sinceMs)}`)
+  for (const { user, role, sinceMs } of members) lines.push({ user, text: `  ${safeText(user).padEnd(20)}  ${role.padEnd(6)}  since ${localTime(sinceMs)}` })
   if (invited.length > 0) lines.push(`invited: ${safeText(invited.join(', '))}`)
   if (requests.length > 0) lines.push(`asked to join: ${safeText(requests.join(', '))}`)
   for (const link of links) lines.push(`link: ${linkText(group, link)}`)

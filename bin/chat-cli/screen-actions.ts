@@ -1,7 +1,7 @@
 /** What keys and commands do to the state of the interactive program. */
 import { loadGroupIfNeeded } from './screen-groups.js'
 import { contentRows, messageRows, panelRows } from './screen-layout.js'
-import type { ConversationState, Effect, ScreenState, SentReferences } from './screen-state.js'
+import type { ConversationState, Effect, Panel, ScreenState, SentReferences } from './screen-state.js'
 import { conversationOf, openConversation } from './screen-state.js'
 
 /** Opens a conversation, new or known. */
@@ -25,7 +25,7 @@ export function sendTyped(state: ScreenState, conversation: ConversationState, t
 }
 
 /** Covers the screen with these lines. */
-export function showPanel(state: ScreenState, lines: readonly string[]): void {
+export function showPanel(state: ScreenState, lines: Panel): void {
   state.panel = lines
   state.panelTop = 0
   state.notice = ''

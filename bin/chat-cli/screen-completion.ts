@@ -22,23 +22,40 @@ export function complete(state: ScreenState, line: Line): Completion {
   const words = line.before.split(/\s+/)
   const word = words.pop() ?? ''
   const possible = [...new Set(candidates(state, words, word))].sort()
+  if (word !== '' && !word.startsWith('/') && !possible.some((one) => one.startsWith(word.toLowerCase()))) return completeByName(state, line, word, possible)
   const completed = completeWord(line, SCREEN_COMMANDS, possible)
   const choices = (words.length === 0 && word.startsWith('/') ? SCREEN_COMMANDS : possible).filter((one) => one.startsWith(word.toLowerCase()))
   const isAmbiguous = choices.length > 1 && (word !== '' || words.length > 0)
   // A value follows at once.
   const before = completed.before.replace(/= $/, '=')
-  return { line: { before, after: completed.after }, choices: isAmbiguous ? choices.slice(0, CHOICES_MAX) : [] }
+  return { line: { before, after: completed.after }, choices: isAmbiguous ? told(state, choices) : [] }
+}
+
+/** People are also found by what the user calls them; what is written is their address. */
+function completeByName(state: ScreenState, line: Line, word: string, possible: readonly string[]): Completion {
+  const wanted = word.toLowerCase()
+  const found = possible.filter((user) => (state.names.contacts.get(user) ?? '').toLowerCase().split(/\s+/).some((part) => part.startsWith(wanted)))
+  const [user] = found
+  if (user === undefined || found.length > 1) return { line, choices: told(state, found) }
+  return { line: { before: `${line.before.slice(0, line.before.length - word.length)}${user} `, after: line.after }, choices: [] }
+}
+
+function told({ names: { contacts } }: ScreenState, choices: readonly string[]): string[] {
+  return choices.slice(0, CHOICES_MAX).map((choice) => {
+    const name = contacts.get(choice) ?? ''
+    return name === '' ? choice : `${choice} (${name})`
+  })
 }
 
 /** What may stand where the word stands; `words` are those before it. */
 function candidates(state: ScreenState, words: readonly string[], word: string): readonly string[] {
   const [command] = words
   if (command === undefined) {
-    return state.open === null ? [...state.conversations.keys()] : members(state)
+    return state.open === null ? [...state.conversations.keys(), ...state.names.contacts.keys()] : members(state)
   }
   if (command === '/group') return words.length === 1 ? GROUP_SUBCOMMANDS : groupWords(state, words.slice(1), word)
   switch (command) {
-    case '/to': return [...state.conversations.keys()]
+    case '/to': case '/forward': return [...state.conversations.keys(), ...state.names.contacts.keys()]
     case '/privacy': return words.length === 1 ? ['seen', 'online', 'except'] : words[1] === 'except' ? users(state) : AUDIENCES
     case '/invite': case '/block': case '/unblock': case '/profile': return users(state)
     case '/join': return groups(state)
@@ -71,10 +88,10 @@ function groups(state: ScreenState): string[] {
   return [...state.conversations.keys()].filter((name) => name.startsWith('#'))
 }
 
-/** Everybody who is known from a conversation or a group. */
+/** Everybody who is known from a conversation, a group or the contacts. */
 function users(state: ScreenState): string[] {
   const names = [...state.conversations.values()].flatMap(({ name, group }) => group === null ? [name] : group.members)
-  return names.filter((name) => name !== state.me)
+  return [...names, ...state.names.contacts.keys()].filter((name) => name !== state.me)
 }
 
 /** The others in the open conversation. */

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { GroupInfo, GroupMember } from '../../protocol/client/node.js'
 import type { Element } from '../../protocol/element.js'
 import { element } from '../../protocol/element.js'
 import { lineText } from './line-editor.js'
-import { whoReadLines } from './screen-groups.js'
+import { outcomeEvent, whoReadLines } from './screen-groups.js'
 import { nameStyle } from './screen-layout.js'
+import { watchedUsers } from './screen-presence.js'
 import type { Effect, ScreenEvent, ScreenState, ShownMessage } from './screen-state.js'
 import { newScreenState } from './screen-state.js'
 import { update } from './screen-update.js'
@@ -290,4 +292,55 @@ test('the help lists every command about groups', () => {
   const help = shown(state).join('\n')
   for (const word of ['create', 'add', 'remove', 'role', 'owner', 'rename', 'about', 'policy', 'link', 'unlink', 'deny', 'disband', 'info', 'leave']) assert.match(help, new RegExp(`/group ${word}`))
   for (const word of ['/who', '/read', '/invite', '/join', '/leave', 'Tab']) assert.ok(help.includes(word), word)
+})
+
+test('who declines an invitation, is turned down or no longer invited reads that, and not that it was in the group', () => {
+  const cases: [string, Element, RegExp][] = [
+    ['alice', naming('deny', 'alice'), /^ you decided not to join #skiing$/],
+    ['bob', naming('deny', 'alice'), /^ the invitation to #skiing was taken back$/],
+  ]
+  for (const [from, what, pattern] of cases) {
+    const state = listScreen('invited')
+    type(state, '#skiing')
+    update(state, change(4, from, what))
+    assert.ok(has(state, pattern), shown(state).join('\n'))
+    typeOnly(state, 'hello')
+    assert.doesNotMatch(state.notice, /no longer/)
+  }
+  const state = listScreen('requested')
+  type(state, '#skiing')
+  update(state, change(4, 'bob', naming('deny', 'alice')))
+  assert.ok(has(state, /^ you were not let into #skiing$/))
+})
+
+test('changes name contacts as the user does, and quotes and the list too', () => {
+  const state = inGroup()
+  update(state, { kind: 'contacts', contacts: new Map([['bob', 'Bobby B.'], ['erin', '']]) })
+  update(state, change(4, 'bob', naming('add', 'erin', 'alice')))
+  assert.ok(has(state, /· Bobby B\. added erin and you$/))
+  update(state, { kind: 'message', conversation: '#skiing', message: { ...message(5, 'carol', 'yes!'), replyTo: 3 } })
+  assert.ok(has(state, /↪ Bobby B\.: snow!$/))
+  update(state, change(6, 'carol', naming('remove', 'bob')))
+  update(state, key('escape'))
+  assert.ok(has(state, /carol removed Bobby B\.$/))
+})
+
+test('/who in a group says which of its members are online, as long as it is looked at', () => {
+  const state = inGroup()
+  type(state, '/who')
+  const member = (user: string): GroupMember => ({ user, role: 'member', sinceMs: NOW })
+  const info: GroupInfo = {
+    group: '#skiing', name: 'Skiing', about: '', picture: '', createdMs: NOW, size: 3, role: 'member', policy: null,
+    members: ['alice', 'bob', 'carol'].map(member), invited: [], requests: [], links: [],
+  }
+  const event = outcomeEvent({ group: '#skiing', action: { kind: 'info', code: null } }, { kind: 'info', info })
+  assert.ok(event !== null)
+  update(state, event)
+  assert.deepEqual(watchedUsers(state).slice(0, 2), ['bob', 'carol'])
+  assert.ok(has(state, /^ {3}bob +member +since [^●]*$/))
+  update(state, { kind: 'presence', presence: { user: 'bob', isOnline: true, lastSeenMs: null } })
+  assert.ok(has(state, /^ {3}bob +member +since .* {2}● online$/))
+  assert.ok(!has(state, /^ {3}carol.*online/))
+  update(state, key('escape'))
+  assert.ok(!watchedUsers(state).includes('carol'))
 })

@@ -2,19 +2,28 @@
 import { membersOf } from '../../protocol/client/group-client.js'
 import type { MemberMarks } from '../../protocol/client/node.js'
 import type { GroupOutcome } from './group-actions.js'
-import { infoLines, linkText, outcomeLines } from './group-formats.js'
+import { infoPanel, linkText, outcomeLines } from './group-formats.js'
 import type { GroupRequest } from './group-words.js'
 import type { ConversationState, Effect, ListedConversation, ListedGroup, ScreenEvent, ScreenState, ShownMessage } from './screen-state.js'
 import { conversationOf } from './screen-state.js'
 
+/** Why nothing can be sent, by role: that of the server, and those of who has never been in the group. */
+const ENDINGS: Readonly<Record<string, (name: string) => string>> = {
+  'former': (name) => `you are no longer in ${name}: this conversation has ended for you`,
+  'declined': (name) => `you decided not to join ${name}`,
+  'uninvited': (name) => `the invitation to ${name} was taken back`,
+  'turned down': (name) => `you were not let into ${name}`,
+}
+
 /** Whether messages can be sent here. A group of which nothing is known yet takes them: the server will tell. */
 export function canWrite({ group }: ConversationState): boolean {
-  return group === null || (group.role !== 'former' && group.role !== 'invited')
+  return group === null || (group.role !== 'invited' && !Object.hasOwn(ENDINGS, group.role))
 }
 
 /** Why nothing can be sent. */
 export function closedReason({ name, group }: ConversationState): string {
-  return group?.role === 'invited' ? `you are invited to ${name}: /join or /leave` : `you are no longer in ${name}: this conversation has ended for you`
+  const role = group?.role ?? ''
+  return role === 'invited' ? `you are invited to ${name}: /join or /leave` : (ENDINGS[role] ?? ENDINGS['former']!)(name)
 }
 
 /** What the list of conversations says of a group. */
@@ -27,7 +36,7 @@ export function listGroup({ group }: ConversationState, listed: ListedConversati
 
 /** Asks for name and members where they are not known, and somebody is there to see them. One question at a time for a group. */
 export function loadGroupIfNeeded(state: ScreenState, { name, group }: ConversationState, effects: Effect[]): void {
-  if (group === null || !group.isStale || group.isLoading || group.role === 'former' || state.connection !== 'online') return
+  if (group === null || !group.isStale || group.isLoading || Object.hasOwn(ENDINGS, group.role) || state.connection !== 'online') return
   group.isStale = false
   group.isLoading = true
   effects.push({ kind: 'load-group', group: name })
@@ -39,7 +48,7 @@ export function applyGroup(state: ScreenState, name: string, info: ListedGroup |
   if (group === null) return
   group.isLoading = false
   // Something changed while the answer was on its way: it may be of before or behind that.
-  if (info !== null && (!group.isStale || group.role !== 'former')) {
+  if (info !== null && (!group.isStale || !Object.hasOwn(ENDINGS, group.role))) {
     group.name = info.name
     group.size = info.size
     group.role = info.role
@@ -59,7 +68,8 @@ export function applyChange(state: ScreenState, conversation: ConversationState,
     case 'create': case 'info': group.name = change.attributes.get('name') ?? group.name; break
     case 'invite': if (namesMe) group.role = 'invited'; break
     case 'disband': end(conversation); break
-    case 'remove': case 'deny': if (namesMe) end(conversation); break
+    case 'remove': if (namesMe) end(conversation); break
+    case 'deny': if (namesMe) end(conversation, isMine ? 'declined' : group.role === 'invited' ? 'uninvited' : 'turned down'); break
     case 'leave': if (isMine) end(conversation); break
     case 'request': if (isMine) group.role = ''; break
     case 'join': if (isMine) group.role = 'member'; break
@@ -68,9 +78,9 @@ export function applyChange(state: ScreenState, conversation: ConversationState,
   if (state.open === conversation.name || group.name === '') loadGroupIfNeeded(state, conversation, effects)
 }
 
-function end({ group }: ConversationState): void {
+function end({ group }: ConversationState, role = 'former'): void {
   if (group === null) return
-  group.role = 'former'
+  group.role = role
   group.members = []
   group.size = 0
 }
@@ -78,7 +88,7 @@ function end({ group }: ConversationState): void {
 /** What a command led to. What changes a group is seen as a line of its conversation, so that little is left to tell: null. */
 export function outcomeEvent({ group, action }: GroupRequest, outcome: GroupOutcome): ScreenEvent | null {
   switch (outcome.kind) {
-    case 'info': return { kind: 'panel', lines: infoLines(outcome.info) }
+    case 'info': return { kind: 'panel', lines: infoPanel(outcome.info) }
     case 'link': return { kind: 'panel', lines: [linkText(group, outcome.link), '', 'Whoever has it comes in with /join and the link.'] }
     case 'unlinked': return { kind: 'notice', text: outcomeLines(outcome).join(' ') }
     case 'changed': {

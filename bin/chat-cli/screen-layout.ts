@@ -4,8 +4,8 @@ import { changeText } from './change-text.js'
 import { INCOMPLETE_NOTE, localClock, localDate } from './formats.js'
 import { safeText } from './safe-text.js'
 import { marksLine, quoteLine } from './screen-operations.js'
-import { shownName } from './screen-people.js'
-import type { ConversationState, PendingMessage, ScreenState, ShownMessage, Tick } from './screen-state.js'
+import { givenName, shownName } from './screen-people.js'
+import type { ConversationState, Panel, PendingMessage, ScreenState, ShownMessage, Tick, UserLine } from './screen-state.js'
 import { tickOf } from './screen-state.js'
 import { textWidth, wrap } from './text-width.js'
 
@@ -28,8 +28,12 @@ export function contentRows(state: ScreenState): number {
 }
 
 /** Lines of what covers the screen. */
-export function panelRows(state: ScreenState, panel: readonly string[]): string[] {
-  return panel.flatMap((text) => wrap(safeText(text), state.columns - 2))
+export function panelRows(state: ScreenState, panel: Panel): string[] {
+  return panel.flatMap((line) => wrap(safeText(typeof line === 'string' ? line : userLine(state, line)), state.columns - 2))
+}
+
+function userLine(state: ScreenState, { text, user }: UserLine): string {
+  return state.presences.get(user)?.isOnline === true ? `${text}  ● online` : text
 }
 
 /** Lines that the whole conversation takes. */
@@ -61,7 +65,7 @@ function addMessage(lines: SpanLine[], state: ScreenState, conversation: Convers
   const author = message.own ? 'you' : safeText(shownName(state.names, message.from))
   const style = message.own ? 'dim' : conversation.group === null ? 'bold' : nameStyle(message.from)
   const name = state.areNumbersShown ? `#${message.seq} ${author}` : author
-  const quote = quoteLine(conversation, message)
+  const quote = quoteLine(conversation, message, (user) => givenName(state.names, user))
   if (quote !== '') addBelow(lines, state.columns, safeText(quote), 'dim')
   addText(lines, state.columns, { clock: localClock(message.timeMs), name, source: message, mark, style })
   const marks = marksLine(message)
@@ -71,7 +75,7 @@ function addMessage(lines: SpanLine[], state: ScreenState, conversation: Convers
 
 /** A change of the group, in words. */
 function addChange(lines: SpanLine[], state: ScreenState, message: ShownMessage, change: Element): void {
-  const text = changeText(change, message.from, { me: state.me, group: null })
+  const text = changeText(change, message.from, { me: state.me, group: null, nameOf: (user) => givenName(state.names, user) })
   for (const [position, part] of wrap(text, Math.max(10, state.columns - 10)).entries()) {
     lines.push([{ text: position === 0 ? ` ${localClock(message.timeMs)} · ${part}` : `         ${part}`, style: 'dim' }])
   }

@@ -78,14 +78,18 @@ function isChange({ change = null }: ShownMessage): boolean {
 }
 
 /** An operation was told, or acknowledged: the messages shown are as it leaves them. */
-export function applyOperation(conversation: ConversationState, operation: OperationSource): void {
+export function applyOperation(conversation: ConversationState, operation: OperationSource, me: string): void {
+  // One that is not beyond what is known was told before, or the list has counted with it.
+  const isNew = operation.seq > conversation.tail
+  const wasDeleted = conversation.views.get(operation.target)?.isDeleted === true
   conversation.tail = Math.max(conversation.tail, operation.seq)
   conversation.views.apply(operation)
   const at = conversation.messages.findIndex(({ seq }) => seq === operation.target)
   if (at >= 0) conversation.messages[at] = presentOf(conversation, conversation.messages[at]!)
   if (conversation.last?.seq === operation.target) conversation.last = presentOf(conversation, conversation.last)
-  const isUnread = operation.kind === 'delete' && operation.target > conversation.read && conversation.messages[at]?.own !== true
-  if (isUnread && conversation.unread > 0) conversation.unread -= 1
+  const isOwn = conversation.messages[at]?.own ?? operation.from === me
+  const wasUnread = operation.kind === 'delete' && operation.target > conversation.read && !isOwn && !wasDeleted
+  if (isNew && wasUnread && conversation.unread > 0) conversation.unread -= 1
 }
 
 /** The message as it is now; `asOf` as in MessageViews.add. */
@@ -111,10 +115,10 @@ export function marksLine({ editedMs = null, isDeleted = false, reactions = [], 
 const QUOTE_CHARACTERS = 60
 
 /** One dim line above a message that answers another; '' for most. */
-export function quoteLine(conversation: ConversationState, { replyTo = 0 }: ShownMessage): string {
+export function quoteLine(conversation: ConversationState, { replyTo = 0 }: ShownMessage, nameOf: (user: string) => string): string {
   if (replyTo === 0) return ''
   const answered = conversation.messages.find(({ seq }) => seq === replyTo)
   if (answered === undefined) return `↪ #${replyTo}`
   const text = answered.isDeleted === true ? 'deleted' : [...answered.text.replaceAll('\n', ' ')].slice(0, QUOTE_CHARACTERS).join('')
-  return `↪ ${answered.own ? 'you' : answered.from}: ${text}`
+  return `↪ ${answered.own ? 'you' : nameOf(answered.from)}: ${text}`
 }

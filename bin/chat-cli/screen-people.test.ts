@@ -81,3 +81,22 @@ test('[PRF-16] pinned conversations come first, archived ones last', () => {
   assert.match(shown(state), /old .*▲∅/)
   assert.match(shown(state), /mid .*unread/)
 })
+
+test('Tab finds people by the names that the user gave them', () => {
+  const state = screen(null)
+  update(state, { kind: 'contacts', contacts: new Map([['bob', 'Bobby Brown'], ['rob', 'Robert'], ['x17', 'Žofie 🦊'], ['robot', '']]) })
+  const tab = (text: string): string => {
+    update(state, { kind: 'paste', text })
+    update(state, { kind: 'key', key: { name: 'tab', ctrl: false, meta: false, text: '\t' } })
+    const { before } = state.line
+    update(state, { kind: 'key', key: { name: 'c', ctrl: true, meta: false, text: '' } })
+    return before
+  }
+  assert.equal(tab('/to bobb'), '/to bob ', 'by its name')
+  assert.equal(tab('/block BROW'), '/block bob ', 'by any word of it')
+  assert.equal(tab('žof'), 'x17 ')
+  assert.equal(tab('/to robo'), '/to robot ', 'an address goes first')
+  assert.equal(tab('/to ro'), '/to rob')
+  assert.equal(state.notice, 'rob (Robert)  robot')
+  assert.equal(tab('/to zzz'), '/to zzz')
+})

@@ -24,6 +24,12 @@ export function shownName({ contacts, profiles }: Names, user: string): string {
   return name === '' ? user : `${user} ~ ${name}`
 }
 
+/** In the middle of a sentence: one's own name for a contact, else the address alone. [PRF-19] */
+export function givenName({ contacts }: Names, user: string): string {
+  const own = contacts.get(user) ?? ''
+  return own === '' ? user : own
+}
+
 const COMMANDS = ['block', 'unblock', 'mute', 'unmute', 'pin', 'unpin', 'archive', 'unarchive', 'profile', 'contact', 'report'] as const
 /** For completion. */
 export const PEOPLE_COMMANDS: readonly string[] = COMMANDS.map((word) => `/${word}`)

@@ -11,10 +11,11 @@ import { lineText } from './line-editor.js'
 /** Of the list only so many are watched: nobody looks at more. */
 const WATCHED_MAX = 100
 
-/** Whom the person looks at: the open conversation and the head of the list. */
+/** Whom the person looks at: the open conversation, the users of a panel and the head of the list. */
 export function watchedUsers(state: ScreenState): string[] {
   const users = new Set<string>()
   if (state.open !== null) users.add(state.open)
+  for (const line of state.panel ?? []) if (typeof line !== 'string') users.add(line.user)
   for (const name of state.order.slice(0, WATCHED_MAX)) users.add(name)
   return [...users].filter((name) => !isGroup(name) && name !== state.me).slice(0, LIMIT.watchesMax)
 }

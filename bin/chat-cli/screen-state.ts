@@ -92,6 +92,14 @@ export interface ConversationState {
 
 export type Connection = 'connecting' | 'online' | 'waiting'
 
+/** A line about a user, who is watched as long as it is shown. */
+export interface UserLine {
+  readonly text: string
+  readonly user: string
+}
+
+export type Panel = readonly (string | UserLine)[]
+
 export interface ScreenState {
   readonly me: string
   readonly server: string
@@ -110,7 +118,7 @@ export interface ScreenState {
   /** Lines that the conversation is scrolled up. */
   scroll: number
   /** Lines that cover the screen until Esc: the help, the members of a group … ; null: none. */
-  panel: readonly string[] | null
+  panel: Panel | null
   /** First line of the panel that is shown. */
   panelTop: number
   /** The answer to /who is on the screen. */
@@ -176,7 +184,7 @@ export type ScreenEvent =
   | { readonly kind: 'refused'; readonly localId: number; readonly to: string; readonly reason: string }
   /** null: the server does not tell, for now or for good. */
   | { readonly kind: 'group'; readonly group: string; readonly info: ListedGroup | null }
-  | { readonly kind: 'panel'; readonly lines: readonly string[] }
+  | { readonly kind: 'panel'; readonly lines: Panel }
   /** A conversation that was asked for can be opened. */
   | { readonly kind: 'open'; readonly conversation: string }
   | { readonly kind: 'presence'; readonly presence: PresenceEvent }

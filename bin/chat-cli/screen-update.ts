@@ -34,7 +34,7 @@ export function update(state: ScreenState, event: ScreenEvent): Effect[] {
       for (const listed of event.list) listConversation(state, listed)
       break
     case 'history': addHistory(state, event.conversation, event.messages, event.more, event.tail ?? 0); break
-    case 'operation': applyOperation(conversationOf(state, event.conversation), event.operation); break
+    case 'operation': applyOperation(conversationOf(state, event.conversation), event.operation, state.me); break
     case 'history-failed': failHistory(state, event.conversation, event.isUnknown, event.reason); break
     case 'message': receive(state, event.conversation, event.message, effects); break
     case 'receipt': raiseMark(state, event.conversation, event.member, event.mark, event.seq); break
@@ -139,7 +139,7 @@ function listConversation(state: ScreenState, listed: ListedConversation): void 
     conversation.read = listed.read
     conversation.unread = listed.unread
   }
-  if (listed.last !== null && listed.last.seq >= (conversation.last?.seq ?? 0)) conversation.last = listed.last
+  if (listed.last !== null && listed.last.seq >= (conversation.last?.seq ?? 0)) conversation.last = viewed(conversation, listed.last, listed.tail)
   for (const { member, delivered, read } of listed.members) {
     const marks = conversation.members.get(member)
     conversation.members.set(member, raised(marks, delivered, read))
@@ -212,9 +212,9 @@ function unreadAbove(conversation: ConversationState, seq: number): number {
   return Math.min(conversation.unread, Math.max(0, conversation.tail - seq))
 }
 
-/** Changes do not. [GRP-21] */
+/** Changes and deleted messages do not. [GRP-21] [OPS-14] */
 function countsAsUnread(message: ShownMessage): boolean {
-  return !message.own && (message.change ?? null) === null
+  return !message.own && (message.change ?? null) === null && message.isDeleted !== true && message.text !== ''
 }
 
 /** Watermarks never fall. [RCP-9] */

@@ -6,8 +6,8 @@ import { membersText } from './group-formats.js'
 import { canWrite, closedReason } from './screen-groups.js'
 import type { Span, SpanLine, Style } from './screen-layout.js'
 import { contentRows, conversationLines, panelRows, REFUSED, tickSpan } from './screen-layout.js'
-import type { ConversationState, ScreenState, ShownMessage } from './screen-state.js'
-import { shownName } from './screen-people.js'
+import type { ConversationState, Panel, ScreenState, ShownMessage } from './screen-state.js'
+import { givenName, shownName } from './screen-people.js'
 import { statusText, whoLines } from './screen-presence.js'
 import { openConversation, tickOf } from './screen-state.js'
 import { characters, characterWidth, endOf, textWidth, truncate } from './text-width.js'
@@ -148,12 +148,12 @@ function listLine(state: ScreenState, conversation: ConversationState, { number,
 
 function addLast(line: Span[], state: ScreenState, conversation: ConversationState, last: ShownMessage): void {
   if (last.change !== undefined && last.change !== null) {
-    line.push({ text: changeText(last.change, last.from, { me: state.me, group: null }), style: 'dim' })
+    line.push({ text: changeText(last.change, last.from, { me: state.me, group: null, nameOf: (user) => givenName(state.names, user) }), style: 'dim' })
     return
   }
   if (last.own) line.push(tickSpan(tickOf(conversation, last.seq), state.isColored), plain(' '))
   else if (conversation.group !== null) line.push({ text: `${safeText(shownName(state.names, last.from))}: `, style: 'dim' })
-  line.push(plain(safeText(last.text)))
+  line.push(last.isDeleted === true ? { text: 'deleted', style: 'dim' } : plain(safeText(last.text)))
 }
 
 /** The clock time of today's messages, the date of others. */
@@ -173,7 +173,7 @@ function noticeLine(state: ScreenState): SpanLine {
   return [{ text: state.scroll > 0 ? ' Page Down comes back to the latest' : ' Enter sends · Esc: list · Page Up: older · /help', style: 'dim' }]
 }
 
-function panelHint(state: ScreenState, panel: readonly string[]): string {
+function panelHint(state: ScreenState, panel: Panel): string {
   return panelRows(state, panel).length > contentRows(state) ? ' Page Down: more · Esc goes back' : ' Esc goes back'
 }
 

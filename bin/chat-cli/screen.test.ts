@@ -371,3 +371,33 @@ test('[OPS-6] [OPS-9] [OPS-16] commands name the last message or a number, and s
   update(state, { kind: 'notice', text: 'The message is too old for this.' })
   assert.match(state.notice, /too old/)
 })
+
+test('[OPS-14] a deletion lowers what is unread once, and only where it was counted', () => {
+  const state = newScreenState({ me: 'alice', server: 'tcp://h', isColored: true, columns: 80, rows: 24 })
+  const text = (seq: number, words = `number ${seq}`): ShownMessage => ({ seq, from: 'bob', own: false, timeMs: NOW, text: words, isIncomplete: false })
+  const remove = (seq: number, target: number, from = 'bob'): ScreenEvent => (
+    { kind: 'operation', conversation: 'bob', operation: { seq, from, target, kind: 'delete', text: '' } }
+  )
+  const unread = (): number => state.conversations.get('bob')?.unread ?? -1
+  update(state, { kind: 'conversations', list: [{ conversation: 'bob', tail: 5, read: 1, unread: 3, last: text(4), members: [] }] })
+  update(state, remove(5, 2))
+  assert.equal(unread(), 3, 'the list knew of it')
+  update(state, remove(6, 4))
+  update(state, remove(6, 4))
+  assert.equal(unread(), 2, 'told twice')
+  const last = render(state, NOW).lines.map(lineWithoutStyle).find((line) => line.includes('bob'))
+  assert.match(last ?? '', /deleted/)
+  update(state, { kind: 'message', conversation: 'bob', message: text(7, '') })
+  update(state, remove(8, 7))
+  assert.equal(unread(), 2, 'it came deleted already')
+  update(state, remove(9, 3, 'alice'))
+  assert.equal(unread(), 2, 'one\'s own, from another device')
+})
+
+test('the list shows its last message as operations leave it', () => {
+  const state = newScreenState({ me: 'alice', server: 'tcp://h', isColored: true, columns: 80, rows: 24 })
+  const last: ShownMessage = { seq: 4, from: 'bob', own: false, timeMs: NOW, text: 'helo', isIncomplete: false }
+  update(state, { kind: 'conversations', list: [{ conversation: 'bob', tail: 4, read: 4, unread: 0, last, members: [] }] })
+  update(state, { kind: 'operation', conversation: 'bob', operation: { seq: 5, from: 'bob', target: 4, kind: 'edit', text: 'hello there' } })
+  assert.ok(render(state, NOW).lines.map(lineWithoutStyle).some((line) => line.includes('hello there')))
+})

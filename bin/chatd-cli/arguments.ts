@@ -91,7 +91,6 @@ function parseUser(args: readonly string[]): Command {
   }
 }
 
-
 function parseInvite(args: readonly string[]): Command {
   const options: Options = { ...CONFIG_OPTIONS, uses: { type: 'string' }, expires: { type: 'string' }, json: { type: 'boolean' } }
   const { values, positionals } = parse('invite', args, options, 2)
