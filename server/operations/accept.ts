@@ -4,6 +4,7 @@ import { OPERATION } from '../../protocol/generated/registry.js'
 import { mayReadSeq } from '../groups/access.js'
 import { segmentEnd } from '../search/segment.js'
 import { searchKeys } from '../../storage/keyspace.js'
+import { changeSide } from '../shard/conversation.js'
 import type { Feed } from '../shard/feed.js'
 import type { LogRecord } from '../shard/log-run.js'
 import { appendOperation, appendShared } from '../shard/queue.js'
@@ -43,6 +44,7 @@ export function acceptOperation(
   const { keys } = conversation
   conversation.tail = seq
   conversation.lastTimeMs = timeMs
+  showOwn(transaction, conversation, feed.user.name, seq)
   transaction.putRecord(conversation, seq, encodeOperationRow({
     from: feed.user.name, device: feed.device.number, outboxEpoch: feed.outboxEpoch, clientId, previousSeq: writer.lastSeq, timeMs,
     target: target.record.seq, kind,
@@ -63,6 +65,12 @@ export function acceptOperation(
   }
   deliver(transaction, route, feed.user, operation)
   if (conversation.isCheckpointDue || seq - conversation.checkpointSeq >= checkpointEvery) transaction.markDirty(route)
+}
+
+/** Who has blocked the other sees what it does itself. */
+function showOwn(transaction: Transaction, conversation: ConversationState, author: string, seq: number): void {
+  const side = conversation.side(author)
+  if (side?.isBlocking === true) changeSide(transaction, conversation, conversation.positionOf(author), side.without(seq))
 }
 
 /** Whether other words are found afterwards. */

@@ -533,6 +533,27 @@ test('[PRF-13] who has blocked somebody says nothing to it by an edit, and still
   assert.deepEqual(operations(alice), ['2 bob 2 1 '])
 })
 
+test('[OPS-12] what the blocker takes back while it blocks stands in its own history, and what came around it does not', async () => {
+  const { harness, alice, bob } = await pair(['one'])
+  bob.send('alice', 'two')
+  await harness.settle()
+  await harness.router.profiles.block('bob', 'alice')
+  alice.send('bob', 'hidden three')
+  await harness.settle()
+  bob.operate('alice', 2, remove)
+  await harness.settle()
+  alice.send('bob', 'hidden five')
+  bob.mark('alice', 4)
+  await harness.settle()
+  assert.deepEqual([errors(bob), bob.acks.at(-1)?.seq], [[], 4])
+  const shown = ['1 one', '2  deleted', '4 →2:']
+  assert.deepEqual(await seen(harness, 'bob', 'alice'), shown)
+  await harness.router.profiles.unblock('bob', 'alice')
+  harness.crash()
+  assert.deepEqual(await seen(harness, 'bob', 'alice'), shown)
+  assert.equal(await unread(harness, 'bob'), 0)
+})
+
 test('[PRF-14] in a conversation of which everything is hidden nothing is done, and nothing is marked', async () => {
   const { harness, alice, bob } = await pair([])
   await harness.router.profiles.block('bob', 'alice')

@@ -84,6 +84,11 @@ export class PairSide {
     return new PairSide(0, this.isContact, this.hasWritten, hidden)
   }
 
+  /** Blocking on, it sees what it did itself at `seq`, the conversation's last. */
+  without(seq: number): PairSide {
+    return this.unblock(seq - 1).block(seq)
+  }
+
   withContact(isContact: boolean): PairSide {
     return isContact === this.isContact ? this : new PairSide(this.blockedFrom, isContact, this.hasWritten, this.hidden)
   }
