@@ -28,6 +28,7 @@ export function shardEnvironment(config: Config, clock: Clock, log: Log): ShardE
       groupsMax: limits.groupsMax,
       editAgeMs: limits.editAgeMs,
       deleteAgeMs: limits.deleteAgeMs,
+      expirySweepMs: limits.expirySweepMs,
       queueEntriesMax: limits.queueEntriesMax,
       queueAgeMs: limits.queueAgeMs,
       windowDefault: limits.windowDefault,

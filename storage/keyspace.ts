@@ -7,8 +7,8 @@
  *     kind      what the row is; small rows first, so that one short read loads them all
  *     number    8 bytes, big-endian: device, queue index, seq …  or a name in ASCII
  *
- * Slots above 16,383 belong to nobody: 0xFFFF holds what a shard keeps for itself (list of names, invites, reports, meta
- * rows).
+ * Slots above 16,383 belong to nobody: 0xFFFF holds what a shard keeps for itself (list of names, invites, reports, what expires when,
+ * meta rows).
  */
 import type { KeyRange } from './engine.js'
 
@@ -52,6 +52,7 @@ const TABLE_NAMES = 0x6e
 const TABLE_META = 0x6d
 const TABLE_INVITES = 0x69
 const TABLE_REPORTS = 0x72
+const TABLE_EXPIRIES = 0x78
 
 /** Lists that a user keeps, each with a version; the number says where its rows are. */
 export const KEPT_LIST = { contacts: 0, blocked: 1, flags: 2 } as const
@@ -59,6 +60,8 @@ export type KeptListNumber = (typeof KEPT_LIST)[keyof typeof KEPT_LIST]
 
 /** As many as any number has, so that the order of the names is that of the numbers. */
 const REPORT_DIGITS = 16
+/** The same for times. */
+const EXPIRY_DIGITS = 16
 const HEAD_BYTES = 3
 const NUMBER_BYTES = 8
 const TWO_32 = 0x1_0000_0000
@@ -505,6 +508,34 @@ export function reportKey(id: number): Buffer {
 /** Reports behind this id; all with 0. */
 export function reports(after: number): KeyRange {
   return { gte: reportKey(after + 1), lt: reserved(TABLE_REPORTS + 1, '') }
+}
+
+/** That a row of a conversation's log expires: in the order of time, so that a sweep reads what is due and nothing else. */
+export function expiryKey(timeMs: number, conversation: string, last: number): Buffer {
+  checkName(conversation)
+  return reserved(TABLE_EXPIRIES, `${expiryTime(timeMs)}${conversation}/${String(last)}`)
+}
+
+/** What expires up to this time, and lies behind this key where one is given. */
+export function expiriesUpTo(timeMs: number, after: Uint8Array | null): KeyRange {
+  const first = after === null ? reserved(TABLE_EXPIRIES, '') : Buffer.concat([after, Buffer.of(0)])
+  return { gte: first, lt: reserved(TABLE_EXPIRIES, expiryTime(timeMs + 1)) }
+}
+
+/** All of them. */
+export function expiries(): KeyRange {
+  return { gte: reserved(TABLE_EXPIRIES, ''), lt: reserved(TABLE_EXPIRIES + 1, '') }
+}
+
+/** The row of the log that a key of these names. */
+export function expiryAt(key: Uint8Array): { readonly conversation: string, readonly last: number } {
+  const name = latin1(key, HEAD_BYTES + EXPIRY_DIGITS)
+  const slash = name.lastIndexOf('/')
+  return { conversation: name.slice(0, slash), last: Number(name.slice(slash + 1)) }
+}
+
+function expiryTime(timeMs: number): string {
+  return String(timeMs).padStart(EXPIRY_DIGITS, '0')
 }
 
 /** A row that the shard keeps about itself. */

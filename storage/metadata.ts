@@ -12,8 +12,9 @@ import { StorageError } from './engine.js'
  *     2   rows may hold several of them that follow one another, under the number of the last
  *     3   a change of a group has a row of its own in the log
  *     4   an operation has one, too, and a message that has any a row for what they have made of it
+ *     5   a conversation may have a timer, and what expires is listed by time
  */
-export const STORE_FORMAT = 4
+export const STORE_FORMAT = 5
 
 export const METADATA_FILE = 'store.json'
 

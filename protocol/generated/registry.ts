@@ -718,7 +718,7 @@ export const FRAMES: ReadonlyMap<number, FrameInfo> = new Map<number, FrameInfo>
 export const EXTENSION = { attachment: 2, reply: 3, encrypted: 4, mention: 5, expires: 7, forwarded: 11, registration: 113 } as const
 
 /** Keys of the extensions that this version defines; all others are unknown to it. [FRM-7] */
-export const EXTENSIONS_DEFINED: ReadonlySet<number> = new Set<number>([3, 5, 11, 113])
+export const EXTENSIONS_DEFINED: ReadonlySet<number> = new Set<number>([3, 5, 7, 11, 113])
 
 /** Codes of the errors by name. */
 export const ERROR = {
@@ -1610,6 +1610,12 @@ export const LIMIT = {
   editAgeMs: 900000,
   /** A message older than this is not deleted by its author any more: 2 days. (ms) */
   deleteAgeMs: 172800000,
+  /** Shortest timer of a conversation: 5 seconds. (ms) */
+  timerMinMs: 5000,
+  /** Longest timer of a conversation: a year. (ms) */
+  timerMaxMs: 31536000000,
+  /** What has expired is gone from the log of a running server no later than this: 2 minutes. (ms) */
+  expiryDelayMs: 120000,
   /** A reaction, in Unicode code points. (characters) */
   reactionCharactersMax: 10,
   /** Different reactions to one message that history shows, those given most first. (reactions) */

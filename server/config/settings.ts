@@ -114,6 +114,7 @@ export const SETTINGS = {
     reportsMax: integer(SHARD_LIMITS.reportsMax, 1, 1_000_000, 'reports', 'reports that may wait for the operator; beyond it users have to wait'),
     editAgeMs: integer(LIMIT.editAgeMs, 0, 3650 * DAY_MS, 'ms', 'a message older than this is not edited any more'),
     deleteAgeMs: integer(LIMIT.deleteAgeMs, 0, 3650 * DAY_MS, 'ms', 'a message older than this is not deleted any more by who wrote it'),
+    expirySweepMs: integer(LIMIT.expiryDelayMs / 2, 100, LIMIT.expiryDelayMs / 2, 'ms', 'messages that have expired are taken out of the store this often'),
     queueEntriesMax: integer(LIMIT.queueEntriesMax, 1, 1_000_000_000, 'entries', 'a device further behind than this is told too old'),
     queueAgeMs: integer(LIMIT.queueAgeMs, 1000, 3650 * DAY_MS, 'ms', 'a device not seen for this long is told too old'),
     tokenAgeMs: integer(LIMIT.tokenAgeMs, 1000, 3650 * DAY_MS, 'ms', 'a token not used for this long expires'),

@@ -13,6 +13,8 @@ export type Change =
   | { readonly kind: 'role', readonly users: readonly string[], readonly role: 'admin' | 'member' }
   | { readonly kind: 'info', readonly name?: string, readonly about?: string, readonly picture?: string }
   | { readonly kind: 'policy', readonly policy: Partial<Policy> }
+  /** Asked for by a query of its own. [DIS-1] */
+  | { readonly kind: 'timer', readonly afterMs: number }
   | { readonly kind: 'leave' | 'disband' }
 
 /** What a new group is asked to be. */

@@ -4,6 +4,7 @@
  */
 import { element, type Element } from '../../protocol/element.js'
 import { ERROR, LIMIT } from '../../protocol/generated/registry.js'
+import { timerElement } from '../expiry/timer.js'
 import { userKeys } from '../../storage/keyspace.js'
 import { noteLookup } from '../operations/erasures.js'
 import { RouterError } from '../router/router.js'
@@ -102,6 +103,7 @@ export class GroupWork {
       case 'owner': return this.#handOver(membership, author, change.users[0] ?? '')
       case 'info': return this.#changeInfo(group, membership, author, change)
       case 'policy': return this.#changePolicy(group, membership, author, change.policy)
+      case 'timer': return this.#changeTimer(group, membership, author, change.afterMs)
       case 'leave': return member === null ? this.#deny(group, membership, author, [author]) : this.#leave(author, member)
       case 'disband': return this.#disband(membership, author)
     }
@@ -210,6 +212,14 @@ export class GroupWork {
     if (Object.keys(changed).length === 0) return NOTHING_DONE
     group.policy = { ...group.policy, ...changed }
     return this.#log(author, element('policy', changed))
+  }
+
+  /** [DIS-7] */
+  #changeTimer(group: GroupState, membership: Membership, author: string, afterMs: number): number {
+    if (!mayEdit(group, membership)) throw notAllowed()
+    if (this.#conversation.timerMs === afterMs) return NOTHING_DONE
+    this.#conversation.timerMs = afterMs
+    return this.#log(author, timerElement(afterMs))
   }
 
   #leave(author: string, member: Member): number {

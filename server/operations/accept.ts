@@ -1,4 +1,6 @@
 /** An operation takes effect: its seq, its record, the state of its target, an entry for every member's devices. Pure, as the shard's core. */
+import { EMPTY_BYTES } from '../../protocol/bytes.js'
+import { withExpiry } from '../../protocol/expiry.js'
 import { encodeOperation } from '../../protocol/generated/frames.js'
 import { OPERATION } from '../../protocol/generated/registry.js'
 import { mayReadSeq } from '../groups/access.js'
@@ -78,8 +80,8 @@ export function changesText(kind: OperationKind): boolean {
   return kind !== OPERATION.react
 }
 
-/** [OPS-14] */
-function lowerUnread(conversation: ConversationState, { from, seq }: LogRecord): void {
+/** A message is gone for who has not read it. [OPS-14] */
+export function lowerUnread(conversation: ConversationState, { from, seq }: LogRecord): void {
   for (const member of conversation.members) {
     if (member.user === from || seq <= member.read || member.unread === 0 || conversation.hides(member.user, seq)) continue
     member.unread--
@@ -102,14 +104,20 @@ function deliver(transaction: Transaction, { conversation, users }: Route, autho
     const address = conversationAddress(conversation, user.name)
     const shown = text.length === 0 || mayReadSeq(conversation, user.name, target) ? text : NO_TEXT
     if (shared === null || blank === null) {
-      appendOperation(transaction, user, address, author.name, operation.seq, operation.timeMs, target, kind, shown)
+      appendOperation(transaction, user, address, author.name, operation.seq, operation.timeMs, target, kind, shown, extensionsOf(operation))
     } else appendShared(transaction, user, shown === text ? shared : blank, text.length, address, author.name, operation.seq)
     if (isDelete) noteErasure(transaction, user, { conversation: address, seq: target, index: user.tail })
   }
 }
 
-function sharedEntry({ name }: ConversationState, author: UserState, { target, kind, seq, timeMs }: AcceptedOperation, text: Uint8Array): SharedEntry {
-  return new SharedEntry(encodeOperation(ANY_INDEX, name, author.name, seq, timeMs, target.record.seq, kind, text))
+function sharedEntry({ name }: ConversationState, author: UserState, operation: AcceptedOperation, text: Uint8Array): SharedEntry {
+  const { target, kind, seq, timeMs } = operation
+  return new SharedEntry(encodeOperation(ANY_INDEX, name, author.name, seq, timeMs, target.record.seq, kind, text, extensionsOf(operation)))
+}
+
+/** A text goes when its message does. [DIS-2] */
+function extensionsOf({ kind, next }: AcceptedOperation): Uint8Array {
+  return kind === OPERATION.edit && next.expiresMs > 0 ? withExpiry(EMPTY_BYTES, next.expiresMs) : EMPTY_BYTES
 }
 
 const NO_TEXT = new Uint8Array(0)

@@ -1,4 +1,5 @@
 /** Whether an operation may be done to a message, and what it makes of it. Pure. */
+import { isExpired } from '../../protocol/expiry.js'
 import { ERROR, type ErrorCode, OPERATION } from '../../protocol/generated/registry.js'
 import { type MessageState, PAST_EDITS_MAX } from './message-state.js'
 
@@ -21,6 +22,8 @@ export interface OperationTarget {
   /** As it was sent. */
   readonly text: Uint8Array
   readonly state: MessageState
+  /** 0: it does not. */
+  readonly expiresMs: number
 }
 
 export interface OperationLimits {
@@ -38,7 +41,7 @@ export function decide(
   switch (request.kind) {
     case OPERATION.edit: return edited(request, target, seq, timeMs, limits)
     case OPERATION.delete: return deleted(request, target, seq, timeMs, limits)
-    case OPERATION.react: return reactedTo(request, target, seq)
+    case OPERATION.react: return reactedTo(request, target, seq, timeMs)
   }
 }
 
@@ -48,30 +51,37 @@ function edited(
 ): MessageState | typeof UNCHANGED | ErrorCode {
   const { state } = target
   if (target.from !== user) return ERROR.notAllowed
-  if (state.deletion !== null) return ERROR.messageDeleted
+  if (isGone(target, timeMs)) return ERROR.messageDeleted
   if (timeMs - target.timeMs > editAgeMs) return ERROR.tooLate
   if (Buffer.compare(text, state.edit?.text ?? target.text) === 0) return UNCHANGED
   const isKept = state.edit !== null && isStillRead(state.edit.seq)
   const pastEdits = isKept ? [...state.pastEdits, state.edit].slice(-PAST_EDITS_MAX) : state.pastEdits
-  return { ...state, edit: { seq, timeMs, text }, pastEdits }
+  return { ...state, edit: { seq, timeMs, text }, pastEdits, expiresMs: target.expiresMs }
 }
 
 /** Nothing of what was said remains. [OPS-6, OPS-7] */
 function deleted(
-  { user, isAdmin }: OperationRequest, { from, timeMs: sentMs, state }: OperationTarget, seq: number, timeMs: number, { deleteAgeMs }: OperationLimits,
+  { user, isAdmin }: OperationRequest, target: OperationTarget, seq: number, timeMs: number, { deleteAgeMs }: OperationLimits,
 ): MessageState | typeof UNCHANGED | ErrorCode {
+  const { from, timeMs: sentMs } = target
   if (from !== user && !isAdmin) return ERROR.notAllowed
-  if (state.deletion !== null) return UNCHANGED
+  if (isGone(target, timeMs)) return UNCHANGED
   if (!isAdmin && timeMs - sentMs > deleteAgeMs) return ERROR.tooLate
-  return { deletion: { seq, timeMs, by: user }, edit: null, pastEdits: [], reactions: [] }
+  return { deletion: { seq, timeMs, by: user }, edit: null, pastEdits: [], reactions: [], expiresMs: 0 }
 }
 
 /** [OPS-8, OPS-9] */
-function reactedTo({ user, text }: OperationRequest, { state }: OperationTarget, seq: number): MessageState | typeof UNCHANGED | ErrorCode {
-  if (state.deletion !== null) return ERROR.messageDeleted
+function reactedTo({ user, text }: OperationRequest, target: OperationTarget, seq: number, timeMs: number): MessageState | typeof UNCHANGED | ErrorCode {
+  if (isGone(target, timeMs)) return ERROR.messageDeleted
+  const { state, expiresMs } = target
   const emoji = Buffer.from(text).toString()
   const present = state.reactions.find((reaction) => reaction.user === user)?.emoji ?? ''
   if (present === emoji) return UNCHANGED
   const others = state.reactions.filter((reaction) => reaction.user !== user)
-  return { ...state, reactions: emoji === '' ? others : [...others, { user, seq, emoji }] }
+  return { ...state, expiresMs, reactions: emoji === '' ? others : [...others, { user, seq, emoji }] }
+}
+
+/** [OPS-8] [DIS-6] */
+function isGone({ state, expiresMs }: OperationTarget, timeMs: number): boolean {
+  return state.deletion !== null || isExpired(expiresMs, timeMs)
 }

@@ -12,14 +12,13 @@
  *     count   lookups: conversation, '' for all; index
  */
 import { EMPTY_BYTES } from '../../protocol/bytes.js'
-import { FrameDecoder } from '../../protocol/frame-decoder.js'
-import { encodeFrame, type Frame } from '../../protocol/generated/frames.js'
+import type { Frame } from '../../protocol/generated/frames.js'
 import { FRAME } from '../../protocol/generated/registry.js'
 import { type Engine, type Entry, StorageError } from '../../storage/engine.js'
 import { conversationKeys, numberAt } from '../../storage/keyspace.js'
 import { ValueReader, ValueWriter } from '../../storage/value.js'
 import { readable } from '../shard/entry-reader.js'
-import { EntryRun, readRun } from '../shard/entry-run.js'
+import { type EntryRun, framesOf, readRun, runOf } from '../shard/entry-run.js'
 import { isErased, readLogRun } from '../shard/log-run.js'
 import { conversationName, type UserState } from '../shard/state.js'
 import type { Transaction } from '../shard/transaction.js'
@@ -158,21 +157,7 @@ export function withoutErased(run: EntryRun, user: UserState, lookedUp: Erased):
   }
   const frames = framesOf(run)
   if (!frames.some(isErasedEntry)) return run
-  const left = new EntryRun()
-  frames.forEach((frame, position) => {
-    left.frames.append(encodeFrame(isErasedEntry(frame) ? emptied(frame) : frame))
-    left.push(run.first + position, run.conversations[position] ?? '', run.seqs[position] ?? 0)
-  })
-  return left
-}
-
-function framesOf(run: EntryRun): Frame[] {
-  const decoder = new FrameDecoder(run.frames.length)
-  decoder.push(run.frames.view())
-  const frames: Frame[] = []
-  for (let frame = decoder.next(); frame !== null && typeof frame !== 'number'; frame = decoder.next()) frames.push(frame)
-  // What can't be decoded as a whole is left alone: a device would refuse it, or skip it.
-  return frames.length === run.count ? frames : []
+  return runOf(run, frames.map((frame) => isErasedEntry(frame) ? emptied(frame) : frame))
 }
 
 /** Which message an entry tells the words of; null: of none. */

@@ -3,17 +3,18 @@
  * more short read and never the log behind it. Texts stand here alone: the log has for each operation who did what to which message, so
  * that deleting takes one row of the log and this one. [OPS-5, OPS-7, OPS-9]
  *
- *     byte      2, the version; 1 where there are no past edits
+ *     byte      2, the version; 1 where what stands behind the reactions is nothing
  *     deletion  seq (0: none), time, by
  *     edit      seq (0: none), time, text
  *     count     reactions, in the order in which they were given: user, seq, emoji
  *     count     past edits: seq, time, text
+ *     expires   of the message: Unix time; 0: it does not
  */
 import { ValueReader, ValueWriter } from '../../storage/value.js'
 import { StorageError } from '../../storage/engine.js'
 
 const VERSION = 2
-const VERSION_WITHOUT_PAST = 1
+const VERSION_SHORT = 1
 /** Each is the last one that somebody who left, or who has blocked the author, may read: they left one after the other while a message could be edited. */
 export const PAST_EDITS_MAX = 16
 
@@ -45,19 +46,23 @@ export interface MessageState {
   readonly pastEdits: readonly Edit[]
   /** One of each user. */
   readonly reactions: readonly Reaction[]
+  /** When the message expires, and all this with it; 0: it does not. [DIS-3] */
+  readonly expiresMs: number
 }
 
-export const UNTOUCHED: MessageState = { deletion: null, edit: null, pastEdits: [], reactions: [] }
+export const UNTOUCHED: MessageState = { deletion: null, edit: null, pastEdits: [], reactions: [], expiresMs: 0 }
 
-export function encodeState({ deletion, edit, pastEdits, reactions }: MessageState): Uint8Array {
-  const writer = new ValueWriter().uint(pastEdits.length === 0 ? VERSION_WITHOUT_PAST : VERSION)
+export function encodeState({ deletion, edit, pastEdits, reactions, expiresMs }: MessageState): Uint8Array {
+  const isShort = pastEdits.length === 0 && expiresMs === 0
+  const writer = new ValueWriter().uint(isShort ? VERSION_SHORT : VERSION)
   writer.uint(deletion?.seq ?? 0).time(deletion?.timeMs ?? 0).string(deletion?.by ?? '')
   writer.uint(edit?.seq ?? 0).time(edit?.timeMs ?? 0).bytes(edit?.text ?? new Uint8Array(0))
   writer.uint(reactions.length)
   for (const { user, seq, emoji } of reactions) writer.string(user).uint(seq).bytes(Buffer.from(emoji))
-  if (pastEdits.length === 0) return writer.take()
+  if (isShort) return writer.take()
   writer.uint(pastEdits.length)
   for (const { seq, timeMs, text } of pastEdits) writer.uint(seq).time(timeMs).bytes(text)
+  writer.uint(expiresMs)
   return writer.take()
 }
 
@@ -65,7 +70,7 @@ export function encodeState({ deletion, edit, pastEdits, reactions }: MessageSta
 export function decodeState(row: Uint8Array): MessageState {
   const reader = new ValueReader(row)
   const version = reader.uint()
-  if (version !== VERSION && version !== VERSION_WITHOUT_PAST) throw new StorageError('corrupt', `the state of a message has the unknown version ${String(version)}`)
+  if (version !== VERSION && version !== VERSION_SHORT) throw new StorageError('corrupt', `the state of a message has the unknown version ${String(version)}`)
   const deletion = { seq: reader.uint(), timeMs: reader.time(), by: reader.string() }
   const edit = readEdit(reader)
   const count = reader.uint()
@@ -75,7 +80,8 @@ export function decodeState(row: Uint8Array): MessageState {
   }
   const pastEdits: Edit[] = []
   if (version === VERSION) for (let left = reader.uint(); left > 0; left--) pastEdits.push(readEdit(reader))
-  return { deletion: deletion.seq === 0 ? null : deletion, edit: edit.seq === 0 ? null : edit, pastEdits, reactions }
+  const expiresMs = version === VERSION ? reader.uint() : 0
+  return { deletion: deletion.seq === 0 ? null : deletion, edit: edit.seq === 0 ? null : edit, pastEdits, reactions, expiresMs }
 }
 
 function readEdit(reader: ValueReader): Edit {

@@ -1,6 +1,7 @@
 /** Messages as operations have left them, to one reader. One more read for a page, and one for each target that lies outside it. [OPS-12, OPS-13] */
 import { EMPTY_BYTES } from '../../protocol/bytes.js'
-import { LIMIT } from '../../protocol/generated/registry.js'
+import { expiryOf, isExpired, withExpiry } from '../../protocol/expiry.js'
+import { LIMIT, OPERATION } from '../../protocol/generated/registry.js'
 import type { Engine } from '../../storage/engine.js'
 import { numberAt } from '../../storage/keyspace.js'
 import type { Interval } from '../groups/group-state.js'
@@ -9,19 +10,27 @@ import { isDamage } from '../shard/entry-reader.js'
 import type { ConversationState } from '../shard/state.js'
 import { decodeState, type Edit, type MessageState } from './message-state.js'
 
-/** The messages, ascending, as `viewer` may see them, who may read the intervals. */
+/** The messages, ascending, as `viewer` may see them at this time, who may read the intervals. */
 export async function withPresent(
   engine: Engine, conversation: ConversationState, messages: readonly StoredMessage[], intervals: readonly Interval[], viewer: string,
+  nowMs: number,
 ): Promise<StoredMessage[]> {
   const states = await statesOf(engine, conversation, messages)
-  if (states.size === 0) return [...messages]
+  const kept = messages.map((message) => isExpired(expiryOf(message.extensions), nowMs) ? expired(message) : message)
+  if (states.size === 0) return kept
   const mayRead = (seq: number): boolean => intervals.some(({ from, to }) => seq >= from && seq <= to)
-  return messages.map((message) => {
+  return kept.map((message) => {
     const state = states.get(message.operation?.target ?? message.seq)
-    if (state === undefined || message.change !== null) return message
+    // Of what has expired the sweep leaves no state; until it comes there may be one. [DIS-3]
+    if (state === undefined || message.change !== null || isExpired(state.expiresMs, nowMs)) return message
     if (message.operation === null) return presentMessage(message, state, mayRead, viewer)
-    return mayRead(message.operation.target) ? { ...message, text: textInForce(state, message.seq, mayRead) } : message
+    return mayRead(message.operation.target) ? presentOperation(message, state, mayRead) : message
   })
+}
+
+/** What is left of it. [DIS-3] */
+function expired(message: StoredMessage): StoredMessage {
+  return { ...message, text: EMPTY_BYTES, extensions: withExpiry(EMPTY_BYTES, expiryOf(message.extensions)) }
 }
 
 async function statesOf(engine: Engine, conversation: ConversationState, messages: readonly StoredMessage[]): Promise<Map<number, MessageState>> {
@@ -58,6 +67,13 @@ function presentMessage(message: StoredMessage, state: MessageState, mayRead: (s
   const edit = editFor(state, mayRead)
   const present: PresentState = { editedMs: edit?.timeMs ?? 0, deletedMs: 0, reactions: counted(state, mayRead, viewer) }
   return { ...message, text: edit?.text ?? message.text, present }
+}
+
+/** An edit carries when its text is gone. [DIS-2] */
+function presentOperation(message: StoredMessage, state: MessageState, mayRead: (seq: number) => boolean): StoredMessage {
+  const text = textInForce(state, message.seq, mayRead)
+  const expires = message.operation?.kind === OPERATION.edit && text.length > 0 && state.expiresMs > 0
+  return { ...message, text, extensions: expires ? withExpiry(EMPTY_BYTES, state.expiresMs) : EMPTY_BYTES }
 }
 
 /** By emoji, those given most first, of equals the one given first. */

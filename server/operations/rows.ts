@@ -1,8 +1,10 @@
 /** Rows of the log as operations write them, see shard/log-run.ts; and reading what an operation is done to. */
+import { EMPTY_BYTES } from '../../protocol/bytes.js'
+import { expiryOf } from '../../protocol/expiry.js'
 import type { Engine } from '../../storage/engine.js'
 import { numberAt } from '../../storage/keyspace.js'
 import { ValueWriter } from '../../storage/value.js'
-import { isErased, LogRun, readLogRun, VERSION_OPERATION } from '../shard/log-run.js'
+import { isErased, readLogRun, rewrittenRun, VERSION_OPERATION } from '../shard/log-run.js'
 import type { ConversationState } from '../shard/state.js'
 import type { TargetRow } from './accept.js'
 import type { OperationKind } from './decide.js'
@@ -26,15 +28,7 @@ export function encodeOperationRow(row: OperationRow): Uint8Array {
 
 /** The row with one message's text and extensions taken out; its neighbours stay as they are. [OPS-7] */
 export function withoutText(row: Uint8Array, last: number, seq: number): Uint8Array {
-  const run = new LogRun()
-  for (const record of readLogRun(row, last)) {
-    const isTarget = record.seq === seq
-    run.append(
-      record.seq, record.from, record.device, record.outboxEpoch, record.clientId, record.previousSeq, record.timeMs,
-      isTarget ? NOTHING : record.text, isTarget ? NOTHING : record.extensions,
-    )
-  }
-  return Uint8Array.prototype.slice.call(run.row())
+  return rewrittenRun(readLogRun(row, last), (record) => record.seq === seq ? { text: EMPTY_BYTES, extensions: EMPTY_BYTES } : record)
 }
 
 /** null: there is no such message on disk. [OPS-3] */
@@ -52,8 +46,6 @@ export async function readTarget(engine: Engine, conversation: ConversationState
   if (record === undefined || record.change !== null || record.operation !== null) return null
   const state = stateRow === undefined ? UNTOUCHED : decodeState(stateRow)
   // Gone, and not by an operation: nothing is left to do anything to.
-  if (isErased(record) && state.deletion === null) return null
+  if (isErased(record) && state.deletion === null && expiryOf(record.extensions) === 0) return null
   return { record, state, row, last }
 }
-
-const NOTHING = new Uint8Array(0)

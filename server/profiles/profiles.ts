@@ -203,7 +203,7 @@ export class Profiles implements ProfileService, ProfileAdmin {
     let before: number | undefined
     for (let pages = 0; pages < REPORT_PAGES_MAX; pages++) {
       const request = { limit: LIMIT.historyPageMax, ...before === undefined ? {} : { before } }
-      const page = await this.#reading((engine) => readHistory(engine, state, request, readableBy(state, user), user))
+      const page = await this.#reading((engine) => readHistory(engine, state, request, readableBy(state, user), user, this.#shard.nowMs))
       found.unshift(...page.messages.filter(({ operation, change, text }) => operation === null && change === null && text.length > 0))
       before = page.messages[0]?.seq
       if (!page.more || before === undefined || found.length >= LIMIT.reportMessagesMax) break

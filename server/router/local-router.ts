@@ -1,5 +1,6 @@
 /** The router of a process that owns every shard there is: one, on the engine it was opened with. */
 import { checkExtensions } from '../../protocol/extensions.js'
+import { hasExpiry } from '../../protocol/expiry.js'
 import { normalizeConversation } from '../../protocol/address.js'
 import { ERROR, LIMIT, MARK, OPERATION } from '../../protocol/generated/registry.js'
 import type { ErrorCode } from '../../protocol/generated/registry.js'
@@ -7,6 +8,7 @@ import { checkText } from '../../protocol/text.js'
 import { isReaction } from '../../protocol/reaction.js'
 import { readReferences } from '../../protocol/references.js'
 import { readableBy } from '../groups/access.js'
+import { Timers } from '../expiry/timers.js'
 import { Groups } from '../groups/groups.js'
 import { PRESENCE_LIMITS } from '../presence/limits.js'
 import type { PresenceLimits } from '../presence/limits.js'
@@ -41,12 +43,14 @@ export class LocalRouter implements Router {
   readonly groups: Groups
   readonly #invites: Invites
   readonly profiles: Profiles
+  readonly timers: Timers
 
   constructor(shard: Shard, presenceLimits: PresenceLimits = PRESENCE_LIMITS, relations: Relations | null = null) {
     this.shard = shard
     const { groupMembersMax, groupsMax } = shard.environment.limits
     this.profiles = new Profiles(shard)
     this.groups = new Groups(shard, { membersMax: groupMembersMax, groupsMax }, (owner, other) => this.profiles.isBlocked(owner, other))
+    this.timers = new Timers(shard, this.groups)
     this.presence = new Presence(shard, presenceLimits, relations ?? this.profiles)
     this.profiles.onRelation(({ owner }) => {
       this.presence.refresh(owner).catch((error: unknown) => { shard.environment.log.error({ err: error }, 'presence-refresh-failed') })
@@ -137,7 +141,7 @@ export class LocalRouter implements Router {
     const intervals = readableBy(state, user)
     if (intervals.length === 0 || state.isHiddenFrom(user)) throw noSuchConversation()
     const limit = Math.min(request.limit, LIMIT.historyPageMax)
-    return this.shard.reading(readHistory(this.shard.engine, state, { ...request, limit }, intervals, user))
+    return this.shard.reading(readHistory(this.shard.engine, state, { ...request, limit }, intervals, user, this.shard.nowMs))
   }
 
   async conversations(user: string, after: string, limit: number): Promise<{ conversations: readonly ConversationSummary[]; more: boolean }> {
@@ -243,6 +247,7 @@ function noSuchConversation(): RouterError {
 function checkMessage(text: Uint8Array, extensions: Uint8Array): ErrorCode | 0 {
   if (extensions.length > 0 && checkExtensions(extensions) !== 'ok') return ERROR.unsupportedExtension
   if (extensions.length > 0 && readReferences(extensions) === null) return ERROR.badRequest // [OPS-19]
+  if (hasExpiry(extensions)) return ERROR.badRequest // [DIS-5]
   // No extension of this version carries content, so a message is its text.
   return text.length === 0 ? ERROR.emptyMessage : checkText(text)
 }

@@ -7,6 +7,7 @@
  */
 import type { Element } from '../../protocol/element.js'
 import type { ErrorCode } from '../../protocol/generated/registry.js'
+import type { TimerCommands } from '../expiry/timers.js'
 import type { GroupCommands } from '../groups/group-commands.js'
 import type { Role } from '../groups/group-state.js'
 import type { PresenceSink } from '../presence/core.js'
@@ -18,8 +19,8 @@ import type { ProfileAdmin, ProfileService } from '../profiles/service.js'
 
 /** How the router speaks to a session. Calls come after the commit that makes them true, many in one turn; write them out once a turn. */
 export interface DeviceSink extends PresenceSink {
-  /** A stanza is on stable storage. `timeMs` is Unix time. [MSG-1] */
-  acked(clientId: number, seq: number, timeMs: number): void
+  /** A stanza is on stable storage. Times are Unix times; without `expiresMs`, or with 0, what it says stays. [MSG-1] [DIS-2] */
+  acked(clientId: number, seq: number, timeMs: number, expiresMs?: number): void
   /** A stanza was refused; the session goes on. */
   refused(clientId: number, error: ErrorCode, retryAfterMs: number): void
   /**
@@ -161,6 +162,8 @@ export interface ConversationSummary {
   readonly flags: ConversationFlags
   /** Of the other's profile as it shows to the user; 0: not a pair. [PRF-4] */
   readonly profileVersion: number
+  /** New messages expire after this; 0: they stay, or the user is in it no longer. [DIS-1] */
+  readonly timerMs: number
   /** The user's own read watermark. */
   readonly read: number
   readonly unread: number
@@ -237,6 +240,7 @@ export interface Router extends RegistrationRouter, SearchRouter {
   devices(user: string): Promise<readonly DeviceInfo[]>
   removeDevice(user: string, device: string): Promise<void>
   readonly groups: GroupCommands
+  readonly timers: TimerCommands
   settings(user: string): Promise<UserSettings>
   changeSettings(user: string, change: Partial<UserSettings>): Promise<UserSettings>
   privacy(user: string): Promise<Privacy>

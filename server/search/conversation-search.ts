@@ -154,7 +154,7 @@ export class ConversationSearch implements SearchPosition {
     const { user } = this.#terms
     // As it is now: what was deleted is not found, and what was edited only by what is left of its words. [OPS-12]
     const [message] = found === undefined ? [] : await this.#read(
-      withPresent(this.#shard.engine, this.#state, [found], readableBy(this.#state, user), user), 1)
+      withPresent(this.#shard.engine, this.#state, [found], readableBy(this.#state, user), user, this.#shard.nowMs), 1)
     this.#below = seq - 1
     if (message !== undefined) {
       this.#belowTimeMs = Math.min(this.#belowTimeMs, message.timeMs)
@@ -168,7 +168,8 @@ export class ConversationSearch implements SearchPosition {
     const limit = Math.min(SCAN_MESSAGES, this.#below - first + 1)
     const { user } = this.#terms
     // What the user may not read is passed over, so that the page may reach below `first`.
-    const page = readHistory(this.#shard.engine, this.#state, { before: this.#below + 1, limit }, readableBy(this.#state, user), user)
+    const request = { before: this.#below + 1, limit }
+    const page = readHistory(this.#shard.engine, this.#state, request, readableBy(this.#state, user), user, this.#shard.nowMs)
     const { messages } = await this.#read(page, 1)
     this.rowsRead += messages.length
     const lowest = messages[0]

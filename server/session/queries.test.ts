@@ -72,9 +72,9 @@ test('[HIS-3] [PRF-16] answers conversations with watermarks and the last messag
   harness.router.summaries = [
     {
       conversation: 'bob', tail: 9, last: message(9, 'bye'), read: 7, unread: 2, flags: { mutedUntilMs: 5, isArchived: true, isPinned: true, isMarked: true },
-      profileVersion: 7, others: [{ member: 'bob', delivered: 9, read: 8 }], group: null,
+      profileVersion: 7, timerMs: 0, others: [{ member: 'bob', delivered: 9, read: 8 }], group: null,
     },
-    { conversation: 'carol', tail: 0, last: null, read: 0, unread: 0, flags: NO_FLAGS, profileVersion: 0, others: [], group: null },
+    { conversation: 'carol', tail: 0, last: null, read: 0, unread: 0, flags: NO_FLAGS, profileVersion: 0, timerMs: 0, others: [], group: null },
   ]
   const list = await answer(transport, element('conversations', { after: 'alice', limit: 2 }))
   assert.deepEqual(attributes(list), { more: 'false' })

@@ -14,6 +14,7 @@ import { searchQuery } from './search-query.js'
 import { conversationsAnswer, devicesAnswer, historyAnswer, limitsAnswer, receiptsAnswer } from './query-answers.js'
 import { answerProfileQuery } from './profile-queries.js'
 import { QueryError } from './query-error.js'
+import { answerTimerQuery } from './timer-query.js'
 import { conversationOf, limitOf, optionalUint } from './query-fields.js'
 import type { Session } from './session.js'
 
@@ -89,6 +90,7 @@ export class Queries {
       case 'invite': return inviteQuery({ user, ...environment }, query)
       case 'invites': return invitesQuery({ user, ...environment }, query)
       case 'revoke-invite': return revokeInviteQuery({ user, ...environment }, query)
+      case 'timer': return answerTimerQuery(router.timers, user, query)
       case 'search': return searchQuery({ user, ...environment, charge: this.#charge }, query)
       default: {
         const answer = await (answerProfileQuery(this.#session, query) ?? answerGroupQuery(router.groups, user, query))

@@ -1,7 +1,8 @@
 /** What queries are answered with: trees that fit into one frame. A page that would not fit is cut short and says there is more. */
 import { element, type Element, elementSize } from '../../protocol/element.js'
 import { decodeExtensions } from '../../protocol/extensions.js'
-import { LIMIT, OPERATION } from '../../protocol/generated/registry.js'
+import { expiryOf } from '../../protocol/expiry.js'
+import { EXTENSION, LIMIT, OPERATION } from '../../protocol/generated/registry.js'
 import { decodeText } from '../../protocol/utf8.js'
 import type { Config } from '../config/settings.js'
 import { type ConversationFlags, MUTED_FOR_EVER } from '../profiles/flags.js'
@@ -34,11 +35,11 @@ export function flagAttributes({ mutedUntilMs, isArchived, isPinned, isMarked }:
 
 /** A page of the list of conversations. [HIS-3] */
 export function conversationsAnswer(conversations: readonly ConversationSummary[], more: boolean, frameBytesMax: number): Element {
-  const all = conversations.map(({ conversation, tail, last, read, unread, others, group, flags, profileVersion }) => element(
+  const all = conversations.map(({ conversation, tail, last, read, unread, others, group, flags, profileVersion, timerMs }) => element(
     'conversation',
     {
       with: conversation, tail, read, unread, ...group === null ? {} : { name: group.displayName, members: group.size, role: group.role },
-      ...profileVersion === 0 ? {} : { profile: profileVersion }, ...flagAttributes(flags),
+      ...profileVersion === 0 ? {} : { profile: profileVersion }, ...timerMs === 0 ? {} : { timer: timerMs }, ...flagAttributes(flags),
     },
     ...last === null ? [] : [messageElement('last', last)], ...others.map(memberElement),
   ))
@@ -76,11 +77,12 @@ export function messageElement(name: 'message' | 'last', message: StoredMessage)
     const attributes = { seq: message.seq, from: message.from, time: message.timeMs }
     return name === 'message' ? element('change', attributes, message.change) : element(name, attributes, element('change', {}, message.change))
   }
-  const extensions = decodeExtensions(message.extensions) ?? []
+  const extensions = (decodeExtensions(message.extensions) ?? []).filter(({ key }) => key !== EXTENSION.expires)
+  const expiresMs = expiryOf(message.extensions)
   // What the store can't give back as text is shown as none: one damaged message must not hide the page.
   const text = decodeText(message.text) ?? ''
   return element(
-    name, { seq: message.seq, from: message.from, time: message.timeMs, ...presentAttributes(message) },
+    name, { seq: message.seq, from: message.from, time: message.timeMs, ...presentAttributes(message), ...expiresMs === 0 ? {} : { expires: expiresMs } },
     ...text === '' ? [] : [element('body', {}, text)],
     ...extensions.map(({ key, value }) => element('x', { key }, Buffer.from(value).toString('base64'))),
     ...reactionElements(message.present?.reactions ?? []),
@@ -88,10 +90,12 @@ export function messageElement(name: 'message' | 'last', message: StoredMessage)
 }
 
 /** [OPS-12] */
-function operationElement({ seq, from, timeMs, text }: StoredMessage, { target, kind }: { target: number, kind: number }): Element {
+function operationElement({ seq, from, timeMs, text, extensions }: StoredMessage, { target, kind }: { target: number, kind: number }): Element {
   const name = Object.entries(OPERATION).find(([, value]) => value === kind)?.[0] ?? kind
   const shown = decodeText(text) ?? ''
-  return element('operation', { seq, from, time: timeMs, target, kind: name }, ...shown === '' ? [] : [element('body', {}, shown)])
+  const expiresMs = expiryOf(extensions)
+  const attributes = { seq, from, time: timeMs, target, kind: name, ...expiresMs === 0 ? {} : { expires: expiresMs } }
+  return element('operation', attributes, ...shown === '' ? [] : [element('body', {}, shown)])
 }
 
 function presentAttributes({ present }: StoredMessage): Record<string, number> {

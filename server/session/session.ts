@@ -2,6 +2,8 @@
  * An authenticated device on its connection: hands its stanzas to the router, and what the router says back to the connection. It
  * holds nothing that a cursor or the device's outbox does not hold as well, so losing it loses nothing.
  */
+import { EMPTY_BYTES } from '../../protocol/bytes.js'
+import { withExpiry } from '../../protocol/expiry.js'
 import { checkExtensions } from '../../protocol/extensions.js'
 import { appendAck, encodeDone, encodeRefuse, type Frame, type MarkFrame, type MessageFrame, type OperateFrame } from '../../protocol/generated/frames.js'
 import { ERROR, ERRORS, type ErrorCode, FRAME } from '../../protocol/generated/registry.js'
@@ -190,12 +192,13 @@ export class Session implements DeviceSink {
 
   // From the shard
 
-  acked(clientId: number, seq: number, timeMs: number): void {
+  acked(clientId: number, seq: number, timeMs: number, expiresMs = 0): void {
     this.environment.counters.acks++
     this.#answered()
     const out = this.connection.beginSend()
     if (out === null) return
-    appendAck(out, clientId, seq, timeMs - this.#welcomeMs)
+    if (expiresMs === 0) appendAck(out, clientId, seq, timeMs - this.#welcomeMs)
+    else appendAck(out, clientId, seq, timeMs - this.#welcomeMs, withExpiry(EMPTY_BYTES, expiresMs))
     this.connection.endSend(1)
   }
 

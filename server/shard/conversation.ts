@@ -1,4 +1,5 @@
 /** What happens in a conversation: messages take their seq, watermarks rise. Pure: writes go to the transaction, nothing is read. */
+import { withExpiry } from '../../protocol/expiry.js'
 import { LIMIT, MARK } from '../../protocol/generated/registry.js'
 import { deliverToGroup, sealWatermarks, type UserLookup } from '../groups/fan-out.js'
 import { withSide } from '../profiles/pair.js'
@@ -56,16 +57,21 @@ export function acceptMessage(
   const seq = ++conversation.tail
   // A clock set back must not set a conversation back.
   const timeMs = Math.max(nowMs, conversation.lastTimeMs)
-  transaction.logRun(conversation, text.length + extensions.length)
-    .append(seq, feed.user.name, feed.device.number, feed.outboxEpoch, clientId, writer.lastSeq, timeMs, text, extensions)
+  const expiresMs = conversation.timerMs === 0 ? 0 : timeMs + conversation.timerMs
+  // What the server adds goes wherever the message goes. [DIS-2]
+  const carried = expiresMs === 0 ? extensions : withExpiry(extensions, expiresMs)
+  const run = transaction.logRun(conversation, text.length + carried.length)
+  run.append(seq, feed.user.name, feed.device.number, feed.outboxEpoch, clientId, writer.lastSeq, timeMs, text, carried)
+  // A change of the timer ends the run, so that all of it expires within one commit's time.
+  run.expiresMs = expiresMs
   conversation.lastTimeMs = timeMs
   writer.lastClientId = clientId
   writer.lastSeq = seq
   writer.lastTimeMs = timeMs
-  if (conversation.group !== null) deliverToGroup(transaction, route, feed.user, seq, timeMs, text, extensions)
-  else for (let i = 0; i < users.length; i++) deliver(transaction, conversation, users[i]!, i, feed.user, seq, timeMs, text, extensions)
+  if (conversation.group !== null) deliverToGroup(transaction, route, feed.user, seq, timeMs, text, carried)
+  else for (let i = 0; i < users.length; i++) deliver(transaction, conversation, users[i]!, i, feed.user, seq, timeMs, text, carried)
   if (seq - conversation.checkpointSeq >= checkpointEvery) transaction.markDirty(route)
-  transaction.answers.push(new Answer(feed, clientId, 0, seq, timeMs))
+  transaction.answers.push(new Answer(feed, clientId, 0, seq, timeMs, expiresMs))
 }
 
 /** From its first message on a user is no stranger to whom it writes to. [PRF-18] */

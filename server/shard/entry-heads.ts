@@ -1,6 +1,10 @@
 /** Reads just enough of stored queue entries to know where each ends and what its acknowledgement means. */
 import { FRAME } from '../../protocol/generated/registry.js'
 
+/** Of an operation: target and kind. */
+const OPERATION_FIELDS = 2
+const TIME_BYTES = 6
+
 /**
  * Walks over whole frames that stand one behind another. The fields tell of the entry that `next` has come to; no object is made for
  * an entry, and a conversation's name is made once where it repeats.
@@ -20,6 +24,8 @@ export class EntryHeads {
   conversation = ''
   /** 0 where nothing counts as delivered: receipts, and what the user has written. */
   seq = 0
+  /** Whether one of the messages and operations so far carries extensions. */
+  hasExtensions = false
 
   /** @param user whose queue it is */
   constructor(bytes: Uint8Array, user: string) {
@@ -38,12 +44,24 @@ export class EntryHeads {
     this.index = this.#uint()
     this.conversation = ''
     this.seq = 0
-    if (type === FRAME.delivery) this.#readMessage(false)
-    else if (type === FRAME.deliveryFrom || type === FRAME.change || type === FRAME.operation) this.#readMessage(true)
+    if (type === FRAME.delivery) this.#readMessage(false, 0)
+    else if (type === FRAME.deliveryFrom) this.#readMessage(true, 0)
+    else if (type === FRAME.operation) this.#readMessage(true, OPERATION_FIELDS)
+    else if (type === FRAME.change) this.#readHead(true)
     return this.#at >= 0 && this.#at <= this.end
   }
 
-  #readMessage(hasSender: boolean): void {
+  /** A head, and whether there is something behind the text; `fields`: numbers between time and text. */
+  #readMessage(hasSender: boolean, fields: number): void {
+    this.#readHead(hasSender)
+    if (this.hasExtensions || this.#at < 0) return
+    this.#at += TIME_BYTES
+    for (let i = 0; i < fields; i++) this.#uint()
+    const length = this.#uint()
+    if (this.#at >= 0 && this.#at + length < this.end) this.hasExtensions = true
+  }
+
+  #readHead(hasSender: boolean): void {
     const conversation = this.#ascii()
     const from = hasSender ? this.#ascii() : conversation
     const seq = this.#uint()

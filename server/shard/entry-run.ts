@@ -4,7 +4,8 @@
  * once. The row's key carries the index of the run's last entry: whoever looks for an entry seeks its index and finds its run.
  */
 import { ByteBuffer } from '../../protocol/byte-buffer.js'
-import { appendSkip } from '../../protocol/generated/frames.js'
+import { FrameDecoder } from '../../protocol/frame-decoder.js'
+import { appendSkip, encodeFrame, type Frame } from '../../protocol/generated/frames.js'
 import { EntryHeads } from './entry-heads.js'
 
 /** A run of more entries or bytes ends and the next one begins: a page of the store and a device's window hold several. */
@@ -20,6 +21,8 @@ export class EntryRun {
   /** …and where and what the device's acknowledgement counts as delivered; seq 0: nowhere. [RCP-1] */
   readonly conversations: string[] = []
   readonly seqs: number[] = []
+  /** Whether a message or operation of it carries any. Of runs that were read; of others nothing is known. */
+  hasExtensions = false
 
   get count(): number {
     return this.ends.length
@@ -67,7 +70,28 @@ export function readRun(row: Uint8Array, last: number, user: string): EntryRun |
     run.conversations.push(heads.conversation)
     run.seqs.push(heads.seq)
   }
+  run.hasExtensions = heads.hasExtensions
   return heads.end === row.length && run.last === last ? run : null
+}
+
+/** The frames of a run; none where they can't be decoded as a whole: a device would refuse it, or skip it. */
+export function framesOf(run: EntryRun): Frame[] {
+  const decoder = new FrameDecoder(run.frames.length)
+  decoder.push(run.frames.view())
+  const frames: Frame[] = []
+  for (let frame = decoder.next(); frame !== null && typeof frame !== 'number'; frame = decoder.next()) frames.push(frame)
+  return frames.length === run.count ? frames : []
+}
+
+/** The run with these frames in the place of its own. */
+export function runOf(run: EntryRun, frames: readonly Frame[]): EntryRun {
+  const other = new EntryRun()
+  other.hasExtensions = run.hasExtensions
+  frames.forEach((frame, position) => {
+    other.frames.append(encodeFrame(frame))
+    other.push(run.first + position, run.conversations[position] ?? '', run.seqs[position] ?? 0)
+  })
+  return other
 }
 
 /** A skip: nothing for the device up to its index. [QUE-12] */

@@ -65,6 +65,8 @@ export interface ShardLimits {
   /** Messages older than this are not edited, or not deleted by their authors. [OPS-4, OPS-6] */
   readonly editAgeMs: number
   readonly deleteAgeMs: number
+  /** What has expired is taken out of logs this often. [DIS-4] */
+  readonly expirySweepMs: number
   /** Conversations forget messages older than this; 0: never. */
   readonly retentionMs: number
   /** Whether messages are indexed and searched. */
@@ -104,6 +106,7 @@ export const SHARD_LIMITS: ShardLimits = {
   commitTimeoutMs: 30_000,
   editAgeMs: LIMIT.editAgeMs,
   deleteAgeMs: LIMIT.deleteAgeMs,
+  expirySweepMs: LIMIT.expiryDelayMs / 2,
   retentionMs: 0,
   searchEnabled: true,
   searchRowsMax: 2000,

@@ -5,6 +5,7 @@
  */
 import type { Engine, Entry } from '../../storage/engine.js'
 import { numberAt } from '../../storage/keyspace.js'
+import { withoutExpired } from '../expiry/hand-out.js'
 import { type Erased, lookUpErased, withoutErased } from '../operations/erasures.js'
 import type { Seat } from '../presence/core.js'
 import type { Attachment, DeviceSink } from '../router/router.js'
@@ -41,6 +42,7 @@ class InFlight {
 export interface FeedHost {
   readonly engine: Engine
   readonly windowBytesMax: number
+  readonly nowMs: number
   /** A read failed: the store is in trouble. */
   readFailed(error: unknown): void
   /** The user's devices have everything of others in this conversation up to `seq`; false: it waits, `applied` is called when it counts. */
@@ -248,7 +250,7 @@ export class Feed implements Attachment {
     for (const [key, row] of page) {
       const last = numberAt(key)
       const read = readRun(row, last, this.user.name)
-      const run = read === null ? null : withoutErased(read, this.user, erased)
+      const run = read === null ? null : withoutExpired(withoutErased(read, this.user, erased), this.host.nowMs)
       // A hole, or a row that is not what its key says, must not stop the queue. [QUE-14]
       if (run === null) {
         this.#skipTo(last)

@@ -6,7 +6,7 @@ import type { OperationKind } from '../operations/decide.js'
 import type { Feed } from './feed.js'
 import { Fifo } from './fifo.js'
 import type { Acceptances } from './log-reader.js'
-import type { UserState, Writer } from './state.js'
+import type { ConversationState, UserState, Writer } from './state.js'
 import type { Route } from './transaction.js'
 
 export const MESSAGE = 0
@@ -20,6 +20,8 @@ export const OPERATE = 5
 export interface GateTask {
   /** Who has to be in memory, beside the members. */
   readonly users: readonly string[]
+  /** What it reads from the store, once everything accepted so far is there; may be called again. */
+  readonly read: ((conversation: ConversationState) => Promise<void>) | null
   /** Everything is in memory: runs in one turn, and does not throw. */
   run(route: Route): void
 }

@@ -5,6 +5,7 @@
  *     wait ─▶ load conversation and members ─▶ as if it had just come ─▶ (commit, read the log, decide)
  */
 import type { Engine } from '../../storage/engine.js'
+import { expiryOf, withoutExpiry } from '../../protocol/expiry.js'
 import { ERROR } from '../../protocol/generated/registry.js'
 import type { TargetRow } from '../operations/accept.js'
 import { readTarget } from '../operations/rows.js'
@@ -180,6 +181,12 @@ export class Gates {
       await this.#loadUsers(absent)
       return false
     }
+    if (task.read !== null) {
+      await this.#host.committed()
+      await task.read(route.conversation)
+      if (this.#isClosed) return true
+      if (!route.isAlive || task.users.some((name) => this.#host.users.get(name) === undefined)) return false
+    }
     task.run(route)
     command.applied?.()
     return true
@@ -238,7 +245,7 @@ export class Gates {
   async #isRetryOf(record: LogRecord, command: GateCommand, conversation: ConversationState): Promise<boolean> {
     if (command.kind !== OPERATE) {
       if (record.operation !== null || record.change !== null) return false
-      return isErased(record) || (Buffer.compare(record.text, command.text) === 0 && Buffer.compare(record.extensions, command.extensions) === 0)
+      return isErased(record) || (Buffer.compare(record.text, command.text) === 0 && Buffer.compare(withoutExpiry(record.extensions), command.extensions) === 0)
     }
     if (record.operation?.target !== command.seq || record.operation.kind !== command.operation) return false
     const state = (await readTarget(this.#host.engine, conversation, command.seq))?.state
@@ -260,6 +267,6 @@ export class Gates {
     }
     if (record === null) return new Answer(feed, command.clientId, ERROR.staleClientId, 0, 0)
     if (!await this.#isRetryOf(record, command, conversation)) return new Answer(feed, command.clientId, ERROR.conflict, 0, 0)
-    return new Answer(feed, command.clientId, 0, record.seq, record.timeMs)
+    return new Answer(feed, command.clientId, 0, record.seq, record.timeMs, expiryOf(record.extensions))
   }
 }

@@ -20,6 +20,7 @@ const HISTORY_ROWS = 16
  */
 export async function readHistory(
   engine: Engine, conversation: ConversationState, request: HistoryRequest, intervals: readonly Interval[], viewer: string,
+  nowMs: number,
 ): Promise<HistoryPage> {
   const tail = tailWithin(intervals, conversation.committedTail)
   let first = Math.max(conversation.trimmedTo, request.after ?? 0) + 1
@@ -31,7 +32,7 @@ export async function readHistory(
   const stretches = within(intervals, first, end)
   const page = new Page(request.limit)
   if (!isForward) stretches.reverse()
-  const shown = (): Promise<StoredMessage[]> => withPresent(engine, conversation, page.ascending(isForward), intervals, viewer)
+  const shown = (): Promise<StoredMessage[]> => withPresent(engine, conversation, page.ascending(isForward), intervals, viewer, nowMs)
   for (const stretch of stretches) {
     if (page.isFull) return { messages: await shown(), more: true, tail }
     await (isForward ? readForwards : readBackwards)(engine, conversation, stretch, page)

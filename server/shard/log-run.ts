@@ -17,11 +17,13 @@
  *     byte    4
  *     fields  from, device, outbox epoch, client id, previous seq, time, target, kind
  *
- * A message that was deleted stays in its run without text and extensions: no message is accepted that has neither.
+ * A message that was deleted stays in its run without text and extensions, one that has expired with nothing but when it did: no message
+ * is accepted that has neither.
  */
 import { ByteBuffer } from '../../protocol/byte-buffer.js'
 import { EMPTY_BYTES } from '../../protocol/bytes.js'
 import { decodeElement, type Element, encodeElement } from '../../protocol/element.js'
+import { withoutExpiry } from '../../protocol/expiry.js'
 import { uintSize, writeByteString, writeString, writeUint } from '../../protocol/writer.js'
 import { StorageError } from '../../storage/engine.js'
 import { ValueReader, ValueWriter } from '../../storage/value.js'
@@ -64,14 +66,16 @@ export interface LogRecord {
   readonly present: null
 }
 
-/** Whether it is a message whose text is gone. [OPS-7] */
+/** Whether it is a message whose text is gone. [OPS-7] [DIS-4] */
 export function isErased({ change, operation, text, extensions }: LogRecord): boolean {
-  return text.length === 0 && extensions.length === 0 && change === null && operation === null
+  return text.length === 0 && change === null && operation === null && withoutExpiry(extensions).length === 0
 }
 
 export class LogRun {
   /** Seq of the last message. */
   last = 0
+  /** When all of it will have expired; 0: it does not. */
+  expiresMs = 0
   #count = 0
   readonly #row = new ByteBuffer()
 
@@ -109,6 +113,18 @@ export class LogRun {
   row(): Uint8Array {
     return this.#row.view()
   }
+}
+
+/** The row of these messages, each with the text and extensions that `content` leaves it. */
+export function rewrittenRun(records: readonly LogRecord[], content: (record: LogRecord) => Pick<LogRecord, 'text' | 'extensions'>): Uint8Array {
+  const run = new LogRun()
+  for (const record of records) {
+    const { text, extensions } = content(record)
+    run.append(
+      record.seq, record.from, record.device, record.outboxEpoch, record.clientId, record.previousSeq, record.timeMs, text, extensions,
+    )
+  }
+  return Uint8Array.prototype.slice.call(run.row())
 }
 
 /** The messages of a row whose key says `last`, ascending. Throws StorageError 'corrupt' for bytes that are no such row. */

@@ -37,11 +37,11 @@ export function appendShared(
 /** What `from` has done to a message of the conversation, as the user addresses it. [OPS-1] */
 export function appendOperation(
   transaction: Transaction, user: UserState, conversation: string, from: string, seq: number, timeMs: number, target: number, kind: number,
-  text: Uint8Array,
+  text: Uint8Array, extensions: Uint8Array,
 ): void {
   const index = ++user.tail
   const run = transaction.entryRun(user, text.length)
-  appendOperationFrame(run.frames, index, conversation, from, seq, timeMs, target, kind, text)
+  appendOperationFrame(run.frames, index, conversation, from, seq, timeMs, target, kind, text, extensions)
   run.push(index, conversation, from === user.name ? 0 : seq)
   if (user.feeds.length > 0) user.exposedTo = index
 }

@@ -4,6 +4,7 @@
  */
 import { StorageError } from '../../storage/engine.js'
 import { ValueReader, ValueWriter } from '../../storage/value.js'
+import { isGroup } from '../../protocol/address.js'
 import { readGroup, writeGroup } from '../groups/group-row.js'
 import type { Verifier } from '../router/router.js'
 import type { Pair } from '../profiles/pair.js'
@@ -111,6 +112,7 @@ export function encodeConversation(conversation: ConversationState): Uint8Array 
   const writer = begin().time(conversation.createdMs).uint(conversation.trimmedTo).uint(conversation.members.length)
   for (const member of conversation.members) writer.string(member.user)
   if (conversation.group !== null) writeGroup(writer, conversation.group, conversation.members)
+  if (conversation.timerMs > 0) writer.uint(conversation.timerMs)
   return writer.take()
 }
 
@@ -121,7 +123,8 @@ export function decodeConversation(row: Uint8Array, conversation: ConversationSt
   conversation.trimmedTo = reader.uint()
   const count = reader.uint()
   for (let i = 0; i < count; i++) conversation.addMember(new Member(reader.string()))
-  if (reader.more) conversation.group = readGroup(reader, conversation)
+  if (isGroup(conversation.name) && reader.more) conversation.group = readGroup(reader, conversation)
+  if (reader.more) conversation.timerMs = reader.uint()
 }
 
 /** `asOf` is the seq at which `unread` was counted. */

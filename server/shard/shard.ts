@@ -8,6 +8,7 @@
 import { type InviteState, loadInvite } from '../accounts/invite-state.js'
 import type { Engine } from '../../storage/engine.js'
 import { isGroup } from '../../protocol/address.js'
+import { expiryOf, hasRoomForExpiry } from '../../protocol/expiry.js'
 import { ERROR, OPERATION } from '../../protocol/generated/registry.js'
 import type { ErrorCode } from '../../protocol/generated/registry.js'
 import { ACQUAINTANCES } from '../profiles/pair.js'
@@ -32,6 +33,7 @@ import { conversationName, memberNames, Writer } from './state.js'
 import { Indexer } from '../search/indexer.js'
 import type { ConversationState, DeviceState, Resident, UserState } from './state.js'
 import { writeLateWatermarks } from '../groups/fan-out.js'
+import { ExpirySweep } from '../expiry/sweep.js'
 import { mayPost } from '../groups/rights.js'
 import { endsBetween, mayReadSeq } from '../groups/access.js'
 import { acceptOperation, changesText, type TargetRow } from '../operations/accept.js'
@@ -64,6 +66,8 @@ export class Shard implements FeedHost, GateHost, CommitHost {
   /** null: search is off. */
   readonly indexer: Indexer | null
 
+  readonly #expiry: ExpirySweep
+
   /** Texts changed or deleted in this life of the process: who reads them in order to keep them looks whether one has gone meanwhile. */
   textChanges = 0
 
@@ -73,7 +77,14 @@ export class Shard implements FeedHost, GateHost, CommitHost {
     this.#loop = new CommitLoop(engine, environment, this)
     this.#beginLife()
     this.indexer = environment.limits.searchEnabled ? new Indexer(this) : null
+    this.#expiry = new ExpirySweep(this)
+    this.#expiry.start()
     if (environment.limits.retentionMs > 0) new Retention(this).start()
+  }
+
+  /** Unix time: what has expired by now is not handed out. */
+  get nowMs(): number {
+    return this.environment.clock.nowMs()
   }
 
   get windowBytesMax(): number {
@@ -142,6 +153,13 @@ export class Shard implements FeedHost, GateHost, CommitHost {
       return true
     }
     if (conversation.pair !== null && this.#refusesPair(conversation, feed, clientId, nowMs)) return true
+    if (conversation.timerMs > 0) {
+      if (!hasRoomForExpiry(extensions)) {
+        this.answer(new Answer(feed, clientId, ERROR.badRequest, 0, 0))
+        return true
+      }
+      this.#expiry.wake()
+    }
     writer ??= conversation.writer(feed.user.name, feed.device.number, feed.outboxEpoch)
     route.writer = writer
     if (!conversation.exists) openConversation(this.transaction, route, nowMs)
@@ -230,16 +248,20 @@ export class Shard implements FeedHost, GateHost, CommitHost {
       user: feed.user.name, isAdmin: membership.membership?.isAdmin === true, kind, text,
       isStillRead: (edit: number) => endsBetween(conversation, edit, seq),
     }
-    const next = decide(request, { ...target.record, state: target.state }, seq, timeMs, limits)
+    const next = decide(request, { ...target.record, state: target.state, expiresMs: expiryOf(target.record.extensions) }, seq, timeMs, limits)
     if (typeof next === 'number') this.answer(new Answer(feed, clientId, next, 0, 0))
     else if (next === UNCHANGED) this.answer(new Answer(feed, clientId, 0, 0, nowMs))
     // To take back what was said costs nothing. [PRF-21]
     else if (kind === OPERATION.delete || !this.#refusesStranger(conversation, feed, clientId, nowMs)) {
       const writer = conversation.writer(feed.user.name, feed.device.number, feed.outboxEpoch)
       acceptOperation(this.transaction, route, writer, feed, clientId, { target, kind, text, next, seq, timeMs }, limits.checkpointEvery)
-      if (changesText(kind)) this.textChanges++
+      if (changesText(kind)) this.noteTextChange()
       this.answer(new Answer(feed, clientId, 0, seq, timeMs))
     }
+  }
+
+  noteTextChange(): void {
+    this.textChanges++
   }
 
   /** A device's cumulative acknowledgement; false: never sent, or backwards. */
@@ -435,13 +457,17 @@ export class Shard implements FeedHost, GateHost, CommitHost {
 
   /**
    * Does something to a conversation in its turn, with its members and `users` in memory: `work` runs at once and may throw what the
-   * promise is rejected with. Resolves when it is on disk. Rejects with RouterError storage-unavailable when it can't be.
+   * promise is rejected with. `read` comes before it, with everything so far on disk and nothing else happening to the conversation, and
+   * again where it has to begin again. Resolves when it is on disk. Rejects with RouterError storage-unavailable when it can't be.
    */
-  async inTurn<T>(name: string, users: readonly string[], work: (route: Route) => T): Promise<T> {
+  async inTurn<T>(
+    name: string, users: readonly string[], work: (route: Route) => T, read: ((conversation: ConversationState) => Promise<void>) | null = null,
+  ): Promise<T> {
     if (!this.isAvailable) throw unavailable()
     const result = await new Promise<T>((resolve, reject) => {
       const task = {
         users,
+        read,
         run: (route: Route) => {
           try {
             resolve(work(route))
@@ -594,7 +620,7 @@ function mayRead(conversation: ConversationState, { name }: UserState, seq: numb
 function tell(answer: Answer): void {
   const { feed } = answer
   if (feed.hasEnded) return
-  if (answer.error === 0) feed.sink.acked(answer.clientId, answer.seq, answer.timeMs)
+  if (answer.error === 0) feed.sink.acked(answer.clientId, answer.seq, answer.timeMs, answer.expiresMs)
   else feed.sink.refused(answer.clientId, answer.error, answer.timeMs)
 }
 

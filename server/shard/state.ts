@@ -223,6 +223,8 @@ export class ConversationState extends Resident {
   /** What the one of the two who has had no answer may still send; null: all that is allowed. */
   strangerAllowance: StrangerAllowance | null = null
   createdMs = 0
+  /** New messages expire after this; 0: they stay. */
+  timerMs = 0
   tail = 0
   committedTail = 0
   lastTimeMs = 0

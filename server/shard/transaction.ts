@@ -5,11 +5,15 @@
  */
 import type { Element } from '../../protocol/element.js'
 import type { Batch } from '../../storage/engine.js'
+import { expiryKey } from '../../storage/keyspace.js'
 import type { ErrorCode } from '../../protocol/generated/registry.js'
 import { EntryRun } from './entry-run.js'
 import type { Feed } from './feed.js'
 import { encodeChangeRow, LogRun } from './log-run.js'
 import { type ConversationState, type DeviceState, Resident, type UserState, type Writer } from './state.js'
+
+/** A version; the key says everything. */
+const EXPIRY_ROW = Uint8Array.of(1)
 
 /** A conversation and the users who are its members, in the order of its members; what a message needs in memory. */
 export class Route {
@@ -47,13 +51,16 @@ export class Answer {
   readonly seq: number
   /** An ack's time; a refusal's retryAfterMs. */
   readonly timeMs: number
+  /** When the message expires; 0: it does not. */
+  readonly expiresMs: number
 
-  constructor(feed: Feed, clientId: number, error: ErrorCode | 0, seq: number, timeMs: number) {
+  constructor(feed: Feed, clientId: number, error: ErrorCode | 0, seq: number, timeMs: number, expiresMs = 0) {
     this.feed = feed
     this.clientId = clientId
     this.error = error
     this.seq = seq
     this.timeMs = timeMs
+    this.expiresMs = expiresMs
   }
 }
 
@@ -171,7 +178,7 @@ export class Transaction {
     const { openLog } = conversation
     if (openLog !== null && !openLog.isFull) return openLog
     if (openLog === null) this.messages.push(new AppendedMessages(conversation))
-    else this.batch.put(conversation.keys.log(openLog.last), openLog.row())
+    else this.#putRun(conversation, openLog)
     return conversation.openLog = new LogRun()
   }
 
@@ -184,7 +191,7 @@ export class Transaction {
   putRecord(conversation: ConversationState, seq: number, row: Uint8Array): void {
     this.touch(conversation)
     const { openLog } = conversation
-    if (openLog !== null) this.batch.put(conversation.keys.log(openLog.last), openLog.row())
+    if (openLog !== null) this.#putRun(conversation, openLog)
     conversation.openLog = null
     this.messages.push(new AppendedMessages(conversation))
     this.batch.put(conversation.keys.log(seq), row)
@@ -199,8 +206,13 @@ export class Transaction {
       appended.last = conversation.tail
       if (openLog === null) continue
       conversation.openLog = null
-      this.batch.put(conversation.keys.log(openLog.last), openLog.row())
+      this.#putRun(conversation, openLog)
     }
+  }
+
+  #putRun({ keys, name }: ConversationState, run: LogRun): void {
+    this.batch.put(keys.log(run.last), run.row())
+    if (run.expiresMs > 0) this.batch.put(expiryKey(run.expiresMs, name, run.last), EXPIRY_ROW)
   }
 
   #count(bytes: number): void {

@@ -83,6 +83,7 @@ async function summarize(shard: Shard, conversation: ConversationState, user: Us
     group: groupSummary(conversation, user.name),
     flags,
     profileVersion,
+    timerMs: member === undefined ? 0 : conversation.timerMs,
   }
 }
 
@@ -90,12 +91,12 @@ async function summarize(shard: Shard, conversation: ConversationState, user: Us
 const LAST_LOOK_BACK = 16
 
 /** The last message as it is now; an operation stands for it only where there is nothing else near. [OPS-12] */
-async function lastShown({ engine }: Shard, conversation: ConversationState, tail: number, viewer: string): Promise<StoredMessage | null> {
+async function lastShown({ engine, nowMs }: Shard, conversation: ConversationState, tail: number, viewer: string): Promise<StoredMessage | null> {
   const intervals = readableBy(conversation, viewer)
   const last = await readMessage(engine, conversation, tail)
   if (last === null) return null
-  if (last.operation === null) return (await withPresent(engine, conversation, [last], intervals, viewer))[0] ?? null
-  const { messages } = await readHistory(engine, conversation, { before: tail + 1, limit: LAST_LOOK_BACK }, intervals, viewer)
+  if (last.operation === null) return (await withPresent(engine, conversation, [last], intervals, viewer, nowMs))[0] ?? null
+  const { messages } = await readHistory(engine, conversation, { before: tail + 1, limit: LAST_LOOK_BACK }, intervals, viewer, nowMs)
   return messages.findLast(({ operation }) => operation === null) ?? messages.at(-1) ?? null
 }
 

@@ -37,6 +37,8 @@ export class TestDevice implements DeviceSink {
   readonly user: string
   readonly id: string
   readonly acks: { clientId: number; seq: number; timeMs: number }[] = []
+  /** When what was acknowledged expires, by seq; without those that stay. */
+  readonly expiries = new Map<number, number>()
   readonly refusals: { clientId: number; error: ErrorCode; retryAfterMs: number }[] = []
   /** Frames of entries and the done marker, in the order in which they came. */
   readonly frames: Frame[] = []
@@ -55,7 +57,11 @@ export class TestDevice implements DeviceSink {
     this.id = id
   }
 
-  acked(clientId: number, seq: number, timeMs: number): void { this.acks.push({ clientId, seq, timeMs }) }
+  acked(clientId: number, seq: number, timeMs: number, expiresMs = 0): void {
+    this.acks.push({ clientId, seq, timeMs })
+    if (expiresMs > 0) this.expiries.set(seq, expiresMs)
+  }
+
   refused(clientId: number, error: ErrorCode, retryAfterMs: number): void { this.refusals.push({ clientId, error, retryAfterMs }) }
   entries(bytes: Uint8Array, last: number, count: number): void {
     const frames = decodeEntries(bytes)

@@ -1,5 +1,6 @@
 /** A router without shards: it records what sessions hand over, and tests answer through the sinks. */
 import { ERROR } from '../../../protocol/generated/registry.js'
+import type { TimerCommands } from '../../expiry/timers.js'
 import type { GroupCommands } from '../../groups/group-commands.js'
 import type { InviteInfo, Registration } from '../../accounts/registration-router.js'
 import type { RebuildResult, SearchPage } from '../../search/search-router.js'
@@ -48,6 +49,7 @@ export class FakeRouter implements Router {
 
   onRemoveDevice: (device: string) => void = () => {}
   /** There are none. */
+  readonly timers: TimerCommands = { get: async () => 0, set: async () => 0 }
   readonly groups: GroupCommands = {
     create: () => this.#noGroup(), change: () => this.#noGroup(), join: () => this.#noGroup(),
     details: () => this.#noGroup(), makeLink: () => this.#noGroup(), revokeLink: () => this.#noGroup(),

@@ -1,0 +1,116 @@
+/**
+ * Erases what has expired: reads what is due from the list of what expires when, which is ordered by time, a page at a time with pauses
+ * between, and erases it conversation by conversation. While nothing is to expire it sleeps: a message that will wakes it.
+ *
+ *     due rows ─▶ by conversation: shard.inTurn (rows rewritten, list shortened, committed) ─▶ the next page
+ */
+import { expiries, expiriesUpTo, expiryAt } from '../../storage/keyspace.js'
+import { RouterError } from '../router/router.js'
+import { isDamage } from '../shard/entry-reader.js'
+import type { Shard } from '../shard/shard.js'
+import { eraseExpired, type ExpiredRow, readExpired } from './erase.js'
+
+/** After the start: what expired while the server was down can wait a moment. */
+const FIRST_SWEEP_MS = 1000
+/** Rows of one page, and the pause behind it where there are more. */
+const PAGE_ROWS = 256
+const PAGE_PAUSE_MS = 20
+/** The store is away: look again after this. */
+const RETRY_PAUSE_MS = 10_000
+
+interface DueRow {
+  readonly key: Uint8Array
+  readonly last: number
+}
+
+export class ExpirySweep {
+  readonly #shard: Shard
+  #isAwake = false
+  /** The sweep goes on behind this key; null: at the beginning. What could not be erased is passed over until the next sweep. */
+  #after: Uint8Array | null = null
+  readonly #run = (): void => {
+    if (this.#shard.isClosed) return
+    if (!this.#shard.isAvailable) {
+      this.#later(RETRY_PAUSE_MS)
+      return
+    }
+    this.#step().catch((error: unknown) => {
+      this.#shard.environment.log.warn({ err: error }, 'what has expired can\'t be erased yet')
+      this.#isAwake = true
+      this.#later(RETRY_PAUSE_MS)
+    })
+  }
+
+  constructor(shard: Shard) {
+    this.#shard = shard
+  }
+
+  start(): void {
+    this.#isAwake = true
+    this.#later(FIRST_SWEEP_MS)
+  }
+
+  /** Something will expire. Hot: called for each message that will. */
+  wake(): void {
+    if (this.#isAwake) return
+    this.#isAwake = true
+    this.#later(this.#shard.environment.limits.expirySweepMs)
+  }
+
+  #later(pauseMs: number): void {
+    if (!this.#shard.isClosed) this.#shard.environment.scheduler.after(pauseMs, this.#run)
+  }
+
+  async #step(): Promise<void> {
+    const { engine, nowMs } = this.#shard
+    const page = await this.#shard.reading(engine.range({ ...expiriesUpTo(nowMs, this.#after), limit: PAGE_ROWS }))
+    for (const [conversation, rows] of byConversation(page.map(([key]) => key))) await this.#erase(conversation, rows)
+    if (page.length === PAGE_ROWS) {
+      this.#after = page.at(-1)?.[0] ?? null
+      this.#later(PAGE_PAUSE_MS)
+    } else {
+      this.#after = null
+      await this.#sleep()
+    }
+  }
+
+  /** For good only where nothing is listed, and nothing that will be is on its way to the disk. */
+  async #sleep(): Promise<void> {
+    this.#isAwake = false
+    await this.#shard.committed()
+    const listed = await this.#shard.reading(this.#shard.engine.range({ ...expiries(), limit: 1 }))
+    if (listed.length > 0) this.wake()
+  }
+
+  /** A conversation that can't be read, or is too busy, must not hold up the others: it comes again in the next sweep. */
+  async #erase(conversation: string, due: readonly DueRow[]): Promise<void> {
+    const shard = this.#shard
+    let rows: ExpiredRow[] = []
+    try {
+      await shard.inTurn(conversation, [], (route) => {
+        for (const row of rows) eraseExpired(shard.transaction, route, row, shard.nowMs)
+        for (const { key } of due) shard.transaction.batch.delete(key)
+        shard.noteTextChange()
+        shard.schedule()
+      }, async (state) => {
+        const read = await Promise.all(due.map(({ last }) => readExpired(shard.engine, state, last)))
+        rows = read.filter((row) => row !== null)
+      })
+    } catch (error) {
+      if (!(error instanceof RouterError) && !isDamage(error)) throw error
+      if (!shard.isAvailable) throw error
+      shard.environment.log.error({ err: error, conversation }, 'what has expired in a conversation can\'t be erased')
+    }
+  }
+}
+
+function byConversation(keys: readonly Uint8Array[]): Map<string, DueRow[]> {
+  const found = new Map<string, DueRow[]>()
+  for (const key of keys) {
+    const { conversation, last } = expiryAt(key)
+    const rows = found.get(conversation)
+    if (rows === undefined) found.set(conversation, [{ key, last }])
+    else rows.push({ key, last })
+  }
+  return found
+}

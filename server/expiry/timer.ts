@@ -1,0 +1,34 @@
+/** The timer of a pair, or of one's notes: changed in one turn of its conversation, and told to who may know of it. [DIS-1] */
+import { element, type Element } from '../../protocol/element.js'
+import { encodeChange } from '../../protocol/generated/frames.js'
+import { ERROR } from '../../protocol/generated/registry.js'
+import { RouterError } from '../router/router.js'
+import { appendShared } from '../shard/queue.js'
+import { encodeConversation } from '../shard/records.js'
+import { ANY_INDEX, SharedEntry } from '../shard/shared-entry.js'
+import { conversationAddress } from '../shard/state.js'
+import type { Route, Transaction } from '../shard/transaction.js'
+
+/** As it stands in the log. */
+export function timerElement(afterMs: number): Element {
+  return element('timer', { after: afterMs })
+}
+
+/** Returns the seq that it took, 0 where it was so already. Throws RouterError before anything has changed. */
+export function setPairTimer(transaction: Transaction, { conversation, users }: Route, author: string, afterMs: number, nowMs: number): number {
+  if (conversation.side(author)?.isBlocking === true) throw new RouterError(ERROR.contactBlocked, 'the other user is blocked')
+  if (conversation.timerMs === afterMs) return 0
+  conversation.timerMs = afterMs
+  const seq = ++conversation.tail
+  const timeMs = conversation.lastTimeMs = Math.max(nowMs, conversation.lastTimeMs)
+  const change = timerElement(afterMs)
+  transaction.putChange(conversation, seq, author, timeMs, change)
+  transaction.batch.put(conversation.keys.meta(), encodeConversation(conversation))
+  for (const user of users) {
+    // To who has blocked its author it does not exist. [PRF-10]
+    if (!user.exists || (user.name !== author && conversation.side(user.name)?.isBlocking === true)) continue
+    const address = conversationAddress(conversation, user.name)
+    appendShared(transaction, user, new SharedEntry(encodeChange(ANY_INDEX, address, author, seq, timeMs, change)), 0, address, author, seq)
+  }
+  return seq
+}

@@ -1,0 +1,52 @@
+/** Timers of conversations, as their members ask for them and change them. Each promise is rejected with RouterError. [DIS-1] [DIS-7] */
+import { isGroup } from '../../protocol/address.js'
+import { ERROR, LIMIT } from '../../protocol/generated/registry.js'
+import type { Groups } from '../groups/groups.js'
+import { RouterError } from '../router/router.js'
+import type { Shard } from '../shard/shard.js'
+import { type ConversationState, conversationName } from '../shard/state.js'
+import { setPairTimer } from './timer.js'
+
+/** What sessions ask of the router. Addresses are normalised. */
+export interface TimerCommands {
+  /** In milliseconds; 0: off. */
+  get(user: string, address: string): Promise<number>
+  /** Resolves, once it is on disk, with the seq that the change took; 0: it was so already. */
+  set(user: string, address: string, afterMs: number): Promise<number>
+}
+
+export class Timers implements TimerCommands {
+  readonly #shard: Shard
+  readonly #groups: Groups
+
+  constructor(shard: Shard, groups: Groups) {
+    this.#shard = shard
+    this.#groups = groups
+  }
+
+  async get(user: string, address: string): Promise<number> {
+    const conversation = await this.#shard.conversation(conversationName(user, address))
+    mustSee(conversation, user)
+    const { timerMs } = conversation
+    await this.#shard.committed()
+    return timerMs
+  }
+
+  async set(user: string, address: string, afterMs: number): Promise<number> {
+    if (afterMs !== 0 && (afterMs < LIMIT.timerMinMs || afterMs > LIMIT.timerMaxMs)) {
+      throw new RouterError(ERROR.badRequest, `after is 0, or from ${String(LIMIT.timerMinMs)} to ${String(LIMIT.timerMaxMs)}`)
+    }
+    if (isGroup(address)) return this.#groups.change(user, address, { kind: 'timer', afterMs })
+    return this.#shard.inTurn(conversationName(user, address), [], (route) => {
+      mustSee(route.conversation, user)
+      const seq = setPairTimer(this.#shard.transaction, route, user, afterMs, this.#shard.nowMs)
+      this.#shard.schedule()
+      return seq
+    })
+  }
+}
+
+function mustSee(conversation: ConversationState, user: string): void {
+  if (conversation.member(user) !== undefined && !conversation.isHiddenFrom(user)) return
+  throw new RouterError(ERROR.noSuchConversation, 'there is no such conversation')
+}
