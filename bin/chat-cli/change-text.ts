@@ -1,6 +1,7 @@
 /** What changed in a group, in words and for scripts. */
 import type { Element } from '../../protocol/element.js'
 import { membersOf } from '../../protocol/client/group-client.js'
+import { spanText } from '../span.js'
 import { safeText } from './safe-text.js'
 
 /** From whose eyes, and whether the group has to be named. null: nobody's; the reader sees which group it is. */
@@ -38,6 +39,7 @@ export function changeText(change: Element, from: string, { me, group, nameOf = 
     case 'leave': return `${who} left${group === null ? '' : ` ${it}`}`
     case 'role': return `${who} made ${names} ${roleText(change, members.length)}${inGroup('of')}`
     case 'owner': return `${who} made ${names} the owner${inGroup('of')}`
+    case 'timer': return `${who} ${timerText(change)}${inGroup('in')}`
     case 'disband': return `${who} disbanded ${it}`
     default: return `${who} changed something${inGroup('in')} that this version does not know`
   }
@@ -46,6 +48,11 @@ export function changeText(change: Element, from: string, { me, group, nameOf = 
 /** The change as scripts get it. */
 export function changeObject(change: Element): { name: string; attributes: Record<string, string>; members: readonly string[] } {
   return { name: change.name, attributes: Object.fromEntries(change.attributes), members: membersOf(change) }
+}
+
+function timerText({ attributes }: Element): string {
+  const afterMs = Number(attributes.get('after') ?? 0)
+  return afterMs > 0 ? `let new messages disappear after ${spanText(afterMs)}` : 'let new messages stay'
 }
 
 function infoText({ attributes }: Element, it: string): string {

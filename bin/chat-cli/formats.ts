@@ -2,7 +2,7 @@
 import type { Element } from '../../protocol/element.js'
 import { changeObject, changeText } from './change-text.js'
 import type { OperationEvent } from '../../protocol/client/node.js'
-import { isDeleted, type MarkedMessage, marksJson, marksText } from './message-marks.js'
+import { isDeleted, isGone, type MarkedMessage, marksJson, marksText } from './message-marks.js'
 import { safeJson, safeText } from './safe-text.js'
 
 /** One acknowledged message. */
@@ -70,8 +70,8 @@ export function messageText(message: MessageLine): string {
   }
   const from = safeText(message.from)
   const names = message.from === message.conversation ? from : `${from} → ${safeText(message.conversation)}`
-  const content = `${safeText(message.text)}${marksText(marked(message))}`
-  return `${localTime(message.timeMs)}  ${names}: ${isDeleted(message) ? content.trimStart() : content}${message.isIncomplete ? ` ${INCOMPLETE_NOTE}` : ''}`
+  const content = isGone(message) ? ' [disappeared]' : `${safeText(message.text)}${marksText(marked(message))}`
+  return `${localTime(message.timeMs)}  ${names}: ${message.text === '' ? content.trimStart() : content}${message.isIncomplete ? ` ${INCOMPLETE_NOTE}` : ''}`
 }
 
 function marked(message: MessageLine): MarkedMessage {

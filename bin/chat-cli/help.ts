@@ -59,7 +59,25 @@ ${HELP}
 
 ${CODES}`
 
+const TIMER = `chat timer: after what time new messages of a conversation disappear, for all its members
+
+usage:
+  chat timer NAME ${WHO}
+  chat timer NAME 30m | 8h | 7d | off ${WHO}
+
+NAME is a user, or a group such as '#skiing' (in quotes), where those may change it whom the group lets rename it. It holds for what is
+sent from then on: the server, and the programs of all members, drop it so long after it was sent. Nobody can keep a person from copying
+what it has read.
+
+${ASKING}
+  --json                print JSON: {"conversation":"bob","after":604800000}   after: milliseconds, 0 for off; with a change
+                        also "seq", its number in the conversation, 0 if it was so already
+${HELP}
+
+${CODES}`
+
 const TEXTS: Record<HelpTopic, string> = {
+  timer: TIMER,
   block: BLOCK,
   unblock: BLOCK,
   blocked: BLOCK,
@@ -137,6 +155,7 @@ usage:
   chat block, unblock, blocked     whom you want to hear nothing of
   chat report   put a conversation before the operator
   chat mute, unmute, archive, unarchive, pin, unpin    a conversation, on all your devices
+  chat timer    let messages of a conversation disappear
   chat COMMAND --help
 
 options of the interactive program:

@@ -21,6 +21,7 @@ import { referencesOf } from './message-marks.js'
 import type { Effect, ScreenEvent, ScreenState, ShownMessage, SentReferences } from './screen-state.js'
 import { performPeople, readContactNames, readProfileNames } from './screen-people.js'
 import { newScreenState } from './screen-state.js'
+import { nextExpiryMs } from './screen-expiry.js'
 import { watchedUsers } from './screen-presence.js'
 import { update } from './screen-update.js'
 import { render } from './screen-view.js'
@@ -32,6 +33,8 @@ const PAGE_MESSAGES = 50
 /** Messages of one search. */
 const SEARCH_MESSAGES = 20
 const COLUMNS_DEFAULT = 80
+/** Clocks drift apart: what disappears later than this is looked at again. */
+const EXPIRY_LOOK_MS = 3_600_000
 const ROWS_DEFAULT = 24
 
 /** Runs until it is left. Rejects with a ChatFailure when it can't start or go on. */
@@ -85,6 +88,9 @@ class ScreenDriver {
   /** Handles of messages of an earlier run, by which their answers are known. */
   readonly #leftovers = new Map<number, number>()
   #isDrawDue = false
+  #expiryTimer: NodeJS.Timeout | undefined
+  /** When the timer looks, by the server's clock. */
+  #expiryMs = Infinity
   #isStopped = false
   #closeKeyboard: () => void = () => {}
 
@@ -110,6 +116,7 @@ class ScreenDriver {
   /** Gives the terminal back. */
   stop(): void {
     this.#isStopped = true
+    clearTimeout(this.#expiryTimer)
     this.#closeKeyboard()
     this.#world.stdout.off('resize', this.#resize)
     this.#terminal.leave()
@@ -138,9 +145,9 @@ class ScreenDriver {
       if (list === 'contacts') void this.#contacts(client)
       else if (list === 'flags') void this.#list(client)
     })
-    client.on('sent', ({ handle, to, seq, timeMs }) => {
+    client.on('sent', ({ handle, to, seq, timeMs, expiresMs }) => {
       const localId = this.#leftovers.get(handle)
-      if (localId !== undefined) this.dispatch({ kind: 'sent', localId, to, seq, timeMs })
+      if (localId !== undefined) this.dispatch({ kind: 'sent', localId, to, seq, timeMs, expiresMs })
     })
     client.on('refused', ({ handle, to, error }) => {
       const localId = this.#leftovers.get(handle)
@@ -152,7 +159,22 @@ class ScreenDriver {
     if (this.#isStopped) return
     for (const effect of update(this.#state, event)) this.#perform(effect)
     this.#watch()
+    this.#expireLater()
     this.#drawSoon()
+  }
+
+  /** Wakes when the next message disappears. */
+  #expireLater(): void {
+    const client = this.#client
+    const dueMs = nextExpiryMs(this.#state)
+    if (client === null || dueMs === this.#expiryMs) return
+    clearTimeout(this.#expiryTimer)
+    this.#expiryMs = dueMs
+    if (dueMs === Infinity) return
+    this.#expiryTimer = setTimeout(() => {
+      this.#expiryMs = Infinity
+      this.dispatch({ kind: 'expire', nowMs: client.serverNowMs() })
+    }, Math.min(Math.max(dueMs - client.serverNowMs(), 0), EXPIRY_LOOK_MS))
   }
 
   #perform(effect: Effect): void {
@@ -215,8 +237,8 @@ class ScreenDriver {
   async #send(localId: number, to: string, text: string, references: SentReferences = {}): Promise<void> {
     try {
       if (this.#client === null) throw new Error('not connected yet, try again')
-      const { seq, timeMs } = await this.#client.send(to, text, references)
-      this.dispatch({ kind: 'sent', localId, to, seq, timeMs })
+      const { seq, timeMs, expiresMs } = await this.#client.send(to, text, references)
+      this.dispatch({ kind: 'sent', localId, to, seq, timeMs, expiresMs })
     } catch (error) {
       this.dispatch({ kind: 'refused', localId, to, reason: groupSendRefusal(error, to) ?? messageOf(error) })
     }
@@ -357,14 +379,14 @@ function known(size: number | undefined, otherwise: number): number {
 }
 
 type Showable = Pick<HistoryMessage, 'seq' | 'from' | 'own' | 'timeMs' | 'text' | 'isIncomplete' | 'extensions' | 'change'>
-  & Partial<Pick<HistoryMessage, 'editedMs' | 'isDeleted' | 'reactions'>>
+  & Partial<Pick<HistoryMessage, 'editedMs' | 'isDeleted' | 'reactions' | 'expiresMs'>>
 
-function shown({ seq, from, own, timeMs, text, isIncomplete, extensions, change, editedMs, isDeleted, reactions }: Showable): ShownMessage {
+function shown({ seq, from, own, timeMs, text, isIncomplete, extensions, change, editedMs, isDeleted, reactions, expiresMs = 0 }: Showable): ShownMessage {
   const { replyTo, forwards } = referencesOf(extensions)
   return {
     seq, from, own, timeMs, text, isIncomplete, change,
     ...editedMs === undefined ? {} : { editedMs }, ...isDeleted === undefined ? {} : { isDeleted }, ...reactions === undefined ? {} : { reactions },
-    ...replyTo === 0 ? {} : { replyTo }, ...forwards === 0 ? {} : { forwards },
+    ...replyTo === 0 ? {} : { replyTo }, ...forwards === 0 ? {} : { forwards }, ...expiresMs === 0 ? {} : { expiresMs },
   }
 }
 

@@ -9,15 +9,22 @@ export interface MarkedMessage {
   readonly editedMs?: number | null
   readonly isDeleted?: boolean
   readonly reactions?: readonly ReactionRecord[]
+  /** When it is gone for all; 0: it stays. */
+  readonly expiresMs?: number
 }
 
 /** Whether the message was deleted: from the queue it comes without text and extensions. [OPS-7] */
-export function isDeleted({ text, change = null, extensions, isDeleted: isMarked = false }: MarkedMessage & { readonly text: string; readonly change?: object | null }): boolean {
-  return isMarked || (text === '' && change === null && (extensions?.length ?? 0) === 0)
+export function isDeleted({ text, change = null, extensions, expiresMs = 0, isDeleted: isMarked = false }: MarkedMessage & { readonly text: string; readonly change?: object | null }): boolean {
+  return isMarked || (text === '' && change === null && expiresMs === 0 && (extensions?.length ?? 0) === 0)
+}
+
+/** Whether its time was up when it came: nothing but that is left of it. [DIS-3] */
+export function isGone({ text, change = null, expiresMs = 0 }: MarkedMessage & { readonly text: string; readonly change?: object | null }): boolean {
+  return expiresMs > 0 && text === '' && change === null
 }
 
 /** Fields for a line of JSON, each only where there is something to say. */
-export function marksJson({ extensions, editedMs = null, isDeleted = false, reactions = [] }: MarkedMessage): Record<string, unknown> {
+export function marksJson({ extensions, editedMs = null, isDeleted = false, reactions = [], expiresMs = 0 }: MarkedMessage): Record<string, unknown> {
   const { replyTo, mentions, forwards } = referencesOf(extensions)
   return {
     ...replyTo === 0 ? {} : { replyTo },
@@ -25,6 +32,7 @@ export function marksJson({ extensions, editedMs = null, isDeleted = false, reac
     ...forwards === 0 ? {} : { forwards },
     ...editedMs === null ? {} : { edited: editedMs },
     ...isDeleted ? { deleted: true } : {},
+    ...expiresMs === 0 ? {} : { expires: expiresMs },
     ...reactions.length === 0 ? {} : { reactions: reactions.map(({ emoji, count, own }) => ({ emoji, count, own })) },
   }
 }

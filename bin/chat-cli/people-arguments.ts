@@ -3,7 +3,7 @@ import { parseSpan, SPAN_EXAMPLES } from '../span.js'
 import { usageFailure } from './failure.js'
 
 export type PeopleTopic =
-  | 'profile' | 'contacts' | 'block' | 'unblock' | 'blocked' | 'report' | 'mute' | 'unmute' | 'archive' | 'unarchive' | 'pin' | 'unpin'
+  | 'profile' | 'contacts' | 'block' | 'unblock' | 'blocked' | 'report' | 'mute' | 'unmute' | 'archive' | 'unarchive' | 'pin' | 'unpin' | 'timer'
 
 export type PeopleAction =
   /** user null: one's own */
@@ -18,6 +18,9 @@ export type PeopleAction =
   | { readonly kind: 'report'; readonly conversation: string; readonly reason: string; readonly blocks: boolean }
   /** How long from now; null: for ever */
   | { readonly kind: 'mute'; readonly conversation: string; readonly forMs: number | null }
+  | { readonly kind: 'timer-get'; readonly conversation: string }
+  /** 0: off */
+  | { readonly kind: 'timer-set'; readonly conversation: string; readonly afterMs: number }
   | { readonly kind: 'unmute' | 'archive' | 'unarchive' | 'pin' | 'unpin'; readonly conversation: string }
 
 /** Their options beside those that every command has. */
@@ -34,6 +37,7 @@ export const PEOPLE_OPTIONS = {
   unarchive: {},
   pin: {},
   unpin: {},
+  timer: {},
 } as const
 
 export function isPeopleTopic(topic: string): topic is PeopleTopic {
@@ -64,8 +68,22 @@ export function peopleAction(
       if (forMs === null) throw usageFailure(`--for takes a time like ${SPAN_EXAMPLES}, not '${String(values['for'])}'`, topic)
       return { kind: 'mute', conversation, forMs }
     }
+    case 'timer': {
+      const [conversation, after] = positionals
+      if (conversation === undefined) throw usageFailure('say whose conversation: NAME', topic)
+      checkCount(positionals, 2, topic)
+      if (after === undefined) return { kind: 'timer-get', conversation }
+      const afterMs = timerSpan(after)
+      if (afterMs === null) throw usageFailure(`'${after}' is neither off nor a time like ${SPAN_EXAMPLES}`, topic)
+      return { kind: 'timer-set', conversation, afterMs }
+    }
     default: return { kind: topic, conversation: only(positionals, topic) }
   }
+}
+
+/** `off`, or a span; null: neither. */
+export function timerSpan(text: string): number | null {
+  return text === 'off' ? 0 : parseSpan(text)
 }
 
 function profileAction(values: Readonly<Record<string, string | boolean | undefined>>, positionals: readonly string[]): PeopleAction {

@@ -1,6 +1,7 @@
 /** `chat profile`, `contacts`, `block`, `report`, `mute` and their like: ask, print, leave. */
 import type { BlockedInfo, Client, ContactInfo, Flags, FlagsInfo, ListPage, ListRequest, ProfileInfo } from '../../protocol/client/node.js'
 import { LIMIT } from '../../protocol/generated/registry.js'
+import { spanText } from '../span.js'
 import type { Command } from './arguments.js'
 import { ask } from './ask.js'
 import type { ExitCode } from './failure.js'
@@ -64,6 +65,12 @@ class Printer {
         await client.report(action.conversation, action.reason, action.blocks)
         await this.#changed({ conversation: action.conversation, reported: true })
         return
+      case 'timer-get':
+        await this.#read({ conversation: action.conversation, after: await client.timer(action.conversation) }, (fields) => fields, timerText)
+        return
+      case 'timer-set':
+        await this.#changed({ conversation: action.conversation, after: action.afterMs, seq: await client.setTimer(action.conversation, action.afterMs) })
+        return
       default:
         await this.#changed(flagsFields(await client.setFlags(action.conversation, flagsOf(action, Date.now()))))
     }
@@ -85,8 +92,13 @@ export function flagsOf(action: Extract<PeopleAction, { readonly conversation: s
     case 'unmute': return { mutedUntilMs: 0 }
     case 'archive': case 'unarchive': return { isArchived: action.kind === 'archive' }
     case 'pin': case 'unpin': return { isPinned: action.kind === 'pin' }
-    case 'report': return {}
+    case 'report': case 'timer-get': case 'timer-set': return {}
   }
+}
+
+/** `new messages disappear after 7 days` */
+export function timerText({ after }: { readonly after: number }): string {
+  return after === 0 ? 'new messages stay' : `new messages disappear after ${spanText(after)}`
 }
 
 /** All items of a list, page by page. */

@@ -3,7 +3,8 @@ import { isGroup, normalizeUser } from '../../protocol/address.js'
 import type { Client, ConversationInfo } from '../../protocol/client/node.js'
 import { LIMIT } from '../../protocol/generated/registry.js'
 import { parseSpan, SPAN_EXAMPLES } from '../span.js'
-import { flagsOf, whole } from './people.js'
+import { flagsOf, timerText, whole } from './people.js'
+import { timerSpan } from './people-arguments.js'
 import type { PeopleAction } from './people-arguments.js'
 import { openConversation } from './screen-state.js'
 import type { Effect, ScreenEvent, ScreenState } from './screen-state.js'
@@ -30,7 +31,7 @@ export function givenName({ contacts }: Names, user: string): string {
   return own === '' ? user : own
 }
 
-const COMMANDS = ['block', 'unblock', 'mute', 'unmute', 'pin', 'unpin', 'archive', 'unarchive', 'profile', 'contact', 'report'] as const
+const COMMANDS = ['block', 'unblock', 'mute', 'unmute', 'pin', 'unpin', 'archive', 'unarchive', 'profile', 'contact', 'report', 'timer'] as const
 /** For completion. */
 export const PEOPLE_COMMANDS: readonly string[] = COMMANDS.map((word) => `/${word}`)
 type PeopleWord = (typeof COMMANDS)[number]
@@ -41,6 +42,7 @@ export const PEOPLE_HELP: readonly string[] = [
   '/pin, /unpin, /archive, /unarchive    where this conversation stands in the list',
   '/profile [NAME]               what somebody shows; /profile = NAME changes your own name',
   '/contact OWN NAME             what you call this person; /contact - forgets it',
+  '/timer [30m|8h|7d|off]        after what time new messages here disappear, for all',
   '/report REASON                put this conversation before the operator',
 ]
 
@@ -80,6 +82,12 @@ function actionOf(word: PeopleWord, rest: string, open: string | null): PeopleAc
       const forMs = rest === '' ? null : parseSpan(rest)
       return rest !== '' && forMs === null ? `'${rest}' is no time like ${SPAN_EXAMPLES}` : { kind: 'mute', conversation: open, forMs }
     }
+    case 'timer': {
+      if (open === null) return 'open the conversation first'
+      if (rest === '') return { kind: 'timer-get', conversation: open }
+      const afterMs = timerSpan(rest)
+      return afterMs === null ? `'${rest}' is neither off nor a time like ${SPAN_EXAMPLES}` : { kind: 'timer-set', conversation: open, afterMs }
+    }
     default: return open === null ? 'open the conversation first' : { kind: word, conversation: open }
   }
 }
@@ -110,6 +118,10 @@ export async function performPeople(client: Client, action: PeopleAction): Promi
     case 'report':
       await client.report(action.conversation, action.reason)
       return `reported: the operator sees the last messages; /block hears nothing more of ${action.conversation}`
+    case 'timer-get': return `${action.conversation}: ${timerText({ after: await client.timer(action.conversation) })}`
+    case 'timer-set':
+      await client.setTimer(action.conversation, action.afterMs)
+      return `${action.conversation}: ${timerText({ after: action.afterMs })}`
     case 'mute': case 'unmute': case 'archive': case 'unarchive': case 'pin': case 'unpin':
       await client.setFlags(action.conversation, flagsOf(action, Date.now()))
       return `${action.conversation}: ${action.kind} done`

@@ -32,6 +32,8 @@ export interface ShownMessage {
   readonly editedMs?: number | null
   readonly isDeleted?: boolean
   readonly reactions?: readonly ReactionRecord[]
+  /** When it goes from the screen, by the server's clock; absent or 0: it stays. */
+  readonly expiresMs?: number
   readonly replyTo?: number
   readonly forwards?: number
 }
@@ -180,7 +182,7 @@ export type ScreenEvent =
   }
   /** A message of an earlier run that still waits in the outbox. */
   | { readonly kind: 'leftover'; readonly localId: number; readonly to: string; readonly text: string }
-  | { readonly kind: 'sent'; readonly localId: number; readonly to: string; readonly seq: number; readonly timeMs: number }
+  | { readonly kind: 'sent'; readonly localId: number; readonly to: string; readonly seq: number; readonly timeMs: number; readonly expiresMs?: number }
   | { readonly kind: 'refused'; readonly localId: number; readonly to: string; readonly reason: string }
   /** null: the server does not tell, for now or for good. */
   | { readonly kind: 'group'; readonly group: string; readonly info: ListedGroup | null }
@@ -193,6 +195,8 @@ export type ScreenEvent =
   | { readonly kind: 'notice'; readonly text: string }
   | { readonly kind: 'key'; readonly key: Key }
   | { readonly kind: 'paste'; readonly text: string }
+  /** It is this time by the server's clock: what has expired goes. */
+  | { readonly kind: 'expire'; readonly nowMs: number }
   /** Own names of all contacts. */
   | { readonly kind: 'contacts'; readonly contacts: ReadonlyMap<string, string> }
   | { readonly kind: 'profiles'; readonly profiles: Names['profiles'] }

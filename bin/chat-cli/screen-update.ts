@@ -8,6 +8,7 @@ import { applyChange, applyGroup, canWrite, closedReason, listGroup } from './sc
 import type { ConversationState, Effect, ListedConversation, Marks, ScreenEvent, ScreenState, ShownMessage } from './screen-state.js'
 import { conversationOf, openConversation } from './screen-state.js'
 import { messageRows } from './screen-layout.js'
+import { expireMessages, isShown } from './screen-expiry.js'
 import { applyOperation, viewed } from './screen-operations.js'
 import { forgetPresence, noteOwnTyping, notePresence, noteTyping } from './screen-presence.js'
 import type { Key, Line } from './line-editor.js'
@@ -43,7 +44,7 @@ export function update(state: ScreenState, event: ScreenEvent): Effect[] {
     case 'leftover':
       conversationOf(state, event.to).pending.push({ localId: event.localId, text: event.text, failure: '' })
       break
-    case 'sent': settleSent(state, event.to, event.localId, event.seq, event.timeMs); break
+    case 'sent': settleSent(state, event); break
     case 'refused': settleRefused(state, event.to, event.localId, event.reason); break
     case 'notice': state.notice = event.text; break
     case 'key': pressKey(state, event.key, effects); break
@@ -51,6 +52,7 @@ export function update(state: ScreenState, event: ScreenEvent): Effect[] {
     case 'group': applyGroup(state, event.group, event.info, effects); break
     case 'open': openNamed(state, event.conversation, effects); break
     case 'panel': showPanel(state, event.lines); break
+    case 'expire': expireMessages(state, event.nowMs); break
     case 'contacts':
       state.names.contacts.clear()
       for (const [user, name] of event.contacts) state.names.contacts.set(user, name)
@@ -181,6 +183,7 @@ function addMessage(state: ScreenState, name: string, message: ShownMessage): vo
 
 function insert(conversation: ConversationState, message: ShownMessage): void {
   noteLast(conversation, message)
+  if (!isShown(message)) return
   const { messages } = conversation
   let position = messages.length
   while (position > 0 && messages[position - 1]!.seq > message.seq) position -= 1
@@ -222,11 +225,11 @@ function raised(marks: Marks | undefined, delivered: number, read: number): Mark
   return { delivered: Math.max(marks?.delivered ?? 0, delivered), read: Math.max(marks?.read ?? 0, read) }
 }
 
-function settleSent(state: ScreenState, to: string, localId: number, seq: number, timeMs: number): void {
+function settleSent(state: ScreenState, { to, localId, seq, timeMs, expiresMs = 0 }: Extract<ScreenEvent, { kind: 'sent' }>): void {
   const conversation = conversationOf(state, to)
   const pending = conversation.pending.find((one) => one.localId === localId)
   conversation.pending = conversation.pending.filter((one) => one.localId !== localId)
-  if (pending !== undefined) addMessage(state, to, { seq, from: state.me, own: true, timeMs, text: pending.text, isIncomplete: false, ...pending.references })
+  if (pending !== undefined) addMessage(state, to, { seq, from: state.me, own: true, timeMs, text: pending.text, isIncomplete: false, expiresMs, ...pending.references })
 }
 
 function settleRefused(state: ScreenState, to: string, localId: number, reason: string): void {

@@ -9,6 +9,7 @@ import { contentRows, conversationLines, panelRows, REFUSED, tickSpan } from './
 import type { ConversationState, Panel, ScreenState, ShownMessage } from './screen-state.js'
 import { givenName, shownName } from './screen-people.js'
 import { statusText, whoLines } from './screen-presence.js'
+import { isGone } from './message-marks.js'
 import { openConversation, tickOf } from './screen-state.js'
 import { characters, characterWidth, endOf, textWidth, truncate } from './text-width.js'
 
@@ -153,7 +154,7 @@ function addLast(line: Span[], state: ScreenState, conversation: ConversationSta
   }
   if (last.own) line.push(tickSpan(tickOf(conversation, last.seq), state.isColored), plain(' '))
   else if (conversation.group !== null) line.push({ text: `${safeText(shownName(state.names, last.from))}: `, style: 'dim' })
-  line.push(last.isDeleted === true ? { text: 'deleted', style: 'dim' } : plain(safeText(last.text)))
+  line.push(last.isDeleted === true || isGone(last) ? { text: last.isDeleted === true ? 'deleted' : 'disappeared', style: 'dim' } : plain(safeText(last.text)))
 }
 
 /** The clock time of today's messages, the date of others. */

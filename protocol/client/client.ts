@@ -38,7 +38,8 @@ import type { DeclinedEvent, PresenceEvent, TypingEvent, TypingKind } from './ep
 import { Emitter } from './emitter.js'
 import type { Handler } from './emitter.js'
 import {
-  conversationsQuery, historyQuery, readConversations, readDevices, readHistory, readLimits, readReceipts, readSettings, settingsQuery,
+  conversationsQuery, historyQuery, readConversations, readDevices, readHistory, readLimits, readReceipts, readSettings, readTimer, settingsQuery,
+  timerQuery,
 } from './query-elements.js'
 import type { ConversationInfo, DeviceRecord, HistoryPage, HistoryRequest, ServerLimits, Settings } from './query-elements.js'
 import { wholePage } from './history-page.js'
@@ -399,6 +400,21 @@ export class BaseClient {
     return this.#ask(searchQuery(words, options), (answer) => readSearch(answer, this.#coreOptions.user))
   }
 
+  /** Now, Unix time by the server's clock as far as it is known: what times of messages are to be compared with. [DIS-8] */
+  serverNowMs(): number {
+    return this.#core?.serverNowMs(this.#driver?.nowMs ?? 0, Date.now()) ?? Date.now()
+  }
+
+  /** After what time new messages of the conversation disappear, in milliseconds; 0: they stay. [DIS-1] */
+  async timer(conversation: string): Promise<number> {
+    return (await this.#ask(timerQuery(conversation, undefined), readTimer)).afterMs
+  }
+
+  /** Changes that; 0 turns it off. Resolves to the seq that the change took, 0 where it was so already. [DIS-7] */
+  async setTimer(conversation: string, afterMs: number): Promise<number> {
+    return (await this.#ask(timerQuery(conversation, afterMs), readTimer)).seq
+  }
+
   /** The profile of a user; `profile` is null where it still has the version that is known. Rejects with no-such-user. [PRF-5] */
   async profile(user: string, version = 0): Promise<ProfileInfo> {
     const [info] = await this.profiles([{ user, version }])
@@ -536,8 +552,8 @@ export class BaseClient {
 
   #deliver(message: Message): Promise<void> | null {
     if (message.operation === null) return this.#emitter.emitAndWait('message', message)
-    const { conversation, from, seq, index, timeMs, own, missed, text, operation: { target, kind } } = message
-    return this.#emitter.emitAndWait('operation', { conversation, from, seq, index, timeMs, own, missed, target, kind, text })
+    const { conversation, from, seq, index, timeMs, own, missed, text, expiresMs, operation: { target, kind } } = message
+    return this.#emitter.emitAndWait('operation', { conversation, from, seq, index, timeMs, own, missed, target, kind, text, expiresMs })
   }
 
   #answer(handle: number | ClientError): Promise<Ack> {

@@ -52,7 +52,8 @@ export function changeEntry(frame: ChangeFrame): InboxEntry {
 
 export function operationEntry(frame: OperationFrame): InboxEntry {
   const { type, index, conversation, from, seq, time, target, kind, text } = frame
-  return { ...NO_ENTRY, type, index, conversation, from, seq, timeMs: time, text: decodeText(text), operation: { target, kind: operationName(kind) } }
+  const extensions = frame.extensions.length === 0 ? EMPTY_BYTES : frame.extensions.slice()
+  return { ...NO_ENTRY, type, index, conversation, from, seq, timeMs: time, text: decodeText(text), extensions, operation: { target, kind: operationName(kind) } }
 }
 
 /** null: a kind that this version does not know. [OPS-15] */

@@ -54,6 +54,8 @@ export interface Message {
   readonly isIncomplete: boolean
   /** Raw; see decodeExtensions. */
   readonly extensions: Uint8Array
+  /** When it has to be dropped, Unix time by the server's clock (`serverNowMs`); 0: it stays. It comes without text where that has passed. [DIS-8] */
+  readonly expiresMs: number
   /** What changed in the group, see spec/groups.md; null: it is a message. A name that you don't know is still a change. [GRP-20] */
   readonly change: Element | null
   /** What was done to which message; null: it is none. `BaseClient` gives it out as `operation`, not as `message`. */
@@ -85,6 +87,8 @@ export interface OperationEvent {
   readonly kind: OperationName | null
   /** Edit: the new text, '' where a later operation has replaced it, or the message may not be read; react: the emoji, '' for none. */
   readonly text: string
+  /** Of an edit: when its text has to be dropped, as for the message; 0: it stays. */
+  readonly expiresMs: number
 }
 
 /** A stanza of this device is on the server's stable storage. [MSG-1] */
@@ -98,6 +102,8 @@ export interface Ack {
   readonly seq: number
   /** When the server accepted it, Unix time. */
   readonly timeMs: number
+  /** When the message has to be dropped; 0: it stays. [DIS-8] */
+  readonly expiresMs: number
   /** The application was given the same message as an entry with `own` before, because the ack was lost in a crash. */
   readonly isEchoed: boolean
 }

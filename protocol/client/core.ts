@@ -19,6 +19,7 @@ import { normalizeConversation } from '../address.js'
 import { backOffMs } from '../back-off.js'
 import { EMPTY_BYTES } from '../bytes.js'
 import type { Element } from '../element.js'
+import { expiryOf } from '../expiry.js'
 import { checkExtensions } from '../extensions.js'
 import { encodeClose, encodeCursor, encodePing, encodePong, encodeQuery } from '../generated/frames.js'
 import type { AckFrame, CloseFrame, FailFrame, Frame, RefuseFrame, ResultFrame, WelcomeFrame } from '../generated/frames.js'
@@ -80,6 +81,8 @@ export class ClientCore {
   #isBehind: boolean
   #isSynced = false
   #timeBaseMs = 0
+  /** When that came, on the clock of `nowMs`. */
+  #timeBaseSeenMs = 0
   #frameBytesMax: number = LIMIT.frameBytesMax
   #current: InboxEntry | null = null
   /** Rises with each `restart` of the queue, so that what began before it is not counted after it. */
@@ -148,6 +151,11 @@ export class ClientCore {
   /** What waits for an answer, in the order of `send` and `mark`. */
   outbox(): OutboxEntry[] {
     return this.#outbox.list()
+  }
+
+  /** Now by the server's clock; of this device where no session has begun. */
+  serverNowMs(nowMs: number, wallMs: number): number {
+    return this.#timeBaseMs === 0 ? wallMs : this.#timeBaseMs + Math.round(nowMs - this.#timeBaseSeenMs)
   }
 
   watermarks(conversation: string): Watermarks {
@@ -481,6 +489,7 @@ export class ClientCore {
 
   #opened(frame: WelcomeFrame): void {
     this.#timeBaseMs = frame.time
+    this.#timeBaseSeenMs = this.#nowMs
     this.#sessionEpoch = frame.outboxEpoch
     this.#frameBytesMax = frame.frameBytesMax
     this.#liveness.opened(this.#nowMs, Math.max(frame.keepAliveMs, 1))
@@ -553,7 +562,7 @@ export class ClientCore {
     if (entry.kind !== 'mark') isEchoed = this.#conversations.accepted(entry.to, frame.seq, !this.#outbox.hasUnanswered(entry.to)) || isEchoed
     else this.#conversations.mark(entry.to, this.#options.user, MARK.read, entry.seq, true)
     const { handle, kind, to, clientId } = entry
-    const ack = { handle, kind, to, clientId, seq: frame.seq, timeMs: this.#timeBaseMs + frame.timeOffset, isEchoed }
+    const ack = { handle, kind, to, clientId, seq: frame.seq, timeMs: this.#timeBaseMs + frame.timeOffset, expiresMs: expiryOf(frame.extensions), isEchoed }
     this.#answers.push({ kind: 'sent', ack })
   }
 
@@ -619,7 +628,10 @@ export class ClientCore {
   #messageOf(entry: InboxEntry): Message {
     const { conversation, from, seq, index, timeMs, text, extensions, change, operation } = entry
     const isIncomplete = checkExtensions(extensions) === 'critical'
-    return { conversation, from, seq, index, timeMs, text, own: from === this.#options.user, missed: false, isIncomplete, extensions, change, operation }
+    return {
+      conversation, from, seq, index, timeMs, text, own: from === this.#options.user, missed: false, isIncomplete, extensions,
+      expiresMs: expiryOf(extensions), change, operation,
+    }
   }
 
   #noteShown(conversation: string, from: string, seq: number): void {

@@ -3,6 +3,7 @@
  * and operations from the queue, from history and of this device, in any order of arrival, each as often as it likes: the seqs say which
  * holds. [OPS-5] [OPS-9] [OPS-15]
  */
+import { isExpired } from '../expiry.js'
 import type { ReactionRecord } from './query-elements.js'
 import type { OperationName } from './state.js'
 
@@ -10,6 +11,8 @@ export interface MessageView {
   readonly text: string
   readonly isEdited: boolean
   readonly isDeleted: boolean
+  /** Its time is up: nothing of it is left, and it is to be shown no more. [DIS-8] */
+  readonly isExpired: boolean
   /** Those given most first, of equals the one that comes first in the alphabet of code points. */
   readonly reactions: readonly ReactionRecord[]
 }
@@ -21,6 +24,8 @@ export interface MessageSource {
   readonly isDeleted?: boolean
   readonly editedMs?: number | null
   readonly reactions?: readonly ReactionRecord[]
+  /** As the message says; 0: it stays. */
+  readonly expiresMs?: number
 }
 
 export interface OperationSource {
@@ -35,6 +40,9 @@ interface State {
   text: string
   isEdited: boolean
   isDeleted: boolean
+  /** 0: it stays. */
+  expiresMs: number
+  isExpired: boolean
   /** Operations up to here are in it. */
   asOf: number
   editSeq: number
@@ -65,11 +73,12 @@ export class MessageViews {
 
   /** `asOf`: 0 for a message of the queue, else the tail of its page. One that is known by a later page stays. */
   add(message: MessageSource, asOf: number): void {
-    const { seq, text, isDeleted = text === '', editedMs = null, reactions = [] } = message
+    const { seq, text, expiresMs = 0, isDeleted = text === '' && expiresMs === 0, editedMs = null, reactions = [] } = message
     const known = this.#messages.get(seq)
+    if (known?.isExpired === true) return
     if (known !== undefined && (asOf === 0 || asOf <= known.asOf)) return
     const state: State = {
-      text, isDeleted, isEdited: editedMs !== null, asOf, editSeq: asOf, reactions: new Map(), nameless: new Map(),
+      text, isDeleted, expiresMs, isExpired: expiresMs > 0 && text === '', isEdited: editedMs !== null, asOf, editSeq: asOf, reactions: new Map(), nameless: new Map(),
     }
     for (const { emoji, count, users } of reactions) {
       for (const user of users) state.reactions.set(user, { seq: asOf, emoji })
@@ -103,13 +112,34 @@ export class MessageViews {
     return this.#waiting
   }
 
+  /** Drops what has expired by this time of the server's clock; returns the seqs of those messages, ascending. [DIS-8] */
+  expire(nowMs: number): readonly number[] {
+    const gone: number[] = []
+    for (const [seq, state] of this.#messages) {
+      if (state.isExpired || !isExpired(state.expiresMs, nowMs)) continue
+      gone.push(seq)
+      state.isExpired = true
+      state.text = ''
+      state.reactions.clear()
+      state.nameless.clear()
+    }
+    return gone.sort((one, other) => one - other)
+  }
+
+  /** When the next one expires; Infinity: none does. */
+  get nextExpiryMs(): number {
+    let next = Infinity
+    for (const { expiresMs, isExpired: isGone } of this.#messages.values()) if (expiresMs > 0 && !isGone && expiresMs < next) next = expiresMs
+    return next
+  }
+
   /** Messages below `seq` are not shown any more. */
   forgetBelow(seq: number): void {
     for (const known of this.#messages.keys()) if (known < seq) this.#messages.delete(known)
   }
 
-  #viewOf({ text, isEdited, isDeleted, reactions, nameless }: State): MessageView {
-    if (isDeleted) return { text: '', isEdited: false, isDeleted: true, reactions: [] }
+  #viewOf({ text, isEdited, isDeleted, isExpired: isGone, reactions, nameless }: State): MessageView {
+    if (isDeleted || isGone) return { text: '', isEdited: false, isDeleted, isExpired: isGone, reactions: [] }
     const users = new Map<string, string[]>([...nameless.keys()].map((emoji) => [emoji, []]))
     for (const [user, { emoji }] of reactions) {
       if (emoji === '') continue
@@ -121,7 +151,7 @@ export class MessageViews {
       { emoji, count: named.length + (nameless.get(emoji) ?? 0), own: named.includes(this.#user), users: named.sort() }
     ))
     counted.sort((one, other) => other.count - one.count || (one.emoji < other.emoji ? -1 : 1))
-    return { text, isEdited, isDeleted, reactions: counted }
+    return { text, isEdited, isDeleted, isExpired: false, reactions: counted }
   }
 }
 
@@ -132,6 +162,7 @@ function replaces(one: OperationSource, other: OperationSource): boolean {
 }
 
 function applyTo(state: State, { seq, from, kind, text }: OperationSource): void {
+  if (state.isExpired) return
   if (kind === 'delete') {
     forgetContent(state)
   }

@@ -37,6 +37,8 @@ export interface HistoryMessage {
   readonly isIncomplete: boolean
   /** Raw; see decodeExtensions. */
   readonly extensions: Uint8Array
+  /** When it has to be dropped, Unix time by the server's clock; 0: it stays. It has no text where that has passed. [DIS-8] */
+  readonly expiresMs: number
   /** What changed in the group; null: it is a message. */
   readonly change: Element | null
   /** When it was edited; null: it was not. */
@@ -68,6 +70,8 @@ export interface HistoryOperation {
   readonly kind: OperationName | null
   /** '' where a later operation has replaced it. */
   readonly text: string
+  /** Of an edit: when its text has to be dropped; 0: it stays. [DIS-8] */
+  readonly expiresMs: number
 }
 
 export interface HistoryPage {
@@ -97,6 +101,8 @@ export interface ConversationInfo {
   readonly group: { readonly name: string, readonly size: number, readonly role: string } | null
   /** Of the other's profile, as it shows to the user; 0: not a pair. [PRF-4] */
   readonly profileVersion: number
+  /** New messages disappear after this; 0: they stay. [DIS-1] */
+  readonly timerMs: number
   readonly flags: Flags
 }
 
@@ -145,6 +151,15 @@ export function readHistory(answer: Element, user: string): HistoryPage | null {
   if (messages === null || operations === null || !isAscending(messages) || !isAscending(operations)) return null
   const seqs = [...messages, ...operations].map(({ seq }) => seq)
   return { messages, operations, first: seqs.length === 0 ? 0 : Math.min(...seqs), last: Math.max(0, ...seqs), more, tail }
+}
+
+export function timerQuery(conversation: string, afterMs: number | undefined): Element {
+  return element('timer', { with: conversation, after: afterMs })
+}
+
+export function readTimer(answer: Element): { readonly afterMs: number, readonly seq: number } | null {
+  const afterMs = uintAttribute(answer, 'after')
+  return answer.name !== 'timer' || afterMs === null ? null : { afterMs, seq: uintAttribute(answer, 'seq') ?? 0 }
 }
 
 export function conversationsQuery(after: string, limit: number | undefined): Element {
@@ -229,9 +244,10 @@ export function readMessage(node: Element, conversation: string, user: string): 
   const change = changeIn(node)
   const reactions = readAll(node, 'reaction', readReaction)
   if (reactions === null) return null
-  const isDeleted = node.attributes.has('deleted') || isBlank(text, extensions, change)
+  const expiresMs = uintAttribute(node, 'expires') ?? 0
+  const isDeleted = node.attributes.has('deleted') || (expiresMs === 0 && isBlank(text, extensions, change))
   return {
-    conversation, from, seq, timeMs, text, own: from === user, isIncomplete, extensions, change, editedMs: uintAttribute(node, 'edited'), isDeleted, reactions,
+    conversation, from, seq, timeMs, text, own: from === user, isIncomplete, extensions, expiresMs, change, editedMs: uintAttribute(node, 'edited'), isDeleted, reactions,
   }
 }
 
@@ -259,6 +275,7 @@ function readOperation(node: Element, conversation: string, user: string): Histo
   return {
     conversation, from, seq, timeMs, own: from === user, target,
     kind: kind === 'edit' || kind === 'delete' || kind === 'react' ? kind : null, text: body === null ? '' : textOf(body),
+    expiresMs: uintAttribute(node, 'expires') ?? 0,
   }
 }
 
@@ -290,7 +307,7 @@ function readConversation(node: Element, user: string): ConversationInfo | null 
   const size = uintAttribute(node, 'members')
   const group = size === null ? null : { name: node.attributes.get('name') ?? conversation, size, role: node.attributes.get('role') ?? 'member' }
   return {
-    conversation, tail, last, read, unread, group, profileVersion: uintAttribute(node, 'profile') ?? 0, flags: readFlags(node),
+    conversation, tail, last, read, unread, group, profileVersion: uintAttribute(node, 'profile') ?? 0, timerMs: uintAttribute(node, 'timer') ?? 0, flags: readFlags(node),
     // The nameless member of a group stands for all others.
     members: members.map((marks) => marks.member === '' ? { ...marks, member: conversation } : marks),
   }
