@@ -11,3 +11,9 @@ export function parseSpan(text: string): number | null {
   const unitMs = UNITS_MS[unit]
   return unitMs === undefined ? null : Number(count) * unitMs
 }
+
+/** The largest unit that it is a whole number of, as `15m` or `2d`; else in seconds. */
+export function spanText(spanMs: number): string {
+  const [unit, unitMs] = Object.entries(UNITS_MS).findLast(([, each]) => spanMs >= each && spanMs % each === 0) ?? ['s', 1000]
+  return `${String(Math.round(spanMs / unitMs))}${unit}`
+}
