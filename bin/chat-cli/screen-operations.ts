@@ -95,7 +95,7 @@ export function applyOperation(conversation: ConversationState, operation: Opera
 /** The message as it is now; `asOf` as in MessageViews.add. */
 export function viewed(conversation: ConversationState, message: ShownMessage, asOf: number): ShownMessage {
   if (isChange(message)) return message
-  const { seq, text, isDeleted = text === '', editedMs = null, reactions = [] } = message
+  const { seq, text, isDeleted = text === '' && !message.isIncomplete, editedMs = null, reactions = [] } = message
   conversation.views.add({ seq, text, isDeleted, editedMs, reactions }, asOf)
   return presentOf(conversation, message)
 }
