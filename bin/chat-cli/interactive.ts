@@ -1,8 +1,9 @@
 /** `chat` without a command: the screen, wired to a client, a keyboard and a terminal. */
-import type { Client, HistoryMessage, Privacy } from '../../protocol/client/node.js'
+import type { Client, HistoryMessage, OperationName, Privacy } from '../../protocol/client/node.js'
 import { ClientError } from '../../protocol/client/node.js'
 import { LIMIT } from '../../protocol/generated/registry.js'
 import { isGroup, normalizeUser } from '../../protocol/address.js'
+import { spanText } from '../span.js'
 import type { AccountOptions, AskedOptions } from './arguments.js'
 import { usageFailure } from './failure.js'
 import { connectClient } from './connect.js'
@@ -230,8 +231,16 @@ class ScreenDriver {
         : kind === 'delete' ? await client.remove(conversation, target) : await client.react(conversation, target, text)
       if (seq > 0) this.dispatch({ kind: 'operation', conversation, operation: { seq, from: this.#state.me, target, kind, text } })
     } catch (error) {
-      this.dispatch({ kind: 'notice', text: messageOf(error) })
+      const isLate = error instanceof ClientError && error.symbol === 'too-late'
+      this.dispatch({ kind: 'notice', text: isLate ? await this.#lateText(kind) : messageOf(error) })
     }
+  }
+
+  /** Until when it could have been done is the server's to say. */
+  async #lateText(kind: OperationName): Promise<string> {
+    const limits = await this.#client?.limits().catch(() => null)
+    const ageMs = kind === 'edit' ? limits?.editAgeMs : limits?.deleteAgeMs
+    return `the message is too old for that${ageMs === undefined ? '' : `: ${kind === 'edit' ? 'edit' : 'delete'} within ${spanText(ageMs)}`}`
   }
 
   async #send(localId: number, to: string, text: string, references: SentReferences = {}): Promise<void> {

@@ -34,7 +34,7 @@ export const SCREEN_HELP: readonly string[] = [
   'Groups. Where no ID is given, the open one is meant:',
   '/group create ID [NAME…]    make a group with these users; --name and --about describe it',
   '/join ID[/CODE]             by a link, or without one by an invitation',
-  '/who                        its members and settings (or /group info)',
+  '/who                        members, who is online, settings (/group info)',
   '/invite NAME…   /group add NAME…   /group remove NAME…   /group deny NAME…',
   '/group rename TEXT          the name that is shown;  /group about TEXT describes it',
   '/group role admin|member NAME…      /group owner NAME',

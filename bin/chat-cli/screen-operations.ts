@@ -95,7 +95,8 @@ export function applyOperation(conversation: ConversationState, operation: Opera
 /** The message as it is now; `asOf` as in MessageViews.add. */
 export function viewed(conversation: ConversationState, message: ShownMessage, asOf: number): ShownMessage {
   if (isChange(message)) return message
-  const { seq, text, expiresMs = 0, isDeleted = text === '' && expiresMs === 0, editedMs = null, reactions = [] } = message
+  const { seq, text, expiresMs = 0, editedMs = null, reactions = [] } = message
+  const isDeleted = message.isDeleted ?? (text === '' && expiresMs === 0 && !message.isIncomplete)
   conversation.views.add({ seq, text, isDeleted, editedMs, reactions, expiresMs }, asOf)
   return presentOf(conversation, message)
 }

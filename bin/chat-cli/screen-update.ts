@@ -217,7 +217,8 @@ function unreadAbove(conversation: ConversationState, seq: number): number {
 
 /** Changes and deleted messages do not. [GRP-21] [OPS-14] */
 function countsAsUnread(message: ShownMessage): boolean {
-  return !message.own && (message.change ?? null) === null && message.isDeleted !== true && message.text !== ''
+  const isDeleted = message.isDeleted ?? (message.text === '' && !message.isIncomplete)
+  return !message.own && (message.change ?? null) === null && !isDeleted
 }
 
 /** Watermarks never fall. [RCP-9] */

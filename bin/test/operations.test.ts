@@ -41,7 +41,7 @@ test('[OPS-4] [OPS-6] [OPS-9] chat edit, react, reply and delete change what oth
     [5, '', 'undefined', true, undefined, undefined],
   ])
   const shown = (await place.chat('history', 'alice', ['--with', 'bob']).finish()).join('\n')
-  assert.match(shown, /alice → bob: hello \[edited\] \[👍 1\]\n.*bob: hi \[reply to 1\]\n.*alice → bob:  \[deleted\]$/)
+  assert.match(shown, /alice → bob: hello \[edited\] \[👍 1\]\n.*bob: hi \[reply to 1\]\n.*alice → bob: \[deleted\]$/)
 })
 
 test('[OPS-3] [OPS-4] [OPS-10] what is refused ends with a sentence and a code', async () => {

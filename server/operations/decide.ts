@@ -54,8 +54,8 @@ function edited(
   if (isGone(target, timeMs)) return ERROR.messageDeleted
   if (timeMs - target.timeMs > editAgeMs) return ERROR.tooLate
   if (Buffer.compare(text, state.edit?.text ?? target.text) === 0) return UNCHANGED
-  const isKept = state.edit !== null && isStillRead(state.edit.seq)
-  const pastEdits = isKept ? [...state.pastEdits, state.edit].slice(-PAST_EDITS_MAX) : state.pastEdits
+  const edits = state.edit === null ? state.pastEdits : [...state.pastEdits, state.edit]
+  const pastEdits = edits.filter((edit) => isStillRead(edit.seq)).slice(-PAST_EDITS_MAX)
   return { ...state, edit: { seq, timeMs, text }, pastEdits, expiresMs: target.expiresMs }
 }
 

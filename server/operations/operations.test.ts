@@ -5,6 +5,7 @@ import type { Frame } from '../../protocol/generated/frames.js'
 import { ERROR, type ErrorCode, FRAME, OPERATION } from '../../protocol/generated/registry.js'
 import { encodeReferences } from '../../protocol/references.js'
 import { everything, ownerAt } from '../../storage/keyspace.js'
+import { ValueWriter } from '../../storage/value.js'
 import { readChange, readNewGroup } from '../groups/change.js'
 import { ERASURES_MAX } from './erasures.js'
 import { SEGMENT_MESSAGES } from '../search/segment.js'
@@ -626,6 +627,25 @@ test('[OPS-13] who has left, and who has blocked, sees a message as the last edi
   two.alice.operate('bob', 1, edit, 'behind the block')
   await two.harness.settle()
   assert.deepEqual(await seen(two.harness, 'bob', 'alice'), ['1 behind the block edited', '2 →1:', '4 →1: behind the block'])
+  const states = (await two.harness.engine.range({ ...two.harness.shard.conversations.get('alice:bob')!.keys.states(0, 9), limit: 9 })).map(([, row]) => Buffer.from(row).toString()).join()
+  assert.doesNotMatch(states, /before the block|during the block/, 'what nobody is shown any more is not kept')
+})
+
+test('[OPS-7] [OPS-12] rows of an earlier program are read as they were meant', async () => {
+  const { harness, alice, bob } = await pair(['one', 'secret', 'three'])
+  bob.detach()
+  alice.operate('bob', 1, edit, 'eins')
+  await harness.settle()
+  const user = await harness.shard.user('bob')
+  const state = new ValueWriter().uint(1).uint(0).time(0).string('').uint(4).time(harness.nowMs).bytes(Buffer.from('eins')).uint(1).string('bob').uint(2).bytes(Buffer.from('👍')).take()
+  const batch = harness.engine.batch()
+  batch.put(user.keys.erasures(), new ValueWriter().uint(1).uint(1).string('alice').uint(2).uint(4).take())
+  batch.put(harness.shard.conversations.get('alice:bob')!.keys.state(1), state)
+  await harness.engine.commit(batch)
+  harness.crash()
+  assert.deepEqual((await seen(harness, 'alice', 'bob'))[0], '1 eins edited 👍1(bob)')
+  const late = await harness.reattach(bob, 0)
+  assert.deepEqual(late.texts, ['one', '', 'three'])
 })
 
 test('[OPS-7] a late device gets no text of what was deleted, whether its user has left or blocked since, or however much was deleted', async () => {
