@@ -182,8 +182,9 @@ export class LocalRouter implements Router {
     return this.shard.conversation(conversationName(user, normalized))
   }
 
-  addUser(user: string, verifier: Verifier): Promise<void> {
-    return this.#accounts.addUser(user, verifier)
+  async addUser(user: string, verifier: Verifier): Promise<void> {
+    await this.#accounts.addUser(user, verifier)
+    await this.presence.refresh(user)
   }
 
   changeVerifier(user: string, verifier: Verifier): Promise<void> {
@@ -194,6 +195,7 @@ export class LocalRouter implements Router {
     // What it leaves is told in its name, so that comes first.
     await this.groups.leaveAll(user)
     await this.#accounts.removeUser(user)
+    await this.#invites.dropAll(user)
     await this.presence.refresh(user)
   }
 
@@ -205,8 +207,11 @@ export class LocalRouter implements Router {
     return this.#accounts.users(after, limit)
   }
 
-  register(registration: Registration): Promise<void> {
-    return register(this.shard, registration)
+  async register(registration: Registration): Promise<boolean> {
+    const isNew = await register(this.shard, registration)
+    // Somebody may have watched the name before there was a user. [PRS-5]
+    if (isNew) await this.presence.refresh(registration.user)
+    return isNew
   }
 
   makeInvite(invite: NewInvite): Promise<void> {
