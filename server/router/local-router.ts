@@ -48,8 +48,8 @@ export class LocalRouter implements Router {
     this.profiles = new Profiles(shard)
     this.groups = new Groups(shard, { membersMax: groupMembersMax, groupsMax }, (owner, other) => this.profiles.isBlocked(owner, other))
     this.presence = new Presence(shard, presenceLimits, relations ?? this.profiles)
-    this.profiles.onRelation(({ owner }) => {
-      this.presence.refresh(owner).catch((error: unknown) => { shard.environment.log.error({ err: error }, 'presence-refresh-failed') })
+    this.profiles.onRelation(({ owner, other }) => {
+      this.presence.refreshBetween(owner, other).catch((error: unknown) => { shard.environment.log.error({ err: error }, 'presence-refresh-failed') })
     })
     this.#accounts = new Accounts(shard)
     this.#invites = new Invites(shard)
