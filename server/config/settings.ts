@@ -121,7 +121,7 @@ export const SETTINGS = {
   },
   search: {
     enabled: flag(true, 'search conversations by words, and keep an index for it'),
-    rowsMax: integer(SHARD_LIMITS.searchRowsMax, 64, 1_000_000, 'rows', 'rows of the store that one page of a search may read'),
+    rowsMax: integer(SHARD_LIMITS.searchRowsMax, 64, 1_000_000, 'rows', 'what one page of a search may cost: rows of the store that it reads, and 500 letters that it compares for one more'),
   },
   rate: {
     messagesPerSecond: integer(50, 0, 1_000_000, 'stanzas/s', 'messages and marks of one device, sustained; above it reading pauses; 0: no limit'),

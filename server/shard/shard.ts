@@ -64,9 +64,6 @@ export class Shard implements FeedHost, GateHost, CommitHost {
   /** null: search is off. */
   readonly indexer: Indexer | null
 
-  /** Texts changed or deleted in this life of the process: who reads them in order to keep them looks whether one has gone meanwhile. */
-  textChanges = 0
-
   constructor(engine: Engine, environment: ShardEnvironment) {
     this.engine = engine
     this.environment = environment
@@ -237,7 +234,7 @@ export class Shard implements FeedHost, GateHost, CommitHost {
     else if (kind === OPERATION.delete || !this.#refusesStranger(conversation, feed, clientId, nowMs)) {
       const writer = conversation.writer(feed.user.name, feed.device.number, feed.outboxEpoch)
       acceptOperation(this.transaction, route, writer, feed, clientId, { target, kind, text, next, seq, timeMs }, limits.checkpointEvery)
-      if (changesText(kind)) this.textChanges++
+      if (changesText(kind)) this.indexer?.textChanged(conversation, target.record.seq)
       this.answer(new Answer(feed, clientId, 0, seq, timeMs))
     }
   }
