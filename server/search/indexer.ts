@@ -13,6 +13,7 @@ import type { ConversationState } from '../shard/state.js'
 import { searchableText } from './may-read.js'
 import { SEGMENT_MESSAGES, SegmentBuilder, segmentEnd } from './segment.js'
 import { Turns } from './turns.js'
+import { Turns as TurnsByName } from '../profiles/turns.js'
 import { fold, lettersOf, wordsOfFolded } from './words.js'
 
 /** Segments that wait; beyond it they are left to be found again. */
@@ -53,6 +54,8 @@ export class Indexer {
   #isRunning = false
   /** Shared by all that look through texts. */
   readonly turns: Turns
+  /** A user's searches come one after the other: each may hold something of all its conversations. */
+  readonly searching = new TurnsByName()
   /** Counters, for metrics: segments made, searches answered, and what they cost in rows. */
   made = 0
   searches = 0

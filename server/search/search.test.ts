@@ -214,6 +214,25 @@ test('[SCH-3] texts that take long to compare cost more, and leave the event loo
   assert.deepEqual(await all(harness, 'alice', 'needle'), [])
 })
 
+test('searches of one user come one after the other, so that many at once hold no more than one', async () => {
+  const { harness, alice } = await world()
+  await send(harness, alice, 'bob', ['needle'])
+  const { engine } = harness
+  const range = engine.range.bind(engine)
+  const held: (() => void)[] = []
+  engine.range = async (options) => {
+    await new Promise<void>((resolve) => { held.push(resolve) })
+    return range(options)
+  }
+  const searches = Promise.all([1, 2, 3].map(() => harness.router.search('alice', { text: 'needle', limit: 9 })))
+  const others = harness.router.search('bob', { text: 'needle', limit: 9 })
+  await harness.settle()
+  assert.equal(held.length, 2, 'one of alice and one of bob')
+  engine.range = range
+  for (const release of held) release()
+  assert.deepEqual([...await searches, await others].map(({ results }) => results.length), [1, 1, 1, 1])
+})
+
 test('the index takes no more than its share of the time, whatever texts hold', async () => {
   const { harness, alice } = await world()
   for (let i = 0; i < 2 * SEGMENT_MESSAGES; i++) alice.send('bob', DEAR)

@@ -20,14 +20,20 @@ const LOAD_ROWS = 4
 
 /** See SearchRouter. */
 export async function search(shard: Shard, user: string, request: SearchRequest): Promise<SearchPage> {
-  const { indexer, environment: { limits: { searchRowsMax } } } = shard
+  const { indexer } = shard
   if (indexer === null) throw new RouterError(ERROR.noSearch, 'messages are not searched here') // [SCH-7]
   const words = parseWords(request.text)
   if (words === null) {
     throw new RouterError(ERROR.badRequest, `search for 1 to ${String(LIMIT.searchWordsMax)} words, ${String(LIMIT.searchBytesMax)} bytes at most`)
   }
   const { from, sinceMs = 0, untilMs = Infinity, after } = request
-  const opened = await openAll(shard, indexer, request.conversation, { user, words, from, sinceMs, untilMs, after })
+  const terms = { user, words, from, sinceMs, untilMs, after }
+  return indexer.searching.run(user, () => searchPage(shard, indexer, request, terms))
+}
+
+async function searchPage(shard: Shard, indexer: Indexer, request: SearchRequest, terms: SearchTerms): Promise<SearchPage> {
+  const { searchRowsMax } = shard.environment.limits
+  const opened = await openAll(shard, indexer, request.conversation, terms)
   const heap = new Heap<ConversationSearch>((one, other) => isBehind(other, one))
   let rowsRead = opened.rowsRead
   for (const each of opened.searches) {
