@@ -41,6 +41,33 @@ test('[INV-15] a bind that is under way while the account is disabled opens noth
   assert.equal(await binding, 'refused')
 })
 
+test('[INV-15] whichever of a bind and of disabling the account comes first by a hair, no session stays open', async () => {
+  for (const isInMemory of [true, false]) {
+    for (const isBindFirst of [true, false]) {
+      const harness = new ShardHarness()
+      await harness.addUsers('bob')
+      if (!isInMemory) await harness.restart()
+      const bind = (): Promise<unknown> => harness.attach('bob').then((device) => device.endedWith, (error: unknown) => error)
+      const disable = (): Promise<void> => harness.router.setDisabled('bob', true)
+      const [outcome] = isBindFirst ? await Promise.all([bind(), disable()]) : (await Promise.all([disable(), bind()])).reverse()
+      if (outcome !== ERROR.accountDisabled) assert.ok(routerError(ERROR.accountDisabled)(outcome), String(outcome))
+      await harness.settle()
+      assert.equal(harness.shard.sessions, 0)
+    }
+  }
+})
+
+test('a bind that is under way while the account is removed opens nothing', async () => {
+  const harness = new ShardHarness()
+  await harness.addUsers('bob')
+  const removing = harness.router.removeUser('bob')
+  const binding = harness.attach('bob').then((device) => device.endedWith, (error: unknown) => error)
+  await removing
+  const outcome = await binding
+  if (outcome !== ERROR.accountRemoved) assert.ok(routerError(ERROR.accountRemoved)(outcome), String(outcome))
+  assert.equal(harness.shard.sessions, 0)
+})
+
 test('[INV-15] over the wire: the session closes, the password is still checked first, and a restart changes nothing', async (t) => {
   const config = liveConfig(t)
   const server = await liveServer(t, config)

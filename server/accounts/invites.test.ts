@@ -6,17 +6,17 @@ import { inviteIdAt, inviteKey, inviteListKey } from '../../storage/keyspace.js'
 import { MemoryEngine } from '../../storage/memory-engine.js'
 import { routerError, ShardHarness, VERIFIER } from '../testing/shard-harness.js'
 import { newInviteCode, readInviteCode, readInviteId } from '../session/invite-code.js'
-import type { InviteProof } from './registration-router.js'
+import type { Allowance, InviteProof } from './registration-router.js'
 
 const DAY_MS = 86_400_000
 
-async function invite(harness: ShardHarness, { maker = '', uses = 1, ageMs = DAY_MS, allowance = null as number | null, id = undefined as string | undefined } = {}): Promise<InviteProof> {
+async function invite(harness: ShardHarness, { maker = '', uses = 1, ageMs = DAY_MS, allowance = null as Allowance | null, id = undefined as string | undefined } = {}): Promise<InviteProof> {
   const { proof } = newInviteCode(id)
   await harness.router.makeInvite({ ...proof, maker, uses, expiresMs: ageMs === 0 ? 0 : harness.nowMs + ageMs, allowance })
   return proof
 }
 
-function register(harness: ShardHarness, user: string, proof: InviteProof | 'none' | null, fill = 7, isKeptBack = false): Promise<void> {
+function register(harness: ShardHarness, user: string, proof: InviteProof | 'none' | null, fill = 7, isKeptBack = false): Promise<boolean> {
   const verifier = { ...VERIFIER, storedKey: new Uint8Array(32).fill(fill) }
   return harness.router.register({ user, verifier, invite: proof, isKeptBack })
 }
@@ -132,19 +132,19 @@ test('[INV-4] [INV-6] the code is looked at before the name, and names are not g
 test('[INV-7] what has succeeded may be asked again, with the same verifier alone', async () => {
   const harness = new ShardHarness()
   const proof = await invite(harness)
-  await Promise.all([register(harness, 'alice', proof, 5), register(harness, 'alice', proof, 5)])
+  assert.deepEqual(await Promise.all([register(harness, 'alice', proof, 5), register(harness, 'alice', proof, 5)]), [true, false])
   await harness.restart()
-  await register(harness, 'alice', proof, 5)
+  assert.equal(await register(harness, 'alice', proof, 5), false)
   await assert.rejects(register(harness, 'alice', proof, 6), routerError(ERROR.inviteInvalid))
   assert.deepEqual(await states(harness), [`${proof.id} used 1/1`])
   await harness.router.removeUser('alice')
   await assert.rejects(register(harness, 'alice', proof, 5), routerError(ERROR.inviteInvalid))
 })
 
-test('[INV-12] a user has so many uses to give out, used or not, until they expire; also when asked for at once', async () => {
+test('[INV-12] a user has so many uses to give out in a time, used or not; also when asked for at once', async () => {
   const harness = new ShardHarness()
   await harness.addUsers('alice')
-  const mine = { maker: 'alice', allowance: 3 }
+  const mine = { maker: 'alice', allowance: { uses: 3, periodMs: DAY_MS } }
   const first = await invite(harness, { ...mine, uses: 2 })
   await register(harness, 'bob', first)
   await harness.router.revokeInvite('alice', first.id)
@@ -156,6 +156,53 @@ test('[INV-12] a user has so many uses to give out, used or not, until they expi
   const later = await invite(harness, { ...mine, uses: 3 })
   assert.deepEqual(await states(harness, 'alice'), [`${later.id} open 0/3`], 'expired ones are gone from the store')
   await assert.rejects(invite(harness, { maker: 'nobody' }), routerError(ERROR.noSuchUser))
+})
+
+test('[INV-12] an invite that expires soon counts as long as any other, and bounds what its maker stores', async () => {
+  const harness = new ShardHarness()
+  await harness.addUsers('alice')
+  const mine = { maker: 'alice', allowance: { uses: 2, periodMs: 7 * DAY_MS }, ageMs: 1000 }
+  await register(harness, 'bob', await invite(harness, mine))
+  harness.nowMs += 1000
+  await register(harness, 'carol', await invite(harness, mine))
+  harness.nowMs += 1000
+  await assert.rejects(invite(harness, mine), routerError(ERROR.tooManyInvites))
+  harness.nowMs += 7 * DAY_MS - 2000
+  await invite(harness, mine)
+  await assert.rejects(invite(harness, mine), routerError(ERROR.tooManyInvites))
+  assert.equal((await states(harness, 'alice')).length, 2, 'the first is over')
+  // One that lasts longer than the operator would let it now counts as long as it lasts.
+  const long = { ...mine, allowance: { uses: 1, periodMs: DAY_MS }, ageMs: 30 * DAY_MS }
+  harness.nowMs += 7 * DAY_MS
+  await invite(harness, long)
+  harness.nowMs += 2 * DAY_MS
+  await assert.rejects(invite(harness, long), routerError(ERROR.tooManyInvites))
+})
+
+test('[INV-12] revoked invites that nobody has used do not pile up, nor do those of accounts that are gone', async () => {
+  const harness = new ShardHarness()
+  await harness.addUsers('alice')
+  const { engine } = harness
+  assert.ok(engine instanceof MemoryEngine)
+  const rows = engine.size
+  for (let i = 0; i < 20; i++) {
+    const { id } = await invite(harness, { maker: 'alice', allowance: { uses: 1, periodMs: DAY_MS } })
+    await harness.router.revokeInvite('alice', id)
+  }
+  assert.deepEqual((await states(harness, 'alice')).map((state) => state.slice(9)), ['revoked 0/1'])
+  assert.equal(engine.size, rows + 2)
+  await harness.router.removeUser('alice')
+  assert.deepEqual(await states(harness), [])
+})
+
+test('an operator\'s invites go some time after they have expired, and none that may be used', async () => {
+  const harness = new ShardHarness()
+  for (let i = 0; i < 250; i++) await invite(harness, { ageMs: i < 200 ? DAY_MS : 0 })
+  harness.nowMs += DAY_MS
+  for (let i = 0; i < 5; i++) await invite(harness, { ageMs: 0 })
+  const { invites } = await harness.router.invites('', '', 1000)
+  assert.deepEqual([...new Set(invites.map(({ state }) => state))], ['open'])
+  assert.equal(invites.length, 55)
 })
 
 test('[INV-13] lists and revokes those of the maker alone; an operator those of all', async () => {
@@ -182,14 +229,14 @@ test('[INV-13] lists and revokes those of the maker alone; an operator those of 
 test('[INV-16] an invite asked for again is the same one with another code; an id in use is nobody else\'s', async () => {
   const harness = new ShardHarness()
   await harness.addUsers('alice', 'bob')
-  const first = await invite(harness, { maker: 'alice', allowance: 1 })
-  const again = await invite(harness, { maker: 'alice', allowance: 1, id: first.id })
+  const first = await invite(harness, { maker: 'alice', allowance: { uses: 1, periodMs: DAY_MS } })
+  const again = await invite(harness, { maker: 'alice', allowance: { uses: 1, periodMs: DAY_MS }, id: first.id })
   assert.deepEqual(await states(harness, 'alice'), [`${first.id} open 0/1`])
   await assert.rejects(register(harness, 'carol', first), routerError(ERROR.inviteInvalid))
   await assert.rejects(invite(harness, { maker: 'bob', id: first.id }), routerError(ERROR.conflict))
   await assert.rejects(invite(harness, { id: first.id }), routerError(ERROR.conflict))
   await register(harness, 'carol', again)
-  await assert.rejects(invite(harness, { maker: 'alice', allowance: 5, id: first.id }), routerError(ERROR.conflict))
+  await assert.rejects(invite(harness, { maker: 'alice', allowance: { uses: 5, periodMs: DAY_MS }, id: first.id }), routerError(ERROR.conflict))
 })
 
 test('the keys of invites give their ids back, whoever made them', () => {

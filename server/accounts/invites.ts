@@ -4,14 +4,18 @@ import { ERROR } from '../../protocol/generated/registry.js'
 import { RouterError } from '../router/router.js'
 import type { Shard } from '../shard/shard.js'
 import { encodeInvite, inviteInfo, type InviteRow, type InviteState, isExpired } from './invite-state.js'
-import type { InviteInfo, NewInvite } from './registration-router.js'
+import type { Allowance, InviteInfo, NewInvite } from './registration-router.js'
 
 const PAGE_MAX = 1000
+/** Of an operator's invites, which have no bound, so many are looked at with each that is made: whether they may go. */
+const SWEPT_AT_ONCE = 100
 
 export class Invites {
   readonly #shard: Shard
   /** What a user may have is counted in the store, so a user's invites are made one after the other. */
   readonly #making = new Map<string, Promise<void>>()
+  /** The last of an operator's invites that was looked at; '': it begins anew. */
+  #sweptTo = ''
 
   constructor(shard: Shard) {
     this.#shard = shard
@@ -31,34 +35,62 @@ export class Invites {
   async #make({ id, secretHash, maker, uses, expiresMs, allowance }: NewInvite): Promise<void> {
     const { clock } = this.#shard.environment
     if (maker !== '' && !(await this.#shard.user(maker)).exists) throw new RouterError(ERROR.noSuchUser, `there is no user '${maker}'`)
-    const expired = await this.#countOthers(maker, id, uses, allowance)
+    const over = allowance === null ? await this.#sweepSome(maker, id) : await this.#countOthers(maker, id, uses, allowance)
     const invite = await this.#shard.invite(id)
     if (invite.row !== null && !isAskedAgain(invite.row, maker)) throw new RouterError(ERROR.conflict, 'the id of the invite is in use')
     this.#write(invite, { secretHash, maker, createdMs: clock.nowMs(), expiresMs, uses, used: 0, revoked: false })
     this.#shard.transaction.batch.put(inviteListKey(maker, id), new Uint8Array(0))
-    for (const each of expired) if (each !== invite) this.#drop(each)
+    for (const each of over) if (each !== invite) this.#drop(each)
     await this.#shard.committed()
   }
 
-  /** Returns the maker's expired invites, which go now. Rejects with too-many-invites. */
-  async #countOthers(maker: string, besides: string, uses: number, allowance: number | null): Promise<InviteState[]> {
-    const nowMs = this.#shard.environment.clock.nowMs()
-    const expired: InviteState[] = []
+  /** Returns those of the maker's invites that go now. Rejects with too-many-invites. */
+  async #countOthers(maker: string, besides: string, uses: number, allowance: Allowance): Promise<InviteState[]> {
+    const sinceMs = this.#shard.environment.clock.nowMs() - allowance.periodMs
+    const over: InviteState[] = []
     let given = uses
     for (let after = '', more = true; more;) {
       const page = await this.#ids(maker, after, PAGE_MAX)
       for (const id of page.ids) {
         const invite = await this.#shard.invite(id)
         if (invite.row === null || id === besides) continue
-        if (isExpired(invite.row, nowMs)) expired.push(invite)
+        if (this.#isOver(invite.row, sinceMs)) over.push(invite)
         // Of a revoked one only what was used counts; of a used one all does, or revoking would make room without end.
         else given += invite.row.revoked ? invite.row.used : invite.row.uses
       }
-      if (allowance !== null && given > allowance) throw new RouterError(ERROR.tooManyInvites, 'the user may give out no more invites for now')
+      if (given > allowance.uses) throw new RouterError(ERROR.tooManyInvites, 'the user may give out no more invites for now')
       after = page.ids.at(-1) ?? ''
       more = page.more
     }
-    return expired
+    return over
+  }
+
+  /** The same for who makes as many as it likes: some of them, in turn. */
+  async #sweepSome(maker: string, besides: string): Promise<InviteState[]> {
+    const { ids, more } = await this.#ids(maker, this.#sweptTo, SWEPT_AT_ONCE)
+    this.#sweptTo = more ? ids.at(-1) ?? '' : ''
+    const invites = await Promise.all(ids.filter((id) => id !== besides).map((id) => this.#shard.invite(id)))
+    return invites.filter(({ row }) => row !== null && this.#isOver(row, Infinity))
+  }
+
+  /**
+   * Whether nothing depends on it any more. An expired one counts as long as if it had been made for the longest time there is, or short
+   * ones would bring in people without end.
+   */
+  #isOver(row: InviteRow, sinceMs: number): boolean {
+    if (row.revoked && row.used === 0) return true
+    return isExpired(row, this.#shard.environment.clock.nowMs()) && row.createdMs <= sinceMs
+  }
+
+  /** The account is gone, and its invites with it. */
+  async dropAll(maker: string): Promise<void> {
+    for (let after = '', more = true; more;) {
+      const page = await this.#ids(maker, after, PAGE_MAX)
+      for (const id of page.ids) this.#drop(await this.#shard.invite(id))
+      await this.#shard.committed()
+      after = page.ids.at(-1) ?? ''
+      more = page.more
+    }
   }
 
   async list(maker: string | null, after: string, limit: number): Promise<{ invites: readonly InviteInfo[]; more: boolean }> {

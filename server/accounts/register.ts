@@ -22,7 +22,8 @@ interface Loaded {
 }
 
 /** See RegistrationRouter. */
-export async function register(shard: Shard, registration: Registration): Promise<void> {
+export async function register(shard: Shard, registration: Registration): Promise<boolean> {
+  let isNew = false
   const { user, invite } = await loadAll(shard, registration, (loaded) => {
     if (isRepeat(loaded.user, registration.verifier)) return // [INV-7]
     // The code comes first: without one nobody learns which names there are. [INV-4]
@@ -32,9 +33,11 @@ export async function register(shard: Shard, registration: Registration): Promis
     if (loaded.user.account !== null || registration.isKeptBack) throw new RouterError(ERROR.nameTaken, 'the name is taken') // [INV-6]
     writeNewAccount(shard, loaded.user, registration.verifier)
     if (loaded.invite !== null) useInvite(shard, loaded.invite)
+    isNew = true
   })
   // A repeat finds what is perhaps not on disk yet.
   if (!shard.isSettled(user) || (invite !== null && !shard.isSettled(invite))) await shard.committed()
+  return isNew
 }
 
 /** Calls `decide` in the one turn in which all of it is in memory. */

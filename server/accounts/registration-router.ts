@@ -24,8 +24,15 @@ export interface NewInvite extends InviteProof {
   readonly uses: number
   /** Unix time; 0: never. */
   readonly expiresMs: number
-  /** Uses that the maker's unexpired invites may have together, this one included; null: no limit. [INV-12] */
-  readonly allowance: number | null
+  /** null: no limit. */
+  readonly allowance: Allowance | null
+}
+
+/** How many people one account may bring in over time. [INV-12] */
+export interface Allowance {
+  /** Of all invites made within the period or not expired, the one to be made included. */
+  readonly uses: number
+  readonly periodMs: number
 }
 
 /** What can be told of an invite; never its code. */
@@ -43,10 +50,10 @@ export interface InviteInfo {
 
 export interface RegistrationRouter {
   /**
-   * Makes an account with the use of an invite in one commit. [INV-5] Rejects with invite-invalid, name-taken; resolves without a
-   * change where the same has succeeded before. [INV-7]
+   * Makes an account with the use of an invite in one commit. [INV-5] Rejects with invite-invalid, name-taken; resolves to false, and
+   * without a change, where the same has succeeded before. [INV-7]
    */
-  register(registration: Registration): Promise<void>
+  register(registration: Registration): Promise<boolean>
   /** Rejects with conflict where the id is in use, with too-many-invites, and with no-such-user. */
   makeInvite(invite: NewInvite): Promise<void>
   /** By id, behind `after`. `maker` null: those of everybody. */

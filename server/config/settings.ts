@@ -75,7 +75,7 @@ export const SETTINGS = {
     registrationsPerHour: integer(1000, 0, 100_000_000, 'accounts/h', 'accounts that may be registered, from all addresses together; 0: no limit'),
     reservedNames: list(['abuse', 'admin', 'administrator', 'chatd', 'help', 'moderator', 'operator', 'root', 'security', 'server', 'support', 'system'],
       'names that nobody can register; the operator can give them to users'),
-    userInvites: integer(0, 0, 1_000_000, 'uses', 'accounts that a user\'s unexpired invites may make together; 0: users make no invites'),
+    userInvites: integer(0, 0, 1_000_000, 'uses', 'accounts that a user\'s invites of one userInviteAgeMs may make together; 0: users make no invites'),
     userInviteAgeMs: integer(7 * DAY_MS, 60_000, 3650 * DAY_MS, 'ms', 'a user\'s invite expires after this'),
     failuresBurst: integer(20, 1, 1_000_000, 'failures', 'failed authentications of one network address before it has to wait'),
     failureRefillMs: integer(10_000, 1, DAY_MS, 'ms', 'after this long an address may fail once more'),
@@ -122,7 +122,7 @@ export const SETTINGS = {
   },
   search: {
     enabled: flag(true, 'search conversations by words, and keep an index for it'),
-    rowsMax: integer(SHARD_LIMITS.searchRowsMax, 64, 1_000_000, 'rows', 'rows of the store that one page of a search may read'),
+    rowsMax: integer(SHARD_LIMITS.searchRowsMax, 64, 1_000_000, 'rows', 'what one page of a search may cost: rows of the store that it reads, and 500 letters that it compares for one more'),
   },
   rate: {
     messagesPerSecond: integer(50, 0, 1_000_000, 'stanzas/s', 'messages and marks of one device, sustained; above it reading pauses; 0: no limit'),

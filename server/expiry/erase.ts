@@ -29,21 +29,22 @@ export async function readExpired(engine: Engine, { keys }: ConversationState, l
   return { last, records, states: states.filter(([, state]) => decodeState(state).deletion === null).map(([key]) => numberAt(key)) }
 }
 
-/** In the conversation's turn; the row is as it is on disk. What of it has not expired stays. */
-export function eraseExpired(transaction: Transaction, route: Route, { last, records, states }: ExpiredRow, nowMs: number): void {
+/** In the conversation's turn; the row is as it is on disk. What of it has not expired stays. Returns the seqs of what is gone. */
+export function eraseExpired(transaction: Transaction, route: Route, { last, records, states }: ExpiredRow, nowMs: number): ReadonlySet<number> {
   const { conversation } = route
   const { keys } = conversation
   const gone = records.filter((record) => isDue(record, nowMs))
-  if (gone.length === 0) return
   const seqs = new Set(gone.map(({ seq }) => seq))
+  if (gone.length === 0) return seqs
   transaction.batch.put(keys.log(last), rewrittenRun(records, (record) => seqs.has(record.seq) ? remains(record) : record))
   for (const seq of states) if (seqs.has(seq)) transaction.batch.delete(keys.state(seq))
   for (const record of gone) lowerUnread(conversation, record)
-  transaction.batch.delete(searchKeys(conversation.name).segment(segmentEnd(gone[0]!.seq)))
-  transaction.batch.delete(searchKeys(conversation.name).segment(segmentEnd(gone.at(-1)!.seq)))
+  // In the index of searches words would stay: that part of it is made anew.
+  for (const end of new Set(gone.map(({ seq }) => segmentEnd(seq)))) transaction.batch.delete(searchKeys(conversation.name).segment(end))
   // It holds unread as of now: what is behind it is counted from the log, which does not say who had read what.
   conversation.isCheckpointDue = true
   transaction.markDirty(route)
+  return seqs
 }
 
 function isDue(record: LogRecord, nowMs: number): boolean {

@@ -88,9 +88,10 @@ export class ExpirySweep {
     let rows: ExpiredRow[] = []
     try {
       await shard.inTurn(conversation, [], (route) => {
-        for (const row of rows) eraseExpired(shard.transaction, route, row, shard.nowMs)
+        for (const row of rows) {
+          for (const seq of eraseExpired(shard.transaction, route, row, shard.nowMs)) shard.indexer?.textChanged(route.conversation, seq)
+        }
         for (const { key } of due) shard.transaction.batch.delete(key)
-        shard.noteTextChange()
         shard.schedule()
       }, async (state) => {
         const read = await Promise.all(due.map(({ last }) => readExpired(shard.engine, state, last)))

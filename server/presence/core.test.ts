@@ -283,7 +283,7 @@ test('[PRS-1] many who watch one are told in portions, a turn for each', () => {
   assert.ok(world.turns >= 10, `${String(world.turns)} turns`)
 })
 
-test('[PRS-13] typing of one kind is forwarded again after a while, another kind at once, and a pause of nothing never', () => {
+test('[PRS-13] typing of one kind is forwarded again after a while, another kind at once, and a pause once after either', () => {
   const world = new World({ typingRefreshMs: 4000, typingConversationsMax: 2 })
   const seat = world.enter('alice')
   const isNews = (kind: number, conversation = 'bob'): boolean => world.core.isNews(seat, conversation, kind)
@@ -293,8 +293,12 @@ test('[PRS-13] typing of one kind is forwarded again after a while, another kind
   assert.equal(isNews(TYPING.typing), false)
   world.pass(1)
   assert.deepEqual([isNews(TYPING.typing), isNews(TYPING.recording), isNews(TYPING.paused), isNews(TYPING.paused)], [true, true, true, false])
-  // Only the last few conversations are remembered.
-  assert.deepEqual(['x', 'y', 'z'].map((name) => isNews(TYPING.typing, name)), [true, true, true])
+  // What comes between makes no kind come sooner.
+  assert.deepEqual([isNews(TYPING.typing), isNews(TYPING.paused), isNews(TYPING.recording)], [false, false, false])
+  // Only the last few conversations are remembered, and none of them is forgotten before it may be told again.
+  assert.deepEqual(['x', 'y', 'z', 'bob', 'x'].map((name) => isNews(TYPING.typing, name)), [true, false, false, false, false])
+  world.pass(4000)
+  assert.deepEqual(['y', 'z', 'x'].map((name) => isNews(TYPING.typing, name)), [true, true, false])
   assert.equal(seat.typed?.size, 2)
   // A clock that is set back must not silence anybody.
   world.nowMs -= 3_600_000

@@ -54,6 +54,16 @@ class User {
   }
 }
 
+/** What a session was last seen to do in a conversation, and when each kind was forwarded; -Infinity: never. */
+interface Typed {
+  readonly kind: number
+  readonly atMs: number
+  readonly typingMs: number
+  readonly recordingMs: number
+}
+
+const NEVER_TYPED: Typed = { kind: TYPING.paused, atMs: -Infinity, typingMs: -Infinity, recordingMs: -Infinity }
+
 /** A session's place here. */
 export class Seat {
   readonly user: User
@@ -64,8 +74,8 @@ export class Seat {
   isCatchingUp = false
   /** By name of the user who is watched; null: none. */
   watches: Map<string, Watch> | null = null
-  /** What was last forwarded, by conversation, the oldest first; null: nothing. */
-  typed: Map<string, { readonly kind: number; readonly atMs: number }> | null = null
+  /** What was forwarded, by conversation, the one longest ago first; null: nothing. */
+  typed: Map<string, Typed> | null = null
 
   constructor(user: User, sink: PresenceSink) {
     this.user = user
@@ -228,19 +238,35 @@ export class PresenceCore {
     return [...user.watchers ?? [], ...user.seats.flatMap((seat) => [...seat.watches?.values() ?? []])]
   }
 
+  /** Those of the two users that watch each other, in either direction. */
+  watchesBetween(one: string, other: string): Watch[] {
+    const ofOne = this.#users.get(one)?.seats ?? NO_SEATS
+    const ofOther = one === other ? NO_SEATS : this.#users.get(other)?.seats ?? NO_SEATS
+    return [...ofOne.map((seat) => seat.watches?.get(other)), ...ofOther.map((seat) => seat.watches?.get(one))].filter((watch) => watch !== undefined)
+  }
+
   /** Whether this typing is news for the others; remembered as told if it is. [PRS-13] */
   isNews(seat: Seat, conversation: string, kind: number): boolean {
     const { typingRefreshMs, typingConversationsMax } = this.#host.limits
     const nowMs = this.#host.clock.nowMs()
-    const last = seat.typed?.get(conversation)
-    const lastKind = last?.kind ?? TYPING.paused
+    const last = seat.typed?.get(conversation) ?? NEVER_TYPED
     // A clock that was set makes it news.
-    if (kind === lastKind && (kind === TYPING.paused || Math.abs(nowMs - (last?.atMs ?? 0)) < typingRefreshMs)) return false
+    const isRecent = (atMs: number): boolean => Math.abs(nowMs - atMs) < typingRefreshMs
+    if (kind === TYPING.paused ? last.kind === TYPING.paused : isRecent(kind === TYPING.typing ? last.typingMs : last.recordingMs)) return false
     seat.typed ??= new Map()
+    const oldest = seat.typed.entries().next()
+    if (last === NEVER_TYPED && seat.typed.size >= typingConversationsMax && oldest.done !== true) {
+      // Nobody types in so many at once; to forget one of them now would let it be told again too soon.
+      if (isRecent(oldest.value[1].atMs)) return false
+      seat.typed.delete(oldest.value[0])
+    }
     seat.typed.delete(conversation)
-    const oldest = seat.typed.keys().next()
-    if (seat.typed.size >= typingConversationsMax && oldest.done !== true) seat.typed.delete(oldest.value)
-    seat.typed.set(conversation, { kind, atMs: nowMs })
+    seat.typed.set(conversation, {
+      kind,
+      atMs: nowMs,
+      typingMs: kind === TYPING.typing ? nowMs : last.typingMs,
+      recordingMs: kind === TYPING.recording ? nowMs : last.recordingMs,
+    })
     return true
   }
 

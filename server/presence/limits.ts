@@ -13,7 +13,7 @@ export interface PresenceLimits {
   readonly typingExpiryMs: number
   /** [PRS-13] */
   readonly typingRefreshMs: number
-  /** Conversations of one session whose last typing is remembered: nobody types in more at once. */
+  /** Conversations of one session whose last typing is remembered: nobody types in more at once, and what comes beyond is dropped. */
   readonly typingConversationsMax: number
   /** [PRS-18] */
   readonly exceptMax: number

@@ -6,7 +6,7 @@ import { ACTIVITY, ERROR, FRAME, LIMIT, TYPING } from '../../protocol/generated/
 import { MemoryEngine } from '../../storage/memory-engine.js'
 import { userKeys } from '../../storage/keyspace.js'
 import { readChange, readNewGroup } from '../groups/change.js'
-import { routerError, ShardHarness } from '../testing/shard-harness.js'
+import { routerError, ShardHarness, VERIFIER } from '../testing/shard-harness.js'
 import type { HarnessOptions, TestDevice } from '../testing/shard-harness.js'
 import type { Audience } from './privacy.js'
 import type { Relations } from './relations.js'
@@ -68,6 +68,61 @@ test('[PRS-5] each user watched is answered once, and told of when it changes', 
   await harness.pass(1000)
   assert.deepEqual(alice.seen(), [`bob offline ${String(harness.nowMs - 2000)}`], 'no names at all: nobody is watched any more')
   assert.deepEqual(alice.declines, [])
+})
+
+test('[PRS-5] who registers a name that somebody watches is seen there', async () => {
+  const harness = await harnessOf({}, 'alice')
+  const alice = await harness.attach('alice')
+  alice.watch('newcomer', 'other')
+  await harness.settle()
+  assert.deepEqual(alice.seen(), ['newcomer offline', 'other offline'])
+  await harness.router.register({ user: 'newcomer', verifier: VERIFIER, invite: 'none', isKeptBack: false })
+  await harness.addUsers('other')
+  await harness.attach('newcomer')
+  await harness.attach('other')
+  await harness.pass(1000)
+  assert.deepEqual(alice.seen(), ['newcomer online', 'other online'])
+})
+
+test('[PRS-9] answers to one watch come in its order, whoever takes longer to look up', async () => {
+  const slow = (answer: boolean): Promise<boolean> => new Promise((resolve) => {
+    setImmediate(() => { setImmediate(() => { resolve(answer) }) })
+  })
+  const relations: Relations = {
+    isContact: (owner, other) => owner === 'shy' || other === 'shy' ? slow(false) : false,
+    isBlocked: (owner) => owner === 'blocks' ? true : owner === 'plain' ? slow(false) : false,
+  }
+  const harness = await harnessOf({ relations }, 'alice', 'shy', 'blocks', 'plain')
+  await harness.router.changePrivacy('shy', { online: 'contacts', seen: 'contacts' })
+  const alice = await harness.attach('alice')
+  for (const names of [['shy', 'nobody', 'blocks', 'plain'], ['blocks', 'plain', 'nobody', 'shy'], ['plain', 'shy', 'blocks', 'nobody']]) {
+    alice.watch(...names)
+    await harness.settle()
+    assert.deepEqual(alice.seen().map((line) => line.split(' ')[0]), names)
+  }
+})
+
+test('a change between two users has nobody looked at but the two, and changes that come at once are looked at together', async () => {
+  let lookups = 0
+  const relations: Relations = {
+    isContact: () => false,
+    isBlocked: () => {
+      lookups++
+      return false
+    },
+  }
+  const harness = await harnessOf({ relations }, 'alice', 'bob', 'carol')
+  const devices = [await harness.attach('alice', 'phone'), await harness.attach('alice', 'laptop')]
+  for (const device of devices) for (let i = 0; i < 100; i += 10) device.watch(...Array.from({ length: 10 }, (_, k) => i + k === 0 ? 'bob' : `user${String(i + k)}`))
+  await harness.settle()
+  lookups = 0
+  await harness.router.profiles.setContact('alice', 'bob', 'Bob')
+  await harness.settle()
+  assert.equal(lookups, 2 * devices.length)
+  lookups = 0
+  await Promise.all(Array.from({ length: 50 }, (_, i) => harness.router.changePrivacy('alice', { seen: i % 2 === 0 ? 'nobody' : 'everybody' })))
+  await harness.settle()
+  assert.equal(lookups, 2 * 2 * 100 * devices.length, 'at once, and once more for all that came meanwhile')
 })
 
 test('[PRS-6] of 10,000 subscriptions 256 are taken, and the rest is told why', async () => {
@@ -265,6 +320,7 @@ test('[PRS-12] typing reaches the active devices of the other members, and nobod
   const told = ['alice alice typing 10000', 'alice alice recording 10000', 'alice alice paused 0']
   for (const bob of bobs) assert.deepEqual(bob.typings, told)
   bobs[1]!.setActivity(ACTIVITY.inactive)
+  await harness.pass(LIMIT.typingRefreshMs)
   phone.type('bob')
   await harness.settle()
   assert.deepEqual(bobs.map((bob) => bob.typings.length), [4, 3])
@@ -274,6 +330,29 @@ test('[PRS-12] typing reaches the active devices of the other members, and nobod
   assert.equal(bobs[0]!.typings.length, 4, 'who is blocked types into the void, and is not told')
   assert.equal(phone.declines.length, 3)
   assert.deepEqual([phone.typings, laptop.typings, carol.typings], [[], [], []])
+})
+
+test('[PRS-12] in a conversation that only somebody blocked has written in one types as in none', async () => {
+  const harness = await harnessOf({}, 'alice', 'bob')
+  const bob = await harness.attach('bob')
+  const alice = await harness.attach('alice')
+  await harness.router.profiles.block('bob', 'alice')
+  alice.send('bob', 'let me in')
+  await harness.settle()
+  bob.type('alice')
+  await harness.settle()
+  assert.deepEqual(bob.declines.map(({ names, error }) => [...names, error]), [['alice', ERROR.noSuchConversation]])
+})
+
+test('[PRS-13] kinds that take turns cost the others no more, and neither do many conversations', async () => {
+  const harness = await harnessOf({}, 'alice', 'bob')
+  const alice = await harness.attach('alice')
+  const bob = await harness.attach('bob')
+  alice.send('bob', 'hi')
+  await harness.settle()
+  for (let i = 0; i < 300; i++) alice.type('bob', [TYPING.typing, TYPING.paused, TYPING.recording][i % 3])
+  await harness.settle()
+  assert.deepEqual(bob.typings.map((line) => line.split(' ')[2]), ['typing', 'paused', 'recording', 'paused'])
 })
 
 test('[PRS-13] typing that goes on costs the others a frame every few seconds', async () => {

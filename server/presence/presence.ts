@@ -34,6 +34,8 @@ export class Presence {
   readonly #core: PresenceCore
   readonly #limits: PresenceLimits
   readonly #relations: Relations
+  /** Users whose watches are being looked at anew, and whether they are to be looked at once more. */
+  readonly #refreshing = new Map<string, { again: boolean; over: Promise<void> }>()
 
   constructor(shard: Shard, limits: PresenceLimits, relations: Relations) {
     this.#shard = shard
@@ -79,13 +81,15 @@ export class Presence {
     if (seat === null) return
     const malformed: string[] = []
     const tooMany: string[] = []
+    const watches: Watch[] = []
     for (const user of users) {
       const name = normalizeUser(user)
       const watch = name === null ? null : this.#core.watch(seat, name)
-      if (watch !== null) void this.#lookAt(watch, feed)
+      if (watch !== null) watches.push(watch)
       else if (name === null) malformed.push(user)
       else tooMany.push(user)
     }
+    void this.#lookAt(watches, feed)
     if (malformed.length > 0) feed.sink.declined(FRAME.watch, malformed, ERROR.malformedAddress, 0)
     if (tooMany.length > 0) feed.sink.declined(FRAME.watch, tooMany, ERROR.tooManyWatches, 0)
   }
@@ -125,7 +129,7 @@ export class Presence {
     const from = seat.user.name
     const state = await this.#shard.conversation(conversationName(from, address))
     const member = state.member(from)
-    if (!state.exists || member === undefined) throw new RouterError(ERROR.noSuchConversation, 'there is no such conversation')
+    if (!state.exists || member === undefined || state.isHiddenFrom(from)) throw new RouterError(ERROR.noSuchConversation, 'there is no such conversation')
     const { group } = state
     if (group !== null && member.membership !== null && !mayPost(group, member.membership)) {
       throw new RouterError(ERROR.notAllowed, 'only admins post here')
@@ -137,29 +141,42 @@ export class Presence {
     }
   }
 
-  /** Finds out what the watcher may see, and has it told. */
-  async #lookAt(watch: Watch, feed: Feed | null): Promise<void> {
-    const turn = ++watch.turn
-    const watched = watch.user.name
-    try {
-      const { sees, lastSeenMs } = await this.#view(watch.seat.user.name, watched)
-      if (turn === watch.turn) this.#core.show(watch, sees, lastSeenMs)
-    } catch (error) {
-      if (turn !== watch.turn || watch.isOver) return
+  /**
+   * Finds out what the watchers may see, and has it told: of all at once and in the order in which they were named, or the time that
+   * it takes would tell who has blocked the watcher from who does not exist. [PRS-9]
+   */
+  async #lookAt(watches: readonly Watch[], feed: Feed | null): Promise<void> {
+    const turns = watches.map((watch) => ++watch.turn)
+    const views = await Promise.all(watches.map(async (watch) => {
+      try {
+        return await this.#view(watch.seat.user.name, watch.user.name)
+      } catch (error) {
+        return codeOf(error)
+      }
+    }))
+    for (const [index, watch] of watches.entries()) {
+      const view = views[index]!
+      if (turns[index] !== watch.turn || watch.isOver) continue
+      if (typeof view !== 'number') {
+        this.#core.show(watch, view.sees, view.lastSeenMs)
+        continue
+      }
       // What was found out before may be wrong now, and more than the watcher may see.
       this.#core.show(watch, SEES_NOTHING, 0)
-      if (feed === null || feed.hasEnded) return
-      this.#core.unwatch(watch.seat, watched)
-      feed.sink.declined(FRAME.watch, [watched], codeOf(error), 0)
+      if (feed === null || feed.hasEnded) continue
+      this.#core.unwatch(watch.seat, watch.user.name)
+      feed.sink.declined(FRAME.watch, [watch.user.name], view, 0)
     }
   }
 
-  /** What `viewer` sees of `name`: what each shows to the other. [PRS-9] [PRS-10] */
+  /** What `viewer` sees of `name`: what each shows to the other. The same is read whatever comes of it. [PRS-9] [PRS-10] */
   async #view(viewer: string, name: string): Promise<View> {
     const [own, other] = await Promise.all([this.#shard.user(viewer), this.#shard.user(name)])
-    if (!other.exists || await this.#isBetweenABlock(viewer, name)) return { sees: SEES_NOTHING, lastSeenMs: 0 }
-    if (viewer === name) return { sees: SEES_ALL, lastSeenMs: other.lastSeenMs }
-    return { sees: await this.#shows(other, own) & await this.#shows(own, other), lastSeenMs: other.lastSeenMs }
+    const [isBlocked, shown, given] = await Promise.all([
+      this.#isBetweenABlock(viewer, name), this.#shows(other, own), this.#shows(own, other),
+    ])
+    if (!other.exists || isBlocked) return { sees: SEES_NOTHING, lastSeenMs: 0 }
+    return { sees: viewer === name ? SEES_ALL : shown & given, lastSeenMs: other.lastSeenMs }
   }
 
   #shows(owner: UserState, viewer: UserState): Promise<number> {
@@ -167,15 +184,40 @@ export class Presence {
   }
 
   async #isBetweenABlock(one: string, other: string): Promise<boolean> {
-    return await this.#relations.isBlocked(one, other) || await this.#relations.isBlocked(other, one)
+    const [isBlocking, isBlocked] = await Promise.all([this.#relations.isBlocked(one, other), this.#relations.isBlocked(other, one)])
+    return isBlocking || isBlocked
   }
 
-  /** What the user shows or may see has changed: its settings, its contacts, a block by or of it. [PRS-17] */
-  async refresh(name: string): Promise<void> {
-    const watches = this.#core.watchesOf(name)
-    for (let from = 0; from < watches.length; from += REFRESHED_AT_ONCE) {
-      await Promise.all(watches.slice(from, from + REFRESHED_AT_ONCE).map((watch) => this.#lookAt(watch, null)))
+  /**
+   * What the user shows or may see has changed: its settings, or whether it exists. Changes that come while its watches are looked at
+   * have them looked at once more, however many there are. [PRS-17]
+   */
+  refresh(name: string): Promise<void> {
+    const running = this.#refreshing.get(name)
+    if (running !== undefined) {
+      running.again = true
+      // What is being found out may be wrong by now.
+      for (const watch of this.#core.watchesOf(name)) watch.turn++
+      return running.over
     }
+    const refreshing = { again: false, over: Promise.resolve() }
+    this.#refreshing.set(name, refreshing)
+    refreshing.over = this.#refresh(name, refreshing)
+    return refreshing.over
+  }
+
+  async #refresh(name: string, refreshing: { again: boolean }): Promise<void> {
+    do {
+      refreshing.again = false
+      const watches = this.#core.watchesOf(name)
+      for (let from = 0; from < watches.length; from += REFRESHED_AT_ONCE) await this.#lookAt(watches.slice(from, from + REFRESHED_AT_ONCE), null)
+    } while (refreshing.again)
+    this.#refreshing.delete(name)
+  }
+
+  /** A contact or a block between the two has changed. */
+  async refreshBetween(one: string, other: string): Promise<void> {
+    await this.#lookAt(this.#core.watchesBetween(one, other), null)
   }
 
   async privacy(name: string): Promise<Privacy> {

@@ -52,8 +52,8 @@ export class LocalRouter implements Router {
     this.groups = new Groups(shard, { membersMax: groupMembersMax, groupsMax }, (owner, other) => this.profiles.isBlocked(owner, other))
     this.timers = new Timers(shard, this.groups)
     this.presence = new Presence(shard, presenceLimits, relations ?? this.profiles)
-    this.profiles.onRelation(({ owner }) => {
-      this.presence.refresh(owner).catch((error: unknown) => { shard.environment.log.error({ err: error }, 'presence-refresh-failed') })
+    this.profiles.onRelation(({ owner, other }) => {
+      this.presence.refreshBetween(owner, other).catch((error: unknown) => { shard.environment.log.error({ err: error }, 'presence-refresh-failed') })
     })
     this.#accounts = new Accounts(shard)
     this.#invites = new Invites(shard)
@@ -186,8 +186,9 @@ export class LocalRouter implements Router {
     return this.shard.conversation(conversationName(user, normalized))
   }
 
-  addUser(user: string, verifier: Verifier): Promise<void> {
-    return this.#accounts.addUser(user, verifier)
+  async addUser(user: string, verifier: Verifier): Promise<void> {
+    await this.#accounts.addUser(user, verifier)
+    await this.presence.refresh(user)
   }
 
   changeVerifier(user: string, verifier: Verifier): Promise<void> {
@@ -198,6 +199,7 @@ export class LocalRouter implements Router {
     // What it leaves is told in its name, so that comes first.
     await this.groups.leaveAll(user)
     await this.#accounts.removeUser(user)
+    await this.#invites.dropAll(user)
     await this.presence.refresh(user)
   }
 
@@ -209,8 +211,11 @@ export class LocalRouter implements Router {
     return this.#accounts.users(after, limit)
   }
 
-  register(registration: Registration): Promise<void> {
-    return register(this.shard, registration)
+  async register(registration: Registration): Promise<boolean> {
+    const isNew = await register(this.shard, registration)
+    // Somebody may have watched the name before there was a user. [PRS-5]
+    if (isNew) await this.presence.refresh(registration.user)
+    return isNew
   }
 
   makeInvite(invite: NewInvite): Promise<void> {

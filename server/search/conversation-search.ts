@@ -11,13 +11,19 @@ import { readHistory, seqAtTime } from '../shard/history.js'
 import { runWith } from '../shard/log-reader.js'
 import type { Shard } from '../shard/shard.js'
 import type { ConversationState } from '../shard/state.js'
+import type { Indexer } from './indexer.js'
 import { mayRead, searchableText } from './may-read.js'
 import type { SearchPosition } from './search-router.js'
 import { Segment, SEGMENT_MESSAGES, segmentEnd } from './segment.js'
-import { isMatch, type WordQuery } from './words.js'
+import { fold, isMatch, lettersOf, type WordQuery } from './words.js'
 
-/** Messages of the log compared in one step, which is one turn of the event loop. */
+/** Messages of the log read at once. */
 const SCAN_MESSAGES = 64
+/** Compared in one step, in rows: then it is looked anew which conversation has the newest, and whether the page has cost enough. */
+const STEP_ROWS = 64
+/** What costs as much as reading a row: letters to compare, and bytes of a segment. */
+const LETTERS_PER_ROW = 500
+const SEGMENT_BYTES_PER_ROW = 16_384
 /** Reads of the log by which a time is found. */
 const TIME_ROWS = 16
 
@@ -35,6 +41,7 @@ export class ConversationSearch implements SearchPosition {
   readonly conversation: string
   rowsRead = 0
   readonly #shard: Shard
+  readonly #indexer: Indexer
   readonly #state: ConversationState
   readonly #terms: SearchTerms
   /** Found and not taken, ascending. */
@@ -48,11 +55,14 @@ export class ConversationSearch implements SearchPosition {
   #segmentTimeMs = 0
   /** Nothing at or below it is for the user: it was not a member yet, or it is gone. */
   readonly #floor: number
+  /** Messages that were read and not compared yet, ascending: right below what has been looked at. */
+  #unseen: StoredMessage[] = []
   /** The run of the log that was read last. */
   #run: readonly StoredMessage[] = []
 
-  constructor(shard: Shard, state: ConversationState, address: string, terms: SearchTerms) {
+  constructor(shard: Shard, indexer: Indexer, state: ConversationState, address: string, terms: SearchTerms) {
     this.#shard = shard
+    this.#indexer = indexer
     this.#state = state
     this.#terms = terms
     this.conversation = address
@@ -107,6 +117,7 @@ export class ConversationSearch implements SearchPosition {
   /** Where there is no result: looks at the next messages below. */
   async step(): Promise<void> {
     if (this.#candidates.length > 0) await this.#lookAtCandidate()
+    else if (this.#unseen.length > 0) await this.#compareSome()
     else await this.#enterSegment()
   }
 
@@ -139,8 +150,14 @@ export class ConversationSearch implements SearchPosition {
   async #segment(end: number): Promise<Segment | null> {
     const { name } = this.#state
     const row = await this.#read(readable(this.#shard.engine.get(searchKeys(name).segment(end))), 1)
+    const { turns } = this.#indexer
+    if (turns.isOver) await turns.next()
     const segment = row === undefined || row === null ? null : await readable(openSegment(row))
-    if (segment === null) this.#shard.indexer?.due(name, end)
+    if (segment === null || row === undefined || row === null) {
+      this.#indexer.due(name, end)
+      return null
+    }
+    this.#spend(row.length / SEGMENT_BYTES_PER_ROW)
     return segment
   }
 
@@ -152,13 +169,15 @@ export class ConversationSearch implements SearchPosition {
       found = this.#run.find((each) => each.seq === seq)
     }
     const { user } = this.#terms
+    const { turns } = this.#indexer
+    if (turns.isOver) await turns.next()
     // As it is now: what was deleted is not found, and what was edited only by what is left of its words. [OPS-12]
     const [message] = found === undefined ? [] : await this.#read(
       withPresent(this.#shard.engine, this.#state, [found], readableBy(this.#state, user), user, this.#shard.nowMs), 1)
     this.#below = seq - 1
     if (message !== undefined) {
       this.#belowTimeMs = Math.min(this.#belowTimeMs, message.timeMs)
-      if (this.#isResult(message)) this.#results.push(message)
+      if (this.#isResult(message)) this.#results = [message]
     }
     if (this.#candidates.length === 0) this.#leaveSegment()
   }
@@ -171,26 +190,48 @@ export class ConversationSearch implements SearchPosition {
     const request = { before: this.#below + 1, limit }
     const page = readHistory(this.#shard.engine, this.#state, request, readableBy(this.#state, user), user, this.#shard.nowMs)
     const { messages } = await this.#read(page, 1)
-    this.rowsRead += messages.length
-    const lowest = messages[0]
+    this.#spend(messages.length)
+    this.#unseen = [...messages]
+    if (messages.length > 0) await this.#compareSome()
     // Nothing there: trimmed meanwhile, or damaged. Then the search goes on below it.
-    this.#below = Math.min(this.#below, lowest === undefined ? first : lowest.seq) - 1
-    if (lowest !== undefined) this.#belowTimeMs = Math.min(this.#belowTimeMs, lowest.timeMs)
-    this.#results = messages.filter((message) => this.#isResult(message))
+    else this.#below = first - 1
   }
 
+  async #compareSome(): Promise<void> {
+    const rowsMax = this.rowsRead + STEP_ROWS
+    const { turns } = this.#indexer
+    const results: StoredMessage[] = []
+    while (this.rowsRead < rowsMax) {
+      if (turns.isOver) await turns.next()
+      const message = this.#unseen.pop()
+      if (message === undefined) break
+      if (this.#isResult(message)) results.push(message)
+      this.#below = Math.min(this.#below, message.seq - 1)
+      this.#belowTimeMs = Math.min(this.#belowTimeMs, message.timeMs)
+    }
+    this.#results = results.reverse()
+  }
+
+  /** Compares the message, which costs time by its letters. */
   #isResult(message: StoredMessage): boolean {
     const { user, words, from, sinceMs, untilMs, after } = this.#terms
     const { seq, timeMs } = message
     if (!mayRead(this.#state, user, seq) || timeMs < sinceMs || timeMs >= untilMs) return false
     if (from !== undefined && message.from !== from) return false
     if (after !== undefined && !isBehind({ timeMs, conversation: this.conversation, seq }, after)) return false
-    return isMatch(searchableText(message), words)
+    const folded = fold(searchableText(message))
+    this.#spend(lettersOf(folded) / LETTERS_PER_ROW)
+    return isMatch(folded, words)
   }
 
   async #read<T>(read: Promise<T>, rows: number): Promise<T> {
-    this.rowsRead += rows
+    this.#spend(rows)
     return this.#shard.reading(read)
+  }
+
+  #spend(rows: number): void {
+    this.rowsRead += rows
+    this.#indexer.turns.spend(rows * LETTERS_PER_ROW)
   }
 }
 

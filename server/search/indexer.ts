@@ -12,15 +12,18 @@ import type { Shard } from '../shard/shard.js'
 import type { ConversationState } from '../shard/state.js'
 import { searchableText } from './may-read.js'
 import { SEGMENT_MESSAGES, SegmentBuilder, segmentEnd } from './segment.js'
-import { wordsOf } from './words.js'
+import { Turns } from './turns.js'
+import { Turns as TurnsByName } from '../profiles/turns.js'
+import { fold, lettersOf, wordsOfFolded } from './words.js'
 
 /** Segments that wait; beyond it they are left to be found again. */
 const DUE_MAX = 10_000
-/** Between two segments, each of which takes about a millisecond: at most a tenth of the processor. */
+/** Between two segments, each of which takes about a millisecond, or more by its letters: at most a tenth of the processor. */
 const PAUSE_MS = 10
+const LETTERS_PER_PAUSE_MS = 1000
 /** The store is away: look again after this. */
 const RETRY_PAUSE_MS = 10_000
-/** Rows of the log read and cut into words in one turn of the event loop. */
+/** Rows of the log read at once. */
 const PAGE_ROWS = 32
 const PAGE_BYTES = 32 * 1024
 
@@ -29,10 +32,34 @@ interface Due {
   readonly end: number
 }
 
+/** A segment that is being made. */
+class Making implements Due {
+  readonly name: string
+  readonly end: number
+  /** A text in it has changed since it was begun: it may hold words that are gone. */
+  isStale = false
+  /** What it takes. */
+  letters = 0
+
+  constructor(name: string, end: number) {
+    this.name = name
+    this.end = end
+  }
+}
+
 export class Indexer {
   readonly #shard: Shard
   readonly #due = new Map<string, Due>()
+  readonly #underWay = new Set<Making>()
   #isRunning = false
+  /** Shared by all that look through texts. */
+  readonly turns: Turns
+  /** A user's searches come one after the other: each may hold something of all its conversations. */
+  readonly searching = new TurnsByName()
+  /** Counters, for metrics: segments made, searches answered, and what they cost in rows. */
+  made = 0
+  searches = 0
+  searchRows = 0
   readonly #run = (): void => {
     if (this.#shard.isClosed) return
     const first = this.#due.entries().next()
@@ -46,8 +73,9 @@ export class Indexer {
       return
     }
     this.#due.delete(key)
-    indexSegment(this.#shard, name, end).then(
-      () => this.#later(PAUSE_MS),
+    const making = new Making(name, end)
+    this.#make(making).then(
+      () => this.#later(Math.max(PAUSE_MS, Math.ceil(making.letters / LETTERS_PER_PAUSE_MS))),
       (error: unknown) => {
         this.#shard.environment.log.warn({ err: error }, 'a segment could not be indexed')
         this.#later(RETRY_PAUSE_MS)
@@ -57,6 +85,7 @@ export class Indexer {
 
   constructor(shard: Shard) {
     this.#shard = shard
+    this.turns = new Turns(shard.environment.scheduler)
   }
 
   /** Segments that wait to be made. */
@@ -69,6 +98,19 @@ export class Indexer {
     for (let end = segmentEnd(committedTail + 1); end <= last; end += SEGMENT_MESSAGES) this.due(name, end)
   }
 
+  /** The text of a message has changed, and its segment was taken from the index with it: one that is being made does not count. */
+  textChanged({ name, committedTail }: ConversationState, seq: number): void {
+    const end = segmentEnd(seq)
+    for (const making of this.#underWay) if (making.end === end && making.name === name) making.isStale = true
+    if (end <= committedTail) this.due(name, end)
+  }
+
+  /** A page was answered. */
+  searched(rows: number): void {
+    this.searches++
+    this.searchRows += rows
+  }
+
   /** The segment that ends here is complete, and was not found in the index. */
   due(name: string, end: number): void {
     if (this.#due.size >= DUE_MAX) return
@@ -78,17 +120,39 @@ export class Indexer {
     this.#later(PAUSE_MS)
   }
 
+  /** Puts the segment that ends here into the open transaction; false: some of it is gone, damaged or has changed, and is looked for in the log. */
+  make(name: string, end: number): Promise<boolean> {
+    return this.#make(new Making(name, end))
+  }
+
+  async #make(making: Making): Promise<boolean> {
+    this.#underWay.add(making)
+    try {
+      const isMade = await indexSegment(this.#shard, this.turns, making)
+      if (isMade) this.made++
+      return isMade
+    } finally {
+      this.#underWay.delete(making)
+    }
+  }
+
   #later(pauseMs: number): void {
     this.#shard.environment.scheduler.after(pauseMs, this.#run)
   }
 }
 
-/** Puts the segment that ends here into the open transaction; false: some of it is gone or damaged, and is looked for in the log. */
-export async function indexSegment(shard: Shard, name: string, end: number): Promise<boolean> {
+async function indexSegment(shard: Shard, turns: Turns, making: Making): Promise<boolean> {
+  const { name, end } = making
   const first = end - SEGMENT_MESSAGES + 1
   const keys = conversationKeys(name)
   const builder = new SegmentBuilder()
-  const { textChanges } = shard
+  const wordsIn = (text: string): Set<string> => {
+    const folded = fold(text)
+    const letters = lettersOf(folded)
+    turns.spend(letters)
+    making.letters += letters
+    return wordsOfFolded(folded)
+  }
   // What was done to texts so far is on the disk then.
   await shard.committed()
   const states = await shard.reading(readable(presentStates(shard.engine, keys, first, end)))
@@ -102,11 +166,12 @@ export async function indexSegment(shard: Shard, name: string, end: number): Pro
       if (records === null) return false
       for (const record of records) {
         if (record.seq < from || record.seq > end) continue
+        if (turns.isOver) await turns.next()
         // Who may not see an edit sees the words before it: all lead here.
-        const words = wordsOf(searchableText(record))
+        const words = wordsIn(searchableText(record))
         const state = states.get(record.seq)
         const edits = state === undefined || state.edit === null ? [] : [...state.pastEdits, state.edit]
-        for (const { text } of edits) for (const word of wordsOf(searchableText({ ...record, text }))) words.add(word)
+        for (const { text } of edits) for (const word of wordsIn(searchableText({ ...record, text }))) words.add(word)
         builder.add(record.seq - first, record.from, record.timeMs, words)
       }
     }
@@ -114,7 +179,7 @@ export async function indexSegment(shard: Shard, name: string, end: number): Pro
   }
   const conversation = await shard.conversation(name)
   // Retention may have come by: the words of what is gone must not stay. What goes from now on takes the row along.
-  if (shard.textChanges !== textChanges) return false
+  if (making.isStale) return false
   if (conversation.trimmedTo >= first || conversation.committedTail < end) return false
   shard.transaction.batch.put(searchKeys(name).segment(end), builder.take())
   shard.schedule()

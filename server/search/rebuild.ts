@@ -4,7 +4,7 @@ import { ERROR } from '../../protocol/generated/registry.js'
 import { RouterError } from '../router/router.js'
 import { nextConversation } from '../shard/conversation-walk.js'
 import type { Shard } from '../shard/shard.js'
-import { indexSegment } from './indexer.js'
+import type { Indexer } from './indexer.js'
 import type { RebuildResult } from './search-router.js'
 import { SEGMENT_MESSAGES, segmentEnd } from './segment.js'
 
@@ -13,27 +13,28 @@ const SEGMENTS_PER_COMMIT = 16
 
 /** See SearchRouter. */
 export async function rebuildSearch(shard: Shard): Promise<RebuildResult> {
-  if (!shard.environment.limits.searchEnabled) throw new RouterError(ERROR.noSearch, 'search is off: turn search.enabled on')
+  const { indexer } = shard
+  if (indexer === null) throw new RouterError(ERROR.noSearch, 'search is off: turn search.enabled on')
   let conversations = 0
   let segments = 0
   for (let from = everything().gte; ;) {
     const name = await nextConversation(shard, from)
     if (name === null) break
     from = conversationKeys(name).all().lt
-    segments += await rebuildOne(shard, name)
+    segments += await rebuildOne(shard, indexer, name)
     conversations++
   }
   await shard.committed()
   return { conversations, segments }
 }
 
-async function rebuildOne(shard: Shard, name: string): Promise<number> {
+async function rebuildOne(shard: Shard, indexer: Indexer, name: string): Promise<number> {
   const keys = searchKeys(name)
   await shard.reading(shard.engine.trim(keys.all()))
   const { committedTail, trimmedTo } = await shard.conversation(name)
   let made = 0
   for (let end = segmentEnd(trimmedTo + 1); end <= committedTail; end += SEGMENT_MESSAGES) {
-    if (await indexSegment(shard, name, end) && ++made % SEGMENTS_PER_COMMIT === 0) await shard.committed()
+    if (await indexer.make(name, end) && ++made % SEGMENTS_PER_COMMIT === 0) await shard.committed()
   }
   return made
 }

@@ -36,7 +36,7 @@ export interface SearchPage {
   readonly more: boolean
   /** Where the next page goes on; null: there is none. */
   readonly next: SearchPosition | null
-  /** What it cost. */
+  /** What it cost: rows, and what took as long as reading them. */
   readonly rowsRead: number
 }
 

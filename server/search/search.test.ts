@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { element } from '../../protocol/element.js'
 import { encodeExtensions } from '../../protocol/extensions.js'
-import { ERROR, EXTENSION, LIMIT } from '../../protocol/generated/registry.js'
+import { ERROR, EXTENSION, LIMIT, OPERATION } from '../../protocol/generated/registry.js'
 import { conversationKeys, everything, ownerAt, pairName, searchKeys } from '../../storage/keyspace.js'
 import { readChange, readNewGroup } from '../groups/change.js'
 import { ConversationState, Member } from '../shard/state.js'
@@ -191,6 +191,163 @@ test('[SCH-3] a page costs what a page may, and the next one goes on where it en
   assert.ok(first.rowsRead < 64 + 100)
   assert.deepEqual(await all(harness, 'alice', 'needle'), ['carol 1 needle in carol', 'bob 1 needle in bob'])
   assert.equal((await all(harness, 'alice', 'filler')).length, 400)
+})
+
+/** 700 letters that folding takes apart into 12,600. */
+const DEAR = '\ufdfa'.repeat(LIMIT.textCharactersMax)
+
+test('[SCH-3] texts that take long to compare cost more, and leave the event loop to others', async () => {
+  const { harness, alice } = await world({ limits: { searchRowsMax: 500 } })
+  for (let i = 0; i < 100; i++) alice.send('bob', DEAR)
+  await harness.settle()
+  let turns = 0
+  let isOver = false
+  const counting = (async () => {
+    for (; !isOver; turns++) await new Promise((resolve) => { setImmediate(resolve) })
+  })()
+  const page = await harness.router.search('alice', { text: 'needle', limit: 9 })
+  isOver = true
+  await counting
+  assert.deepEqual([page.results.length, page.more], [0, true])
+  assert.ok(page.rowsRead >= 500 && page.rowsRead < 700, `${String(page.rowsRead)} rows`)
+  assert.ok(turns >= 10, `${String(turns)} turns`)
+  assert.deepEqual(await all(harness, 'alice', 'needle'), [])
+})
+
+test('searches of one user come one after the other, so that many at once hold no more than one', async () => {
+  const { harness, alice } = await world()
+  await send(harness, alice, 'bob', ['needle'])
+  const { engine } = harness
+  const range = engine.range.bind(engine)
+  const held: (() => void)[] = []
+  engine.range = async (options) => {
+    await new Promise<void>((resolve) => { held.push(resolve) })
+    return range(options)
+  }
+  const searches = Promise.all([1, 2, 3].map(() => harness.router.search('alice', { text: 'needle', limit: 9 })))
+  const others = harness.router.search('bob', { text: 'needle', limit: 9 })
+  await harness.settle()
+  assert.equal(held.length, 2, 'one of alice and one of bob')
+  engine.range = range
+  for (const release of held) release()
+  assert.deepEqual([...await searches, await others].map(({ results }) => results.length), [1, 1, 1, 1])
+})
+
+test('the index takes no more than its share of the time, whatever texts hold', async () => {
+  const { harness, alice } = await world()
+  for (let i = 0; i < 2 * SEGMENT_MESSAGES; i++) alice.send('bob', DEAR)
+  await harness.settle()
+  await harness.pass(INDEXING_MS)
+  assert.equal(await segmentRows(harness, 'alice:bob'), 1)
+  assert.equal(harness.shard.indexer?.waiting, 1)
+  await harness.pass(10_000)
+  assert.equal(await segmentRows(harness, 'alice:bob'), 2)
+  assert.deepEqual([harness.shard.indexer.waiting, harness.shard.indexer.made], [0, 2])
+})
+
+test('[SCH-1] [SCH-4] an edit made after somebody was removed, or was blocked, is not shown to it by a search', async () => {
+  const { harness, alice, bob } = await world()
+  const members = (...names: string[]): ReturnType<typeof element>[] => names.map((name) => element('member', { name }))
+  await harness.router.groups.create('alice', '#tea', readNewGroup(element('group-create', { id: '#tea', name: 'Tea' }, ...members('bob')), '#tea'))
+  await send(harness, alice, '#tea', ['old words'])
+  const inGroup = alice.acks.at(-1)!.seq
+  await send(harness, alice, 'bob', ['old words'])
+  await harness.router.groups.change('alice', '#tea', readChange(element('remove', {}, ...members('bob'))))
+  await harness.router.profiles.block('bob', 'alice')
+  alice.operate('#tea', inGroup, OPERATION.edit, 'secret words')
+  alice.operate('bob', 1, OPERATION.edit, 'secret words')
+  await harness.settle()
+  const check = async (): Promise<void> => {
+    assert.deepEqual(await all(harness, 'bob', 'secret'), [])
+    for (const conversation of ['#tea', 'alice']) assert.equal((await all(harness, 'bob', 'old words', { conversation })).length, 1)
+    assert.equal((await all(harness, 'alice', 'secret words')).length, 2)
+  }
+  await check()
+  await fill(harness, alice, '#tea', SEGMENT_MESSAGES)
+  await fill(harness, alice, 'bob', SEGMENT_MESSAGES)
+  await harness.pass(INDEXING_MS)
+  assert.deepEqual([await segmentRows(harness, '#tea'), await segmentRows(harness, 'alice:bob')], [1, 1])
+  await check()
+  assert.equal(bob.endedWith, 0)
+})
+
+test('[SCH-5] a conversation that is hidden from the user does not exist to a search either', async () => {
+  const { harness, alice } = await world()
+  await harness.router.profiles.block('bob', 'alice')
+  await send(harness, alice, 'bob', ['hello'])
+  const search = (): Promise<unknown> => harness.router.search('bob', { text: 'hello', conversation: 'alice', limit: 9 })
+  await assert.rejects(search(), routerError(ERROR.noSuchConversation))
+  await harness.router.profiles.unblock('bob', 'alice')
+  await assert.rejects(search(), routerError(ERROR.noSuchConversation))
+  await send(harness, alice, 'bob', ['hello again'])
+  assert.deepEqual(await all(harness, 'bob', 'hello', { conversation: 'alice' }), ['alice 2 hello again'])
+})
+
+test('edits keep no segment but their own from being indexed, and that one is made again', async () => {
+  const { harness, alice, bob } = await world()
+  await send(harness, bob, 'carol', ['edited'])
+  await fill(harness, alice, 'bob', SEGMENT_MESSAGES)
+  // Between the reads of the segment.
+  const { engine } = harness
+  const range = engine.range.bind(engine)
+  let edits = 0
+  const edit = (device: TestDevice, to: string): void => {
+    device.operate(to, 1, OPERATION.edit, `edit ${String(++edits)}`)
+  }
+  engine.range = (options) => {
+    if (edits < 100) edit(bob, 'carol')
+    return range(options)
+  }
+  await harness.pass(INDEXING_MS)
+  engine.range = range
+  assert.ok(edits > 0)
+  assert.equal(await segmentRows(harness, 'alice:bob'), 1)
+  edit(alice, 'bob')
+  await harness.settle()
+  assert.equal(await segmentRows(harness, 'alice:bob'), 0)
+  await harness.pass(INDEXING_MS)
+  assert.equal(await segmentRows(harness, 'alice:bob'), 1)
+  // While it is made: what was read before may be gone.
+  edit(alice, 'bob')
+  await harness.settle()
+  let isEdited = false
+  engine.range = async (options) => {
+    const rows = await range(options)
+    if (!isEdited && rows.length > 1) {
+      isEdited = true
+      alice.operate('bob', 1, OPERATION.delete)
+      await new Promise((resolve) => { setImmediate(resolve) })
+    }
+    return rows
+  }
+  await harness.pass(INDEXING_MS)
+  engine.range = range
+  assert.ok(isEdited)
+  assert.equal(await segmentRows(harness, 'alice:bob'), 1)
+  for (const [key, row] of await engine.range({ ...searchKeys('alice:bob').all(), limit: 9 })) assert.ok(!Buffer.from(row).includes('edit'), Buffer.from(key).toString('latin1'))
+})
+
+test('[SCH-4] what retention has removed leaves no words in the store, also where a removal failed once', async () => {
+  for (const failing of [1, 2, 3]) {
+    const { harness, alice } = await world({ limits: { retentionMs: 86_400_000 } })
+    await send(harness, alice, 'bob', ['a secretword'])
+    await fill(harness, alice, 'bob', SEGMENT_MESSAGES - 1)
+    await harness.pass(INDEXING_MS)
+    alice.operate('bob', 2, OPERATION.edit, 'another secretword')
+    await harness.pass(INDEXING_MS)
+    assert.equal(await segmentRows(harness, 'alice:bob'), 1)
+    harness.nowMs += 2 * 86_400_000
+    const { engine } = harness
+    const trim = engine.trim.bind(engine)
+    let trims = 0
+    engine.trim = (range) => ++trims === failing ? Promise.reject(new Error('disk full')) : trim(range)
+    await harness.pass(120_000)
+    assert.ok(trims >= failing)
+    await harness.pass(86_400_000)
+    for (const [key, row] of await engine.range({ ...everything(), limit: 10_000 })) {
+      if (ownerAt(key)?.table !== 'user') assert.ok(!Buffer.from(row).includes('secretword'), `${String(failing)}: ${Buffer.from(key).toString('latin1')}`)
+    }
+  }
 })
 
 test('[SCH-8] text that is encrypted is neither indexed nor found', async () => {

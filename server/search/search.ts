@@ -9,6 +9,7 @@ import type { Shard } from '../shard/shard.js'
 import { conversationAddress, conversationName } from '../shard/state.js'
 import { ConversationSearch, isBehind, type SearchTerms } from './conversation-search.js'
 import { Heap } from './heap.js'
+import type { Indexer } from './indexer.js'
 import type { SearchPage, SearchPosition, SearchRequest, SearchResult } from './search-router.js'
 import { parseWords } from './words.js'
 
@@ -19,14 +20,20 @@ const LOAD_ROWS = 4
 
 /** See SearchRouter. */
 export async function search(shard: Shard, user: string, request: SearchRequest): Promise<SearchPage> {
-  const { searchEnabled, searchRowsMax } = shard.environment.limits
-  if (!searchEnabled) throw new RouterError(ERROR.noSearch, 'messages are not searched here') // [SCH-7]
+  const { indexer } = shard
+  if (indexer === null) throw new RouterError(ERROR.noSearch, 'messages are not searched here') // [SCH-7]
   const words = parseWords(request.text)
   if (words === null) {
     throw new RouterError(ERROR.badRequest, `search for 1 to ${String(LIMIT.searchWordsMax)} words, ${String(LIMIT.searchBytesMax)} bytes at most`)
   }
   const { from, sinceMs = 0, untilMs = Infinity, after } = request
-  const opened = await openAll(shard, request.conversation, { user, words, from, sinceMs, untilMs, after })
+  const terms = { user, words, from, sinceMs, untilMs, after }
+  return indexer.searching.run(user, () => searchPage(shard, indexer, request, terms))
+}
+
+async function searchPage(shard: Shard, indexer: Indexer, request: SearchRequest, terms: SearchTerms): Promise<SearchPage> {
+  const { searchRowsMax } = shard.environment.limits
+  const opened = await openAll(shard, indexer, request.conversation, terms)
   const heap = new Heap<ConversationSearch>((one, other) => isBehind(other, one))
   let rowsRead = opened.rowsRead
   for (const each of opened.searches) {
@@ -37,16 +44,20 @@ export async function search(shard: Shard, user: string, request: SearchRequest)
   const results: SearchResult[] = []
   const limit = Math.min(request.limit, LIMIT.searchPageMax)
   let next: SearchPosition | null = null
+  const page = (goOn: SearchPosition | null): SearchPage => {
+    indexer.searched(rowsRead)
+    return { results, more: goOn !== null, next: goOn, rowsRead: Math.ceil(rowsRead) }
+  }
   while (results.length < limit) {
     const first = heap.first
-    if (first === undefined) return { results, more: false, next: null, rowsRead }
+    if (first === undefined) return page(null)
     const message = first.take()
     if (message !== null) {
       next = { timeMs: message.timeMs, conversation: first.conversation, seq: message.seq }
       results.push({ conversation: first.conversation, message })
     } else if (rowsRead >= rowsMax) {
       // All before this place has been looked at, and nothing at it.
-      return { results, more: true, next: { timeMs: first.timeMs, conversation: first.conversation, seq: first.seq + 1 }, rowsRead }
+      return page({ timeMs: first.timeMs, conversation: first.conversation, seq: first.seq + 1 })
     } else {
       const rowsBefore = first.rowsRead
       await first.step()
@@ -54,7 +65,7 @@ export async function search(shard: Shard, user: string, request: SearchRequest)
     }
     heap.replaceFirst(first.isDone ? null : first)
   }
-  return { results, more: heap.size > 0, next: heap.size > 0 ? next : null, rowsRead }
+  return page(heap.size > 0 ? next : null)
 }
 
 interface Opened {
@@ -62,7 +73,7 @@ interface Opened {
   readonly rowsRead: number
 }
 
-async function openAll(shard: Shard, address: string | undefined, terms: SearchTerms): Promise<Opened> {
+async function openAll(shard: Shard, indexer: Indexer, address: string | undefined, terms: SearchTerms): Promise<Opened> {
   const { user } = terms
   const names = address === undefined ? await shard.conversationNames(await shard.user(user)) : [conversationName(user, address)]
   const searches: ConversationSearch[] = []
@@ -70,7 +81,7 @@ async function openAll(shard: Shard, address: string | undefined, terms: SearchT
   for (let at = 0; at < names.length; at += OPENED_AT_ONCE) {
     const page = names.slice(at, at + OPENED_AT_ONCE)
     rowsRead += LOAD_ROWS * page.filter((name) => shard.conversations.get(name) === undefined).length
-    const opened = await Promise.all(page.map((name) => openOne(shard, name, terms)))
+    const opened = await Promise.all(page.map((name) => openOne(shard, indexer, name, terms)))
     for (const each of opened) if (each !== null) searches.push(each)
   }
   // [SCH-5]
@@ -78,11 +89,11 @@ async function openAll(shard: Shard, address: string | undefined, terms: SearchT
   return { searches, rowsRead }
 }
 
-/** null: the user has never been in it. [SCH-1] */
-async function openOne(shard: Shard, name: string, terms: SearchTerms): Promise<ConversationSearch | null> {
+/** null: the user has never been in it, or all of it is hidden from the user. [SCH-1] [PRF-14] */
+async function openOne(shard: Shard, indexer: Indexer, name: string, terms: SearchTerms): Promise<ConversationSearch | null> {
   const state = await shard.conversation(name)
-  if (!state.exists || readableBy(state, terms.user).length === 0) return null
-  const opened = new ConversationSearch(shard, state, conversationAddress(state, terms.user), terms)
+  if (!state.exists || readableBy(state, terms.user).length === 0 || state.isHiddenFrom(terms.user)) return null
+  const opened = new ConversationSearch(shard, indexer, state, conversationAddress(state, terms.user), terms)
   await opened.begin()
   return opened
 }

@@ -11,6 +11,8 @@ import { LIMIT } from '../../protocol/generated/registry.js'
 /** Words are compared by so many UTF-16 units from their beginning. */
 export const WORD_LETTERS_MAX = 32
 
+/** So many letters of ASCII take as long as another. */
+const ASCII_SHARE = 5
 const ASCII = /^[\x00-\x7f]*$/
 const ASCII_WORD = /[a-z0-9]+/g
 /** Diacritics of Latin, Greek and Cyrillic, and the points of Hebrew and Arabic, which most people leave out; not the vowels of India. */
@@ -40,7 +42,13 @@ export function wordsOf(text: string): Set<string> {
   return wordsOfFolded(fold(text))
 }
 
-function wordsOfFolded(folded: string): Set<string> {
+/** What it takes to fold a text and look through it, in letters: some letters are taken apart into many, and ASCII takes little. */
+export function lettersOf(folded: string): number {
+  return ASCII.test(folded) ? Math.ceil(folded.length / ASCII_SHARE) : folded.length
+}
+
+/** The words of a text that is folded already. */
+export function wordsOfFolded(folded: string): Set<string> {
   const words = new Set<string>()
   for (const [word] of folded.matchAll(ASCII.test(folded) ? ASCII_WORD : WORD)) {
     words.add(cut(word))
@@ -83,9 +91,8 @@ export function parseWords(text: string): WordQuery | null {
   return { words: [...words], prefix: last, runs: runs.filter((run) => run.length > 1) }
 }
 
-/** Whether the text holds what is searched for. */
-export function isMatch(text: string, { words, prefix, runs }: WordQuery): boolean {
-  const folded = fold(text)
+/** Whether the text, which is folded, holds what is searched for. */
+export function isMatch(folded: string, { words, prefix, runs }: WordQuery): boolean {
   const present = wordsOfFolded(folded)
   for (const word of words) if (!present.has(word)) return false
   for (const run of runs) if (!folded.includes(run)) return false

@@ -29,7 +29,7 @@ export async function inviteQuery({ user, router, config, clock }: InviteContext
   const chosen = id === undefined ? undefined : readInviteId(id)
   if (chosen === null) throw new RouterError(ERROR.badRequest, 'id has to be 8 letters and digits without i, l, o and u')
   const { code, proof } = newInviteCode(chosen)
-  await router.makeInvite({ ...proof, maker: user, uses, expiresMs, allowance: userInvites })
+  await router.makeInvite({ ...proof, maker: user, uses, expiresMs, allowance: { uses: userInvites, periodMs: userInviteAgeMs } })
   return element('invite', { id: proof.id, code, uses, expires: expiresMs })
 }
 

@@ -91,7 +91,7 @@ export class Queries {
       case 'invites': return invitesQuery({ user, ...environment }, query)
       case 'revoke-invite': return revokeInviteQuery({ user, ...environment }, query)
       case 'timer': return answerTimerQuery(router.timers, user, query)
-      case 'search': return searchQuery({ user, ...environment, charge: this.#charge }, query)
+      case 'search': return searchQuery({ user, ...environment, rate: this.#session.rates.queries }, query)
       default: {
         const answer = await (answerProfileQuery(this.#session, query) ?? answerGroupQuery(router.groups, user, query))
         if (answer === null) throw new QueryError(ERROR.unsupportedQuery, `there is no query ${query.name}`) // [QRY-3]
@@ -124,11 +124,6 @@ export class Queries {
     if (normalized === null) throw new QueryError(ERROR.malformedAddress, 'after is no address')
     const page = await router.conversations(user, normalized, limitOf(query, config.limits.conversationsPageMax))
     return conversationsAnswer(page.conversations, page.more, config.limits.frameBytesMax)
-  }
-
-  /** Work beyond that of a query counts as more of them: the next ones wait for it. */
-  readonly #charge = (queries: number): void => {
-    if (!this.#session.isEnded) this.#session.rates.queries.take(queries, this.#session.environment.clock)
   }
 
   async #removeDevice(device: string): Promise<Element> {

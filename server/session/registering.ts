@@ -7,6 +7,7 @@ import type { Connection } from '../connection/connection.js'
 import type { ConnectionEnvironment } from '../connection/connections.js'
 import { RouterError } from '../router/router.js'
 import { readInviteCode } from './invite-code.js'
+import type { Registrations } from './registrations.js'
 import type { Registration } from '../accounts/registration-router.js'
 
 const KEY_BYTES = 32
@@ -28,7 +29,8 @@ export async function answerRegister(connection: Connection, environment: Connec
     connection.close(ERROR.registrationClosed)
     return
   }
-  const waitMs = Math.max(admission.authenticationWaitMs(remoteAddress), registrations.attempt(remoteAddress))
+  // Who has to wait for other reasons takes nothing of what all share.
+  const waitMs = admission.authenticationWaitMs(remoteAddress) || registrations.attempt(remoteAddress)
   if (waitMs > 0) { // [INV-11]
     connection.close(ERROR.tooManyAttempts, waitMs)
     return
@@ -39,13 +41,14 @@ export async function answerRegister(connection: Connection, environment: Connec
     log.warn({ session: connection.id, address: remoteAddress, code }, 'registration-refused')
     connection.close(code)
   }
-  const registration = readRegistration(frame, offer, config.auth.reservedNames)
+  const registration = readRegistration(frame, offer, registrations)
   if (registration === null) {
     refuse(ERROR.malformedRegistration)
     return
   }
+  let isNew: boolean
   try {
-    await router.register(registration)
+    isNew = await router.register(registration)
   } catch (error) {
     if (!(error instanceof RouterError) || (error.code !== ERROR.inviteInvalid && error.code !== ERROR.nameTaken)) {
       registrations.failed()
@@ -55,7 +58,8 @@ export async function answerRegister(connection: Connection, environment: Connec
     return
   }
   const { user, invite } = registration
-  log.info({ session: connection.id, address: remoteAddress, user, invite: invite === 'none' ? undefined : invite?.id }, 'account-registered')
+  if (isNew) log.info({ session: connection.id, address: remoteAddress, user, invite: invite === 'none' ? undefined : invite?.id }, 'account-registered')
+  else registrations.failed() // [INV-7]
   connection.send(encodeRegistered(user))
 }
 
@@ -65,7 +69,7 @@ export async function answerRegister(connection: Connection, environment: Connec
  * all accounts, so that none is known by its own. [INV-3]
  */
 function readRegistration(
-  frame: RegisterFrame, { mode, iterations }: { readonly mode: 'open' | 'invite'; readonly iterations: number }, reserved: readonly string[],
+  frame: RegisterFrame, { mode, iterations }: { readonly mode: 'open' | 'invite'; readonly iterations: number }, { keptBack }: Registrations,
 ): Registration | null {
   const user = normalizeUser(frame.user)
   const { salt, storedKey, serverKey } = frame
@@ -76,6 +80,6 @@ function readRegistration(
     // Copies: the frame's bytes are the decoder's.
     verifier: { salt: Buffer.from(salt), iterations, storedKey: Buffer.from(storedKey), serverKey: Buffer.from(serverKey) },
     invite: mode === 'open' ? 'none' : readInviteCode(frame.invite),
-    isKeptBack: reserved.includes(user),
+    isKeptBack: keptBack.has(user),
   }
 }

@@ -3,6 +3,7 @@
  * attempt of an address counts; of all together those that made an account, so that nobody can use up what others need with wrong
  * codes.
  */
+import { normalizeUser } from '../../protocol/address.js'
 import { EMPTY_BYTES } from '../../protocol/bytes.js'
 import { encodeRegistrationOffer, type RegistrationOffer } from '../../protocol/registration.js'
 import type { Clock } from '../clock.js'
@@ -12,7 +13,10 @@ import { networkOf } from '../connection/admission.js'
 import { TokenBucket } from './token-bucket.js'
 
 const HOUR_SECONDS = 3600
-/** Addresses remembered at once; who comes when there are so many waits, too. */
+/**
+ * Addresses remembered at once. Beyond it the one that came first is forgotten: refusing newcomers would shut out everybody for whoever
+ * has many networks, and what such a one gains here it has anyway.
+ */
 const ADDRESSES_MAX = 100_000
 const FULL = 1
 
@@ -21,6 +25,8 @@ export class Registrations {
   readonly #clock: Clock
   readonly #byAddress = new Map<string, TokenBucket>()
   readonly #all: TokenBucket
+  /** Names that nobody can register, in their normal form. */
+  readonly keptBack: ReadonlySet<string>
   /** null: none. */
   readonly offer: RegistrationOffer | null
   /** For features. */
@@ -29,7 +35,8 @@ export class Registrations {
   constructor(config: Config, clock: Clock) {
     this.#config = config
     this.#clock = clock
-    const { registration, registrationsPerHour, scramIterations } = config.auth
+    const { registration, registrationsPerHour, reservedNames, scramIterations } = config.auth
+    this.keptBack = new Set(reservedNames.map((name) => normalizeUser(name) ?? name))
     this.#all = new TokenBucket(registrationsPerHour / HOUR_SECONDS, Math.max(1, registrationsPerHour))
     this.offer = registration === 'closed' ? null : { mode: registration === 'open' ? 'open' : 'invite', iterations: scramIterations }
     this.offerBytes = this.offer === null ? EMPTY_BYTES : encodeRegistrationOffer(this.offer)
@@ -47,7 +54,8 @@ export class Registrations {
     if (!(this.#config.limits.exemptLoopback && isLoopback(network))) {
       let bucket = this.#byAddress.get(network)
       if (bucket === undefined) {
-        if (this.#byAddress.size >= ADDRESSES_MAX) return registrationRefillMs
+        const oldest = this.#byAddress.keys().next()
+        if (this.#byAddress.size >= ADDRESSES_MAX && oldest.done !== true) this.#byAddress.delete(oldest.value)
         bucket = new TokenBucket(1000 / registrationRefillMs, registrationsBurst)
         this.#byAddress.set(network, bucket)
       }
@@ -57,7 +65,7 @@ export class Registrations {
     return this.#all.tryTake(1, this.#clock)
   }
 
-  /** The attempt made no account. */
+  /** The attempt has made no account: it takes nothing of what all share. */
   failed(): void {
     this.#all.giveBack(1)
   }

@@ -6,6 +6,7 @@ import { element, type Element } from '../../protocol/element.js'
 import { encodeMessage, encodeQuery } from '../../protocol/generated/frames.js'
 import { ERROR, FRAME, LIMIT } from '../../protocol/generated/registry.js'
 import { startServer } from '../run.js'
+import { createHarness, settle } from './testing/harness.js'
 import { errorOf, liveConfig, liveServer, login, PASSWORD } from '../testing/live-server.js'
 
 test('[SCH-5] [SCH-6] what makes no sense gets the error that says so, and the session goes on', async (t) => {
@@ -63,4 +64,32 @@ test('a search that reads much counts as several queries', async (t) => {
   await client.until(FRAME.result)
   client.send(encodeQuery(2, element('devices')), encodeQuery(3, element('devices')))
   assert.equal(await errorOf(client), ERROR.rateLimited)
+})
+
+test('a search is paid for also by who does not wait for its answer, and what it did not need is given back', async () => {
+  const harness = createHarness({ rate: { queriesPerSecond: 1, queriesBurst: 100 }, search: { rowsMax: 2000 } })
+  const searching: ((rowsRead: number) => void)[] = []
+  harness.router.search = () => new Promise((resolve) => {
+    searching.push((rowsRead) => { resolve({ results: [], more: false, next: null, rowsRead }) })
+  })
+  const left = async (): Promise<number> => {
+    const { transport } = await harness.open()
+    for (let id = 1; id <= 200; id++) {
+      transport.deliver(encodeQuery(id, element('devices')))
+      await settle()
+      if (transport.take().at(-1)?.type === FRAME.fail) return id - 1
+    }
+    return 200
+  }
+  const { transport } = await harness.open()
+  for (let id = 1; id <= 4; id++) transport.deliver(encodeQuery(id, element('search', { words: 'x' })))
+  await settle()
+  assert.equal(searching.length, 4)
+  transport.destroy()
+  searching[0]!(2000)
+  searching[1]!(2000)
+  searching[2]!(50)
+  searching[3]!(50)
+  await settle()
+  assert.equal(await left(), 100 - 4 - 40)
 })

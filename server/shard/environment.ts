@@ -71,7 +71,7 @@ export interface ShardLimits {
   readonly retentionMs: number
   /** Whether messages are indexed and searched. */
   readonly searchEnabled: boolean
-  /** Rows that one page of a search may read; then it ends, and the next one goes on. */
+  /** Rows that one page of a search may read, or what takes as long; then it ends, and the next one goes on. */
   readonly searchRowsMax: number
 }
 

@@ -24,8 +24,9 @@ const ACTIVITY_STEP_MS = 3_600_000
  */
 export async function openFeed(shard: Shard, request: AttachRequest, sink: DeviceSink): Promise<Attached> {
   let user = await settledUser(shard, request)
-  // The store may have failed in between.
+  // The store may have failed in between, or an operator come by: what a bind depends on has to be true in the turn in which it counts.
   while (!user.alive) user = await settledUser(shard, request)
+  checkAccount(user, request)
   const nowMs = shard.environment.clock.nowMs()
   const { limits } = shard.environment
   const { device, isNew } = deviceFor(user, request, nowMs, limits)
@@ -62,7 +63,10 @@ export async function openFeed(shard: Shard, request: AttachRequest, sink: Devic
   // the cursor that an acknowledgement moved, or an end that was noted: the device names its own again. A device that comes back
   // soon waits for no commit.
   if (!shard.isSettledButForCursors(user)) await shard.committed()
-  if (feed.hasEnded) throw new RouterError(ERROR.replaced, 'another connection bound the same device')
+  if (feed.hasEnded) {
+    checkAccount(user, request)
+    throw new RouterError(ERROR.replaced, 'another connection bound the same device')
+  }
   return attached
 }
 
@@ -73,9 +77,7 @@ export async function openFeed(shard: Shard, request: AttachRequest, sink: Devic
 async function settledUser(shard: Shard, request: AttachRequest): Promise<UserState> {
   for (;;) {
     const user = await shard.user(request.user)
-    if (!user.exists) throw new RouterError(ERROR.accountRemoved, 'the account does not exist')
-    if (user.account?.disabled === true) throw new RouterError(ERROR.accountDisabled, 'the account is disabled')
-    if (isOutdated(user, request)) throw new RouterError(ERROR.notAuthorized, 'the password was changed')
+    checkAccount(user, request)
     const device = user.device(request.device)
     const isAhead = device !== undefined && request.queueEpoch === user.account?.queueEpoch && request.cursor > device.cursor &&
       request.cursor <= user.committedTail
@@ -84,6 +86,13 @@ async function settledUser(shard: Shard, request: AttachRequest): Promise<UserSt
     await Promise.all([...seqs].map(([conversation, seq]) => tellDelivered(shard, user, conversation, seq)))
     if (user.alive) shard.moveCursor(user, device, request.cursor)
   }
+}
+
+/** Throws what refuses a bind of this account, whatever the device. [INV-15] */
+function checkAccount(user: UserState, request: AttachRequest): void {
+  if (!user.exists) throw new RouterError(ERROR.accountRemoved, 'the account does not exist')
+  if (user.account?.disabled === true) throw new RouterError(ERROR.accountDisabled, 'the account is disabled')
+  if (isOutdated(user, request)) throw new RouterError(ERROR.notAuthorized, 'the password was changed')
 }
 
 /** The password was changed between the proof of the old one and the bind. [TOK-4] */

@@ -104,10 +104,11 @@ export class Retention {
     if (seq > conversation.trimmedTo) await shard.forget(name, seq)
     // Only the disk says what exists no longer, whatever has happened meanwhile.
     const trimmedTo = await shard.reading(this.#trimmedTo(name))
-    await engine.trim(keys.logRange(numberAt(firstKey), trimmedTo + 1))
-    await engine.trim(keys.states(0, trimmedTo + 1))
     // Of what is partly gone the words go as a whole: a search reads the rest in the log.
     await engine.trim(searchKeys(name).segments(0, segmentEnd(trimmedTo) + 1))
+    await engine.trim(keys.states(0, trimmedTo + 1))
+    // Last, since by what is left of it all of this is found again where one of them fails.
+    await engine.trim(keys.logRange(numberAt(firstKey), trimmedTo + 1))
     return trimmedTo >= seq && wanted > seq
   }
 

@@ -68,9 +68,6 @@ export class Shard implements FeedHost, GateHost, CommitHost {
 
   readonly #expiry: ExpirySweep
 
-  /** Texts changed or deleted in this life of the process: who reads them in order to keep them looks whether one has gone meanwhile. */
-  textChanges = 0
-
   constructor(engine: Engine, environment: ShardEnvironment) {
     this.engine = engine
     this.environment = environment
@@ -255,13 +252,9 @@ export class Shard implements FeedHost, GateHost, CommitHost {
     else if (kind === OPERATION.delete || !this.#refusesStranger(conversation, feed, clientId, nowMs)) {
       const writer = conversation.writer(feed.user.name, feed.device.number, feed.outboxEpoch)
       acceptOperation(this.transaction, route, writer, feed, clientId, { target, kind, text, next, seq, timeMs }, limits.checkpointEvery)
-      if (changesText(kind)) this.noteTextChange()
+      if (changesText(kind)) this.indexer?.textChanged(conversation, target.record.seq)
       this.answer(new Answer(feed, clientId, 0, seq, timeMs))
     }
-  }
-
-  noteTextChange(): void {
-    this.textChanges++
   }
 
   /** A device's cumulative acknowledgement; false: never sent, or backwards. */

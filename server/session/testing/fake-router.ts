@@ -209,11 +209,12 @@ export class FakeRouter implements Router {
     this.accounts.set(user, { ...account, disabled })
   }
 
-  async register({ user, verifier, invite }: Registration): Promise<void> {
+  async register({ user, verifier, invite }: Registration): Promise<boolean> {
     await this.#control()
     if (invite === null) throw new RouterError(ERROR.inviteInvalid, 'no code')
     if (this.accounts.has(user)) throw new RouterError(ERROR.nameTaken, `${user} exists already`)
     this.accounts.set(user, { user, disabled: false, verifier, createdMs: 0 })
+    return true
   }
 
   async makeInvite(): Promise<void> {
