@@ -52,7 +52,7 @@ export function sealWatermarks(transaction: Transaction, conversation: Conversat
     if (member.readRose) writeRead(transaction, conversation, member, user)
     else if (member.deliveredRose) {
       member.isLate = true
-      transaction.addLateWatermarks(conversation)
+      transaction.late.raiseWatermarks(conversation)
     }
     member.deliveredRose = member.readRose = member.readToldRose = false
     if (user?.exists !== true) continue
@@ -70,6 +70,7 @@ export function sealWatermarks(transaction: Transaction, conversation: Conversat
 
 /** The rows of members that have only received: many at once, since each message to a large group moves them all. */
 export function writeLateWatermarks(transaction: Transaction, conversation: ConversationState): void {
+  transaction.keep(conversation)
   for (const member of conversation.members) {
     if (!member.isLate) continue
     member.isLate = false

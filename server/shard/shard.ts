@@ -276,8 +276,9 @@ export class Shard implements FeedHost, GateHost, CommitHost {
     if (!user.alive || index <= device.cursor || !user.devices.includes(device)) return
     device.cursor = index
     device.lastActiveMs = this.environment.clock.nowMs()
-    this.transaction.moveCursor(user, device)
-    if (index - user.trimmedTo >= this.environment.limits.trimEvery) this.transaction.trim(user)
+    const { late } = this.transaction
+    late.moveCursor(user, device)
+    if (index - user.trimmedTo >= this.environment.limits.trimEvery) late.trim(user)
     this.#loop.scheduleLazily()
   }
 
@@ -340,7 +341,7 @@ export class Shard implements FeedHost, GateHost, CommitHost {
     if (feed.device.feed === feed) feed.device.feed = null
     feed.device.lastActiveMs = this.environment.clock.nowMs()
     if (feed.user.alive && feed.user.devices.includes(feed.device)) {
-      this.transaction.moveCursor(feed.user, feed.device)
+      this.transaction.late.moveCursor(feed.user, feed.device)
       this.#loop.scheduleLazily()
     }
     this.onFeedRemoved(feed)
@@ -350,7 +351,7 @@ export class Shard implements FeedHost, GateHost, CommitHost {
   noteSeen(user: UserState, lastSeenMs: number): void {
     if (!user.alive || !user.exists) return
     user.lastSeenMs = lastSeenMs
-    this.transaction.noteSeen(user)
+    this.transaction.late.noteSeen(user)
     this.#loop.scheduleLazily()
   }
 
@@ -413,7 +414,7 @@ export class Shard implements FeedHost, GateHost, CommitHost {
 
   /** Whether everything that happened to it is on disk. */
   isSettled(state: Resident): boolean {
-    return state.lastTransaction <= this.#loop.committed
+    return state.lateWrites === 0 && state.lastTransaction <= this.#loop.committed
   }
 
   /** The same but for its devices' cursors. */
@@ -480,23 +481,24 @@ export class Shard implements FeedHost, GateHost, CommitHost {
   seal(transaction: Transaction, withLate: boolean): void {
     const { checkpointEvery } = this.environment.limits
     for (const route of transaction.dirtyRoutes) sealConversation(transaction, route, this.lookup, checkpointEvery)
-    for (const user of transaction.trims.keys()) if (!this.#sealTrim(transaction, user)) transaction.trims.delete(user)
-    if (withLate) sealLate(transaction)
+    if (withLate) {
+      // First: it may end sessions, whose cursors are late too.
+      for (const user of transaction.late.trims) this.#sealTrim(transaction, user)
+      sealLate(transaction)
+    }
     transaction.closeRuns()
   }
 
-  /** false: there is nothing to trim. */
-  #sealTrim(transaction: Transaction, user: UserState): boolean {
+  #sealTrim(transaction: Transaction, user: UserState): void {
     const { to, tooFarBehind } = trimPoint(user, this.environment.clock.nowMs(), this.environment.limits)
-    if (to - user.trimmedTo < this.environment.limits.trimEvery) return false
+    if (to - user.trimmedTo < this.environment.limits.trimEvery) return
     for (const device of tooFarBehind) if (device.feed !== null) this.expel(device.feed, ERROR.slowConsumer)
     user.trimmedTo = to
-    transaction.trims.set(user, to)
+    transaction.trimmed.set(user, to)
     transaction.touch(user)
     transaction.batch.put(user.keys.queueMeta(), encodeQueueMeta(to))
     // A cursor on disk that lies before what is gone would tell a device without state that it is too old.
     for (const device of user.devices) transaction.batch.put(user.keys.cursor(device.number), encodeCursor(device))
-    return true
   }
 
   /** Called by the commit loop. */
@@ -511,9 +513,9 @@ export class Shard implements FeedHost, GateHost, CommitHost {
       user.committedTail = run.last
       // From the end, since a feed that is offered too much may leave.
       for (let i = user.feeds.length - 1; i >= 0; i--) user.feeds[i]?.offer(run)
-      if (run.last - user.trimmedTo > queueEntriesMax + trimEvery) this.transaction.trim(user)
+      if (run.last - user.trimmedTo > queueEntriesMax + trimEvery) this.transaction.late.trim(user)
     }
-    for (const [user, to] of transaction.trims) this.#trim(user, to)
+    for (const [user, to] of transaction.trimmed) this.#trim(user, to)
   }
 
   /** What is behind the slowest cursor goes; if it fails it goes the next time. */
@@ -560,12 +562,17 @@ export class Shard implements FeedHost, GateHost, CommitHost {
 
 /** Cursors, and the watermarks that follow from them. */
 function sealLate(transaction: Transaction): void {
-  for (const conversation of transaction.lateWatermarks) writeLateWatermarks(transaction, conversation)
-  for (const user of transaction.seen) transaction.batch.put(user.keys.lastSeen(), encodeLastSeen(user.lastSeenMs))
-  for (const [device, user] of transaction.movedCursors) {
+  const { late } = transaction
+  for (const conversation of late.watermarks) writeLateWatermarks(transaction, conversation)
+  for (const user of late.seen) {
+    transaction.keep(user)
+    transaction.batch.put(user.keys.lastSeen(), encodeLastSeen(user.lastSeenMs))
+  }
+  for (const [device, user] of late.cursors) {
     transaction.keep(user)
     transaction.batch.put(user.keys.cursor(device.number), encodeCursor(device))
   }
+  late.release()
 }
 
 /** Why the user may not send to the conversation; 0: it may. [GRP-4] */
