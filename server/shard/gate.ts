@@ -6,7 +6,7 @@ import type { OperationKind } from '../operations/decide.js'
 import type { Feed } from './feed.js'
 import { Fifo } from './fifo.js'
 import type { Acceptances } from './log-reader.js'
-import type { UserState, Writer } from './state.js'
+import type { ConversationState, UserState, Writer } from './state.js'
 import type { Route } from './transaction.js'
 
 export const MESSAGE = 0
@@ -18,8 +18,8 @@ export const OPERATE = 5
 
 /** What happens to a conversation beyond its messages, in its turn. */
 export interface GateTask {
-  /** Who has to be in memory, beside the members. */
-  readonly users: readonly string[]
+  /** Who has to be in memory, beside the members; null: nobody, the task is over. Nothing but the conversation is in memory yet. */
+  prepare(conversation: ConversationState): readonly string[] | null
   /** Everything is in memory: runs in one turn, and does not throw. */
   run(route: Route): void
 }

@@ -59,6 +59,8 @@ export class Shard implements FeedHost, GateHost, CommitHost {
   /** Counts failures: what began in an earlier life has no say in this one. */
   #life = 0
   readonly #attached = new Set<Feed>()
+  /** Users with a session or more. */
+  #online = 0
   /** Told of every session that is over, by whoever ended it. */
   onFeedRemoved: (feed: Feed) => void = () => {}
   /** null: search is off. */
@@ -329,6 +331,7 @@ export class Shard implements FeedHost, GateHost, CommitHost {
 
   addFeed(feed: Feed): void {
     this.#attached.add(feed)
+    if (feed.user.feeds.length === 0) this.#online++
     feed.user.addFeed(feed)
     feed.device.feed = feed
   }
@@ -338,6 +341,7 @@ export class Shard implements FeedHost, GateHost, CommitHost {
     feed.end()
     if (!this.#attached.delete(feed)) return
     feed.user.removeFeed(feed)
+    if (feed.user.feeds.length === 0) this.#online--
     if (feed.device.feed === feed) feed.device.feed = null
     feed.device.lastActiveMs = this.environment.clock.nowMs()
     if (feed.user.alive && feed.user.devices.includes(feed.device)) {
@@ -436,20 +440,25 @@ export class Shard implements FeedHost, GateHost, CommitHost {
 
   /**
    * Does something to a conversation in its turn, with its members and `users` in memory: `work` runs at once and may throw what the
-   * promise is rejected with. Resolves when it is on disk. Rejects with RouterError storage-unavailable when it can't be.
+   * promise is rejected with. `users` may be a function: it says who they are, or throws, when the conversation alone is in memory.
+   * Resolves when it is on disk. Rejects with RouterError storage-unavailable when it can't be.
    */
-  async inTurn<T>(name: string, users: readonly string[], work: (route: Route) => T): Promise<T> {
+  async inTurn<T>(
+    name: string, users: readonly string[] | ((conversation: ConversationState) => readonly string[]), work: (route: Route) => T,
+  ): Promise<T> {
     if (!this.isAvailable) throw unavailable()
     const result = await new Promise<T>((resolve, reject) => {
+      const attempt = <R>(step: () => R): R | null => {
+        try {
+          return step()
+        } catch (error) {
+          reject(error instanceof Error ? error : new Error(String(error)))
+          return null
+        }
+      }
       const task = {
-        users,
-        run: (route: Route) => {
-          try {
-            resolve(work(route))
-          } catch (error) {
-            reject(error instanceof Error ? error : new Error(String(error)))
-          }
-        },
+        prepare: (conversation: ConversationState) => attempt(() => typeof users === 'function' ? users(conversation) : users),
+        run: (route: Route) => { attempt(() => { resolve(work(route)) }) },
       }
       // Where it did not run, since the store has failed, or the conversation can't be read.
       const applied = (): void => { reject(unavailable()) }
@@ -548,6 +557,7 @@ export class Shard implements FeedHost, GateHost, CommitHost {
     }
     this.users = new Residents(
       limits.residentUsersMax, (name) => loadUser(this.engine, name), (user) => this.isSettled(user) && user.feeds.length === 0, defer,
+      () => this.#online,
     )
     this.conversations = new Residents(
       limits.residentConversationsMax, (name) => loadConversation(this.engine, name), (each) => this.isSettled(each), defer,
