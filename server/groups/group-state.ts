@@ -12,6 +12,19 @@ export interface Interval {
   to: number
 }
 
+/** Somebody who was a member: what it may read, and how the group stood when it left, which is all that it is shown of it. [GRP-11] */
+export interface FormerMember {
+  readonly intervals: readonly Interval[]
+  readonly displayName: string
+  readonly size: number
+  /** Up to where all others had received and read. */
+  readonly delivered: number
+  readonly read: number
+}
+
+/** How a group stands in the list of one who is, was or may become a member. */
+export type Standing = 'member' | 'guest' | 'former'
+
 /** Who may do what; see POLICY_VALUES. */
 export interface Policy {
   readonly post: 'all' | 'admins'
@@ -104,8 +117,8 @@ export class GroupState {
   readonly creator: string
   readonly guests = new Map<string, Guest>()
   readonly links: Link[] = []
-  /** What users who are members no longer may read, in the order in which they left. [GRP-9] */
-  readonly former = new Map<string, readonly Interval[]>()
+  /** In the order in which they left. [GRP-9] */
+  readonly former = new Map<string, FormerMember>()
 
   constructor(displayName: string, creator: string) {
     this.displayName = displayName

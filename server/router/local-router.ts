@@ -194,6 +194,8 @@ export class LocalRouter implements Router {
     // What it leaves is told in its name, so that comes first.
     await this.groups.leaveAll(user)
     await this.#accounts.removeUser(user)
+    // What somebody has added it to meanwhile; after this nobody does.
+    await this.groups.leaveAll(user)
     await this.presence.refresh(user)
   }
 

@@ -100,8 +100,9 @@ export class UserState extends Resident {
   /** null: there is no such user. */
   account: AccountRow | null = null
   readReceipts = true
-  /** Groups in its list; -1: not counted since it was loaded. */
+  /** Groups in its list that it is a member of, and those it may become one of; -1: not counted since it was loaded. */
   groupCount = -1
+  invitationCount = -1
   /** When it was last seen, as stored or about to be; 0: never. */
   lastSeenMs = 0
   privacy: Privacy = DEFAULT_PRIVACY
