@@ -30,3 +30,61 @@ for (const trimEvery of [4, 1000]) {
     assert.equal(marks.find(({ member }) => member === 'bob')?.delivered, 6)
   })
 }
+
+for (const restarts of [false, true]) {
+  test(`[GRP-14] a sender learns that all have its earlier message, while they lack its last one${restarts ? ', over a restart' : ''}`, async () => {
+    const harness = new ShardHarness()
+    await harness.addUsers('alice', 'bob')
+    let [alice, bob] = [await harness.attach('alice'), await harness.attach('bob')]
+    await createGroup(harness, 'alice', ['bob'])
+    alice.send(SKIING, 'one')
+    await harness.settle()
+    const first = bob.lastIndex
+    alice.send(SKIING, 'two')
+    await harness.settle()
+    if (restarts) {
+      await harness.restart()
+      alice = await harness.reattach(alice, alice.lastIndex)
+      bob = await harness.reattach(bob, 0)
+    }
+    bob.acknowledge(first)
+    await harness.pass(1000)
+    assert.deepEqual(alice.receipts, ["#skiing '' delivered 2"])
+    bob.mark(SKIING, 2)
+    await harness.pass(1000)
+    assert.deepEqual(alice.receipts.slice(1), ["#skiing '' read 2"])
+  })
+}
+
+test('[GRP-14] a sender of many learns how far all have received and read', async () => {
+  const harness = new ShardHarness()
+  const { alice, bob } = await sent(harness, 100)
+  const carol = await harness.attach('carol')
+  carol.acknowledge()
+  bob.acknowledge(31)
+  await harness.pass(1000)
+  assert.deepEqual(alice.receipts, ["#skiing '' delivered 31"])
+  carol.mark(SKIING, 101)
+  bob.mark(SKIING, 20)
+  bob.acknowledge(90)
+  await harness.pass(1000)
+  assert.deepEqual(alice.receipts.slice(1).sort(), ["#skiing '' delivered 90", "#skiing '' read 20"])
+})
+
+test('[GRP-14] a load tells nothing again', async () => {
+  const harness = new ShardHarness()
+  let { alice, bob } = await sent(harness, 3)
+  const carol = await harness.attach('carol')
+  for (const device of [bob, carol]) device.acknowledge()
+  await harness.pass(1000)
+  assert.deepEqual(alice.receipts, ["#skiing '' delivered 4"])
+  alice.acknowledge()
+  await harness.restart()
+  alice = await harness.reattach(alice, alice.lastIndex)
+  bob = await harness.reattach(bob, bob.lastIndex)
+  bob.send(SKIING, 'something else')
+  await harness.settle()
+  alice.acknowledge()
+  await harness.pass(1000)
+  assert.deepEqual(alice.receipts, [])
+})

@@ -31,7 +31,7 @@ import { RouterError } from '../router/router.js'
 import { conversationName, memberNames, Writer } from './state.js'
 import { Indexer } from '../search/indexer.js'
 import type { ConversationState, DeviceState, Resident, UserState } from './state.js'
-import { writeLateWatermarks } from '../groups/fan-out.js'
+import { restoreUnsettled, writeLateWatermarks } from '../groups/fan-out.js'
 import { mayPost } from '../groups/rights.js'
 import { endsBetween, mayReadSeq } from '../groups/access.js'
 import { acceptOperation, changesText, type TargetRow } from '../operations/accept.js'
@@ -313,6 +313,7 @@ export class Shard implements FeedHost, GateHost, CommitHost {
       if (user === undefined) return null
       users.push(user)
     }
+    restoreUnsettled(conversation, users)
     const route = new Route(conversation, users)
     if (conversation.group !== null) conversation.route = route
     return route
