@@ -96,3 +96,28 @@ test('[GRP-5] a member whose role does not allow a change has nobody else read f
   }
   assert.ok(reads() < 5, `${String(reads())} reads`)
 })
+
+test('users that were let go are not held by the routes of their group and its sessions', async () => {
+  const harness = new ShardHarness({ limits: { residentUsersMax: 60 } })
+  const names = Array.from({ length: 50 }, (_, i) => `user${String(i)}`)
+  await harness.addUsers('alice', ...names)
+  await createGroup(harness, 'alice', names)
+  const alice = await harness.attach('alice')
+  alice.send(SKIING, 'x')
+  await harness.pass(1000)
+  const { shard } = harness
+  const held = (): boolean[] => {
+    const routes = [shard.conversations.get(SKIING)?.route, ...shard.users.get('alice')!.feeds[0]!.routes.values()]
+    return routes.flatMap((route) => route?.users.map(({ alive }) => !alive) ?? [])
+  }
+  assert.equal(held().length, 102)
+  for (let i = 0; i < 300; i++) {
+    await shard.user(`nobody${String(i)}`)
+    await harness.settle()
+  }
+  assert.equal(shard.users.get('user0'), undefined)
+  assert.deepEqual(held().filter((isDead) => isDead), [])
+  alice.send(SKIING, 'y')
+  await harness.settle()
+  assert.equal(alice.acks.length, 2)
+})

@@ -21,6 +21,8 @@ export class Residents<T extends Resident> {
   /** States that may still be looked at for what was loaded. */
   #owed = 0
   #isClosed = false
+  /** Called for each state that is let go. */
+  onGone: () => void = () => {}
 
   /** @param inUse how many are in memory anyway, beside which `max` have room */
   constructor(
@@ -39,6 +41,11 @@ export class Residents<T extends Resident> {
 
   get(name: string): T | undefined {
     return this.#states.get(name)
+  }
+
+  /** Every state in memory. */
+  [Symbol.iterator](): Iterator<T> {
+    return this.#states.values()
   }
 
   /** The state, from memory or the store. It may be gone again by the time the caller runs: check `alive`. */
@@ -105,6 +112,7 @@ export class Residents<T extends Resident> {
       this.#states.delete(name)
       if (state.holds === 0 && this.#mayGo(state) && state.sweptAt === state.lastTransaction) {
         state.die()
+        this.onGone()
       } else {
         state.sweptAt = state.lastTransaction
         this.#states.set(name, state)

@@ -27,6 +27,7 @@ import { encodeLastSeen } from '../presence/rows.js'
 import { encodeCursor, encodeQueueMeta } from './records.js'
 import { Residents } from './residents.js'
 import { Retention } from './retention.js'
+import { StaleRoutes } from './stale-routes.js'
 import { RouterError } from '../router/router.js'
 import { conversationName, memberNames, Writer } from './state.js'
 import { Indexer } from '../search/indexer.js'
@@ -563,6 +564,8 @@ export class Shard implements FeedHost, GateHost, CommitHost {
     this.conversations = new Residents(
       limits.residentConversationsMax, (name) => loadConversation(this.engine, name), (each) => this.isSettled(each), defer,
     )
+    const stale = new StaleRoutes(this.#attached, this.conversations)
+    this.users.onGone = this.conversations.onGone = () => { stale.look() }
     this.invites = new Residents(INVITES_RESIDENT_MAX, (id) => loadInvite(this.engine, id), (each) => this.isSettled(each), defer)
     const gates = this.#gates
     this.#gates = new Gates(this)
