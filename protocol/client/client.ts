@@ -41,7 +41,7 @@ import {
   conversationsQuery, historyQuery, readConversations, readDevices, readHistory, readLimits, readReceipts, readSettings, readTimer, settingsQuery,
   timerQuery,
 } from './query-elements.js'
-import type { ConversationInfo, DeviceRecord, HistoryPage, HistoryRequest, ServerLimits, Settings } from './query-elements.js'
+import type { ConversationInfo, DeviceRecord, HistoryPage, HistoryRequest, ReceiptsPage, ServerLimits, Settings } from './query-elements.js'
 import { wholePage } from './history-page.js'
 import { privacyQuery, readPrivacy } from './privacy-elements.js'
 import type { Privacy } from './privacy-elements.js'
@@ -310,7 +310,14 @@ export class BaseClient {
 
   /** Who has received and read how much of a conversation. */
   async receipts(conversation: string): Promise<readonly MemberMarks[]> {
-    return this.#ask(element('receipts', { with: conversation }), readReceipts)
+    const all: MemberMarks[] = []
+    for (let after: string | undefined = undefined; ;) {
+      const { members, next }: ReceiptsPage = await this.#ask(element('receipts', { with: conversation, after }), readReceipts)
+      all.push(...members)
+      // A page without progress would go on for ever. [GRP-24]
+      if (next === null || (after !== undefined && next <= after)) return all
+      after = next
+    }
   }
 
   /** The user's devices. [DEV-1] */

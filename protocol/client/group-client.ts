@@ -1,6 +1,7 @@
 /** Groups, as an application asks for them. Every method rejects with a ClientError: the code that the server answered with. */
 import { element, uintAttribute } from '../element.js'
 import type { Element } from '../element.js'
+import { nextPage } from './query-elements.js'
 
 export type GroupRole = 'owner' | 'admin' | 'member'
 
@@ -79,7 +80,25 @@ export class GroupClient {
 
   /** With a link also what somebody who is no member may know. [GRP-19] */
   info(group: string, link?: string): Promise<GroupInfo> {
-    return this.#ask(element('group', { id: group, link }), readGroup)
+    return this.#info(group, link)
+  }
+
+  /** Page by page, of a group with many members. [GRP-24] */
+  async #info(group: string, link: string | undefined): Promise<GroupInfo> {
+    const pages: GroupInfo[] = []
+    for (let after: string | undefined = undefined; ;) {
+      const { info, next }: GroupPage = await this.#ask(element('group', { id: group, link, after }), readGroupPage)
+      pages.push(info)
+      // A page without progress would go on for ever.
+      if (next === null || (after !== undefined && next <= after)) break
+      after = next
+    }
+    const first = pages[0]!
+    if (pages.length === 1) return first
+    return {
+      ...first, members: pages.flatMap(({ members }) => members), invited: pages.flatMap(({ invited }) => invited),
+      requests: pages.flatMap(({ requests }) => requests), links: pages.flatMap(({ links }) => links),
+    }
   }
 
   /** Resolves with the seq of the change; 0: it was so already. [GRP-6] */
@@ -130,6 +149,17 @@ function named(parent: Element, name: string): string[] {
 
 function readSeq(answer: Element): number | null {
   return uintAttribute(answer, 'seq')
+}
+
+interface GroupPage {
+  readonly info: GroupInfo
+  /** The user behind which the list goes on; null: it does not. */
+  readonly next: string | null
+}
+
+function readGroupPage(answer: Element): GroupPage | null {
+  const info = readGroup(answer)
+  return info === null ? null : { info, next: nextPage(answer) }
 }
 
 function readGroup(answer: Element): GroupInfo | null {

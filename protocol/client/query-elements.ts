@@ -173,8 +173,21 @@ export function readConversations(answer: Element, user: string): { conversation
   return conversations === null ? null : { conversations, more }
 }
 
-export function readReceipts(answer: Element): readonly MemberMarks[] | null {
-  return answer.name === 'receipts' ? readAll(answer, 'member', readMember) : null
+export interface ReceiptsPage {
+  readonly members: readonly MemberMarks[]
+  /** The member behind which the list goes on; null: it does not. */
+  readonly next: string | null
+}
+
+/** The user behind which a list goes on, the last of this page; null: it does not go on. [GRP-24] */
+export function nextPage({ attributes, children }: Element): string | null {
+  const last = children.at(-1)
+  return attributes.get('more') !== 'true' || typeof last !== 'object' ? null : last.attributes.get('name') ?? null
+}
+
+export function readReceipts(answer: Element): ReceiptsPage | null {
+  const members = answer.name === 'receipts' ? readAll(answer, 'member', readMember) : null
+  return members === null ? null : { members, next: nextPage(answer) }
 }
 
 export function readDevices(answer: Element): readonly DeviceRecord[] | null {

@@ -1592,7 +1592,7 @@ export const LIMIT = {
   cursorDelayMs: 1000,
   /** Members of one group. (members) */
   groupMembersMax: 200,
-  /** Groups that one user is, or was, in. (groups) */
+  /** Groups that one user is in, and as many others that it is invited to or has asked to join. (groups) */
   groupsMax: 1000,
   /** Display name of a group, in Unicode code points. (characters) */
   groupNameCharactersMax: 100,
@@ -1604,6 +1604,8 @@ export const LIMIT = {
   groupLinksMax: 8,
   /** Users invited to a group, and users who asked to join it, without an answer. (users) */
   groupGuestsMax: 200,
+  /** Times that one user was a member of a group, with something between them; of earlier ones it may read no longer. (intervals) */
+  groupIntervalsMax: 32,
   /** Former members of a group who may still read what they could read; beyond it the first to have left may no longer. (users) */
   groupFormerMax: 400,
   /** A message older than this is not edited any more: 15 minutes. (ms) */

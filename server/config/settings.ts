@@ -108,7 +108,7 @@ export const SETTINGS = {
     conversationsPageMax: integer(LIMIT.conversationsPageMax, 1, 1000, 'conversations', 'conversations of one page of the list'),
     devicesMax: integer(LIMIT.devicesMax, 1, 1000, 'devices', 'devices of one user'),
     groupMembersMax: integer(LIMIT.groupMembersMax, 2, 10_000, 'members', 'members of one group'),
-    groupsMax: integer(LIMIT.groupsMax, 1, 100_000, 'groups', 'groups that one user is, or was, in'),
+    groupsMax: integer(LIMIT.groupsMax, 1, 100_000, 'groups', 'groups that one user is in, and as many others that it is invited to'),
     contactsMax: integer(LIMIT.contactsMax, 0, 1_000_000, 'contacts', 'contacts of one user'),
     blockedMax: integer(LIMIT.blockedMax, 0, 1_000_000, 'users', 'users that one user may have blocked'),
     reportsMax: integer(SHARD_LIMITS.reportsMax, 1, 1_000_000, 'reports', 'reports that may wait for the operator; beyond it users have to wait'),

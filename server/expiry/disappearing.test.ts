@@ -218,7 +218,7 @@ test('[DIS-4] a conversation whose row is damaged does not hold up the others, a
   await harness.pass(HOUR_MS + SWEEP_MS)
   assert.ok(!await isStored(harness, 'secretword'))
   assert.equal((await harness.engine.range({ ...expiries(), limit: 10 })).length, 1)
-  assert.ok(harness.events.some((event) => event.includes('expired')))
+  assert.ok(harness.events.some((event) => event.includes('can\'t be read')))
 })
 
 test('[DIS-5] expires in a message of a client is refused, and a retry is known without it', async () => {
@@ -320,4 +320,17 @@ test('a message without room for expires is refused while a timer is on', async 
   alice.send('bob', 'full', undefined, full)
   await harness.settle()
   assert.deepEqual(alice.refusals.map(({ error }) => error), [ERROR.badRequest])
+})
+
+test('[DIS-4] unread is right after a restart where nothing was said since', async () => {
+  const { harness, alice, bob } = await timedPair()
+  alice.send('bob', 'soon gone')
+  await harness.settle()
+  bob.mark('alice', 2)
+  bob.acknowledge()
+  await harness.pass(HOUR_MS + SWEEP_MS)
+  for (let round = 0; round < 2; round++) {
+    assert.deepEqual((await harness.router.conversations('bob', '', 10)).conversations.map(({ unread, read }) => [unread, read]), [[0, 2]])
+    await harness.restart()
+  }
 })

@@ -3,12 +3,11 @@ import { EMPTY_BYTES } from '../../protocol/bytes.js'
 import { expiryOf, isExpired, withExpiry } from '../../protocol/expiry.js'
 import type { Engine } from '../../storage/engine.js'
 import { numberAt, searchKeys } from '../../storage/keyspace.js'
-import { lowerUnread } from '../operations/accept.js'
 import { decodeState } from '../operations/message-state.js'
 import { segmentEnd } from '../search/segment.js'
 import { isErased, type LogRecord, readLogRun, rewrittenRun } from '../shard/log-run.js'
-import type { ConversationState } from '../shard/state.js'
-import type { Route, Transaction } from '../shard/transaction.js'
+import type { ConversationState, Member } from '../shard/state.js'
+import type { Transaction } from '../shard/transaction.js'
 
 /** A row of the log that holds messages to be erased. */
 export interface ExpiredRow {
@@ -29,22 +28,28 @@ export async function readExpired(engine: Engine, { keys }: ConversationState, l
   return { last, records, states: states.filter(([, state]) => decodeState(state).deletion === null).map(([key]) => numberAt(key)) }
 }
 
-/** In the conversation's turn; the row is as it is on disk. What of it has not expired stays. Returns the seqs of what is gone. */
-export function eraseExpired(transaction: Transaction, route: Route, { last, records, states }: ExpiredRow, nowMs: number): ReadonlySet<number> {
-  const { conversation } = route
-  const { keys } = conversation
+/** In the conversation's turn; the row is as it is on disk. What of it has not expired stays. Returns what is gone, as it was. */
+export function eraseExpired(
+  transaction: Transaction, { keys, name }: ConversationState, { last, records, states }: ExpiredRow, nowMs: number,
+): readonly LogRecord[] {
   const gone = records.filter((record) => isDue(record, nowMs))
+  if (gone.length === 0) return gone
   const seqs = new Set(gone.map(({ seq }) => seq))
-  if (gone.length === 0) return seqs
   transaction.batch.put(keys.log(last), rewrittenRun(records, (record) => seqs.has(record.seq) ? remains(record) : record))
   for (const seq of states) if (seqs.has(seq)) transaction.batch.delete(keys.state(seq))
-  for (const record of gone) lowerUnread(conversation, record)
   // In the index of searches words would stay: that part of it is made anew.
-  for (const end of new Set(gone.map(({ seq }) => segmentEnd(seq)))) transaction.batch.delete(searchKeys(conversation.name).segment(end))
-  // It holds unread as of now: what is behind it is counted from the log, which does not say who had read what.
-  conversation.isCheckpointDue = true
-  transaction.markDirty(route)
-  return seqs
+  for (const end of new Set(gone.map(({ seq }) => segmentEnd(seq)))) transaction.batch.delete(searchKeys(name).segment(end))
+  return gone
+}
+
+/** For whom how many of these were unread. */
+export function unreadAmong(conversation: ConversationState, gone: readonly LogRecord[]): Map<Member, number> {
+  const unread = new Map<Member, number>()
+  for (const member of conversation.members) {
+    const count = gone.filter(({ from, seq }) => from !== member.user && seq > member.read && !conversation.hides(member.user, seq)).length
+    if (count > 0) unread.set(member, count)
+  }
+  return unread
 }
 
 function isDue(record: LogRecord, nowMs: number): boolean {

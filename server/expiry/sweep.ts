@@ -2,13 +2,12 @@
  * Erases what has expired: reads what is due from the list of what expires when, which is ordered by time, a page at a time with pauses
  * between, and erases it conversation by conversation. While nothing is to expire it sleeps: a message that will wakes it.
  *
- *     due rows ─▶ by conversation: shard.inTurn (rows rewritten, list shortened, committed) ─▶ the next page
+ *     due rows ─▶ by conversation: shard.alone (rows rewritten, list shortened, committed) ─▶ the next page
  */
 import { expiries, expiriesUpTo, expiryAt } from '../../storage/keyspace.js'
-import { RouterError } from '../router/router.js'
-import { isDamage } from '../shard/entry-reader.js'
+import { takeUnread } from '../shard/conversation.js'
 import type { Shard } from '../shard/shard.js'
-import { eraseExpired, type ExpiredRow, readExpired } from './erase.js'
+import { eraseExpired, type ExpiredRow, readExpired, unreadAmong } from './erase.js'
 
 /** After the start: what expired while the server was down can wait a moment. */
 const FIRST_SWEEP_MS = 1000
@@ -82,26 +81,25 @@ export class ExpirySweep {
     if (listed.length > 0) this.wake()
   }
 
-  /** A conversation that can't be read, or is too busy, must not hold up the others: it comes again in the next sweep. */
+  /** A conversation that can't be read must not hold up the others: it comes again in the next sweep. */
   async #erase(conversation: string, due: readonly DueRow[]): Promise<void> {
     const shard = this.#shard
-    let rows: ExpiredRow[] = []
-    try {
-      await shard.inTurn(conversation, [], (route) => {
-        for (const row of rows) {
-          for (const seq of eraseExpired(shard.transaction, route, row, shard.nowMs)) shard.indexer?.textChanged(route.conversation, seq)
-        }
-        for (const { key } of due) shard.transaction.batch.delete(key)
-        shard.schedule()
-      }, async (state) => {
+    let rows: readonly ExpiredRow[] = []
+    await shard.alone(conversation, {
+      read: async (state) => {
         const read = await Promise.all(due.map(({ last }) => readExpired(shard.engine, state, last)))
         rows = read.filter((row) => row !== null)
-      })
-    } catch (error) {
-      if (!(error instanceof RouterError) && !isDamage(error)) throw error
-      if (!shard.isAvailable) throw error
-      shard.environment.log.error({ err: error, conversation }, 'what has expired in a conversation can\'t be erased')
-    }
+      },
+      run: (state) => {
+        const { transaction, nowMs } = shard
+        transaction.touch(state)
+        const gone = rows.flatMap((row) => eraseExpired(transaction, state, row, nowMs))
+        for (const { seq } of gone) shard.indexer?.textChanged(state, seq)
+        takeUnread(transaction, state, unreadAmong(state, gone))
+        for (const { key } of due) transaction.batch.delete(key)
+        shard.schedule()
+      },
+    })
   }
 }
 

@@ -10,7 +10,7 @@ export function readableBy(conversation: ConversationState, user: string): reado
   const { group } = conversation
   const member = conversation.member(user)
   if (group === null) return member === undefined ? NOTHING : conversation.side(user)?.visibleIntervals ?? EVERYTHING
-  return member?.membership?.intervals ?? group.former.get(user) ?? NOTHING
+  return member?.membership?.intervals ?? group.former.get(user)?.intervals ?? NOTHING
 }
 
 /** Whether this seq is one that the user may read, if there is such a one. */
@@ -21,7 +21,7 @@ export function mayReadSeq(conversation: ConversationState, user: string, seq: n
 /** Whether there is somebody who may read the one seq, and not the later other one: who has left between them, or has blocked. */
 export function endsBetween(conversation: ConversationState, seq: number, later: number): boolean {
   const { group, members } = conversation
-  const lists = group === null ? members.map(({ user }) => readableBy(conversation, user)) : [...group.former.values()]
+  const lists = group === null ? members.map(({ user }) => readableBy(conversation, user)) : [...group.former.values()].map(({ intervals }) => intervals)
   return lists.some((intervals) => includes(intervals, seq) && !includes(intervals, later))
 }
 

@@ -52,7 +52,7 @@ export function sealWatermarks(transaction: Transaction, conversation: Conversat
     if (member.readRose) writeRead(transaction, conversation, member, user)
     else if (member.deliveredRose) {
       member.isLate = true
-      transaction.addLateWatermarks(conversation)
+      transaction.late.raiseWatermarks(conversation)
     }
     member.deliveredRose = member.readRose = member.readToldRose = false
     if (user?.exists !== true) continue
@@ -68,8 +68,32 @@ export function sealWatermarks(transaction: Transaction, conversation: Conversat
   if (isTold) transaction.batch.put(conversation.keys.floor(), delivered.row())
 }
 
+/**
+ * When all members of a group that was loaded are in memory for the first time, before anything happens in it: which of a member's
+ * messages may still wait for a receipt. Nothing else but the last of each of its outboxes is known of them. [GRP-14]
+ */
+export function restoreUnsettled(conversation: ConversationState, users: readonly UserState[]): void {
+  const { group, members, writers } = conversation
+  if (group === null || group.isUnsettledKnown) return
+  group.isUnsettledKnown = true
+  const delivered = new Floor()
+  const read = new Floor()
+  for (const [i, member] of members.entries()) {
+    if (users[i]?.exists !== true) continue
+    delivered.add(member.user, member.delivered)
+    if (users[i].readReceipts) read.add(member.user, member.readTold)
+  }
+  const last = new Map<string, number>()
+  for (const { user, lastSeq } of writers.values()) last.set(user, Math.max(last.get(user) ?? 0, lastSeq))
+  for (const { user, membership } of members) {
+    membership?.undelivered.restore(last.get(user) ?? 0, delivered.without(user))
+    membership?.unread.restore(last.get(user) ?? 0, read.without(user))
+  }
+}
+
 /** The rows of members that have only received: many at once, since each message to a large group moves them all. */
 export function writeLateWatermarks(transaction: Transaction, conversation: ConversationState): void {
+  transaction.keep(conversation)
   for (const member of conversation.members) {
     if (!member.isLate) continue
     member.isLate = false

@@ -1,7 +1,7 @@
 /** A group's part of its conversation's row, behind the members' names; see shard/records.ts. */
 import type { ValueReader, ValueWriter } from '../../storage/value.js'
 import type { ConversationState, Member } from '../shard/state.js'
-import { type Guest, GroupState, type Interval, Membership, type Policy, POLICY_VALUES, ROLES } from './group-state.js'
+import { type FormerMember, type Guest, GroupState, type Interval, Membership, type Policy, POLICY_VALUES, ROLES } from './group-state.js'
 
 const POLICY_KEYS = Object.keys(POLICY_VALUES) as (keyof Policy)[]
 /** For ever, without end: 0 stands for it, which is no seq, time or count. */
@@ -23,7 +23,19 @@ export function writeGroup(writer: ValueWriter, group: GroupState, members: read
       .uint(endless(link.expiresMs)).uint(endless(link.usesLeft)).bool(link.needsApproval)
   }
   writer.uint(group.former.size)
-  for (const [user, intervals] of group.former) writeIntervals(writer.string(user), intervals)
+  for (const [user, { intervals }] of group.former) writeIntervals(writer.string(user), intervals)
+  writeViews(writer, [...group.former.values()])
+}
+
+/** How the group stood when each of the former members left; few names, which many of them have seen. */
+function writeViews(writer: ValueWriter, former: readonly FormerMember[]): void {
+  const names = [...new Set(former.map(({ displayName }) => displayName))]
+  writer.uint(names.length)
+  for (const name of names) writer.string(name)
+  const at = new Map(names.map((name, index) => [name, index]))
+  for (const { displayName, size, delivered, read } of former) {
+    writer.uint(at.get(displayName) ?? 0).uint(size).uint(delivered).uint(read)
+  }
 }
 
 /** Gives the conversation's members their memberships. */
@@ -49,7 +61,17 @@ export function readGroup(reader: ValueReader, conversation: ConversationState):
       usesLeft: endlessFrom(reader.uint()), needsApproval: reader.bool(),
     })
   })
-  readEach(reader, () => { group.former.set(reader.string(), readIntervals(reader)) })
+  const former: [string, readonly Interval[]][] = []
+  readEach(reader, () => { former.push([reader.string(), readIntervals(reader)]) })
+  const names: string[] = []
+  const hasViews = reader.more
+  if (hasViews) readEach(reader, () => { names.push(reader.string()) })
+  for (const [user, intervals] of former) {
+    // COMPAT: rows of chatd before views were kept; of these groups a former member sees the address.
+    const view = hasViews ? { displayName: names[reader.uint()] ?? '', size: reader.uint(), delivered: reader.uint(), read: reader.uint() }
+      : { displayName: conversation.name.slice(1), size: 0, delivered: 0, read: 0 }
+    group.former.set(user, { intervals, ...view })
+  }
   return group
 }
 

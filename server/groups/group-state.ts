@@ -12,6 +12,19 @@ export interface Interval {
   to: number
 }
 
+/** Somebody who was a member: what it may read, and how the group stood when it left, which is all that it is shown of it. [GRP-11] */
+export interface FormerMember {
+  readonly intervals: readonly Interval[]
+  readonly displayName: string
+  readonly size: number
+  /** Up to where all others had received and read. */
+  readonly delivered: number
+  readonly read: number
+}
+
+/** How a group stands in the list of one who is, was or may become a member. */
+export type Standing = 'member' | 'guest' | 'former'
+
 /** Who may do what; see POLICY_VALUES. */
 export interface Policy {
   readonly post: 'all' | 'admins'
@@ -74,24 +87,40 @@ export class Membership {
   }
 }
 
-/** Own messages remembered one by one; beyond it only the last ones, so that a few receipts are told that nobody needed. */
+/** Own messages remembered one by one. */
 const UNSETTLED_MAX = 64
 
-/** Seqs of a member's messages that wait for a watermark, ascending. */
+/**
+ * Seqs of a member's messages that wait for a watermark, ascending. Of those before, as of what was sent before the conversation was
+ * loaded, only the last one is known: any rise up to it may concern one of them, so that a few receipts are told that nobody needed.
+ */
 export class Unsettled {
   #seqs: number[] = []
+  /** There may be others up to here. */
+  #unknownTo = 0
+  /** The highest watermark seen. */
+  #settledTo = 0
 
   add(seq: number): void {
-    if (this.#seqs.length >= UNSETTLED_MAX) this.#seqs.shift()
+    if (this.#seqs.length >= UNSETTLED_MAX) this.#unknownTo = this.#seqs.shift() ?? 0
     this.#seqs.push(seq)
   }
 
-  /** Forgets those up to the watermark; whether there were any. */
+  /** After a load: the last message, and the watermark then, of which all that there was to tell was told. */
+  restore(last: number, watermark: number): void {
+    this.#unknownTo = last
+    this.#settledTo = watermark
+  }
+
+  /** Forgets those up to the watermark; whether there were any, or may have been. */
   settle(watermark: number): boolean {
     let count = 0
     while (count < this.#seqs.length && this.#seqs[count]! <= watermark) count++
     if (count > 0) this.#seqs.splice(0, count)
-    return count > 0
+    const isRise = watermark > this.#settledTo
+    const mayConcern = isRise && this.#settledTo < this.#unknownTo
+    if (isRise) this.#settledTo = watermark
+    return count > 0 || mayConcern
   }
 }
 
@@ -104,8 +133,10 @@ export class GroupState {
   readonly creator: string
   readonly guests = new Map<string, Guest>()
   readonly links: Link[] = []
-  /** What users who are members no longer may read, in the order in which they left. [GRP-9] */
-  readonly former = new Map<string, readonly Interval[]>()
+  /** In the order in which they left. [GRP-9] */
+  readonly former = new Map<string, FormerMember>()
+  /** Whether its members know what of theirs is unsettled: found out when all users are in memory for the first time. */
+  isUnsettledKnown = false
 
   constructor(displayName: string, creator: string) {
     this.displayName = displayName

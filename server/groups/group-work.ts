@@ -8,13 +8,13 @@ import { timerElement } from '../expiry/timer.js'
 import { userKeys } from '../../storage/keyspace.js'
 import { noteLookup } from '../operations/erasures.js'
 import { RouterError } from '../router/router.js'
-import { encodeConversation, encodeListing, encodeWatermark } from '../shard/records.js'
+import { encodeConversation, encodeGroupListing, encodeWatermark } from '../shard/records.js'
 import { type ConversationState, Member } from '../shard/state.js'
 import type { Route, Transaction } from '../shard/transaction.js'
 import { type Change, namingElement, type NewGroup } from './change.js'
-import { deliverChange, type UserLookup } from './fan-out.js'
-import { GroupState, type Interval, Membership, type Policy, POLICY_AT_FIRST, type Role } from './group-state.js'
-import { mayAdd, mayEdit, mayGovern } from './rights.js'
+import { deliverChange, floorsFor, type UserLookup } from './fan-out.js'
+import { GroupState, type Guest, type Interval, Membership, type Policy, POLICY_AT_FIRST, type Role, type Standing } from './group-state.js'
+import { authorOf, notInIt } from './rights.js'
 
 /** A change that was true already took no place in the log. [GRP-6] */
 export const NOTHING_DONE = 0
@@ -43,10 +43,11 @@ export class GroupWork {
     const conversation = this.#conversation
     if (conversation.group !== null) {
       if (conversation.group.creator === author) return 1
-      throw new RouterError(ERROR.groupTaken, 'the name of the group is taken')
+      throw groupTaken()
     }
     const others = users.filter((name) => name !== author)
-    this.#mustExist(others)
+    // The author too: its account may have gone meanwhile.
+    this.#mustExist([author, ...others])
     this.#mustHaveRoom(1 + others.length)
     const group = conversation.group = new GroupState(displayName, author)
     group.about = about
@@ -75,6 +76,7 @@ export class GroupWork {
   /** By a link that is good, or '' for an invitation. */
   join(author: string, link: { readonly needsApproval: boolean } | null): { seq: number, isPending: boolean } {
     const { group } = this.#existing()
+    this.#mustExist([author])
     if (this.#conversation.member(author) !== undefined) return { seq: NOTHING_DONE, isPending: false }
     const guest = group.guests.get(author)
     const isInvited = guest?.kind === 'invited'
@@ -93,37 +95,25 @@ export class GroupWork {
   }
 
   #carryOut(author: string, change: Change): number {
-    const { group, member, membership } = this.#author(author, change)
+    const { group, member } = authorOf(this.#conversation, author, change)
+    if (member === null) return this.#deny(group, author, [author])
     switch (change.kind) {
-      case 'add': return this.#add(group, membership, author, change.users)
-      case 'invite': return this.#invite(group, membership, author, change.users)
-      case 'deny': return this.#deny(group, membership, author, change.users)
-      case 'remove': return this.#remove(membership, author, change.users)
-      case 'role': return this.#changeRoles(membership, author, change.users, change.role)
-      case 'owner': return this.#handOver(membership, author, change.users[0] ?? '')
-      case 'info': return this.#changeInfo(group, membership, author, change)
-      case 'policy': return this.#changePolicy(group, membership, author, change.policy)
-      case 'timer': return this.#changeTimer(group, membership, author, change.afterMs)
-      case 'leave': return member === null ? this.#deny(group, membership, author, [author]) : this.#leave(author, member)
-      case 'disband': return this.#disband(membership, author)
+      case 'add': return this.#add(author, change.users)
+      case 'invite': return this.#invite(group, author, change.users)
+      case 'deny': return this.#deny(group, author, change.users)
+      case 'remove': return this.#remove(author, change.users)
+      case 'role': return this.#changeRoles(author, change.users, change.role)
+      case 'owner': return this.#handOver(member.membership, author, change.users[0] ?? '')
+      case 'info': return this.#changeInfo(group, author, change)
+      case 'policy': return this.#changePolicy(group, author, change.policy)
+      case 'timer': return this.#changeTimer(author, change.afterMs)
+      case 'leave': return this.#leave(group, author, member.state)
+      case 'disband': return this.#disband(group, author)
     }
   }
 
-  /** A guest may turn down for itself what it was offered, or what it asked for; everything else is for members. [GRP-4] */
-  #author(author: string, change: Change): { group: GroupState, member: Member | null, membership: Membership } {
-    const { group, conversation } = this.#existing()
-    const member = conversation.member(author)
-    const membership = member?.membership ?? null
-    if (member !== undefined && membership !== null) return { group, member, membership }
-    const isOwnDenial = change.kind === 'leave' || (change.kind === 'deny' && change.users.length === 1 && change.users[0] === author)
-    if (!isOwnDenial || !group.guests.has(author)) throw notInIt()
-    return { group, member: null, membership: NO_MEMBERSHIP }
-  }
-
-  #add(group: GroupState, membership: Membership, author: string, users: readonly string[]): number {
+  #add(author: string, users: readonly string[]): number {
     const fresh = users.filter((name) => this.#conversation.member(name) === undefined)
-    // Who has asked is approved of by an admin; who may add may do it for them, too.
-    if (!mayAdd(group, membership)) throw notAllowed()
     if (fresh.length === 0) return NOTHING_DONE
     this.#mustExist(fresh)
     this.#mustHaveRoom(this.#conversation.members.length + fresh.length)
@@ -131,65 +121,48 @@ export class GroupWork {
     return this.#log(author, namingElement('add', fresh))
   }
 
-  #invite(group: GroupState, membership: Membership, author: string, users: readonly string[]): number {
-    if (!mayAdd(group, membership)) throw notAllowed()
+  #invite(group: GroupState, author: string, users: readonly string[]): number {
     const fresh = users.filter((name) => this.#conversation.member(name) === undefined && group.guests.get(name)?.kind !== 'invited')
     if (fresh.length === 0) return NOTHING_DONE
     this.#mustExist(fresh)
-    if (group.guests.size + fresh.length > LIMIT.groupGuestsMax) throw new RouterError(ERROR.resourceLimit, 'too many are invited already')
-    for (const name of fresh) {
-      const isListed = group.former.has(name) || group.guests.has(name)
-      group.guests.set(name, { kind: 'invited', by: author, timeMs: this.#nowMs })
-      this.#list(name, isListed)
-    }
+    const newcomers = fresh.filter((name) => !group.guests.has(name)).length
+    if (group.guests.size + newcomers > LIMIT.groupGuestsMax) throw new RouterError(ERROR.resourceLimit, 'too many are invited already')
+    for (const name of fresh) this.#setGuest(group, name, { kind: 'invited', by: author, timeMs: this.#nowMs })
     return this.#log(author, namingElement('invite', fresh), fresh)
   }
 
   #request(group: GroupState, author: string): number {
     if (group.guests.has(author)) return NOTHING_DONE
     if (group.guests.size >= LIMIT.groupGuestsMax) throw new RouterError(ERROR.resourceLimit, 'too many wait for an answer')
-    group.guests.set(author, { kind: 'request', by: '', timeMs: this.#nowMs })
-    this.#list(author, group.former.has(author))
+    this.#setGuest(group, author, { kind: 'request', by: '', timeMs: this.#nowMs })
     const seq = this.#log(author, element('request'), [author])
     this.#writeRow()
     return seq
   }
 
-  #deny(group: GroupState, membership: Membership, author: string, users: readonly string[]): number {
-    const isOwn = users.every((name) => name === author)
-    if (!isOwn && !membership.isAdmin) throw notAllowed()
+  #deny(group: GroupState, author: string, users: readonly string[]): number {
     const denied = users.filter((name) => group.guests.has(name))
     if (denied.length === 0) return NOTHING_DONE
-    for (const name of denied) {
-      group.guests.delete(name)
-      this.#unlist(name)
-    }
+    for (const name of denied) this.#setGuest(group, name, null)
     return this.#log(author, namingElement('deny', denied), denied)
   }
 
-  #remove(membership: Membership, author: string, users: readonly string[]): number {
-    if (!membership.isAdmin) throw notAllowed()
+  #remove(author: string, users: readonly string[]): number {
     const removed = users.flatMap((name) => this.#conversation.member(name) ?? [])
     if (removed.length === 0) return NOTHING_DONE
-    if (!removed.every((member) => mayGovern(membership, member))) throw notAllowed()
-    if (users.includes(author)) throw new RouterError(ERROR.badRequest, 'leave says that one removes oneself')
-    for (const member of removed) this.#endMembership(member)
+    this.#endMemberships(removed)
     const names = removed.map((member) => member.user)
     return this.#log(author, namingElement('remove', names), names)
   }
 
-  #changeRoles(membership: Membership, author: string, users: readonly string[], role: Role): number {
-    if (!membership.isAdmin) throw notAllowed()
-    const members = this.#mustBeMembers(users)
-    if (!members.every((member) => mayGovern(membership, member))) throw notAllowed()
-    const changed = members.filter((member) => member.membership?.role !== role)
+  #changeRoles(author: string, users: readonly string[], role: Role): number {
+    const changed = this.#mustBeMembers(users).filter((member) => member.membership?.role !== role)
     if (changed.length === 0) return NOTHING_DONE
     for (const member of changed) setRole(member, role)
     return this.#log(author, namingElement('role', changed.map((member) => member.user), { role }))
   }
 
   #handOver(membership: Membership, author: string, name: string): number {
-    if (membership.role !== 'owner') throw notAllowed()
     const [heir] = this.#mustBeMembers([name])
     if (heir === undefined || name === author) return NOTHING_DONE
     membership.role = 'admin'
@@ -197,8 +170,7 @@ export class GroupWork {
     return this.#log(author, namingElement('owner', [name]))
   }
 
-  #changeInfo(group: GroupState, membership: Membership, author: string, { name, about, picture }: Change & { kind: 'info' }): number {
-    if (!mayEdit(group, membership)) throw notAllowed()
+  #changeInfo(group: GroupState, author: string, { name, about, picture }: Change & { kind: 'info' }): number {
     const changed: Record<string, string> = {}
     if (name !== undefined && name !== group.displayName) changed['name'] = group.displayName = name
     if (about !== undefined && about !== group.about) changed['about'] = group.about = about
@@ -206,25 +178,27 @@ export class GroupWork {
     return Object.keys(changed).length === 0 ? NOTHING_DONE : this.#log(author, element('info', changed))
   }
 
-  #changePolicy(group: GroupState, membership: Membership, author: string, policy: Partial<Policy>): number {
-    if (!membership.isAdmin) throw notAllowed()
+  #changePolicy(group: GroupState, author: string, policy: Partial<Policy>): number {
     const changed = Object.fromEntries(Object.entries(policy).filter(([key, value]) => group.policy[key as keyof Policy] !== value))
     if (Object.keys(changed).length === 0) return NOTHING_DONE
     group.policy = { ...group.policy, ...changed }
     return this.#log(author, element('policy', changed))
   }
 
-  /** [DIS-7] */
-  #changeTimer(group: GroupState, membership: Membership, author: string, afterMs: number): number {
-    if (!mayEdit(group, membership)) throw notAllowed()
+  #changeTimer(author: string, afterMs: number): number {
     if (this.#conversation.timerMs === afterMs) return NOTHING_DONE
     this.#conversation.timerMs = afterMs
     return this.#log(author, timerElement(afterMs))
   }
 
-  #leave(author: string, member: Member): number {
+  /** With the last member the group is over: nobody is let in any more, and who waits for that is told. [GRP-12] */
+  #leave(group: GroupState, author: string, member: Member): number {
+    if (this.#conversation.members.length === 1) {
+      group.links.length = 0
+      this.#deny(group, author, [...group.guests.keys()])
+    }
     const wasOwner = member.membership?.role === 'owner'
-    this.#endMembership(member)
+    this.#endMemberships([member])
     const seq = this.#log(author, element('leave'), [author])
     const heir = wasOwner ? heirAmong(this.#conversation.members) : undefined
     if (heir === undefined) return seq
@@ -232,14 +206,11 @@ export class GroupWork {
     return this.#log(author, namingElement('owner', [heir.user]))
   }
 
-  #disband(membership: Membership, author: string): number {
-    if (membership.role !== 'owner') throw notAllowed()
-    const { group } = this.#existing()
+  #disband(group: GroupState, author: string): number {
     const names = this.#conversation.members.map((member) => member.user).concat([...group.guests.keys()])
-    for (const name of group.guests.keys()) this.#unlist(name)
-    group.guests.clear()
+    for (const name of [...group.guests.keys()]) this.#setGuest(group, name, null)
     group.links.length = 0
-    for (const member of [...this.#conversation.members]) this.#endMembership(member)
+    this.#endMemberships([...this.#conversation.members])
     return this.#log(author, element('disband'), names)
   }
 
@@ -257,53 +228,73 @@ export class GroupWork {
   /** @param seq of the change that will say so */
   #addMember(name: string, role: Role, seq: number): void {
     const { group, conversation } = this.#existing()
-    const isListed = group.former.has(name) || group.guests.has(name)
-    const earlier = group.former.get(name) ?? []
+    const before = this.#standing(name)
+    const earlier = group.former.get(name)?.intervals ?? []
     group.former.delete(name)
     group.guests.delete(name)
-    const intervals: Interval[] = group.policy.history === 'all' ? [{ from: 1, to: Infinity }] : [...earlier, { from: seq, to: Infinity }]
+    const intervals = group.policy.history === 'all' ? [{ from: 1, to: Infinity }] : withNext(earlier, seq)
     const member = new Member(name)
     member.membership = new Membership(role, this.#nowMs, seq, intervals)
     // What came before is not waited for. [GRP-15]
     member.delivered = member.read = member.readTold = seq
     conversation.addMember(member)
     this.#transaction.batch.put(conversation.keys.watermark(name), encodeWatermark(member, seq))
-    this.#list(name, isListed)
+    this.#relist(name, before)
   }
 
-  /** It may still read what lies up to the change that comes next. [GRP-11] */
-  #endMembership(member: Member): void {
+  /** They may still read what lies up to the change that comes next, and see the group as it stands with it. [GRP-11] */
+  #endMemberships(members: readonly Member[]): void {
     const { group, conversation } = this.#existing()
     const last = conversation.tail + 1
-    const intervals = (member.membership?.intervals ?? []).map(({ from, to }) => ({ from, to: Math.min(to, last) }))
-    conversation.removeMember(member)
-    this.#transaction.batch.delete(conversation.keys.watermark(member.user))
-    const user = this.#lookup(member.user)
-    // What is deleted from now on is not told to it any more, and must not reach its late devices. [OPS-7]
-    if (user !== undefined) noteLookup(this.#transaction, user, conversation.name)
-    group.former.set(member.user, intervals)
-    const [oldest] = group.former.keys()
-    if (group.former.size <= LIMIT.groupFormerMax || oldest === undefined) return
-    group.former.delete(oldest)
-    this.#unlist(oldest)
+    const ended = members.map((member) => {
+      const user = this.#lookup(member.user)
+      const intervals = (member.membership?.intervals ?? []).map(({ from, to }) => ({ from, to: Math.min(to, last) }))
+      return { name: member.user, intervals, floors: user === undefined ? { delivered: 0, read: 0 } : floorsFor(conversation, user) }
+    })
+    for (const member of members) conversation.removeMember(member)
+    for (const { name, intervals, floors } of ended) {
+      this.#transaction.batch.delete(conversation.keys.watermark(name))
+      group.former.set(name, { intervals, displayName: group.displayName, size: conversation.members.length, ...floors })
+      this.#relist(name, 'member')
+      const user = this.#lookup(name)
+      // What is deleted from now on is not told to it any more, and must not reach its late devices. [OPS-7]
+      if (user !== undefined) noteLookup(this.#transaction, user, conversation.name)
+    }
+    for (const oldest of [...group.former.keys()].slice(0, -LIMIT.groupFormerMax)) {
+      const before = this.#standing(oldest)
+      group.former.delete(oldest)
+      this.#relist(oldest, before)
+    }
   }
 
-  #list(name: string, isListed: boolean): void {
+  #setGuest(group: GroupState, name: string, guest: Guest | null): void {
+    const before = this.#standing(name)
+    if (guest === null) group.guests.delete(name)
+    else group.guests.set(name, guest)
+    this.#relist(name, before)
+  }
+
+  /** null: who has, or had, nothing in the group does not see it. */
+  #standing(name: string): Standing | null {
+    const { group, conversation } = this.#existing()
+    if (conversation.member(name) !== undefined) return 'member'
+    if (group.guests.has(name)) return 'guest'
+    return group.former.has(name) ? 'former' : null
+  }
+
+  /** The group in the user's list, and the numbers of groups that it is in and may come into. */
+  #relist(name: string, before: Standing | null): void {
+    const standing = this.#standing(name)
     const user = this.#lookup(name)
+    const key = (user?.keys ?? userKeys(name)).conversation(this.#conversation.name)
+    if (standing === null) this.#transaction.batch.delete(key)
+    else this.#transaction.batch.put(key, encodeGroupListing(this.#nowMs, standing))
     if (user === undefined) return
     this.#transaction.touch(user)
-    if (!isListed && user.groupCount >= 0) user.groupCount++
-    this.#transaction.batch.put(user.keys.conversation(this.#conversation.name), encodeListing(this.#nowMs))
-  }
-
-  /** Who has, or had, nothing in it does not see it. */
-  #unlist(name: string): void {
-    const { group, conversation } = this.#existing()
-    const user = this.#lookup(name)
-    if (user !== undefined) this.#transaction.touch(user)
-    if (conversation.member(name) !== undefined || group.former.has(name)) return
-    if (user !== undefined && user.groupCount > 0) user.groupCount--
-    this.#transaction.batch.delete((user?.keys ?? userKeys(name)).conversation(conversation.name))
+    // Where nobody has counted yet, whoever does finds it in the store.
+    if (user.groupCount < 0) return
+    user.groupCount += Number(standing === 'member') - Number(before === 'member')
+    user.invitationCount += Number(standing === 'guest') - Number(before === 'guest')
   }
 
   /** The row, and a checkpoint with it, since that counts by the positions of members. */
@@ -340,8 +331,19 @@ export class GroupWork {
   }
 }
 
-/** Of a guest, which may do nothing but turn down. */
-const NO_MEMBERSHIP = new Membership('member', 0, 0, [])
+/**
+ * What it could read before, and all from `seq` on. Nothing lies between two that touch, so they become one; of too many the earliest
+ * goes. [GRP-9]
+ */
+function withNext(earlier: readonly Interval[], seq: number): Interval[] {
+  const last = earlier.at(-1)
+  if (last?.to === seq - 1) return [...earlier.slice(0, -1), { from: last.from, to: Infinity }]
+  return [...earlier, { from: seq, to: Infinity }].slice(-LIMIT.groupIntervalsMax)
+}
+
+export function groupTaken(): RouterError {
+  return new RouterError(ERROR.groupTaken, 'the name of the group is taken')
+}
 
 function setRole(member: Member, role: Role): void {
   if (member.membership !== null) member.membership.role = role
@@ -350,12 +352,4 @@ function setRole(member: Member, role: Role): void {
 /** Who becomes owner: the admin who has been a member longest, else the member who has. Members stand in that order. [GRP-12] */
 function heirAmong(members: readonly Member[]): Member | undefined {
   return members.find((member) => member.membership?.isAdmin === true) ?? members[0]
-}
-
-function notAllowed(): RouterError {
-  return new RouterError(ERROR.notAllowed, 'the role of the member does not allow it')
-}
-
-function notInIt(): RouterError {
-  return new RouterError(ERROR.noSuchConversation, 'there is no such group, or the user is not in it')
 }

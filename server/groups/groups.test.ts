@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { element, type Element } from '../../protocol/element.js'
 import { type ChangeFrame, type Frame } from '../../protocol/generated/frames.js'
-import { ERROR, type ErrorCode, FRAME } from '../../protocol/generated/registry.js'
+import { ERROR, type ErrorCode, FRAME, OPERATION } from '../../protocol/generated/registry.js'
 import { routerError, ShardHarness, type TestDevice } from '../testing/shard-harness.js'
 import { readChange, readNewGroup } from './change.js'
 
@@ -415,4 +415,21 @@ test('[ELM-6] changes that say nothing, or nonsense, are refused with a code', (
   for (const [item, code] of refusals) assert.throws(() => readChange(item), routerError(code), JSON.stringify([...item.attributes]))
   // Emoji and right-to-left names are names.
   for (const name of ['⛷️ 🏔️', 'שלום', 'مرحبا', '👨‍👩‍👧'.repeat(20)]) assert.deepEqual(readChange(element('info', { name })), { kind: 'info', name })
+})
+
+test('[OPS-4] who may not post any more may still edit, take back and react to what was said', async () => {
+  const harness = await withUsers('alice', 'bob')
+  const [alice, bob] = [await harness.attach('alice'), await harness.attach('bob')]
+  await create(harness, 'alice', ['bob'])
+  bob.send(SKIING, 'snow?')
+  alice.send(SKIING, 'yes')
+  await harness.settle()
+  await change(harness, 'alice', element('policy', { post: 'admins' }))
+  bob.send(SKIING, 'really?')
+  bob.operate(SKIING, 2, OPERATION.edit, 'snow!')
+  bob.operate(SKIING, 3, OPERATION.react, '👍')
+  bob.operate(SKIING, 2, OPERATION.delete)
+  await harness.settle()
+  assert.deepEqual(bob.refusals.map(({ error }) => error), [ERROR.notAllowed])
+  assert.deepEqual(bob.acks.map(({ seq }) => seq), [2, 5, 6, 7])
 })

@@ -3,13 +3,14 @@ import { randomBytes, timingSafeEqual } from 'node:crypto'
 import { ERROR, LIMIT } from '../../protocol/generated/registry.js'
 import { RouterError } from '../router/router.js'
 import type { Shard } from '../shard/shard.js'
-import type { ConversationState } from '../shard/state.js'
+import { decodeStanding } from '../shard/records.js'
+import type { ConversationState, UserState } from '../shard/state.js'
 import type { Route } from '../shard/transaction.js'
 import type { Change, NewGroup } from './change.js'
 import type { GroupCommands, GroupDetails, GroupLink, GroupLinkRequest } from './group-commands.js'
-import type { GroupState, Link, Membership } from './group-state.js'
-import { GroupWork } from './group-work.js'
-import { mayAdd } from './rights.js'
+import type { GroupState, Link, Membership, Standing } from './group-state.js'
+import { groupTaken, GroupWork } from './group-work.js'
+import { authorOf, mayAdd, notAllowed, notInIt } from './rights.js'
 
 export interface GroupLimits {
   readonly membersMax: number
@@ -33,24 +34,46 @@ export class Groups implements GroupCommands {
   }
 
   async create(user: string, group: string, request: NewGroup): Promise<number> {
-    const users = [user, ...request.users]
-    await this.#mustHaveRoomFor(users)
-    await this.#mustBeWelcome(user, request.users)
-    return this.#inTurn(group, users, (work) => work.create(user, request))
+    const existing = (await this.#shard.conversation(group)).group
+    const users = existing === null ? [user, ...request.users] : [user]
+    if (existing === null) {
+      await this.#mustHaveRoomFor(users, 'member')
+      await this.#mustBeWelcome(user, request.users)
+    }
+    return this.#inTurn(group, (conversation) => {
+      if (conversation.group !== null && conversation.group.creator !== user) throw groupTaken()
+      return users
+    }, (work) => work.create(user, request))
   }
 
   async change(user: string, group: string, change: Change): Promise<number> {
-    const users = 'users' in change ? [user, ...change.users] : [user]
-    if (change.kind === 'add') await this.#mustHaveRoomFor(change.users)
-    if (change.kind === 'add' || change.kind === 'invite') await this.#mustBeWelcome(user, change.users)
-    return this.#inTurn(group, users, (work) => work.change(user, change))
+    if (change.kind === 'add' || change.kind === 'invite') {
+      // Looked at before, since all of these are read from the store.
+      authorOf(await this.#shard.conversation(group), user, change)
+      await this.#mustHaveRoomFor(change.users, change.kind === 'add' ? 'member' : 'guest')
+      await this.#mustBeWelcome(user, change.users)
+    }
+    return this.#inTurn(group, (conversation) => {
+      authorOf(conversation, user, change)
+      return [user, ...concernedBy(change, conversation)]
+    }, (work) => work.change(user, change))
   }
 
   async join(user: string, group: string, code: string | null): Promise<{ seq: number, isPending: boolean }> {
-    await this.#mustHaveRoomFor([user])
-    return this.#inTurn(group, [user], (work, route) => {
-      const link = code === null ? null : this.#goodLink(route.conversation.group, code)
-      if (code !== null && link === null && route.conversation.member(user) === undefined) throw invalidLink()
+    const door = (conversation: ConversationState): Link | null => {
+      const link = code === null ? null : this.#goodLink(conversation, code)
+      if (code !== null && link === null && conversation.member(user) === undefined) throw invalidLink()
+      if (code === null && conversation.member(user) === undefined && conversation.group?.guests.get(user)?.kind !== 'invited') throw notInIt()
+      return link
+    }
+    const seen = await this.#shard.conversation(group)
+    const isRequest = door(seen)?.needsApproval === true && seen.group?.guests.get(user)?.kind !== 'invited'
+    await this.#mustHaveRoomFor([user], isRequest ? 'guest' : 'member')
+    return this.#inTurn(group, (conversation) => {
+      door(conversation)
+      return [user]
+    }, (work, { conversation }) => {
+      const link = door(conversation)
       const joined = work.join(user, link)
       if (link !== null && joined.seq !== 0) {
         link.usesLeft--
@@ -61,12 +84,12 @@ export class Groups implements GroupCommands {
   }
 
   makeLink(user: string, group: string, request: GroupLinkRequest): Promise<GroupLink> {
-    return this.#inTurn(group, [user], (work, { conversation }) => {
+    return this.#inTurn(group, (conversation) => (linkMaker(conversation, user), []), (work, { conversation }) => {
       const { state } = linkMaker(conversation, user)
       const now = this.#shard.environment.clock.nowMs()
       const inForce = state.links.filter((link) => isGood(link, now))
-      state.links.splice(0, state.links.length, ...inForce)
       if (inForce.length >= LIMIT.groupLinksMax) throw new RouterError(ERROR.resourceLimit, 'the group has as many links as it may')
+      state.links.splice(0, state.links.length, ...inForce)
       const link = {
         code: this.#randomCode(), by: user, createdMs: now, expiresMs: request.expiresMs ?? Infinity,
         usesLeft: request.uses ?? Infinity, needsApproval: request.needsApproval,
@@ -78,7 +101,7 @@ export class Groups implements GroupCommands {
   }
 
   async revokeLink(user: string, group: string, code: string): Promise<void> {
-    await this.#inTurn(group, [user], (work, { conversation }) => {
+    await this.#inTurn(group, (conversation) => (linkMaker(conversation, user), []), (work, { conversation }) => {
       const { state } = linkMaker(conversation, user)
       const link = findLink(state, code)
       if (link === null) throw invalidLink()
@@ -87,22 +110,24 @@ export class Groups implements GroupCommands {
     })
   }
 
-  /** What the user may know of the group. [GRP-19] */
+  /** What the user may know of the group; read from the conversation alone. [GRP-19] */
   async details(user: string, group: string, code: string | null): Promise<GroupDetails> {
-    return this.#shard.inTurn(group, [], ({ conversation }) => {
-      const { group: state } = conversation
-      const membership = conversation.member(user)?.membership ?? null
-      if (state === null) throw code === null ? noSuchGroup() : invalidLink()
-      const isGuest = state.guests.get(user)?.kind === 'invited'
-      if (membership === null && code !== null && this.#goodLink(state, code) === null) throw invalidLink()
-      if (membership === null && code === null && !isGuest) throw noSuchGroup()
-      return detailsOf(conversation, state, membership, isGuest, this.#shard.environment.clock.nowMs())
-    })
+    const conversation = await this.#shard.conversation(group)
+    const { group: state } = conversation
+    const membership = conversation.member(user)?.membership ?? null
+    if (state === null) throw code === null ? notInIt() : invalidLink()
+    const isGuest = state.guests.get(user)?.kind === 'invited'
+    if (membership === null && code !== null && this.#goodLink(conversation, code) === null) throw invalidLink()
+    if (membership === null && code === null && !isGuest) throw notInIt()
+    const details = detailsOf(conversation, state, membership, isGuest, this.#shard.environment.clock.nowMs())
+    if (!this.#shard.isSettled(conversation)) await this.#shard.committed()
+    return details
   }
 
-  /** The user's account goes: its memberships with it. */
+  /** The user's account goes: its memberships with it, and what it was invited to. */
   async leaveAll(user: string): Promise<void> {
-    for (const group of await this.#groupsOf(user, Infinity)) {
+    for (const { group, standing } of await this.#groupsOf(user)) {
+      if (standing === 'former') continue
       await this.change(user, group, { kind: 'leave' }).catch((error: unknown) => {
         // It was none any more, or somebody else was faster.
         if (!(error instanceof RouterError) || error.code !== ERROR.noSuchConversation) throw error
@@ -110,7 +135,9 @@ export class Groups implements GroupCommands {
     }
   }
 
-  #inTurn<T>(group: string, users: readonly string[], work: (work: GroupWork, route: Route) => T): Promise<T> {
+  #inTurn<T>(
+    group: string, users: (conversation: ConversationState) => readonly string[], work: (work: GroupWork, route: Route) => T,
+  ): Promise<T> {
     return this.#shard.inTurn(group, users, (route) => {
       const nowMs = this.#shard.environment.clock.nowMs()
       const result = work(new GroupWork(this.#shard.transaction, route, this.#shard.lookup, nowMs, this.#limits.membersMax), route)
@@ -119,18 +146,25 @@ export class Groups implements GroupCommands {
     })
   }
 
-  #goodLink(state: GroupState | null, code: string): Link | null {
-    const link = state === null ? null : findLink(state, code)
+  /** A group that all have left is over. [GRP-12] */
+  #goodLink({ group, members }: ConversationState, code: string): Link | null {
+    const link = group === null || members.length === 0 ? null : findLink(group, code)
     return link !== null && isGood(link, this.#shard.environment.clock.nowMs()) ? link : null
   }
 
-  /** Counted a moment before, so that two at once may pass: a bound, not a promise. */
-  async #mustHaveRoomFor(users: readonly string[]): Promise<void> {
+  /** Counted a moment before, so that two at once may pass: a bound, not a promise. What somebody was in counts no more. */
+  async #mustHaveRoomFor(users: readonly string[], as: 'member' | 'guest'): Promise<void> {
     for (const name of users) {
       const user = await this.#shard.user(name)
-      if (user.groupCount < 0) user.groupCount = (await this.#groupsOf(name, this.#limits.groupsMax)).length
-      if (user.groupCount >= this.#limits.groupsMax) throw tooManyGroups(name)
+      if (user.groupCount < 0) await this.#count(user)
+      if ((as === 'member' ? user.groupCount : user.invitationCount) >= this.#limits.groupsMax) throw tooManyGroups(name)
     }
+  }
+
+  async #count(user: UserState): Promise<void> {
+    const groups = await this.#groupsOf(user.name)
+    user.groupCount = groups.filter(({ standing }) => standing === 'member').length
+    user.invitationCount = groups.filter(({ standing }) => standing === 'guest').length
   }
 
   /** Who has blocked somebody is not added to a group by that one, and the refusal is one that has other reasons too. [PRF-20] */
@@ -138,11 +172,18 @@ export class Groups implements GroupCommands {
     for (const other of others) if (await this.#isBlocked(other, user)) throw tooManyGroups(other)
   }
 
-  async #groupsOf(name: string, limit: number): Promise<string[]> {
+  async #groupsOf(name: string): Promise<{ group: string, standing: Standing }[]> {
     const user = await this.#shard.user(name)
-    const rows = await this.#shard.reading(this.#shard.engine.range({ ...user.keys.groups(), limit: Math.min(limit, ROWS_MAX) }))
-    return rows.map(([key]) => user.keys.nameAt(key))
+    const rows = await this.#shard.reading(this.#shard.engine.range({ ...user.keys.groups(), limit: ROWS_MAX }))
+    return rows.map(([key, row]) => ({ group: user.keys.nameAt(key), standing: decodeStanding(row) }))
   }
+}
+
+/** Whom a change concerns, beside its author and the members: those it names, and when the group ends those who wait to come in. */
+function concernedBy(change: Change, { group, members }: ConversationState): Iterable<string> {
+  if ('users' in change) return change.users
+  const isEnd = change.kind === 'disband' || (change.kind === 'leave' && members.length === 1)
+  return isEnd && group !== null ? group.guests.keys() : []
 }
 
 const LINK_BYTES = 16
@@ -167,8 +208,8 @@ function findLink(state: GroupState, code: string): Link | null {
 function linkMaker(conversation: ConversationState, user: string): { state: GroupState } {
   const { group } = conversation
   const membership = conversation.member(user)?.membership ?? null
-  if (group === null || membership === null) throw noSuchGroup()
-  if (!mayAdd(group, membership)) throw new RouterError(ERROR.notAllowed, 'the role of the member does not allow it')
+  if (group === null || membership === null) throw notInIt()
+  if (!mayAdd(group, membership)) throw notAllowed()
   return { state: group }
 }
 
@@ -191,10 +232,6 @@ function detailsOf(conversation: ConversationState, state: GroupState, membershi
       links: links.map(linkView),
     },
   }
-}
-
-function noSuchGroup(): RouterError {
-  return new RouterError(ERROR.noSuchConversation, 'there is no such group, or the user is not in it')
 }
 
 function invalidLink(): RouterError {

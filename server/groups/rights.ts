@@ -1,6 +1,53 @@
-/** Who may do what in a group. [GRP-5] */
-import type { Member } from '../shard/state.js'
+/** Who may do what in a group: looked at before anybody is read from the store for it, and again when it is done. [GRP-5] */
+import { ERROR } from '../../protocol/generated/registry.js'
+import { RouterError } from '../router/router.js'
+import type { ConversationState, Member } from '../shard/state.js'
+import type { Change } from './change.js'
 import type { GroupState, Membership } from './group-state.js'
+
+/** Who does something in a group: a member, or somebody who may become one. */
+export interface Author {
+  readonly group: GroupState
+  /** null: a guest, which may do nothing but turn down. */
+  readonly member: { readonly state: Member, readonly membership: Membership } | null
+}
+
+/** Throws RouterError no-such-conversation, not-allowed or bad-request for what the author may not do, whatever else holds. */
+export function authorOf(conversation: ConversationState, name: string, change: Change): Author {
+  const { group } = conversation
+  const state = conversation.member(name)
+  const membership = state?.membership ?? null
+  if (group === null) throw notInIt()
+  if (state === undefined || membership === null) {
+    // A guest may turn down for itself what it was offered, or what it asked for; everything else is for members. [GRP-4]
+    const isOwnDenial = change.kind === 'leave' || (change.kind === 'deny' && change.users.length === 1 && change.users[0] === name)
+    if (!isOwnDenial || !group.guests.has(name)) throw notInIt()
+    return { group, member: null }
+  }
+  if (!isAllowed(group, membership, name, change)) throw notAllowed()
+  if (change.kind === 'remove' || change.kind === 'role') {
+    for (const user of change.users) if (!mayGovern(membership, conversation.member(user))) throw notAllowed()
+  }
+  if (change.kind === 'remove' && change.users.includes(name)) throw new RouterError(ERROR.badRequest, 'leave says that one removes oneself')
+  return { group, member: { state, membership } }
+}
+
+function isAllowed(group: GroupState, membership: Membership, name: string, change: Change): boolean {
+  switch (change.kind) {
+    // Who has asked is approved of by an admin; who may add may do it for them, too.
+    case 'add':
+    case 'invite': return mayAdd(group, membership)
+    case 'deny': return membership.isAdmin || change.users.every((user) => user === name)
+    case 'remove':
+    case 'role':
+    case 'policy': return membership.isAdmin
+    case 'info':
+    case 'timer': return mayEdit(group, membership)
+    case 'owner':
+    case 'disband': return membership.role === 'owner'
+    case 'leave': return true
+  }
+}
 
 export function mayPost(group: GroupState, membership: Membership): boolean {
   return group.policy.post === 'all' || membership.isAdmin
@@ -10,11 +57,19 @@ export function mayAdd(group: GroupState, membership: Membership): boolean {
   return group.policy.add === 'all' || membership.isAdmin
 }
 
-export function mayEdit(group: GroupState, membership: Membership): boolean {
+function mayEdit(group: GroupState, membership: Membership): boolean {
   return group.policy.edit === 'all' || membership.isAdmin
 }
 
 /** Whether one may take the other's membership, or change its role: nobody the owner's. */
-export function mayGovern(membership: Membership, other: Member): boolean {
-  return membership.isAdmin && other.membership?.role !== 'owner'
+function mayGovern(membership: Membership, other: Member | undefined): boolean {
+  return membership.isAdmin && other?.membership?.role !== 'owner'
+}
+
+export function notAllowed(): RouterError {
+  return new RouterError(ERROR.notAllowed, 'the role of the member does not allow it')
+}
+
+export function notInIt(): RouterError {
+  return new RouterError(ERROR.noSuchConversation, 'there is no such group, or the user is not in it')
 }

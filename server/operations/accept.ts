@@ -80,8 +80,8 @@ export function changesText(kind: OperationKind): boolean {
   return kind !== OPERATION.react
 }
 
-/** A message is gone for who has not read it. [OPS-14] */
-export function lowerUnread(conversation: ConversationState, { from, seq }: LogRecord): void {
+/** [OPS-14] */
+function lowerUnread(conversation: ConversationState, { from, seq }: LogRecord): void {
   for (const member of conversation.members) {
     if (member.user === from || seq <= member.read || member.unread === 0 || conversation.hides(member.user, seq)) continue
     member.unread--

@@ -200,6 +200,8 @@ export class LocalRouter implements Router {
     await this.groups.leaveAll(user)
     await this.#accounts.removeUser(user)
     await this.#invites.dropAll(user)
+    // What somebody has added it to meanwhile; after this nobody does.
+    await this.groups.leaveAll(user)
     await this.presence.refresh(user)
   }
 

@@ -1,13 +1,14 @@
 /** The queries of groups: from elements to the router and back. [GRP-5, GRP-6] */
 import { normalizeGroup } from '../../protocol/address.js'
-import { element, type Element, uintAttribute } from '../../protocol/element.js'
+import { element, type Element, elementSize, uintAttribute } from '../../protocol/element.js'
 import { ERROR } from '../../protocol/generated/registry.js'
 import { readChange, readNewGroup } from '../groups/change.js'
 import type { GroupCommands, GroupDetails, GroupLink } from '../groups/group-commands.js'
 import { RouterError } from '../router/router.js'
+import { behind, fitting } from './query-answers.js'
 
 /** The answer; null: the query is not one of groups. */
-export async function answerGroupQuery(groups: GroupCommands, user: string, query: Element): Promise<Element | null> {
+export async function answerGroupQuery(groups: GroupCommands, user: string, query: Element, frameBytesMax: number): Promise<Element | null> {
   switch (query.name) {
     case 'group-create': {
       const id = groupOf(query)
@@ -15,7 +16,8 @@ export async function answerGroupQuery(groups: GroupCommands, user: string, quer
     }
     case 'group': {
       const id = groupOf(query)
-      return detailsAnswer(id, await groups.details(user, id, query.attributes.get('link') ?? null))
+      const { attributes } = query
+      return detailsAnswer(id, await groups.details(user, id, attributes.get('link') ?? null), attributes.get('after') ?? '', frameBytesMax)
     }
     case 'group-change': {
       const id = groupOf(query)
@@ -46,15 +48,21 @@ export async function answerGroupQuery(groups: GroupCommands, user: string, quer
   }
 }
 
-function detailsAnswer(id: string, { displayName, about, picture, createdMs, size, role, inside }: GroupDetails): Element {
+/** Of members and guests those behind `after`, as many as fit; links stand behind the last of them. [GRP-24] */
+function detailsAnswer(id: string, details: GroupDetails, after: string, frameBytesMax: number): Element {
+  const { displayName, about, picture, createdMs, size, role, inside } = details
   const shown = { id, name: displayName, about, picture: picture === '' ? undefined : picture, created: createdMs, members: size, role }
   if (inside === null) return element('group', shown)
-  return element(
-    'group', { ...shown, tail: inside.tail, ...inside.policy },
+  const settings = { ...shown, tail: inside.tail, ...inside.policy }
+  const users = behind(after, [
     ...inside.members.map((member) => element('member', { name: member.user, role: member.role, since: member.sinceMs })),
     ...inside.guests.map((guest) => element(guest.kind, { name: guest.user, by: guest.by === '' ? undefined : guest.by })),
-    ...inside.links.map((link) => linkElement('link', link)),
-  )
+  ])
+  const links = inside.links.map((link) => linkElement('link', link))
+  const room = frameBytesMax - elementSize(element('group', settings))
+  const kept = fitting(users.concat(links), room)
+  if (kept.length === users.length + links.length) return element('group', settings, ...kept)
+  return element('group', { ...settings, more: 'true' }, ...kept.slice(0, users.length))
 }
 
 function linkElement(name: string, link: GroupLink, attributes: Readonly<Record<string, string>> = {}): Element {

@@ -73,7 +73,8 @@ export class Queries {
       case 'conversations': return this.#conversations(user, query)
       case 'receipts': {
         const conversation = conversationOf(query)
-        return receiptsAnswer(conversation, await router.receipts(user, conversation))
+        const { frameBytesMax } = environment.config.limits
+        return receiptsAnswer(conversation, await router.receipts(user, conversation), query.attributes.get('after') ?? '', frameBytesMax)
       }
       case 'devices': return devicesAnswer(await router.devices(user), device)
       case 'remove-device': return this.#removeDevice(deviceOf(query))
@@ -93,7 +94,7 @@ export class Queries {
       case 'timer': return answerTimerQuery(router.timers, user, query)
       case 'search': return searchQuery({ user, ...environment, rate: this.#session.rates.queries }, query)
       default: {
-        const answer = await (answerProfileQuery(this.#session, query) ?? answerGroupQuery(router.groups, user, query))
+        const answer = await (answerProfileQuery(this.#session, query) ?? answerGroupQuery(router.groups, user, query, environment.config.limits.frameBytesMax))
         if (answer === null) throw new QueryError(ERROR.unsupportedQuery, `there is no query ${query.name}`) // [QRY-3]
         return answer
       }

@@ -47,8 +47,17 @@ export function conversationsAnswer(conversations: readonly ConversationSummary[
   return element('conversations', { more: String(more || kept.length < all.length) }, ...kept)
 }
 
-export function receiptsAnswer(conversation: string, members: readonly MemberWatermarks[]): Element {
-  return element('receipts', { with: conversation }, ...members.map(memberElement))
+/** Members behind `after`, in the order of their addresses, as many as fit. [GRP-24] */
+export function receiptsAnswer(conversation: string, members: readonly MemberWatermarks[], after: string, frameBytesMax: number): Element {
+  const all = behind(after, members.map(memberElement))
+  const kept = fitting(all, frameBytesMax)
+  return element('receipts', { with: conversation, ...kept.length < all.length ? { more: 'true' } : {} }, ...kept)
+}
+
+/** Elements with a user's `name` behind this one, in the order of the names. */
+export function behind(after: string, elements: readonly Element[]): Element[] {
+  const nameOf = (item: Element): string => item.attributes.get('name') ?? ''
+  return elements.filter((item) => nameOf(item) > after).sort((one, other) => (nameOf(one) < nameOf(other) ? -1 : 1))
 }
 
 /** [DEV-1] */

@@ -87,7 +87,7 @@ export class Accounts {
     const { transaction } = this.#shard
     user.lastSeenMs = 0
     user.privacy = DEFAULT_PRIVACY
-    transaction.seen.delete(user)
+    transaction.late.dropSeen(user)
     transaction.batch.delete(user.keys.lastSeen())
     transaction.batch.delete(user.keys.privacy())
   }
@@ -97,7 +97,7 @@ export class Accounts {
     const device = user.device(id)
     if (device === undefined) throw new RouterError(ERROR.noSuchDevice, `there is no device '${id}'`)
     this.#dropDevice(user, device, ERROR.deviceRemoved)
-    this.#shard.transaction.trim(user)
+    this.#shard.transaction.late.trim(user)
     await this.#shard.committed()
   }
 
@@ -142,7 +142,7 @@ export class Accounts {
     user.removeDevice(device)
     const { transaction } = this.#shard
     transaction.touch(user)
-    transaction.movedCursors.delete(device)
+    transaction.late.dropCursor(device)
     transaction.batch.delete(user.keys.device(device.number))
     transaction.batch.delete(user.keys.cursor(device.number))
   }

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
-import { conversationKeys } from '../../storage/keyspace.js'
+import { conversationKeys, userKeys } from '../../storage/keyspace.js'
 import { MemoryEngine } from '../../storage/memory-engine.js'
 import { RouterError } from '../router/router.js'
 import { CommitLoop } from './commit-loop.js'
 import type { CommitHost } from './commit-loop.js'
 import { SHARD_LIMITS } from './environment.js'
-import { ConversationState } from './state.js'
+import { ConversationState, DeviceState, UserState } from './state.js'
 import { Route } from './transaction.js'
 
 /** Timers that run when told to. */
@@ -213,4 +213,32 @@ void test('watermarks wait for the next commit, but not for long', async () => {
   await timers.pass(watermarkDelayMs)
   await turn()
   assert.deepEqual(events, ['finished', 'finished'])
+})
+
+void test('what can wait is handed on as it is, whatever there is of it, until a commit writes it', async () => {
+  const { loop, timers } = makeLoop(new MemoryEngine())
+  const user = new UserState('ann', userKeys('ann'))
+  const device = new DeviceState(1, 'phone', '', 0)
+  loop.open.late.moveCursor(user, device)
+  const { late } = loop.open
+  for (let i = 0; i < 3; i++) {
+    loop.open.batch.put(user.keys.settings(), Buffer.from([i]))
+    loop.schedule()
+    await timers.pass(100)
+    assert.equal(loop.open.late, late)
+  }
+  assert.equal(late.cursors.get(device), user)
+  await timers.pass(500)
+  assert.notEqual(loop.open.late, late)
+  assert.ok(loop.open.late.isEmpty)
+})
+
+void test('who waits for the commit has what can wait written with it', async () => {
+  const { loop, timers } = makeLoop(new MemoryEngine())
+  const user = new UserState('ann', userKeys('ann'))
+  loop.open.late.trim(user)
+  const done = loop.whenCommitted()
+  await timers.pass(0)
+  await done
+  assert.ok(loop.open.late.isEmpty)
 })

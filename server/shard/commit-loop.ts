@@ -6,6 +6,7 @@ import type { Engine } from '../../storage/engine.js'
 import { ERROR } from '../../protocol/generated/registry.js'
 import { RouterError } from '../router/router.js'
 import type { ShardEnvironment } from './environment.js'
+import { LateWrites } from './late-writes.js'
 import { Transaction } from './transaction.js'
 
 /** Cursors may wait this long for their commit: losing one costs a redelivery that the device drops. */
@@ -15,7 +16,7 @@ const REOPEN_MAX_MS = 10_000
 
 /** What the shard does at the turning points of a transaction. */
 export interface CommitHost {
-  /** Adds what is written once for the whole transaction; with `withLate` also what others handed on. */
+  /** Adds what is written once for the whole transaction; with `withLate` also what can wait, and was handed on. */
   seal(transaction: Transaction, withLate: boolean): void
   /** It is on disk: now tell. */
   finish(transaction: Transaction): void
@@ -181,8 +182,8 @@ export class CommitLoop {
     })
   }
 
-  #openNext(): void {
-    this.#open = new Transaction(this.#open.number + 1, this.#engine.batch())
+  #openNext(late = new LateWrites()): void {
+    this.#open = new Transaction(this.#open.number + 1, this.#engine.batch(), late)
   }
 
   /** After a large commit those who waited are let in once the others had some time of their own. */
@@ -203,12 +204,11 @@ export class CommitLoop {
     if (this.#hasFailed || this.#isCommitting) return
     const transaction = this.#open
     const withLate = this.#isLateDue
-    if (transaction.isEmpty && !(withLate && transaction.hasLate)) return
+    if (transaction.isEmpty && !(withLate && !transaction.late.isEmpty)) return
     this.#isLateDue = false
     this.#host.seal(transaction, withLate)
     if (this.#isLarge(transaction)) this.#isResting = true
-    this.#openNext()
-    if (!withLate) this.#open.takeLate(transaction)
+    this.#openNext(withLate ? new LateWrites() : transaction.late)
     this.#lastSize = transaction.batch.size
     if (transaction.batch.size === 0) {
       this.#finish(transaction)
@@ -251,8 +251,8 @@ export class CommitLoop {
     for (const waiter of transaction.waiters) waiter.resolve()
     if (this.#open.isUrgent) this.schedule()
     else if (this.#open.dirtyRoutes.length > 0) this.scheduleWatermarks()
-    else if (this.#isLateDue && this.#open.hasLate) this.schedule()
-    else if (!this.#open.isEmpty || this.#open.hasLate) this.scheduleLazily()
+    else if (this.#isLateDue && !this.#open.late.isEmpty) this.schedule()
+    else if (!this.#open.late.isEmpty) this.scheduleLazily()
   }
 
   #reopen(delayMs: number): void {

@@ -178,6 +178,14 @@ export function forgetMessages(transaction: Transaction, conversation: Conversat
   transaction.touch(conversation)
   conversation.trimmedTo = seq
   transaction.batch.put(conversation.keys.meta(), encodeConversation(conversation))
+  takeUnread(transaction, conversation, unread)
+}
+
+/**
+ * So many messages of others above its read watermark are gone for each member. Without a new seq only rows of the members can say so:
+ * a checkpoint counts as of its seq, and of two as of the same the member's holds.
+ */
+export function takeUnread(transaction: Transaction, conversation: ConversationState, unread: ReadonlyMap<Member, number>): void {
   for (const [member, count] of unread) {
     member.unread = Math.max(0, member.unread - count)
     transaction.batch.put(conversation.keys.watermark(member.user), encodeWatermark(member, conversation.tail))

@@ -34,7 +34,7 @@ export interface ShardLimits {
   readonly trimEvery: number
   /** Records of a log between two checkpoints: the most that a load has to scan, but for one commit's worth. */
   readonly checkpointEvery: number
-  /** Users and conversations kept in memory beyond those in use. */
+  /** Users and conversations kept in memory beyond those in use: online, or needed by a command that is under way. */
   readonly residentUsersMax: number
   readonly residentConversationsMax: number
   /** Commands that wait for something to be loaded; beyond it new ones are refused as `unavailable`. */

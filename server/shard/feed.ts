@@ -107,6 +107,11 @@ export class Feed implements Attachment {
     this.routes.set(address, route)
   }
 
+  /** Lets routes go that hold states that are not in memory any more. */
+  forgetStale(): void {
+    for (const [address, route] of this.routes) if (!route.isAlive) this.routes.delete(address)
+  }
+
   /** Begins to send; the welcome is out. */
   start(): void {
     // What has come in since the bind is live already. [QUE-7]

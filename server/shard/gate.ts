@@ -12,23 +12,29 @@ import type { Route } from './transaction.js'
 export const MESSAGE = 0
 export const MARK_READ = 1
 export const DELIVERED = 2
-export const FORGET = 3
+export const LONE = 3
 export const TASK = 4
 export const OPERATE = 5
 
 /** What happens to a conversation beyond its messages, in its turn. */
 export interface GateTask {
-  /** Who has to be in memory, beside the members. */
-  readonly users: readonly string[]
-  /** What it reads from the store, once everything accepted so far is there; may be called again. */
-  readonly read: ((conversation: ConversationState) => Promise<void>) | null
+  /** Who has to be in memory, beside the members; null: nobody, the task is over. Nothing but the conversation is in memory yet. */
+  prepare(conversation: ConversationState): readonly string[] | null
   /** Everything is in memory: runs in one turn, and does not throw. */
   run(route: Route): void
 }
 
+/** The same where nobody has to be in memory but the conversation. */
+export interface LoneTask {
+  /** What it reads from the store, with everything accepted so far there; may be called again. */
+  read(conversation: ConversationState): Promise<void>
+  /** In the turn in which reading has ended, and nothing has happened to the conversation meanwhile. Does not throw. */
+  run(conversation: ConversationState): void
+}
+
 /** One shape for all kinds; what a kind does not need is empty. */
 export class GateCommand {
-  readonly kind: typeof MESSAGE | typeof MARK_READ | typeof DELIVERED | typeof FORGET | typeof TASK | typeof OPERATE
+  readonly kind: typeof MESSAGE | typeof MARK_READ | typeof DELIVERED | typeof LONE | typeof TASK | typeof OPERATE
   /** Of a DELIVERED. */
   readonly user: UserState | null
   readonly feed: Feed | null
@@ -42,10 +48,13 @@ export class GateCommand {
   readonly task: GateTask | null
   /** Of an OPERATE; 0: it is none. `seq` is its target. */
   readonly operation: OperationKind | 0
+  /** Of a LONE. */
+  readonly lone: LoneTask | null
 
   constructor(
     kind: GateCommand['kind'], user: UserState | null, feed: Feed | null, clientId: number, seq: number, text: Uint8Array, extensions: Uint8Array,
     applied: (() => void) | null = null, task: GateTask | null = null, operation: OperationKind | 0 = 0,
+    lone: LoneTask | null = null,
   ) {
     this.kind = kind
     this.user = user
@@ -57,6 +66,7 @@ export class GateCommand {
     this.applied = applied
     this.task = task
     this.operation = operation
+    this.lone = lone
   }
 }
 

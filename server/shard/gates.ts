@@ -2,29 +2,29 @@
  * The gates of a shard: what waits there is run here, one command after the other for each conversation, and after every await it is
  * looked at what has changed meanwhile. One object serves until the store fails; then it is closed and another one takes its place.
  *
- *     wait ─▶ load conversation and members ─▶ as if it had just come ─▶ (commit, read the log, decide)
+ *     wait ─▶ load conversation and members, and hold them ─▶ as if it had just come ─▶ (commit, read the log, decide)
  */
 import type { Engine } from '../../storage/engine.js'
+import { isGroup } from '../../protocol/address.js'
 import { expiryOf, withoutExpiry } from '../../protocol/expiry.js'
 import { ERROR } from '../../protocol/generated/registry.js'
 import type { TargetRow } from '../operations/accept.js'
 import { readTarget } from '../operations/rows.js'
-import { forgetMessages, raiseRead } from './conversation.js'
+import { raiseRead } from './conversation.js'
 import { isDamage } from './entry-reader.js'
 import type { ShardEnvironment } from './environment.js'
 import type { Feed } from './feed.js'
-import { DELIVERED, FORGET, Gate, MESSAGE, OPERATE, TASK } from './gate.js'
-import type { GateCommand, GateTask } from './gate.js'
-import { Acceptances, eachSender, unreadAbove } from './log-reader.js'
+import { DELIVERED, Gate, MARK_READ, MESSAGE, OPERATE, TASK } from './gate.js'
+import type { GateCommand, LoneTask } from './gate.js'
+import { Admission, Hold } from './holds.js'
+import { Acceptances, unreadAbove } from './log-reader.js'
 import type { Residents } from './residents.js'
 import { isErased, type LogRecord } from './log-run.js'
 import { memberNames, Writer } from './state.js'
-import type { ConversationState, Member, UserState } from './state.js'
+import type { ConversationState, UserState } from './state.js'
 import { Answer } from './transaction.js'
 import type { Route, Transaction } from './transaction.js'
 
-/** Users of a conversation that are read from the store at once. */
-const LOADS_AT_ONCE = 32
 /** Told to a client whose command finds too many waiting. */
 const WAITING_RETRY_MS = 1000
 
@@ -56,8 +56,12 @@ export class Gates {
   #waiting = 0
   #isClosed = false
 
+  /** Groups that wait for their members to be read; together they hold no more users than may be in memory beside those online. */
+  readonly #admission: Admission
+
   constructor(host: GateHost) {
     this.#host = host
+    this.#admission = new Admission(host.environment.limits.residentUsersMax)
   }
 
   /** Commands that wait. */
@@ -113,17 +117,59 @@ export class Gates {
   async #run(gate: Gate): Promise<void> {
     let command = gate.commands.peek()
     while (command !== undefined) {
-      const route = await this.#loadRoute(gate.conversation)
-      if (this.#isClosed) return
-      if (route === null || !await this.#runCommand(gate, command, route)) {
-        if (this.#isClosed) return
-        continue
+      const hold = new Hold()
+      try {
+        while (!await this.#step(gate, command, hold)) if (this.#isClosed) return
+      } finally {
+        hold.release()
       }
+      if (this.#isClosed) return
       gate.commands.shift()
       this.#waiting--
       command = gate.commands.peek()
     }
     this.#gates.delete(gate.conversation)
+  }
+
+  /** One command, with all that it needs held in memory. false: something died meanwhile; try again, unless the store has failed. */
+  async #step(gate: Gate, command: GateCommand, hold: Hold): Promise<boolean> {
+    const { users, conversations } = this.#host
+    if (command.feed?.hasEnded === true) return true
+    const conversation = await hold.conversation(conversations, gate.conversation)
+    if (this.#isClosed) return false
+    if (command.lone !== null) return this.#runLone(command, command.lone, conversation)
+    const needed = this.#neededBy(command, conversation)
+    if (needed === null) return true
+    const absent = needed.reduce((count, name) => users.get(name) === undefined ? count + 1 : count, 0)
+    if (absent > 0) await this.#admission.enter(absent)
+    try {
+      await hold.users(users, needed)
+      if (this.#isClosed) return false
+      const route = this.#host.residentRoute(gate.conversation)
+      return route !== null && await this.#runCommand(gate, command, route)
+    } finally {
+      if (absent > 0) this.#admission.leave(absent)
+    }
+  }
+
+  /** Whom the command needs in memory; null: nobody, since it is refused, or does nothing, whoever they are. */
+  #neededBy(command: GateCommand, conversation: ConversationState): readonly string[] | null {
+    const { kind, task, user, feed } = command
+    const members = memberNames(conversation)
+    if (kind === TASK && task !== null) {
+      const others = task.prepare(conversation)
+      return others === null ? null : members.concat(others)
+    }
+    // So that strangers can't have all members of a group read from the store.
+    if (!isGroup(conversation.name) || user === null || conversation.member(user.name) !== undefined) return members
+    if (kind === DELIVERED) command.applied?.()
+    else if (feed !== null) {
+      const writer = conversation.writers.get(Writer.key(user.name, feed.device.number, feed.outboxEpoch))
+      // What it sent as a member may be asked for again.
+      if (kind !== MARK_READ && writer !== undefined && command.clientId <= writer.lastClientId) return members
+      this.#host.answer(new Answer(feed, command.clientId, ERROR.noSuchConversation, 0, 0))
+    }
+    return null
   }
 
   /** A damaged row fails what needs it, not the shard; what devices have acknowledged stays acknowledged. */
@@ -137,27 +183,14 @@ export class Gates {
     }
   }
 
-  /** null: something was evicted meanwhile; try again. */
-  async #loadRoute(name: string): Promise<Route | null> {
-    const present = this.#host.residentRoute(name)
-    if (present !== null) return present
-    const conversation = await this.#host.conversations.load(name)
-    await this.#loadUsers(memberNames(conversation))
-    return this.#host.residentRoute(name)
-  }
-
-  /** In pieces, so that a large group does not take all of the store's reader. */
-  async #loadUsers(names: readonly string[]): Promise<void> {
-    for (let at = 0; at < names.length; at += LOADS_AT_ONCE) {
-      await Promise.all(names.slice(at, at + LOADS_AT_ONCE).map((name) => this.#host.users.load(name)))
-    }
-  }
-
   /** false: the route died while something was looked up; load it and try again. */
   async #runCommand(gate: Gate, command: GateCommand, route: Route): Promise<boolean> {
     const { feed } = command
-    if (command.kind === FORGET) return this.#forget(command, route)
-    if (command.kind === TASK && command.task !== null) return this.#runTask(command, command.task, route)
+    if (command.task !== null) {
+      command.task.run(route)
+      command.applied?.()
+      return true
+    }
     if (command.kind === DELIVERED) {
       if (command.user !== null) this.#host.deliverNow(route, command.user, command.seq)
       command.applied?.()
@@ -175,23 +208,6 @@ export class Gates {
     return this.#host.markNow(route, feed, command.clientId, command.seq) || this.#markCounting(command, route, feed)
   }
 
-  async #runTask(command: GateCommand, task: GateTask, route: Route): Promise<boolean> {
-    const absent = task.users.filter((name) => this.#host.users.get(name) === undefined)
-    if (absent.length > 0) {
-      await this.#loadUsers(absent)
-      return false
-    }
-    if (task.read !== null) {
-      await this.#host.committed()
-      await task.read(route.conversation)
-      if (this.#isClosed) return true
-      if (!route.isAlive || task.users.some((name) => this.#host.users.get(name) === undefined)) return false
-    }
-    task.run(route)
-    command.applied?.()
-    return true
-  }
-
   /** Counts what remains unread. false: the route died meanwhile. [RCP-8] */
   async #markCounting(command: GateCommand, route: Route, feed: Feed): Promise<boolean> {
     const { engine, environment } = this.#host
@@ -205,20 +221,12 @@ export class Gates {
     return true
   }
 
-  /** false: the route died while the log was read. Nothing else happens to the conversation meanwhile, since the gate holds it. */
-  async #forget(command: GateCommand, route: Route): Promise<boolean> {
-    const { conversation } = route
-    if (conversation.exists && command.seq > conversation.trimmedTo && command.seq <= conversation.committedTail) {
-      const unread = new Map<Member, number>()
-      await eachSender(this.#host.engine, conversation, conversation.trimmedTo + 1, command.seq, (from, seq) => {
-        for (const member of conversation.members) {
-          if (member.user !== from && seq > member.read && !conversation.hides(member.user, seq)) unread.set(member, (unread.get(member) ?? 0) + 1)
-        }
-      })
-      if (!conversation.alive) return false
-      forgetMessages(this.#host.transaction, conversation, command.seq, unread)
-      this.#host.schedule()
-    }
+  /** false: the conversation died while the store was read. Nothing else happens to it meanwhile, since the gate holds it. */
+  async #runLone(command: GateCommand, task: LoneTask, conversation: ConversationState): Promise<boolean> {
+    await this.#host.committed()
+    await task.read(conversation)
+    if (!conversation.alive) return false
+    task.run(conversation)
     command.applied?.()
     return true
   }

@@ -95,7 +95,6 @@ export async function loadConversation(engine: Engine, name: string): Promise<Co
   const floor = conversation.group === null ? undefined : await engine.get(keys.floor())
   if (floor !== undefined) raiseToFloor(conversation, decodeFloor(floor))
   await readLogTail(engine, conversation, countedTo)
-  restoreUnsettled(conversation)
   return conversation
 }
 
@@ -131,19 +130,6 @@ async function readLogTail(engine: Engine, conversation: ConversationState, coun
     }
   }
   conversation.committedTail = conversation.tail
-}
-
-/** Of a group's messages that wait for receipts the last of each outbox is known; the receipt for that one covers those before it. */
-function restoreUnsettled({ group, writers, members }: ConversationState): void {
-  if (group === null) return
-  const last = [...writers.values()].sort((one, other) => one.lastSeq - other.lastSeq)
-  for (const { user, membership } of members) {
-    for (const writer of last) {
-      if (writer.user !== user || writer.lastSeq === 0) continue
-      membership?.undelivered.add(writer.lastSeq)
-      membership?.unread.add(writer.lastSeq)
-    }
-  }
 }
 
 function readLastRecord(conversation: ConversationState, record: LogRecord, countedTo: ReadonlyMap<Member, number>): void {

@@ -43,7 +43,7 @@ export async function openFeed(shard: Shard, request: AttachRequest, sink: Devic
   if (isNew || isStale || position.cursor !== device.cursor) {
     device.cursor = position.cursor
     shard.transaction.touch(user)
-    shard.transaction.moveCursor(user, device)
+    shard.transaction.late.moveCursor(user, device)
   }
   const window = Math.min(request.window === 0 ? limits.windowDefault : request.window, limits.windowMax)
   const feed = new Feed(shard, user, device, sink, outboxEpoch, window, position.cursor)

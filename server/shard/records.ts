@@ -6,6 +6,7 @@ import { StorageError } from '../../storage/engine.js'
 import { ValueReader, ValueWriter } from '../../storage/value.js'
 import { isGroup } from '../../protocol/address.js'
 import { readGroup, writeGroup } from '../groups/group-row.js'
+import type { Standing } from '../groups/group-state.js'
 import type { Verifier } from '../router/router.js'
 import type { Pair } from '../profiles/pair.js'
 import { decodePair, encodePair } from '../profiles/pair.js'
@@ -106,6 +107,20 @@ export function decodeQueueMeta(row: Uint8Array): number {
 /** A conversation's row in a member's list. */
 export function encodeListing(joinedMs: number): Uint8Array {
   return begin().time(joinedMs).take()
+}
+
+const STANDINGS: readonly Standing[] = ['member', 'guest', 'former']
+
+/** The same of a group. */
+export function encodeGroupListing(changedMs: number, standing: Standing): Uint8Array {
+  return begin().time(changedMs).uint(STANDINGS.indexOf(standing)).take()
+}
+
+/** COMPAT: in rows of chatd before standings were kept everybody counts as a member. */
+export function decodeStanding(row: Uint8Array): Standing {
+  const reader = open(row, 'listing')
+  reader.time()
+  return reader.more ? STANDINGS[reader.uint()] ?? 'member' : 'member'
 }
 
 export function encodeConversation(conversation: ConversationState): Uint8Array {

@@ -1,6 +1,6 @@
 /**
- * The states in memory, read from the store when first needed. What is in use stays; beyond the limit the rest goes, oldest first:
- * memory is bounded by active users, not by stored data.
+ * The states in memory, read from the store when first needed. What is in use stays, and so does what a command holds until it is done;
+ * as many others stay as the limit says, and the rest goes, oldest first: memory is bounded by active users, not by stored data.
  */
 import type { Resident } from './state.js'
 
@@ -15,17 +15,24 @@ export class Residents<T extends Resident> {
   readonly #read: (name: string) => Promise<T>
   /** Whether a state may go: nothing uncommitted, nobody attached. */
   readonly #mayGo: (state: T) => boolean
+  readonly #inUse: () => number
   readonly #defer: (task: () => void) => void
   #isSweepDue = false
   /** States that may still be looked at for what was loaded. */
   #owed = 0
   #isClosed = false
+  /** Called for each state that is let go. */
+  onGone: () => void = () => {}
 
-  constructor(max: number, read: (name: string) => Promise<T>, mayGo: (state: T) => boolean, defer: (task: () => void) => void) {
+  /** @param inUse how many are in memory anyway, beside which `max` have room */
+  constructor(
+    max: number, read: (name: string) => Promise<T>, mayGo: (state: T) => boolean, defer: (task: () => void) => void, inUse = (): number => 0,
+  ) {
     this.#max = max
     this.#read = read
     this.#mayGo = mayGo
     this.#defer = defer
+    this.#inUse = inUse
   }
 
   get size(): number {
@@ -34,6 +41,11 @@ export class Residents<T extends Resident> {
 
   get(name: string): T | undefined {
     return this.#states.get(name)
+  }
+
+  /** Every state in memory. */
+  [Symbol.iterator](): Iterator<T> {
+    return this.#states.values()
   }
 
   /** The state, from memory or the store. It may be gone again by the time the caller runs: check `alive`. */
@@ -46,6 +58,10 @@ export class Residents<T extends Resident> {
       this.#loading.set(name, loading)
     }
     return loading
+  }
+
+  get #isFull(): boolean {
+    return this.#states.size - this.#inUse() > this.#max
   }
 
   /** Throws everything away; states still being read will not be kept either. */
@@ -75,7 +91,7 @@ export class Residents<T extends Resident> {
   /** Not at once: whoever waits for what was just loaded must find it, or two could drive each other out for ever. */
   #sweepLater(): void {
     if (this.#isSweepDue || this.#isClosed) return
-    if (this.#states.size <= this.#max || this.#owed <= 0) {
+    if (!this.#isFull || this.#owed <= 0) {
       this.#owed = 0
       return
     }
@@ -92,10 +108,11 @@ export class Residents<T extends Resident> {
     let looks = Math.min(this.#owed, SWEEP_MAX, 2 * this.#states.size)
     this.#owed -= SWEEP_MAX
     for (const [name, state] of this.#states) {
-      if (this.#states.size <= this.#max || looks-- === 0) return
+      if (!this.#isFull || looks-- === 0) return
       this.#states.delete(name)
-      if (this.#mayGo(state) && state.sweptAt === state.lastTransaction) {
+      if (state.holds === 0 && this.#mayGo(state) && state.sweptAt === state.lastTransaction) {
         state.die()
+        this.onGone()
       } else {
         state.sweptAt = state.lastTransaction
         this.#states.set(name, state)

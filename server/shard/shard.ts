@@ -16,23 +16,26 @@ import { trimPoint } from './attach.js'
 import type { CommitHost } from './commit-loop.js'
 import { CommitLoop, unavailable } from './commit-loop.js'
 import { StrangerAllowance } from '../profiles/stranger-allowance.js'
-import { acceptMessage, openConversation, raiseDelivered, raiseRead, sealConversation } from './conversation.js'
+import { acceptMessage, forgetMessages, openConversation, raiseDelivered, raiseRead, sealConversation } from './conversation.js'
 import { isDamage } from './entry-reader.js'
 import type { ShardEnvironment } from './environment.js'
 import type { Feed, FeedHost } from './feed.js'
-import { DELIVERED, FORGET, GateCommand, MARK_READ, MESSAGE, OPERATE, TASK } from './gate.js'
+import { DELIVERED, GateCommand, LONE, MARK_READ, MESSAGE, OPERATE, TASK } from './gate.js'
+import type { LoneTask } from './gate.js'
 import type { GateHost } from './gates.js'
 import { Gates } from './gates.js'
+import { eachSender } from './log-reader.js'
 import { loadConversation, loadUser } from './loader.js'
 import { encodeLastSeen } from '../presence/rows.js'
 import { encodeCursor, encodeQueueMeta } from './records.js'
 import { Residents } from './residents.js'
 import { Retention } from './retention.js'
+import { StaleRoutes } from './stale-routes.js'
 import { RouterError } from '../router/router.js'
 import { conversationName, memberNames, Writer } from './state.js'
 import { Indexer } from '../search/indexer.js'
-import type { ConversationState, DeviceState, Resident, UserState } from './state.js'
-import { writeLateWatermarks } from '../groups/fan-out.js'
+import type { ConversationState, DeviceState, Member, Resident, UserState } from './state.js'
+import { restoreUnsettled, writeLateWatermarks } from '../groups/fan-out.js'
 import { ExpirySweep } from '../expiry/sweep.js'
 import { mayPost } from '../groups/rights.js'
 import { endsBetween, mayReadSeq } from '../groups/access.js'
@@ -61,6 +64,8 @@ export class Shard implements FeedHost, GateHost, CommitHost {
   /** Counts failures: what began in an earlier life has no say in this one. */
   #life = 0
   readonly #attached = new Set<Feed>()
+  /** Users with a session or more. */
+  #online = 0
   /** Told of every session that is over, by whoever ended it. */
   onFeedRemoved: (feed: Feed) => void = () => {}
   /** null: search is off. */
@@ -291,8 +296,9 @@ export class Shard implements FeedHost, GateHost, CommitHost {
     if (!user.alive || index <= device.cursor || !user.devices.includes(device)) return
     device.cursor = index
     device.lastActiveMs = this.environment.clock.nowMs()
-    this.transaction.moveCursor(user, device)
-    if (index - user.trimmedTo >= this.environment.limits.trimEvery) this.transaction.trim(user)
+    const { late } = this.transaction
+    late.moveCursor(user, device)
+    if (index - user.trimmedTo >= this.environment.limits.trimEvery) late.trim(user)
     this.#loop.scheduleLazily()
   }
 
@@ -325,6 +331,7 @@ export class Shard implements FeedHost, GateHost, CommitHost {
       if (user === undefined) return null
       users.push(user)
     }
+    restoreUnsettled(conversation, users)
     const route = new Route(conversation, users)
     if (conversation.group !== null) conversation.route = route
     return route
@@ -343,6 +350,7 @@ export class Shard implements FeedHost, GateHost, CommitHost {
 
   addFeed(feed: Feed): void {
     this.#attached.add(feed)
+    if (feed.user.feeds.length === 0) this.#online++
     feed.user.addFeed(feed)
     feed.device.feed = feed
   }
@@ -352,10 +360,11 @@ export class Shard implements FeedHost, GateHost, CommitHost {
     feed.end()
     if (!this.#attached.delete(feed)) return
     feed.user.removeFeed(feed)
+    if (feed.user.feeds.length === 0) this.#online--
     if (feed.device.feed === feed) feed.device.feed = null
     feed.device.lastActiveMs = this.environment.clock.nowMs()
     if (feed.user.alive && feed.user.devices.includes(feed.device)) {
-      this.transaction.moveCursor(feed.user, feed.device)
+      this.transaction.late.moveCursor(feed.user, feed.device)
       this.#loop.scheduleLazily()
     }
     this.onFeedRemoved(feed)
@@ -365,7 +374,7 @@ export class Shard implements FeedHost, GateHost, CommitHost {
   noteSeen(user: UserState, lastSeenMs: number): void {
     if (!user.alive || !user.exists) return
     user.lastSeenMs = lastSeenMs
-    this.transaction.noteSeen(user)
+    this.transaction.late.noteSeen(user)
     this.#loop.scheduleLazily()
   }
 
@@ -428,7 +437,7 @@ export class Shard implements FeedHost, GateHost, CommitHost {
 
   /** Whether everything that happened to it is on disk. */
   isSettled(state: Resident): boolean {
-    return state.lastTransaction <= this.#loop.committed
+    return state.lateWrites === 0 && state.lastTransaction <= this.#loop.committed
   }
 
   /** The same but for its devices' cursors. */
@@ -441,33 +450,55 @@ export class Shard implements FeedHost, GateHost, CommitHost {
    * then the caller's to remove.
    */
   async forget(name: string, seq: number): Promise<void> {
+    const unread = new Map<Member, number>()
+    const isThere = ({ exists, trimmedTo, committedTail }: ConversationState): boolean => exists && seq > trimmedTo && seq <= committedTail
+    await this.alone(name, {
+      read: async (conversation) => {
+        unread.clear()
+        if (!isThere(conversation)) return
+        await eachSender(this.engine, conversation, conversation.trimmedTo + 1, seq, (from, at) => {
+          for (const member of conversation.members) {
+            if (member.user !== from && at > member.read && !conversation.hides(member.user, at)) unread.set(member, (unread.get(member) ?? 0) + 1)
+          }
+        })
+      },
+      run: (conversation) => {
+        if (isThere(conversation)) forgetMessages(this.transaction, conversation, seq, unread)
+        this.schedule()
+      },
+    })
+  }
+
+  /** Does something to a conversation in its turn that concerns nobody else. Resolves when it is on disk, or when it can't be read. */
+  async alone(name: string, task: LoneTask): Promise<void> {
     if (!this.isAvailable) throw unavailable()
     await new Promise<void>((resolve) => {
-      this.#gates.wait(name, new GateCommand(FORGET, null, null, 0, seq, EMPTY, EMPTY, resolve))
+      this.#gates.wait(name, new GateCommand(LONE, null, null, 0, 0, EMPTY, EMPTY, resolve, null, 0, task))
     })
     await this.committed()
   }
 
   /**
    * Does something to a conversation in its turn, with its members and `users` in memory: `work` runs at once and may throw what the
-   * promise is rejected with. `read` comes before it, with everything so far on disk and nothing else happening to the conversation, and
-   * again where it has to begin again. Resolves when it is on disk. Rejects with RouterError storage-unavailable when it can't be.
+   * promise is rejected with. `users` may be a function: it says who they are, or throws, when the conversation alone is in memory.
+   * Resolves when it is on disk. Rejects with RouterError storage-unavailable when it can't be.
    */
   async inTurn<T>(
-    name: string, users: readonly string[], work: (route: Route) => T, read: ((conversation: ConversationState) => Promise<void>) | null = null,
+    name: string, users: readonly string[] | ((conversation: ConversationState) => readonly string[]), work: (route: Route) => T,
   ): Promise<T> {
     if (!this.isAvailable) throw unavailable()
     const result = await new Promise<T>((resolve, reject) => {
+      const attempt = <R>(step: () => R): R | null => {
+        try {
+          return step()
+        } catch (error) {
+          reject(error instanceof Error ? error : new Error(String(error)))
+          return null
+        }
+      }
       const task = {
-        users,
-        read,
-        run: (route: Route) => {
-          try {
-            resolve(work(route))
-          } catch (error) {
-            reject(error instanceof Error ? error : new Error(String(error)))
-          }
-        },
+        prepare: (conversation: ConversationState) => attempt(() => typeof users === 'function' ? users(conversation) : users),
+        run: (route: Route) => { attempt(() => { resolve(work(route)) }) },
       }
       // Where it did not run, since the store has failed, or the conversation can't be read.
       const applied = (): void => { reject(unavailable()) }
@@ -499,23 +530,24 @@ export class Shard implements FeedHost, GateHost, CommitHost {
   seal(transaction: Transaction, withLate: boolean): void {
     const { checkpointEvery } = this.environment.limits
     for (const route of transaction.dirtyRoutes) sealConversation(transaction, route, this.lookup, checkpointEvery)
-    for (const user of transaction.trims.keys()) if (!this.#sealTrim(transaction, user)) transaction.trims.delete(user)
-    if (withLate) sealLate(transaction)
+    if (withLate) {
+      // First: it may end sessions, whose cursors are late too.
+      for (const user of transaction.late.trims) this.#sealTrim(transaction, user)
+      sealLate(transaction)
+    }
     transaction.closeRuns()
   }
 
-  /** false: there is nothing to trim. */
-  #sealTrim(transaction: Transaction, user: UserState): boolean {
+  #sealTrim(transaction: Transaction, user: UserState): void {
     const { to, tooFarBehind } = trimPoint(user, this.environment.clock.nowMs(), this.environment.limits)
-    if (to - user.trimmedTo < this.environment.limits.trimEvery) return false
+    if (to - user.trimmedTo < this.environment.limits.trimEvery) return
     for (const device of tooFarBehind) if (device.feed !== null) this.expel(device.feed, ERROR.slowConsumer)
     user.trimmedTo = to
-    transaction.trims.set(user, to)
+    transaction.trimmed.set(user, to)
     transaction.touch(user)
     transaction.batch.put(user.keys.queueMeta(), encodeQueueMeta(to))
     // A cursor on disk that lies before what is gone would tell a device without state that it is too old.
     for (const device of user.devices) transaction.batch.put(user.keys.cursor(device.number), encodeCursor(device))
-    return true
   }
 
   /** Called by the commit loop. */
@@ -530,9 +562,9 @@ export class Shard implements FeedHost, GateHost, CommitHost {
       user.committedTail = run.last
       // From the end, since a feed that is offered too much may leave.
       for (let i = user.feeds.length - 1; i >= 0; i--) user.feeds[i]?.offer(run)
-      if (run.last - user.trimmedTo > queueEntriesMax + trimEvery) this.transaction.trim(user)
+      if (run.last - user.trimmedTo > queueEntriesMax + trimEvery) this.transaction.late.trim(user)
     }
-    for (const [user, to] of transaction.trims) this.#trim(user, to)
+    for (const [user, to] of transaction.trimmed) this.#trim(user, to)
   }
 
   /** What is behind the slowest cursor goes; if it fails it goes the next time. */
@@ -565,10 +597,13 @@ export class Shard implements FeedHost, GateHost, CommitHost {
     }
     this.users = new Residents(
       limits.residentUsersMax, (name) => loadUser(this.engine, name), (user) => this.isSettled(user) && user.feeds.length === 0, defer,
+      () => this.#online,
     )
     this.conversations = new Residents(
       limits.residentConversationsMax, (name) => loadConversation(this.engine, name), (each) => this.isSettled(each), defer,
     )
+    const stale = new StaleRoutes(this.#attached, this.conversations)
+    this.users.onGone = this.conversations.onGone = () => { stale.look() }
     this.invites = new Residents(INVITES_RESIDENT_MAX, (id) => loadInvite(this.engine, id), (each) => this.isSettled(each), defer)
     const gates = this.#gates
     this.#gates = new Gates(this)
@@ -579,12 +614,17 @@ export class Shard implements FeedHost, GateHost, CommitHost {
 
 /** Cursors, and the watermarks that follow from them. */
 function sealLate(transaction: Transaction): void {
-  for (const conversation of transaction.lateWatermarks) writeLateWatermarks(transaction, conversation)
-  for (const user of transaction.seen) transaction.batch.put(user.keys.lastSeen(), encodeLastSeen(user.lastSeenMs))
-  for (const [device, user] of transaction.movedCursors) {
+  const { late } = transaction
+  for (const conversation of late.watermarks) writeLateWatermarks(transaction, conversation)
+  for (const user of late.seen) {
+    transaction.keep(user)
+    transaction.batch.put(user.keys.lastSeen(), encodeLastSeen(user.lastSeenMs))
+  }
+  for (const [device, user] of late.cursors) {
     transaction.keep(user)
     transaction.batch.put(user.keys.cursor(device.number), encodeCursor(device))
   }
+  late.release()
 }
 
 /** Why the user may not send to the conversation; 0: it may. [GRP-4] */

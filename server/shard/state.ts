@@ -49,13 +49,17 @@ export class DeviceState {
   }
 }
 
-/** In every state object: when it was last used by a transaction, and whether it is still the one in memory. */
+/** In every state object: when it was last used by a transaction, what keeps it, and whether it is still the one in memory. */
 export class Resident {
   readonly name: string
   /** Number of the last transaction that changed it: not evicted before that one is committed. */
   lastTransaction = 0
   /** The same for changes of more than a device's cursor. */
   lastChange = 0
+  /** What of it waits for some transaction to write it; see late-writes.ts. Until then it is not on disk. */
+  lateWrites = 0
+  /** Commands that need it in memory until they are done; see gates.ts. */
+  holds = 0
   /** `lastTransaction` when the sweep last came by; see residents.ts. */
   sweptAt = -1
   /** Counts the states that were let go: while it stands still, whoever was alive is. */
@@ -96,8 +100,9 @@ export class UserState extends Resident {
   /** null: there is no such user. */
   account: AccountRow | null = null
   readReceipts = true
-  /** Groups in its list; -1: not counted since it was loaded. */
+  /** Groups in its list that it is a member of, and those it may become one of; -1: not counted since it was loaded. */
   groupCount = -1
+  invitationCount = -1
   /** When it was last seen, as stored or about to be; 0: never. */
   lastSeenMs = 0
   privacy: Privacy = DEFAULT_PRIVACY

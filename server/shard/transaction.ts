@@ -9,8 +9,9 @@ import { expiryKey } from '../../storage/keyspace.js'
 import type { ErrorCode } from '../../protocol/generated/registry.js'
 import { EntryRun } from './entry-run.js'
 import type { Feed } from './feed.js'
+import { LateWrites } from './late-writes.js'
 import { encodeChangeRow, LogRun } from './log-run.js'
-import { type ConversationState, type DeviceState, Resident, type UserState, type Writer } from './state.js'
+import { type ConversationState, Resident, type UserState, type Writer } from './state.js'
 
 /** A version; the key says everything. */
 const EXPIRY_ROW = Uint8Array.of(1)
@@ -106,38 +107,21 @@ export class Transaction {
   readonly waiters: Waiter[] = []
   /** Conversations with risen watermarks or a checkpoint due; written when the transaction is sealed. */
   readonly dirtyRoutes: Route[] = []
-  /**
-   * Devices whose cursor moved, and groups in which only `delivered` rose. Nobody waits for them, and losing them costs what devices say
-   * again: one transaction in half a second writes them, the others hand them on. Together, so that no cursor is ever on disk before
-   * the watermarks that follow from it.
-   */
-  readonly movedCursors = new Map<DeviceState, UserState>()
-  readonly lateWatermarks = new Set<ConversationState>()
-  /** Users whose last seen is to be written when the transaction is sealed. */
-  readonly seen = new Set<UserState>()
-  /** Users whose queue may be trimmed once this is on disk, and the last index that goes then, 0 before it is sealed. */
-  readonly trims = new Map<UserState, number>()
+  /** What is written with this one or a later one. */
+  readonly late: LateWrites
+  /** Users whose queue is trimmed once this is on disk, and the last index that goes then; known when it is sealed. */
+  readonly trimmed = new Map<UserState, number>()
 
-  constructor(number: number, batch: Batch) {
+  /** @param late what the one before has handed on */
+  constructor(number: number, batch: Batch, late = new LateWrites()) {
     this.number = number
     this.batch = batch
+    this.late = late
   }
 
   /** Whether there is nothing to commit and nobody to tell, but for what can be handed on. */
   get isEmpty(): boolean {
-    return !this.isUrgent && this.dirtyRoutes.length === 0 && this.trims.size === 0
-  }
-
-  /** Whether there is something that one transaction in a while has to write. */
-  get hasLate(): boolean {
-    return this.movedCursors.size > 0 || this.lateWatermarks.size > 0 || this.seen.size > 0
-  }
-
-  /** Takes over what the one before did not write. */
-  takeLate(before: Transaction): void {
-    for (const [device, user] of before.movedCursors) this.moveCursor(user, device)
-    for (const conversation of before.lateWatermarks) this.addLateWatermarks(conversation)
-    for (const user of before.seen) this.noteSeen(user)
+    return !this.isUrgent && this.dirtyRoutes.length === 0
   }
 
   /** Whether somebody waits for it; cursors alone can wait. */
@@ -235,30 +219,6 @@ export class Transaction {
   /** Only keeps it in memory until this is on disk. */
   keep(state: Resident): void {
     if (state.lastTransaction < this.number) state.lastTransaction = this.number
-  }
-
-  /** Device and user stay in memory until it is on disk: read back before, the cursor would have fallen. */
-  moveCursor(user: UserState, device: DeviceState): void {
-    this.keep(user)
-    this.movedCursors.set(device, user)
-  }
-
-  /** The same for a group whose members' watermarks rose. */
-  addLateWatermarks(conversation: ConversationState): void {
-    this.keep(conversation)
-    this.lateWatermarks.add(conversation)
-  }
-
-  /** The same for when the user was last seen. */
-  noteSeen(user: UserState): void {
-    this.keep(user)
-    this.seen.add(user)
-  }
-
-  /** The same for a user's queue: read back before, it would promise entries that are gone. */
-  trim(user: UserState): void {
-    this.touch(user)
-    this.trims.set(user, 0)
   }
 
   /** Its members' queues will be written to when the transaction is sealed, so they have to stay in memory until then. */

@@ -79,7 +79,7 @@ async function summarize(shard: Shard, conversation: ConversationState, user: Us
     last,
     read: member?.read ?? tail,
     unread: member?.unread ?? 0,
-    others: conversation.group === null ? watermarks(conversation, user) : [{ member: '', ...floorsFor(conversation, user) }],
+    others: conversation.group === null ? watermarks(conversation, user) : floorsShown(conversation, user),
     group: groupSummary(conversation, user.name),
     flags,
     profileVersion,
@@ -103,9 +103,18 @@ async function lastShown({ engine, nowMs }: Shard, conversation: ConversationSta
 function groupSummary({ group, members }: ConversationState, user: string): ConversationSummary['group'] {
   if (group === null) return null
   const membership = members.find((member) => member.user === user)?.membership
+  if (membership !== undefined && membership !== null) return { displayName: group.displayName, size: members.length, role: membership.role }
   const guest = group.guests.get(user)?.kind
-  const role = membership?.role ?? (guest === 'invited' ? 'invited' : guest === 'request' ? 'requested' : 'former')
-  return { displayName: group.displayName, size: members.length, role }
+  if (guest !== undefined) return { displayName: group.displayName, size: members.length, role: guest === 'invited' ? 'invited' : 'requested' }
+  const former = group.former.get(user)
+  return { displayName: former?.displayName ?? '', size: former?.size ?? 0, role: 'former' }
+}
+
+/** How far all others are, to a member; to who was one, how far they were then. [GRP-11] */
+function floorsShown(conversation: ConversationState, viewer: UserState): MemberWatermarks[] {
+  if (conversation.member(viewer.name) !== undefined) return [{ member: '', ...floorsFor(conversation, viewer) }]
+  const former = conversation.group?.former.get(viewer.name)
+  return former === undefined ? [] : [{ member: '', delivered: former.delivered, read: viewer.readReceipts ? former.read : 0 }]
 }
 
 function addressIn(name: string, user: string): string {

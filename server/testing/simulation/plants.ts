@@ -42,7 +42,7 @@ export function removedStillReads(server: SimServer): void {
     if (!isGroup(conversation)) return history(user, conversation, request)
     const { group } = await server.shard.conversation(conversation)
     const former = group?.former.get(user)
-    former?.forEach((interval) => { interval.to = Infinity })
+    former?.intervals.forEach((interval) => { interval.to = Infinity })
     return history(user, conversation, request)
   }
 }
