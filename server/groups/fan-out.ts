@@ -3,7 +3,7 @@ import type { Element } from '../../protocol/element.js'
 import { MARK } from '../../protocol/generated/registry.js'
 import { encodeChange, encodeDeliveryFrom } from '../../protocol/generated/frames.js'
 import { appendReceipt, appendShared } from '../shard/queue.js'
-import { encodeFloor, encodeWatermark, type FloorRow } from '../shard/records.js'
+import { encodeFloor, encodeReceived, encodeWatermark, type FloorRow } from '../shard/records.js'
 import { ANY_INDEX, SharedEntry } from '../shard/shared-entry.js'
 import type { ConversationState, Member, UserState } from '../shard/state.js'
 import type { Route, Transaction } from '../shard/transaction.js'
@@ -50,10 +50,7 @@ export function sealWatermarks(transaction: Transaction, conversation: Conversat
   for (const member of conversation.members) {
     const user = lookup(member.user)
     if (member.readRose) writeRead(transaction, conversation, member, user)
-    else if (member.deliveredRose) {
-      member.isLate = true
-      transaction.addLateWatermarks(conversation)
-    }
+    else if (member.deliveredRose) transaction.addLateWatermarks(conversation)
     member.deliveredRose = member.readRose = member.readToldRose = false
     if (user?.exists !== true) continue
     delivered.add(member.user, member.delivered)
@@ -68,18 +65,13 @@ export function sealWatermarks(transaction: Transaction, conversation: Conversat
   if (isTold) transaction.batch.put(conversation.keys.floor(), delivered.row())
 }
 
-/** The rows of members that have only received: many at once, since each message to a large group moves them all. */
+/** What its members have received: together, since each message moves them all. */
 export function writeLateWatermarks(transaction: Transaction, conversation: ConversationState): void {
-  for (const member of conversation.members) {
-    if (!member.isLate) continue
-    member.isLate = false
-    transaction.batch.put(conversation.keys.watermark(member.user), encodeWatermark(member, conversation.tail))
-  }
+  transaction.batch.put(conversation.keys.received(), encodeReceived(conversation))
 }
 
 /** A mark was acknowledged, so it is written at once. */
 function writeRead(transaction: Transaction, conversation: ConversationState, member: Member, user: UserState | undefined): void {
-  member.isLate = false
   transaction.batch.put(conversation.keys.watermark(member.user), encodeWatermark(member, conversation.tail))
   // The user's other devices learn what was read here. [RCP-6]
   if (member.readRose && user !== undefined && user.devices.length > 1) {
