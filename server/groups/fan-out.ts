@@ -44,11 +44,15 @@ export function deliverChange(
 }
 
 /** Writes the watermarks that rose, and tells each sender up to where all others are. [GRP-14, GRP-15, GRP-16] */
-export function sealWatermarks(transaction: Transaction, conversation: ConversationState, lookup: UserLookup): void {
+export function sealWatermarks(transaction: Transaction, route: Route, lookup: UserLookup): void {
+  const { conversation } = route
+  // Its members may have changed since the route was made.
+  const users = route.isAlive ? route.users : conversation.members.map((member) => lookup(member.user))
   const delivered = new Floor()
   const read = new Floor()
-  for (const member of conversation.members) {
-    const user = lookup(member.user)
+  for (let i = 0; i < users.length; i++) {
+    const member = conversation.members[i]!
+    const user = users[i]
     if (member.readRose) writeRead(transaction, conversation, member, user)
     else if (member.deliveredRose) transaction.addLateWatermarks(conversation)
     member.deliveredRose = member.readRose = member.readToldRose = false
@@ -57,9 +61,9 @@ export function sealWatermarks(transaction: Transaction, conversation: Conversat
     if (user.readReceipts) read.add(member.user, member.readTold)
   }
   let isTold = false
-  for (const member of conversation.members) {
-    const user = lookup(member.user)
-    if (user?.exists === true && tellFloors(transaction, conversation, member, user, delivered, read)) isTold = true
+  for (let i = 0; i < users.length; i++) {
+    const user = users[i]
+    if (user?.exists === true && tellFloors(transaction, conversation, conversation.members[i]!, user, delivered, read)) isTold = true
   }
   // What was told is on disk with it, though the rows of all members are not yet.
   if (isTold) transaction.batch.put(conversation.keys.floor(), delivered.row())
