@@ -39,6 +39,7 @@ const KIND_META = 0x01
 const KIND_WATERMARK = 0x02
 const KIND_CHECKPOINT = 0x03
 const KIND_FLOOR = 0x04
+const KIND_RECEIVED = 0x05
 const KIND_PAIR = 0x09
 const KIND_LOG = 0x60
 const KIND_SEGMENT = 0x60
@@ -80,7 +81,7 @@ export function slotOf(name: string): number {
 /** What a row of an owner is, from its key. */
 export type RowKind =
   | 'account' | 'settings' | 'device' | 'cursor' | 'queue-meta' | 'last-seen' | 'privacy' | 'erasures' | 'conversation' | 'entry'
-  | 'profile' | 'list-meta' | 'list-item' | 'list-change' | 'meta' | 'watermark' | 'checkpoint' | 'floor' | 'pair' | 'log' | 'state'
+  | 'profile' | 'list-meta' | 'list-item' | 'list-change' | 'meta' | 'watermark' | 'checkpoint' | 'floor' | 'received' | 'pair' | 'log' | 'state'
 
 /** Keys of one owner; keeps the common prefix once it is hot, so that a hot key is one allocation and two copies. */
 class OwnerKeys {
@@ -340,6 +341,11 @@ export class ConversationKeys extends OwnerKeys {
     return this.plain(KIND_FLOOR)
   }
 
+  /** Of a group: up to where each member has received. */
+  received(): Buffer {
+    return this.plain(KIND_RECEIVED)
+  }
+
   /** How the two of a pair stand to each other. */
   pair(): Buffer {
     return this.plain(KIND_PAIR)
@@ -377,6 +383,7 @@ export class ConversationKeys extends OwnerKeys {
       case KIND_WATERMARK: return 'watermark'
       case KIND_CHECKPOINT: return 'checkpoint'
       case KIND_FLOOR: return 'floor'
+      case KIND_RECEIVED: return 'received'
       case KIND_PAIR: return 'pair'
       case KIND_LOG: return 'log'
       case KIND_STATE: return 'state'

@@ -12,17 +12,19 @@
  *     client.onReceipt((id) => …)                the message sent as `id` has been acknowledged by the recipient's device
  *     client.send(to, text, id)                  to: a user, or a group with its #
  *     await client.createGroup('#name', users)   …and of a bench's room: join(room, isFirst), sendGroup(room, text, id)
+ *     client.look(users), client.lookAway()      in the foreground, watching these users; in the background, watching nobody
  *     await client.close()
  */
 const crypto = require('node:crypto')
 const net = require('node:net')
 
 const FEATURES = 4, CHALLENGE = 8, AUTHENTICATED = 12, WELCOME = 16, ACK = 20, REFUSE = 22, DELIVERY = 24, DELIVERY_FROM = 26,
-  RECEIPT = 28, SKIP = 30, DONE = 32, QUERY = 38, RESULT = 40, FAIL = 42, PING = 44, PONG = 46, CLOSE = 48, CHANGE = 50
+  RECEIPT = 28, SKIP = 30, DONE = 32, QUERY = 38, RESULT = 40, FAIL = 42, PING = 44, PONG = 46, CLOSE = 48, CHANGE = 50,
+  ACTIVITY = 51, WATCH = 53, UNWATCH = 55
 const MARK_DELIVERED = 1
 const TOKEN_INVALID = 221
 const DEVICE = 'bench'
-/** Unanswered stanzas are found by client id in rings of this size, a power of two: the largest unacknowledgedMax we can use. */
+/** Unanswered stanzas are found by client id in rings of this size at most, a power of two: the largest unacknowledgedMax we can use. */
 const RING = 4096
 /** How long an acknowledgement that nobody waits for may be held back: below cursorDelayMs. [QUE-13] */
 const LAZY_ACK_MS = 500
@@ -88,7 +90,8 @@ class Refused extends Error {
 }
 
 class Client {
-  constructor({ port, host = '127.0.0.1', localAddress }) {
+  /** `ring` is a power of two: as many stanzas may be unanswered. */
+  constructor({ port, host = '127.0.0.1', localAddress, ring = RING }) {
     this.port = port; this.host = host; this.localAddress = localAddress
     this.user = ''; this.device = null; this.sock = null
     this.out = ''; this.buf = ''; this.pos = 0
@@ -97,8 +100,9 @@ class Client {
     this.ackNow = false      // somebody waits for the next acknowledgement: send it with this turn's write
     this.halfWindow = 128
     this.unanswered = 0; this.unansweredMax = 1024; this.held = []
-    this.ids = new Float64Array(RING)
-    this.conversationsOf = new Array(RING).fill(NO_CONVERSATION)
+    this.ring = ring
+    this.ids = new Float64Array(ring)
+    this.conversationsOf = new Array(ring).fill(NO_CONVERSATION)
     this.conversations = new Map()
     this.preview = 0; this.resume = 0; this.refused = 0
     this.queries = 0; this.asked = new Map()
@@ -230,12 +234,18 @@ class Client {
     return kind === 0 ? this.string() : kind === 1 ? this.uint() : kind
   }
 
+  // ---- presence ----
+
+  look(users) { this.write(frame(ACTIVITY, uint(1)) + frame(WATCH, uint(users.length) + users.map(bytes).join(''))) }
+
+  lookAway() { this.write(frame(UNWATCH, uint(0)) + frame(ACTIVITY, uint(2))) }
+
   // ---- sending ----
 
   send(to, text, id = 0) {
     if (this.unanswered >= this.unansweredMax) { this.held.push(to, text, id); return }
     this.unanswered++
-    const clientId = ++this.device.clientId, slot = clientId & RING - 1
+    const clientId = ++this.device.clientId, slot = clientId & this.ring - 1
     this.ids[slot] = id
     this.conversationsOf[slot] = this.conversation(to)
     this.write(frame(18, uint(clientId) + bytes(to) + bytes(text)))
@@ -377,14 +387,14 @@ class Client {
     const outboxEpoch = this.uint()
     if (outboxEpoch !== device.outboxEpoch) { device.outboxEpoch = outboxEpoch; device.clientId = 0 }
     this.halfWindow = this.uint() >> 1
-    this.unansweredMax = Math.min(this.uint(), RING)
+    this.unansweredMax = Math.min(this.uint(), this.ring)
     this.uint(); this.uint()            // frameBytesMax, keepAliveMs
     const token = this.string()
     if (token !== '') device.token = token
   }
 
   onAck(clientId, seq) {
-    const slot = clientId & RING - 1, conversation = this.conversationsOf[slot], id = this.ids[slot]
+    const slot = clientId & this.ring - 1, conversation = this.conversationsOf[slot], id = this.ids[slot]
     if (seq <= conversation.watermark) this._receipt(id)
     else { conversation.seqs.push(seq); conversation.ids.push(id) }
     this.answered()

@@ -186,3 +186,30 @@ test('a gap in the queue and an unknown critical frame are not passed over', asy
   assert.throws(() => { feed(delivery(12, 'u2', 1, 'a')) }, /gap/)
   assert.throws(() => { feed(frame(98)) }, /not known/)
 })
+
+test('looking at users makes the device active and watches them, looking away undoes both', async (t) => {
+  const { client, frames } = await opened(t)
+  client.look(['u2', 'u30'])
+  assert.deepEqual(await frames.next(), { type: 51, fields: uint(1) })
+  assert.deepEqual(await frames.next(), { type: 53, fields: Buffer.concat([uint(2), bytes('u2'), bytes('u30')]) })
+  client.lookAway()
+  assert.deepEqual(await frames.next(), { type: 55, fields: uint(0) })
+  assert.deepEqual(await frames.next(), { type: 51, fields: uint(2) })
+})
+
+test('a client with few places for unanswered stanzas holds the others back', async (t) => {
+  const { client: first, port, accept } = await opened(t)
+  first.drop()
+  const client = driver.create({ port, ring: 2 })
+  t.after(() => { client.drop() })
+  const connected = client.connect('u1', 'pw-u1')
+  const frames = await accept()
+  for (let n = 0; n < 3; n++) await frames.next()
+  frames.socket.write(Buffer.concat([features, frame(12, bytes('u1'), bytes('')), welcome(10, new Uint8Array(0))]))
+  await connected
+  for (const id of [1, 2, 3]) client.send('u2', String(id), id)
+  const clientIds = [(await frames.next()).fields[0], (await frames.next()).fields[0]]
+  assert.deepEqual([clientIds, client.unanswered], [[1, 2], 2])
+  frames.socket.write(ack(1, 5))
+  assert.deepEqual((await frames.next()).fields, Buffer.concat([uint(3), bytes('u2'), bytes('3')]))
+})

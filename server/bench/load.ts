@@ -34,9 +34,9 @@ export async function pool<T, R>(items: readonly T[], work: (item: T, at: number
   return results
 }
 
-/** A client that is not connected yet. */
-export function client(port: number, at: number): RawClient {
-  return driver.create({ port, localAddress: process.platform === 'linux' ? `127.0.0.${String(2 + at % 8)}` : '127.0.0.1' })
+/** A client that is not connected yet, for one that talks much, or for one of many that have little to say. */
+export function client(port: number, at: number, ring = 4096): RawClient {
+  return driver.create({ port, ring, localAddress: process.platform === 'linux' ? `127.0.0.${String(2 + at % 8)}` : '127.0.0.1' })
 }
 
 export async function open(one: RawClient, user: string): Promise<void> {

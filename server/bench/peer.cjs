@@ -17,8 +17,8 @@ const node = process.env.BENCH_NODE ?? process.execPath
 
 /**
  * What a bench needs to be other than the defaults: no rates, since one device sends more than a person can; the least SCRAM
- * iterations, since a first login's cost is that of the chosen count; nothing counted by address, since all come from one; and queues
- * as long as a scenario likes.
+ * iterations, since a first login's cost is that of the chosen count; nothing counted by address, since all come from one; queues as
+ * long as a scenario likes, and groups as large: other benches have 200 members beside the sender.
  */
 function configuration({ dir, port, engine }) {
   return `[data]
@@ -40,6 +40,7 @@ connectionsByAddressMax = 10000000
 openingByAddressMax = 10000000
 openTimeoutMs = 60000
 queueEntriesMax = 10000000
+groupMembersMax = 1000
 
 [rate]
 messagesPerSecond = 0

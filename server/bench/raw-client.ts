@@ -10,8 +10,9 @@ export interface RawClient {
   readonly bytesOut: number
   /** Entries that waited when the session opened. */
   readonly preview: number
-  /** Stanzas refused so far. */
+  /** Stanzas refused so far, and those without an answer yet. */
   readonly refused: number
+  readonly unanswered: number
   /** What a connection that ends by itself calls while a step is under way; replaced where an end is expected. */
   fail: ((error: Error) => void) | null
   connect(user: string, password: string): Promise<void>
@@ -19,6 +20,9 @@ export interface RawClient {
   send(to: string, text: string, id: number): void
   /** `group` with its #; answered once it is on stable storage. */
   createGroup(group: string, members?: readonly string[]): Promise<unknown>
+  /** In the foreground, and watches these users; in the background, and watches nobody. */
+  look(users: readonly string[]): void
+  lookAway(): void
   onDelivery(callback: (from: string, text: string, seq: number) => void): void
   onAccepted(callback: (count: number) => void): void
   onReceipt(callback: (id: number) => void): void
@@ -28,7 +32,8 @@ export interface RawClient {
 }
 
 export interface Driver {
-  create(options: { port: number, host?: string, localAddress?: string }): RawClient
+  /** `ring`, a power of two: stanzas that may be unanswered, 4,096 at most; it takes 16 bytes for each. */
+  create(options: { port: number, host?: string, localAddress?: string, ring?: number }): RawClient
   /** Forgets every device's token, cursor and outbox. */
   forget(): void
 }

@@ -9,6 +9,7 @@ import { group, groups } from './groups.js'
 import { closeAll, connectAll, idOf, names, prepare, text, until } from './load.js'
 import { cpuSeconds, measureStretch, memory, quiet, stealMeter } from './measure.js'
 import type { Options, Scenario } from './options.js'
+import { phones } from './phones.js'
 import type { RawClient } from './raw-client.js'
 import { ServerProcess } from './server-process.js'
 import { drain, perUnit, store, WINDOW } from './stages.js'
@@ -256,6 +257,7 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   flat: { title: 'cost of a message by how many are stored in its conversation and wait in its queue', run: flat },
   group: { title: 'a group of 200 online, one sender, 8 posts under way; a unit is a delivery', run: group },
   groups: { title: '1,000 groups of 50 among 1,000 people online, senders by chance, 160 posts under way; a unit is a delivery', run: groups },
+  phones: { title: 'as many phones as there can be with p99 of deliveries below 250 ms', run: phones },
   login: { title: 'return of a device with a token', run: login },
   idle: { title: 'idle sessions', run: idle },
   crash: { title: 'SIGKILL after the last ack', run: crash },

@@ -3,7 +3,7 @@ import type { Element } from '../../protocol/element.js'
 import { MARK } from '../../protocol/generated/registry.js'
 import { encodeChange, encodeDeliveryFrom } from '../../protocol/generated/frames.js'
 import { appendReceipt, appendShared } from '../shard/queue.js'
-import { encodeFloor, encodeWatermark, type FloorRow } from '../shard/records.js'
+import { encodeFloor, encodeReceived, encodeWatermark, type FloorRow } from '../shard/records.js'
 import { ANY_INDEX, SharedEntry } from '../shard/shared-entry.js'
 import type { ConversationState, Member, UserState } from '../shard/state.js'
 import type { Route, Transaction } from '../shard/transaction.js'
@@ -44,25 +44,26 @@ export function deliverChange(
 }
 
 /** Writes the watermarks that rose, and tells each sender up to where all others are. [GRP-14, GRP-15, GRP-16] */
-export function sealWatermarks(transaction: Transaction, conversation: ConversationState, lookup: UserLookup): void {
+export function sealWatermarks(transaction: Transaction, route: Route, lookup: UserLookup): void {
+  const { conversation } = route
+  // Its members may have changed since the route was made.
+  const users = route.isAlive ? route.users : conversation.members.map((member) => lookup(member.user))
   const delivered = new Floor()
   const read = new Floor()
-  for (const member of conversation.members) {
-    const user = lookup(member.user)
+  for (let i = 0; i < users.length; i++) {
+    const member = conversation.members[i]!
+    const user = users[i]
     if (member.readRose) writeRead(transaction, conversation, member, user)
-    else if (member.deliveredRose) {
-      member.isLate = true
-      transaction.late.raiseWatermarks(conversation)
-    }
+    else if (member.deliveredRose) transaction.late.raiseWatermarks(conversation)
     member.deliveredRose = member.readRose = member.readToldRose = false
     if (user?.exists !== true) continue
     delivered.add(member.user, member.delivered)
     if (user.readReceipts) read.add(member.user, member.readTold)
   }
   let isTold = false
-  for (const member of conversation.members) {
-    const user = lookup(member.user)
-    if (user?.exists === true && tellFloors(transaction, conversation, member, user, delivered, read)) isTold = true
+  for (let i = 0; i < users.length; i++) {
+    const user = users[i]
+    if (user?.exists === true && tellFloors(transaction, conversation, conversation.members[i]!, user, delivered, read)) isTold = true
   }
   // What was told is on disk with it, though the rows of all members are not yet.
   if (isTold) transaction.batch.put(conversation.keys.floor(), delivered.row())
@@ -91,19 +92,14 @@ export function restoreUnsettled(conversation: ConversationState, users: readonl
   }
 }
 
-/** The rows of members that have only received: many at once, since each message to a large group moves them all. */
+/** What its members have received: together, since each message moves them all. */
 export function writeLateWatermarks(transaction: Transaction, conversation: ConversationState): void {
   transaction.keep(conversation)
-  for (const member of conversation.members) {
-    if (!member.isLate) continue
-    member.isLate = false
-    transaction.batch.put(conversation.keys.watermark(member.user), encodeWatermark(member, conversation.tail))
-  }
+  transaction.batch.put(conversation.keys.received(), encodeReceived(conversation))
 }
 
 /** A mark was acknowledged, so it is written at once. */
 function writeRead(transaction: Transaction, conversation: ConversationState, member: Member, user: UserState | undefined): void {
-  member.isLate = false
   transaction.batch.put(conversation.keys.watermark(member.user), encodeWatermark(member, conversation.tail))
   // The user's other devices learn what was read here. [RCP-6]
   if (member.readRose && user !== undefined && user.devices.length > 1) {

@@ -278,6 +278,32 @@ test('[GRP-14] [GRP-15] a sender learns when all have received and read, and wai
   assert.deepEqual((await harness.router.receipts('alice', SKIING)).map(({ member, read }) => [member, read]), [['bob', 4], ['carol', 4]])
 })
 
+test('[GRP-14] what each member has received is on disk within half a second, in one row for all', async () => {
+  const harness = await withUsers('alice', 'bob', 'carol')
+  const [alice, bob] = [await harness.attach('alice'), await harness.attach('bob')]
+  await create(harness, 'alice', ['bob', 'carol'])
+  alice.send(SKIING, 'snow!')
+  await harness.settle()
+  bob.acknowledge()
+  await harness.pass(500)
+  const delivered = async (): Promise<unknown> => (await harness.router.receipts('alice', SKIING)).map((each) => [each.member, each.delivered])
+  harness.crash()
+  assert.deepEqual(await delivered(), [['bob', 2], ['carol', 1]])
+  // Who comes back is not taken for who left.
+  await change(harness, 'alice', naming('remove', 'bob'))
+  await change(harness, 'alice', naming('add', 'bob'))
+  await harness.pass(500)
+  harness.crash()
+  assert.deepEqual(await delivered(), [['carol', 1], ['bob', 4]])
+  const again = await harness.attach('bob')
+  again.acknowledge()
+  await harness.settle()
+  await change(harness, 'alice', element('disband'))
+  await harness.pass(500)
+  harness.crash()
+  assert.deepEqual(await seqs(harness, 'alice'), [1, 2, 3, 4, 5])
+})
+
 test('[GRP-16] who tells nobody what it reads is not waited for', async () => {
   const harness = await withUsers('alice', 'bob', 'carol')
   const [alice, bob, carol] = [await harness.attach('alice'), await harness.attach('bob'), await harness.attach('carol')]

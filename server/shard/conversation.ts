@@ -150,8 +150,7 @@ export function sealConversation(transaction: Transaction, route: Route, lookup:
   transaction.touch(conversation)
   if (conversation.isCheckpointDue || conversation.tail - conversation.checkpointSeq >= checkpointEvery) writeCheckpoint(transaction, conversation)
   if (conversation.group !== null) {
-    // Its members may have changed since the route was made.
-    sealWatermarks(transaction, conversation, lookup)
+    sealWatermarks(transaction, route, lookup)
     return
   }
   for (let i = 0; i < conversation.members.length; i++) {

@@ -8,8 +8,8 @@ import { ACQUAINTANCES, type Pair, PairSide } from '../profiles/pair.js'
 import { decodeErasures } from '../operations/erasures.js'
 import { isErased, type LogRecord, readLogRun } from './log-run.js'
 import {
-  decodeAccount, decodeCheckpoint, decodeConversation, decodeCursor, decodeDevice, decodeFloor, decodePairRow, decodeQueueMeta, decodeSettings,
-  decodeWatermark,
+  decodeAccount, decodeCheckpoint, decodeConversation, decodeCursor, decodeDevice, decodeFloor, decodePairRow, decodeQueueMeta, decodeReceived,
+  decodeSettings, decodeWatermark,
 } from './records.js'
 import { ConversationState, UserState } from './state.js'
 import type { Member } from './state.js'
@@ -92,10 +92,17 @@ export async function loadConversation(engine: Engine, name: string): Promise<Co
     if (asOf < conversation.checkpointSeq) member.unread = unread
     else countedTo.set(member, asOf)
   }
-  const floor = conversation.group === null ? undefined : await engine.get(keys.floor())
-  if (floor !== undefined) raiseToFloor(conversation, decodeFloor(floor))
+  if (conversation.group !== null) await readReceived(engine, conversation)
   await readLogTail(engine, conversation, countedTo)
   return conversation
+}
+
+/** What a group's members have received stands in rows of all of them together. */
+async function readReceived(engine: Engine, conversation: ConversationState): Promise<void> {
+  const { keys } = conversation
+  const [received, floor] = await Promise.all([engine.get(keys.received()), engine.get(keys.floor())])
+  if (received !== undefined) decodeReceived(received, conversation)
+  if (floor !== undefined) raiseToFloor(conversation, decodeFloor(floor))
 }
 
 function isPair(name: string): boolean {

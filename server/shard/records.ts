@@ -169,6 +169,26 @@ export function decodePairRow(row: Uint8Array): Pair {
   return decodePair(open(row, 'pair'))
 }
 
+/** What a group's members have received, in one row: nearly all of them have received something between one write and the next. */
+export function encodeReceived(conversation: ConversationState): Uint8Array {
+  const writer = begin().string(conversation.memberList)
+  for (const member of conversation.members) writer.uint(member.delivered)
+  return writer.take()
+}
+
+/** Raises the members' `delivered` to what the row says. Who has come since is not in it, or stands higher. */
+export function decodeReceived(row: Uint8Array, conversation: ConversationState): void {
+  const reader = open(row, 'received')
+  const names = reader.string()
+  // Nobody is left of a group that was disbanded.
+  if (names === '') return
+  for (const name of names.split(' ')) {
+    const delivered = reader.uint()
+    const member = conversation.member(name)
+    if (member !== undefined) member.delivered = Math.max(member.delivered, delivered)
+  }
+}
+
 /** The lowest `delivered` of a group's members, whose it is, and the lowest of all the others. */
 export interface FloorRow {
   readonly lowest: number

@@ -200,8 +200,6 @@ export class Member {
   deliveredToldRose = false
   readRose = false
   readToldRose = false
-  /** In a group: `delivered` is not on disk yet. */
-  isLate = false
 
   constructor(user: string) {
     this.user = user
@@ -246,6 +244,7 @@ export class ConversationState extends Resident {
   isCheckpointDue = false
   /** Made where looking through the list would take long. */
   #byName: Map<string, Member> | null = null
+  #memberList: string | null = null
 
   constructor(name: string, keys: ConversationKeys) {
     super(name)
@@ -256,6 +255,11 @@ export class ConversationState extends Resident {
     if (this.members.length <= FEW_MEMBERS) return this.members.find((member) => member.user === user)
     this.#byName ??= new Map(this.members.map((member) => [member.user, member]))
     return this.#byName.get(user)
+  }
+
+  /** The names of the members in their order, separated by spaces. */
+  get memberList(): string {
+    return this.#memberList ??= this.members.map((member) => member.user).join(' ')
   }
 
   addMember(member: Member): void {
@@ -272,6 +276,7 @@ export class ConversationState extends Resident {
     this.membersVersion++
     this.route = null
     this.#byName = null
+    this.#memberList = null
   }
 
   /** Position of a user among the members, also of a conversation that nobody has opened. */
