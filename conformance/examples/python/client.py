@@ -12,7 +12,7 @@ import time
 import codec
 import scram
 import transport
-from codec import ERRORS, ERROR_NAMES, LIMITS, Frame, Malformed, ProtocolError, element
+from codec import ERROR_NAMES, ERRORS, LIMITS, Frame, Malformed, ProtocolError, element
 
 AGENT = 'chatd-python-example/0.1'
 HOPS_MAX = 3
@@ -68,7 +68,7 @@ class Link:
         return cls(await transport.connect(url, ca))
 
     def write(self, *frames):
-        if not self.closing:
+        if not self.closing and not self.pipe.is_gone():
             self.sent = time.monotonic()
             self.pipe.write(b''.join(codec.encode(frame) for frame in frames))
 
@@ -821,10 +821,10 @@ class Client:
 
     # --- queries that are one line each
 
-    async def group_create(self, group, *members, **attributes):
+    async def group_create(self, group, /, *members, **attributes):
         return await self.query(element('group-create', *(element('member', name=m) for m in members), id=group, **attributes))
 
-    async def group_change(self, group, change, *members, **attributes):
+    async def group_change(self, group, change, /, *members, **attributes):
         inner = element(change, *(element('member', name=m) for m in members), **attributes)
         return await self.query(element('group-change', inner, id=group))
 
@@ -834,7 +834,7 @@ class Client:
     async def group_join(self, group, link=None):
         return await self.query(element('group-join', id=group, link=link))
 
-    async def ask(self, name, **attributes):
+    async def ask(self, name, /, **attributes):
         return await self.query(element(name, **attributes))
 
 

@@ -57,6 +57,9 @@ class Stream:
         """Some bytes; none when the peer has ended its side."""
         return await self.reader.read(READ_BYTES)
 
+    def is_gone(self):
+        return self.writer.transport.is_closing()
+
     def write(self, data):
         self.writer.write(data)
 
