@@ -90,6 +90,11 @@ class Link:
                 elif codec.FRAMES[frame.name]['from'] == 'client':
                     raise ProtocolError('unexpected-frame', frame.name)  # [FRM-10]
                 elif frame.name != 'pong':
+                    # What stands behind these in the same read counts under the limit that they tell. [FRM-3]
+                    if frame.name == 'features':
+                        self.decoder.limit = frame['openFrameBytesMax']
+                    elif frame.name == 'welcome':
+                        self.decoder.limit = frame['frameBytesMax']
                     frames.append(frame)
             if isinstance(self.pipe, transport.WebSocket) and self.decoder.buffer:
                 raise Malformed('a message ends within a frame')  # [FRM-12]
@@ -144,7 +149,6 @@ class Link:
         features = await self.expect('features')
         if features['version'] != codec.REGISTRY['version']:
             raise ProtocolError('unsupported-version')
-        self.decoder.limit = features['openFrameBytesMax']
         return features
 
     async def scram(self, user, password, mechanisms):
@@ -321,7 +325,6 @@ class Client:
             await link.scram(self.user, self.password, features['mechanisms'])
             link.write(*self.bind())
         welcome = self.welcome = await link.expect('welcome')
-        link.decoder.limit = welcome['frameBytesMax']
         with store:  # token, epochs and cursor in one step, before any of them is used [OPN-9] [OPN-11]
             if welcome['token']:
                 store.set(token=welcome['token'])
@@ -459,7 +462,7 @@ class Client:
                 return
             frame = self.stanza(*found)
             size = len(codec.encode(frame))
-            if sent + size > LIMITS['openBytesMax']:
+            if sent + size > LIMITS['openBytesMax'] or size > LIMITS['openFrameBytesMax']:
                 return
             self.last_sent, sent = found[0], sent + size
             self.in_flight[found[0]] = found[1:]
@@ -486,7 +489,7 @@ class Client:
         if self.in_flight.pop(number, None) is None:
             return
         if code == ERRORS['stale-client-id']:
-            self.again(number)  # at once [MSG-16]
+            self.renumber(number)  # at once: sent when this step is stored [MSG-16]
         elif error_class(code) == 'retry':
             # It keeps its old client id until the wait is over, and counts as open no more.
             self.later(back_off(0, frame['retryAfterMs']), self.again, number)
@@ -496,10 +499,13 @@ class Client:
             self.resolve(number, Refused(code, frame['retryAfterMs'], frame['reason']))
 
     def again(self, number):
+        self.renumber(number)
+        self.pump()
+
+    def renumber(self, number):
         new = self.store.renumber(number)
         if number in self.promises:
             self.promises[new] = self.promises.pop(number)
-        self.pump()
 
     def resolve(self, number, value):
         self.outcomes.append((self.promises.pop(number, None), value))
@@ -616,7 +622,8 @@ class Client:
         mark = MARKS.get(frame['mark'])
         member = frame['member']  # empty: the other of a pair, all others of a group
         if mark and self.store.raise_watermark(frame['conversation'], member, mark, frame['seq']):
-            if mark == 'read':  # read covers delivered [RCP-4]
+            # Read covers delivered [RCP-4]; of all in a group it does not: it leaves out who keeps its reading private [GRP-16].
+            if mark == 'read' and (member or not frame['conversation'].startswith('#')):
                 self.store.raise_watermark(frame['conversation'], member, 'delivered', frame['seq'])
             self.events.append(('receipt', {'conversation': frame['conversation'], 'member': member, 'mark': mark, 'seq': frame['seq']}))
 

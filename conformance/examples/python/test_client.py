@@ -201,6 +201,19 @@ class Messages(Live):
         self.assertEqual([item['text'] for item in bob.store.items(a)], [str(i) for i in range(300)][:len(bob.store.items(a))])
         self.assertEqual(len(bob.store.items(a)), 300)
 
+    async def test_large_entries_right_behind_welcome(self):
+        a, b = self.user(), self.user()
+        alice = await self.device(a)
+        for i in range(3):
+            await alice.put_out('message', {'to': b, 'text': str(i), 'extensions': {'1001': '00' * 30000}})
+        bob = await self.device(b)
+        self.assertEqual(len(bob.store.items(a)), 3)
+        store = await self.leave(alice)
+        offline = Client(self.server.urls[0], a, alice.device, store)
+        offline.put_out('message', {'to': b, 'text': 'waits for welcome', 'extensions': {'1001': '00' * 30000}})  # [OPN-5]
+        await self.device(a, alice.device, store=store)
+        self.assertEqual((await self.event(bob, 'message', lambda m: m['seq'] == 4))['text'], 'waits for welcome')
+
     async def test_too_old(self):
         a, b = self.user(), self.user()
         alice, bob = await self.device(a), await self.device(b)
@@ -670,6 +683,35 @@ class Rules(unittest.TestCase):
             for seq in order:
                 device.apply_operation(conversation, seq, 'alice', 1, 1, client.OPERATIONS['edit'], f'edit {seq}'.encode())
             self.assertEqual(device.store.item(conversation, 1)['text'], 'edit 3')  # the highest seq holds [OPS-5]
+
+    def test_read_of_all_in_a_group_is_not_delivered_to_all(self):
+        device = Client('tcp://localhost', 'alice', 'd', Store(':memory:'))
+        device.events = []
+        for conversation, delivered in (('bob', 5), ('#group', 0)):
+            device.entry_receipt(Frame('receipt', {'index': 1, 'conversation': conversation, 'member': '', 'mark': 2, 'seq': 5}))
+            self.assertEqual(device.store.watermark(conversation, '', 'delivered'), delivered)
+
+    def test_stale_client_id(self):
+        """Sent again under a new client id, which is stored first [MSG-16]."""
+        device = Client('tcp://localhost', 'alice', 'd', Store(':memory:'))
+        device.events, device.outcomes = [], []
+        device.store.put_out('message', {'to': 'bob', 'text': 'x', 'extensions': {}})
+        device.in_flight[1] = ('message', {})
+        device.on_refuse(Frame('refuse', {'clientId': 1, 'error': ERRORS['stale-client-id'], 'retryAfterMs': 0, 'reason': ''}))
+        self.assertEqual(device.store.next_out(0)[0], 2)
+
+    def test_gap_rule(self):
+        device = Client('tcp://localhost', 'alice', 'd', Store(':memory:'))
+        device.events = []
+        def entry(index):
+            return Frame('delivery', {'index': index, 'conversation': 'bob', 'seq': index, 'time': 1, 'text': b'x'})
+        device.on_entry(entry(1))
+        device.on_entry(entry(1))  # dropped
+        with self.assertRaises(Closed):
+            device.on_entry(entry(3))
+        device.on_entry(Frame('skip', {'index': 7}))  # covers all up to its own [QUE-12]
+        device.on_entry(entry(8))
+        self.assertEqual((device.store.get('cursor'), len(device.store.items('bob'))), (8, 2))
 
     def test_watermarks_never_fall(self):
         store = Store(':memory:')
