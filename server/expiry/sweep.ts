@@ -14,8 +14,6 @@ const FIRST_SWEEP_MS = 1000
 /** Rows of one page, and the pause behind it where there are more. */
 const PAGE_ROWS = 256
 const PAGE_PAUSE_MS = 20
-/** The store is away: look again after this. */
-const RETRY_PAUSE_MS = 10_000
 
 interface DueRow {
   readonly key: Uint8Array
@@ -28,15 +26,15 @@ export class ExpirySweep {
   /** The sweep goes on behind this key; null: at the beginning. What could not be erased is passed over until the next sweep. */
   #after: Uint8Array | null = null
   readonly #run = (): void => {
-    if (this.#shard.isClosed) return
-    if (!this.#shard.isAvailable) {
-      this.#later(RETRY_PAUSE_MS)
-      return
-    }
+    this.#isAwake = false
+    // While the store is away it sleeps: it is started again when the store is back.
+    if (!this.#shard.isAvailable) return
+    this.#isAwake = true
     this.#step().catch((error: unknown) => {
+      this.#isAwake = false
+      if (!this.#shard.isAvailable) return
       this.#shard.environment.log.warn({ err: error }, 'what has expired can\'t be erased yet')
-      this.#isAwake = true
-      this.#later(RETRY_PAUSE_MS)
+      this.wake()
     })
   }
 
@@ -44,8 +42,11 @@ export class ExpirySweep {
     this.#shard = shard
   }
 
+  /** At the beginning, and when the store is back. */
   start(): void {
+    if (this.#isAwake) return
     this.#isAwake = true
+    this.#after = null
     this.#later(FIRST_SWEEP_MS)
   }
 

@@ -114,7 +114,6 @@ export class Unsettled {
 
   /** Forgets those up to the watermark; whether there were any, or may have been. */
   settle(watermark: number): boolean {
-    if (this.#seqs.length === 0 || this.#seqs[0]! > watermark) return false
     let count = 0
     while (count < this.#seqs.length && this.#seqs[count]! <= watermark) count++
     if (count > 0) this.#seqs.splice(0, count)

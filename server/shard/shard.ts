@@ -583,6 +583,7 @@ export class Shard implements FeedHost, GateHost, CommitHost {
   discard(): void {
     this.#beginLife()
     for (const feed of [...this.#attached]) this.expel(feed, ERROR.storageUnavailable)
+    this.#expiry.start()
   }
 
   #beginLife(): void {
