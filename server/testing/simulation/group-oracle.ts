@@ -4,6 +4,7 @@
  */
 import type { Element } from '../../../protocol/element.js'
 import { membersOf } from '../../../protocol/client/group-client.js'
+import type { StoredMessage } from '../../router/router.js'
 import { Breach } from './breach.js'
 
 export const GROUP = '#g'
@@ -14,6 +15,8 @@ export interface GroupRecord {
   readonly from: string
   readonly text: string
   readonly change: Element | null
+  readonly operation: StoredMessage['operation']
+  readonly present: StoredMessage['present']
 }
 
 export interface Interval {
@@ -40,6 +43,7 @@ export class GroupOracle {
   readonly #marked = new Map<string, number>()
   readonly #told: Told[] = []
   readonly #refused = new Set<string>()
+  readonly #left = new Set<string>()
   /** Who has had its receipts off: nobody waits for what it reads. [GRP-16] */
   readonly #silent = new Set<string>()
 
@@ -56,6 +60,21 @@ export class GroupOracle {
     const truth = new Map(this.#marked)
     if (!isRead) for (const [name, stored] of this.#stored) truth.set(name, Math.max(stored, truth.get(name) ?? 0))
     this.#told.push({ user, isRead, seq, truth })
+  }
+
+  /** Whether anybody ever had its receipts off. */
+  get hasSilent(): boolean {
+    return this.#silent.size > 0
+  }
+
+  /** Somebody wants them out. */
+  leaving(users: readonly string[]): void {
+    for (const user of users) this.#left.add(user)
+  }
+
+  /** Whether it may have been without the group once. */
+  hasLeft(user: string): boolean {
+    return this.#left.has(user)
   }
 
   silenced(user: string): void {
