@@ -335,7 +335,7 @@ export class SimDevice {
     const isMessage = kind === 'message'
     if (isGroup(to) && (error === ERROR.noSuchConversation || (error === ERROR.noSuchMessage && !isMessage))) {
       // It is no member at the moment, or was none when that was said.
-    } else if (error === ERROR.contactBlocked && !isGroup(to) && (isMessage || kind === 'react')) {
+    } else if (error === ERROR.contactBlocked && !isGroup(to) && (isMessage || kind === 'react' || kind === 'edit')) {
       this.#oracle.blocks.refused(`${this.outboxName}/${String(clientId)}`, this.user, to)
     } else if (!isMessage && kind !== 'mark') {
       const operation = this.#operationOf(stanza, kind)
@@ -353,8 +353,6 @@ export class SimDevice {
     for (const frame of frames) {
       if (frame.type !== FRAME.delivery && frame.type !== FRAME.deliveryFrom) continue
       const name = conversationName(this.user, frame.conversation)
-      // Who left the group before, or has blocked who wrote it, is not told of its deletion, and so its queue is not either.
-      if (isGroup(name) ? this.#oracle.group.hasLeft(this.user) : this.#oracle.blocks.isTouched(name)) continue
       this.#oracle.operations.given(this.user, name, frame.seq, Buffer.from(frame.text).toString())
     }
   }

@@ -43,7 +43,6 @@ export class GroupOracle {
   readonly #marked = new Map<string, number>()
   readonly #told: Told[] = []
   readonly #refused = new Set<string>()
-  readonly #left = new Set<string>()
   /** Who has had its receipts off: nobody waits for what it reads. [GRP-16] */
   readonly #silent = new Set<string>()
 
@@ -65,16 +64,6 @@ export class GroupOracle {
   /** Whether anybody ever had its receipts off. */
   get hasSilent(): boolean {
     return this.#silent.size > 0
-  }
-
-  /** Somebody wants them out. */
-  leaving(users: readonly string[]): void {
-    for (const user of users) this.#left.add(user)
-  }
-
-  /** Whether it may have been without the group once. */
-  hasLeft(user: string): boolean {
-    return this.#left.has(user)
   }
 
   silenced(user: string): void {

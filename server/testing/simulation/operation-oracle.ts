@@ -106,7 +106,7 @@ export class OperationOracle {
     for (const [other, each] of log) if (other !== seq && each.kind === kind && each.text === text) throw new Breach(`the edit '${text}' happened twice`)
   }
 
-  /** A device is being sent the text of a message, of whose deletion its user is told. [OPS-7] */
+  /** A device is being sent the text of a message. [OPS-7] */
   given(user: string, conversation: string, target: number, text: string): void {
     const name = key(conversation, target)
     if (text !== '' && this.#erased.has(name)) throw new Breach(`${user} is sent '${text}' of ${name}, which was deleted`)

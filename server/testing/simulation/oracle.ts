@@ -83,8 +83,8 @@ export class Oracle {
     if (seq === 0) return
     this.#operated.set(key, seq)
     const to = isGroup(conversation) ? null : conversation.split(':').find((name) => name !== from)
-    // Who has blocked the other may still take back, or put right, what it said.
-    if (typeof to === 'string') this.blocks.acked(key, from, to, conversation, seq, kind === 'edit' ? text : '', kind !== 'react')
+    // Who has blocked the other may still take back what it said.
+    if (typeof to === 'string') this.blocks.acked(key, from, to, conversation, seq, kind === 'edit' ? text : '', kind === 'delete')
     this.#learn({ conversation, from, seq, text: operationText(kind, target) })
   }
 

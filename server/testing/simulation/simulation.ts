@@ -257,8 +257,6 @@ export class Simulation implements Scene {
 
   #changeGroup(): string {
     const { author, change } = anyChange(this.random, USERS)
-    if (change.kind === 'remove') this.oracle.group.leaving(change.users)
-    if (change.kind === 'leave') this.oracle.group.leaving([author])
     this.server.router.groups.change(author, GROUP, change).catch((error: unknown) => {
       if (!(error instanceof RouterError)) this.#failures.push(error)
     })
