@@ -1,6 +1,6 @@
 /** One life of the server process: from its start to the crash that ends it. */
 import { LocalRouter } from '../../router/local-router.js'
-import type { ShardLimits } from '../../shard/environment.js'
+import type { Scheduler, ShardLimits } from '../../shard/environment.js'
 import { SHARD_LIMITS } from '../../shard/environment.js'
 import { Shard } from '../../shard/shard.js'
 import type { SimConnection } from './device.js'
@@ -36,9 +36,18 @@ export class SimServer {
     this.#oracle = oracle
     this.#failures = failures
     this.shard = new Shard(disk.engine, {
-      clock: world, scheduler: world, random32: () => world.random.next32(), limits, log: SILENT,
+      clock: world, scheduler: this.#scheduler(), random32: () => world.random.next32(), limits, log: SILENT,
     })
     this.router = new LocalRouter(this.shard)
+  }
+
+  /** A dead process runs nothing. */
+  #scheduler(): Scheduler {
+    const whileAlive = (run: () => void) => (): void => { if (this.isAlive) run() }
+    return {
+      defer: (run) => { this.#world.defer(whileAlive(run)) },
+      after: (delayMs, run) => { this.#world.after(delayMs, whileAlive(run)) },
+    }
   }
 
   crash(): void {

@@ -45,6 +45,8 @@ export interface SimulationResult {
 
 const USERS = ['ann', 'bob', 'cy'] as const
 const REST_STEPS_MAX = 20_000
+/** Longer than anything takes that users wait for, and shorter than the time between two sweeps of the server. */
+const QUIET_MS = 5000
 
 export type Subject = 'operations' | 'blocks' | 'lists' | 'presence' | 'access' | 'invites'
 /** Each life has some of the subjects, so that all together take no more time than one; what belongs together goes together. */
@@ -292,7 +294,7 @@ export class Simulation implements Scene {
   }
 
   #isQuiet(): boolean {
-    if (this.world.hasTasks) return false
+    if (this.world.hasTasksWithin(QUIET_MS)) return false
     return this.devices.every(({ connection, outbox, isSyncing }) =>
       connection !== null && !isSyncing && connection.server.isAlive && connection.attachment !== null && connection.doneAt >= 0 &&
       connection.up.length === 0 && connection.down.length === 0 && outbox.length === 0)

@@ -34,9 +34,9 @@ export class World implements Clock, Scheduler {
     this.#tasks.push({ dueMs: this.#nowMs + delayMs, run })
   }
 
-  /** Whether anything waits, be it for time to pass. */
-  get hasTasks(): boolean {
-    return this.#tasks.length > 0
+  /** Whether anything waits that is due within this time. What a server does once in a while for ever is not waited for. */
+  hasTasksWithin(ms: number): boolean {
+    return this.#tasks.some((task) => task.dueMs <= this.#nowMs + ms)
   }
 
   /** Runs one task that is due, any of them; without one time passes to the next. */
