@@ -11,6 +11,8 @@ interface Code {
   readonly secretHash: Uint8Array
   readonly uses: number
   isMade: boolean
+  /** Somebody wants it revoked: one that nobody has used may go. */
+  isUnwanted: boolean
   /** Revoking was answered. */
   isRevoked: boolean
   /** Whoever has tried it: names are not used with another one. */
@@ -43,7 +45,7 @@ export class InviteLife implements Life {
     const { random, server } = this.#scene
     const number = this.#scene.nextNumber()
     const code: Code = {
-      id: `code${String(number).padStart(4, '0')}`, secretHash: new Uint8Array(32).fill(number), uses: 1 + random.below(3), isMade: false, isRevoked: false, guests: [],
+      id: `code${String(number).padStart(4, '0')}`, secretHash: new Uint8Array(32).fill(number), uses: 1 + random.below(3), isMade: false, isUnwanted: false, isRevoked: false, guests: [],
     }
     const { id, secretHash, uses } = code
     const maker = random.chance(0.5) ? '' : random.pick(this.#scene.users)
@@ -53,6 +55,7 @@ export class InviteLife implements Life {
   }
 
   #revoke(code: Code): string {
+    code.isUnwanted = true
     ignore(this.#scene, this.#scene.server.router.revokeInvite(null, code.id).then(() => { code.isRevoked = true }))
     return `${code.id} is revoked`
   }
@@ -90,7 +93,7 @@ export class InviteLife implements Life {
         else if (isRegistered) throw new Breach(`${name} was registered, and there is no such account`)
       }
       const info = invites.find(({ id }) => id === code.id)
-      if (info === undefined && (code.isMade || came.length > 0)) throw new Breach(`${code.id} was made, and is not listed`)
+      if (info === undefined && ((code.isMade && !code.isUnwanted) || came.length > 0)) throw new Breach(`${code.id} was made, and is not listed`)
       if (came.length > code.uses) throw new Breach(`${code.id} of ${String(code.uses)} uses made ${came.join(', ')}`)
       if (info !== undefined && info.used !== came.length) throw new Breach(`${code.id} was used ${String(info.used)} times, and made ${came.join(', ')}`)
     }
