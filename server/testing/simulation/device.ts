@@ -4,27 +4,29 @@
  */
 
 import type { Frame } from '../../../protocol/generated/frames.js'
-import { MessageViews } from '../../../protocol/client/message-views.js'
-import { ERROR, FRAME, MARK, OPERATION, RESUME } from '../../../protocol/generated/registry.js'
+import { type MessageSource, MessageViews } from '../../../protocol/client/message-views.js'
+import { ERROR, FRAME, LIST, MARK, OPERATION, PRESENCE, RESUME } from '../../../protocol/generated/registry.js'
 import type { ErrorCode } from '../../../protocol/generated/registry.js'
 import { isGroup } from '../../../protocol/address.js'
-import type { Attachment, DeviceSink } from '../../router/router.js'
+import type { Attachment, DeviceSink, StoredMessage } from '../../router/router.js'
 import { RouterError } from '../../router/router.js'
 import { conversationName } from '../../shard/state.js'
 import { decodeEntries } from '../entries.js'
 import { changeText } from './group-oracle.js'
 import { Breach } from './breach.js'
-import { type Oracle, reactionText } from './oracle.js'
+import type { OperationName, SimOperation } from './operation-oracle.js'
+import { type Oracle, operationText } from './oracle.js'
 import { LIMITS } from './server.js'
 import type { SimServer } from './server.js'
 
 interface OutboxMessage {
   clientId: number
   readonly to: string
-  /** What it says, how far it marks as read, or what it reacts with to which message. */
+  readonly kind: 'message' | 'mark' | OperationName
+  /** What it says, or gives another text or reaction. */
   readonly text: string
+  /** How far it marks as read, or what it changes. */
   readonly seq: number
-  readonly isReaction: boolean
 }
 
 type Up = { kind: 'stanza'; stanza: OutboxMessage } | { kind: 'cursor'; index: number }
@@ -47,6 +49,9 @@ export class SimConnection implements DeviceSink {
   isDeviceOpen = true
   doneAt = -1
   lastIndex = 0
+  isActive = true
+  /** What it was told last of whom it watches; null: nothing yet. */
+  readonly watched = new Map<string, { readonly state: number; readonly lastSeenMs: number } | null>()
 
   constructor(device: SimDevice, server: SimServer) {
     this.device = device
@@ -55,11 +60,12 @@ export class SimConnection implements DeviceSink {
 
   acked(clientId: number, seq: number, timeMs: number): void {
     if (!this.#isHeard()) return
-    this.device.checkAck(this, clientId, seq, timeMs)
+    this.#reporting(() => { this.device.checkAck(this, clientId, seq, timeMs) })
     this.down.push({ kind: 'acked', clientId, seq, timeMs })
   }
 
   refused(clientId: number, error: ErrorCode): void {
+    if (this.#isHeard()) this.#reporting(() => { this.device.checkRefusal(this, clientId, error) })
     if (this.#isHeard()) this.down.push({ kind: 'refused', clientId, error })
   }
 
@@ -68,6 +74,7 @@ export class SimConnection implements DeviceSink {
     const decoded = decodeEntries(frames)
     const end = decoded.at(-1)
     if (decoded.length !== count || end === undefined || !('index' in end) || end.index !== last) throw new Breach('a run of entries is not what it says')
+    this.#reporting(() => { this.device.checkEntries(decoded) })
     for (const frame of decoded) this.down.push({ kind: 'entry', frame })
   }
 
@@ -78,14 +85,30 @@ export class SimConnection implements DeviceSink {
     this.down.push({ kind: 'done', index })
   }
 
-  /** The ephemeral lane carries nothing that counts. */
-  presence(): boolean { return true }
+  presence(user: string, state: number, lastSeenMs: number): boolean {
+    if (!this.#isHeard()) return true
+    // The connection takes nothing at the moment. [PRS-1]
+    if (this.device.isBusy()) return false
+    this.#reporting(() => { this.device.checkPresence(user, state, lastSeenMs) })
+    if (this.watched.has(user)) this.watched.set(user, { state, lastSeenMs })
+    return true
+  }
+
   typing(): void { /* nothing that counts */ }
   declined(): void { /* nothing that counts */ }
 
   ended(): void {
     this.isServerOpen = false
     this.attachment = null
+  }
+
+  /** A breach is heard where nothing stands between it and the simulation. */
+  #reporting(check: () => void): void {
+    try {
+      check()
+    } catch (error) {
+      this.server.report(error)
+    }
   }
 
   /** What a dead server says, or into a cut connection, nobody hears. */
@@ -108,7 +131,9 @@ export class SimDevice {
   /** By conversation (as in the store): seqs received, in order. */
   received = new Map<string, number[]>()
   watermarks = new Map<string, number>()
-  /** Messages of pairs as reactions have left them. */
+  /** Seqs of what was written here, as acknowledged. */
+  readonly ownSeqs = new Map<string, number[]>()
+  /** Messages as operations have left them. */
   readonly views = new Map<string, MessageViews>()
   /** Lost its state once: what it held before is gone, and nobody owes it that again. */
   wasReinstalled = false
@@ -116,8 +141,11 @@ export class SimDevice {
   wasTooOld = false
   /** Entries wait while it learns from the conversations what it missed. */
   isSyncing = false
+  /** The last version it was told of each of its user's lists. */
+  readonly listVersions = new Map<number, number>()
   /** Up to where it has learned from the conversations, by conversation. [MSG-18] */
   readonly #syncedTo = new Map<string, number>()
+  #busyCount = 0
 
   constructor(user: string, id: string, oracle: Oracle) {
     this.user = user
@@ -136,8 +164,10 @@ export class SimDevice {
       user: this.user, device: this.id, deviceName: '', queueEpoch: this.queueEpoch, cursor: this.cursor, outboxEpoch: this.outboxEpoch,
       window: 4, usedTokenHash: null, freshTokenHash: new Uint8Array(32),
     }
+    const asked = this.#oracle.access.of(this.user).version
     server.router.attach(request, connection).then(
       (attached) => {
+        if (server.isAlive) this.#oracle.access.begun(this.user, asked)
         if (!server.isAlive || !connection.isServerOpen) return
         connection.attachment = attached.attachment
         if (connection.isDeviceOpen) this.#welcome(connection, attached.outboxEpoch, attached.cursor)
@@ -184,14 +214,7 @@ export class SimDevice {
       for (let more = true; more;) {
         const page = await router.history(this.user, conversation, { after, limit: 5 })
         if (!connection.isDeviceOpen || !connection.server.isAlive) return
-        for (const { seq, from, text, change, operation, present } of page.messages) {
-          const shown = change === null ? Buffer.from(text).toString() : changeText(change)
-          if (operation !== null) this.#storeReaction(name, from, seq, operation.target, shown)
-          else {
-            this.view(name).add({ seq, text: shown, reactions: present?.reactions ?? [] }, page.tail)
-            this.#store(name, from, seq, shown)
-          }
-        }
+        for (const message of page.messages) this.#storeShown(name, message, page.tail)
         after = page.messages.at(-1)?.seq ?? after
         this.#syncedTo.set(name, after)
         more = page.more
@@ -208,11 +231,12 @@ export class SimDevice {
   }
 
   write(to: string, text: string): void {
-    this.#post({ clientId: this.#nextClientId++, to, text, seq: 0, isReaction: false })
+    this.#post({ clientId: this.#nextClientId++, to, kind: 'message', text, seq: 0 })
   }
 
-  react(to: string, seq: number, emoji: string): void {
-    this.#post({ clientId: this.#nextClientId++, to, text: emoji, seq, isReaction: true })
+  operate(to: string, kind: OperationName, seq: number, text: string): void {
+    this.#oracle.operations.asked({ conversation: conversationName(this.user, to), from: this.user, target: seq, kind, text })
+    this.#post({ clientId: this.#nextClientId++, to, kind, text, seq })
   }
 
   view(conversation: string): MessageViews {
@@ -224,7 +248,7 @@ export class SimDevice {
   markRead(conversation: string, seq: number): void {
     this.#oracle.marked(this.user, conversationName(this.user, conversation), seq)
     if (isGroup(conversation)) this.#oracle.group.marked(this.user, seq)
-    this.#post({ clientId: this.#nextClientId++, to: conversation, text: '', seq, isReaction: false })
+    this.#post({ clientId: this.#nextClientId++, to: conversation, kind: 'mark', text: '', seq })
   }
 
   #post(stanza: OutboxMessage): void {
@@ -243,10 +267,13 @@ export class SimDevice {
     const { router } = connection.server
     if (next.kind === 'cursor') {
       if (!router.cursor(attachment, next.index)) throw new Breach(`cursor ${String(next.index)} was refused`)
-    } else if (next.stanza.isReaction) {
-      router.operate(attachment, next.stanza.clientId, next.stanza.to, next.stanza.seq, OPERATION.react, Buffer.from(next.stanza.text))
-    } else if (next.stanza.seq > 0) router.mark(attachment, next.stanza.clientId, next.stanza.to, MARK.read, next.stanza.seq)
-    else router.message(attachment, next.stanza.clientId, next.stanza.to, Buffer.from(next.stanza.text), new Uint8Array(0))
+      return
+    }
+    const { clientId, kind, to, text, seq } = next.stanza
+    if (!isGroup(to)) this.#oracle.blocks.arrived(`${this.outboxName}/${String(clientId)}`, this.user, to)
+    if (kind === 'message') router.message(attachment, clientId, to, Buffer.from(text), new Uint8Array(0))
+    else if (kind === 'mark') router.mark(attachment, clientId, to, MARK.read, seq)
+    else router.operate(attachment, clientId, to, seq, OPERATION[kind], Buffer.from(text))
   }
 
   /** One thing arrives at the device, which stores it before anything else. */
@@ -276,25 +303,62 @@ export class SimDevice {
 
   #acked(clientId: number, seq: number): void {
     const stanza = this.outbox.find((each) => each.clientId === clientId)
-    if (stanza === undefined || isGroup(stanza.to)) return
-    const view = this.view(conversationName(this.user, stanza.to))
-    if (stanza.isReaction && seq > 0) view.apply({ seq, from: this.user, target: stanza.seq, kind: 'react', text: stanza.text })
-    if (stanza.seq === 0) view.add({ seq, text: stanza.text }, 0)
+    if (stanza === undefined || stanza.kind === 'mark') return
+    const name = conversationName(this.user, stanza.to)
+    const view = this.view(name)
+    if (stanza.kind === 'message') {
+      view.add({ seq, text: stanza.text }, 0)
+      this.ownSeqs.set(name, [...this.ownSeqs.get(name) ?? [], seq])
+    }
+    if (stanza.kind !== 'message' && seq > 0) view.apply({ seq, from: this.user, target: stanza.seq, kind: stanza.kind, text: stanza.text })
   }
 
   #refused(connection: SimConnection, clientId: number, error: ErrorCode): void {
     const stanza = this.outbox.find((each) => each.clientId === clientId)
     if (stanza === undefined) return
-    if (error === ERROR.noSuchConversation && isGroup(stanza.to)) {
-      // It is no member at the moment.
-      this.outbox = this.outbox.filter((each) => each !== stanza)
-      if (stanza.seq === 0) this.#oracle.group.refused(stanza.text)
+    this.outbox = this.outbox.filter((each) => each !== stanza)
+    if (error !== ERROR.staleClientId) {
+      // Only now: an answer that is lost says nothing of the next attempt.
+      if (stanza.kind === 'message') this.#oracle.refused(stanza.to, stanza.text)
       return
     }
-    if (error !== ERROR.staleClientId) throw new Breach(`${this.outboxName} ${String(clientId)} was refused with ${String(error)}`)
     stanza.clientId = this.#nextClientId++
-    this.outbox = [...this.outbox.filter((each) => each !== stanza), stanza]
+    this.outbox.push(stanza)
     connection.up.push({ kind: 'stanza', stanza })
+  }
+
+  /** The server has refused something: there has to be a reason for it. */
+  checkRefusal(connection: SimConnection, clientId: number, error: ErrorCode): void {
+    const stanza = this.outbox.find((each) => each.clientId === clientId)
+    if (stanza === undefined || error === ERROR.staleClientId || connection.outboxEpoch !== this.outboxEpoch) return
+    const { kind, to } = stanza
+    const isMessage = kind === 'message'
+    if (isGroup(to) && (error === ERROR.noSuchConversation || (error === ERROR.noSuchMessage && !isMessage))) {
+      // It is no member at the moment, or was none when that was said.
+    } else if (error === ERROR.contactBlocked && !isGroup(to) && (isMessage || kind === 'react' || kind === 'edit')) {
+      this.#oracle.blocks.refused(`${this.outboxName}/${String(clientId)}`, this.user, to)
+    } else if (!isMessage && kind !== 'mark') {
+      const operation = this.#operationOf(stanza, kind)
+      this.#oracle.operations.refused(operation, error, this.#oracle.authorOf(operation.conversation, stanza.seq) ?? '')
+    } else throw new Breach(`${this.outboxName} ${String(clientId)} was refused with ${String(error)}`)
+  }
+
+  #operationOf({ to, text, seq }: OutboxMessage, kind: OperationName): SimOperation {
+    return { conversation: conversationName(this.user, to), from: this.user, target: seq, kind, text }
+  }
+
+  /** The server sends entries: a disabled user gets none, and nobody the text of what was deleted. */
+  checkEntries(frames: readonly Frame[]): void {
+    this.#oracle.access.told(this.user)
+    for (const frame of frames) {
+      if (frame.type !== FRAME.delivery && frame.type !== FRAME.deliveryFrom) continue
+      const name = conversationName(this.user, frame.conversation)
+      this.#oracle.operations.given(this.user, name, frame.seq, Buffer.from(frame.text).toString())
+    }
+  }
+
+  checkPresence(user: string, state: number, lastSeenMs: number): void {
+    this.#oracle.onPresence(this, user, state === PRESENCE.online, lastSeenMs)
   }
 
   #take(connection: SimConnection, frame: Frame): void {
@@ -304,15 +368,31 @@ export class SimDevice {
     if (frame.index !== this.cursor + 1) throw new Breach(`entry ${String(frame.index)} came behind ${String(this.cursor)}`)
     if (frame.type === FRAME.delivery || frame.type === FRAME.deliveryFrom) {
       const from = frame.type === FRAME.deliveryFrom ? frame.from : frame.conversation
+      const name = conversationName(this.user, frame.conversation)
       const text = Buffer.from(frame.text).toString()
-      this.view(conversationName(this.user, frame.conversation)).add({ seq: frame.seq, text }, 0)
-      this.#store(conversationName(this.user, frame.conversation), from, frame.seq, text)
+      this.view(name).add({ seq: frame.seq, text }, 0)
+      this.#store(name, from, frame.seq, text)
+      this.#oracle.operations.sent(name, frame.seq, frame.time, text)
+      if (from !== this.user && !isGroup(name)) this.#oracle.blocks.given(this.user, text)
     } else if (frame.type === FRAME.operation) {
-      this.#storeReaction(conversationName(this.user, frame.conversation), frame.from, frame.seq, frame.target, Buffer.from(frame.text).toString())
+      const { conversation, from, seq, target } = frame
+      this.#storeOperation(conversationName(this.user, conversation), from, seq, target, frame.kind, Buffer.from(frame.text).toString())
     } else if (frame.type === FRAME.change) this.#store(frame.conversation, frame.from, frame.seq, changeText(frame.element))
     else if (frame.type === FRAME.receipt) this.#storeWatermark(frame.conversation, frame.member, frame.mark, frame.seq)
+    else if (frame.type === FRAME.changed) this.#storeVersion(frame.list, frame.version)
     this.cursor = frame.index
     connection.up.push({ kind: 'cursor', index: frame.index })
+  }
+
+  /** What a page of history shows. */
+  #storeShown(conversation: string, { seq, from, text, change, operation, present }: StoredMessage, tail: number): void {
+    const shown = change === null ? Buffer.from(text).toString() : changeText(change)
+    if (operation !== null) {
+      this.#storeOperation(conversation, from, seq, operation.target, operation.kind, shown)
+      return
+    }
+    this.view(conversation).add({ seq, text: shown, ...shownState(present) }, tail)
+    this.#store(conversation, from, seq, shown)
   }
 
   #store(conversation: string, from: string, seq: number, text: string): void {
@@ -326,9 +406,20 @@ export class SimDevice {
     if (isGroup(conversation)) this.#oracle.group.stored(this.user, seq)
   }
 
-  #storeReaction(conversation: string, from: string, seq: number, target: number, text: string): void {
-    this.view(conversation).apply({ seq, from, target, kind: 'react', text })
-    this.#oracle.received(this.user, { conversation, from, seq, text: reactionText(target) })
+  #storeOperation(conversation: string, from: string, seq: number, target: number, code: number, text: string): void {
+    const kind = KINDS.get(code)
+    if (kind === undefined) throw new Breach(`${conversation} ${String(seq)} is an operation of kind ${String(code)}`)
+    this.view(conversation).apply({ seq, from, target, kind, text })
+    // Places of a group's log are counted, whatever they hold.
+    if (isGroup(conversation)) this.#store(conversation, from, seq, operationText(kind, target))
+    this.#oracle.happened(this.user, { conversation, from, target, kind, text }, seq)
+    if (from !== this.user && kind === 'edit' && !isGroup(conversation)) this.#oracle.blocks.given(this.user, text)
+  }
+
+  /** A list's version rises; a profile's is only another one. */
+  #storeVersion(list: number, version: number): void {
+    if (list !== LIST.profile && version < (this.listVersions.get(list) ?? 0)) throw new Breach(`${this.user}/${this.id}: list ${String(list)} fell to ${String(version)}`)
+    this.listVersions.set(list, version)
   }
 
   #storeWatermark(conversation: string, member: string, mark: number, seq: number): void {
@@ -336,10 +427,12 @@ export class SimDevice {
     const name = conversationName(this.user, conversation)
     const key = `${name} ${isOwn ? this.user : conversation} ${String(mark)}`
     const before = this.watermarks.get(key) ?? 0
-    if (seq < before) throw new Breach(`${key} fell from ${String(before)} to ${String(seq)}`)
-    this.watermarks.set(key, seq)
+    // Whoever turns its receipts on again holds back what all have read, as one that was not waited for until then. [GRP-16]
+    const mayFall = isGroup(conversation) && mark === MARK.read && this.#oracle.group.hasSilent
+    if (seq < before && !mayFall) throw new Breach(`${key} fell from ${String(before)} to ${String(seq)}`)
+    this.watermarks.set(key, Math.max(seq, before))
     if (isGroup(conversation) && !isOwn) this.#oracle.group.told(this.user, mark === MARK.read, seq)
-    else this.#oracle.toldWatermark(name, isOwn ? this.user : conversation, mark === MARK.read, seq)
+    else this.#oracle.toldWatermark(name, this.user, isOwn ? this.user : conversation, mark === MARK.read, seq)
   }
 
   /** How far the other user of the pair has received or read, as this device knows. */
@@ -368,21 +461,33 @@ export class SimDevice {
     this.outbox = []
     this.received.clear()
     this.views.clear()
+    this.ownSeqs.clear()
     this.#syncedTo.clear()
     this.watermarks.clear()
+    this.listVersions.clear()
   }
 
   checkAck(connection: SimConnection, clientId: number, seq: number, timeMs: number): void {
     const stanza = this.outbox.find((each) => each.clientId === clientId)
-    if (stanza?.isReaction === true && connection.outboxEpoch === this.outboxEpoch) {
-      try {
-        this.#oracle.reacted(this.outboxName, clientId, this.user, stanza.to, stanza.seq, seq)
-      } catch (error) {
-        connection.server.report(error)
-      }
-      return
-    }
-    if (stanza === undefined || stanza.seq > 0 || connection.outboxEpoch !== this.outboxEpoch) return
-    connection.server.checkAcked(this.outboxName, clientId, this.user, stanza.to, stanza.text, seq, timeMs)
+    if (stanza === undefined || connection.outboxEpoch !== this.outboxEpoch) return
+    const { kind, to, text } = stanza
+    if (kind === 'message') connection.server.checkAcked(this.outboxName, clientId, this.user, to, text, seq, timeMs)
+    else if (kind === 'mark') this.#oracle.markAcked(this.user, conversationName(this.user, to), stanza.seq)
+    else this.#oracle.operated(this.outboxName, clientId, this.#operationOf(stanza, kind), seq, timeMs)
   }
+
+  /** Every other moment its connection takes no more than it must. */
+  isBusy(): boolean {
+    this.#busyCount++
+    return this.#busyCount % 4 === 0
+  }
+}
+
+const KINDS = new Map<number, OperationName>([[OPERATION.edit, 'edit'], [OPERATION.delete, 'delete'], [OPERATION.react, 'react']])
+
+/** Of a message as a page shows it, for MessageViews. */
+export function shownState(present: StoredMessage['present']): Pick<MessageSource, 'isDeleted' | 'editedMs' | 'reactions'> {
+  if (present === null) return {}
+  const { editedMs, deletedMs, reactions } = present
+  return { isDeleted: deletedMs > 0, editedMs: editedMs === 0 ? null : editedMs, reactions }
 }

@@ -4,6 +4,7 @@
  */
 import type { Element } from '../../../protocol/element.js'
 import { membersOf } from '../../../protocol/client/group-client.js'
+import type { StoredMessage } from '../../router/router.js'
 import { Breach } from './breach.js'
 
 export const GROUP = '#g'
@@ -14,6 +15,8 @@ export interface GroupRecord {
   readonly from: string
   readonly text: string
   readonly change: Element | null
+  readonly operation: StoredMessage['operation']
+  readonly present: StoredMessage['present']
 }
 
 export interface Interval {
@@ -56,6 +59,11 @@ export class GroupOracle {
     const truth = new Map(this.#marked)
     if (!isRead) for (const [name, stored] of this.#stored) truth.set(name, Math.max(stored, truth.get(name) ?? 0))
     this.#told.push({ user, isRead, seq, truth })
+  }
+
+  /** Whether anybody ever had its receipts off. */
+  get hasSilent(): boolean {
+    return this.#silent.size > 0
   }
 
   silenced(user: string): void {

@@ -1,12 +1,14 @@
 /** Bugs to be planted in a server: what the simulation is worth shows in whether it finds them. */
 import type { Frame } from '../../../protocol/generated/frames.js'
 import { isGroup } from '../../../protocol/address.js'
-import { FRAME } from '../../../protocol/generated/registry.js'
+import { FRAME, OPERATION } from '../../../protocol/generated/registry.js'
 import type { DeviceSink } from '../../router/router.js'
 import type { Feed } from '../../shard/feed.js'
-import { Route } from '../../shard/transaction.js'
+import { Answer, Route } from '../../shard/transaction.js'
 import { decodeEntries, joinEntries } from '../entries.js'
 import { UNTOUCHED } from '../../operations/message-state.js'
+import { conversationKeys } from '../../../storage/keyspace.js'
+import { ACQUAINTANCES } from '../../profiles/pair.js'
 import type { SimServer } from './server.js'
 
 const LIFE_IDS = 100_000
@@ -126,10 +128,154 @@ export function reactionsLost(server: SimServer): void {
 
 /** An operation is done once more: what it was done to is looked at as it was before. */
 export function operationsTwice(server: SimServer): void {
+  onOperation(server, (operate) => {
+    operate()
+    operate()
+  })
+}
+
+/** The same of edits, and only the first is answered. */
+export function editsTwice(server: SimServer): void {
+  onOperation(server, (operate, { operation }) => {
+    operate()
+    if (operation !== OPERATION.edit) return
+    const { answers } = server.shard.transaction
+    const answered = answers.length
+    operate()
+    answers.splice(answered)
+  })
+}
+
+/** The log keeps what was deleted. */
+export function deletedIsKept(server: SimServer): void {
+  onOperation(server, (operate, { operation }, route, target) => {
+    operate()
+    if (operation !== OPERATION.delete || target === null) return
+    server.shard.transaction.batch.put(conversationKeys(route.conversation.name).log(target.last), target.row)
+  })
+}
+
+/** Queues keep what was deleted, for devices that come later. */
+export function deletedIsQueued(server: SimServer): void {
+  onOperation(server, (operate, { operation }, route) => {
+    operate()
+    if (operation === OPERATION.delete) for (const user of route.users) user.erasures = null
+  })
+}
+
+/** Whoever may post may delete what others have written. */
+export function everybodyIsAdmin(server: SimServer): void {
+  onOperation(server, (operate, _, route) => {
+    const memberships = route.conversation.members.flatMap(({ membership }) => membership?.role === 'member' ? [membership] : [])
+    for (const membership of memberships) membership.role = 'admin'
+    operate()
+    for (const membership of memberships) membership.role = 'member'
+  })
+}
+
+/** A message does not ask who has blocked whom. */
+export function blocksIgnored(server: SimServer): void {
+  const { shard } = server
+  const acceptNow = shard.acceptNow.bind(shard)
+  shard.acceptNow = (route, feed, clientId, text, extensions) => {
+    const { conversation } = route
+    const { pair } = conversation
+    if (pair !== null) conversation.pair = ACQUAINTANCES
+    const isDone = acceptNow(route, feed, clientId, text, extensions)
+    if (pair !== null) conversation.pair = pair
+    return isDone
+  }
+}
+
+/** A blocked user is told what the blocker receives. */
+export function blockedAreTold(server: SimServer): void {
+  const { shard } = server
+  const deliverNow = shard.deliverNow.bind(shard)
+  shard.deliverNow = (route, user, seq) => {
+    const { conversation } = route
+    const { pair } = conversation
+    if (pair !== null) conversation.pair = ACQUAINTANCES
+    deliverNow(route, user, seq)
+    if (pair !== null) conversation.pair = pair
+  }
+}
+
+/** What is asked for by queries is answered before it is on disk. */
+export function answersEarly(server: SimServer): void {
+  server.shard.committed = () => Promise.resolve()
+}
+
+/** An invite forgets that it was used. */
+export function invitesUsedAgain(server: SimServer): void {
+  const { router } = server
+  const register = router.register.bind(router)
+  router.register = async (registration) => {
+    if (registration.invite !== 'none' && registration.invite !== null) {
+      const invite = await server.shard.invite(registration.invite.id)
+      if (invite.row !== null) invite.row = { ...invite.row, used: 0 }
+    }
+    return register(registration)
+  }
+}
+
+/** Presence does not ask who has blocked whom. */
+export function presenceIgnoresBlocks(server: SimServer): void {
+  server.router.profiles.isBlocked = () => Promise.resolve(false)
+}
+
+/** A watcher who was told something is told no more of it. */
+export function presenceStays(server: SimServer): void {
+  const { shard } = server
+  const addFeed = shard.addFeed.bind(shard)
+  shard.addFeed = (feed) => {
+    const { sink } = feed
+    const presence = sink.presence.bind(sink)
+    const told = new Set<string>()
+    sink.presence = (user, state, lastSeenMs) => {
+      if (told.has(user)) return true
+      const isTaken = presence(user, state, lastSeenMs)
+      if (isTaken) told.add(user)
+      return isTaken
+    }
+    addFeed(feed)
+  }
+}
+
+/** A disabled account is let in. */
+export function disabledComeIn(server: SimServer): void {
+  const { router, shard } = server
+  const attach = router.attach.bind(router)
+  router.attach = async (request, sink) => {
+    const { account } = await shard.user(request.user)
+    if (account !== null) (await shard.user(request.user)).account = { ...account, disabled: false }
+    return attach(request, sink)
+  }
+}
+
+/** A mark is acknowledged, and the watermark is where it was before. */
+export function readsForgotten(server: SimServer): void {
+  const { shard } = server
+  shard.markNow = (_, feed, clientId, seq) => {
+    shard.answer(new Answer(feed, clientId, 0, seq, shard.environment.clock.nowMs()))
+    return true
+  }
+}
+
+/** Devices are not told what other devices have changed in a list. */
+export function listsUntold(server: SimServer): void {
+  onEntry(server, (_, frame) => frame.type === FRAME.changed ? { ...frame, version: Math.max(1, frame.version - 1) } : null)
+}
+
+type OperateNow = SimServer['shard']['operateNow']
+
+/** Calls `plant` in the place of every operation. */
+function onOperation(
+  server: SimServer,
+  plant: (operate: () => void, command: Parameters<OperateNow>[2], route: Route, target: Parameters<OperateNow>[3]) => void,
+): void {
   const { shard } = server
   const operateNow = shard.operateNow.bind(shard)
   shard.operateNow = (route, feed, command, target) => {
-    operateNow(route, feed, command, target)
-    operateNow(route, feed, command, target)
+    plant(() => { operateNow(route, feed, command, target) }, command, route, target)
   }
 }

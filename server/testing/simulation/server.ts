@@ -1,6 +1,6 @@
 /** One life of the server process: from its start to the crash that ends it. */
 import { LocalRouter } from '../../router/local-router.js'
-import type { ShardLimits } from '../../shard/environment.js'
+import type { Scheduler, ShardLimits } from '../../shard/environment.js'
 import { SHARD_LIMITS } from '../../shard/environment.js'
 import { Shard } from '../../shard/shard.js'
 import type { SimConnection } from './device.js'
@@ -13,6 +13,7 @@ const SILENT = { info: () => undefined, warn: () => undefined, error: () => unde
 /** Small, so that eviction, checkpoints, trims and windows happen within a short run. */
 export const LIMITS: ShardLimits = {
   ...SHARD_LIMITS, residentUsersMax: 2, residentConversationsMax: 1, gatherOperations: 4, checkpointEvery: 3, trimEvery: 2,
+  editAgeMs: 60_000, deleteAgeMs: 120_000,
 }
 
 /** With a queue so short that devices are told too old. */
@@ -35,9 +36,18 @@ export class SimServer {
     this.#oracle = oracle
     this.#failures = failures
     this.shard = new Shard(disk.engine, {
-      clock: world, scheduler: world, random32: () => world.random.next32(), limits, log: SILENT,
+      clock: world, scheduler: this.#scheduler(), random32: () => world.random.next32(), limits, log: SILENT,
     })
     this.router = new LocalRouter(this.shard)
+  }
+
+  /** A dead process runs nothing. */
+  #scheduler(): Scheduler {
+    const whileAlive = (run: () => void) => (): void => { if (this.isAlive) run() }
+    return {
+      defer: (run) => { this.#world.defer(whileAlive(run)) },
+      after: (delayMs, run) => { this.#world.after(delayMs, whileAlive(run)) },
+    }
   }
 
   crash(): void {

@@ -2,12 +2,13 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Breach } from './breach.js'
 import {
-  cursorMovesOnWrite, deliveredOnWrite, fanOutMissesOne, oneMemberIsAll, operationsTwice, reactionsLost, receiptsFall, removedStillReads,
-  retriesForgotten,
+  answersEarly, blockedAreTold, blocksIgnored, cursorMovesOnWrite, deletedIsKept, deletedIsQueued, deliveredOnWrite, disabledComeIn, editsTwice,
+  everybodyIsAdmin, fanOutMissesOne, invitesUsedAgain, listsUntold, oneMemberIsAll, operationsTwice, presenceIgnoresBlocks, presenceStays,
+  reactionsLost, readsForgotten, receiptsFall, removedStillReads, retriesForgotten,
 } from './plants.js'
 import { shrink } from './shrink.js'
 import { Simulation } from './simulation.js'
-import type { SimulationOptions } from './simulation.js'
+import type { SimulationOptions, Subject } from './simulation.js'
 
 // Many lives: CHATD_SIM_SEEDS=100000 CHATD_SIM_FIRST=1000 node .ci/test.js server/testing/simulation --test-timeout=0
 const SEEDS = Number(process.env['CHATD_SIM_SEEDS'] ?? 300)
@@ -28,7 +29,7 @@ async function firstBreach(
   return null
 }
 
-void test('[MSG-1] [MSG-3] [MSG-6] [QUE-2] [QUE-10] [RCP-1] [RCP-2] [GRP-9] [GRP-11] [GRP-13] [GRP-14] [OPS-2] [OPS-15] the promises hold through crashes, failing disks and cut connections', async () => {
+void test('[MSG-1] [MSG-3] [MSG-6] [QUE-2] [QUE-10] [RCP-1] [RCP-2] [GRP-9] [GRP-11] [GRP-13] [GRP-14] [OPS-2] [OPS-7] [OPS-15] [PRF-10] [PRF-12] [PRF-16] [PRS-9] [INV-5] [INV-15] the promises hold through crashes, failing disks and cut connections', async () => {
   let acknowledged = 0
   let crashes = 0
   let tooOld = 0
@@ -110,6 +111,30 @@ void test('[OPS-2] the simulation catches an operation that happens twice', asyn
 })
 
 void test('[OPS-9] the simulation catches reactions that are lost', async () => {
-  const breach = await firstBreach({ steps: 400, plant: reactionsLost }, 40)
-  assert.match(breach?.message ?? '', /, history /)
+  const breach = await firstBreach({ steps: 400, plant: reactionsLost, subjects: [] }, 40)
+  assert.match(breach?.message ?? '', /, history |with the reactions/)
 })
+
+/** Planted bugs, by what is broken: where they show, within how many lives, and as what. */
+const PLANTS: readonly [name: string, plant: NonNullable<SimulationOptions['plant']>, subjects: readonly Subject[], seeds: number, breach: RegExp][] = [
+  ['[OPS-2] an edit that is applied twice', editsTwice, ['operations'], 40, /the edit .* happened twice|finds no|places,/],
+  ['[OPS-6] a deletion by a member who is no admin', everybodyIsAdmin, ['operations'], 80, /could change #g|two operations/],
+  ['[OPS-7] a log that keeps what was deleted', deletedIsKept, ['operations'], 20, /was deleted and is on the disk/],
+  ['[OPS-7] a queue that keeps what was deleted', deletedIsQueued, ['operations'], 80, /is sent .*, which was deleted/],
+  ['[PRF-10] a message that is delivered while its sender is blocked', blocksIgnored, ['blocks'], 20, /was shown .* of one whom it had blocked|, whom it has blocked/],
+  ['[PRF-12] a blocked user who is told what the blocker receives', blockedAreTold, ['blocks'], 80, /, who has blocked it, has |which is hidden from it/],
+  ['[PRF-16] flags that are lost in a crash', answersEarly, ['lists'], 20, /^seed .*: (flags|contact|the name|list) /],
+  ['[PRF-8] a device that is not told of a list\'s last version', listsUntold, ['lists'], 20, /was told version .* of list/],
+  ['[INV-5] an invite that is used once more', invitesUsedAgain, ['invites'], 20, /uses made|times, and made/],
+  ['[INV-15] a disabled account that is let in', disabledComeIn, ['access'], 20, /was let in, and is disabled|its session goes on/],
+  ['[PRS-9] a presence that is told to one who is blocked', presenceIgnoresBlocks, ['presence', 'blocks'], 80, /was told that .* (is online|was seen)|offline, or hides that|hides when/],
+  ['[PRS-5] a watcher who is not told of a change', presenceStays, ['presence'], 120, /was told of .*, which is/],
+  ['[RCP-2] a read watermark that goes back', readsForgotten, [], 20, /it was acknowledged up to/],
+]
+
+for (const [name, plant, subjects, seeds, expected] of PLANTS) {
+  void test(`${name} is caught by the simulation`, async () => {
+    const breach = await firstBreach({ steps: 400, plant, subjects }, seeds)
+    assert.match(breach?.message.split('\n')[0] ?? '', expected)
+  })
+}

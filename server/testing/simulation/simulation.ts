@@ -6,8 +6,16 @@ import { Disk } from './disk.js'
 import type { DiskFaults } from './disk.js'
 import { SimDevice } from './device.js'
 import { Breach } from './breach.js'
-import { MessageViews } from '../../../protocol/client/message-views.js'
-import { isReactionText, Oracle } from './oracle.js'
+import { AccessLife } from './access-life.js'
+import { BlockLife } from './block-life.js'
+import { InviteLife } from './invite-life.js'
+import { ListLife } from './list-life.js'
+import { Oracle } from './oracle.js'
+import { anyOperation, OperationLife, OUTBOX_MAX } from './operation-life.js'
+import { PairEnd } from './pair-end.js'
+import { PresenceLife } from './presence-life.js'
+import { checkGroupOperations, checkGroupReader } from './group-operations.js'
+import type { Life, Scene } from './scene.js'
 import { anyChange, OWNER } from './group-life.js'
 import { GROUP, type GroupRecord, membershipsOf } from './group-oracle.js'
 import { Random } from './random.js'
@@ -22,6 +30,8 @@ export interface SimulationOptions {
   /** Numbers of steps to leave out. */
   readonly omit?: ReadonlySet<number>
   readonly faults?: Partial<DiskFaults>
+  /** What people do beside writing, reading and changing the group; default: as the seed has it. */
+  readonly subjects?: readonly Subject[]
   /** A planted bug; called for every server that starts. */
   readonly plant?: (server: SimServer) => void
 }
@@ -35,18 +45,27 @@ export interface SimulationResult {
 
 const USERS = ['ann', 'bob', 'cy'] as const
 const REST_STEPS_MAX = 20_000
-const EMOJI = ['👍', '😂', ''] as const
+/** Longer than anything takes that users wait for, and shorter than the time between two sweeps of the server. */
+const QUIET_MS = 5000
 
-export class Simulation {
+export type Subject = 'operations' | 'blocks' | 'lists' | 'presence' | 'access' | 'invites'
+/** Each life has some of the subjects, so that all together take no more time than one; what belongs together goes together. */
+const SUBJECTS: readonly (readonly Subject[])[] = [
+  ['operations'], ['blocks', 'operations', 'lists'], ['presence', 'blocks', 'lists'], ['invites', 'access', 'operations', 'presence'],
+]
+
+export class Simulation implements Scene {
   readonly random: Random
   readonly world: World
   readonly disk: Disk
-  readonly oracle = new Oracle()
+  readonly oracle: Oracle
+  readonly users = USERS
   readonly devices: SimDevice[] = []
   readonly trace: string[] = []
   readonly #options: SimulationOptions
   readonly #failures: unknown[] = []
   server: SimServer
+  readonly #lives: readonly Life[]
   #crashes = 0
   #written = 0
 
@@ -55,7 +74,29 @@ export class Simulation {
     this.random = new Random(options.seed)
     this.world = new World(this.random)
     this.disk = new Disk(this.world, { failBefore: 0.02, failAfter: 0.02, acknowledgesEarly: false, ...options.faults })
+    this.oracle = new Oracle(() => this.world.latestMs)
     this.server = this.#startServer()
+    const subjects = options.subjects ?? SUBJECTS[options.seed % SUBJECTS.length] ?? []
+    this.#lives = subjects.flatMap((subject) => this.#lifeOf(subject))
+  }
+
+  #lifeOf(subject: Subject): Life[] {
+    switch (subject) {
+      case 'operations': return [new OperationLife(this)]
+      case 'blocks': return [new BlockLife(this)]
+      case 'lists': return [new ListLife(this)]
+      case 'presence': return [new PresenceLife(this)]
+      case 'access': return [new AccessLife(this)]
+      case 'invites': return [new InviteLife(this)]
+    }
+  }
+
+  nextNumber(): number {
+    return ++this.#written
+  }
+
+  report(error: unknown): void {
+    this.#failures.push(error)
   }
 
   /** Throws a Breach, with the steps that led to it, when a promise is broken. */
@@ -95,24 +136,24 @@ export class Simulation {
     this.disk.isFaulty = false
     const verifier = { salt: new Uint8Array(16), iterations: 4096, storedKey: new Uint8Array(32), serverKey: new Uint8Array(32) }
     for (const [i, user] of USERS.entries()) {
-      await this.#finish(this.server.router.addUser(user, verifier))
+      await this.finish(this.server.router.addUser(user, verifier))
       for (let number = 0; number <= i; number++) {
         const device = new SimDevice(user, `d${String(number)}`, this.oracle)
         this.devices.push(device)
         device.connect(this.server)
       }
     }
-    await this.#finish(this.server.router.groups.create(OWNER, GROUP, { displayName: 'g', about: '', policy: {}, users: ['bob'] }))
+    await this.finish(this.server.router.groups.create(OWNER, GROUP, { displayName: 'g', about: '', policy: {}, users: ['bob'] }))
     while (!this.devices.every((device) => device.isOnline)) await this.#step('a device is welcomed', () => { this.world.runTask() })
     this.disk.isFaulty = true
   }
 
-  async #finish(promise: Promise<unknown>): Promise<void> {
+  async finish<T>(promise: Promise<T>): Promise<T> {
     let isSettled = false
     const end = (): void => { isSettled = true }
     promise.then(end, end)
     while (!isSettled) await this.#step('time', () => { this.world.runTask() })
-    await promise
+    return promise
   }
 
   async #step(name: string, act?: () => void): Promise<void> {
@@ -128,10 +169,11 @@ export class Simulation {
     const device = random.pick(this.devices)
     const who = `${device.user}/${device.id}`
     const dice = random.below(1000)
-    if (dice < 330) {
+    if (dice < 270) {
       this.world.runTask()
       return 'a task runs'
     }
+    if (dice < 330) return this.#live()
     if (dice < 550) {
       device.moveUp()
       return `${who} is heard`
@@ -156,7 +198,7 @@ export class Simulation {
       device.markRead(to, seq)
       return `${who} reads ${name} up to ${String(seq)}`
     }
-    if (device.outbox.length >= 6) return `${who} waits`
+    if (device.outbox.length >= OUTBOX_MAX) return `${who} waits`
     if (to !== GROUP && random.chance(0.3)) return this.#react(device, who, to)
     const text = `${who} says ${String(++this.#written)}`
     device.write(to, text)
@@ -164,11 +206,16 @@ export class Simulation {
   }
 
   #react(device: SimDevice, who: string, to: string): string {
-    const seqs = device.received.get([device.user, to].sort().join(':')) ?? []
-    if (device.user === to || seqs.length === 0) return `${who} has nothing to react to`
-    const [seq, emoji] = [this.random.pick(seqs), this.random.pick(EMOJI)]
-    device.react(to, seq, emoji)
-    return `${who} reacts with '${emoji}' to ${String(seq)} of ${to}`
+    const reaction = anyOperation(this, device, to, false)
+    if (reaction === null) return `${who} has nothing to react to`
+    const { target, text } = reaction
+    device.operate(to, 'react', target, text)
+    return `${who} reacts with '${text}' to ${String(target)} of ${to}`
+  }
+
+  /** Something of the subjects that this life has. */
+  #live(): string {
+    return this.#lives.length === 0 ? 'nothing happens' : this.random.pick(this.#lives).act()
   }
 
   #reconnect(device: SimDevice, who: string): string {
@@ -180,7 +227,7 @@ export class Simulation {
       device.cut()
       return `${who} is cut off`
     }
-    return `${who} stays`
+    return this.#live()
   }
 
   #suffer(device: SimDevice, who: string): string {
@@ -222,13 +269,19 @@ export class Simulation {
     this.#crashes++
     this.server.crash()
     this.server = this.#startServer()
+    this.oracle.blocks.abandon()
+    this.oracle.access.abandon()
+    for (const life of this.#lives) life.abandon?.()
   }
 
   /** No more faults: within reasonable time every outbox empties and every queue drains. */
   async #rest(): Promise<void> {
     this.disk.isFaulty = false
     for (let i = 0; i < REST_STEPS_MAX; i++) {
-      if (this.#isQuiet()) return
+      const areAtRest = this.#lives.map((life) => life.isAtRest?.() ?? true)
+      if (!areAtRest.includes(false) && this.#isQuiet()) return
+      // What that has asked for goes on before any task runs, as it would in an event loop.
+      if (areAtRest.includes(false)) await this.#step('rest')
       for (const device of this.devices) {
         if (device.connection === null) device.connect(this.server)
         device.moveUp()
@@ -241,7 +294,7 @@ export class Simulation {
   }
 
   #isQuiet(): boolean {
-    if (this.world.hasTasks) return false
+    if (this.world.hasTasksWithin(QUIET_MS)) return false
     return this.devices.every(({ connection, outbox, isSyncing }) =>
       connection !== null && !isSyncing && connection.server.isAlive && connection.attachment !== null && connection.doneAt >= 0 &&
       connection.up.length === 0 && connection.down.length === 0 && outbox.length === 0)
@@ -249,36 +302,19 @@ export class Simulation {
 
   /** Exactly once, in order, at every device; ticks that tell the truth; unread counts that follow. */
   async #checkEnd(): Promise<void> {
-    for (const device of this.devices) {
-      if (!device.wasReinstalled) this.#checkDevice(device)
-    }
-    for (const device of this.devices) {
-      for (const other of USERS) if (!device.wasReinstalled && other !== device.user) await this.#checkReactions(device, other)
-    }
+    const pairs = new PairEnd(this)
     const log = await this.#groupLog(OWNER)
     this.oracle.group.check(log)
+    checkGroupOperations(log, this.oracle.operations)
     for (const user of USERS) await this.#checkMembership(user, log)
     for (const user of USERS) {
-      const page = this.server.router.conversations(user, '', 100)
-      await this.#finish(page)
-      for (const summary of (await page).conversations) this.#checkSummary(user, summary, log)
+      const { conversations } = await this.finish(this.server.router.conversations(user, '', 100))
+      for (const other of USERS) await pairs.check(user, other, conversations)
+      const group = conversations.find(({ conversation }) => conversation === GROUP)
+      if (group !== undefined) this.#checkGroupSummary(user, group, log)
     }
-  }
-
-  /** What came live and what history shows are one state. [OPS-12, OPS-15] */
-  async #checkReactions(device: SimDevice, other: string): Promise<void> {
-    const asked = this.server.router.history(device.user, other, { limit: 100 })
-    await this.#finish(asked.catch(() => undefined))
-    const page = await asked.catch(() => null)
-    if (page === null) return
-    const fresh = new MessageViews(device.user)
-    for (const { seq, text, operation, present } of page.messages) {
-      if (operation !== null) continue
-      fresh.add({ seq, text: Buffer.from(text).toString(), reactions: present?.reactions ?? [] }, page.tail)
-      const known = device.view([device.user, other].sort().join(':')).get(seq)
-      const [mine, truth] = [JSON.stringify(known?.reactions), JSON.stringify(fresh.get(seq)?.reactions)]
-      if (known !== null && mine !== truth) throw new Breach(`${device.user}/${device.id} has ${mine} on ${other} ${String(seq)}, history ${truth}`)
-    }
+    await this.oracle.operations.checkDisk(this.disk.stored)
+    for (const life of this.#lives) await life.check?.()
   }
 
   /** As this user may read it, forwards. */
@@ -286,9 +322,9 @@ export class Simulation {
     const log: GroupRecord[] = []
     for (let more = true; more;) {
       const asked = this.server.router.history(user, GROUP, { after: log.at(-1)?.seq ?? 0, limit: 100 })
-      await this.#finish(asked)
+      await this.finish(asked)
       const page = await asked
-      log.push(...page.messages.map(({ seq, from, text, change }) => ({ seq, from, text: Buffer.from(text).toString(), change })))
+      log.push(...page.messages.map(({ text, ...message }) => ({ ...message, text: Buffer.from(text).toString() })))
       more = page.more
     }
     return log
@@ -299,7 +335,9 @@ export class Simulation {
     const intervals = membershipsOf(log).get(user) ?? []
     const isOwed = ({ seq }: GroupRecord): boolean => intervals.some(({ from, to }) => seq >= from && seq <= to)
     const owed = log.filter(isOwed).map(({ seq }) => seq)
-    const read = intervals.length === 0 ? [] : (await this.#groupLog(user)).map(({ seq }) => seq)
+    const page = intervals.length === 0 ? [] : await this.#groupLog(user)
+    const read = page.map(({ seq }) => seq)
+    checkGroupReader(user, page, intervals, this.oracle.operations)
     if (String(read) !== String(owed)) throw new Breach(`${user} reads ${String(read)} of ${GROUP}, and was a member for ${String(owed)}`)
     for (const device of this.devices.filter((each) => each.user === user && !each.wasReinstalled)) {
       const received = device.received.get(GROUP) ?? []
@@ -312,58 +350,21 @@ export class Simulation {
   #checkReceived(device: SimDevice, owed: readonly GroupRecord[], received: readonly number[]): void {
     const joined = membershipsOf(owed).get(device.user)
     const hasSiblings = this.devices.filter((each) => each.user === device.user).length > 1
-    for (const { seq, from, change, text } of owed) {
-      const isOwn = change === null && (hasSiblings ? text.startsWith(`${device.user}/${device.id} `) : from === device.user)
+    for (const { seq, from, change, operation } of owed) {
+      const text = this.oracle.operations.textOf(GROUP, seq) ?? ''
+      const isOwn = change === null && from === device.user && (!hasSiblings || operation !== null || text === '' || text.startsWith(`${device.user}/${device.id} `))
       // What was there before it came it has from the history alone.
       if (isOwn || received.includes(seq) || joined === undefined || !wasMember(owed, device.user, seq)) continue
       throw new Breach(`${device.user}/${device.id} never got ${GROUP} ${String(seq)}`)
     }
   }
 
-  #checkDevice(device: SimDevice): void {
-    for (const message of this.oracle.acknowledgedFor(device.user)) {
-      const seqs = device.received.get(message.conversation) ?? []
-      const isOwnOutbox = message.text.startsWith(`${device.user}/${device.id} `)
-      const hasSiblings = this.devices.filter((each) => each.user === device.user).length > 1
-      if (!isOwnOutbox && !seqs.includes(message.seq)) {
-        throw new Breach(`${device.user}/${device.id} never got ${message.conversation} ${String(message.seq)} '${message.text}'`)
-      }
-      if (isOwnOutbox && hasSiblings && !seqs.includes(message.seq)) {
-        throw new Breach(`${device.user}/${device.id} never got its own ${message.conversation} ${String(message.seq)}`)
-      }
-      if (message.from === device.user) this.#checkTicks(device, message.conversation, message.seq)
-    }
-  }
-
-  #checkTicks(device: SimDevice, conversation: string, seq: number): void {
-    const other = conversation.split(':').find((name) => name !== device.user)
-    // What came from the history moved no watermark, receipts may be among what was missed, and of entries that were trimmed before a
-    // lost acknowledgement was made good nobody knows any more what they were.
-    if (this.server.limits.queueEntriesMax < LIMITS.queueEntriesMax) return
-    if (other !== undefined && device.knownDelivered(other) < seq) {
-      throw new Breach(`${device.user}/${device.id} was never told that ${other} has ${conversation} ${String(seq)}`)
-    }
-  }
-
-  #checkSummary(user: string, summary: { conversation: string; tail: number; read: number; unread: number }, group: readonly GroupRecord[]): void {
-    if (summary.conversation === GROUP) {
-      this.#checkGroupSummary(user, summary, group)
-      return
-    }
-    const name = [user, summary.conversation].sort().join(':')
-    const log = this.oracle.conversations.get(user === summary.conversation ? user : name) ?? new Map<number, { from: string; text: string }>()
-    const unread = [...log].filter(([seq, { from, text }]) => seq > summary.read && from !== user && !isReactionText(text)).length
-    // A device that lost its state may have taken with it what only it and the server knew.
-    const isWhole = this.devices.every((device) => !device.wasReinstalled)
-    if (summary.tail < log.size || (isWhole && (summary.unread !== unread || summary.tail !== log.size))) {
-      throw new Breach(`${user} in ${name}: ${String(summary.unread)} unread of ${String(summary.tail)}, counted ${String(unread)} of ${String(log.size)}`)
-    }
-  }
-
   /** [GRP-21] */
   #checkGroupSummary(user: string, { read, unread }: { read: number; unread: number }, log: readonly GroupRecord[]): void {
     if (membershipsOf(log).get(user)?.at(-1)?.to !== Infinity) return
-    const counted = log.filter(({ seq, from, change }) => change === null && seq > read && from !== user).length
+    const isUnread = ({ seq, from, change, operation, text }: GroupRecord): boolean =>
+      change === null && operation === null && text !== '' && seq > read && from !== user
+    const counted = log.filter(isUnread).length
     const isWhole = this.devices.every((device) => !device.wasReinstalled)
     if (isWhole && counted !== unread) throw new Breach(`${user} in ${GROUP}: ${String(unread)} unread, counted ${String(counted)}`)
   }

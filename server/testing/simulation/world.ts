@@ -1,5 +1,4 @@
 /** Virtual time, and the things that wait for it. Nothing runs by itself: the simulator takes one step after the other. */
-import { setImmediate as turn } from 'node:timers/promises'
 import type { Clock, Scheduler } from '../../shard/environment.js'
 import type { Random } from './random.js'
 
@@ -13,6 +12,8 @@ export class World implements Clock, Scheduler {
   #nowMs = 1_767_225_600_000
   /** What the server's clock shows beside the truth: it may jump. */
   clockErrorMs = 0
+  /** The latest time that it has shown. */
+  latestMs = 0
   readonly #tasks: Task[] = []
 
   constructor(random: Random) {
@@ -20,7 +21,9 @@ export class World implements Clock, Scheduler {
   }
 
   nowMs(): number {
-    return this.#nowMs + this.clockErrorMs
+    const shownMs = this.#nowMs + this.clockErrorMs
+    if (shownMs > this.latestMs) this.latestMs = shownMs
+    return shownMs
   }
 
   defer(run: () => void): void {
@@ -31,9 +34,9 @@ export class World implements Clock, Scheduler {
     this.#tasks.push({ dueMs: this.#nowMs + delayMs, run })
   }
 
-  /** Whether anything waits, be it for time to pass. */
-  get hasTasks(): boolean {
-    return this.#tasks.length > 0
+  /** Whether anything waits that is due within this time. What a server does once in a while for ever is not waited for. */
+  hasTasksWithin(ms: number): boolean {
+    return this.#tasks.some((task) => task.dueMs <= this.#nowMs + ms)
   }
 
   /** Runs one task that is due, any of them; without one time passes to the next. */
@@ -53,7 +56,7 @@ export class World implements Clock, Scheduler {
   }
 }
 
-/** Until every promise that can go on has gone on. */
-export async function settle(): Promise<void> {
-  await turn()
+/** Until every promise that can go on has gone on: nothing here waits for more than that, so that no turn of the event loop is needed. */
+export function settle(): Promise<void> {
+  return new Promise((resolve) => { process.nextTick(resolve) })
 }
