@@ -34,6 +34,21 @@ test('[FRM-3] takes a frame of exactly the limit and refuses one byte more, befo
   }
 })
 
+test('[FRM-3] refuses a length as soon as its first bytes exceed the limit, however the bytes come', () => {
+  for (const [limit, bytes] of [[LIMIT.frameBytesMax, [0xff, 0xff, 0xff]], [LIMIT.openFrameBytesMax, [0xff, 0xff]], [100, [0xe5]]] as const) {
+    const atOnce = new FrameDecoder(limit)
+    atOnce.push(Uint8Array.from(bytes))
+    assert.equal(atOnce.next(), ERROR.frameTooLarge)
+    const piecewise = new FrameDecoder(limit)
+    for (const byte of bytes.slice(0, -1)) {
+      piecewise.push(Uint8Array.of(byte))
+      assert.equal(piecewise.next(), null)
+    }
+    piecewise.push(Uint8Array.of(bytes.at(-1)!))
+    assert.equal(piecewise.next(), ERROR.frameTooLarge)
+  }
+})
+
 test('[OPN-5] a limit raised between two frames counts from the next one', () => {
   const decoder = new FrameDecoder(8)
   decoder.push(concatBytes(encodePing(1), encodePing(2), messageOfBody(50)))

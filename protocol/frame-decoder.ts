@@ -156,9 +156,11 @@ function readHeader(bytes: Uint8Array, start: number, end: number, max: number):
     value += (byte & 0x7f) * scale
     if (byte < 0x80) {
       headerSize = position - start + 1
-      if (byte === 0 || value > LIMIT.uintMax) return -ERROR.malformedFrame
+      if (byte === 0) return -ERROR.malformedFrame
       return value > max ? -ERROR.frameTooLarge : value
     }
+    // What follows can only make it larger. [FRM-3]
+    if (value > max) return -ERROR.frameTooLarge
     if (position - start === LIMIT.uintBytesMax - 1) return -ERROR.malformedFrame
     scale *= 0x80
   }

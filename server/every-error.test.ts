@@ -397,6 +397,15 @@ provoke('[OPS-4] [431 too-late] an edit of a message that is too old', async (t)
   return errorOf(client)
 })
 
+provoke('[OPS-4] [403 not-allowed] an edit of a message that another has written', async (t) => {
+  const { url } = await liveServer(t, liveConfig(t))
+  const { client } = await login(t, url)
+  await sendAndAwait(client, 1)
+  const { client: other } = await login(t, url, 'bob')
+  other.send(encodeOperate(1, 'alice', 1, OPERATION.edit, text('I owe you money')))
+  return errorOf(other)
+})
+
 provoke('[OPS-8] [432 message-deleted] a reaction to a message that was deleted', (t) => ofOperation(t, liveConfig(t),
   encodeOperate(2, 'bob', 1, OPERATION.delete, text('')), encodeOperate(3, 'bob', 1, OPERATION.react, text('👍'))))
 
@@ -449,38 +458,29 @@ handle('[CLS-7] [102 go-to-host] the client goes to the host that is named', asy
   assert.deepEqual(router.places.map(({ request }) => request.device), ['phone'])
 })
 
-/** A router that refuses the first message with this code; `again` resolves with the second. */
+/** A router that refuses the first message with resource-limit; `again` resolves with the second. */
 class RefusingRouter extends FakeRouter {
   readonly again: Promise<string>
-  readonly #error: typeof ERROR.resourceLimit | typeof ERROR.notAllowed
   #tell: (call: string) => void = () => {}
 
-  constructor(error: typeof ERROR.resourceLimit | typeof ERROR.notAllowed) {
+  constructor() {
     super()
-    this.#error = error
     this.again = new Promise((resolve) => { this.#tell = resolve })
   }
 
   override message(...command: Parameters<FakeRouter['message']>): void {
     super.message(...command)
     if (this.calls.length > 1) this.#tell(this.calls.at(-1) ?? '')
-    else this.places.at(-1)?.sink.refused(command[1], this.#error, 1)
+    else this.places.at(-1)?.sink.refused(command[1], ERROR.resourceLimit, 1)
   }
 }
 
 handle('[MSG-16] [302 resource-limit] the client sends again under a new client id', async (t) => {
-  const router = new RefusingRouter(ERROR.resourceLimit)
+  const router = new RefusingRouter()
   const client = await clientOf(t, router, await serveRouter(t, router))
   await client.connect()
   client.send('bob', 'hi').catch(() => { /* closed without an answer */ })
   assert.match(await router.again, /^message [2-9] bob hi$/)
-})
-
-handle('[403 not-allowed] the client gives the message up and says why', async (t) => {
-  const router = new RefusingRouter(ERROR.notAllowed)
-  const client = await clientOf(t, router, await serveRouter(t, router))
-  await client.connect()
-  await assert.rejects(client.send('bob', 'hi'), { symbol: 'not-allowed' })
 })
 
 // Invites and search

@@ -42,7 +42,7 @@ finished, the exit code is 0; a second signal ends it at once. SIGHUP reads cert
 const USER = `chatd user: manage accounts, whether the server runs or not
 
   chatd user add NAME --data DIR [--password-stdin]       add an account
-  chatd user passwd NAME --data DIR [--password-stdin]    change its password; its devices have to log in again
+  chatd user passwd NAME --data DIR [--password-stdin]    change its password; its sessions end, its devices log in again
   chatd user remove NAME --data DIR                       remove account and devices; what it wrote stays with the others
   chatd user disable NAME --data DIR                      end its sessions and refuse its logins; what is sent to it waits
   chatd user enable NAME --data DIR                       let it in again, devices and all

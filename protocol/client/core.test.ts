@@ -148,8 +148,8 @@ test('[RCN-1] [RCN-2] [RCN-3] waits a drawn time below a bound that doubles up t
   }
 })
 
-test('[CLS-4] [CLS-5] reconnects after errors of class again, and after no other', () => {
-  const codes = [...ERRORS.values()].filter(({ code }) => code < 300)
+test('[CLS-4] [CLS-5] reconnects after errors of class again, and after no other but a token that is not valid', () => {
+  const codes = [...ERRORS.values()].filter(({ code }) => code < 300 && code !== ERROR.tokenInvalid)
   for (const { code, class: kind } of codes) {
     const bench = new Bench()
     bench.open()
@@ -489,6 +489,28 @@ test('without a password a token that is not valid stops the client; the token i
   assert.equal(bench.disk.token, null)
   const empty = new Bench({ hasPassword: false })
   assert.equal(empty.last('stopped').error?.symbol, 'no-password')
+})
+
+test('[TOK-4] [CLS-5] a token that is taken back in the session is forgotten: with a password the client logs in again, without it stops', () => {
+  for (const hasPassword of [true, false]) {
+    const first = new Bench()
+    first.open()
+    const bench = new Bench({ hasPassword }, first.disk)
+    bench.connect()
+    bench.receive(
+      encodeFeatures(1, ['SCRAM-SHA-256', 'TOKEN'], [], 4096, 10_000), encodeAuthenticated('alice', EMPTY_BYTES), welcomeFrame({ resume: RESUME.resumed }),
+    )
+    bench.store()
+    assert.equal(bench.core.state, 'online')
+    bench.receive(encodeClose(ERROR.tokenInvalid, 0, '', ''))
+    bench.store()
+    assert.equal(bench.disk.token, null)
+    if (hasPassword) {
+      assert.equal(bench.last('disconnected').error.symbol, 'token-invalid')
+      bench.passTo(bench.dueMs)
+      bench.login()
+    } else assert.equal(bench.last('stopped').error?.symbol, 'token-invalid')
+  }
 })
 
 test('[OPN-12] a server that offers no mechanism wants encryption', () => {

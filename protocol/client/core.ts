@@ -674,7 +674,7 @@ export class ClientCore {
   #closed(frame: CloseFrame): void {
     const error = serverError(frame.error, frame.reason, frame.retryAfterMs)
     this.#need({ kind: 'disconnect', isDead: false })
-    if (this.#phase === OPENING && this.#opening.refused(frame.error)) {
+    if (this.#phase === OPENING ? this.#opening.refused(frame.error) : this.#opening.revoked(frame.error)) {
       if (this.#opening.canAuthenticate) this.#retry(error, frame.retryAfterMs)
       else this.#stop(error)
       return

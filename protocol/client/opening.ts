@@ -183,6 +183,12 @@ export class Opening {
     return true
   }
 
+  /** The server has closed the session with `code`. true: since our token is valid no longer, which with a password can be helped. [TOK-4] */
+  revoked(code: number): boolean {
+    if (code === ERROR.tokenInvalid) this.#dropToken(code)
+    return code === ERROR.tokenInvalid
+  }
+
   /** What has to be stored, and what holds once it is. */
   drain(): { readonly changes: readonly StorageChange[]; readonly agreement: Agreement } {
     const drained = { changes: this.#changes, agreement: { token: this.#newToken, outboxEpoch: this.#newOutboxEpoch } }

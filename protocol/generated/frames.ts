@@ -33,7 +33,7 @@ export interface FeaturesFrame {
   readonly mechanisms: readonly string[]
   /** channel-binding types offered; empty without TLS */
   readonly channelBindings: readonly string[]
-  /** largest frame body accepted before bind */
+  /** largest frame body accepted before welcome */
   readonly openFrameBytesMax: number
   /** time left to reach welcome, in milliseconds */
   readonly openTimeoutMs: number
@@ -119,7 +119,7 @@ export interface WelcomeFrame {
   readonly outboxEpoch: number
   /** unacknowledged entries the server will send at most */
   readonly window: number
-  /** messages and marks the client may have without an answer */
+  /** messages, marks and operations the client may have without an answer */
   readonly unacknowledgedMax: number
   /** largest frame body in both directions from now on */
   readonly frameBytesMax: number

@@ -1257,7 +1257,7 @@ export const ERRORS: ReadonlyMap<number, ErrorInfo> = new Map<number, ErrorInfo>
     class: 'refused',
     retryable: false,
     doc: 'The session has no right to do this.',
-    reserved: 'for rights within groups',
+    reserved: null,
   }],
   [404, {
     code: 404,
@@ -1510,9 +1510,9 @@ export const LIMIT = {
   frameBytesMax: 65536,
   /** Body of a frame before welcome. (bytes) */
   openFrameBytesMax: 4096,
-  /** All that a client may send before it is authenticated. (bytes) */
+  /** All that a client may send before it has welcome. (bytes) */
   openBytesMax: 16384,
-  /** Messages and marks that a client may send before it has welcome. (stanzas) */
+  /** Messages, marks and operations that a client may send before it has welcome. (stanzas) */
   openStanzasMax: 64,
   /** From the accepted connection to welcome. (ms) */
   openTimeoutMs: 10000,
@@ -1534,7 +1534,7 @@ export const LIMIT = {
   nameBytesMax: 64,
   /** A full address: name, slash, device. (bytes) */
   addressBytesMax: 129,
-  /** hello.agent, bind.deviceName and every reason. (bytes) */
+  /** hello.agent, bind.deviceName and every reason; a longer agent or name is cut. (bytes) */
   labelBytesMax: 128,
   /** A password after preparation, in UTF-8. (bytes) */
   passwordBytesMax: 1024,
@@ -1544,7 +1544,7 @@ export const LIMIT = {
   windowDefault: 256,
   /** Largest window a server grants. (entries) */
   windowMax: 1024,
-  /** Messages and marks of one device without ack or refuse. (stanzas) */
+  /** Messages, marks and operations of one device without ack or refuse. (stanzas) */
   unacknowledgedMax: 1024,
   /** Queries of one session without result or fail. (queries) */
   queriesMax: 8,
@@ -1630,7 +1630,7 @@ export const LIMIT = {
   forwardsMax: 100,
   /** Devices of one user. (devices) */
   devicesMax: 10,
-  /** A device further behind than this is told too old. (entries) */
+  /** A device further behind than this may be told too old: a queue need not hold more. (entries) */
   queueEntriesMax: 100000,
   /** A device not seen for this long is told too old: 30 days. (ms) */
   queueAgeMs: 2592000000,

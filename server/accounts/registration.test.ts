@@ -226,13 +226,13 @@ test('bad queries for invites get a clear error', async (t) => {
   const { client } = await login(t, served.url)
   const bad = [
     element('invite', { uses: 0 }), element('invite', { uses: 'many' }), element('invite', { uses: LIMIT.inviteUsesMax + 1 }), element('invite', { age: 0 }),
-    element('invite', { id: 'x' }), element('revoke-invite'),
+    element('invite', { id: 'x' }), element('revoke-invite'), element('invites', { after: 'x' }),
   ]
   for (const [id, query] of bad.entries()) {
     client.send(encodeQuery(id + 1, query))
     assert.equal(await errorOf(client), ERROR.badRequest, `query ${String(id)}`)
   }
-  client.send(encodeQuery(99, element('invites', { after: 'x' })))
+  client.send(encodeQuery(99, element('revoke-invite', { id: 'x' })))
   assert.equal(await errorOf(client), ERROR.noSuchInvite)
 })
 

@@ -88,7 +88,7 @@ export const SETTINGS = {
     exemptLoopback: flag(true, 'do not count connections from loopback by address: behind a local proxy all come from there'),
     openTimeoutMs: integer(LIMIT.openTimeoutMs, 100, 600_000, 'ms', 'from the accepted connection to an open session'),
     openFrameBytesMax: integer(LIMIT.openFrameBytesMax, LIMIT.openFrameBytesMax, LIMIT.frameBytesMax, 'bytes', 'largest frame before the session is open'),
-    openBytesMax: integer(LIMIT.openBytesMax, LIMIT.openBytesMax, 1_048_576, 'bytes', 'all that a client may send before it is authenticated'),
+    openBytesMax: integer(LIMIT.openBytesMax, LIMIT.openBytesMax, 1_048_576, 'bytes', 'all that a client may send before it has welcome'),
     frameBytesMax: integer(LIMIT.frameBytesMax, 16_384, LIMIT.frameBytesMax, 'bytes', 'largest frame of an open session'),
     keepAliveMs: integer(LIMIT.keepAliveMs, 100, 3_600_000, 'ms', 'longest silence either side may keep'),
     pongTimeoutMs: integer(LIMIT.pongTimeoutMs, 100, 600_000, 'ms', 'a ping without an answer for this long: the peer is gone'),

@@ -58,6 +58,10 @@ test('[FRM-3] [201 frame-too-large] closes as soon as the length is known', asyn
   transport.deliver(uint(16_385))
   await settle()
   assert.equal(transport.closedWith, ERROR.frameTooLarge)
+  const { transport: halfLength } = await createHarness().open()
+  halfLength.deliver(Uint8Array.of(0xff, 0xff, 0xff))
+  await settle()
+  assert.equal(halfLength.closedWith, ERROR.frameTooLarge)
 })
 
 test('[FRM-6] [203 unsupported-frame] ignores an unknown odd frame and refuses an even one', async () => {
@@ -86,6 +90,20 @@ test('[FRM-12] takes several frames of one WebSocket message, and refuses one th
   transport.deliverMessage(encodePing(1), encodePing(2).subarray(0, 2))
   await settle()
   assert.equal(transport.closedWith, ERROR.malformedFrame)
+})
+
+test('[FRM-12] refuses a WebSocket message without a frame', async () => {
+  const transport = createHarness().connect({ scheme: 'ws' })
+  transport.deliverMessage()
+  await settle()
+  assert.equal(transport.closedWith, ERROR.malformedFrame)
+
+  const harness = createHarness()
+  const held = harness.connect({ scheme: 'ws' })
+  held.deliverMessage(flight('alice', 'phone', harness.tokenFor('alice', 'phone')))
+  held.deliverMessage()
+  await settle()
+  assert.equal(held.closedWith, ERROR.malformedFrame)
 })
 
 test('[FRM-12] finds a message that ends within a frame also when it came while the connection was on hold', async () => {

@@ -52,7 +52,7 @@ export class Connection implements TransportHandler {
   #phase: number
   #hold: number
   readonly #decoder: FrameDecoder
-  /** Bytes received before authentication; afterwards nobody counts. */
+  /** Bytes received before welcome; afterwards nobody counts. */
   #bytesReceived: number
   /** Chunks that came while the connection was on hold. */
   #chunks: WaitingChunk[]
@@ -111,6 +111,11 @@ export class Connection implements TransportHandler {
     }
     const { counters, clock } = this.connections.environment
     counters.bytesIn += chunk.length
+    // [FRM-12]
+    if (isMessage && chunk.length === 0) {
+      this.close(ERROR.malformedFrame, 0, 'a WebSocket message without a frame')
+      return
+    }
     this.lastHeardMs = clock.monotonicMs()
     this.pingSentMs = 0
     if (this.#opening !== null) this.#bytesReceived += chunk.length
@@ -153,6 +158,10 @@ export class Connection implements TransportHandler {
         return
       }
       const frame = decoder.next()
+      if (this.#opening !== null && this.#isOverOpenBytes(frame === null ? 0 : decoder.bytesWaiting)) {
+        this.close(ERROR.frameTooLarge, 0, 'too many bytes before welcome')
+        return
+      }
       if (frame === null) break
       if (typeof frame === 'number') {
         this.close(frame)
@@ -166,10 +175,6 @@ export class Connection implements TransportHandler {
   }
 
   #handleFrame(frame: Frame): void {
-    if (!this.isAuthenticated && this.#isOverOpenBytes()) {
-      this.close(ERROR.frameTooLarge, 0, 'too many bytes before authentication')
-      return
-    }
     switch (frame.type) {
       case FRAME.ping:
         this.send(encodePong(frame.nonce))
@@ -185,9 +190,9 @@ export class Connection implements TransportHandler {
     }
   }
 
-  /** Of the bytes up to the end of this frame: those behind it may belong to what follows authentication. [OPN-5] */
-  #isOverOpenBytes(): boolean {
-    const waiting = this.#chunks.reduce((sum, chunk) => sum + chunk.bytes.length, this.#decoder.bytesWaiting)
+  /** Whatever frames they are, ignored ones too. Those behind the frame at hand may belong to what follows welcome. [OPN-5] */
+  #isOverOpenBytes(bytesBehind: number): boolean {
+    const waiting = this.#chunks.reduce((sum, chunk) => sum + chunk.bytes.length, bytesBehind)
     return this.#bytesReceived - waiting > this.connections.environment.config.limits.openBytesMax
   }
 

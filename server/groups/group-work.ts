@@ -126,14 +126,14 @@ export class GroupWork {
     if (fresh.length === 0) return NOTHING_DONE
     this.#mustExist(fresh)
     const newcomers = fresh.filter((name) => !group.guests.has(name)).length
-    if (group.guests.size + newcomers > LIMIT.groupGuestsMax) throw new RouterError(ERROR.resourceLimit, 'too many are invited already')
+    if (group.guests.size + newcomers > LIMIT.groupGuestsMax) throw new RouterError(ERROR.listFull, 'too many are invited already')
     for (const name of fresh) this.#setGuest(group, name, { kind: 'invited', by: author, timeMs: this.#nowMs })
     return this.#log(author, namingElement('invite', fresh), fresh)
   }
 
   #request(group: GroupState, author: string): number {
     if (group.guests.has(author)) return NOTHING_DONE
-    if (group.guests.size >= LIMIT.groupGuestsMax) throw new RouterError(ERROR.resourceLimit, 'too many wait for an answer')
+    if (group.guests.size >= LIMIT.groupGuestsMax) throw new RouterError(ERROR.listFull, 'too many wait for an answer')
     this.#setGuest(group, author, { kind: 'request', by: '', timeMs: this.#nowMs })
     const seq = this.#log(author, element('request'), [author])
     this.#writeRow()

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { element, type Element } from '../../protocol/element.js'
 import { type ChangeFrame, type Frame } from '../../protocol/generated/frames.js'
-import { ERROR, type ErrorCode, FRAME, OPERATION } from '../../protocol/generated/registry.js'
+import { ERROR, type ErrorCode, FRAME, LIMIT, OPERATION } from '../../protocol/generated/registry.js'
 import { routerError, ShardHarness, type TestDevice } from '../testing/shard-harness.js'
 import { readChange, readNewGroup } from './change.js'
 
@@ -377,6 +377,22 @@ test('[GRP-18] [GRP-19] links let in as long as they are good, and tell members 
   await assert.rejects(again.join('dave', '#nowhere', approved.code), invalid)
   for (const code of ['', 'x', 'A'.repeat(22)]) await assert.rejects(again.join('dave', SKIING, code), invalid)
   assert.deepEqual(await roles(harness, 'carol'), { alice: 'owner', bob: 'member', carol: 'member' })
+})
+
+test('[451 list-full] a group has as many links and waiting guests as it may: time alone does not help, so nobody is told to try again', async () => {
+  const harness = await withUsers('alice')
+  const { groups } = harness.router
+  await create(harness, 'alice', [])
+  for (let made = 0; made < LIMIT.groupLinksMax; made++) await groups.makeLink('alice', SKIING, { needsApproval: made === 0 })
+  await assert.rejects(groups.makeLink('alice', SKIING, { needsApproval: false }), routerError(ERROR.listFull))
+  const guests = Array.from({ length: LIMIT.groupGuestsMax + 1 }, (_, number) => `guest${String(number)}`)
+  await harness.addUsers(...guests)
+  for (let at = 0; at < LIMIT.groupGuestsMax; at += 100) await change(harness, 'alice', naming('invite', ...guests.slice(at, at + 100)))
+  const late = guests.at(-1)!
+  await assert.rejects(change(harness, 'alice', naming('invite', late)), routerError(ERROR.listFull))
+  const { inside } = await groups.details('alice', SKIING, null)
+  const approved = inside?.links.find(({ needsApproval }) => needsApproval)
+  await assert.rejects(groups.join(late, SKIING, approved?.code ?? ''), routerError(ERROR.listFull))
 })
 
 test('[GRP-2] who is invited hears of it, and takes it up or turns it down', async () => {

@@ -88,7 +88,7 @@ export class Groups implements GroupCommands {
       const { state } = linkMaker(conversation, user)
       const now = this.#shard.environment.clock.nowMs()
       const inForce = state.links.filter((link) => isGood(link, now))
-      if (inForce.length >= LIMIT.groupLinksMax) throw new RouterError(ERROR.resourceLimit, 'the group has as many links as it may')
+      if (inForce.length >= LIMIT.groupLinksMax) throw new RouterError(ERROR.listFull, 'the group has as many links as it may')
       state.links.splice(0, state.links.length, ...inForce)
       const link = {
         code: this.#randomCode(), by: user, createdMs: now, expiresMs: request.expiresMs ?? Infinity,

@@ -163,6 +163,24 @@ test('[PRS-4] [PRS-2] online is a matter of all devices that are active, and las
   assert.deepEqual(alice.take(), ['bob online', 'bob offline 4000'])
 })
 
+test('[PRS-4] who was told of as online was seen, however short it was', () => {
+  const world = new World()
+  const alice = new TestSink()
+  const watcher = world.enter('alice', alice)
+  const bob = world.enter('bob')
+  world.pass(100)
+  world.watch(watcher, 'bob')
+  world.pass(100)
+  assert.deepEqual(alice.take(), ['bob online'])
+  world.core.leave(bob)
+  world.pass(1000)
+  assert.deepEqual(alice.take(), ['bob offline 200'])
+  // Nobody has been told of the next one.
+  world.core.leave(world.enter('bob'))
+  world.pass(1000)
+  assert.deepEqual(alice.take(), [])
+})
+
 test('[PRS-2] a phone that connects in the background was not seen', () => {
   const world = new World()
   const alice = new TestSink()

@@ -42,6 +42,8 @@ class User {
   lastSeenMs = 0
   /** When the first active seat came. */
   cameMs = 0
+  /** Whether somebody has been told since then that it is online. */
+  isToldOnline = false
   /** null: nobody. */
   watchers: Set<Watch> | null = null
   /** Whether its watchers are to be told when the delay is over. */
@@ -301,6 +303,7 @@ export class PresenceCore {
     user.active++
     if (user.active > 1) return
     user.cameMs = this.#host.clock.nowMs()
+    user.isToldOnline = false
     if (user.cameMs - user.lastSeenMs > this.#host.limits.staleMs) this.#saveLater(user)
     this.#noteChange(user)
   }
@@ -310,7 +313,7 @@ export class PresenceCore {
     if (user.active > 0) return
     const nowMs = this.#host.clock.nowMs()
     // A phone that connects in the background says so at once: nobody was there to be seen.
-    const wasSeen = nowMs < user.cameMs || nowMs - user.cameMs >= this.#host.limits.delayMs
+    const wasSeen = user.isToldOnline || nowMs < user.cameMs || nowMs - user.cameMs >= this.#host.limits.delayMs
     if (wasSeen) {
       user.lastSeenMs = nowMs
       this.#saveLater(user)
@@ -375,6 +378,7 @@ export class PresenceCore {
     if (watch.seat.sink.presence(user.name, state, lastSeenMs)) {
       watch.toldState = state
       watch.toldMs = lastSeenMs
+      if (isOnline) user.isToldOnline = true
     } else {
       this.#tellLater(watch)
     }

@@ -251,7 +251,7 @@ export interface Router extends RegistrationRouter, SearchRouter {
 
   /** Administration. `addUser` is refused with conflict when the name is taken, the others with no-such-user. */
   addUser(user: string, verifier: Verifier): Promise<void>
-  /** Changes the password and burns every token of the user. [TOK-4] */
+  /** Changes the password, burns every token of the user and ends its sessions. [TOK-4] */
   changeVerifier(user: string, verifier: Verifier): Promise<void>
   /** Removes account, devices and queue and ends its sessions; its messages stay in the conversations of others. */
   removeUser(user: string): Promise<void>

@@ -35,27 +35,25 @@ export async function inviteQuery({ user, router, config, clock }: InviteContext
 
 /** [INV-13] */
 export async function invitesQuery({ user, router }: InviteContext, query: Element): Promise<Element> {
-  const page = await router.invites(user, query.attributes.get('after') === undefined ? '' : inviteIdOf(query, 'after'), PAGE)
+  const typed = query.attributes.get('after')
+  const after = typed === undefined ? '' : readInviteId(typed)
+  if (after === null) throw new RouterError(ERROR.badRequest, 'after is no id of an invite')
+  const page = await router.invites(user, after, PAGE)
   return element('invites', { more: String(page.more) }, ...page.invites.map(inviteElement))
 }
 
 /** [INV-13] */
 export async function revokeInviteQuery({ user, router }: InviteContext, query: Element): Promise<Element> {
-  const id = inviteIdOf(query, 'id')
+  const typed = query.attributes.get('id')
+  if (typed === undefined) throw new RouterError(ERROR.badRequest, 'id is missing: name the invite')
+  const id = readInviteId(typed)
+  if (id === null) throw new RouterError(ERROR.noSuchInvite, 'there is no such invite')
   await router.revokeInvite(user, id)
   return element('revoke-invite', { id })
 }
 
 function inviteElement({ id, createdMs, expiresMs, uses, used, state }: InviteInfo): Element {
   return element('invite', { id, created: createdMs, expires: expiresMs, uses, used, state })
-}
-
-function inviteIdOf(query: Element, name: string): string {
-  const value = query.attributes.get(name)
-  if (value === undefined) throw new RouterError(ERROR.badRequest, `${name} is missing: name the invite`)
-  const id = readInviteId(value)
-  if (id === null) throw new RouterError(ERROR.noSuchInvite, 'there is no such invite')
-  return id
 }
 
 function positive(query: Element, name: string): number | null {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import {
   encodeAuth, encodeBind, encodeCursor, encodeHello, encodeMessage, encodePing, encodeResponse, type Frame,
@@ -171,6 +172,20 @@ test('[222 unsupported-mechanism] refuses a mechanism that was not offered', asy
   }
 })
 
+test('[SCR-1] [SCR-2] closes with what the vectors say of first messages', async () => {
+  const file = new URL('../../../conformance/vectors/scram.json', import.meta.url)
+  const { refusals } = JSON.parse(readFileSync(file, 'utf8')) as {
+    refusals: readonly { name: string, isPlus: boolean, offersPlus: boolean, clientFirst: string, error: number }[]
+  }
+  assert.ok(refusals.length > 10)
+  for (const { name, isPlus, offersPlus, clientFirst, error } of refusals) {
+    const transport = createHarness().connect(offersPlus ? { scheme: 'tls', binding: new Uint8Array(32) } : {})
+    transport.deliver(HELLO, encodeAuth(isPlus ? 'SCRAM-SHA-256-PLUS' : 'SCRAM-SHA-256', encode(clientFirst)))
+    await settle()
+    assert.equal(transport.closedWith, error, name)
+  }
+})
+
 test('[TOK-4] [221 token-invalid] refuses tokens that are unknown or malformed', async () => {
   const harness = createHarness()
   const good = harness.tokenFor('alice', 'phone')
@@ -281,7 +296,7 @@ test('[OPN-8] [243 too-many-devices] [107 storage-unavailable] [108 internal-err
   }
 })
 
-test('[OPN-5] [201 frame-too-large] bounds frames and bytes before authentication, not what follows bind in the same flight', async () => {
+test('[OPN-5] [201 frame-too-large] bounds frames and bytes before welcome, ignored ones too, not what follows bind in the same flight', async () => {
   const harness = createHarness()
   const large = harness.connect()
   large.deliver(HELLO, encodeAuth('TOKEN', Buffer.alloc(LIMIT.openFrameBytesMax + 1)))
@@ -292,6 +307,27 @@ test('[OPN-5] [201 frame-too-large] bounds frames and bytes before authenticatio
   for (let i = 0; i < LIMIT.openBytesMax / 2; i++) many.deliver(encodePing(1))
   await settle()
   assert.equal(many.closedWith, ERROR.frameTooLarge)
+
+  const skipped = harness.connect()
+  const ignored = Buffer.concat([Buffer.from([0xa2, 0x1f, 0x91, 0x4e]), Buffer.alloc(4000, 'x')])
+  skipped.deliver(ignored, ignored, ignored, ignored)
+  await settle()
+  assert.equal(skipped.frames.length, 0)
+  skipped.deliver(ignored.subarray(0, LIMIT.openBytesMax - 4 * ignored.length))
+  assert.equal(skipped.frames.length, 0, 'as many bytes as it may send')
+  skipped.deliver(ignored.subarray(LIMIT.openBytesMax - 4 * ignored.length).subarray(0, 1))
+  assert.equal(skipped.closedWith, ERROR.frameTooLarge, 'one byte more, of a frame that is not whole and will be ignored')
+
+  const atOnce = harness.connect()
+  atOnce.deliver(ignored, ignored, ignored, ignored, ignored)
+  assert.equal(atOnce.closedWith, ERROR.frameTooLarge)
+
+  const unbound = harness.connect()
+  unbound.deliver(HELLO, tokenAuth('alice', 'phone', harness.tokenFor('alice', 'phone')))
+  await settle()
+  unbound.take()
+  unbound.deliver(ignored, ignored, ignored, ignored, ignored)
+  assert.equal(unbound.closedWith, ERROR.frameTooLarge, 'until welcome, not only until authenticated')
 
   const fine = harness.connect()
   fine.deliver(flight('alice', 'phone', harness.tokenFor('alice', 'phone')), encodeMessage(1, 'bob', Buffer.alloc(2000, 'x')), encodeMessage(2, 'bob', Buffer.alloc(LIMIT.openBytesMax, 'y')))

@@ -88,7 +88,7 @@ test('[FRM-7] [408 unsupported-extension] refuses a mark with a critical extensi
   assert.deepEqual(harness.router.calls, ['mark 2 bob 2 1'])
 })
 
-test('[400 bad-request] refuses extensions too large to be given back by history', async () => {
+test('[MSG-19] [400 bad-request] refuses extensions too large to be given back by history', async () => {
   const harness = createHarness()
   const { transport } = await harness.open()
   const half = harness.config.limits.frameBytesMax / 2

@@ -16,7 +16,7 @@ import type { Rates } from './rates.js'
 
 /**
  * Extensions may take this part of a frame: the entry that carries them on has longer fields than the message, and history gives them
- * in base64; both have to fit into one frame as well.
+ * in base64; both have to fit into one frame as well. [MSG-19]
  */
 const EXTENSIONS_SHARE = 2
 

@@ -49,10 +49,12 @@ export class Accounts {
     await this.#shard.committed()
   }
 
+  /** Who is in by the old password, or by a token that came of it, is out: a thief as well. [TOK-4] */
   async changeVerifier(name: string, verifier: Verifier): Promise<void> {
     const { user, account } = await this.#existing(name)
     this.#writeAccount(user, { ...account, verifier: new PackedVerifier(verifier) })
     for (const device of user.devices) {
+      if (device.feed !== null) this.#shard.expel(device.feed, ERROR.tokenInvalid)
       device.tokenUsed = device.tokenIssued = null
       this.#shard.transaction.batch.put(user.keys.device(device.number), encodeDevice(device))
     }

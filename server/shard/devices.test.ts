@@ -119,6 +119,14 @@ void test('[TOK-4] a change of password burns every token and changes the verifi
   await assert.rejects(harness.router.changeVerifier('nobody', verifier), routerError(ERROR.noSuchUser))
 })
 
+void test('[TOK-4] a change of password ends every session of the user, and nobody else\'s', async () => {
+  const harness = await withAnn()
+  const [phone, tablet, bob] = [await harness.attach('ann'), await harness.attach('ann', 'tablet'), await harness.attach('bob')]
+  await harness.router.changeVerifier('ann', { ...VERIFIER, salt: new Uint8Array(16).fill(9) })
+  assert.deepEqual([phone.endedWith, tablet.endedWith, bob.endedWith], [ERROR.tokenInvalid, ERROR.tokenInvalid, 0])
+  assert.deepEqual((await harness.router.devices('ann')).map(({ device, online }) => [device, online]), [['phone', false], ['tablet', false]])
+})
+
 void test('[TOK-4] a password proved before its change opens nothing after it', async () => {
   const harness = await withAnn()
   const before = VERIFIER.salt

@@ -111,7 +111,7 @@ void test('[OPS-2] the simulation catches an operation that happens twice', asyn
 })
 
 void test('[OPS-9] the simulation catches reactions that are lost', async () => {
-  const breach = await firstBreach({ steps: 400, plant: reactionsLost, subjects: [] }, 40)
+  const breach = await firstBreach({ steps: 400, plant: reactionsLost, subjects: [] }, 120)
   assert.match(breach?.message ?? '', /, history |with the reactions/)
 })
 
