@@ -88,7 +88,7 @@ export function restoreUnsettled(conversation: ConversationState, users: readonl
   for (const { user, lastSeq } of writers.values()) last.set(user, Math.max(last.get(user) ?? 0, lastSeq))
   for (const { user, membership } of members) {
     membership?.undelivered.restore(last.get(user) ?? 0, delivered.without(user))
-    membership?.unread.restore(last.get(user) ?? 0, read.without(user))
+    membership?.unread.restore(last.get(user) ?? 0, Math.min(read.without(user), delivered.without(user)))
   }
 }
 
@@ -112,7 +112,8 @@ function tellFloors(transaction: Transaction, conversation: ConversationState, m
   const { membership } = member
   if (membership === null) return false
   const deliveredByAll = delivered.without(member.user)
-  const readByAll = user.readReceipts ? read.without(member.user) : 0
+  // Who tells nobody what it reads has to have it all the same, or read would not cover delivered. [RCP-4]
+  const readByAll = user.readReceipts ? Math.min(read.without(member.user), deliveredByAll) : 0
   const isRead = membership.unread.settle(readByAll)
   const isDelivered = membership.undelivered.settle(deliveredByAll)
   if (isRead) appendReceipt(transaction, user, conversation.name, '', MARK.read, readByAll)

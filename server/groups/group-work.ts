@@ -42,7 +42,7 @@ export class GroupWork {
   create(author: string, { displayName, about, policy, users }: NewGroup): number {
     const conversation = this.#conversation
     if (conversation.group !== null) {
-      if (conversation.group.creator === author) return 1
+      if (conversation.group.creator === author && conversation.members.length > 0) return 1
       throw groupTaken()
     }
     const others = users.filter((name) => name !== author)
@@ -164,7 +164,7 @@ export class GroupWork {
 
   #handOver(membership: Membership, author: string, name: string): number {
     const [heir] = this.#mustBeMembers([name])
-    if (heir === undefined || name === author) return NOTHING_DONE
+    if (heir === undefined || heir.membership?.role === 'owner') return NOTHING_DONE
     membership.role = 'admin'
     setRole(heir, 'owner')
     return this.#log(author, namingElement('owner', [name]))

@@ -3,8 +3,11 @@ import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { membersOf } from '../../protocol/client/group-client.js'
 import { Client, type ClientError, type Message } from '../../protocol/client/node.js'
+import { element } from '../../protocol/element.js'
+import { encodeQuery, type FailFrame } from '../../protocol/generated/frames.js'
+import { ERROR, FRAME } from '../../protocol/generated/registry.js'
 import type { Config } from '../config/settings.js'
-import { liveConfig, liveServer, PASSWORD } from '../testing/live-server.js'
+import { liveConfig, liveServer, login, PASSWORD } from '../testing/live-server.js'
 
 /** A client that keeps what it is shown. */
 class Person {
@@ -103,4 +106,19 @@ test('[GRP-17] [GRP-18] names taken and links that are not good are refused with
   await assert.rejects(bob.client.groups.join('#team', 'AAAAAAAAAAAAAAAAAAAAAA'), refusal('invalid-link'))
   await assert.rejects(bob.client.groups.create('team'), refusal('malformed-address'))
   await assert.rejects(alice.client.groups.change('#team', { kind: 'role', members: ['bob'], role: 'admin' }), refusal('no-such-member'))
+})
+
+test('[GRP-18] a link that makes no sense is not made', async (t) => {
+  const { url } = await liveServer(t, liveConfig(t), ['alice'])
+  const { client } = await login(t, url)
+  client.send(encodeQuery(1, element('group-create', { id: '#team' })))
+  await client.until(FRAME.result)
+  const senseless = [{ approval: 'x' }, { approval: '' }, { expires: 1 }, { expires: 'never' }, { uses: 0 }]
+  for (const [at, attributes] of senseless.entries()) {
+    client.send(encodeQuery(2 + at, element('group-link', { id: '#team', ...attributes })))
+    const answer = await client.next()
+    assert.deepEqual([answer?.type, (answer as FailFrame).error], [FRAME.fail, ERROR.badRequest], JSON.stringify(attributes))
+  }
+  client.send(encodeQuery(9, element('group-link', { id: '#team', approval: 'false', expires: Date.now() + 60_000, uses: 1 })))
+  assert.equal((await client.next())?.type, FRAME.result)
 })

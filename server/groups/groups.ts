@@ -41,7 +41,7 @@ export class Groups implements GroupCommands {
       await this.#mustBeWelcome(user, request.users)
     }
     return this.#inTurn(group, (conversation) => {
-      if (conversation.group !== null && conversation.group.creator !== user) throw groupTaken()
+      if (conversation.group !== null && (conversation.group.creator !== user || conversation.members.length === 0)) throw groupTaken()
       return users
     }, (work) => work.create(user, request))
   }
@@ -87,6 +87,7 @@ export class Groups implements GroupCommands {
     return this.#inTurn(group, (conversation) => (linkMaker(conversation, user), []), (work, { conversation }) => {
       const { state } = linkMaker(conversation, user)
       const now = this.#shard.environment.clock.nowMs()
+      if (request.expiresMs !== undefined && request.expiresMs <= now) throw new RouterError(ERROR.badRequest, 'expires lies in the past')
       const inForce = state.links.filter((link) => isGood(link, now))
       if (inForce.length >= LIMIT.groupLinksMax) throw new RouterError(ERROR.listFull, 'the group has as many links as it may')
       state.links.splice(0, state.links.length, ...inForce)
@@ -104,7 +105,8 @@ export class Groups implements GroupCommands {
     await this.#inTurn(group, (conversation) => (linkMaker(conversation, user), []), (work, { conversation }) => {
       const { state } = linkMaker(conversation, user)
       const link = findLink(state, code)
-      if (link === null) throw invalidLink()
+      // It lets nobody in, as was asked for. [GRP-6]
+      if (link === null) return
       state.links.splice(state.links.indexOf(link), 1)
       work.touched()
     })

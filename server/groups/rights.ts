@@ -8,7 +8,7 @@ import type { GroupState, Membership } from './group-state.js'
 /** Who does something in a group: a member, or somebody who may become one. */
 export interface Author {
   readonly group: GroupState
-  /** null: a guest, which may do nothing but turn down. */
+  /** null: a guest, which may do nothing but turn down; or who was a member, and asks for what is true already. */
   readonly member: { readonly state: Member, readonly membership: Membership } | null
 }
 
@@ -21,15 +21,24 @@ export function authorOf(conversation: ConversationState, name: string, change: 
   if (state === undefined || membership === null) {
     // A guest may turn down for itself what it was offered, or what it asked for; everything else is for members. [GRP-4]
     const isOwnDenial = change.kind === 'leave' || (change.kind === 'deny' && change.users.length === 1 && change.users[0] === name)
-    if (!isOwnDenial || !group.guests.has(name)) throw notInIt()
+    const isDone = group.former.has(name) && (change.kind === 'leave' || (change.kind === 'disband' && conversation.members.length === 0))
+    if (!isDone && (!isOwnDenial || !group.guests.has(name))) throw notInIt()
     return { group, member: null }
   }
+  if (isOwnDescent(conversation, membership, name, change)) return { group, member: { state, membership } }
   if (!isAllowed(group, membership, name, change)) throw notAllowed()
   if (change.kind === 'remove' || change.kind === 'role') {
     for (const user of change.users) if (!mayGovern(membership, conversation.member(user))) throw notAllowed()
   }
   if (change.kind === 'remove' && change.users.includes(name)) throw new RouterError(ERROR.badRequest, 'leave says that one removes oneself')
   return { group, member: { state, membership } }
+}
+
+/** Who has given away its role, and not heard that it is done, has no right to ask for it again; but it is true already. [GRP-6] */
+function isOwnDescent(conversation: ConversationState, membership: Membership, name: string, change: Change): boolean {
+  const [user = ''] = 'users' in change ? change.users : []
+  if (change.kind === 'owner') return membership.isAdmin && conversation.member(user)?.membership?.role === 'owner'
+  return change.kind === 'role' && change.users.length === 1 && user === name && membership.role === change.role
 }
 
 function isAllowed(group: GroupState, membership: Membership, name: string, change: Change): boolean {

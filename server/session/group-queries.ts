@@ -34,7 +34,7 @@ export async function answerGroupQuery(groups: GroupCommands, user: string, quer
       const uses = optionalUint(query, 'uses')
       if (uses === 0) throw badRequest('uses is 0')
       const link = await groups.makeLink(user, id, {
-        ...expiresMs === null ? {} : { expiresMs }, ...uses === null ? {} : { uses }, needsApproval: query.attributes.get('approval') === 'true',
+        ...expiresMs === null ? {} : { expiresMs }, ...uses === null ? {} : { uses }, needsApproval: isTrue(query, 'approval'),
       })
       return linkElement('group-link', link, { id })
     }
@@ -85,6 +85,12 @@ function groupOf(query: Element): string {
   const group = normalizeGroup(value)
   if (group === null) throw new RouterError(ERROR.malformedAddress, 'id is no group')
   return group
+}
+
+function isTrue(query: Element, name: string): boolean {
+  const value = query.attributes.get(name) ?? 'false'
+  if (value !== 'true' && value !== 'false') throw badRequest(`${name} is true or false`)
+  return value === 'true'
 }
 
 function optionalUint(query: Element, name: string): number | null {
