@@ -322,16 +322,17 @@ class Decoder:
                 yield frame
 
     def length(self):
-        found = read_uint(self.buffer, 0)
-        if found is None:
-            # The bits so far are a lower bound: refused without waiting for the rest of the length. [FRM-3]
-            if sum((byte & 127) << 7 * i for i, byte in enumerate(self.buffer[:8])) > self.limit:
+        # The bits so far are a lower bound: refused without waiting for the rest of the length, in whatever form. [FRM-3]
+        bits = 0
+        for i, byte in enumerate(self.buffer[:8]):
+            bits += (byte & 127) << 7 * i
+            if bits > self.limit:
                 raise ProtocolError('frame-too-large')
-            return None
-        if found[0] == 0:
+            if byte < 128:
+                break
+        found = read_uint(self.buffer, 0)
+        if found is not None and found[0] == 0:
             raise Malformed('a frame of length 0')  # [FRM-11]
-        if found[0] > self.limit:
-            raise ProtocolError('frame-too-large')
         return found
 
 
