@@ -6,6 +6,7 @@
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, statSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -32,7 +33,9 @@ if (files.length === 0) {
 }
 if (!options.some((option) => option.startsWith('--test-reporter'))) options.unshift('--test-reporter=spec')
 // A test that hangs has to fail with its name, not hold up everything behind it.
-if (!options.some((option) => option.startsWith('--test-timeout'))) options.unshift('--test-timeout=180000')
+if (!options.some((option) => option.startsWith('--test-timeout'))) options.unshift('--test-timeout=300000')
+// Node would run one file less at once than there are processors; many of ours wait for processes and timers.
+if (!options.some((option) => option.startsWith('--test-concurrency'))) options.unshift(`--test-concurrency=${Math.max(2, availableParallelism())}`)
 const run = spawnSync(process.execPath, ['--test', ...options, ...files], { cwd: root, stdio: 'inherit' })
 if (run.error !== undefined) throw run.error
 process.exit(run.status ?? 1)
