@@ -13,7 +13,7 @@ test('[OPS-10] one emoji is a reaction, of whatever form', () => {
 
 test('[OPS-10] text, several emoji, parts of one, and what is too long are none', () => {
   const others = [
-    '', 'a', '1', '#', ':)', '👍👍', '👍 ', 'x👍', '🏽', '🇩', '🇩🇪🇫🇷', '\u200D', '👍\u200D', '\uFE0F', '👍\u0000', '👍\u202E',
+    '', 'a', '1', '#', ':)', '👍👍', '👍 ', 'x👍', '🏽', '🇩', '🇩🇪🇫🇷', '\u200D', '👍\u200D', '\uFE0F', '👍\u0000', '👍\u202E', '☺\uFE0E',
     `👩${'\u200D👩'.repeat(5)}`, `🏴${'\u{E0067}'.repeat(9)}\u{E007F}`, '👍'.repeat(1000),
   ]
   for (const each of others) assert.equal(isReaction(bytes(each)), false, each)

@@ -197,7 +197,7 @@ test('[PRS-2] a phone that connects in the background was not seen', () => {
   assert.deepEqual(world.saved, [])
 })
 
-test('[PRS-2] [PRS-3] an inactive device is told nothing, and when it is back what has changed, once for each user', () => {
+test('[PRS-2] [PRS-3] [PRS-5] an inactive device is told nothing, and when it is back what has changed, once for each user', () => {
   const world = new World()
   const sink = new TestSink()
   const alice = world.enter('alice', sink)
