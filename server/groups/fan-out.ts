@@ -48,8 +48,7 @@ export function sealWatermarks(transaction: Transaction, route: Route, lookup: U
   const { conversation } = route
   // Its members may have changed since the route was made.
   const users = route.isAlive ? route.users : conversation.members.map((member) => lookup(member.user))
-  const delivered = new Floor()
-  const read = new Floor()
+  const floors = { delivered: new Floor(), read: new Floor(), silent: new Floor() }
   for (let i = 0; i < users.length; i++) {
     const member = conversation.members[i]!
     const user = users[i]
@@ -57,16 +56,17 @@ export function sealWatermarks(transaction: Transaction, route: Route, lookup: U
     else if (member.deliveredRose) transaction.late.raiseWatermarks(conversation)
     member.deliveredRose = member.readRose = member.readToldRose = false
     if (user?.exists !== true) continue
-    delivered.add(member.user, member.delivered)
-    if (user.readReceipts) read.add(member.user, member.readTold)
+    floors.delivered.add(member.user, member.delivered)
+    const readers = user.readReceipts ? floors.read : floors.silent
+    readers.add(member.user, member.readTold)
   }
   let isTold = false
   for (let i = 0; i < users.length; i++) {
     const user = users[i]
-    if (user?.exists === true && tellFloors(transaction, conversation, conversation.members[i]!, user, delivered, read)) isTold = true
+    if (user?.exists === true && tellFloors(transaction, conversation, conversation.members[i]!, user, floors)) isTold = true
   }
   // What was told is on disk with it, though the rows of all members are not yet.
-  if (isTold) transaction.batch.put(conversation.keys.floor(), delivered.row())
+  if (isTold) transaction.batch.put(conversation.keys.floor(), floors.delivered.row())
 }
 
 /**
@@ -88,7 +88,8 @@ export function restoreUnsettled(conversation: ConversationState, users: readonl
   for (const { user, lastSeq } of writers.values()) last.set(user, Math.max(last.get(user) ?? 0, lastSeq))
   for (const { user, membership } of members) {
     membership?.undelivered.restore(last.get(user) ?? 0, delivered.without(user))
-    membership?.unread.restore(last.get(user) ?? 0, Math.min(read.without(user), delivered.without(user)))
+    const readByAll = Math.min(read.without(user), delivered.without(user))
+    membership?.unread.restore(last.get(user) ?? 0, Math.max(readByAll, membership.readToldWithoutSome))
   }
 }
 
@@ -107,8 +108,15 @@ function writeRead(transaction: Transaction, conversation: ConversationState, me
   }
 }
 
+/** Over all members of a group; `silent` of those who tell nobody what they read, which `read` leaves out. */
+interface Floors {
+  readonly delivered: Floor
+  readonly read: Floor
+  readonly silent: Floor
+}
+
 /** Whether there was something to tell. */
-function tellFloors(transaction: Transaction, conversation: ConversationState, member: Member, user: UserState, delivered: Floor, read: Floor): boolean {
+function tellFloors(transaction: Transaction, conversation: ConversationState, member: Member, user: UserState, { delivered, read, silent }: Floors): boolean {
   const { membership } = member
   if (membership === null) return false
   const deliveredByAll = delivered.without(member.user)
@@ -117,6 +125,10 @@ function tellFloors(transaction: Transaction, conversation: ConversationState, m
   const isRead = membership.unread.settle(readByAll)
   const isDelivered = membership.undelivered.settle(deliveredByAll)
   if (isRead) appendReceipt(transaction, user, conversation.name, '', MARK.read, readByAll)
+  if (isRead && silent.holdsBack(member.user, readByAll)) {
+    membership.readToldWithoutSome = readByAll
+    transaction.batch.put(conversation.keys.watermark(member.user), encodeWatermark(member, conversation.tail))
+  }
   if (isDelivered && !(isRead && readByAll >= deliveredByAll)) appendReceipt(transaction, user, conversation.name, '', MARK.delivered, deliveredByAll)
   return isRead || isDelivered
 }
@@ -156,8 +168,16 @@ class Floor {
 
   /** 0 where there is nobody else. */
   without(user: string): number {
-    const watermark = user === this.#holder ? this.#second : this.#lowest
-    return watermark === Infinity ? 0 : watermark
+    return finite(this.#others(user))
+  }
+
+  /** Whether somebody but the user stands lower. */
+  holdsBack(user: string, watermark: number): boolean {
+    return this.#others(user) < watermark
+  }
+
+  #others(user: string): number {
+    return user === this.#holder ? this.#second : this.#lowest
   }
 }
 

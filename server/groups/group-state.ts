@@ -72,14 +72,21 @@ export class Membership {
   /** The last one is the present one. [GRP-9] */
   readonly intervals: readonly Interval[]
   /** Own messages that not all others are known to have received, or read, as far as the member was told. [GRP-14] */
-  readonly undelivered = new Unsettled()
-  readonly unread = new Unsettled()
+  readonly undelivered: Unsettled
+  readonly unread: Unsettled
+  /**
+   * Up to where it was told that all others have read while somebody who tells nobody was left out; kept, since the floor falls when
+   * that one tells again, and what was told must not. [RCP-2]
+   */
+  readToldWithoutSome = 0
 
   constructor(role: Role, sinceMs: number, sinceSeq: number, intervals: readonly Interval[]) {
     this.role = role
     this.sinceMs = sinceMs
     this.sinceSeq = sinceSeq
     this.intervals = intervals
+    this.undelivered = new Unsettled(sinceSeq)
+    this.unread = new Unsettled(sinceSeq)
   }
 
   get isAdmin(): boolean {
@@ -99,7 +106,12 @@ export class Unsettled {
   /** There may be others up to here. */
   #unknownTo = 0
   /** The highest watermark seen. */
-  #settledTo = 0
+  #settledTo: number
+
+  /** @param sinceSeq what it wrote before is not waited for, and nothing up to there is told again to who has come back */
+  constructor(sinceSeq: number) {
+    this.#settledTo = sinceSeq
+  }
 
   add(seq: number): void {
     if (this.#seqs.length >= UNSETTLED_MAX) this.#unknownTo = this.#seqs.shift() ?? 0
@@ -109,7 +121,7 @@ export class Unsettled {
   /** After a load: the last message, and the watermark then, of which all that there was to tell was told. */
   restore(last: number, watermark: number): void {
     this.#unknownTo = last
-    this.#settledTo = watermark
+    this.#settledTo = Math.max(this.#settledTo, watermark)
   }
 
   /** Forgets those up to the watermark; whether there were any, or may have been. */

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ShardHarness, type TestDevice } from '../testing/shard-harness.js'
-import { createGroup, SKIING } from '../testing/groups.js'
+import { element } from '../../protocol/element.js'
+import { changeGroup, createGroup, naming, SKIING } from '../testing/groups.js'
 
 /** Alice sends so many messages to bob and carol. */
 async function sent(harness: ShardHarness, count: number): Promise<{ alice: TestDevice, bob: TestDevice }> {
@@ -88,3 +89,71 @@ test('[GRP-14] a load tells nothing again', async () => {
   await harness.pass(1000)
   assert.deepEqual(alice.receipts, [])
 })
+
+/** Bob has read what alice sent, and carol, who tells nobody what she reads, has not; alice was told that all have. */
+async function readWithoutCarol(harness: ShardHarness): Promise<{ alice: TestDevice, bob: TestDevice, carol: TestDevice }> {
+  const { alice, bob } = await sent(harness, 4)
+  const carol = await harness.attach('carol')
+  await harness.router.changeSettings('carol', { readReceipts: false })
+  for (const device of [bob, carol]) device.acknowledge()
+  bob.mark(SKIING, 4)
+  await harness.pass(1000)
+  assert.ok(alice.receipts.includes("#skiing '' read 4"), alice.receipts.join())
+  alice.acknowledge()
+  await harness.router.changeSettings('carol', { readReceipts: true })
+  return { alice, bob, carol }
+}
+
+for (const restarts of [false, true]) {
+  test(`[RCP-2] [GRP-16] who tells again what it reads lets nothing fall that was told without it${restarts ? ', over a restart' : ''}`, async () => {
+    const harness = new ShardHarness()
+    let { alice, bob, carol } = await readWithoutCarol(harness)
+    // What she reads herself is another row's business.
+    alice.mark(SKIING, 5)
+    await harness.pass(1000)
+    const told = alice.receipts.length
+    if (restarts) {
+      await harness.restart()
+      alice = await harness.reattach(alice, alice.lastIndex)
+      bob = await harness.reattach(bob, bob.lastIndex)
+      carol = await harness.reattach(carol, carol.lastIndex)
+    }
+    const news = (): readonly string[] => alice.receipts.slice(restarts ? 0 : told)
+    for (const seq of [2, 3, 4]) {
+      carol.mark(SKIING, seq)
+      await harness.pass(1000)
+    }
+    assert.deepEqual(news(), [])
+    for (const device of [bob, carol]) device.mark(SKIING, 5)
+    await harness.pass(1000)
+    assert.deepEqual(news(), ["#skiing '' read 5"])
+  })
+}
+
+for (const restarts of [false, true]) {
+  test(`[RCP-2] [GRP-16] nothing that was told falls for who has left and come back${restarts ? ', over a restart' : ''}`, async () => {
+    const harness = new ShardHarness()
+    let { alice, bob, carol } = await readWithoutCarol(harness)
+    await changeGroup(harness, 'alice', element('leave'))
+    await changeGroup(harness, 'bob', naming('add', 'alice'))
+    alice.acknowledge()
+    const told = alice.receipts.length
+    if (restarts) {
+      await harness.restart()
+      alice = await harness.reattach(alice, alice.lastIndex)
+      bob = await harness.reattach(bob, bob.lastIndex)
+      carol = await harness.reattach(carol, carol.lastIndex)
+    }
+    const news = (): readonly string[] => alice.receipts.slice(restarts ? 0 : told)
+    // More than are remembered one by one.
+    for (let i = 0; i < 100; i++) alice.send(SKIING, 'here again', 100 + i)
+    await harness.pass(1000)
+    carol.mark(SKIING, 3)
+    await harness.pass(1000)
+    assert.deepEqual(news(), [])
+    const seq = (await harness.router.groups.details('alice', SKIING, null)).inside?.tail ?? 0
+    for (const device of [bob, carol]) device.mark(SKIING, seq)
+    await harness.pass(1000)
+    assert.deepEqual(news(), [`${SKIING} '' read ${String(seq)}`])
+  })
+}

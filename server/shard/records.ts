@@ -145,8 +145,11 @@ export function decodeConversation(row: Uint8Array, conversation: ConversationSt
 /** `asOf` is the seq at which `unread` was counted. */
 export function encodeWatermark(member: Member, asOf: number): Uint8Array {
   const writer = begin().uint(member.delivered).uint(member.read).uint(member.readTold).uint(member.unread).uint(asOf)
-  // Nearly always the same as `delivered`, and then left out.
-  return (member.membership !== null || member.deliveredTold === member.delivered ? writer : writer.uint(member.deliveredTold)).take()
+  // Nearly always 0 in a group, the same as `delivered` in a pair, and then left out.
+  const { membership } = member
+  if (membership !== null && membership.readToldWithoutSome > 0) writer.uint(membership.readToldWithoutSome)
+  if (membership === null && member.deliveredTold !== member.delivered) writer.uint(member.deliveredTold)
+  return writer.take()
 }
 
 /** Returns the seq at which `unread` was counted. */
@@ -157,7 +160,8 @@ export function decodeWatermark(row: Uint8Array, member: Member): number {
   member.readTold = reader.uint()
   member.unread = reader.uint()
   const asOf = reader.uint()
-  member.deliveredTold = reader.more ? reader.uint() : member.delivered
+  if (member.membership !== null) member.membership.readToldWithoutSome = reader.more ? reader.uint() : 0
+  else member.deliveredTold = reader.more ? reader.uint() : member.delivered
   return asOf
 }
 

@@ -427,9 +427,7 @@ export class SimDevice {
     const name = conversationName(this.user, conversation)
     const key = `${name} ${isOwn ? this.user : conversation} ${String(mark)}`
     const before = this.watermarks.get(key) ?? 0
-    // Whoever turns its receipts on again holds back what all have read, as one that was not waited for until then. [GRP-16]
-    const mayFall = isGroup(conversation) && mark === MARK.read && this.#oracle.group.hasSilent
-    if (seq < before && !mayFall) throw new Breach(`${key} fell from ${String(before)} to ${String(seq)}`)
+    if (seq < before) throw new Breach(`${key} fell from ${String(before)} to ${String(seq)}`)
     this.watermarks.set(key, Math.max(seq, before))
     if (isGroup(conversation) && !isOwn) this.#oracle.group.told(this.user, mark === MARK.read, seq)
     else this.#oracle.toldWatermark(name, this.user, isOwn ? this.user : conversation, mark === MARK.read, seq)

@@ -61,11 +61,6 @@ export class GroupOracle {
     this.#told.push({ user, isRead, seq, truth })
   }
 
-  /** Whether anybody ever had its receipts off. */
-  get hasSilent(): boolean {
-    return this.#silent.size > 0
-  }
-
   silenced(user: string): void {
     this.#silent.add(user)
   }
