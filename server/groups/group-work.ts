@@ -73,15 +73,15 @@ export class GroupWork {
     return seq
   }
 
-  /** By a link that is good, or '' for an invitation. */
+  /** By a link that is good; null: by invitation, or once more by who waits already. */
   join(author: string, link: { readonly needsApproval: boolean } | null): { seq: number, isPending: boolean } {
     const { group } = this.#existing()
     this.#mustExist([author])
     if (this.#conversation.member(author) !== undefined) return { seq: NOTHING_DONE, isPending: false }
     const guest = group.guests.get(author)
     const isInvited = guest?.kind === 'invited'
-    if (link === null && !isInvited) throw notInIt()
-    if (link?.needsApproval === true && !isInvited) return { seq: this.#request(group, author), isPending: true }
+    if (link === null && guest === undefined) throw notInIt()
+    if (!isInvited && link?.needsApproval !== false) return { seq: this.#request(group, author), isPending: true }
     this.#mustHaveRoom(this.#conversation.members.length + 1)
     this.#addMember(author, 'member', this.#conversation.tail + 1)
     const seq = this.#log(author, element('join'))

@@ -49,9 +49,11 @@ export class Groups implements GroupCommands {
   async change(user: string, group: string, change: Change): Promise<number> {
     if (change.kind === 'add' || change.kind === 'invite') {
       // Looked at before, since all of these are read from the store.
-      authorOf(await this.#shard.conversation(group), user, change)
-      await this.#mustHaveRoomFor(change.users, change.kind === 'add' ? 'member' : 'guest')
-      await this.#mustBeWelcome(user, change.users)
+      const conversation = await this.#shard.conversation(group)
+      authorOf(conversation, user, change)
+      const fresh = change.users.filter((name) => !isTrueOf(conversation, name, change.kind))
+      await this.#mustHaveRoomFor(fresh, change.kind === 'add' ? 'member' : 'guest')
+      await this.#mustBeWelcome(user, fresh)
     }
     return this.#inTurn(group, (conversation) => {
       authorOf(conversation, user, change)
@@ -62,13 +64,16 @@ export class Groups implements GroupCommands {
   async join(user: string, group: string, code: string | null): Promise<{ seq: number, isPending: boolean }> {
     const door = (conversation: ConversationState): Link | null => {
       const link = code === null ? null : this.#goodLink(conversation, code)
-      if (code !== null && link === null && conversation.member(user) === undefined) throw invalidLink()
+      // Who has come in, or waits, by the last use of a link may ask again. [GRP-6]
+      if (code !== null && link === null && !isTrueOf(conversation, user, 'request')) throw invalidLink()
       if (code === null && conversation.member(user) === undefined && conversation.group?.guests.get(user)?.kind !== 'invited') throw notInIt()
       return link
     }
     const seen = await this.#shard.conversation(group)
-    const isRequest = door(seen)?.needsApproval === true && seen.group?.guests.get(user)?.kind !== 'invited'
-    await this.#mustHaveRoomFor([user], isRequest ? 'guest' : 'member')
+    const link = door(seen)
+    const kind = seen.group?.guests.get(user)?.kind
+    const isRequest = kind !== 'invited' && (link?.needsApproval ?? kind === 'request')
+    if (!isTrueOf(seen, user, isRequest ? 'request' : 'join')) await this.#mustHaveRoomFor([user], isRequest ? 'guest' : 'member')
     return this.#inTurn(group, (conversation) => {
       door(conversation)
       return [user]
@@ -179,6 +184,12 @@ export class Groups implements GroupCommands {
     const rows = await this.#shard.reading(this.#shard.engine.range({ ...user.keys.groups(), limit: ROWS_MAX }))
     return rows.map(([key, row]) => ({ group: user.keys.nameAt(key), standing: decodeStanding(row) }))
   }
+}
+
+/** Whether the change would leave the user as it is, whatever else keeps it from groups. [GRP-6] */
+function isTrueOf(conversation: ConversationState, user: string, change: Change['kind'] | 'join' | 'request'): boolean {
+  const kind = conversation.group?.guests.get(user)?.kind
+  return conversation.member(user) !== undefined || (change === 'invite' && kind === 'invited') || (change === 'request' && kind === 'request')
 }
 
 /** Whom a change concerns, beside its author and the members: those it names, and when the group ends those who wait to come in. */

@@ -90,6 +90,34 @@ test('[GRP-23] who asks to join more groups than it may be in is refused', async
   assert.deepEqual(outcomes, ['true', 'true', 'refused'])
 })
 
+test('[GRP-6] [GRP-23] what is done is answered as done also to who is in as many groups as it may be', async () => {
+  const harness = await withUsers(['alice', 'bob', 'carol'], { groupsMax: 1 })
+  await createGroup(harness, 'alice', ['bob'])
+  const { groups } = harness.router
+  const { code } = await groups.makeLink('alice', SKIING, { needsApproval: false, uses: 1 })
+  const approved = await groups.makeLink('alice', SKIING, { needsApproval: true, uses: 1 })
+  assert.equal(await changeGroup(harness, 'alice', naming('add', 'bob')), 0)
+  assert.deepEqual(await groups.join('bob', SKIING, code), { seq: 0, isPending: false })
+  assert.deepEqual(await groups.join('carol', SKIING, approved.code), { seq: 2, isPending: true })
+  await createGroup(harness, 'carol', [], {}, '#full')
+  assert.deepEqual(await groups.join('carol', SKIING, approved.code), { seq: 0, isPending: true }, 'its own use was the last one')
+  await changeGroup(harness, 'alice', naming('deny', 'carol'))
+  await assert.rejects(groups.join('carol', SKIING, approved.code), routerError(ERROR.invalidLink))
+  assert.equal(await changeGroup(harness, 'alice', naming('invite', 'carol')), 4)
+  assert.equal(await changeGroup(harness, 'alice', naming('invite', 'carol')), 0)
+})
+
+test('[GRP-6] [GRP-11] who has left is not told by a refusal whether the group is over', async () => {
+  const harness = await withUsers(['alice', 'bob', 'carol'])
+  await createGroup(harness, 'alice', ['bob', 'carol'])
+  await changeGroup(harness, 'carol', element('leave'))
+  await assert.rejects(changeGroup(harness, 'carol', element('disband')), routerError(ERROR.noSuchConversation))
+  await changeGroup(harness, 'alice', element('disband'))
+  await harness.restart()
+  await assert.rejects(changeGroup(harness, 'carol', element('disband')), routerError(ERROR.noSuchConversation))
+  for (const member of ['alice', 'bob']) assert.equal(await changeGroup(harness, member, element('disband')), 0)
+})
+
 test('[GRP-9] leaving and joining again and again costs no more room than what came in between', async () => {
   const harness = await withUsers(['alice', 'bob'])
   const alice = await harness.attach('alice')

@@ -21,7 +21,7 @@ export function authorOf(conversation: ConversationState, name: string, change: 
   if (state === undefined || membership === null) {
     // A guest may turn down for itself what it was offered, or what it asked for; everything else is for members. [GRP-4]
     const isOwnDenial = change.kind === 'leave' || (change.kind === 'deny' && change.users.length === 1 && change.users[0] === name)
-    const isDone = group.former.has(name) && (change.kind === 'leave' || (change.kind === 'disband' && conversation.members.length === 0))
+    const isDone = group.former.has(name) && (change.kind === 'leave' || (change.kind === 'disband' && sawTheEnd(conversation, group, name)))
     if (!isDone && (!isOwnDenial || !group.guests.has(name))) throw notInIt()
     return { group, member: null }
   }
@@ -32,6 +32,11 @@ export function authorOf(conversation: ConversationState, name: string, change: 
   }
   if (change.kind === 'remove' && change.users.includes(name)) throw new RouterError(ERROR.badRequest, 'leave says that one removes oneself')
   return { group, member: { state, membership } }
+}
+
+/** Whether the group is over, and the last thing that the former member may read of it is its end; others are not told. [GRP-11] */
+function sawTheEnd({ members, tail }: ConversationState, group: GroupState, name: string): boolean {
+  return members.length === 0 && group.former.get(name)?.intervals.at(-1)?.to === tail
 }
 
 /** Who has given away its role, and not heard that it is done, has no right to ask for it again; but it is true already. [GRP-6] */
