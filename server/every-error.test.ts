@@ -336,8 +336,9 @@ provoke('[RCP-3] [413 invalid-watermark] a mark lies beyond the end of the conve
 /** A session of alice, who has made `#team`, asks something. */
 async function ofGroup(t: TestContext, config: Config, ...queries: readonly Element[]): Promise<number> {
   const { client } = await login(t, (await liveServer(t, config, ['alice', 'bob', 'carol'])).url)
-  const create = element('group-create', { id: '#team' })
-  for (const [id, query] of [create, ...queries].entries()) client.send(encodeQuery(id + 1, query))
+  client.send(encodeQuery(1, element('group-create', { id: '#team' })))
+  await client.until(FRAME.result)
+  for (const [at, query] of queries.entries()) client.send(encodeQuery(at + 2, query))
   return errorOf(client)
 }
 
