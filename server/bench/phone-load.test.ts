@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { highestLevel, RandomTimes, seeded } from './phone-load.js'
+import { seeded } from '../seeded-random.js'
+import { highestLevel, RandomTimes } from './phone-load.js'
 
 test('the same seed gives the same times, another one others, and as many as the rate says', () => {
   const times = (seed: number): number[] => {

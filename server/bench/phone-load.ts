@@ -1,16 +1,5 @@
 /** When phones do what: seeded times at random, and the search for how many of them a server bears. Pure, apart from the clock given. */
 
-/** A generator of numbers from 0 up to 1, the same ones for the same seed: mulberry32. */
-export function seeded(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
-
 /** Moments of a Poisson process: many people, none of whom knows of the others, do something at a known rate in sum. */
 export class RandomTimes {
   readonly #meanMs: number

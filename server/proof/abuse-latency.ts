@@ -3,7 +3,8 @@ import { Abuse, abusingUsers, KINDS, mega } from './abuse.js'
 import { Chatd } from './chatd.js'
 import { RawDevice } from './raw-device.js'
 import { Recorder } from './record.js'
-import { delay, type Scope, seeded, until } from './scope.js'
+import { seeded } from '../seeded-random.js'
+import { delay, type Scope, until } from './scope.js'
 
 /** Messages a second in all, sent when they are due, whatever the answers do. */
 const OFFERED_PER_SECOND = 200

@@ -10,7 +10,8 @@ import { check, type Findings } from './checker.js'
 import { type ClientReport, type ClientTask, readLog } from './client-program.js'
 import { contactsOf, judge, placesFor, summary, usersOf } from './population.js'
 import type { DeviceLog } from './record.js'
-import { delay, type Scope, seeded, until } from './scope.js'
+import { seeded } from '../seeded-random.js'
+import { delay, type Scope, until } from './scope.js'
 
 const PROGRAM = fileURLToPath(new URL('client-program.js', import.meta.url))
 const CLIENTS_A_PROCESS = 4
