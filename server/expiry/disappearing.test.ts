@@ -7,6 +7,7 @@ import { encodeReferences } from '../../protocol/references.js'
 import { everything, expiries, ownerAt } from '../../storage/keyspace.js'
 import { MemoryEngine } from '../../storage/memory-engine.js'
 import { readChange, readNewGroup } from '../groups/change.js'
+import { ERASURES_MAX } from '../operations/erasures.js'
 import { messageElement } from '../session/query-answers.js'
 import { SEGMENT_MESSAGES } from '../search/segment.js'
 import { routerError, ShardHarness, type TestDevice } from '../testing/shard-harness.js'
@@ -333,4 +334,86 @@ test('[DIS-4] unread is right after a restart where nothing was said since', asy
     assert.deepEqual((await harness.router.conversations('bob', '', 10)).conversations.map(({ unread, read }) => [unread, read]), [[0, 2]])
     await harness.restart()
   }
+})
+
+test('[DIS-3] a device that comes back later gets a reaction without its emoji once the message has expired', async () => {
+  const { harness, alice, bob } = await timedPair()
+  alice.acknowledge()
+  alice.detach()
+  const tablet = await harness.attach('alice', 'tablet')
+  tablet.send('bob', 'soon gone')
+  await harness.settle()
+  bob.operate('alice', 3, OPERATION.react, '👍')
+  await harness.settle()
+  const told = tablet.frames.at(-1)
+  assert.ok(told?.type === FRAME.operation)
+  assert.deepEqual(Buffer.from(told.extensions), Buffer.from(withExpiry(new Uint8Array(0), tablet.expiries.get(3) ?? 0)))
+  harness.nowMs += HOUR_MS
+  const again = await harness.reattach(alice, alice.lastIndex)
+  assert.deepEqual(textsWithSeqs(again), ['3 ', '4 '])
+})
+
+test('[DIS-3] what expires while its commit is under way reaches no device', async () => {
+  const { harness, alice, bob } = await timedPair()
+  alice.send('bob', 'soon gone')
+  harness.nowMs += HOUR_MS
+  await harness.settle()
+  alice.send('bob', 'stays a while')
+  await harness.settle()
+  assert.deepEqual(textsWithSeqs(bob), ['1 hello', '3 ', '4 stays a while'])
+})
+
+test('[DIS-2] an expired message keeps its expires where queues look up what was deleted', async () => {
+  const { harness, alice, bob } = await timedPair()
+  bob.acknowledge()
+  bob.detach()
+  alice.send('bob', 'soon gone')
+  for (let i = 0; i <= ERASURES_MAX; i++) alice.send('bob', String(i))
+  await harness.settle()
+  for (let i = 0; i <= ERASURES_MAX; i++) alice.operate('bob', 4 + i, OPERATION.delete)
+  await harness.pass(HOUR_MS + SWEEP_MS)
+  const again = await harness.reattach(bob, bob.lastIndex)
+  const frame = again.frames.find((each) => each.type === FRAME.delivery && each.seq === 3)
+  assert.ok(frame?.type === FRAME.delivery)
+  assert.deepEqual(Buffer.from(frame.extensions), Buffer.from(withExpiry(new Uint8Array(0), alice.expiries.get(3) ?? 0)))
+})
+
+test('[DIS-6] what was erased does not come back when the clock is set back', async () => {
+  const { harness, alice, bob } = await timedPair({ limits: { editAgeMs: 10 * HOUR_MS } })
+  alice.send('bob', 'soon gone')
+  await harness.pass(HOUR_MS + SWEEP_MS)
+  harness.nowMs -= HOUR_MS + SWEEP_MS
+  alice.operate('bob', 3, OPERATION.edit, 'back')
+  bob.operate('alice', 3, OPERATION.react, '👍')
+  await harness.settle()
+  assert.deepEqual([...alice.refusals, ...bob.refusals].map(({ error }) => error), [ERROR.messageDeleted, ERROR.messageDeleted])
+  assert.ok(!await isStored(harness, 'back'))
+})
+
+test('[DIS-4] a clock that is set back while a sweep is under way leaves nothing behind', async () => {
+  const { harness, alice } = await timedPair()
+  alice.send('bob', 'secretword')
+  await harness.settle()
+  const alone = harness.shard.alone.bind(harness.shard)
+  harness.shard.alone = (name, task) => {
+    harness.nowMs -= 2 * SWEEP_MS
+    return alone(name, task)
+  }
+  await harness.pass(HOUR_MS + SWEEP_MS)
+  assert.ok(!await isStored(harness, 'secretword'))
+})
+
+test('[DIS-4] what retention has taken is lowered once, and its row does not come back', async () => {
+  const { harness, alice } = await timedPair()
+  alice.send('bob', 'soon gone')
+  await harness.settle()
+  await harness.router.timers.set('alice', 'bob', 0)
+  alice.send('bob', 'stays')
+  await harness.settle()
+  // It has ceased to exist, and its row is not yet removed.
+  await harness.shard.forget('alice:bob', 3)
+  await harness.pass(HOUR_MS + SWEEP_MS)
+  assert.deepEqual((await harness.router.conversations('bob', '', 10)).conversations.map(({ unread }) => unread), [1])
+  assert.ok(await isStored(harness, 'soon gone'), 'the sweep leaves its row to retention')
+  assert.deepEqual(await harness.engine.range({ ...expiries(), limit: 10 }), [])
 })

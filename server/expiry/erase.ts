@@ -30,8 +30,10 @@ export async function readExpired(engine: Engine, { keys }: ConversationState, l
 
 /** In the conversation's turn; the row is as it is on disk. What of it has not expired stays. Returns what is gone, as it was. */
 export function eraseExpired(
-  transaction: Transaction, { keys, name }: ConversationState, { last, records, states }: ExpiredRow, nowMs: number,
+  transaction: Transaction, { keys, name, trimmedTo }: ConversationState, { last, records, states }: ExpiredRow, nowMs: number,
 ): readonly LogRecord[] {
+  // Retention has taken it, and removes what is left of it on the disk.
+  if (last <= trimmedTo) return []
   const gone = records.filter((record) => isDue(record, nowMs))
   if (gone.length === 0) return gone
   const seqs = new Set(gone.map(({ seq }) => seq))
@@ -46,7 +48,8 @@ export function eraseExpired(
 export function unreadAmong(conversation: ConversationState, gone: readonly LogRecord[]): Map<Member, number> {
   const unread = new Map<Member, number>()
   for (const member of conversation.members) {
-    const count = gone.filter(({ from, seq }) => from !== member.user && seq > member.read && !conversation.hides(member.user, seq)).length
+    // What retention has taken counts for nobody any more.
+    const count = gone.filter(({ from, seq }) => from !== member.user && seq > Math.max(member.read, conversation.trimmedTo) && !conversation.hides(member.user, seq)).length
     if (count > 0) unread.set(member, count)
   }
   return unread

@@ -64,7 +64,7 @@ export class ExpirySweep {
   async #step(): Promise<void> {
     const { engine, nowMs } = this.#shard
     const page = await this.#shard.reading(engine.range({ ...expiriesUpTo(nowMs, this.#after), limit: PAGE_ROWS }))
-    for (const [conversation, rows] of byConversation(page.map(([key]) => key))) await this.#erase(conversation, rows)
+    for (const [conversation, rows] of byConversation(page.map(([key]) => key))) await this.#erase(conversation, rows, nowMs)
     if (page.length === PAGE_ROWS) {
       this.#after = page.at(-1)?.[0] ?? null
       this.#later(PAGE_PAUSE_MS)
@@ -82,8 +82,11 @@ export class ExpirySweep {
     if (listed.length > 0) this.wake()
   }
 
-  /** A conversation that can't be read must not hold up the others: it comes again in the next sweep. */
-  async #erase(conversation: string, due: readonly DueRow[]): Promise<void> {
+  /**
+   * A conversation that can't be read must not hold up the others: it comes again in the next sweep. `nowMs`: when the rows were found
+   * to be due; a clock that is set back meanwhile must not leave anything unlisted.
+   */
+  async #erase(conversation: string, due: readonly DueRow[], nowMs: number): Promise<void> {
     const shard = this.#shard
     let rows: readonly ExpiredRow[] = []
     await shard.alone(conversation, {
@@ -92,7 +95,7 @@ export class ExpirySweep {
         rows = read.filter((row) => row !== null)
       },
       run: (state) => {
-        const { transaction, nowMs } = shard
+        const { transaction } = shard
         transaction.touch(state)
         const gone = rows.flatMap((row) => eraseExpired(transaction, state, row, nowMs))
         for (const { seq } of gone) shard.indexer?.textChanged(state, seq)

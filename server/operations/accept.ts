@@ -65,6 +65,7 @@ export function acceptOperation(
     // In the index of searches words would stay, or be missing: that part of it is made anew.
     transaction.batch.delete(searchKeys(conversation.name).segment(segmentEnd(target.record.seq)))
   }
+  transaction.noteExpiry(operation.next.expiresMs)
   deliver(transaction, route, feed.user, operation)
   if (conversation.isCheckpointDue || seq - conversation.checkpointSeq >= checkpointEvery) transaction.markDirty(route)
 }
@@ -115,9 +116,9 @@ function sharedEntry({ name }: ConversationState, author: UserState, operation: 
   return new SharedEntry(encodeOperation(ANY_INDEX, name, author.name, seq, timeMs, target.record.seq, kind, text, extensionsOf(operation)))
 }
 
-/** A text goes when its message does. [DIS-2] */
+/** Texts and reactions go when their message does. [DIS-2] */
 function extensionsOf({ kind, next }: AcceptedOperation): Uint8Array {
-  return kind === OPERATION.edit && next.expiresMs > 0 ? withExpiry(EMPTY_BYTES, next.expiresMs) : EMPTY_BYTES
+  return kind !== OPERATION.delete && next.expiresMs > 0 ? withExpiry(EMPTY_BYTES, next.expiresMs) : EMPTY_BYTES
 }
 
 const NO_TEXT = new Uint8Array(0)

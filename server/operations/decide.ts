@@ -82,6 +82,7 @@ function reactedTo({ user, text }: OperationRequest, target: OperationTarget, se
 }
 
 /** [OPS-8] [DIS-6] */
-function isGone({ state, expiresMs }: OperationTarget, timeMs: number): boolean {
-  return state.deletion !== null || isExpired(expiresMs, timeMs)
+function isGone({ state, expiresMs, text }: OperationTarget, timeMs: number): boolean {
+  // One that was erased is without text: it does not come back with a clock that is set back.
+  return state.deletion !== null || isExpired(expiresMs, timeMs) || text.length === 0
 }

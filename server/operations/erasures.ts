@@ -12,6 +12,7 @@
  *     count   lookups: conversation, '' for all; index
  */
 import { EMPTY_BYTES } from '../../protocol/bytes.js'
+import { expiryOf } from '../../protocol/expiry.js'
 import type { Frame } from '../../protocol/generated/frames.js'
 import { FRAME } from '../../protocol/generated/registry.js'
 import { type Engine, type Entry, StorageError } from '../../storage/engine.js'
@@ -141,7 +142,8 @@ export async function lookUpErased(engine: Engine, user: UserState, page: readon
 async function isGone(engine: Engine, user: string, address: string, seq: number): Promise<boolean> {
   const row = (await engine.range({ ...conversationKeys(conversationName(user, address)).logRange(seq), limit: 1 }))[0]
   const record = row === undefined ? undefined : readLogRun(row[1], numberAt(row[0])).find((each) => each.seq === seq)
-  return record === undefined || isErased(record)
+  // What has expired is told of as that, by its entry alone: see expiry/hand-out.ts.
+  return record === undefined || (isErased(record) && expiryOf(record.extensions) === 0)
 }
 
 /** The run as a device may see it: the same one where nothing in it is erased. Only deletions on disk count. */

@@ -69,10 +69,10 @@ function presentMessage(message: StoredMessage, state: MessageState, mayRead: (s
   return { ...message, text: edit?.text ?? message.text, present }
 }
 
-/** An edit carries when its text is gone. [DIS-2] */
+/** An edit carries when its text is gone, and so does a reaction. [DIS-2] */
 function presentOperation(message: StoredMessage, state: MessageState, mayRead: (seq: number) => boolean): StoredMessage {
   const text = textInForce(state, message.seq, mayRead)
-  const expires = message.operation?.kind === OPERATION.edit && text.length > 0 && state.expiresMs > 0
+  const expires = message.operation?.kind !== OPERATION.delete && text.length > 0 && state.expiresMs > 0
   return { ...message, text, extensions: expires ? withExpiry(EMPTY_BYTES, state.expiresMs) : EMPTY_BYTES }
 }
 

@@ -64,6 +64,7 @@ export function acceptMessage(
   run.append(seq, feed.user.name, feed.device.number, feed.outboxEpoch, clientId, writer.lastSeq, timeMs, text, carried)
   // A change of the timer ends the run, so that all of it expires within one commit's time.
   run.expiresMs = expiresMs
+  transaction.noteExpiry(expiresMs)
   conversation.lastTimeMs = timeMs
   writer.lastClientId = clientId
   writer.lastSeq = seq

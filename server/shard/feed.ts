@@ -119,10 +119,10 @@ export class Feed implements Attachment {
     this.#read()
   }
 
-  /** Committed entries. Sent at once if the device is up to date and has room for all of them. */
-  offer(run: EntryRun): void {
+  /** Committed entries. Sent at once if the device is up to date and has room for all of them, but for late ones, which are read. */
+  offer(run: EntryRun, isLate: boolean): void {
     if (!this.#isLive) return
-    if (run.first === this.#position + 1 && this.#fitting(run, 0) === run.count) {
+    if (!isLate && run.first === this.#position + 1 && this.#fitting(run, 0) === run.count) {
       this.#send(run, 0, run.count)
       return
     }

@@ -8,7 +8,7 @@
 import { type InviteState, loadInvite } from '../accounts/invite-state.js'
 import type { Engine } from '../../storage/engine.js'
 import { isGroup } from '../../protocol/address.js'
-import { expiryOf, hasRoomForExpiry } from '../../protocol/expiry.js'
+import { expiryOf, hasRoomForExpiry, isExpired } from '../../protocol/expiry.js'
 import { ERROR, OPERATION } from '../../protocol/generated/registry.js'
 import type { ErrorCode } from '../../protocol/generated/registry.js'
 import { ACQUAINTANCES } from '../profiles/pair.js'
@@ -558,10 +558,12 @@ export class Shard implements FeedHost, GateHost, CommitHost {
       conversation.committedTail = last
     }
     for (const answer of transaction.answers) tell(answer)
+    // A commit may have taken longer than a short timer: what has expired meanwhile is left out as it is read. [DIS-3]
+    const isLate = isExpired(transaction.firstExpiryMs, this.nowMs)
     for (const { user, run } of transaction.entries) {
       user.committedTail = run.last
       // From the end, since a feed that is offered too much may leave.
-      for (let i = user.feeds.length - 1; i >= 0; i--) user.feeds[i]?.offer(run)
+      for (let i = user.feeds.length - 1; i >= 0; i--) user.feeds[i]?.offer(run, isLate)
       if (run.last - user.trimmedTo > queueEntriesMax + trimEvery) this.transaction.late.trim(user)
     }
     for (const [user, to] of transaction.trimmed) this.#trim(user, to)

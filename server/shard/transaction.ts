@@ -104,6 +104,8 @@ export class Transaction {
   /** In the order of their indexes for each user. */
   readonly entries: AppendedEntries[] = []
   readonly messages: AppendedMessages[] = []
+  /** When the first of its entries expires; 0: none does. */
+  firstExpiryMs = 0
   readonly waiters: Waiter[] = []
   /** Conversations with risen watermarks or a checkpoint due; written when the transaction is sealed. */
   readonly dirtyRoutes: Route[] = []
@@ -117,6 +119,11 @@ export class Transaction {
     this.number = number
     this.batch = batch
     this.late = late
+  }
+
+  /** One of its entries expires then; 0: it does not. */
+  noteExpiry(timeMs: number): void {
+    if (timeMs > 0 && (this.firstExpiryMs === 0 || timeMs < this.firstExpiryMs)) this.firstExpiryMs = timeMs
   }
 
   /** Whether there is nothing to commit and nobody to tell, but for what can be handed on. */
