@@ -3,7 +3,9 @@
  * connection is two queues that the simulator moves on one step at a time, and may cut at any moment, on one side before the other.
  */
 
+import type { Element } from '../../../protocol/element.js'
 import type { Frame } from '../../../protocol/generated/frames.js'
+import { expiryOf } from '../../../protocol/expiry.js'
 import { type MessageSource, MessageViews } from '../../../protocol/client/message-views.js'
 import { ERROR, FRAME, LIST, MARK, OPERATION, PRESENCE, RESUME } from '../../../protocol/generated/registry.js'
 import type { ErrorCode } from '../../../protocol/generated/registry.js'
@@ -58,9 +60,9 @@ export class SimConnection implements DeviceSink {
     this.server = server
   }
 
-  acked(clientId: number, seq: number, timeMs: number): void {
+  acked(clientId: number, seq: number, timeMs: number, expiresMs = 0): void {
     if (!this.#isHeard()) return
-    this.#reporting(() => { this.device.checkAck(this, clientId, seq, timeMs) })
+    this.#reporting(() => { this.device.checkAck(this, clientId, seq, timeMs, expiresMs) })
     this.down.push({ kind: 'acked', clientId, seq, timeMs })
   }
 
@@ -347,13 +349,19 @@ export class SimDevice {
     return { conversation: conversationName(this.user, to), from: this.user, target: seq, kind, text }
   }
 
-  /** The server sends entries: a disabled user gets none, and nobody the text of what was deleted. */
+  /** The server sends entries: a disabled user gets none, and nobody the text of what was deleted or has expired. */
   checkEntries(frames: readonly Frame[]): void {
     this.#oracle.access.told(this.user)
     for (const frame of frames) {
-      if (frame.type !== FRAME.delivery && frame.type !== FRAME.deliveryFrom) continue
+      if (frame.type !== FRAME.delivery && frame.type !== FRAME.deliveryFrom && frame.type !== FRAME.operation) continue
       const name = conversationName(this.user, frame.conversation)
-      this.#oracle.operations.given(this.user, name, frame.seq, Buffer.from(frame.text).toString())
+      const text = Buffer.from(frame.text).toString()
+      const { operations, expiry } = this.#oracle
+      expiry.given(this.user, name, frame.type === FRAME.operation ? frame.target : frame.seq, text)
+      if (frame.type === FRAME.operation) continue
+      operations.given(this.user, name, frame.seq, text)
+      expiry.told(name, frame.seq, expiryOf(frame.extensions))
+      if (text === '') expiry.withheld(this.user, name, frame.seq)
     }
   }
 
@@ -377,7 +385,7 @@ export class SimDevice {
     } else if (frame.type === FRAME.operation) {
       const { conversation, from, seq, target } = frame
       this.#storeOperation(conversationName(this.user, conversation), from, seq, target, frame.kind, Buffer.from(frame.text).toString())
-    } else if (frame.type === FRAME.change) this.#store(frame.conversation, frame.from, frame.seq, changeText(frame.element))
+    } else if (frame.type === FRAME.change) this.#storeChange(conversationName(this.user, frame.conversation), frame.from, frame.seq, frame.element)
     else if (frame.type === FRAME.receipt) this.#storeWatermark(frame.conversation, frame.member, frame.mark, frame.seq)
     else if (frame.type === FRAME.changed) this.#storeVersion(frame.list, frame.version)
     this.cursor = frame.index
@@ -385,12 +393,17 @@ export class SimDevice {
   }
 
   /** What a page of history shows. */
-  #storeShown(conversation: string, { seq, from, text, change, operation, present }: StoredMessage, tail: number): void {
-    const shown = change === null ? Buffer.from(text).toString() : changeText(change)
+  #storeShown(conversation: string, { seq, from, text, change, operation, present, extensions }: StoredMessage, tail: number): void {
+    if (change !== null) {
+      this.#storeChange(conversation, from, seq, change)
+      return
+    }
+    const shown = Buffer.from(text).toString()
     if (operation !== null) {
       this.#storeOperation(conversation, from, seq, operation.target, operation.kind, shown)
       return
     }
+    this.#oracle.expiry.told(conversation, seq, expiryOf(extensions))
     this.view(conversation).add({ seq, text: shown, ...shownState(present) }, tail)
     this.#store(conversation, from, seq, shown)
   }
@@ -404,6 +417,11 @@ export class SimDevice {
     this.received.set(conversation, seqs)
     this.#oracle.received(this.user, { conversation, from, seq, text })
     if (isGroup(conversation)) this.#oracle.group.stored(this.user, seq)
+  }
+
+  #storeChange(conversation: string, from: string, seq: number, change: Element): void {
+    this.#oracle.expiry.changed(conversation, seq, change)
+    this.#store(conversation, from, seq, changeText(change))
   }
 
   #storeOperation(conversation: string, from: string, seq: number, target: number, code: number, text: string): void {
@@ -465,10 +483,11 @@ export class SimDevice {
     this.listVersions.clear()
   }
 
-  checkAck(connection: SimConnection, clientId: number, seq: number, timeMs: number): void {
+  checkAck(connection: SimConnection, clientId: number, seq: number, timeMs: number, expiresMs: number): void {
     const stanza = this.outbox.find((each) => each.clientId === clientId)
     if (stanza === undefined || connection.outboxEpoch !== this.outboxEpoch) return
     const { kind, to, text } = stanza
+    if (kind === 'message') this.#oracle.expiry.told(conversationName(this.user, to), seq, expiresMs)
     if (kind === 'message') connection.server.checkAcked(this.outboxName, clientId, this.user, to, text, seq, timeMs)
     else if (kind === 'mark') this.#oracle.markAcked(this.user, conversationName(this.user, to), stanza.seq)
     else this.#oracle.operated(this.outboxName, clientId, this.#operationOf(stanza, kind), seq, timeMs)

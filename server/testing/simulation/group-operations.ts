@@ -26,14 +26,14 @@ export function checkGroupOperations(log: readonly GroupRecord[], operations: Op
       if (isForeign && (operation.kind === OPERATION.edit || !admins.has(from))) throw new Breach(`${from} could change ${GROUP} ${String(operation.target)} of ${author}`)
     }
   }
-  for (const record of log) if (isMessage(record)) checkShown(record, operations.outcome(GROUP, record.seq), 'the log')
+  for (const record of log) if (isMessage(record) && !isExpired(record, operations)) checkShown(record, operations.outcome(GROUP, record.seq), 'the log')
 }
 
 /** The same messages as one is shown them who may read these intervals alone. [OPS-13] */
 export function checkGroupReader(user: string, page: readonly GroupRecord[], intervals: readonly Interval[], operations: OperationOracle): void {
   const mayRead = (seq: number): boolean => intervals.some(({ from, to }) => seq >= from && seq <= to)
   for (const record of page) {
-    if (!isMessage(record)) continue
+    if (!isMessage(record) || isExpired(record, operations)) continue
     // Of the operations in force those that it may read: what they replaced is not kept.
     const { isDeleted, edit, reactions } = operations.outcome(GROUP, record.seq)
     const seen = new Map([...reactions].filter(([, { seq }]) => mayRead(seq)))
@@ -43,6 +43,11 @@ export function checkGroupReader(user: string, page: readonly GroupRecord[], int
 
 function isMessage({ change, operation }: GroupRecord): boolean {
   return change === null && operation === null
+}
+
+/** Of what may be gone nothing is left to look at; whether it is has been looked at elsewhere. */
+function isExpired({ seq, text }: GroupRecord, operations: OperationOracle): boolean {
+  return text === '' && operations.hasExpiredBy(GROUP, seq, Infinity)
 }
 
 function checkShown({ seq, text, present }: GroupRecord, { isDeleted, edit, reactions }: Outcome, reader: string): void {

@@ -13,6 +13,7 @@ export const GROUP = '#g'
 export interface GroupRecord {
   readonly seq: number
   readonly from: string
+  readonly timeMs: number
   readonly text: string
   readonly change: Element | null
   readonly operation: StoredMessage['operation']

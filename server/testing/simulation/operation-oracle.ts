@@ -38,6 +38,8 @@ export class OperationOracle {
   readonly #erased = new Set<string>()
   readonly #limits: { readonly editAgeMs: number; readonly deleteAgeMs: number }
   readonly #latestMs: () => number
+  /** Whether a message had expired by then; known to who knows of timers. */
+  hasExpiredBy: (conversation: string, seq: number, timeMs: number) => boolean = () => false
 
   /** `latestMs`: the latest time that any clock has shown. */
   constructor(limits: { readonly editAgeMs: number; readonly deleteAgeMs: number }, latestMs: () => number) {
@@ -62,8 +64,20 @@ export class OperationOracle {
 
   /** Whether a message may be found with this text in place of its own. */
   mayHave(conversation: string, seq: number, text: string): boolean {
+    if (text === '') return this.mayBeDeleted(conversation, seq) || this.hasExpiredBy(conversation, seq, this.#latestMs())
+    return this.#edits.get(key(conversation, seq))?.has(text) === true
+  }
+
+  /** Whether anybody has asked for that. */
+  mayBeDeleted(conversation: string, seq: number): boolean {
+    return this.#deleters.has(key(conversation, seq))
+  }
+
+  /** All that it may ever have said. */
+  textsOf(conversation: string, seq: number): string[] {
     const name = key(conversation, seq)
-    return text === '' ? this.#deleters.has(name) : this.#edits.get(name)?.has(text) === true
+    const sent = this.#sent.get(name)?.text
+    return [...sent === undefined ? [] : [sent], ...this.#edits.get(name) ?? []]
   }
 
   /** Acknowledged to who asked for it. [OPS-4, OPS-6] */
@@ -71,8 +85,10 @@ export class OperationOracle {
     const { conversation, from, target, kind } = operation
     const name = key(conversation, target)
     const isForeign = from !== author
-    if (kind === 'delete') this.#erased.add(name)
+    // What has expired is gone already, and a clock that is set back brings back what waits in queues.
+    if (kind === 'delete' && !(seq === 0 && this.hasExpiredBy(conversation, target, this.#latestMs()))) this.#erased.add(name)
     if (seq === 0) return
+    if (this.hasExpiredBy(conversation, target, timeMs)) throw new Breach(`${from} could ${kind} ${name}, which has expired`)
     const isPair = !conversation.startsWith('#')
     if (isForeign && (kind === 'edit' || (kind === 'delete' && isPair))) throw new Breach(`${from} could ${kind} ${name} of ${author}`)
     const sentMs = this.#sent.get(name)?.timeMs
@@ -87,7 +103,7 @@ export class OperationOracle {
     const ageMs = this.#latestMs() - (this.#sent.get(name)?.timeMs ?? 0)
     const isRight = error === ERROR.notAllowed ? kind !== 'react' && from !== author
       : error === ERROR.tooLate ? kind !== 'react' && ageMs > (kind === 'edit' ? this.#limits.editAgeMs : this.#limits.deleteAgeMs)
-        : error === ERROR.messageDeleted ? kind !== 'delete' && this.#deleters.has(name) : false
+        : error === ERROR.messageDeleted ? kind !== 'delete' && this.mayHave(conversation, target, '') : false
     if (!isRight) throw new Breach(`${from} was refused to ${kind} ${name} with ${String(error)}`)
   }
 

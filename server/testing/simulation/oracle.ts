@@ -10,6 +10,7 @@ import { conversationName } from '../../shard/state.js'
 import { Breach } from './breach.js'
 import { AccessOracle } from './access-life.js'
 import { BlockOracle } from './block-oracle.js'
+import { ExpiryOracle, type SimClock } from './expiry-oracle.js'
 import type { SimDevice } from './device.js'
 import { GroupOracle } from './group-oracle.js'
 import { OperationOracle, type SimOperation } from './operation-oracle.js'
@@ -44,14 +45,15 @@ export class Oracle {
   readonly blocks = new BlockOracle()
   readonly access = new AccessOracle()
   readonly operations: OperationOracle
+  readonly expiry: ExpiryOracle
   /** Seq of each operation that was acknowledged, by outbox and client id. */
   readonly #operated = new Map<string, number>()
   /** A device was told of somebody's presence. */
   onPresence: (device: SimDevice, user: string, isOnline: boolean, lastSeenMs: number) => void = () => undefined
 
-  /** `latestMs`: the latest time that the server's clock has shown. */
-  constructor(latestMs: () => number) {
-    this.operations = new OperationOracle(LIMITS, latestMs)
+  constructor(clock: SimClock) {
+    this.operations = new OperationOracle(LIMITS, () => clock.latestMs)
+    this.expiry = new ExpiryOracle(clock, this.operations)
   }
 
   /** The server has sent an ack: the message must be on the disk at this moment. [MSG-1, MSG-3] */

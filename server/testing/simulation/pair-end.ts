@@ -65,8 +65,10 @@ export class PairEnd {
       const { seq, from, text } = message
       if (from !== user && blocks.isHidden(user, name, seq)) throw new Breach(`${user} finds ${name} ${String(seq)}, which is hidden from it`)
       if (from !== user && message.operation === null) blocks.given(user, Buffer.from(text).toString())
-      if (message.operation === null && !blocks.isTouched(name)) this.#checkOutcome(user, name, message)
+      if (message.operation === null && message.change === null && !blocks.isTouched(name)) this.#checkOutcome(user, name, message)
     }
+    const isWhole = !blocks.isTouched(name)
+    if (isWhole) oracle.expiry.checkTimers(name, page.map(({ change, operation, ...message }) => ({ ...message, isMessage: change === null && operation === null })))
   }
 
   /** From the operations alone, by their order. [OPS-5, OPS-7, OPS-9, OPS-12] */
@@ -74,6 +76,8 @@ export class PairEnd {
     const { operations } = this.#scene.oracle
     const { isDeleted, edit, reactions } = operations.outcome(name, seq)
     const shown = Buffer.from(text).toString()
+    // Whether it may be gone has been looked at where it was handed out.
+    if (shown === '' && operations.hasExpiredBy(name, seq, Infinity)) return
     const what = `${user} finds ${name} ${String(seq)} as '${shown}'`
     if (isDeleted !== ((present?.deletedMs ?? 0) > 0) || isDeleted !== (shown === '')) throw new Breach(`${what}, and it was ${isDeleted ? '' : 'not '}deleted`)
     if (isDeleted) return
@@ -94,7 +98,7 @@ export class PairEnd {
     const received = new Set(device.received.get(name))
     const fresh = new MessageViews(device.user)
     const tail = page.at(-1)?.seq ?? 0
-    for (const { seq, from, text, operation, present } of page) {
+    for (const { seq, from, text, change, operation, present } of page) {
       if (operation !== null) continue
       const shown = Buffer.from(text).toString()
       const own = from === device.user ? oracle.operations.textOf(name, seq) ?? shown : ''
@@ -104,7 +108,7 @@ export class PairEnd {
       }
       received.delete(seq)
       if (from === device.user && other !== device.user) this.#checkTicks(device, name, other, seq)
-      if (oracle.blocks.isTouched(name)) continue
+      if (oracle.blocks.isTouched(name) || change !== null || (shown === '' && oracle.expiry.mayBeGone(name, seq))) continue
       const source: MessageSource = { seq, text: shown, ...shownState(present) }
       fresh.add(source, tail)
       const [mine, truth] = [JSON.stringify(device.view(name).get(seq)), JSON.stringify(fresh.get(seq))]
@@ -126,7 +130,8 @@ export class PairEnd {
   #checkSummary(user: string, name: string, summary: ConversationSummary, page: readonly StoredMessage[]): void {
     const { oracle } = this.#scene
     const { read, unread, tail, last } = summary
-    const counted = page.filter(({ seq, from, operation, present }) => seq > read && from !== user && operation === null && (present?.deletedMs ?? 0) === 0).length
+    // What was deleted, and what has expired and was erased, has no text.
+    const counted = page.filter(({ seq, from, operation, change, text }) => seq > read && from !== user && operation === null && change === null && text.length > 0).length
     const end = page.at(-1)?.seq ?? 0
     if (unread !== counted || tail !== end) {
       throw new Breach(`${user} in ${name}: ${String(unread)} unread of ${String(tail)}, counted ${String(counted)} of ${String(end)}`)

@@ -3,10 +3,13 @@ import type { Frame } from '../../../protocol/generated/frames.js'
 import { isGroup } from '../../../protocol/address.js'
 import { FRAME, OPERATION } from '../../../protocol/generated/registry.js'
 import type { DeviceSink } from '../../router/router.js'
-import type { Feed } from '../../shard/feed.js'
+import type { Feed, FeedHost } from '../../shard/feed.js'
+import { encodeCheckpoint, encodeConversation, encodeWatermark } from '../../shard/records.js'
+import type { ConversationState } from '../../shard/state.js'
 import { Answer, Route } from '../../shard/transaction.js'
 import { decodeEntries, joinEntries } from '../entries.js'
 import { UNTOUCHED } from '../../operations/message-state.js'
+import type { Entry } from '../../../storage/engine.js'
 import { conversationKeys } from '../../../storage/keyspace.js'
 import { ACQUAINTANCES } from '../../profiles/pair.js'
 import type { SimServer } from './server.js'
@@ -265,6 +268,87 @@ export function readsForgotten(server: SimServer): void {
 export function listsUntold(server: SimServer): void {
   onEntry(server, (_, frame) => frame.type === FRAME.changed ? { ...frame, version: Math.max(1, frame.version - 1) } : null)
 }
+
+/** What operations made of a message outlives it. */
+export function statesOutlive(server: SimServer): void {
+  let kept: Entry[] = []
+  onLoneTask(server, {
+    before: async (conversation) => { kept = await server.shard.engine.range({ ...conversation.keys.states(0, STATES_MAX), limit: STATES_MAX }) },
+    after: () => { for (const [key, row] of kept) server.shard.transaction.batch.put(key, row) },
+  })
+}
+
+/** What has expired is as unread as it was. */
+export function expiredStayUnread(server: SimServer): void {
+  const unread = new Map<string, number>()
+  onLoneTask(server, {
+    before: (conversation) => {
+      for (const member of conversation.members) unread.set(member.user, member.unread)
+      return Promise.resolve()
+    },
+    after: (conversation) => {
+      const { batch } = server.shard.transaction
+      for (const member of conversation.members) {
+        member.unread = unread.get(member.user) ?? 0
+        batch.put(conversation.keys.watermark(member.user), encodeWatermark(member, conversation.tail))
+      }
+      batch.put(conversation.keys.checkpoint(), encodeCheckpoint(conversation))
+    },
+  })
+}
+
+/** The time that queues go by stands still: what waits in them never expires. */
+export function queuesKeepExpired(server: SimServer): void {
+  const { shard } = server
+  const addFeed = shard.addFeed.bind(shard)
+  const host: FeedHost = {
+    engine: shard.engine, windowBytesMax: shard.windowBytesMax, nowMs: 0,
+    readFailed: (error) => { shard.readFailed(error) },
+    delivered: (user, conversation, seq, applied) => shard.delivered(user, conversation, seq, applied),
+    moveCursor: (user, device, index) => { shard.moveCursor(user, device, index) },
+  }
+  shard.addFeed = (feed) => {
+    Object.assign(feed, { host })
+    addFeed(feed)
+  }
+}
+
+/** A timer is known as long as its conversation is in memory. */
+export function timersForgotten(server: SimServer): void {
+  const { shard } = server
+  const inTurn = shard.inTurn.bind(shard)
+  shard.inTurn = (name, users, work) => inTurn(name, users, (route) => {
+    const result = work(route)
+    const { conversation } = route
+    const { timerMs } = conversation
+    if (timerMs > 0) {
+      conversation.timerMs = 0
+      shard.transaction.batch.put(conversation.keys.meta(), encodeConversation(conversation))
+      conversation.timerMs = timerMs
+    }
+    return result
+  })
+}
+
+/** Around everything that the server does to conversations by itself. */
+function onLoneTask(
+  server: SimServer, plant: { before: (conversation: ConversationState) => Promise<void>, after: (conversation: ConversationState) => void },
+): void {
+  const { shard } = server
+  const alone = shard.alone.bind(shard)
+  shard.alone = (name, task) => alone(name, {
+    read: async (conversation) => {
+      await task.read(conversation)
+      await plant.before(conversation)
+    },
+    run: (conversation) => {
+      task.run(conversation)
+      plant.after(conversation)
+    },
+  })
+}
+
+const STATES_MAX = 10_000
 
 type OperateNow = SimServer['shard']['operateNow']
 

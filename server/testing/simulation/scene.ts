@@ -1,12 +1,16 @@
 /** What the lives of the subjects get of the simulation: who is there, what to ask, and where a breach is heard. */
 import { RouterError } from '../../router/router.js'
 import type { SimDevice } from './device.js'
+import type { Disk } from './disk.js'
 import type { Oracle } from './oracle.js'
 import type { Random } from './random.js'
 import type { SimServer } from './server.js'
+import type { World } from './world.js'
 
 export interface Scene {
   readonly random: Random
+  readonly world: World
+  readonly disk: Disk
   readonly oracle: Oracle
   readonly devices: readonly SimDevice[]
   readonly users: readonly string[]

@@ -13,7 +13,7 @@ const SILENT = { info: () => undefined, warn: () => undefined, error: () => unde
 /** Small, so that eviction, checkpoints, trims and windows happen within a short run. */
 export const LIMITS: ShardLimits = {
   ...SHARD_LIMITS, residentUsersMax: 2, residentConversationsMax: 1, gatherOperations: 4, checkpointEvery: 3, trimEvery: 2,
-  editAgeMs: 60_000, deleteAgeMs: 120_000,
+  editAgeMs: 60_000, deleteAgeMs: 120_000, expirySweepMs: 2000,
 }
 
 /** With a queue so short that devices are told too old. */

@@ -3,8 +3,8 @@ import { test } from 'node:test'
 import { Breach } from './breach.js'
 import {
   answersEarly, blockedAreTold, blocksIgnored, cursorMovesOnWrite, deletedIsKept, deletedIsQueued, deliveredOnWrite, disabledComeIn, editsTwice,
-  everybodyIsAdmin, fanOutMissesOne, invitesUsedAgain, listsUntold, oneMemberIsAll, operationsTwice, presenceIgnoresBlocks, presenceStays,
-  reactionsLost, readsForgotten, receiptsFall, removedStillReads, retriesForgotten,
+  everybodyIsAdmin, expiredStayUnread, fanOutMissesOne, invitesUsedAgain, listsUntold, oneMemberIsAll, operationsTwice, presenceIgnoresBlocks, presenceStays, queuesKeepExpired,
+  reactionsLost, readsForgotten, receiptsFall, removedStillReads, retriesForgotten, statesOutlive, timersForgotten,
 } from './plants.js'
 import { shrink } from './shrink.js'
 import { Simulation } from './simulation.js'
@@ -29,7 +29,7 @@ async function firstBreach(
   return null
 }
 
-void test('[MSG-1] [MSG-3] [MSG-6] [QUE-2] [QUE-10] [RCP-1] [RCP-2] [GRP-9] [GRP-11] [GRP-13] [GRP-14] [OPS-2] [OPS-7] [OPS-15] [PRF-10] [PRF-12] [PRF-16] [PRS-9] [INV-5] [INV-15] the promises hold through crashes, failing disks and cut connections', async () => {
+void test('[MSG-1] [MSG-3] [MSG-6] [QUE-2] [QUE-10] [RCP-1] [RCP-2] [GRP-9] [GRP-11] [GRP-13] [GRP-14] [OPS-2] [OPS-7] [OPS-15] [PRF-10] [PRF-12] [PRF-16] [PRS-9] [INV-5] [INV-15] [DIS-2] [DIS-3] [DIS-4] [DIS-6] the promises hold through crashes, failing disks and cut connections', async () => {
   let acknowledged = 0
   let crashes = 0
   let tooOld = 0
@@ -129,6 +129,10 @@ const PLANTS: readonly [name: string, plant: NonNullable<SimulationOptions['plan
   ['[INV-15] a disabled account that is let in', disabledComeIn, ['access'], 20, /was let in, and is disabled|its session goes on/],
   ['[PRS-9] a presence that is told to one who is blocked', presenceIgnoresBlocks, ['presence', 'blocks'], 80, /was told that .* (is online|was seen)|offline, or hides that|hides when/],
   ['[PRS-5] a watcher who is not told of a change', presenceStays, ['presence'], 120, /was told of .*, which is/],
+  ['[DIS-2] a timer that is lost in a crash', timersForgotten, ['expiry'], 20, /, sent at .* under a timer of /],
+  ['[DIS-3] a queue that hands out what has expired', queuesKeepExpired, ['expiry'], 40, /is handed .*, which has expired/],
+  ['[DIS-4] a sweep that forgets what operations made of a message', statesOutlive, ['expiry', 'operations'], 80, /has expired and is on the disk|and it has expired/],
+  ['[DIS-4] a sweep that leaves unread as it is', expiredStayUnread, ['expiry'], 20, /unread.*, counted/],
   ['[RCP-2] a read watermark that goes back', readsForgotten, [], 20, /it was acknowledged up to/],
 ]
 

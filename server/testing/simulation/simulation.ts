@@ -8,6 +8,7 @@ import { SimDevice } from './device.js'
 import { Breach } from './breach.js'
 import { AccessLife } from './access-life.js'
 import { BlockLife } from './block-life.js'
+import { ExpiryLife } from './expiry-life.js'
 import { InviteLife } from './invite-life.js'
 import { ListLife } from './list-life.js'
 import { Oracle } from './oracle.js'
@@ -48,10 +49,10 @@ const REST_STEPS_MAX = 20_000
 /** Longer than anything takes that users wait for, and shorter than the time between two sweeps of the server. */
 const QUIET_MS = 5000
 
-export type Subject = 'operations' | 'blocks' | 'lists' | 'presence' | 'access' | 'invites'
+export type Subject = 'operations' | 'blocks' | 'lists' | 'presence' | 'access' | 'invites' | 'expiry'
 /** Each life has some of the subjects, so that all together take no more time than one; what belongs together goes together. */
 const SUBJECTS: readonly (readonly Subject[])[] = [
-  ['operations'], ['blocks', 'operations', 'lists'], ['presence', 'blocks', 'lists'], ['invites', 'access', 'operations', 'presence'],
+  ['operations', 'expiry'], ['blocks', 'operations', 'lists', 'expiry'], ['presence', 'blocks', 'lists'], ['invites', 'access', 'operations', 'presence'],
 ]
 
 export class Simulation implements Scene {
@@ -74,7 +75,7 @@ export class Simulation implements Scene {
     this.random = new Random(options.seed)
     this.world = new World(this.random)
     this.disk = new Disk(this.world, { failBefore: 0.02, failAfter: 0.02, acknowledgesEarly: false, ...options.faults })
-    this.oracle = new Oracle(() => this.world.latestMs)
+    this.oracle = new Oracle(this.world)
     this.server = this.#startServer()
     const subjects = options.subjects ?? SUBJECTS[options.seed % SUBJECTS.length] ?? []
     this.#lives = subjects.flatMap((subject) => this.#lifeOf(subject))
@@ -88,6 +89,7 @@ export class Simulation implements Scene {
       case 'presence': return [new PresenceLife(this)]
       case 'access': return [new AccessLife(this)]
       case 'invites': return [new InviteLife(this)]
+      case 'expiry': return [new ExpiryLife(this)]
     }
   }
 
@@ -306,6 +308,7 @@ export class Simulation implements Scene {
     const log = await this.#groupLog(OWNER)
     this.oracle.group.check(log)
     checkGroupOperations(log, this.oracle.operations)
+    this.oracle.expiry.checkTimers(GROUP, log.map(({ change, operation, ...record }) => ({ ...record, isMessage: change === null && operation === null })))
     for (const user of USERS) await this.#checkMembership(user, log)
     for (const user of USERS) {
       const { conversations } = await this.finish(this.server.router.conversations(user, '', 100))
