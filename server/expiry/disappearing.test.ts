@@ -417,3 +417,40 @@ test('[DIS-4] what retention has taken is lowered once, and its row does not com
   assert.ok(await isStored(harness, 'soon gone'), 'the sweep leaves its row to retention')
   assert.deepEqual(await harness.engine.range({ ...expiries(), limit: 10 }), [])
 })
+
+test('[PRF-21] a stranger changes the timer no more often than it may write', async () => {
+  const limits = { strangerPerSecond: 1, strangerBurst: 3 }
+  const { harness } = await timedPair({ limits })
+  assert.equal(await harness.router.timers.set('alice', 'bob', 0), 3)
+  await assert.rejects(harness.router.timers.set('alice', 'bob', HOUR_MS), routerError(ERROR.rateLimited))
+  assert.equal(await harness.router.timers.set('alice', 'bob', 0), 0, 'what changes nothing costs nothing')
+  assert.equal(await harness.router.timers.set('bob', 'alice', HOUR_MS), 4)
+})
+
+test('[DIS-4] conversations are erased together, so that many do not wait for a commit each', async () => {
+  const harness = new ShardHarness()
+  const others = Array.from({ length: 16 }, (_, i) => `user${String(i)}`)
+  await harness.addUsers('alice', ...others)
+  const alice = await harness.attach('alice')
+  for (const other of others) alice.send(other, 'hello')
+  await harness.settle()
+  await Promise.all(others.map((other) => harness.router.timers.set('alice', other, HOUR_MS)))
+  for (const other of others) alice.send(other, 'secretword')
+  await harness.settle()
+  let commits = 0
+  const commit = harness.engine.commit.bind(harness.engine)
+  harness.engine.commit = (batch) => {
+    commits++
+    return commit(batch)
+  }
+  await harness.pass(HOUR_MS + SWEEP_MS)
+  assert.ok(!await isStored(harness, 'secretword'))
+  assert.ok(commits < others.length, `${String(commits)} commits`)
+})
+
+test('changes of the timer are counted in a checkpoint as messages are', async () => {
+  const { harness } = await timedPair({ limits: { checkpointEvery: 4 } })
+  for (let i = 0; i < 6; i++) await harness.router.timers.set('alice', 'bob', (i % 2) * HOUR_MS)
+  const conversation = await harness.shard.conversation('alice:bob')
+  assert.ok(conversation.tail - conversation.checkpointSeq < 4, `${String(conversation.checkpointSeq)} of ${String(conversation.tail)}`)
+})

@@ -1,6 +1,6 @@
 /**
  * Erases what has expired: reads what is due from the list of what expires when, which is ordered by time, a page at a time with pauses
- * between, and erases it conversation by conversation. While nothing is to expire it sleeps: a message that will wakes it.
+ * between, and erases it, some conversations at once. While nothing is to expire it sleeps: a message that will wakes it.
  *
  *     due rows ─▶ by conversation: shard.alone (rows rewritten, list shortened, committed) ─▶ the next page
  */
@@ -14,6 +14,8 @@ const FIRST_SWEEP_MS = 1000
 /** Rows of one page, and the pause behind it where there are more. */
 const PAGE_ROWS = 256
 const PAGE_PAUSE_MS = 20
+/** Each waits for commits: together they share them. */
+const CONVERSATIONS_AT_ONCE = 16
 
 interface DueRow {
   readonly key: Uint8Array
@@ -64,7 +66,10 @@ export class ExpirySweep {
   async #step(): Promise<void> {
     const { engine, nowMs } = this.#shard
     const page = await this.#shard.reading(engine.range({ ...expiriesUpTo(nowMs, this.#after), limit: PAGE_ROWS }))
-    for (const [conversation, rows] of byConversation(page.map(([key]) => key))) await this.#erase(conversation, rows, nowMs)
+    const conversations = [...byConversation(page.map(([key]) => key))]
+    for (let at = 0; at < conversations.length; at += CONVERSATIONS_AT_ONCE) {
+      await Promise.all(conversations.slice(at, at + CONVERSATIONS_AT_ONCE).map(([conversation, rows]) => this.#erase(conversation, rows, nowMs)))
+    }
     if (page.length === PAGE_ROWS) {
       this.#after = page.at(-1)?.[0] ?? null
       this.#later(PAGE_PAUSE_MS)

@@ -14,10 +14,17 @@ export function timerElement(afterMs: number): Element {
   return element('timer', { after: afterMs })
 }
 
-/** Returns the seq that it took, 0 where it was so already. Throws RouterError before anything has changed. */
-export function setPairTimer(transaction: Transaction, { conversation, users }: Route, author: string, afterMs: number, nowMs: number): number {
+/**
+ * Returns the seq that it took, 0 where it was so already. Throws RouterError before anything has changed, as `charge` may, which is
+ * called for a change alone.
+ */
+export function setPairTimer(
+  transaction: Transaction, route: Route, author: string, afterMs: number, nowMs: number, checkpointEvery: number, charge: () => void,
+): number {
+  const { conversation, users } = route
   if (conversation.side(author)?.isBlocking === true) throw new RouterError(ERROR.contactBlocked, 'the other user is blocked')
   if (conversation.timerMs === afterMs) return 0
+  charge()
   conversation.timerMs = afterMs
   const seq = ++conversation.tail
   const timeMs = conversation.lastTimeMs = Math.max(nowMs, conversation.lastTimeMs)
@@ -30,5 +37,7 @@ export function setPairTimer(transaction: Transaction, { conversation, users }: 
     const address = conversationAddress(conversation, user.name)
     appendShared(transaction, user, new SharedEntry(encodeChange(ANY_INDEX, address, author, seq, timeMs, change)), 0, address, author, seq)
   }
+  // So that who loads it has no more of the log to read than after messages.
+  if (seq - conversation.checkpointSeq >= checkpointEvery) transaction.markDirty(route)
   return seq
 }

@@ -39,7 +39,11 @@ export class Timers implements TimerCommands {
     if (isGroup(address)) return this.#groups.change(user, address, { kind: 'timer', afterMs })
     return this.#shard.inTurn(conversationName(user, address), [], (route) => {
       mustSee(route.conversation, user)
-      const seq = setPairTimer(this.#shard.transaction, route, user, afterMs, this.#shard.nowMs)
+      const { transaction, nowMs, environment } = this.#shard
+      const seq = setPairTimer(transaction, route, user, afterMs, nowMs, environment.limits.checkpointEvery, () => {
+        const waitMs = this.#shard.strangerWaitMs(route.conversation, user, nowMs)
+        if (waitMs > 0) throw new RouterError(ERROR.rateLimited, 'the other user has not answered', { retryAfterMs: waitMs })
+      })
       this.#shard.schedule()
       return seq
     })

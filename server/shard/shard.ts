@@ -182,15 +182,20 @@ export class Shard implements FeedHost, GateHost, CommitHost {
 
   /** Refuses what reaches somebody who has not answered, where it is too much. [PRF-18] [PRF-21] */
   #refusesStranger(conversation: ConversationState, feed: Feed, clientId: number, nowMs: number): boolean {
-    const { pair } = conversation
-    if (pair === null || pair === ACQUAINTANCES) return false
-    const other = conversation.positionOf(feed.user.name) === 0 ? pair[1] : pair[0]
-    const { strangerPerSecond, strangerBurst } = this.environment.limits
-    if (other.hasWritten || other.isContact || strangerPerSecond === 0) return false
-    conversation.strangerAllowance ??= new StrangerAllowance(strangerBurst, nowMs)
-    const waitMs = conversation.strangerAllowance.take(strangerPerSecond, strangerBurst, nowMs)
+    const waitMs = this.strangerWaitMs(conversation, feed.user.name, nowMs)
     if (waitMs > 0) this.answer(new Answer(feed, clientId, ERROR.rateLimited, 0, waitMs))
     return waitMs > 0
+  }
+
+  /** How long the user has to wait before something more of it may reach who has not answered; 0: it may now, and is counted. */
+  strangerWaitMs(conversation: ConversationState, user: string, nowMs: number): number {
+    const { pair } = conversation
+    if (pair === null || pair === ACQUAINTANCES) return 0
+    const other = conversation.positionOf(user) === 0 ? pair[1] : pair[0]
+    const { strangerPerSecond, strangerBurst } = this.environment.limits
+    if (other.hasWritten || other.isContact || strangerPerSecond === 0) return 0
+    conversation.strangerAllowance ??= new StrangerAllowance(strangerBurst, nowMs)
+    return conversation.strangerAllowance.take(strangerPerSecond, strangerBurst, nowMs)
   }
 
   /** Raises the user's read watermark; answered through the feed's sink. `address` is a normalised user or group. */

@@ -271,22 +271,17 @@ export function listsUntold(server: SimServer): void {
 
 /** What operations made of a message outlives it. */
 export function statesOutlive(server: SimServer): void {
-  let kept: Entry[] = []
-  onLoneTask(server, {
-    before: async (conversation) => { kept = await server.shard.engine.range({ ...conversation.keys.states(0, STATES_MAX), limit: STATES_MAX }) },
-    after: () => { for (const [key, row] of kept) server.shard.transaction.batch.put(key, row) },
+  onLoneTask<Entry[]>(server, {
+    before: (conversation) => server.shard.engine.range({ ...conversation.keys.states(0, STATES_MAX), limit: STATES_MAX }),
+    after: (_, kept) => { for (const [key, row] of kept) server.shard.transaction.batch.put(key, row) },
   })
 }
 
 /** What has expired is as unread as it was. */
 export function expiredStayUnread(server: SimServer): void {
-  const unread = new Map<string, number>()
-  onLoneTask(server, {
-    before: (conversation) => {
-      for (const member of conversation.members) unread.set(member.user, member.unread)
-      return Promise.resolve()
-    },
-    after: (conversation) => {
+  onLoneTask<ReadonlyMap<string, number>>(server, {
+    before: ({ members }) => Promise.resolve(new Map(members.map(({ user, unread }) => [user, unread]))),
+    after: (conversation, unread) => {
       const { batch } = server.shard.transaction
       for (const member of conversation.members) {
         member.unread = unread.get(member.user) ?? 0
@@ -330,22 +325,25 @@ export function timersForgotten(server: SimServer): void {
   })
 }
 
-/** Around everything that the server does to conversations by itself. */
-function onLoneTask(
-  server: SimServer, plant: { before: (conversation: ConversationState) => Promise<void>, after: (conversation: ConversationState) => void },
+/** Around everything that the server does to conversations by itself; `after` is given what `before` has found. */
+function onLoneTask<T>(
+  server: SimServer, plant: { before: (conversation: ConversationState) => Promise<T>, after: (conversation: ConversationState, found: T) => void },
 ): void {
   const { shard } = server
   const alone = shard.alone.bind(shard)
-  shard.alone = (name, task) => alone(name, {
-    read: async (conversation) => {
-      await task.read(conversation)
-      await plant.before(conversation)
-    },
-    run: (conversation) => {
-      task.run(conversation)
-      plant.after(conversation)
-    },
-  })
+  shard.alone = (name, task) => {
+    let found: T | undefined
+    return alone(name, {
+      read: async (conversation) => {
+        await task.read(conversation)
+        found = await plant.before(conversation)
+      },
+      run: (conversation) => {
+        task.run(conversation)
+        if (found !== undefined) plant.after(conversation, found)
+      },
+    })
+  }
 }
 
 const STATES_MAX = 10_000
