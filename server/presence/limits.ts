@@ -15,6 +15,8 @@ export interface PresenceLimits {
   readonly typingRefreshMs: number
   /** Conversations of one session whose last typing is remembered: nobody types in more at once, and what comes beyond is dropped. */
   readonly typingConversationsMax: number
+  /** Pairs of users of which is remembered whether there is a block between them, for typing. */
+  readonly blockedPairsMax: number
   /** [PRS-18] */
   readonly exceptMax: number
   /** How often last seen may be written for one user whose devices stay connected. */
@@ -31,6 +33,7 @@ export const PRESENCE_LIMITS: PresenceLimits = {
   typingExpiryMs: LIMIT.typingExpiryMs,
   typingRefreshMs: LIMIT.typingRefreshMs,
   typingConversationsMax: 16,
+  blockedPairsMax: 16_384,
   exceptMax: LIMIT.privacyExceptMax,
   saveEveryMs: 60_000,
   staleMs: 3_600_000,

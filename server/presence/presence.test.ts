@@ -8,6 +8,8 @@ import { userKeys } from '../../storage/keyspace.js'
 import { readChange, readNewGroup } from '../groups/change.js'
 import { routerError, ShardHarness, VERIFIER } from '../testing/shard-harness.js'
 import type { HarnessOptions, TestDevice } from '../testing/shard-harness.js'
+import { createGroup, SKIING } from '../testing/groups.js'
+import { BlockMemo } from './block-memo.js'
 import type { Audience } from './privacy.js'
 import type { Relations } from './relations.js'
 import { decodeLastSeen, decodePrivacy, encodeLastSeen, encodePrivacy } from './rows.js'
@@ -294,6 +296,65 @@ test('last seen commits with what can wait, never at once and never with each me
   assert.equal(commits, 2, 'one commit for all that could wait')
 })
 
+test('[PRS-12] typing in a group reads once between whom there is a block, until that changes', async () => {
+  let lookups = 0
+  const relations: Relations = {
+    isContact: () => false,
+    isBlocked: (owner, other) => {
+      lookups++
+      return harness.router.profiles.isBlocked(owner, other)
+    },
+  }
+  const harness: ShardHarness = await harnessOf({ relations, presence: { blockedPairsMax: 2 } }, 'alice', 'bob', 'carol')
+  const [alice, bob, carol] = [await harness.attach('alice'), await harness.attach('bob'), await harness.attach('carol')]
+  await createGroup(harness, 'alice', ['bob', 'carol'])
+  const typed = async (device: TestDevice, kind: number): Promise<{ reads: number, told: string }> => {
+    const before = [bob, carol, alice].map(({ typings }) => typings.length)
+    lookups = 0
+    device.type(SKIING, kind)
+    await harness.pass(LIMIT.typingRefreshMs)
+    return { reads: lookups, told: [bob, carol, alice].flatMap(({ user, typings }, at) => typings.length > before[at]! ? user : []).join(' ') }
+  }
+  assert.deepEqual(await typed(alice, TYPING.typing), { reads: 4, told: 'bob carol' })
+  assert.deepEqual(await typed(alice, TYPING.typing), { reads: 0, told: 'bob carol' })
+  for (const blocker of ['alice', 'bob']) {
+    const other = blocker === 'alice' ? 'bob' : 'alice'
+    await harness.router.profiles.block(blocker, other)
+    assert.deepEqual(await typed(alice, TYPING.typing), { reads: 2, told: 'carol' }, blocker)
+    assert.deepEqual(await typed(alice, TYPING.typing), { reads: 0, told: 'carol' })
+    await harness.router.profiles.unblock(blocker, other)
+    assert.deepEqual(await typed(alice, TYPING.typing), { reads: 2, told: 'bob carol' })
+  }
+  // Of more than it remembers the first goes.
+  assert.deepEqual(await typed(bob, TYPING.typing), { reads: 2, told: 'carol alice' })
+  assert.deepEqual(await typed(alice, TYPING.typing), { reads: 2, told: 'bob carol' })
+})
+
+test('[PRS-12] what is read of a block while it changes is not remembered, nor anything once the store has failed', async () => {
+  let life = {}
+  let isBlock = false
+  const answers: (() => void)[] = []
+  const memo = new BlockMemo(10, () => life, () => new Promise((resolve) => {
+    const read = isBlock
+    answers.push(() => { resolve(read) })
+  }))
+  const asked = async (): Promise<boolean> => {
+    const answer = memo.isBetween('alice', 'bob')
+    answers.pop()?.()
+    return answer
+  }
+  const early = memo.isBetween('alice', 'bob')
+  isBlock = true
+  memo.forget('bob', 'alice')
+  answers.pop()?.()
+  assert.equal(await early, false)
+  assert.equal(await asked(), true)
+  isBlock = false
+  assert.equal(await asked(), true, 'it is remembered')
+  life = {}
+  assert.equal(await asked(), false)
+})
+
 test('[PRS-12] typing reaches the active devices of the other members, and nobody else', async () => {
   const relations = new TestRelations()
   const harness = await harnessOf({ relations }, 'alice', 'bob', 'carol')
@@ -325,6 +386,7 @@ test('[PRS-12] typing reaches the active devices of the other members, and nobod
   await harness.settle()
   assert.deepEqual(bobs.map((bob) => bob.typings.length), [4, 3])
   relations.blocked.add('bob alice')
+  await harness.router.presence.refreshBetween('bob', 'alice')
   phone.type('bob', TYPING.recording)
   await harness.settle()
   assert.equal(bobs[0]!.typings.length, 4, 'who is blocked types into the void, and is not told')

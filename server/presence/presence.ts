@@ -12,6 +12,7 @@ import type { Feed } from '../shard/feed.js'
 import type { Shard } from '../shard/shard.js'
 import { conversationAddress, conversationName } from '../shard/state.js'
 import type { UserState } from '../shard/state.js'
+import { BlockMemo } from './block-memo.js'
 import { PresenceCore } from './core.js'
 import type { Seat, Watch } from './core.js'
 import type { PresenceLimits } from './limits.js'
@@ -34,6 +35,8 @@ export class Presence {
   readonly #core: PresenceCore
   readonly #limits: PresenceLimits
   readonly #relations: Relations
+  /** For typing alone: a watch is answered in the same time whatever is true. [PRS-9] */
+  readonly #blocks: BlockMemo
   /** Users whose watches are being looked at anew, and whether they are to be looked at once more. */
   readonly #refreshing = new Map<string, { again: boolean; over: Promise<void> }>()
 
@@ -41,6 +44,8 @@ export class Presence {
     this.#shard = shard
     this.#limits = limits
     this.#relations = relations
+    // Its users are others each time that the store is opened again.
+    this.#blocks = new BlockMemo(limits.blockedPairsMax, () => shard.users, (one, other) => this.#isBetweenABlock(one, other))
     const { clock, scheduler } = shard.environment
     this.#core = new PresenceCore({
       clock,
@@ -136,7 +141,7 @@ export class Presence {
     }
     for (const { user } of state.members) {
       // Who is away is not even looked at.
-      if (user === from || !this.#core.isActive(user) || await this.#isBetweenABlock(user, from)) continue
+      if (user === from || !this.#core.isActive(user) || await this.#blocks.isBetween(user, from)) continue
       if (!feed.hasEnded) this.#core.tellTyping(user, conversationAddress(state, user), from, kind)
     }
   }
@@ -217,6 +222,7 @@ export class Presence {
 
   /** A contact or a block between the two has changed. */
   async refreshBetween(one: string, other: string): Promise<void> {
+    this.#blocks.forget(one, other)
     await this.#lookAt(this.#core.watchesBetween(one, other), null)
   }
 
