@@ -1,20 +1,14 @@
 /** Messages from terminal to terminal: over every transport, to several devices, to those who were away. */
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
+import { test } from 'node:test'
 import type { AckJson, MessageJson } from './harness.js'
-import { numbered, Place, TIMEOUT_SECONDS } from './harness.js'
+import { numbered, type Place, placeForFile, TIMEOUT_SECONDS } from './harness.js'
 
 let place: Place
-const ends: (() => Promise<void>)[] = []
-
-before(async () => {
-  place = await Place.make({ after: (end: () => Promise<void>) => { ends.push(end) } })
+placeForFile(async (made) => {
+  place = made
   await place.makeCertificate()
   await place.start('tcp', 'ws', 'tls', 'wss')
-})
-
-after(async () => {
-  for (const end of ends) await end()
 })
 
 /** Users of one test. */

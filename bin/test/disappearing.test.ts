@@ -1,21 +1,15 @@
 /** Disappearing messages as people use them: from terminal to terminal, with real time. */
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
+import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { MessageJson } from './harness.js'
-import { Place } from './harness.js'
+import { type Place, placeForFile } from './harness.js'
 
 let place: Place
-const ends: (() => Promise<void>)[] = []
-
-before(async () => {
-  place = await Place.make({ after: (end: () => Promise<void>) => { ends.push(end) } })
+placeForFile(async (made) => {
+  place = made
   await place.start('tcp')
   await place.addUsers('alice', 'bob')
-})
-
-after(async () => {
-  for (const end of ends) await end()
 })
 
 type Line = MessageJson & { readonly expires?: number, readonly change?: { readonly name: string, readonly attributes: Record<string, string> } }

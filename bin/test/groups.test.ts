@@ -1,20 +1,14 @@
 /** Groups from terminal to terminal: made, joined, talked in, changed and left, with lines for people and for scripts. */
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
+import { test } from 'node:test'
 import type { Program } from './harness.js'
-import { Place, TIMEOUT_SECONDS } from './harness.js'
+import { type Place, placeForFile, TIMEOUT_SECONDS } from './harness.js'
 
 let place: Place
-const ends: (() => Promise<void>)[] = []
-
-before(async () => {
-  place = await Place.make({ after: (end: () => Promise<void>) => { ends.push(end) } })
+placeForFile(async (made) => {
+  place = made
   await place.start()
   await place.addUsers('alice', 'bob', 'carol', 'dave', 'erin')
-})
-
-after(async () => {
-  for (const end of ends) await end()
 })
 
 function group(user: string, ...words: readonly string[]): Program {

@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import type { Interface } from 'node:readline'
 import { createInterface } from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
-import type { TestContext } from 'node:test'
+import { after, before, type TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 
 /** An upper bound on a busy machine; nothing waits for it. */
@@ -214,6 +214,15 @@ export class Place {
   async receive(user: string, count: number, ...options: readonly string[]): Promise<MessageJson[]> {
     return this.chat('recv', user, ['--json', '--count', String(count), '--timeout', TIMEOUT_SECONDS, ...options]).finishJson<MessageJson>()
   }
+}
+
+/** One place for all tests of a file, prepared before the first and gone after the last. */
+export function placeForFile(prepare: (place: Place) => Promise<void>): void {
+  const ends: (() => Promise<void>)[] = []
+  before(async () => prepare(await Place.make({ after: (end: () => Promise<void>) => { ends.push(end) } })))
+  after(async () => {
+    for (const end of ends) await end()
+  })
 }
 
 /** `prefix 1` … `prefix count` */

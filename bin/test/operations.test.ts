@@ -1,20 +1,14 @@
 /** Messages changed from terminals: script mode. */
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
+import { test } from 'node:test'
 import type { AckJson, MessageJson } from './harness.js'
-import { Place, TIMEOUT_SECONDS } from './harness.js'
+import { type Place, placeForFile, TIMEOUT_SECONDS } from './harness.js'
 
 let place: Place
-const ends: (() => Promise<void>)[] = []
-
-before(async () => {
-  place = await Place.make({ after: (end: () => Promise<void>) => { ends.push(end) } })
+placeForFile(async (made) => {
+  place = made
   await place.start('tcp')
   await place.addUsers('alice', 'bob')
-})
-
-after(async () => {
-  for (const end of ends) await end()
 })
 
 async function seqOf(user: string, command: Parameters<Place['chat']>[0], ...args: string[]): Promise<number> {

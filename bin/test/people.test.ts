@@ -1,20 +1,14 @@
 /** Profiles, contacts, blocking, reports and flags as people and operators use them: from terminal to terminal. */
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
+import { test } from 'node:test'
 import type { MessageJson } from './harness.js'
-import { Place, TIMEOUT_SECONDS } from './harness.js'
+import { type Place, placeForFile, TIMEOUT_SECONDS } from './harness.js'
 
 let place: Place
-const ends: (() => Promise<void>)[] = []
-
-before(async () => {
-  place = await Place.make({ after: (end: () => Promise<void>) => { ends.push(end) } })
+placeForFile(async (made) => {
+  place = made
   await place.start('tcp')
   await place.addUsers('alice', 'bob', 'mallory')
-})
-
-after(async () => {
-  for (const end of ends) await end()
 })
 
 function json(command: string, user: string, ...options: readonly string[]): Promise<Record<string, unknown>[]> {

@@ -112,12 +112,7 @@ for (const restarts of [false, true]) {
     alice.mark(SKIING, 5)
     await harness.pass(1000)
     const told = alice.receipts.length
-    if (restarts) {
-      await harness.restart()
-      alice = await harness.reattach(alice, alice.lastIndex)
-      bob = await harness.reattach(bob, bob.lastIndex)
-      carol = await harness.reattach(carol, carol.lastIndex)
-    }
+    if (restarts) [alice, bob, carol] = await harness.restartWith(alice, bob, carol)
     const news = (): readonly string[] => alice.receipts.slice(restarts ? 0 : told)
     for (const seq of [2, 3, 4]) {
       carol.mark(SKIING, seq)
@@ -138,12 +133,7 @@ for (const restarts of [false, true]) {
     await changeGroup(harness, 'bob', naming('add', 'alice'))
     alice.acknowledge()
     const told = alice.receipts.length
-    if (restarts) {
-      await harness.restart()
-      alice = await harness.reattach(alice, alice.lastIndex)
-      bob = await harness.reattach(bob, bob.lastIndex)
-      carol = await harness.reattach(carol, carol.lastIndex)
-    }
+    if (restarts) [alice, bob, carol] = await harness.restartWith(alice, bob, carol)
     const news = (): readonly string[] => alice.receipts.slice(restarts ? 0 : told)
     // More than are remembered one by one.
     for (let i = 0; i < 100; i++) alice.send(SKIING, 'here again', 100 + i)

@@ -249,6 +249,14 @@ export class ShardHarness {
     this.crash()
   }
 
+  /** A restart, after which the devices come back where they left off. */
+  async restartWith<T extends readonly TestDevice[]>(...devices: T): Promise<{ [K in keyof T]: TestDevice }> {
+    await this.restart()
+    const again: TestDevice[] = []
+    for (const device of devices) again.push(await this.reattach(device, device.lastIndex))
+    return again as { [K in keyof T]: TestDevice }
+  }
+
   #route(): LocalRouter {
     const { presence, relations } = this.#options
     return new LocalRouter(this.shard, { ...PRESENCE_LIMITS, ...presence }, relations ?? new ConversationRelations(this.shard))
