@@ -1,6 +1,7 @@
 import { StorageError } from './engine.js'
 import type { Engine } from './engine.js'
-import { everything, shardMetaKey } from './keyspace.js'
+import { everything } from './keyspace.js'
+import { shardMetaKey } from './shard-keys.js'
 
 /** A row that stands in the destination while it is incomplete; `openEngine` refuses a store that has it. */
 export const COPY_MARK = shardMetaKey('copy-incomplete')

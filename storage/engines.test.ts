@@ -6,7 +6,7 @@ import { openEngine } from './open.js'
 import { engineSuite } from './testing/engine-suite.js'
 import { acknowledgedThenKilled } from './testing/child.js'
 import { closeAfter, temporaryDirectory } from './testing/temporary-directory.js'
-import { shardMetaKey } from './keyspace.js'
+import { shardMetaKey } from './shard-keys.js'
 
 engineSuite('memory', (t) => {
   const engine = new MemoryEngine()

@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import {
-  conversationKeys, everything, inviteIdAt, inviteKey, inviteListKey, inviteListRange, inviteRange, numberAt, searchKeys, ownerAt, pairName, shardMetaKey, slotAt, SLOT_COUNT, slotOf, slotRange, userKeys, userNameAt,
-  userNameKey, userNames,
-} from './keyspace.js'
+import { conversationKeys, everything, numberAt, searchKeys, ownerAt, pairName, slotAt, SLOT_COUNT, slotOf, slotRange, userKeys } from './keyspace.js'
+import { inviteIdAt, inviteKey, inviteListKey, inviteListRange, inviteRange, shardMetaKey, userNameAt, userNameKey, userNames } from './shard-keys.js'
 import type { ConversationKeys, RowKind, UserKeys } from './keyspace.js'
 import type { KeyRange } from './engine.js'
 

@@ -7,10 +7,10 @@
  *     kind      what the row is; small rows first, so that one short read loads them all
  *     number    8 bytes, big-endian: device, queue index, seq …  or a name in ASCII
  *
- * Slots above 16,383 belong to nobody: 0xFFFF holds what a shard keeps for itself (list of names, invites, reports, what expires when,
- * meta rows).
+ * Slots above 16,383 belong to nobody: 0xFFFF holds what a shard keeps for itself, see shard-keys.ts.
  */
 import type { KeyRange } from './engine.js'
+import { checkName, HEAD_BYTES, latin1 } from './key-parts.js'
 
 /** As in Redis Cluster, so that its tools and clients agree with us. */
 export const SLOT_COUNT = 16_384
@@ -48,22 +48,10 @@ const KIND_STATE = 0x61
 /** Behind the kind of presence: the row of last seen has nothing there. */
 const SUFFIX_PRIVACY = 'privacy'
 
-const SLOT_RESERVED = 0xffff
-const TABLE_NAMES = 0x6e
-const TABLE_META = 0x6d
-const TABLE_INVITES = 0x69
-const TABLE_REPORTS = 0x72
-const TABLE_EXPIRIES = 0x78
-
 /** Lists that a user keeps, each with a version; the number says where its rows are. */
 export const KEPT_LIST = { contacts: 0, blocked: 1, flags: 2 } as const
 export type KeptListNumber = (typeof KEPT_LIST)[keyof typeof KEPT_LIST]
 
-/** As many as any number has, so that the order of the names is that of the numbers. */
-const REPORT_DIGITS = 16
-/** The same for times. */
-const EXPIRY_DIGITS = 16
-const HEAD_BYTES = 3
 const NUMBER_BYTES = 8
 const TWO_32 = 0x1_0000_0000
 
@@ -463,117 +451,8 @@ export function everything(): KeyRange {
   return { gte: Buffer.from([0]), lt: Buffer.from([0xff, 0xff, 0xff]) }
 }
 
-/** The user's row in the list of all users of this store, which is ordered by name, since slots scatter the accounts. */
-export function userNameKey(user: string): Buffer {
-  checkName(user)
-  return reserved(TABLE_NAMES, user)
-}
-
-/** The list of all users behind this name; all with ''. */
-export function userNames(after: string): KeyRange {
-  return { gte: reserved(TABLE_NAMES, after === '' ? '' : after + '\0'), lt: reserved(TABLE_NAMES + 1, '') }
-}
-
-/** The name in a key of the list of all users. */
-export function userNameAt(key: Uint8Array): string {
-  return latin1(key, HEAD_BYTES)
-}
-
-/** An invite's row: `.id`, and `/maker/id` in the lists, so that both share a table. */
-export function inviteKey(id: string): Buffer {
-  checkName(id)
-  return reserved(TABLE_INVITES, `.${id}`)
-}
-
-/** All invites behind this id; all with ''. */
-export function inviteRange(after: string): KeyRange {
-  return { gte: reserved(TABLE_INVITES, after === '' ? '.' : `.${after}\0`), lt: reserved(TABLE_INVITES, '/') }
-}
-
-/** The invite's row in the list of those that one user has made; '' are the operators. */
-export function inviteListKey(maker: string, id: string): Buffer {
-  checkName(id)
-  return reserved(TABLE_INVITES, `/${maker}/${id}`)
-}
-
-/** One maker's list behind this id; all with ''. */
-export function inviteListRange(maker: string, after: string): KeyRange {
-  return { gte: reserved(TABLE_INVITES, after === '' ? `/${maker}/` : `/${maker}/${after}\0`), lt: reserved(TABLE_INVITES, `/${maker}0`) }
-}
-
-/** The invite's id in a key of either. */
-export function inviteIdAt(key: Uint8Array): string {
-  const name = latin1(key, HEAD_BYTES)
-  return name.slice(Math.max(0, name.lastIndexOf('/')) + 1)
-}
-
-/** A report for the operator. */
-export function reportKey(id: number): Buffer {
-  return reserved(TABLE_REPORTS, String(id).padStart(REPORT_DIGITS, '0'))
-}
-
-/** Reports behind this id; all with 0. */
-export function reports(after: number): KeyRange {
-  return { gte: reportKey(after + 1), lt: reserved(TABLE_REPORTS + 1, '') }
-}
-
-/** That a row of a conversation's log expires: in the order of time, so that a sweep reads what is due and nothing else. */
-export function expiryKey(timeMs: number, conversation: string, last: number): Buffer {
-  checkName(conversation)
-  return reserved(TABLE_EXPIRIES, `${expiryTime(timeMs)}${conversation}/${String(last)}`)
-}
-
-/** What expires up to this time, and lies behind this key where one is given. */
-export function expiriesUpTo(timeMs: number, after: Uint8Array | null): KeyRange {
-  const first = after === null ? reserved(TABLE_EXPIRIES, '') : Buffer.concat([after, Buffer.of(0)])
-  return { gte: first, lt: reserved(TABLE_EXPIRIES, expiryTime(timeMs + 1)) }
-}
-
-/** All of them. */
-export function expiries(): KeyRange {
-  return { gte: reserved(TABLE_EXPIRIES, ''), lt: reserved(TABLE_EXPIRIES + 1, '') }
-}
-
-/** The row of the log that a key of these names. */
-export function expiryAt(key: Uint8Array): { readonly conversation: string, readonly last: number } {
-  const name = latin1(key, HEAD_BYTES + EXPIRY_DIGITS)
-  const slash = name.lastIndexOf('/')
-  return { conversation: name.slice(0, slash), last: Number(name.slice(slash + 1)) }
-}
-
-function expiryTime(timeMs: number): string {
-  return String(timeMs).padStart(EXPIRY_DIGITS, '0')
-}
-
-/** A row that the shard keeps about itself. */
-export function shardMetaKey(name: string): Buffer {
-  checkName(name)
-  return reserved(TABLE_META, name)
-}
-
-function reserved(table: number, name: string): Buffer {
-  const key = Buffer.allocUnsafe(HEAD_BYTES + name.length)
-  key.writeUInt16BE(SLOT_RESERVED, 0)
-  key[2] = table
-  key.write(name, HEAD_BYTES, 'latin1')
-  return key
-}
-
-// Names come from the protocol's normalisation; this only keeps a mistake from damaging the order of the keys.
-function checkName(name: string): void {
-  if (name.length === 0) throw new TypeError('a key needs a name')
-  for (let i = 0; i < name.length; i++) {
-    const code = name.charCodeAt(i)
-    if (code === 0 || code > 0x7e) throw new TypeError('a name in a key is ASCII without 0')
-  }
-}
-
 function byte(key: Uint8Array, at: number): number {
   return key[at] ?? 0
-}
-
-function latin1(key: Uint8Array, from: number, to = key.length): string {
-  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1', from, to)
 }
 
 function crc16Table(): Uint16Array {

@@ -1,6 +1,6 @@
 /** An invite in memory and in the store. */
 import { StorageError, type Engine } from '../../storage/engine.js'
-import { inviteKey } from '../../storage/keyspace.js'
+import { inviteKey } from '../../storage/shard-keys.js'
 import { ValueReader, ValueWriter } from '../../storage/value.js'
 import { Resident } from '../shard/state.js'
 import type { InviteInfo } from './registration-router.js'

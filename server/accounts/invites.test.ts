@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ERROR } from '../../protocol/generated/registry.js'
-import { inviteIdAt, inviteKey, inviteListKey } from '../../storage/keyspace.js'
+import { inviteIdAt, inviteKey, inviteListKey } from '../../storage/shard-keys.js'
 import { MemoryEngine } from '../../storage/memory-engine.js'
 import { routerError, ShardHarness, VERIFIER } from '../testing/shard-harness.js'
 import { newInviteCode, readInviteCode, readInviteId } from '../session/invite-code.js'

@@ -1,5 +1,5 @@
 /** Invites at the shard: making, listing, revoking. Every method resolves when its change is on disk. */
-import { inviteIdAt, inviteKey, inviteListKey, inviteListRange, inviteRange } from '../../storage/keyspace.js'
+import { inviteIdAt, inviteKey, inviteListKey, inviteListRange, inviteRange } from '../../storage/shard-keys.js'
 import { ERROR } from '../../protocol/generated/registry.js'
 import { RouterError } from '../router/router.js'
 import type { Shard } from '../shard/shard.js'

@@ -1,6 +1,6 @@
 /** Registration at the shard: the account and the use of its invite, in one transaction. */
 import { timingSafeEqual } from 'node:crypto'
-import { inviteKey } from '../../storage/keyspace.js'
+import { inviteKey } from '../../storage/shard-keys.js'
 import { ERROR } from '../../protocol/generated/registry.js'
 import type { Verifier } from '../router/router.js'
 import { RouterError } from '../router/router.js'

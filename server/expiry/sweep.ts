@@ -4,7 +4,7 @@
  *
  *     due rows ─▶ by conversation: shard.alone (rows rewritten, list shortened, committed) ─▶ the next page
  */
-import { expiries, expiriesUpTo, expiryAt } from '../../storage/keyspace.js'
+import { expiries, expiriesUpTo, expiryAt } from '../../storage/shard-keys.js'
 import { takeUnread } from '../shard/conversation.js'
 import type { Shard } from '../shard/shard.js'
 import { eraseExpired, type ExpiredRow, readExpired, unreadAmong } from './erase.js'

@@ -1,7 +1,7 @@
 /** Reports that wait for the operator, in the shard's own rows. Edits have to come one after the other. [PRF-17] */
 import type { Batch, Engine } from '../../storage/engine.js'
 import { StorageError } from '../../storage/engine.js'
-import { reportKey, reports, shardMetaKey } from '../../storage/keyspace.js'
+import { reportKey, reports, shardMetaKey } from '../../storage/shard-keys.js'
 import { ValueReader, ValueWriter } from '../../storage/value.js'
 import type { Report } from './service.js'
 

@@ -1,5 +1,5 @@
 /** Accounts, settings and devices: the control path of a user's shard. Every method resolves when its change is on disk. */
-import { userNameAt, userNameKey, userNames } from '../../storage/keyspace.js'
+import { userNameAt, userNameKey, userNames } from '../../storage/shard-keys.js'
 import { normalizeUser } from '../../protocol/address.js'
 import { ERROR } from '../../protocol/generated/registry.js'
 import type { ErrorCode } from '../../protocol/generated/registry.js'

@@ -5,7 +5,7 @@
  */
 import type { Element } from '../../protocol/element.js'
 import type { Batch } from '../../storage/engine.js'
-import { expiryKey } from '../../storage/keyspace.js'
+import { expiryKey } from '../../storage/shard-keys.js'
 import type { ErrorCode } from '../../protocol/generated/registry.js'
 import { EntryRun } from './entry-run.js'
 import type { Feed } from './feed.js'

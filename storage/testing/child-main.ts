@@ -2,7 +2,7 @@
 import { writeSync } from 'node:fs'
 import { StorageError } from '../engine.js'
 import type { Engine } from '../engine.js'
-import { shardMetaKey } from '../keyspace.js'
+import { shardMetaKey } from '../shard-keys.js'
 import { loadLevel } from '../level-engine.js'
 import { openEngine } from '../open.js'
 import { loadRocks } from '../rocks-binding.js'

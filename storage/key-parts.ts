@@ -1,0 +1,18 @@
+/** What all keys of the store are made of. */
+
+/** Slot and table. */
+export const HEAD_BYTES = 3
+
+/** Names come from the protocol's normalisation; this only keeps a mistake from damaging the order of the keys. Throws TypeError. */
+export function checkName(name: string): void {
+  if (name.length === 0) throw new TypeError('a key needs a name')
+  for (let i = 0; i < name.length; i++) {
+    const code = name.charCodeAt(i)
+    if (code === 0 || code > 0x7e) throw new TypeError('a name in a key is ASCII without 0')
+  }
+}
+
+/** The bytes of a key from one place on, as text. */
+export function latin1(key: Uint8Array, from: number, to = key.length): string {
+  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1', from, to)
+}
