@@ -195,6 +195,26 @@ test('[INV-12] revoked invites that nobody has used do not pile up, nor do those
   assert.deepEqual(await states(harness), [])
 })
 
+test('an invite that its maker asks for while the account is removed goes with it', async () => {
+  const id = '7m4hx2kq'
+  let read = (): void => {}
+  const mayRead = new Promise<void>((resolve) => { read = resolve })
+  class SlowEngine extends MemoryEngine {
+    override async get(key: Uint8Array): Promise<Uint8Array | undefined> {
+      if (Buffer.from(inviteKey(id)).equals(key)) await mayRead
+      return super.get(key)
+    }
+  }
+  const harness = new ShardHarness({ engine: new SlowEngine() })
+  await harness.addUsers('alice')
+  const made = invite(harness, { maker: 'alice', allowance: { uses: 9, periodMs: DAY_MS }, id })
+  const removed = harness.router.removeUser('alice')
+  await harness.settle()
+  read()
+  await Promise.all([made, removed])
+  assert.deepEqual(await states(harness), [])
+})
+
 test('an operator\'s invites go some time after they have expired, and none that may be used', async () => {
   const harness = new ShardHarness()
   for (let i = 0; i < 250; i++) await invite(harness, { ageMs: i < 200 ? DAY_MS : 0 })

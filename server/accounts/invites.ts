@@ -1,6 +1,7 @@
 /** Invites at the shard: making, listing, revoking. Every method resolves when its change is on disk. */
 import { inviteIdAt, inviteKey, inviteListKey, inviteListRange, inviteRange } from '../../storage/shard-keys.js'
 import { ERROR } from '../../protocol/generated/registry.js'
+import { Turns } from '../profiles/turns.js'
 import { RouterError } from '../router/router.js'
 import type { Shard } from '../shard/shard.js'
 import { encodeInvite, inviteInfo, type InviteRow, type InviteState, isExpired } from './invite-state.js'
@@ -13,7 +14,7 @@ const SWEPT_AT_ONCE = 100
 export class Invites {
   readonly #shard: Shard
   /** What a user may have is counted in the store, so a user's invites are made one after the other. */
-  readonly #making = new Map<string, Promise<void>>()
+  readonly #turns = new Turns()
   /** The last of an operator's invites that was looked at; '': it begins anew. */
   #sweptTo = ''
 
@@ -22,14 +23,7 @@ export class Invites {
   }
 
   make(invite: NewInvite): Promise<void> {
-    const before = this.#making.get(invite.maker) ?? Promise.resolve()
-    const made = before.catch(() => undefined).then(() => this.#make(invite))
-    this.#making.set(invite.maker, made)
-    const forget = (): void => {
-      if (this.#making.get(invite.maker) === made) this.#making.delete(invite.maker)
-    }
-    made.then(forget, forget)
-    return made
+    return this.#turns.run(invite.maker, () => this.#make(invite))
   }
 
   async #make({ id, secretHash, maker, uses, expiresMs, allowance }: NewInvite): Promise<void> {
@@ -82,8 +76,12 @@ export class Invites {
     return isExpired(row, this.#shard.environment.clock.nowMs()) && row.createdMs <= sinceMs
   }
 
-  /** The account is gone, and its invites with it. */
-  async dropAll(maker: string): Promise<void> {
+  /** The account is gone, and its invites with it, also one that is being made. */
+  dropAll(maker: string): Promise<void> {
+    return this.#turns.run(maker, () => this.#dropAll(maker))
+  }
+
+  async #dropAll(maker: string): Promise<void> {
     for (let after = '', more = true; more;) {
       const page = await this.#ids(maker, after, PAGE_MAX)
       for (const id of page.ids) this.#drop(await this.#shard.invite(id))
