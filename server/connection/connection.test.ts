@@ -53,6 +53,13 @@ test('[FRM-4] [200 malformed-frame] [FRM-11] closes a connection whose bytes do 
   }
 })
 
+test('[FRM-4] a stranger whose bytes do not decode is told so, however many come behind', async () => {
+  const transport = createHarness().connect()
+  transport.deliver(HELLO, Uint8Array.from([1, 0x80]), new Uint8Array(20_000))
+  await settle()
+  assert.equal(transport.closedWith, ERROR.malformedFrame)
+})
+
 test('[FRM-3] [201 frame-too-large] closes as soon as the length is known', async () => {
   const { transport } = await createHarness({ limits: { frameBytesMax: 16_384 } }).open()
   transport.deliver(uint(16_385))

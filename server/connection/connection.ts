@@ -158,15 +158,15 @@ export class Connection implements TransportHandler {
         return
       }
       const frame = decoder.next()
+      if (typeof frame === 'number') {
+        this.close(frame)
+        return
+      }
       if (this.#opening !== null && this.#isOverOpenBytes(frame === null ? 0 : decoder.bytesWaiting)) {
         this.close(ERROR.frameTooLarge, 0, 'too many bytes before welcome')
         return
       }
       if (frame === null) break
-      if (typeof frame === 'number') {
-        this.close(frame)
-        return
-      }
       counters.framesIn++
       this.#handleFrame(frame)
     }
