@@ -1,11 +1,12 @@
 /** The queries of groups: from elements to the router and back. [GRP-5, GRP-6] */
 import { normalizeGroup } from '../../protocol/address.js'
-import { element, type Element, elementSize, uintAttribute } from '../../protocol/element.js'
+import { element, type Element, elementSize } from '../../protocol/element.js'
 import { ERROR } from '../../protocol/generated/registry.js'
 import { readChange, readNewGroup } from '../groups/change.js'
 import type { GroupCommands, GroupDetails, GroupLink } from '../groups/group-commands.js'
 import { RouterError } from '../router/router.js'
 import { behind, fitting } from './query-answers.js'
+import { optionalBoolean, optionalUint } from './query-fields.js'
 
 /** The answer; null: the query is not one of groups. */
 export async function answerGroupQuery(groups: GroupCommands, user: string, query: Element, frameBytesMax: number): Promise<Element | null> {
@@ -34,7 +35,7 @@ export async function answerGroupQuery(groups: GroupCommands, user: string, quer
       const uses = optionalUint(query, 'uses')
       if (uses === 0) throw badRequest('uses is 0')
       const link = await groups.makeLink(user, id, {
-        ...expiresMs === null ? {} : { expiresMs }, ...uses === null ? {} : { uses }, needsApproval: isTrue(query, 'approval'),
+        ...expiresMs === null ? {} : { expiresMs }, ...uses === null ? {} : { uses }, needsApproval: optionalBoolean(query, 'approval') ?? false,
       })
       return linkElement('group-link', link, { id })
     }
@@ -85,19 +86,6 @@ function groupOf(query: Element): string {
   const group = normalizeGroup(value)
   if (group === null) throw new RouterError(ERROR.malformedAddress, 'id is no group')
   return group
-}
-
-function isTrue(query: Element, name: string): boolean {
-  const value = query.attributes.get(name) ?? 'false'
-  if (value !== 'true' && value !== 'false') throw badRequest(`${name} is true or false`)
-  return value === 'true'
-}
-
-function optionalUint(query: Element, name: string): number | null {
-  if (!query.attributes.has(name)) return null
-  const value = uintAttribute(query, name)
-  if (value === null) throw badRequest(`${name} is no number`)
-  return value
 }
 
 function badRequest(message: string): RouterError {

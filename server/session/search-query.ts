@@ -1,10 +1,11 @@
 /** The query `search`: words and what narrows them, and the page that answers it. */
 import { normalizeConversation, normalizeUser } from '../../protocol/address.js'
-import { element, type Element, uintAttribute } from '../../protocol/element.js'
+import { element, type Element } from '../../protocol/element.js'
 import { ERROR, LIMIT } from '../../protocol/generated/registry.js'
 import type { Config } from '../config/settings.js'
 import { type Router, RouterError } from '../router/router.js'
 import { fitting, messageElement } from './query-answers.js'
+import { optionalUint } from './query-fields.js'
 import type { SearchPage, SearchPosition } from '../search/search-router.js'
 import type { Clock } from '../clock.js'
 import type { TokenBucket } from './token-bucket.js'
@@ -37,8 +38,8 @@ export async function searchQuery({ user, router, config, clock, rate }: SearchC
     ...conversation === undefined ? {} : { conversation },
     ...from === undefined ? {} : { from },
     ...after === undefined ? {} : { after },
-    ...sinceMs === undefined ? {} : { sinceMs },
-    ...untilMs === undefined ? {} : { untilMs },
+    ...sinceMs === null ? {} : { sinceMs },
+    ...untilMs === null ? {} : { untilMs },
   }))
   const all = page.results.map(({ conversation: address, message }) => {
     const shown = messageElement('message', message)
@@ -84,12 +85,5 @@ function optional<T>(text: string | undefined, read: (text: string) => T | null,
   if (text === undefined) return undefined
   const value = read(text)
   if (value === null) throw new RouterError(code, reason)
-  return value
-}
-
-function optionalUint(query: Element, name: string): number | undefined {
-  if (!query.attributes.has(name)) return undefined
-  const value = uintAttribute(query, name)
-  if (value === null) throw new RouterError(ERROR.badRequest, `${name} is no number`)
   return value
 }
