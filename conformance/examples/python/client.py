@@ -203,7 +203,8 @@ def private_or_told(url, allow_plaintext):
 class Client:
     """One device of one user. `on(kind, value)` hears of what comes:
 
-    message, change, operation, receipt, refused, changed, presence, typing, typing-over, decline, online, offline, done, too-old
+    message, change, operation, receipt, refused, changed, expired, presence, typing, typing-over, decline, online, offline, done,
+    too-old
     """
 
     def __init__(self, url, user, device, store, password=None, on=None, device_name='', ca=None, allow_plaintext=False, window=0):
@@ -223,6 +224,7 @@ class Client:
         self.queries = {}        # id: Future
         self.query_room = asyncio.Semaphore(LIMITS['queriesMax'])  # [QRY-2]
         self.syncing = None
+        self.server_ahead = None  # of the monotonic clock, in milliseconds
         self.reset()
 
     def reset(self):
@@ -236,10 +238,13 @@ class Client:
     async def run(self):
         """Until close() or an error that a client does not come back from by itself [CLS-5], which is raised."""
         self.over.clear()
+        self.expire()
+        dropping = asyncio.create_task(self.drop_expired())
         try:
             self.show_unshown()
             await self.loop()
         finally:
+            dropping.cancel()
             self.over.set()
 
     async def loop(self):
@@ -273,6 +278,20 @@ class Client:
                 await asyncio.wait_for(self.leaving.wait(), back_off(attempt, retry_after_ms))
             except asyncio.TimeoutError:
                 attempt += 1
+
+    def server_now(self):
+        """By the server's clock, as far as it is known: what expires does so by that [DIS-8]."""
+        return time.time() * 1000 if self.server_ahead is None else time.monotonic() * 1000 + self.server_ahead
+
+    def expire(self):
+        for conversation, seq in self.store.expire(self.server_now()):
+            self.on('expired', {'conversation': conversation, 'seq': seq})
+
+    async def drop_expired(self):
+        """Online or not."""
+        while True:
+            await asyncio.sleep(1)
+            self.expire()
 
     async def session(self, url):
         self.welcome = None
@@ -325,6 +344,7 @@ class Client:
             await link.scram(self.user, self.password, features['mechanisms'])
             link.write(*self.bind())
         welcome = self.welcome = await link.expect('welcome')
+        self.server_ahead = welcome['time'] - time.monotonic() * 1000
         with store:  # token, epochs and cursor in one step, before any of them is used [OPN-9] [OPN-11]
             if welcome['token']:
                 store.set(token=welcome['token'])
@@ -476,6 +496,7 @@ class Client:
         at = self.welcome['time'] + frame['timeOffset']
         if name == 'message':
             data = codec.read_message_extensions({int(k): bytes.fromhex(v) for k, v in body['extensions'].items()})
+            data.update(codec.read_message_extensions(frame.extensions))  # expires, which the server alone sets [DIS-2]
             self.store.add(body['to'], seq, 'message', self.user, at, body['text'].encode(), data, shown=1)
         elif name == 'mark':
             self.store.raise_watermark(body['conversation'], self.user, 'read', seq)
@@ -591,23 +612,27 @@ class Client:
         self.add_item(frame, 'change', frame['from'], b'', {'change': plain(frame['element'])})
 
     def entry_operation(self, frame):
+        expires = codec.read_message_extensions(frame.extensions).get('expires')
         if self.apply_operation(frame['conversation'], frame['seq'], frame['from'], frame['time'], frame['target'], frame['kind'],
-                                frame['text']):
+                                frame['text'], expires=expires):
             self.events.append(('operation', self.store.item(frame['conversation'], frame['seq'])))
 
-    def apply_operation(self, conversation, seq, sender, at, target, kind, text, shown=0):
+    def apply_operation(self, conversation, seq, sender, at, target, kind, text, shown=0, expires=None):
         """To the message that it names, if that is here; of an unknown kind only the seq is stored [OPS-15]."""
+        item = self.store.item(conversation, target)
         data = {'target': target, 'operation': KINDS.get(kind, kind)}
+        expires = expires or (item or {}).get('expires')
+        if expires:
+            data['expires'] = expires  # its words go with the message's
         if not self.store.add(conversation, seq, 'operation', sender, at, text, data, shown):
             return False
-        item = self.store.item(conversation, target)
         if item is None or item['kind'] != 'message':
             return True
         held = {k: v for k, v in item.items() if k not in ('conversation', 'seq', 'kind', 'from', 'time', 'text')}
         new_text = (item['text'] or '').encode()
         if kind == OPERATIONS['delete']:
             new_text, held = b'', {'deleted': True}  # with all that hung on it [OPS-7]
-        elif held.get('deleted'):
+        elif held.get('deleted') or held.get('expired'):
             return True
         elif kind == OPERATIONS['edit'] and text and seq > held.get('asOf', 0):
             new_text, held['edited'], held['asOf'] = text, at, seq  # the highest seq holds, whatever came first [OPS-5]
@@ -750,32 +775,46 @@ class Client:
             data = codec.read_message_extensions({x.number('key'): base64.b64decode(x.text) for x in child.all('x')})
             if child.get('deleted'):
                 data = {'deleted': True}
-            elif child.get('edited'):
+            elif child.get('expires'):
+                data['expires'] = child.number('expires')
+            if child.get('edited') and not child.get('deleted'):
                 data.update(edited=child.number('edited'), asOf=tail)  # the page knows all operations up to its tail
             reactions = {m.get('name'): [tail, r.get('text')] for r in child.all('reaction') for m in r.all('member')}
             if reactions:
                 data['reactions'] = reactions
             if not self.store.add(conversation, seq, 'message', sender, at, text, data, shown=1):
                 held = self.store.item(conversation, seq)
-                if held['kind'] == 'message' and held.get('asOf', 0) <= tail and not held.get('deleted'):
+                if held['kind'] == 'message' and held.get('asOf', 0) <= tail and not held.get('deleted') and not held.get('expired'):
                     self.store.change(conversation, seq, text, data)
         elif child.name == 'operation':
-            self.store.add(conversation, seq, 'operation', sender, at, text,
-                           {'target': child.number('target'), 'operation': child.get('kind')}, shown=1)
+            data = {'target': child.number('target'), 'operation': child.get('kind')}
+            if child.get('expires'):
+                data['expires'] = child.number('expires')
+            self.store.add(conversation, seq, 'operation', sender, at, text, data, shown=1)
         elif child.name == 'change':
             inner = next((c for c in child.children if isinstance(c, codec.Element)), None)
             self.store.add(conversation, seq, 'change', sender, at, b'', {'change': inner and plain(inner)}, shown=1)
         else:
             self.store.add(conversation, seq, child.name, sender, at, text, {}, shown=1)
 
-    async def conversations(self):
-        found, after = [], None
+    async def pages(self, name, key, /, **attributes):
+        """The answer with what all its pages hold. A page without progress is the last, or it would go on for ever."""
+        whole, after = None, None
         while True:
-            page = await self.query(element('conversations', after=after, limit=LIMITS['conversationsPageMax']))
-            found += page.all('conversation')
-            if page.get('more') != 'true':
-                return found
-            after = found[-1].get('with')
+            page = await self.query(element(name, after=after, **attributes))
+            if whole is None:
+                whole = page
+            else:
+                whole.children += page.children
+            items = [child for child in page.children if isinstance(child, codec.Element)]
+            last = items[-1].get(key) if page.get('more') == 'true' and items else None
+            if last is None or (after is not None and last <= after):
+                whole.attributes.pop('more', None)
+                return whole
+            after = last
+
+    async def conversations(self):
+        return (await self.pages('conversations', 'with', limit=LIMITS['conversationsPageMax'])).all('conversation')
 
     async def sync(self):
         """The way back after too old; a crash in between begins it again [QUE-9]."""
@@ -796,11 +835,12 @@ class Client:
         whole, before = self.store.whole_up_to(conversation), tail + 1
         while before > whole + 1:
             page = await self.history(conversation, before=before, limit=LIMITS['historyPageMax'])
-            seqs = [child.number('seq') for child in page.children]
-            lowest = min(seqs) if seqs and page.get('more') == 'true' else whole + 1
+            seqs = sorted({seq for seq in (child.number('seq') for child in page.children) if whole < seq < before})
+            lowest = seqs[0] if seqs and page.get('more') == 'true' else whole + 1
             with self.store:
-                for seq in set(range(lowest, before)) - set(seqs):
-                    self.store.add(conversation, seq, 'nothing', None, 0, b'', {}, shown=1)
+                for seq, above in zip([lowest - 1, *seqs], [*seqs, before]):
+                    if above > seq + 1:
+                        self.store.add_nothing(conversation, seq + 1, above - 1)
             before = lowest
 
     async def sync_list(self, name):
@@ -819,7 +859,7 @@ class Client:
                 rest = {k: v for k, v in item.attributes.items() if k not in (key, 'version')}
                 gone = item.get('removed') == 'true' or (name == 'flags' and not rest)
                 items[item.get(key)] = None if gone else rest
-            if page.get('more') != 'true':
+            if page.get('more') != 'true' or not page.all(child):
                 break
             last = page.all(child)[-1]
             after, since = last.get(key), last.number('version')
@@ -836,7 +876,14 @@ class Client:
         return await self.query(element('group-change', inner, id=group))
 
     async def group(self, group, link=None):
-        return await self.query(element('group', id=group, link=link))
+        return await self.pages('group', 'name', id=group, link=link)  # [GRP-24]
+
+    async def receipts(self, conversation):
+        return await self.pages('receipts', 'name', with_=conversation)  # [GRP-24]
+
+    async def timer(self, conversation, after=None):
+        """After how many milliseconds new messages disappear; with `after` that is changed [DIS-1]."""
+        return (await self.ask('timer', with_=conversation, after=after)).number('after')
 
     async def group_join(self, group, link=None):
         return await self.query(element('group-join', id=group, link=link))

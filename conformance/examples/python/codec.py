@@ -395,7 +395,7 @@ def message_extensions(reply=0, mentions=(), forwarded=0):
 def read_message_extensions(extensions):
     """The same, read. A part that has not its form tells nothing: the text counts all the same."""
     found = {}
-    for name in ('reply', 'mention', 'forwarded'):
+    for name in ('reply', 'mention', 'forwarded', 'expires'):
         data = extensions.get(EXTENSIONS[name])
         if data is None:
             continue

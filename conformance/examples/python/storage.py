@@ -14,6 +14,7 @@ CREATE TABLE IF NOT EXISTS refused (id INTEGER, frame TEXT NOT NULL, body TEXT N
 CREATE TABLE IF NOT EXISTS log (conversation TEXT, seq INTEGER, kind TEXT NOT NULL, sender TEXT, time INTEGER, text BLOB, data TEXT,
   shown INTEGER NOT NULL, PRIMARY KEY (conversation, seq)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS unshown ON log (shown) WHERE shown = 0;
+CREATE INDEX IF NOT EXISTS expiring ON log (json_extract(data, '$.expires')) WHERE json_extract(data, '$.expires') > 0;
 CREATE TABLE IF NOT EXISTS watermarks (conversation TEXT, member TEXT, mark TEXT, seq INTEGER,
   PRIMARY KEY (conversation, member, mark)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS lists (list TEXT, name TEXT, item TEXT, PRIMARY KEY (list, name)) WITHOUT ROWID;
@@ -118,19 +119,35 @@ class Store:
     def mark_shown(self, conversation, seq):
         self.db.execute('UPDATE log SET shown = 1 WHERE conversation = ? AND seq = ?', (conversation, seq))
 
+    def expire(self, now):
+        """Drops what has expired by this time of the server's clock; (conversation, seq) of each message [DIS-8]."""
+        rows = self.db.execute("SELECT conversation, seq, kind, data FROM log WHERE json_extract(data, '$.expires') > 0 "
+                               "AND json_extract(data, '$.expires') <= ? ORDER BY conversation, seq", (now,)).fetchall()
+        if rows:
+            with self:
+                for conversation, seq, _, data in rows:
+                    kept = {key: value for key, value in json.loads(data).items() if key in ('target', 'operation')}
+                    self.change(conversation, seq, b'', {**kept, 'expired': True})
+        return [(conversation, seq) for conversation, seq, kind, _ in rows if kind == 'message']
+
+    def add_nothing(self, conversation, first, last):
+        """What a page passed over, as one row, however many seqs it is."""
+        while first <= last and not self.add(conversation, first, 'nothing', None, 0, b'', {'to': last}, shown=1):
+            first += 1  # it holds something, from when there was something
+
     def whole_up_to(self, conversation):
         """The highest seq stored without a hole."""
         whole = 0
-        for (seq,) in self.db.execute('SELECT seq FROM log WHERE conversation = ? ORDER BY seq', (conversation,)):
-            if seq != whole + 1:
+        for seq, to in self.db.execute("SELECT seq, json_extract(data, '$.to') FROM log WHERE conversation = ? ORDER BY seq", (conversation,)):
+            if seq > whole + 1:
                 break
-            whole = seq
+            whole = max(whole, to or seq)
         return whole
 
     def unread(self, conversation, user):
-        """Messages of others above one's own read watermark; operations, changes and what was deleted do not count [RCP-8]."""
+        """Messages of others above one's own read watermark; operations, changes and what is gone do not count [RCP-8]."""
         return self.one("SELECT count(*) FROM log WHERE conversation = ? AND kind = 'message' AND sender <> ? AND seq > ? "
-                        "AND coalesce(json_extract(data, '$.deleted'), 0) = 0",
+                        "AND coalesce(json_extract(data, '$.deleted'), json_extract(data, '$.expired'), 0) = 0",
                         conversation, user, self.watermark(conversation, user, 'read'))
 
     def watermark(self, conversation, member, mark):
@@ -164,4 +181,4 @@ class Store:
 
 def as_item(conversation, seq, kind, sender, time, text, data):
     return {'conversation': conversation, 'seq': seq, 'kind': kind, 'from': sender, 'time': time,
-            'text': text and text.decode('utf-8', 'replace'), **json.loads(data)}
+            'text': None if text is None else text.decode('utf-8', 'replace'), **json.loads(data)}

@@ -448,6 +448,36 @@ class People(Live):
         self.assertEqual([(i['seq'], i['kind']) for i in alice.store.items(b)], [(1, 'message'), (2, 'nothing'), (3, 'message')])
         self.assertEqual((await alice.query(element('report', 'insults', with_=b))).get('with'), b)
 
+    async def test_disappearing(self):
+        a, b = self.user(), self.user()
+        alice, bob = await self.device(a), await self.device(b)
+        await alice.send(b, 'stays')
+        self.assertEqual(await alice.timer(b), 0)
+        self.assertEqual(await alice.timer(b, 60_000), 60_000)
+        self.assertEqual((await self.event(bob, 'change'))['change'][:2], ['timer', {'after': '60000'}])
+        seq = await alice.send(b, 'goes')
+        expires = (await self.event(bob, 'message', lambda m: m['seq'] == seq))['expires']
+        self.assertEqual(expires, alice.store.item(b, seq)['time'] + 60_000)
+        self.assertEqual(alice.store.item(b, seq)['expires'], expires)  # from the ack [DIS-2]
+        await alice.edit(b, seq, 'goes too')
+        await self.event(bob, 'operation')
+        other = await self.device(b)
+        await other.history(a)
+        self.assertEqual(other.store.item(a, seq)['expires'], expires)
+        self.assertLess(abs(bob.server_now() - alice.store.item(b, seq)['time']), 60_000)
+        self.assertEqual(bob.store.unread(a, b), 2)
+        for device, peer in ((alice, b), (bob, a), (other, a)):
+            self.assertEqual(device.store.expire(expires - 1), [])
+            device.server_ahead += 60_000
+            self.assertEqual((await self.event(device, 'expired'))['seq'], seq)  # [DIS-8]
+            items = {item['seq']: item for item in device.store.items(peer)}
+            self.assertEqual([items[n]['text'] for n in (1, seq, seq + 1)], ['stays', '', ''])
+            self.assertTrue(items[seq]['expired'])
+            self.assertEqual(device.store.expire(expires + 60_000), [])
+        self.assertEqual(bob.store.unread(a, b), 1)
+        await other.history(a)  # the server's time is not up: what is gone stays gone
+        self.assertEqual(other.store.item(a, seq)['text'], '')
+
     async def test_read_receipts_off(self):
         a, b = self.user(), self.user()
         alice, bob = await self.device(a), await self.device(b)
@@ -460,6 +490,50 @@ class People(Live):
         with self.assertRaises(Refused) as caught:
             await bob.mark(a, 2)
         self.assertEqual(caught.exception.code, ERRORS['invalid-watermark'])
+
+
+class Pages(unittest.IsolatedAsyncioTestCase):
+    """Answers that the server of the other tests is too small for, or too honest."""
+
+    async def asyncSetUp(self):
+        self.asked = []
+        self.client = Client('tcp://127.0.0.1:1', 'alice', 'phone', Store(':memory:'))
+        self.addCleanup(self.client.store.close)
+
+    def answer(self, *pages):
+        left = list(pages)
+
+        async def query(tree):
+            self.asked.append(tree.get('after') or tree.get('before'))
+            return left.pop(0) if len(left) > 1 else left[0]
+        self.client.query = query
+
+    async def test_large_group(self):
+        self.answer(element('group', element('member', name='ann'), element('member', name='bob'), id='#g', more=True),
+                    element('group', element('invited', name='carol'), element('link', code='x'), id='#g'))
+        group = await self.client.group('#g')
+        self.assertEqual([child.get('name') for child in group.children], ['ann', 'bob', 'carol', None])  # [GRP-24]
+        self.assertEqual(self.asked, [None, 'bob'])
+
+    async def test_pages_without_progress_end(self):
+        self.answer(element('receipts', element('member', name='ann'), more=True))
+        self.assertEqual(len((await self.client.receipts('#g')).children), 2)
+        self.answer(element('conversations', more=True))
+        self.assertEqual(await self.client.conversations(), [])
+        self.answer(element('contacts', version=1, more=True))
+        self.assertEqual(await self.client.sync_list('contacts'), {})
+
+    async def test_a_tail_costs_nothing_until_it_is_there(self):
+        def message(seq):
+            return element('message', element('body', 'x'), seq=seq, from_='bob', time=1)
+        far = 2 ** 52
+        self.answer(element('history', message(far), with_='bob', tail=far, more=True),
+                    element('history', message(far - 5), message(far + 5), with_='bob', tail=far, more=True),
+                    element('history', message(3), with_='bob', tail=far))
+        await self.client.fill('bob', far)
+        self.assertEqual(self.asked, [str(far + 1), str(far), str(far - 5)])
+        self.assertEqual(self.client.store.whole_up_to('bob'), far)
+        self.assertLess(len(self.client.store.items('bob')), 10)
 
 
 class Groups(Live):
