@@ -101,6 +101,8 @@ async def main(args):
     def told(kind, value):
         if kind == 'done':
             done.set()
+        elif kind == 'untrusted':
+            print(value['reason'], file=sys.stderr)
         elif args.command == 'recv' and kind not in ('online', 'offline'):
             print(json.dumps({'event': kind, **(value if isinstance(value, dict) else {})}, ensure_ascii=False), flush=True)
 

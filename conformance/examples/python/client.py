@@ -204,7 +204,7 @@ class Client:
     """One device of one user. `on(kind, value)` hears of what comes:
 
     message, change, operation, receipt, refused, changed, expired, presence, typing, typing-over, decline, online, offline, done,
-    too-old
+    too-old, untrusted
     """
 
     def __init__(self, url, user, device, store, password=None, on=None, device_name='', ca=None, allow_plaintext=False, window=0):
@@ -257,18 +257,19 @@ class Client:
                 greeted, retry_after_ms = self.welcome is not None, error.retry_after_ms
                 if error.code == ERRORS['token-invalid'] and self.password:
                     with self.store:
-                        self.store.set(token=b'')
-                    continue  # with the password; once, since the token is gone
-                if error_class(error.code) != 'again' and not self.leaving.is_set():
+                        self.store.set(token=b'')  # then with the password, by the back-off
+                elif error_class(error.code) != 'again' and not self.leaving.is_set():
                     raise
                 if error.code == ERRORS['go-to-host'] and error.host and hops < HOPS_MAX:
                     # The same scheme, so the same demands of TLS; never to a plain transport. [CLS-7]
                     url, hops = f'{url.split("://")[0]}://{error.host}', hops + 1
                     continue
-            except (ssl.SSLCertVerificationError, transport.NoChatServer, scram.ScramError):
-                raise  # coming back changes nothing [FRM-16]
-            except (OSError, asyncio.TimeoutError, asyncio.IncompleteReadError):
+            except (transport.NoChatServer, scram.ScramError):
+                raise  # coming back changes nothing
+            except (OSError, asyncio.TimeoutError, asyncio.IncompleteReadError) as error:
                 greeted = self.welcome is not None
+                if isinstance(error, ssl.SSLCertVerificationError):
+                    self.on('untrusted', {'reason': str(error)})  # perhaps the gate of a hotel [FRM-16]
             finally:
                 self.offline()
             url = self.url

@@ -731,6 +731,28 @@ class Encrypted(Live):
         for url in self.server.urls:
             with self.assertRaises(OSError):  # and nothing was sent [FRM-16]
                 await transport.connect(url)
+        device = await self.device(self.user(), online=False)
+        self.assertIn('certificate', (await self.event(device, 'untrusted'))['reason'])  # told at once,
+        await self.event(device, 'untrusted')  # and tried again
+
+    async def test_token_invalid_waits(self):
+        """Also where a server says so of a password: that must not become a loop."""
+        waits = []
+
+        async def session(url):
+            raise Closed(ERRORS['token-invalid'])
+
+        def back_off(attempt, retry_after_ms=0):
+            waits.append(attempt)
+            if len(waits) == 3:
+                device.leaving.set()
+            return 0.001
+        device = Client('tcp://localhost', 'alice', 'd', Store(':memory:'), 'password')
+        device.session = session
+        with unittest.mock.patch.object(client, 'back_off', back_off):
+            await asyncio.wait_for(device.run(), 10)
+        self.assertEqual(waits, [0, 1, 2])
+        device.store.close()
 
 
 class Rules(unittest.TestCase):
