@@ -78,13 +78,8 @@ export class GroupClient {
     return this.#ask(element('group-create', { id: group, name, about, ...policy }, ...members.map(memberElement)), readSeq)
   }
 
-  /** With a link also what somebody who is no member may know. [GRP-19] */
-  info(group: string, link?: string): Promise<GroupInfo> {
-    return this.#info(group, link)
-  }
-
-  /** Page by page, of a group with many members. [GRP-24] */
-  async #info(group: string, link: string | undefined): Promise<GroupInfo> {
+  /** With a link also what somebody who is no member may know. [GRP-19] Page by page, of a group with many members. [GRP-24] */
+  async info(group: string, link?: string): Promise<GroupInfo> {
     const pages: GroupInfo[] = []
     for (let after: string | undefined = undefined; ;) {
       const { info, next }: GroupPage = await this.#ask(element('group', { id: group, link, after }), readGroupPage)
