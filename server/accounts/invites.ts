@@ -1,7 +1,7 @@
 /** Invites at the shard: making, listing, revoking. Every method resolves when its change is on disk. */
 import { inviteIdAt, inviteKey, inviteListKey, inviteListRange, inviteRange } from '../../storage/shard-keys.js'
 import { ERROR } from '../../protocol/generated/registry.js'
-import { Turns } from '../profiles/turns.js'
+import { Turns } from '../shard/turns.js'
 import { RouterError } from '../router/router.js'
 import type { Shard } from '../shard/shard.js'
 import { encodeInvite, inviteInfo, type InviteRow, type InviteState, isExpired } from './invite-state.js'

@@ -28,7 +28,7 @@ import type {
   ReportRequest, ShownProfile,
 } from './service.js'
 import { StrangerAllowance } from './stranger-allowance.js'
-import { Turns } from './turns.js'
+import { Turns } from '../shard/turns.js'
 
 const HOUR_MS = 3_600_000
 /** Turns of the operator's queue of reports; no user has such a name. */

@@ -150,8 +150,8 @@ export class ConversationSearch implements SearchPosition {
   async #segment(end: number): Promise<Segment | null> {
     const { name } = this.#state
     const row = await this.#read(readable(this.#shard.engine.get(searchKeys(name).segment(end))), 1)
-    const { turns } = this.#indexer
-    if (turns.isOver) await turns.next()
+    const { budget } = this.#indexer
+    if (budget.isOver) await budget.next()
     const segment = row === undefined || row === null ? null : await readable(openSegment(row))
     if (segment === null || row === undefined || row === null) {
       this.#indexer.due(name, end)
@@ -169,8 +169,8 @@ export class ConversationSearch implements SearchPosition {
       found = this.#run.find((each) => each.seq === seq)
     }
     const { user } = this.#terms
-    const { turns } = this.#indexer
-    if (turns.isOver) await turns.next()
+    const { budget } = this.#indexer
+    if (budget.isOver) await budget.next()
     // As it is now: what was deleted is not found, and what was edited only by what is left of its words. [OPS-12]
     const [message] = found === undefined ? [] : await this.#read(
       withPresent(this.#shard.engine, this.#state, [found], readableBy(this.#state, user), user, this.#shard.nowMs), 1)
@@ -199,10 +199,10 @@ export class ConversationSearch implements SearchPosition {
 
   async #compareSome(): Promise<void> {
     const rowsMax = this.rowsRead + STEP_ROWS
-    const { turns } = this.#indexer
+    const { budget } = this.#indexer
     const results: StoredMessage[] = []
     while (this.rowsRead < rowsMax) {
-      if (turns.isOver) await turns.next()
+      if (budget.isOver) await budget.next()
       const message = this.#unseen.pop()
       if (message === undefined) break
       if (this.#isResult(message)) results.push(message)
@@ -231,7 +231,7 @@ export class ConversationSearch implements SearchPosition {
 
   #spend(rows: number): void {
     this.rowsRead += rows
-    this.#indexer.turns.spend(rows * LETTERS_PER_ROW)
+    this.#indexer.budget.spend(rows * LETTERS_PER_ROW)
   }
 }
 

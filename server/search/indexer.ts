@@ -12,8 +12,8 @@ import type { Shard } from '../shard/shard.js'
 import type { ConversationState } from '../shard/state.js'
 import { searchableText } from './may-read.js'
 import { SEGMENT_MESSAGES, SegmentBuilder, segmentEnd } from './segment.js'
-import { Turns } from './turns.js'
-import { Turns as TurnsByName } from '../profiles/turns.js'
+import { WorkBudget } from './work-budget.js'
+import { Turns } from '../shard/turns.js'
 import { fold, lettersOf, wordsOfFolded } from './words.js'
 
 /** Segments that wait; beyond it they are left to be found again. */
@@ -53,9 +53,9 @@ export class Indexer {
   readonly #underWay = new Set<Making>()
   #isRunning = false
   /** Shared by all that look through texts. */
-  readonly turns: Turns
+  readonly budget: WorkBudget
   /** A user's searches come one after the other: each may hold something of all its conversations. */
-  readonly searching = new TurnsByName()
+  readonly searching = new Turns()
   /** Counters, for metrics: segments made, searches answered, and what they cost in rows. */
   made = 0
   searches = 0
@@ -85,7 +85,7 @@ export class Indexer {
 
   constructor(shard: Shard) {
     this.#shard = shard
-    this.turns = new Turns(shard.environment.scheduler)
+    this.budget = new WorkBudget(shard.environment.scheduler)
   }
 
   /** Segments that wait to be made. */
@@ -128,7 +128,7 @@ export class Indexer {
   async #make(making: Making): Promise<boolean> {
     this.#underWay.add(making)
     try {
-      const isMade = await indexSegment(this.#shard, this.turns, making)
+      const isMade = await indexSegment(this.#shard, this.budget, making)
       if (isMade) this.made++
       return isMade
     } finally {
@@ -141,7 +141,7 @@ export class Indexer {
   }
 }
 
-async function indexSegment(shard: Shard, turns: Turns, making: Making): Promise<boolean> {
+async function indexSegment(shard: Shard, budget: WorkBudget, making: Making): Promise<boolean> {
   const { name, end } = making
   const first = end - SEGMENT_MESSAGES + 1
   const keys = conversationKeys(name)
@@ -149,7 +149,7 @@ async function indexSegment(shard: Shard, turns: Turns, making: Making): Promise
   const wordsIn = (text: string): Set<string> => {
     const folded = fold(text)
     const letters = lettersOf(folded)
-    turns.spend(letters)
+    budget.spend(letters)
     making.letters += letters
     return wordsOfFolded(folded)
   }
@@ -166,7 +166,7 @@ async function indexSegment(shard: Shard, turns: Turns, making: Making): Promise
       if (records === null) return false
       for (const record of records) {
         if (record.seq < from || record.seq > end) continue
-        if (turns.isOver) await turns.next()
+        if (budget.isOver) await budget.next()
         // Who may not see an edit sees the words before it: all lead here.
         const words = wordsIn(searchableText(record))
         const state = states.get(record.seq)

@@ -9,7 +9,7 @@ import { Fifo } from '../shard/fifo.js'
 /** About a millisecond. */
 const TURN_LETTERS = 10_000
 
-export class Turns {
+export class WorkBudget {
   readonly #scheduler: Scheduler
   readonly #waiting = new Fifo<() => void>()
   #left = TURN_LETTERS

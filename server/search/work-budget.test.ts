@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
-import { Turns } from './turns.js'
+import { WorkBudget } from './work-budget.js'
 
 test('what all do in one turn is bounded, and who waits comes one after the other', async () => {
   const deferred: (() => void)[] = []
-  const turns = new Turns({ defer: (run) => { deferred.push(run) }, after: () => assert.fail('no timers') })
+  const turns = new WorkBudget({ defer: (run) => { deferred.push(run) }, after: () => assert.fail('no timers') })
   let done = 0
   const works = Array.from({ length: 5 }, async () => {
     for (let i = 0; i < 10; i++) {
@@ -32,7 +32,7 @@ test('what all do in one turn is bounded, and who waits comes one after the othe
 })
 
 test('who does little never waits', () => {
-  const turns = new Turns({ defer: () => {}, after: () => {} })
+  const turns = new WorkBudget({ defer: () => {}, after: () => {} })
   turns.spend(100)
   assert.equal(turns.isOver, false)
 })
