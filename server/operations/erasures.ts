@@ -105,10 +105,15 @@ export function decodeErasures(row: Uint8Array): Erasures {
   return { items, lookups }
 }
 
-/** Messages without a text any more, as `conversation seq`. */
-export type Erased = ReadonlySet<string>
+/** What is known of a page before it is sent. */
+export interface Erased {
+  /** As they were before the log was read: one that makes a lookup meanwhile was not looked up. */
+  readonly items: readonly Erasure[]
+  /** Messages without a text any more, as `conversation seq`. */
+  readonly lookedUp: ReadonlySet<string>
+}
 
-const NONE_ERASED: Erased = new Set()
+const NONE_LOOKED_UP: ReadonlySet<string> = new Set()
 
 /**
  * What of a page of the queue the log has no text for any more, where it has to be looked up: almost never. What retention has taken counts
@@ -116,8 +121,8 @@ const NONE_ERASED: Erased = new Set()
  */
 export async function lookUpErased(engine: Engine, user: UserState, page: readonly Entry[]): Promise<Erased> {
   const last = page.at(-1)
-  const lookups = user.erasures?.lookups ?? []
-  if (last === undefined || lookups.length === 0) return NONE_ERASED
+  const { items, lookups } = user.erasures ?? NOTHING
+  if (last === undefined || lookups.length === 0) return { items, lookedUp: NONE_LOOKED_UP }
   const wanted = new Map<string, { readonly conversation: string; readonly seq: number }>()
   for (const [key, row] of page) {
     const run = readRun(row, numberAt(key), user.name)
@@ -129,14 +134,14 @@ export async function lookUpErased(engine: Engine, user: UserState, page: readon
         index >= about.index && (conversation === EVERY_CONVERSATION || conversation === about.conversation))) wanted.set(nameOf(about), about)
     }
   }
-  const erased = new Set<string>()
+  const lookedUp = new Set<string>()
   const all = [...wanted.values()]
   for (let at = 0; at < all.length; at += READS_AT_ONCE) {
     await Promise.all(all.slice(at, at + READS_AT_ONCE).map(async (target) => {
-      if (await readable(isGone(engine, user.name, target.conversation, target.seq)) === true) erased.add(nameOf(target))
+      if (await readable(isGone(engine, user.name, target.conversation, target.seq)) === true) lookedUp.add(nameOf(target))
     }))
   }
-  return erased
+  return { items, lookedUp }
 }
 
 async function isGone(engine: Engine, user: string, address: string, seq: number): Promise<boolean> {
@@ -147,10 +152,11 @@ async function isGone(engine: Engine, user: string, address: string, seq: number
 }
 
 /** The run as a device may see it: the same one where nothing in it is erased. Only deletions on disk count. */
-export function withoutErased(run: EntryRun, user: UserState, lookedUp: Erased): EntryRun {
+export function withoutErased(run: EntryRun, user: UserState, { items: before, lookedUp }: Erased): EntryRun {
   const { erasures, committedTail } = user
   if (erasures === null) return run
-  const items = erasures.items.filter(({ index }) => index <= committedTail && index >= run.first)
+  const listed = before === erasures.items ? before : [...before, ...erasures.items]
+  const items = listed.filter(({ index }) => index <= committedTail && index >= run.first)
   if (items.length === 0 && lookedUp.size === 0) return run
   const erased = new Set(items.map(nameOf))
   const isErasedEntry = (frame: Frame): boolean => {

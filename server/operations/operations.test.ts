@@ -4,7 +4,7 @@ import { element } from '../../protocol/element.js'
 import type { Frame } from '../../protocol/generated/frames.js'
 import { ERROR, type ErrorCode, FRAME, OPERATION } from '../../protocol/generated/registry.js'
 import { encodeReferences } from '../../protocol/references.js'
-import { everything, ownerAt } from '../../storage/keyspace.js'
+import { conversationKeys, everything, ownerAt } from '../../storage/keyspace.js'
 import { ValueWriter } from '../../storage/value.js'
 import { readChange, readNewGroup } from '../groups/change.js'
 import { ERASURES_MAX } from './erasures.js'
@@ -426,6 +426,40 @@ test('[OPS-7] the list of what a queue may still hold is short, and what is not 
   assert.deepEqual(bob.texts.filter((text) => text !== ''), [`message ${String(count + 1)}`])
   assert.deepEqual(operations(bob).slice(0, 2).map((line) => line.trim()), [`${String(count + 2)} alice 1 1`, `${String(count + 3)} alice 2 1`])
   assert.equal(operations(bob).length, count + 1)
+})
+
+test('[OPS-7] what leaves the list while a page waits for the log is sent without its text all the same', async () => {
+  const harness = new ShardHarness()
+  await harness.addUsers('alice', 'bob')
+  const [alice, bob] = [await harness.attach('alice'), await harness.attach('bob')]
+  bob.detach()
+  await group(harness, 'alice', ['bob'])
+  for (let seq = 1; seq <= ERASURES_MAX + 1; seq++) alice.send('bob', `message ${String(seq)}`)
+  alice.send(SKIING, 'kept')
+  await harness.settle()
+  for (let seq = 1; seq <= ERASURES_MAX; seq++) alice.operate('bob', seq, remove)
+  await harness.settle()
+  await change(harness, 'alice', 'remove', 'bob')
+  // What the queue holds of the group is looked up, and takes until one more was deleted.
+  const range = harness.engine.range.bind(harness.engine)
+  const { gte } = conversationKeys(SKIING).logRange(2)
+  const isLookup = new Promise<void>((begin) => {
+    harness.engine.range = async (request) => {
+      if (Buffer.compare(request.gte, gte) === 0) {
+        begin()
+        await isDeleted
+      }
+      return range(request)
+    }
+  })
+  const isDeleted = isLookup.then(() => {
+    alice.operate('bob', ERASURES_MAX + 1, remove)
+    return harness.settle()
+  })
+  const late = await harness.reattach(bob, 0, { window: 1024 })
+  await isDeleted
+  await harness.settle()
+  assert.deepEqual(late.texts.filter((text) => text !== ''), ['kept'])
 })
 
 test('[OPS-7] deletions in very many conversations are honoured as well', async () => {
