@@ -134,17 +134,17 @@ function tellFloors(transaction: Transaction, conversation: ConversationState, m
 }
 
 /**
- * Up to where all other members are, from their watermarks alone. Who tells nobody what it reads holds this back, though no receipts: it
- * may be lower than what was told, and is never more than is true.
+ * Up to where all other members are, to whoever of them asks, from their watermarks alone. Who tells nobody what it reads holds this back,
+ * though no receipts: it may be lower than what was told, and is never more than is true.
  */
-export function floorsFor(conversation: ConversationState, viewer: UserState): { delivered: number, read: number } {
+export function floorsOf({ members }: ConversationState): (viewer: UserState) => { delivered: number, read: number } {
   const delivered = new Floor()
   const read = new Floor()
-  for (const member of conversation.members) {
+  for (const member of members) {
     delivered.add(member.user, member.delivered)
     read.add(member.user, member.readTold)
   }
-  return { delivered: delivered.without(viewer.name), read: viewer.readReceipts ? read.without(viewer.name) : 0 }
+  return (viewer) => ({ delivered: delivered.without(viewer.name), read: viewer.readReceipts ? read.without(viewer.name) : 0 })
 }
 
 /** The lowest of all members' watermarks but one. */

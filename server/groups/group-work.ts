@@ -12,7 +12,7 @@ import { encodeConversation, encodeGroupListing, encodeWatermark } from '../shar
 import { type ConversationState, Member } from '../shard/state.js'
 import type { Route, Transaction } from '../shard/transaction.js'
 import { type Change, namingElement, type NewGroup } from './change.js'
-import { deliverChange, floorsFor, type UserLookup } from './fan-out.js'
+import { deliverChange, floorsOf, type UserLookup } from './fan-out.js'
 import { GroupState, type Guest, type Interval, Membership, type Policy, POLICY_AT_FIRST, type Role, type Standing } from './group-state.js'
 import { authorOf, notInIt } from './rights.js'
 
@@ -246,10 +246,11 @@ export class GroupWork {
   #endMemberships(members: readonly Member[]): void {
     const { group, conversation } = this.#existing()
     const last = conversation.tail + 1
+    const floorsFor = floorsOf(conversation)
     const ended = members.map((member) => {
       const user = this.#lookup(member.user)
       const intervals = (member.membership?.intervals ?? []).map(({ from, to }) => ({ from, to: Math.min(to, last) }))
-      return { name: member.user, intervals, floors: user === undefined ? { delivered: 0, read: 0 } : floorsFor(conversation, user) }
+      return { name: member.user, intervals, floors: user === undefined ? { delivered: 0, read: 0 } : floorsFor(user) }
     })
     for (const member of members) conversation.removeMember(member)
     for (const { name, intervals, floors } of ended) {

@@ -264,18 +264,20 @@ export class ConversationState extends Resident {
 
   addMember(member: Member): void {
     this.members.push(member)
+    // Many may come at once.
+    this.#byName?.set(member.user, member)
     this.#membersChanged()
   }
 
   removeMember(member: Member): void {
     this.members.splice(this.members.indexOf(member), 1)
+    this.#byName?.delete(member.user)
     this.#membersChanged()
   }
 
   #membersChanged(): void {
     this.membersVersion++
     this.route = null
-    this.#byName = null
     this.#memberList = null
   }
 

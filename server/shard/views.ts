@@ -1,7 +1,7 @@
 /** What a user may see of conversations and devices. */
 import { ERROR } from '../../protocol/generated/registry.js'
 import { readableBy, tailWithin } from '../groups/access.js'
-import { floorsFor } from '../groups/fan-out.js'
+import { floorsOf } from '../groups/fan-out.js'
 import type { ConversationSummary, DeviceInfo, MemberWatermarks, StoredMessage } from '../router/router.js'
 import { RouterError } from '../router/router.js'
 import { readFlags } from '../profiles/flags.js'
@@ -112,7 +112,7 @@ function groupSummary({ group, members }: ConversationState, user: string): Conv
 
 /** How far all others are, to a member; to who was one, how far they were then. [GRP-11] */
 function floorsShown(conversation: ConversationState, viewer: UserState): MemberWatermarks[] {
-  if (conversation.member(viewer.name) !== undefined) return [{ member: '', ...floorsFor(conversation, viewer) }]
+  if (conversation.member(viewer.name) !== undefined) return [{ member: '', ...floorsOf(conversation)(viewer) }]
   const former = conversation.group?.former.get(viewer.name)
   return former === undefined ? [] : [{ member: '', delivered: former.delivered, read: viewer.readReceipts ? former.read : 0 }]
 }
