@@ -28,7 +28,7 @@ export class Timers implements TimerCommands {
     const conversation = await this.#shard.conversation(conversationName(user, address))
     mustSee(conversation, user)
     const { timerMs } = conversation
-    await this.#shard.committed()
+    if (!this.#shard.isSettledButForLate(conversation)) await this.#shard.committed()
     return timerMs
   }
 

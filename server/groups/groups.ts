@@ -127,7 +127,7 @@ export class Groups implements GroupCommands {
     if (membership === null && code !== null && this.#goodLink(conversation, code) === null) throw invalidLink()
     if (membership === null && code === null && !isGuest) throw notInIt()
     const details = detailsOf(conversation, state, membership, isGuest, this.#shard.environment.clock.nowMs())
-    if (!this.#shard.isSettled(conversation)) await this.#shard.committed()
+    if (!this.#shard.isSettledButForLate(conversation)) await this.#shard.committed()
     return details
   }
 

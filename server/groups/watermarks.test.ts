@@ -32,6 +32,24 @@ for (const trimEvery of [4, 1000]) {
   })
 }
 
+test('who asks for a group, or for its timer, has nothing written that can wait', async () => {
+  const harness = new ShardHarness()
+  const { bob } = await sent(harness, 1)
+  bob.acknowledge()
+  await harness.settle()
+  let commits = 0
+  const commit = harness.engine.commit.bind(harness.engine)
+  harness.engine.commit = (batch) => {
+    commits++
+    return commit(batch)
+  }
+  await harness.router.groups.details('alice', SKIING, null)
+  await harness.router.timers.get('alice', SKIING)
+  assert.equal(commits, 0)
+  await harness.router.receipts('alice', SKIING)
+  assert.equal(commits, 1, 'watermarks are told when they are on disk')
+})
+
 for (const restarts of [false, true]) {
   test(`[GRP-14] a sender learns that all have its earlier message, while they lack its last one${restarts ? ', over a restart' : ''}`, async () => {
     const harness = new ShardHarness()

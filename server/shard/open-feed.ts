@@ -62,7 +62,7 @@ export async function openFeed(shard: Shard, request: AttachRequest, sink: Devic
   // The welcome names what the queue holds, so all of that has to be on disk, and what the feed will read has to be there. Not so
   // the cursor that an acknowledgement moved, or an end that was noted: the device names its own again. A device that comes back
   // soon waits for no commit.
-  if (!shard.isSettledButForCursors(user)) await shard.committed()
+  if (!shard.isSettledButForLate(user)) await shard.committed()
   if (feed.hasEnded) {
     checkAccount(user, request)
     throw new RouterError(ERROR.replaced, 'another connection bound the same device')

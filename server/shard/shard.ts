@@ -445,9 +445,9 @@ export class Shard implements FeedHost, GateHost, CommitHost {
     return state.lateWrites === 0 && state.lastTransaction <= this.#loop.committed
   }
 
-  /** The same but for its devices' cursors. */
-  isSettledButForCursors(user: UserState): boolean {
-    return user.lastChange <= this.#loop.committed
+  /** The same but for what can wait, as cursors do. */
+  isSettledButForLate(state: Resident): boolean {
+    return state.lastChange <= this.#loop.committed
   }
 
   /**
