@@ -4,7 +4,7 @@ import { element } from '../../protocol/element.js'
 import type { Frame } from '../../protocol/generated/frames.js'
 import { ERROR, type ErrorCode, FRAME, OPERATION } from '../../protocol/generated/registry.js'
 import { encodeReferences } from '../../protocol/references.js'
-import { conversationKeys, everything, ownerAt } from '../../storage/keyspace.js'
+import { conversationKeys, everything, ownerAt, userKeys } from '../../storage/keyspace.js'
 import { ValueWriter } from '../../storage/value.js'
 import { readChange, readNewGroup } from '../groups/change.js'
 import { ERASURES_MAX } from './erasures.js'
@@ -426,6 +426,17 @@ test('[OPS-7] the list of what a queue may still hold is short, and what is not 
   assert.deepEqual(bob.texts.filter((text) => text !== ''), [`message ${String(count + 1)}`])
   assert.deepEqual(operations(bob).slice(0, 2).map((line) => line.trim()), [`${String(count + 2)} alice 1 1`, `${String(count + 3)} alice 2 1`])
   assert.equal(operations(bob).length, count + 1)
+})
+
+test('what was deleted in the queue of a user is forgotten with the user', async () => {
+  const { harness, alice } = await pair()
+  alice.operate('bob', 1, remove)
+  await harness.settle()
+  const listed = async (): Promise<unknown> => harness.engine.get(userKeys('bob').erasures())
+  assert.notEqual(await listed(), undefined)
+  await harness.router.removeUser('bob')
+  assert.equal(await listed(), undefined)
+  assert.equal((await harness.shard.user('bob')).erasures, null)
 })
 
 test('[OPS-7] what leaves the list while a page waits for the log is sent without its text all the same', async () => {

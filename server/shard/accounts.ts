@@ -76,6 +76,8 @@ export class Accounts {
     const to = user.tail
     user.trimmedTo = to
     this.#shard.transaction.batch.put(user.keys.queueMeta(), encodeQueueMeta(to))
+    user.erasures = null
+    this.#shard.transaction.batch.delete(user.keys.erasures())
     this.#shard.transaction.batch.delete(userNameKey(name))
     this.#forgetPresence(user)
     this.#shard.transaction.batch.delete(user.keys.profile())
