@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { element, textOf } from '../../protocol/element.js'
 import { withExpiry } from '../../protocol/expiry.js'
+import { encodeExtensions } from '../../protocol/extensions.js'
 import { ERROR, FRAME, LIMIT, OPERATION } from '../../protocol/generated/registry.js'
 import { encodeReferences } from '../../protocol/references.js'
 import { everything, ownerAt } from '../../storage/keyspace.js'
@@ -315,13 +316,16 @@ test('the sweep sleeps while nothing is to expire', async () => {
   assert.equal(reads, 0)
 })
 
-test('a message without room for expires is refused while a timer is on', async () => {
-  const { harness, alice } = await timedPair()
-  const { encodeExtensions } = await import('../../protocol/extensions.js')
+test('a message without room for expires is refused while a timer is on, and costs a stranger nothing', async () => {
+  // The message and the timer have taken two of three.
+  const { harness, alice } = await timedPair({ limits: { strangerPerSecond: 1, strangerBurst: 3 } })
   const full = encodeExtensions(Array.from({ length: LIMIT.extensionsMax }, (_, i) => ({ key: 1001 + 2 * i, value: new Uint8Array(1) })))
   alice.send('bob', 'full', undefined, full)
   await harness.settle()
   assert.deepEqual(alice.refusals.map(({ error }) => error), [ERROR.badRequest])
+  alice.send('bob', 'not full')
+  await harness.settle()
+  assert.equal(alice.acks.at(-1)?.seq, 3)
 })
 
 test('[DIS-4] unread is right after a restart where nothing was said since', async () => {

@@ -149,19 +149,13 @@ export class Shard implements FeedHost, GateHost, CommitHost {
     }
     if (writer !== null && clientId <= writer.lastClientId) return false
     const nowMs = this.environment.clock.nowMs()
-    const refusal = refusalFor(route, feed.user) || (extensions.length === 0 ? 0 : refusalOfReply(conversation, feed.user, extensions))
+    const refusal = refusalFor(route, feed.user) || (extensions.length === 0 ? 0 : refusalOfExtensions(conversation, feed.user, extensions))
     if (refusal !== 0) {
       this.answer(new Answer(feed, clientId, refusal, 0, 0))
       return true
     }
     if (conversation.pair !== null && this.#refusesPair(conversation, feed, clientId, nowMs)) return true
-    if (conversation.timerMs > 0) {
-      if (!hasRoomForExpiry(extensions)) {
-        this.answer(new Answer(feed, clientId, ERROR.badRequest, 0, 0))
-        return true
-      }
-      this.#expiry.wake()
-    }
+    if (conversation.timerMs > 0) this.#expiry.wake()
     writer ??= conversation.writer(feed.user.name, feed.device.number, feed.outboxEpoch)
     route.writer = writer
     if (!conversation.exists) openConversation(this.transaction, route, nowMs)
@@ -646,8 +640,9 @@ function refusalFor({ conversation, users }: Route, sender: UserState): ErrorCod
   return 0
 }
 
-/** [OPS-16] */
-function refusalOfReply(conversation: ConversationState, sender: UserState, extensions: Uint8Array): ErrorCode | 0 {
+/** Why the message may not carry them; 0: it may. [OPS-16] [DIS-2] */
+function refusalOfExtensions(conversation: ConversationState, sender: UserState, extensions: Uint8Array): ErrorCode | 0 {
+  if (conversation.timerMs > 0 && !hasRoomForExpiry(extensions)) return ERROR.badRequest
   const replyTo = readReferences(extensions)?.replyTo ?? 0
   return replyTo === 0 || mayRead(conversation, sender, replyTo) ? 0 : ERROR.noSuchMessage
 }
