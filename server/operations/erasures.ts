@@ -126,8 +126,9 @@ export async function lookUpErased(engine: Engine, user: UserState, page: readon
   const wanted = new Map<string, { readonly conversation: string; readonly seq: number }>()
   for (const [key, row] of page) {
     const run = readRun(row, numberAt(key), user.name)
-    // A row holds the entries of one commit: where none of it is listed it is not taken apart.
-    if (run === null || !lookups.some(({ index }) => index >= run.first)) continue
+    if (run === null) continue
+    // A list may be old: what lies behind all of it is not taken apart.
+    if (!lookups.some(({ index }) => index >= run.first)) break
     for (const frame of framesOf(run)) {
       const about = targetOf(frame)
       if (about !== null && lookups.some(({ conversation, index }) =>
