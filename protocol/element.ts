@@ -21,6 +21,7 @@ const ITEM_NUMBER = 1
 const ITEM_ELEMENT = 2
 const ITEM_TOKEN = 3
 
+/** [ELM-7] */
 const NAME = /^[A-Za-z_][A-Za-z0-9._-]*$/
 const NUMBER = /^(?:0|[1-9][0-9]{0,15})$/
 
@@ -126,6 +127,7 @@ export function encodeElement(root: Element): Uint8Array {
   return bytes
 }
 
+/** [ELM-3] */
 function readTree(reader: Reader, depth: number): Element {
   if (++nodes > LIMIT.elementNodesMax || depth > LIMIT.elementDepthMax) {
     reader.fail()

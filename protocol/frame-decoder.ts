@@ -1,4 +1,4 @@
-/** From the pieces a transport delivers to frames: one decoder for each connection. */
+/** From the pieces a transport delivers to frames: one decoder for each connection. [FRM-1] */
 import { EMPTY_BYTES } from './bytes.js'
 import { decodeFrame } from './generated/frames.js'
 import type { Frame } from './generated/frames.js'
@@ -12,7 +12,7 @@ const PARTIAL_BYTES_FIRST = 128
  * Usage: `push` each chunk, then call `next` until it returns null. [FRM-5]
  *
  * A frame that lies whole in one chunk is decoded where it is, without a copy. Only the first part of a frame that a chunk cuts off
- * is copied, into memory that grows with the bytes received, never with the length announced. Byte fields of a frame are views: of
+ * is copied, into memory that grows with the bytes received, never with the length announced [FRM-19]. Byte fields of a frame are views: of
  * the chunk pushed, or of memory that the decoder never uses again. Once `next` has returned null the decoder holds no reference to
  * the chunk, so whoever owns it may reuse it, if no frame of it is in use any more; copy what you keep.
  */

@@ -37,7 +37,7 @@ export function writeUint(bytes: Uint8Array, position: number, value: number): n
   return position
 }
 
-/** The uint that stands for a signed integer. Throws a RangeError below -2^52 and above 2^52 - 1. */
+/** The uint that stands for a signed integer. [FRM-18] Throws a RangeError below -2^52 and above 2^52 - 1. */
 export function zigzag(value: number): number {
   const uint = value < 0 ? -2 * value - 1 : 2 * value
   if (!Number.isSafeInteger(value) || uint > Number.MAX_SAFE_INTEGER) throw new RangeError(`not an integer of 53 bits: ${value}`)

@@ -32,7 +32,7 @@ function openTls(
     port: address.port,
     minVersion: 'TLSv1.3',
     ALPNProtocols: [ALPN],
-    // A server name is a name: RFC 6066 knows none for IP addresses, and Node refuses them. Identity is checked against `host` then.
+    // A server name is a name: RFC 6066 knows none for IP addresses, and Node refuses them. Identity is checked against `host` then. [FRM-16]
     ...(isIP(address.host) === 0 ? { servername: address.host } : {}),
     ...caOption(options),
   })
@@ -134,7 +134,7 @@ function openNodeWebSocket(
   address: ServerAddress, options: TransportOptions, handlers: TransportHandlers, signal: AbortSignal,
 ): Promise<Transport> {
   const socket = new WebSocket(webSocketUrl(address), [SUBPROTOCOL], {
-    // Compression across users' data is an attack surface, and frames are small. Redirects could leave TLS. [CLS-7]
+    // Compression across users' data is an attack surface, and frames are small. Redirects could leave TLS. [CLS-7] [FRM-15]
     perMessageDeflate: false,
     followRedirects: false,
     maxPayload: LIMIT.frameBytesMax * 2,

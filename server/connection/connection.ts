@@ -177,7 +177,7 @@ export class Connection implements TransportHandler {
   #handleFrame(frame: Frame): void {
     switch (frame.type) {
       case FRAME.ping:
-        this.send(encodePong(frame.nonce))
+        this.send(encodePong(frame.nonce)) // [KAL-2]
         return
       case FRAME.pong:
         return
@@ -289,7 +289,7 @@ export class Connection implements TransportHandler {
 
   peerEnded(): void {
     if (this.#phase >= PHASE_CLOSING) return
-    this.#end(ERROR.closed, 'client', 'ended without close')
+    this.#end(ERROR.closed, 'client', 'ended without close') // [CLS-8]
     this.#writePending(true)
     this.transport.end(ERROR.closed)
     this.connections.closing(this)

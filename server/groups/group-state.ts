@@ -12,7 +12,7 @@ export interface Interval {
   to: number
 }
 
-/** Somebody who was a member: what it may read, and how the group stood when it left, which is all that it is shown of it. [GRP-11] */
+/** Somebody who was a member: what it may read, and how the group stood when it left, which is all that it is shown of it. [GRP-11] [GRP-22] */
 export interface FormerMember {
   readonly intervals: readonly Interval[]
   readonly displayName: string

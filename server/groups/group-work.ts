@@ -225,7 +225,7 @@ export class GroupWork {
     return seq
   }
 
-  /** @param seq of the change that will say so */
+  /** @param seq of the change that will say so: where its interval begins, unless it may read all. [GRP-10] */
   #addMember(name: string, role: Role, seq: number): void {
     const { group, conversation } = this.#existing()
     const before = this.#standing(name)
@@ -319,6 +319,7 @@ export class GroupWork {
     }
   }
 
+  /** [GRP-8] */
   #mustHaveRoom(members: number): void {
     if (members > this.#membersMax) throw new RouterError(ERROR.groupFull, `a group has at most ${String(this.#membersMax)} members`)
   }

@@ -159,7 +159,7 @@ export class Groups implements GroupCommands {
     return link !== null && isGood(link, this.#shard.environment.clock.nowMs()) ? link : null
   }
 
-  /** Counted a moment before, so that two at once may pass: a bound, not a promise. What somebody was in counts no more. */
+  /** Counted a moment before, so that two at once may pass: a bound, not a promise. What somebody was in counts no more. [GRP-23] */
   async #mustHaveRoomFor(users: readonly string[], as: 'member' | 'guest'): Promise<void> {
     for (const name of users) {
       const user = await this.#shard.user(name)

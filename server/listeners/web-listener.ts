@@ -36,9 +36,9 @@ async function open(server: OwnServer, options: ListenerOptions): Promise<number
   const upgrader = new WebSocketServer({
     noServer: true,
     clientTracking: false,
-    perMessageDeflate: false,
+    perMessageDeflate: false, // [FRM-15]
     autoPong: false,
-    maxPayload: options.messageBytesMax,
+    maxPayload: options.messageBytesMax, // [FRM-20]
     handleProtocols: () => SUBPROTOCOL,
   })
   server[kState] = { options, upgrader }

@@ -152,7 +152,7 @@ export class PresenceCore {
     seat.isActive = false
     seat.typed = null
     // The end of a session is written anyway, so this goes with it.
-    if (user.seats.length === 0) this.#save(user)
+    if (user.seats.length === 0) this.#save(user) // [PRS-4]
     this.#forget(user)
   }
 

@@ -77,6 +77,7 @@ export class Presence {
 
   activity(feed: Feed, activity: number): void {
     if (feed.seat === null) return
+    // [PRS-19]
     if (activity !== ACTIVITY.active && activity !== ACTIVITY.inactive) feed.sink.declined(FRAME.activity, [], ERROR.badRequest, 0)
     else this.#core.setActive(feed.seat, activity === ACTIVITY.active)
   }

@@ -248,6 +248,7 @@ export class Profiles implements ProfileService, ProfileAdmin {
     return user
   }
 
+  /** [PRF-9] */
   async #checkOther(user: string, other: string): Promise<void> {
     if (other === user) throw new RouterError(ERROR.badRequest, 'that is the user itself')
     await this.#existing(other)
@@ -330,6 +331,7 @@ export class Profiles implements ProfileService, ProfileAdmin {
   }
 }
 
+/** [PRF-9] */
 function checkRoom(edit: ListEdit, max: number): void {
   if (edit.count >= max) throw new RouterError(ERROR.listFull, `the list has ${String(max)} entries, which is all it may have`)
 }

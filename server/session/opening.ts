@@ -68,7 +68,7 @@ export class Opening {
     this.#hasRegistered = false
   }
 
-  /** One frame, in order. [FRM-10] [OPN-1] */
+  /** One frame, in order, and each step once. [FRM-10] [OPN-1] [OPN-19] */
   handle(frame: Frame): void {
     if (this.#state === EXPECT_HELLO && frame.type === FRAME.hello) this.#hello(frame)
     else if (this.#state === EXPECT_AUTH && frame.type === FRAME.auth) this.#auth(frame)

@@ -82,7 +82,7 @@ export function positionFor(user: UserState, device: DeviceState, isNew: boolean
   return { resume: isFresh ? RESUME.fresh : RESUME.resumed, cursor }
 }
 
-/** The epoch the device's client ids count under: the one it names, if it was ever given; else the next. [OPN-10] */
+/** The epoch the device's client ids count under: the one it names, if it was ever given; else the next. [OPN-10] [OPN-17] */
 export function outboxEpochFor(device: DeviceState, request: AttachRequest): number {
   const { outboxEpoch } = request
   if (outboxEpoch > 0 && outboxEpoch <= device.outboxEpoch) return outboxEpoch

@@ -46,7 +46,8 @@ export function changeSide(transaction: Transaction, conversation: ConversationS
 
 /**
  * Takes a new message: its seq, its record, an entry for every member's devices, and the ack for when all that is on disk.
- * The caller has checked it and that the client id is above the writer's last. [MSG-1, MSG-6, MSG-14]
+ * The caller has checked it and that the client id is above the writer's last. Its sender is the session's user. [MSG-1, MSG-6, MSG-10,
+ * MSG-14]
  */
 export function acceptMessage(
   transaction: Transaction, route: Route, writer: Writer, feed: Feed, clientId: number, text: Uint8Array, extensions: Uint8Array,
@@ -91,7 +92,7 @@ function deliver(
     // With one device alone the ack has said it all. [QUE-11]
     if (user.devices.length < 2) return
   } else {
-    // To who has blocked the sender it does not exist. [PRF-10]
+    // To who has blocked the sender it does not exist; the order of the log decides. [PRF-10] [PRF-11]
     if (conversation.pair?.[position]?.isBlocking === true) return
     conversation.members[position]!.unread++
     if (!user.exists) return

@@ -205,6 +205,7 @@ export class Shard implements FeedHost, GateHost, CommitHost {
     const member = conversation.member(feed.user.name)
     const tail = conversation.visible(feed.user.name, conversation.tail)
     if (member === undefined || seq > tail) {
+      // [RCP-3]
       const error = member === undefined || conversation.isHiddenFrom(feed.user.name) ? ERROR.noSuchConversation : ERROR.invalidWatermark
       this.answer(new Answer(feed, clientId, error, 0, 0))
       return true
@@ -213,6 +214,7 @@ export class Shard implements FeedHost, GateHost, CommitHost {
       if (seq < tail && member.unread > 0) return false
       raiseRead(this.transaction, route, feed.user, member, seq, 0)
     }
+    // [RCP-10]
     this.answer(new Answer(feed, clientId, 0, seq, this.environment.clock.nowMs()))
     return true
   }
@@ -336,7 +338,7 @@ export class Shard implements FeedHost, GateHost, CommitHost {
     return route
   }
 
-  /** Told to its session when everything before it is on disk. */
+  /** Told to its session when everything before it is on disk; a refusal leaves nothing else. [MSG-11] */
   answer(answer: Answer): void {
     this.transaction.answers.push(answer)
     this.schedule()
