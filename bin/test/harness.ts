@@ -11,6 +11,7 @@ import { createInterface } from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
 import { after, before, type TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { freePort } from '../../server/testing/free-port.js'
 
 /** An upper bound on a busy machine; nothing waits for it. */
 export const TIMEOUT_SECONDS = '60'
@@ -115,6 +116,12 @@ export interface ServerInfo {
   readonly admin: string
 }
 
+async function freshListeners(schemes: readonly Scheme[]): Promise<string[]> {
+  const urls: string[] = []
+  for (const scheme of schemes) urls.push(`${scheme}://127.0.0.1:${await freePort()}`)
+  return urls
+}
+
 /** A temporary place with a server's data, password files and the state of clients; everything in it ends with the test. */
 export class Place {
   readonly directory: string
@@ -171,8 +178,7 @@ export class Place {
 
   /** Starts the server and waits for its ready line; listens where it did before, if it did. */
   async start(...schemes: readonly Scheme[]): Promise<void> {
-    const fresh = (schemes.length > 0 ? schemes : ['tcp', 'ws']).map((scheme) => `${scheme}://127.0.0.1:0`)
-    const listen = this.listeners.length > 0 ? this.listeners : fresh
+    const listen = this.listeners.length > 0 ? this.listeners : await freshListeners(schemes.length > 0 ? schemes : ['tcp', 'ws'])
     const server = this.run('chatd', ['start', '--data', this.data, ...listen.flatMap((url) => ['--listen', url])])
     const ready = await server.lineJson<{ ready: boolean; listeners: string[]; admin: string }>()
     assert.equal(ready.ready, true)

@@ -2,10 +2,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { freePort } from '../testing/free-port.js'
 import { type Launch, peer } from './raw-client.js'
 
 /** How long the server may take to say that it is ready, and to end after SIGTERM. */
@@ -81,15 +81,4 @@ export class ServerProcess {
     await exited
     clearTimeout(timer)
   }
-}
-
-/** A port nobody listens on now. It has to stay the same when the server restarts, so port 0 will not do. */
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const address = probe.address()
-  probe.close()
-  await once(probe, 'close')
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return address.port
 }

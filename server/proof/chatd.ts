@@ -2,22 +2,15 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { ReadyLine } from '../run.js'
+import { freePort } from '../testing/free-port.js'
 import { PATIENCE_MS, type Scope, until } from './scope.js'
 
 const PROGRAM = fileURLToPath(new URL('../../../bin/chatd', import.meta.url))
-
-/**
- * Ports that the machine does not give to outgoing connections. One of those could be taken while the server is away, even by a
- * client that tries to reach it and is connected to itself.
- */
-const PORT_FIRST = 12_000
-const PORT_LAST = 30_000
 
 export interface LogLine {
   readonly level: string
@@ -173,20 +166,5 @@ export class Chatd {
     } catch {
       this.stderr += `${line}\n`
     }
-  }
-}
-
-/** A port nobody listens on now and no outgoing connection is given. */
-export async function freePort(): Promise<number> {
-  for (;;) {
-    const port = PORT_FIRST + Math.floor(Math.random() * (PORT_LAST - PORT_FIRST))
-    const probe = createServer()
-    const isFree = await new Promise<boolean>((resolve) => {
-      probe.once('error', () => { resolve(false) })
-      probe.listen(port, '127.0.0.1', () => { resolve(true) })
-    })
-    if (!isFree) continue
-    await new Promise((resolve) => { probe.close(resolve) })
-    return port
   }
 }

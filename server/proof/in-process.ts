@@ -9,7 +9,7 @@ import type { Config } from '../config/settings.js'
 import type { Log, LogFields } from '../log.js'
 import { type RunningServer, startServer } from '../run.js'
 import { newVerifier } from '../session/node-crypto.js'
-import { freePort } from './chatd.js'
+import { freePort } from '../testing/free-port.js'
 import { type Scope, until } from './scope.js'
 
 const ITERATIONS = 4096
