@@ -1,4 +1,8 @@
-/** What normal users feel of a hundred abusers: the time from send to delivery, quiet and under abuse in turn. */
+/**
+ * What normal users feel of a hundred abusers: the time from send to delivery, in turn quiet, while the abusers are at another server of
+ * the same machine, and while they are at this one. What the middle one shows is the machine's, which gives its two cores to more
+ * processes; what the last one shows beyond that is the server's.
+ */
 import { Abuse, abusingUsers, KINDS, mega } from './abuse.js'
 import { Chatd } from './chatd.js'
 import { RawDevice } from './raw-device.js'
@@ -29,7 +33,9 @@ interface Quantiles {
 export async function abuseLatency(scope: Scope, { clients, rounds, seed }: AbuseLatencyOptions): Promise<{ ratio: number }> {
   const abusers = 10 * KINDS.length
   const users = Array.from({ length: clients * 2 }, (_, at) => `user-${at}`)
-  const chatd = await Chatd.start(scope, [...users, ...abusingUsers(KINDS, abusers)], { settings: { CHATD_LOG_LEVEL: 'warn' } })
+  const settings = { CHATD_LOG_LEVEL: 'warn' }
+  const chatd = await Chatd.start(scope, [...users, ...abusingUsers(KINDS, abusers)], { settings })
+  const elsewhere = await Chatd.start(scope, abusingUsers(KINDS, abusers), { settings })
   const meter = new Meter()
   const random = seeded(seed)
   const devices = users.map((user, at) => new RawDevice({
@@ -39,22 +45,24 @@ export async function abuseLatency(scope: Scope, { clients, rounds, seed }: Abus
   scope.after(() => { for (const device of devices) device.stop() })
   for (const device of devices) device.start()
   await until('all to be online', () => devices.every((device) => device.isOnline))
-  const quiet: Quantiles[] = []
-  const abused: Quantiles[] = []
   await meter.measure(devices, SETTLE_MS)
+  const phases: Record<string, Quantiles[]> = { quiet: [], 'abusers elsewhere': [], 'abusers here': [] }
   for (let round = 1; round <= rounds; round++) {
-    quiet.push(await meter.measure(devices, MEASURE_MS))
-    const abuse = new Abuse(scope, chatd, KINDS, abusers)
-    await meter.measure(devices, SETTLE_MS)
-    abused.push(await meter.measure(devices, MEASURE_MS))
-    abuse.check()
-    abuse.stop()
-    scope.note(`quiet ${show(quiet.at(-1)!)}; with ${abusers} abusers ${show(abused.at(-1)!)}; they sent ${mega(abuse.report.bytesOut)}; server ${mega(chatd.residentBytes)}`)
-    await meter.measure(devices, SETTLE_MS)
+    for (const [phase, found] of Object.entries(phases)) {
+      const abuse = phase === 'quiet' ? null : new Abuse(scope, phase === 'abusers here' ? chatd : elsewhere, KINDS, abusers)
+      if (abuse !== null) await meter.measure(devices, SETTLE_MS)
+      found.push(await meter.measure(devices, MEASURE_MS))
+      const sent = abuse === null ? '' : `, ${abusers} abusers sent ${mega(abuse.report.bytesOut)}`
+      scope.note(`${phase}: ${show(found.at(-1)!)}${sent}; server ${mega(chatd.residentBytes)}`)
+      abuse?.check()
+      abuse?.stop()
+      if (abuse !== null) await meter.measure(devices, SETTLE_MS)
+    }
   }
-  const ratio = median(abused.map(({ p99 }) => p99)) / median(quiet.map(({ p99 }) => p99))
-  scope.note(`p99 of normal users, medians of ${rounds} rounds: quiet ${median(quiet.map(({ p99 }) => p99)).toFixed(2)} ms, `
-    + `abused ${median(abused.map(({ p99 }) => p99)).toFixed(2)} ms, ratio ${ratio.toFixed(2)}`)
+  const [quiet = NaN, machine = NaN, abused = NaN] = Object.values(phases).map((found) => median(found.map(({ p99 }) => p99)))
+  const ratio = abused / quiet
+  scope.note(`p99 of normal users, medians of ${rounds} rounds: quiet ${quiet.toFixed(2)} ms, abusers elsewhere ${machine.toFixed(2)} ms, `
+    + `here ${abused.toFixed(2)} ms: ${ratio.toFixed(2)} times quiet, ${(abused / machine).toFixed(2)} times elsewhere`)
   return { ratio }
 }
 
