@@ -61,10 +61,16 @@ export function sealWatermarks(transaction: Transaction, route: Route, lookup: U
     readers.add(member.user, member.readTold)
   }
   let isTold = false
+  let slowest = 0
+  const { second } = floors.delivered
   for (let i = 0; i < users.length; i++) {
     const user = users[i]
-    if (user?.exists === true && tellFloors(transaction, conversation, conversation.members[i]!, user, floors)) isTold = true
+    const member = conversation.members[i]!
+    if (user?.exists !== true) continue
+    if (member.delivered <= second) slowest++
+    if (tellFloors(transaction, conversation, member, user, floors)) isTold = true
   }
+  conversation.group?.slowest.note(second, slowest, conversation.membersVersion)
   // What was told is on disk with it, though the rows of all members are not yet.
   if (isTold) transaction.batch.put(conversation.keys.floor(), floors.delivered.row())
 }
@@ -159,6 +165,10 @@ class Floor {
       this.#lowest = watermark
       this.#holder = user
     } else if (watermark < this.#second) this.#second = watermark
+  }
+
+  get second(): number {
+    return this.#second
   }
 
   /** For `raiseToFloor`. */

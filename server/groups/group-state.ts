@@ -2,6 +2,7 @@
  * What makes a conversation a group: who is in it with which role, who was, who may become a member, and its settings. It stands in
  * one row; what is appended to the log with each change is the history of this row.
  */
+import { SlowestMembers } from './slowest-members.js'
 
 export const ROLES = ['member', 'admin', 'owner'] as const
 export type Role = (typeof ROLES)[number]
@@ -149,6 +150,8 @@ export class GroupState {
   readonly former = new Map<string, FormerMember>()
   /** Whether its members know what of theirs is unsettled: found out when all users are in memory for the first time. */
   isUnsettledKnown = false
+  /** Of those who have received. */
+  readonly slowest = new SlowestMembers()
 
   constructor(displayName: string, creator: string) {
     this.displayName = displayName

@@ -100,15 +100,25 @@ function deliver(
   appendMessage(transaction, user, conversationAddress(conversation, user.name), sender.name, seq, timeMs, text, extensions)
 }
 
-/** A device of `user` has everything of the others up to `seq`. [RCP-1, RCP-2] */
-export function raiseDelivered(transaction: Transaction, route: Route, user: string, seq: number): void {
-  const member = route.conversation.member(user)
-  if (member === undefined || seq <= member.delivered || seq > route.conversation.tail) return
+/**
+ * A device of `user` has everything of the others up to `seq`. Whether somebody may have to be told: in a group nobody is, as long as
+ * others stand where it stood. [RCP-1, RCP-2]
+ */
+export function raiseDelivered(transaction: Transaction, route: Route, user: string, seq: number): boolean {
+  const { conversation } = route
+  const member = conversation.member(user)
+  if (member === undefined || seq <= member.delivered || seq > conversation.tail) return false
+  const before = member.delivered
   member.delivered = seq
+  tellDelivered(conversation, member)
+  if (conversation.group?.slowest.mayMove(before, seq, conversation.membersVersion) === false) {
+    transaction.late.raiseWatermarks(conversation)
+    return false
+  }
   member.deliveredRose = true
-  tellDelivered(route.conversation, member)
-  transaction.touch(route.conversation)
+  transaction.touch(conversation)
   transaction.markDirty(route)
+  return true
 }
 
 /** The other learns of it unless it is blocked, and never of a seq that the member was not given. [PRF-12] */

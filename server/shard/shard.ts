@@ -285,8 +285,8 @@ export class Shard implements FeedHost, GateHost, CommitHost {
 
   /** Raises the watermark; it is told with its commit, which nobody hurries for. */
   deliverNow(route: Route, user: UserState, seq: number): void {
-    raiseDelivered(this.transaction, route, user.name, seq)
-    this.#loop.scheduleWatermarks()
+    if (raiseDelivered(this.transaction, route, user.name, seq)) this.#loop.scheduleWatermarks()
+    else this.#loop.scheduleLazily()
   }
 
   /**
