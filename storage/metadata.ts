@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { open, readFile, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { StorageError } from './engine.js'
+import { syncDirectory } from './sync-directory.js'
 
 /**
  * The format of keys and rows that this program writes; it opens no newer one. It reads all older ones, and raises the number of a store
@@ -82,15 +83,4 @@ function parseMetadata(text: string, file: string): StoreMetadata {
 
 function damaged(file: string, cause?: unknown): StorageError {
   return new StorageError('corrupt', `${file} is damaged; restore it from a backup`, { cause })
-}
-
-// Without this the new name may be missing after a power cut. Windows has no such call for directories.
-async function syncDirectory(directory: string): Promise<void> {
-  if (process.platform === 'win32') return
-  const handle = await open(directory, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
 }

@@ -20,6 +20,7 @@ import { RocksThread } from './rocks-thread.js'
 import { RocksWriter } from './rocks-writer.js'
 import { startChild } from './testing/child.js'
 import { put } from './testing/engine-suite.js'
+import { smallDisk } from './testing/small-disk.js'
 import { closeAfter, temporaryDirectory } from './testing/temporary-directory.js'
 
 const ENGINES = ['rocksdb', 'leveldb'] as const
@@ -372,17 +373,4 @@ async function flipBits(file: string): Promise<void> {
   const bytes = await readFile(file)
   for (let at = 40; at < bytes.length / 2; at += 50) bytes[at] = (bytes[at] ?? 0) ^ 0x55
   await writeFile(file, bytes)
-}
-
-/** A file system of so many MiB; null, and the test is skipped, where this process may not mount one. */
-async function smallDisk(t: TestContext, mebibytes: number): Promise<string | null> {
-  const directory = await temporaryDirectory(t)
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${mebibytes}m`, 'tmpfs', directory], { stdio: 'ignore' })
-  } catch {
-    t.skip('no right to mount a small file system')
-    return null
-  }
-  closeAfter(t, { close: () => Promise.resolve(execFileSync('umount', ['-l', directory], { stdio: 'ignore' })) })
-  return directory
 }
