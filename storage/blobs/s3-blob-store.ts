@@ -109,6 +109,7 @@ export class S3BlobStore implements BlobStore {
         if (key.startsWith(prefix) && isBlobName(name) && name > after) yield { name, size, modifiedMs }
       }
       next = page.next
+      if (next !== null && next === token) throw new BlobError('internal', 'the list of blobs has a page that leads to itself; check the endpoint')
     } while (next !== null)
   }
 
@@ -214,19 +215,31 @@ export class S3BlobStore implements BlobStore {
   }
 }
 
-/** A stream of exactly so many bytes of `body`, or with an error. */
+/** A stream of exactly so many bytes of `body`, or with an error once it is read: before that nobody may be there to hear of one. */
 function exactly(body: Readable, size: number, doing: string): Readable {
   let left = size
+  let isWanted = false
+  let failure: BlobError | null = null
   const stream = new Readable({
-    read() { body.resume() },
+    read() {
+      isWanted = true
+      if (failure !== null) stream.destroy(failure)
+      else body.resume()
+    },
     destroy(error, callback) {
       body.destroy()
       callback(error)
     },
   })
+  const fail = (error: unknown): void => {
+    const { code, message } = networkError(error)
+    failure = new BlobError(code, `${doing}: ${message}`, { cause: error })
+    if (isWanted) stream.destroy(failure)
+  }
   body.pause()
   body.on('data', (chunk: Buffer) => {
     left -= chunk.length
+    isWanted = false
     if (left < 0) stream.destroy(new BlobError('damaged', `${doing}: the server gives more bytes than were asked for`))
     else if (!stream.push(chunk)) body.pause()
   })
@@ -234,10 +247,8 @@ function exactly(body: Readable, size: number, doing: string): Readable {
     if (left === 0) stream.push(null)
     else stream.destroy(new BlobError('damaged', `${doing}: ${left} bytes are missing`))
   })
-  body.once('error', (error) => {
-    const { code, message } = networkError(error)
-    stream.destroy(new BlobError(code, `${doing}: ${message}`, { cause: error }))
-  })
+  body.on('error', fail)
+  if (body.errored !== null) fail(body.errored)
   return stream
 }
 

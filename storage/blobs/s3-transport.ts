@@ -185,9 +185,12 @@ class AnswerBody extends Readable {
   readonly #message: IncomingMessage
   readonly #idleTimeoutMs: number
   #timer: NodeJS.Timeout | undefined
+  #isOver = false
 
   constructor(message: IncomingMessage, request: ClientRequest, idleTimeoutMs: number) {
     super()
+    // A connection may break before anybody has had the chance to listen; who reads later is told.
+    this.on('error', () => undefined)
     this.#message = message
     this.#idleTimeoutMs = idleTimeoutMs
     message.pause()
@@ -197,13 +200,14 @@ class AnswerBody extends Readable {
     })
     message.once('end', () => {
       clearTimeout(this.#timer)
+      this.#isOver = true
       // A connection on which the request was not sent to its end can't carry another.
       if (!request.writableFinished) request.destroy()
       // A turn later the connection is free for whoever asks next.
       if (message.complete) setImmediate(() => { this.push(null) })
       else this.destroy(new BlobError('unavailable', 'the connection broke in the middle of an answer'))
     })
-    message.once('error', (error) => this.destroy(networkError(error)))
+    message.on('error', (error) => this.destroy(networkError(error)))
     message.once('close', () => {
       if (!message.complete) this.destroy(new BlobError('unavailable', 'the connection broke in the middle of an answer'))
     })
@@ -216,7 +220,8 @@ class AnswerBody extends Readable {
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
     clearTimeout(this.#timer)
-    if (!this.#message.complete) this.#message.destroy()
+    // Also where all of it has come: unread, it would hold its connection.
+    if (!this.#isOver) this.#message.destroy()
     callback(error)
   }
 

@@ -1,19 +1,15 @@
 /** Contents for tests: bytes that are known by their number, files of them, streams read to their end. */
-import { createHash } from 'node:crypto'
+import { createCipheriv, createHash } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Readable } from 'node:stream'
 import type { BlobStore } from '../blob-store.js'
 
-/** `size` bytes, others for each seed. */
+/** `size` bytes, others for each seed, that look random and are the same in each process. */
 export function bytesOf(seed: number, size: number): Buffer {
-  const bytes = Buffer.alloc(size)
-  let state = seed * 2654435761 + 1
-  for (let at = 0; at < size; at++) {
-    state = Math.imul(state ^ (state >>> 15), 0x2c1b3c6d) + at | 0
-    bytes[at] = state >>> 16
-  }
-  return bytes
+  const key = Buffer.alloc(16)
+  key.writeUInt32BE(seed)
+  return createCipheriv('aes-128-ctr', key, Buffer.alloc(16)).update(Buffer.alloc(size))
 }
 
 /** The name that these bytes have as an object. */
