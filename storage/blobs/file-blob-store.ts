@@ -4,13 +4,13 @@
  *     <directory>/objects/ab/cd/abcd…   one for each object, in two levels of 256 folders, so that none grows without bound
  *     <directory>/tmp/                  copies that are not finished; emptied at the start
  *
- * An object gets its name in one step, by a link to a file that is on stable storage: half of one is never visible, and one that is
- * there already stays. `directory` itself may be a symbolic link; nothing below it is followed.
+ * An object gets its name in one step, when its file is on stable storage: half of one is never visible. A second name beside the first
+ * (a link) would replace nothing, but a crash could leave both, and who goes on writing under the one would change the other. `directory` itself may be a symbolic link; nothing below it is followed.
  */
 import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
 import type { Dirent } from 'node:fs'
-import { chmod, copyFile, link, lstat, mkdir, open, readdir, readFile, rename, rm, unlink } from 'node:fs/promises'
+import { chmod, copyFile, lstat, mkdir, open, readdir, readFile, rename, rm, unlink } from 'node:fs/promises'
 import path from 'node:path'
 import type { Readable } from 'node:stream'
 import { makeDirectory } from '../make-directory.js'
@@ -21,9 +21,6 @@ import type { BlobStore, StoredBlob } from './blob-store.js'
 import { openRegularFile, readFileRange } from './file-range.js'
 
 const HEX_PAIR = /^[0-9a-f]{2}$/
-
-/** A file system without links, or one that has no room for another to this file. */
-const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'])
 
 export class FileBlobStore implements BlobStore {
   readonly name = 'file'
@@ -119,7 +116,7 @@ export class FileBlobStore implements BlobStore {
       } finally {
         await handle.close()
       }
-      await place(probe, target)
+      await rename(probe, target)
       if (await readFile(target, 'utf8') !== text) throw new BlobError('damaged', `${target} does not hold what was just written to it`)
       await unlink(target)
     })
@@ -144,16 +141,22 @@ export class FileBlobStore implements BlobStore {
     if (source.size !== size) throw new BlobError('damaged', `${file} has ${source.size} bytes, not ${size}`)
     await syncFile(file)
     await this.#makeFolders(name)
-    const there = await this.#lookUp(name)
     // One of another size was damaged later, and these are its bytes.
-    await this.#move(file, target, there === null || there.size === size ? place : rename)
+    if ((await this.#lookUp(name))?.size !== size) {
+      await this.#move(file, target)
+      return
+    }
+    // Changes nothing but its time: it counts as stored now.
+    await chmod(target, 0o600).catch(() => undefined)
     await syncDirectory(path.dirname(target))
+    await unlink(file)
   }
 
-  /** Moves the file by `step`; by way of a copy where it lies on another file system. */
-  async #move(file: string, target: string, step: (from: string, to: string) => Promise<void>): Promise<void> {
+  /** Gives a synced file its name, in one step; by way of a copy where it lies on another file system. */
+  async #move(file: string, target: string): Promise<void> {
     try {
-      await step(file, target)
+      await rename(file, target)
+      await syncDirectory(path.dirname(target))
       return
     } catch (error) {
       if (errnoOf(error) !== 'EXDEV') throw error
@@ -162,10 +165,12 @@ export class FileBlobStore implements BlobStore {
     try {
       await copyFile(file, copy, constants.COPYFILE_EXCL)
       await syncFile(copy)
-      await step(copy, target)
-    } finally {
+      await rename(copy, target)
+    } catch (error) {
       await rm(copy, { force: true })
+      throw error
     }
+    await syncDirectory(path.dirname(target))
     await unlink(file)
   }
 
@@ -240,23 +245,6 @@ export class FileBlobStore implements BlobStore {
   #assertOpen(): void {
     if (this.#closed) throw new BlobError('unavailable', 'the blob store is closed')
   }
-}
-
-/** Moves a file to a name on the same file system, where nothing is replaced: what has that name already stays, and is this. */
-async function place(file: string, target: string): Promise<void> {
-  try {
-    await link(file, target)
-  } catch (error) {
-    const code = errnoOf(error)
-    if (NO_LINKS.has(code)) {
-      await rename(file, target)
-      return
-    }
-    if (code !== 'EEXIST') throw error
-    // Changes nothing but its time: it counts as stored now.
-    await chmod(target, 0o600).catch(() => undefined)
-  }
-  await unlink(file).catch(unlessMissing)
 }
 
 async function syncFile(file: string): Promise<void> {
