@@ -3,14 +3,14 @@
  * in, descriptions out: who calls keeps rows, files and names. The work is done by `PreviewPool`.
  */
 
-/** A picture to look at. `source` is read once, from its beginning, and only as far as needed: it is returned early on refusal. */
+/** A picture to look at. `source` is read once, or given back unread or half read. */
 export interface PreviewRequest {
   /** What the content is, as sniffed: `sniff(head).type`. */
   readonly type: string
   /** Bytes that `source` will yield. One that yields more or fewer has no preview. */
   readonly size: number
   readonly wants: PreviewWants
-  /** The plain bytes of the picture, in order. */
+  /** The plain bytes of the picture, in order. It may wait before it is read: what opens a file does so best when it is. */
   readonly source: AsyncIterable<Uint8Array>
 }
 
