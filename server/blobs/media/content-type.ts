@@ -67,8 +67,11 @@ const ZIP_WITHIN = /^application\/(zip|java-archive|epub\+zip|.+\+zip$|vnd\.(ope
  */
 export async function sniff(content: Uint8Array): Promise<Sniffed> {
   const head = content.subarray(0, HEAD_BYTES)
-  const text = textOf(head)
-  const type = markupOf(text ?? latin1(head)) ?? await binaryOf(head) ?? (text === null ? UNKNOWN : TEXT)
+  const encoding = encodingOf(head)
+  const text = textOf(head, encoding)
+  // The mark of UTF-16 is the beginning of some sound too, but that holds bytes that no text does.
+  const binary = text !== null && encoding !== 'utf-8' ? null : await binaryOf(head)
+  const type = markupOf(text ?? latin1(head)) ?? binary ?? (text === null ? UNKNOWN : TEXT)
   return { type, kind: kindOf(type) }
 }
 
@@ -130,11 +133,16 @@ function markupOf(head: string): string | null {
   return found.type
 }
 
-/** The head as text, or null where it is none. A character that the end of the head cuts is no reason against it. */
-function textOf(head: Uint8Array): string | null {
-  const encoding = head[0] === 0xff && head[1] === 0xfe ? 'utf-16le' : head[0] === 0xfe && head[1] === 0xff ? 'utf-16be' : 'utf-8'
+/** By the byte order mark. */
+function encodingOf(head: Uint8Array): 'utf-8' | 'utf-16le' | 'utf-16be' {
+  if (head[0] === 0xff && head[1] === 0xfe) return 'utf-16le'
+  return head[0] === 0xfe && head[1] === 0xff ? 'utf-16be' : 'utf-8'
+}
+
+/** The head as text, or null where it is none. A character that the end of a full head cuts is no reason against it. */
+function textOf(head: Uint8Array, encoding: string): string | null {
   try {
-    const text = new TextDecoder(encoding, { fatal: true }).decode(head, { stream: true })
+    const text = new TextDecoder(encoding, { fatal: true }).decode(head, { stream: head.length === HEAD_BYTES })
     return isText(text) ? text : null
   } catch {
     return null
