@@ -69,6 +69,13 @@ export function memory(root: number): Memory | null {
   return { pssBytes, rssBytes }
 }
 
+/** The most memory that a process has held so far; null where unknown. */
+export function peakMemoryBytes(pid: number): number | null {
+  if (!isLinux) return null
+  const found = /^VmHWM:\s+(\d+) kB/m.exec(readFileSync(`/proc/${String(pid)}/status`, 'latin1'))
+  return found === null ? null : Number(found[1]) * 1024
+}
+
 /** Starts to count the share of CPU time (percent) that the host gave to others; what it returns reads it; null where unknown. */
 export function stealMeter(): () => number | null {
   if (!isLinux) return () => null

@@ -10,6 +10,7 @@ import { closeAll, connectAll, idOf, names, prepare, text, until } from './load.
 import { cpuSeconds, measureStretch, memory, quiet, stealMeter } from './measure.js'
 import type { Options, Scenario } from './options.js'
 import { phones } from './phones.js'
+import { previews } from './previews.js'
 import type { RawClient } from './raw-client.js'
 import { ServerProcess } from './server-process.js'
 import { drain, perUnit, store, WINDOW } from './stages.js'
@@ -246,7 +247,7 @@ async function bytes({ size }: Options): Promise<Figures[]> {
 }
 
 /** Figures that have to be zero, or the server broke a promise and its speed means nothing. */
-export const faults: ReadonlySet<string> = new Set(['lost', 'doubled', 'unconfirmed', 'missing', 'ended'])
+export const faults: ReadonlySet<string> = new Set(['lost', 'doubled', 'unconfirmed', 'missing', 'missingTogether', 'ended'])
 
 /** In the order in which they run. */
 export const scenarios: Readonly<Record<string, Scenario>> = {
@@ -259,6 +260,7 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   groups: { title: '1,000 groups of 50 among 1,000 people online, senders by chance, 160 posts under way; a unit is a delivery', run: groups },
   phones: { title: 'as many phones as there can be with p99 of deliveries below 250 ms', run: phones },
   login: { title: 'return of a device with a token', run: login },
+  previews: { title: 'photos of 12 megapixels to thumbnail and placeholder, one at a time, then ten', run: previews },
   idle: { title: 'idle sessions', run: idle },
   crash: { title: 'SIGKILL after the last ack', run: crash },
 }

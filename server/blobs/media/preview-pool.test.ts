@@ -1,5 +1,6 @@
 /** How the pool keeps its bounds, whatever its processes, its sources and its callers do. */
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { constants, getPriority } from 'node:os'
@@ -7,6 +8,9 @@ import { Readable } from 'node:stream'
 import { type TestContext, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import type { Log } from '../../log.js'
 import { SILENT_LOG } from '../../log.js'
 import type { PreviewPoolOptions } from './preview-pool.js'
@@ -149,6 +153,12 @@ test('rests where no process can be started at all', async (t) => {
   assert.deepEqual(pool.pids, [])
 })
 
+test('outlives a system that has no descriptors left', { skip: process.platform !== 'linux' }, async () => {
+  const program = fileURLToPath(new URL('testing/no-descriptors.js', import.meta.url))
+  const { stdout } = await promisify(execFile)('/bin/sh', ['-c', 'ulimit -n 40; exec "$@"', 'sh', process.execPath, program])
+  assert.equal(stdout, 'unavailable,unavailable', 'and rests after it')
+})
+
 test('has no more processes and waiting pictures than it may, and says once that it is full', async (t) => {
   let told = 0
   const log: Log = { ...SILENT_LOG, warn: () => { told++ } }
@@ -195,6 +205,35 @@ test('has no preview for a source that fails, is longer or shorter than said, or
   const { source } = stalling()
   assert.equal(await hasty.make({ type: 'image/png', size: picture.length, wants: THUMBNAIL, source }), null)
   assert.equal(hastyOutcomes.at(-1), 'timeout')
+})
+
+test('holds no more of a picture than what is on its way, and nothing of one that is done', async (t) => {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  const { pool, outcomes } = poolFor(t)
+  const refs: WeakRef<Uint8Array>[] = []
+  const alive = async (): Promise<number> => {
+    // A weak reference that was made or read in a turn holds until the turn has ended.
+    for (let n = 0; n < 3; n++) {
+      await turn()
+      collect()
+    }
+    return refs.filter((ref) => ref.deref() !== undefined).length
+  }
+  const chunks = 200
+  let during = 0
+  async function* source(): AsyncGenerator<Uint8Array> {
+    for (let n = 0; n < chunks; n++) {
+      if (n === chunks - 1) during = await alive()
+      const chunk = Buffer.alloc(65_536, n)
+      refs.push(new WeakRef(chunk))
+      yield chunk
+    }
+  }
+  assert.equal(await pool.make({ type: 'image/png', size: chunks * 65_536, wants: THUMBNAIL, source: source() }), null)
+  assert.deepEqual(outcomes, ['undecodable'])
+  assert.ok(during < 10, `${String(during)} of ${String(chunks)} chunks were held`)
+  assert.ok(await alive() < 3)
 })
 
 test('rejects with the signal\'s reason, before, while waiting and in the middle', async (t) => {

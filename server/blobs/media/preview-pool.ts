@@ -165,9 +165,16 @@ export class PreviewPool implements Previews {
     return performance.now() < this.#noStartBeforeMs ? null : this.#startProcess()
   }
 
-  #startProcess(): PreviewProcess {
+  #startProcess(): PreviewProcess | null {
     const { timeoutMs, memoryBytesMax, inputBytesMax, program } = this.#options
-    const process = new PreviewProcess({ timeoutMs, memoryBytesMax, program, renditionBytesMax: 2 * inputBytesMax + RENDITION_BYTES_EXTRA })
+    let process: PreviewProcess
+    try {
+      process = new PreviewProcess({ timeoutMs, memoryBytesMax, program, renditionBytesMax: 2 * inputBytesMax + RENDITION_BYTES_EXTRA })
+    } catch (error) {
+      this.#noStartBeforeMs = performance.now() + START_RETRY_MS
+      this.#options.log.warn({ error: error instanceof Error ? error : new Error(String(error)) }, 'preview-process-not-started')
+      return null
+    }
     this.#processes.add(process)
     void process.ended.then((reason) => {
       this.#processes.delete(process)

@@ -43,11 +43,13 @@ export class PreviewProcess {
   readonly #options: ProcessOptions
   readonly #ended: Promise<ProcessEnd>
   #reason: ProcessEnd | null = null
+  #failWork: (reason: ProcessEnded) => void = ignore
   #isReady = false
   #stderrTail = ''
   /** Pictures it has looked at. */
   pictures = 0
 
+  /** Throws where the system gives no process: no memory, no descriptors. */
   constructor(options: ProcessOptions) {
     this.#options = options
     const child = start(options)
@@ -58,7 +60,11 @@ export class PreviewProcess {
     for (const pipe of [child.stdin!, child.stdout!, child.stderr!]) pipe.on('error', ignore)
     child.stderr!.setEncoding('utf8').on('data', (text: string) => { this.#stderrTail = (this.#stderrTail + text).slice(-STDERR_TAIL_LENGTH) })
     this.#ended = new Promise((resolve) => {
-      const end = (): void => resolve(this.#reason ??= 'crashed')
+      const end = (): void => {
+        this.#reason ??= 'crashed'
+        this.#failWork(new ProcessEnded(this.#reason))
+        resolve(this.#reason)
+      }
       // A process that could not be started has no `close`; one that has ended has it when its pipes are read or given up.
       child.once('error', end).once('close', end).once('exit', () => {
         this.#stdin.destroy()
@@ -91,13 +97,14 @@ export class PreviewProcess {
    * gone, so that no picture meets what another has left. One at a time.
    */
   async work(job: PictureJob, open: () => AsyncIterator<Uint8Array>): Promise<Preview | PictureFault> {
-    const ended = this.#ended.then((reason): never => { throw new ProcessEnded(reason) })
+    // Of each picture's own: what is raced against a promise is kept as long as that promise, and the process lives for many pictures.
+    const ended = new Promise<never>((_, reject) => { this.#failWork = reject })
     ended.catch(ignore)
     const watch = new Watch(this, this.#options)
     try {
       if (!this.#isReady) await Promise.race([this.#becomeReady(), ended])
       watch.nextStep()
-      await Promise.race([this.#send(job, open, ended), ended])
+      await Promise.race([this.#send(job, open), ended])
       watch.nextStep()
       const answer = await Promise.race([readAnswer(this.#answers, job, this.#options.renditionBytesMax), ended])
       this.pictures++
@@ -107,6 +114,7 @@ export class PreviewProcess {
       if (error instanceof FrameError) this.#stderrTail += `\n${error.message}`
       throw new ProcessEnded(await this.#ended)
     } finally {
+      this.#failWork = ignore
       watch.stop()
     }
   }
@@ -117,16 +125,16 @@ export class PreviewProcess {
     this.#isReady = true
   }
 
-  async #send(job: PictureJob, open: () => AsyncIterator<Uint8Array>, ended: Promise<never>): Promise<void> {
+  /** Once the process ends nobody waits for this, and a source that hangs is left where it is. */
+  async #send(job: PictureJob, open: () => AsyncIterator<Uint8Array>): Promise<void> {
     const source = opened(open)
     this.#stdin.write(encodeHeader(job))
     let left = job.size
-    for (;;) {
-      const next = await Promise.race([nextOf(source), ended])
-      if (next.done === true) break
+    for (let next = await nextOf(source); next.done !== true; next = await nextOf(source)) {
+      if (this.isEnding) return
       left -= next.value.length
       if (left < 0) throw new SourceError('it is longer than said')
-      if (!this.#stdin.write(next.value)) await Promise.race([drained(this.#stdin), ended])
+      if (!this.#stdin.write(next.value)) await drained(this.#stdin)
     }
     if (left > 0) throw new SourceError('it is shorter than said')
   }
@@ -205,7 +213,11 @@ function start({ memoryBytesMax, program }: ProcessOptions): ChildProcess {
   const command = [process.execPath, ...NODE_ARGUMENTS, program ?? PROGRAM]
   const limits = `ulimit -c 0; ulimit -d ${String(Math.ceil(memoryBytesMax / 1024))} 2>/dev/null; exec "$@"`
   const [file, ...args] = process.platform === 'linux' && existsSync(SHELL) ? [SHELL, '-c', limits, 'preview', ...command] : command
-  return spawn(file!, args, { stdio: ['pipe', 'pipe', 'pipe'], cwd: '/', env: environment() })
+  const child = spawn(file!, args, { stdio: ['pipe', 'pipe', 'pipe'], cwd: '/', env: environment() })
+  child.on('error', ignore) // who waits for it hears of it by its end
+  // Without a descriptor left there is neither a process nor a pipe.
+  if (child.stdin === null || child.stdin === undefined) throw new Error('a preview process could not be given pipes')
+  return child
 }
 
 /** Nothing of the server's environment but where the dynamic linker looks: there may be secrets in it. */
