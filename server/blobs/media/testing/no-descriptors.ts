@@ -7,7 +7,7 @@ const outcomes: PreviewOutcome[] = []
 const pool = new PreviewPool({ onOutcome: (outcome) => outcomes.push(outcome) })
 const held: number[] = []
 try {
-  for (;;) held.push(openSync('/dev/null'))
+  for (;;) held.push(openSync('/dev/null', 'r'))
 } catch { /* that was the last */ }
 await pool.make(requestOf(Buffer.of(1), 'image/png', THUMBNAIL))
 for (const descriptor of held) closeSync(descriptor)
