@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import sharp from 'sharp'
 import { agrees, HEAD_BYTES, isAllowed, isShownInline, sniff } from './content-type.js'
-import { animated, png, pngChunk, pngHeader, PREVIEWED, quarters } from './testing/pictures.js'
+import { animated, PDF, png, pngChunk, pngHeader, PREVIEWED, quarters } from './testing/pictures.js'
 
 async function typeOf(content: string | Uint8Array): Promise<string> {
   return (await sniff(typeof content === 'string' ? Buffer.from(content, 'latin1') : content)).type
@@ -26,7 +26,7 @@ const SIGNATURES: readonly (readonly [type: string, kind: string, hex: string])[
   ['audio/mpeg', 'audio', 'fffb9064' + '00'.repeat(64)],
   ['audio/ogg', 'audio', Buffer.from('OggS').toString('hex') + '0002' + '00'.repeat(22) + Buffer.from('OpusHead').toString('hex')],
   ['audio/wav', 'audio', Buffer.from('RIFF').toString('hex') + '24000000' + Buffer.from('WAVEfmt ').toString('hex')],
-  ['application/pdf', 'other', Buffer.from('%PDF-1.7\n').toString('hex') + 'e2e3cfd3'],
+  ['application/pdf', 'other', Buffer.from(PDF).toString('hex') + 'e2e3cfd3'],
   ['application/zip', 'other', '504b0506' + '00'.repeat(18)],
   ['application/x-msdownload', 'other', '4d5a9000' + '00'.repeat(64)],
 ]
@@ -72,7 +72,7 @@ test('gives a file of several formats one type, by what it begins with', async (
     ['a GIF that is a script too', Buffer.from('GIF89a/*\x01\x00\x80\x00\x00\x00*/=1;alert(1)'), 'image/gif'],
     ['a JPEG with a page in its comment', Buffer.concat([jpeg.subarray(0, 2), Buffer.from('fffe', 'hex'), length, comment, jpeg.subarray(2)]), 'image/jpeg'],
     ['a page that goes on as a JPEG', Buffer.concat([Buffer.from('<html>'), jpeg]), 'text/html'],
-    ['a PDF behind a script', Buffer.from('<script>alert(1)</script>\n%PDF-1.4\n'), 'text/html'],
+    ['a PDF behind a script', Buffer.from('<script>alert(1)</script>\n' + PDF), 'text/html'],
     ['a page that is a tape archive too', tarOf('<script>alert(1)</script>'), 'text/html'],
     ['a page that ends as a film begins', Buffer.from('<a>\nftypisom\x00\x00\x02\x00isom'), 'text/html'],
   ]

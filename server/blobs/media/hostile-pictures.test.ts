@@ -5,7 +5,7 @@ import { type TestContext, test } from 'node:test'
 import { deflateSync } from 'node:zlib'
 import sharp from 'sharp'
 import { seeded } from '../../seeded-random.js'
-import { animated, deflatedZeros, gifOfFrames, png, pngChunk, pngHeader, PREVIEWED, quarters, withPngChunks } from './testing/pictures.js'
+import { animated, deflatedZeros, gifOfFrames, PDF, png, pngChunk, pngHeader, PREVIEWED, quarters, withPngChunks } from './testing/pictures.js'
 import { ALL, poolFor, rendition, type TestPool, THUMBNAIL } from './testing/preview-testing.js'
 
 const fine = await quarters(400, 300).png().toBuffer()
@@ -125,7 +125,7 @@ test('never decodes documents and formats beyond the list, whatever they are cal
   const documents = [
     Buffer.from('<?xml version="1.0"?><!DOCTYPE svg [<!ENTITY x SYSTEM "file:///etc/passwd">]><svg xmlns="http://www.w3.org/2000/svg" width="10" height="10"><text>&x;</text></svg>'),
     Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="10" height="10"><image href="http://127.0.0.1:1/" width="10" height="10"/></svg>'),
-    Buffer.from('%PDF-1.4\n1 0 obj<<>>endobj\n'), Buffer.from('push graphic-context\nimage over 0,0 0,0 "https://example.com/x"\npop graphic-context'),
+    Buffer.from(PDF + '1 0 obj<<>>endobj\n'), Buffer.from('push graphic-context\nimage over 0,0 0,0 "https://example.com/x"\npop graphic-context'),
     await quarters(40, 30).tiff().toBuffer(),
   ]
   for (const content of documents) for (const format of PREVIEWED) assert.equal(await look(content, `image/${format}`), null)

