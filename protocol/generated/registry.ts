@@ -718,7 +718,7 @@ export const FRAMES: ReadonlyMap<number, FrameInfo> = new Map<number, FrameInfo>
 export const EXTENSION = { attachment: 2, reply: 3, encrypted: 4, mention: 5, expires: 7, forwarded: 11, registration: 113 } as const
 
 /** Keys of the extensions that this version defines; all others are unknown to it. [FRM-7] */
-export const EXTENSIONS_DEFINED: ReadonlySet<number> = new Set<number>([3, 5, 7, 11, 113])
+export const EXTENSIONS_DEFINED: ReadonlySet<number> = new Set<number>([2, 3, 5, 7, 11, 113])
 
 /** Codes of the errors by name. */
 export const ERROR = {
@@ -796,8 +796,10 @@ export const ERROR = {
   rateLimited: 300,
   /** The shard in charge can't be reached or can't commit at present. */
   unavailable: 301,
-  /** A limit on work in progress is reached. */
+  /** A limit on work in progress is reached, as that on a user's uploads under way. */
   resourceLimit: 302,
+  /** The server has no room for more blobs at present. */
+  storageFull: 303,
   /** The stanza is well-formed but makes no sense. */
   badRequest: 400,
   /** An address breaks the rules for addresses. */
@@ -860,6 +862,18 @@ export const ERROR = {
   noSuchInvite: 462,
   /** Messages are not searched here. */
   noSearch: 463,
+  /** The user holds no such blob, or the message carries none of this id. */
+  noSuchBlob: 470,
+  /** The blob is larger than the server takes. */
+  blobTooLarge: 471,
+  /** Blobs of this type are not taken here. */
+  typeNotAllowed: 472,
+  /** The user's blobs would take more room than they may; delete messages that carry some. */
+  quotaExceeded: 473,
+  /** Blobs are not kept here. */
+  noBlobs: 474,
+  /** What was uploaded does not have the hash that was announced; told by HTTP alone. */
+  hashMismatch: 475,
 } as const
 
 /** A code that this version knows. A peer may send others. */
@@ -1220,8 +1234,17 @@ export const ERRORS: ReadonlyMap<number, ErrorInfo> = new Map<number, ErrorInfo>
     scope: 'stanza',
     class: 'retry',
     retryable: true,
-    doc: 'A limit on work in progress is reached.',
-    reserved: 'for uploads and other work that takes long',
+    doc: 'A limit on work in progress is reached, as that on a user\'s uploads under way.',
+    reserved: null,
+  }],
+  [303, {
+    code: 303,
+    name: 'storage-full',
+    scope: 'stanza',
+    class: 'retry',
+    retryable: true,
+    doc: 'The server has no room for more blobs at present.',
+    reserved: null,
   }],
   [400, {
     code: 400,
@@ -1502,6 +1525,60 @@ export const ERRORS: ReadonlyMap<number, ErrorInfo> = new Map<number, ErrorInfo>
     doc: 'Messages are not searched here.',
     reserved: null,
   }],
+  [470, {
+    code: 470,
+    name: 'no-such-blob',
+    scope: 'stanza',
+    class: 'refused',
+    retryable: false,
+    doc: 'The user holds no such blob, or the message carries none of this id.',
+    reserved: null,
+  }],
+  [471, {
+    code: 471,
+    name: 'blob-too-large',
+    scope: 'stanza',
+    class: 'refused',
+    retryable: false,
+    doc: 'The blob is larger than the server takes.',
+    reserved: null,
+  }],
+  [472, {
+    code: 472,
+    name: 'type-not-allowed',
+    scope: 'stanza',
+    class: 'refused',
+    retryable: false,
+    doc: 'Blobs of this type are not taken here.',
+    reserved: null,
+  }],
+  [473, {
+    code: 473,
+    name: 'quota-exceeded',
+    scope: 'stanza',
+    class: 'refused',
+    retryable: false,
+    doc: 'The user\'s blobs would take more room than they may; delete messages that carry some.',
+    reserved: null,
+  }],
+  [474, {
+    code: 474,
+    name: 'no-blobs',
+    scope: 'stanza',
+    class: 'refused',
+    retryable: false,
+    doc: 'Blobs are not kept here.',
+    reserved: null,
+  }],
+  [475, {
+    code: 475,
+    name: 'hash-mismatch',
+    scope: 'stanza',
+    class: 'refused',
+    retryable: false,
+    doc: 'What was uploaded does not have the hash that was announced; told by HTTP alone.',
+    reserved: null,
+  }],
 ])
 
 /** Limits and times of the protocol by name. */
@@ -1660,6 +1737,26 @@ export const LIMIT = {
   typingRefreshMs: 4000,
   /** Users on the list of exceptions of the privacy settings. (users) */
   privacyExceptMax: 256,
+  /** One blob: 16 MiB. (bytes) */
+  blobBytesMax: 16777216,
+  /** Attachments of one message. (attachments) */
+  attachmentsMax: 10,
+  /** Name of an attachment, in UTF-8. (bytes) */
+  attachmentNameBytesMax: 255,
+  /** What stands for a picture until it has loaded. (bytes) */
+  placeholderBytesMax: 1024,
+  /** Key of an attachment that its client has encrypted. (bytes) */
+  attachmentKeyBytesMax: 128,
+  /** Longer edge of a thumbnail. (pixels) */
+  thumbnailPixelsMax: 320,
+  /** Uploads of one user under way. (uploads) */
+  uploadsMax: 16,
+  /** An upload that lies for this long is over: a day. (ms) */
+  uploadAgeMs: 86400000,
+  /** A blob waits so long for the message that carries it: a day. (ms) */
+  blobHoldMs: 86400000,
+  /** A download URL is good for so long: an hour. (ms) */
+  blobUrlAgeMs: 3600000,
 } as const
 
 /** Values of welcome.resume. [QUE-8] */
