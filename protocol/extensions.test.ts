@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { checkExtensions, decodeExtensions, encodeExtensions } from './extensions.js'
+import { checkExtensions, checkMessageExtensions, decodeExtensions, encodeExtensions, findExtension } from './extensions.js'
 import { extensionBytes, hexBytes, toHex } from './testing/reference-encoder.js'
 
 function check(hex: string): string {
@@ -12,8 +12,26 @@ test('[FRM-7] tells optional from critical keys', () => {
   assert.equal(check('0100'), 'ok')
   assert.equal(check('0102aabb0300'), 'ok')
   assert.equal(check('0000'), 'critical')
-  assert.equal(check('0200'), 'critical', 'reserved is not defined')
+  assert.equal(check('0200'), 'critical', 'of messages alone')
   assert.equal(check('01000400'), 'critical')
+})
+
+test('[FRM-7] an attachment is known in a message, and no other critical extension is', () => {
+  const ofMessage = (hex: string) => checkMessageExtensions(new Uint8Array(hexBytes(hex)))
+  assert.equal(ofMessage('010002000300'), 'ok')
+  assert.equal(ofMessage('0400'), 'critical', 'reserved is not defined')
+  assert.equal(ofMessage('02000400'), 'critical')
+  assert.equal(ofMessage('02000200'), 'malformed')
+})
+
+test('one extension is found by its key', () => {
+  const find = (hex: string, key: number) => {
+    const value = findExtension(new Uint8Array(hexBytes(hex)), key)
+    return value === null ? null : toHex(value)
+  }
+  assert.equal(find('0102aabb0201cc0300', 2), 'cc')
+  assert.equal(find('0102aabb0300', 3), '')
+  for (const hex of ['', '0102aabb0300', '0300', '01', '0105aa', '0205aa', '02']) assert.equal(find(hex, 2), null, hex)
 })
 
 test('[FRM-8] a block out of order, doubled, cut off or too long is malformed, critical or not', () => {

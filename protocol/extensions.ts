@@ -11,14 +11,26 @@ export interface Extension {
 
 /**
  * What a block of extensions is worth: `ok`; `malformed`: breaks FRM-8; `critical`: well-formed, but with an even key that this
- * version does not define. [FRM-7]
+ * version does not define there. [FRM-7]
  */
 export type ExtensionsCheck = 'ok' | 'malformed' | 'critical'
 
 const reader = new Reader()
 
-/** Judges the raw extensions of a frame without allocating. Never throws. [FRM-7] [FRM-8] */
+/**
+ * Judges the raw extensions of a frame that carries no message, without allocating: critical ones are defined of messages alone. Never
+ * throws. [FRM-7] [FRM-8]
+ */
 export function checkExtensions(bytes: Uint8Array): ExtensionsCheck {
+  return check(bytes, false)
+}
+
+/** The same of a message, a delivery of one, or one in history. */
+export function checkMessageExtensions(bytes: Uint8Array): ExtensionsCheck {
+  return check(bytes, true)
+}
+
+function check(bytes: Uint8Array, isMessage: boolean): ExtensionsCheck {
   if (bytes.length === 0) return 'ok'
   reader.reset(bytes, 0, bytes.length)
   let result: ExtensionsCheck = 'ok'
@@ -31,11 +43,31 @@ export function checkExtensions(bytes: Uint8Array): ExtensionsCheck {
       break
     }
     reader.position += size
-    if (key % 2 === 0 && !EXTENSIONS_DEFINED.has(key)) result = 'critical'
+    if (key % 2 === 0 && !(isMessage && EXTENSIONS_DEFINED.has(key))) result = 'critical'
     last = key
   }
   reader.reset(EMPTY_BYTES, 0, 0)
   return result
+}
+
+/** The value of one extension as a view of `bytes`, found without allocating a list; null: it is not there, or the block is malformed before it. */
+export function findExtension(bytes: Uint8Array, wanted: number): Uint8Array | null {
+  if (bytes.length === 0) return null
+  let value: Uint8Array | null = null
+  reader.reset(bytes, 0, bytes.length)
+  while (reader.position < reader.end) {
+    const key = reader.uint()
+    const size = reader.uint()
+    // Keys rise.
+    if (reader.failed || key > wanted || size > reader.end - reader.position) break
+    if (key === wanted) {
+      value = bytes.subarray(reader.position, reader.position + size)
+      break
+    }
+    reader.position += size
+  }
+  reader.reset(EMPTY_BYTES, 0, 0)
+  return value
 }
 
 /** The extensions of a block, values as views of `bytes`; null if it is malformed. Critical ones are listed like all others. */

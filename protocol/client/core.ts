@@ -20,7 +20,7 @@ import { backOffMs } from '../back-off.js'
 import { EMPTY_BYTES } from '../bytes.js'
 import type { Element } from '../element.js'
 import { expiryOf } from '../expiry.js'
-import { checkExtensions } from '../extensions.js'
+import { checkMessageExtensions } from '../extensions.js'
 import { encodeClose, encodeCursor, encodePing, encodePong, encodeQuery } from '../generated/frames.js'
 import type { AckFrame, CloseFrame, FailFrame, Frame, RefuseFrame, ResultFrame, WelcomeFrame } from '../generated/frames.js'
 import { ERROR, ERRORS, FRAME, LIMIT, MARK, RESUME } from '../generated/registry.js'
@@ -627,7 +627,7 @@ export class ClientCore {
 
   #messageOf(entry: InboxEntry): Message {
     const { conversation, from, seq, index, timeMs, text, extensions, change, operation } = entry
-    const isIncomplete = checkExtensions(extensions) === 'critical'
+    const isIncomplete = checkMessageExtensions(extensions) === 'critical'
     return {
       conversation, from, seq, index, timeMs, text, own: from === this.#options.user, missed: false, isIncomplete, extensions,
       expiresMs: expiryOf(extensions), change, operation,

@@ -3,7 +3,7 @@ import { decodeBase64 } from '../base64.js'
 import { EMPTY_BYTES } from '../bytes.js'
 import { childOf, element, textOf, uintAttribute } from '../element.js'
 import type { Element } from '../element.js'
-import { checkExtensions, encodeExtensions } from '../extensions.js'
+import { checkMessageExtensions, encodeExtensions } from '../extensions.js'
 import type { Extension } from '../extensions.js'
 import { LIMIT } from '../generated/registry.js'
 import type { MemberMarks } from './conversations.js'
@@ -253,7 +253,7 @@ export function readMessage(node: Element, conversation: string, user: string): 
   if (seq === null || timeMs === null || from === undefined || extensions === null) return null
   const body = childOf(node, 'body')
   const text = body === null ? '' : textOf(body)
-  const isIncomplete = checkExtensions(extensions) === 'critical'
+  const isIncomplete = checkMessageExtensions(extensions) === 'critical'
   const change = changeIn(node)
   const reactions = readAll(node, 'reaction', readReaction)
   if (reactions === null) return null

@@ -1743,6 +1743,10 @@ export const LIMIT = {
   attachmentsMax: 10,
   /** Name of an attachment, in UTF-8. (bytes) */
   attachmentNameBytesMax: 255,
+  /** Media type of a blob. (bytes) */
+  mediaTypeBytesMax: 127,
+  /** Width or height of an attachment. (pixels) */
+  attachmentPixelsMax: 65535,
   /** What stands for a picture until it has loaded. (bytes) */
   placeholderBytesMax: 1024,
   /** Key of an attachment that its client has encrypted. (bytes) */
