@@ -3,6 +3,18 @@
 /** Slot and table. */
 export const HEAD_BYTES = 3
 
+/** The slot of what a shard keeps for itself. */
+const SLOT_RESERVED = 0xffff
+
+/** A key in that slot; `name` is ASCII, and may be empty: then it is the first of its table. */
+export function reserved(table: number, name: string): Buffer {
+  const key = Buffer.allocUnsafe(HEAD_BYTES + name.length)
+  key.writeUInt16BE(SLOT_RESERVED, 0)
+  key[2] = table
+  key.write(name, HEAD_BYTES, 'latin1')
+  return key
+}
+
 /** Names come from the protocol's normalisation; this only keeps a mistake from damaging the order of the keys. Throws TypeError. */
 export function checkName(name: string): void {
   if (name.length === 0) throw new TypeError('a key needs a name')

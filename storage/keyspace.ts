@@ -2,7 +2,8 @@
  * The keys of the store, all built here.
  *
  *     slot      2 bytes, big-endian: CRC16(owner) mod 16,384, so that a slot is one range and can move between shards
- *     table     'u' a user's rows, 'c' a conversation's rows, 's' the index of a conversation's text
+ *     table     'c' a conversation's rows, 'k' a blob's, 's' the index of a conversation's text, 'u' a user's rows: in a slot those of
+ *               conversations come first, see server/shard/conversation-walk.ts
  *     owner     its name in ASCII, ended by 0x00, so that no name is the beginning of another
  *     kind      what the row is; small rows first, so that one short read loads them all
  *     number    8 bytes, big-endian: device, queue index, seq …  or a name in ASCII
@@ -18,6 +19,7 @@ export const SLOT_COUNT = 16_384
 const TABLE_USER = 0x75
 const TABLE_CONVERSATION = 0x63
 const TABLE_SEARCH = 0x73
+const TABLE_BLOB = 0x6b
 
 // Kinds below KIND_LARGE are few and short in every owner; a new kind that can grow belongs above.
 const KIND_LARGE = 0x40
@@ -30,9 +32,11 @@ const KIND_PRESENCE = 0x08
 const KIND_PROFILE = 0x09
 const KIND_LIST_META = 0x0a
 const KIND_ERASURES = 0x0b
+const KIND_BLOB_USE = 0x0c
 const KIND_LIST = 0x40
 // Each kept list has two kinds: its items by name, and the name of each by the version that changed it last.
 const KIND_KEPT_LISTS = 0x42
+const KIND_HOLDING = 0x50
 const KIND_ENTRY = 0x60
 const KIND_END = 0xff
 const KIND_META = 0x01
@@ -44,6 +48,8 @@ const KIND_PAIR = 0x09
 const KIND_LOG = 0x60
 const KIND_SEGMENT = 0x60
 const KIND_STATE = 0x61
+const KIND_REFERENCE = 0x62
+const KIND_PICTURE_REFERENCE = 0x63
 
 /** Behind the kind of presence: the row of last seen has nothing there. */
 const SUFFIX_PRIVACY = 'privacy'
@@ -70,6 +76,7 @@ export function slotOf(name: string): number {
 export type RowKind =
   | 'account' | 'settings' | 'device' | 'cursor' | 'queue-meta' | 'last-seen' | 'privacy' | 'erasures' | 'conversation' | 'entry'
   | 'profile' | 'list-meta' | 'list-item' | 'list-change' | 'meta' | 'watermark' | 'checkpoint' | 'floor' | 'received' | 'pair' | 'log' | 'state'
+  | 'blob-use' | 'holding' | 'reference' | 'picture-reference'
 
 /** Keys of one owner; keeps the common prefix once it is hot, so that a hot key is one allocation and two copies. */
 class OwnerKeys {
@@ -220,6 +227,21 @@ export class UserKeys extends OwnerKeys {
     return this.plain(KIND_ERASURES)
   }
 
+  /** What the user's blobs and uploads take. */
+  blobUse(): Buffer {
+    return this.plain(KIND_BLOB_USE)
+  }
+
+  /** That the user holds a blob. */
+  holding(blob: string): Buffer {
+    return this.named(KIND_HOLDING, blob)
+  }
+
+  /** Rows of held blobs behind this id; all with ''. */
+  holdings(after: string): KeyRange {
+    return { gte: this.suffixed(KIND_HOLDING, after === '' ? '' : after + '\0'), lt: this.plain(KIND_HOLDING + 1) }
+  }
+
   /** The conversation's row in the user's list. */
   conversation(name: string): Buffer {
     return this.named(KIND_LIST, name)
@@ -297,6 +319,8 @@ export class UserKeys extends OwnerKeys {
       case KIND_PROFILE: return 'profile'
       case KIND_LIST_META: return 'list-meta'
       case KIND_ERASURES: return 'erasures'
+      case KIND_BLOB_USE: return 'blob-use'
+      case KIND_HOLDING: return 'holding'
       case KIND_LIST: return 'conversation'
       case KIND_ENTRY: return 'entry'
       case KIND_KEPT_LISTS: case KIND_KEPT_LISTS + 2: case KIND_KEPT_LISTS + 4: return 'list-item'
@@ -360,6 +384,25 @@ export class ConversationKeys extends OwnerKeys {
     return this.numbers(KIND_STATE, from, to)
   }
 
+  /** Which blobs the message carries. */
+  reference(seq: number): Buffer {
+    return this.numbered(KIND_REFERENCE, seq)
+  }
+
+  /** The same of messages from `from` up to, without, `to`. */
+  references(from: number, to: number): KeyRange {
+    return this.numbers(KIND_REFERENCE, from, to)
+  }
+
+  /** Which blob the change of this seq has made the group's picture. */
+  pictureReference(seq: number): Buffer {
+    return this.numbered(KIND_PICTURE_REFERENCE, seq)
+  }
+
+  pictureReferences(from: number, to: number): KeyRange {
+    return this.numbers(KIND_PICTURE_REFERENCE, from, to)
+  }
+
   watermarks(): KeyRange {
     return { gte: this.plain(KIND_WATERMARK), lt: this.plain(KIND_WATERMARK + 1) }
   }
@@ -375,6 +418,8 @@ export class ConversationKeys extends OwnerKeys {
       case KIND_PAIR: return 'pair'
       case KIND_LOG: return 'log'
       case KIND_STATE: return 'state'
+      case KIND_REFERENCE: return 'reference'
+      case KIND_PICTURE_REFERENCE: return 'picture-reference'
       default: return null
     }
   }
@@ -397,6 +442,17 @@ export class SearchKeys extends OwnerKeys {
   }
 }
 
+/** Keys of one blob, by its id. */
+export class BlobKeys extends OwnerKeys {
+  constructor(id: string) {
+    super(TABLE_BLOB, id)
+  }
+
+  meta(): Buffer {
+    return this.plain(KIND_META)
+  }
+}
+
 /** Keys of a user. */
 export function userKeys(user: string): UserKeys {
   return new UserKeys(user)
@@ -405,6 +461,11 @@ export function userKeys(user: string): UserKeys {
 /** Keys of a conversation, by its name in the store; see `pairName`. */
 export function conversationKeys(name: string): ConversationKeys {
   return new ConversationKeys(name)
+}
+
+/** Keys of a blob, by its id. */
+export function blobKeys(id: string): BlobKeys {
+  return new BlobKeys(id)
 }
 
 /** Keys of a conversation's index, by its name in the store. */
@@ -433,12 +494,20 @@ export function slotAt(key: Uint8Array): number {
 }
 
 /** The owner and table of a key; null for the shard's own rows. */
-export function ownerAt(key: Uint8Array): { table: 'user' | 'conversation' | 'search'; name: string } | null {
+export function ownerAt(key: Uint8Array): { table: 'user' | 'conversation' | 'search' | 'blob'; name: string } | null {
   if (slotAt(key) >= SLOT_COUNT) return null
   const end = key.indexOf(0, HEAD_BYTES)
   if (end < 0) return null
-  const table = key[2] === TABLE_USER ? 'user' : key[2] === TABLE_SEARCH ? 'search' : 'conversation'
-  return { table, name: latin1(key, HEAD_BYTES, end) }
+  return { table: tableOf(key[2] ?? 0), name: latin1(key, HEAD_BYTES, end) }
+}
+
+function tableOf(byte: number): 'user' | 'conversation' | 'search' | 'blob' {
+  switch (byte) {
+    case TABLE_USER: return 'user'
+    case TABLE_SEARCH: return 'search'
+    case TABLE_BLOB: return 'blob'
+    default: return 'conversation'
+  }
 }
 
 /** Everything in one slot. */

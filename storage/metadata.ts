@@ -14,8 +14,9 @@ import { syncDirectory } from './sync-directory.js'
  *     3   a change of a group has a row of its own in the log
  *     4   an operation has one, too, and a message that has any a row for what they have made of it
  *     5   a conversation may have a timer, and what expires is listed by time
+ *     6   messages and pictures carry blobs, and who holds which is kept
  */
-export const STORE_FORMAT = 5
+export const STORE_FORMAT = 6
 
 export const METADATA_FILE = 'store.json'
 

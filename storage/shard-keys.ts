@@ -1,15 +1,14 @@
 /**
  * The keys of what a shard keeps for itself, in a slot that belongs to nobody: the list of names, invites, reports, what expires when, meta
- * rows.
+ * rows. Those that concern blobs: blob-keys.ts.
  *
  *     slot      2 bytes: 0xFFFF
  *     table     1 byte: which of these
  *     name      in ASCII, so that its order is that of the rows
  */
 import type { KeyRange } from './engine.js'
-import { checkName, HEAD_BYTES, latin1 } from './key-parts.js'
+import { checkName, HEAD_BYTES, latin1, reserved } from './key-parts.js'
 
-const SLOT_RESERVED = 0xffff
 const TABLE_NAMES = 0x6e
 const TABLE_META = 0x6d
 const TABLE_INVITES = 0x69
@@ -107,12 +106,4 @@ function expiryTime(timeMs: number): string {
 export function shardMetaKey(name: string): Buffer {
   checkName(name)
   return reserved(TABLE_META, name)
-}
-
-function reserved(table: number, name: string): Buffer {
-  const key = Buffer.allocUnsafe(HEAD_BYTES + name.length)
-  key.writeUInt16BE(SLOT_RESERVED, 0)
-  key[2] = table
-  key.write(name, HEAD_BYTES, 'latin1')
-  return key
 }

@@ -1,0 +1,97 @@
+/**
+ * The keys of a shard's lists about blobs, in the slot that belongs to nobody, see shard-keys.ts: uploads under way, what ends when, what is
+ * to be released, and what is to be erased in the blob store.
+ */
+import type { KeyRange } from './engine.js'
+import { checkName, HEAD_BYTES, latin1, reserved } from './key-parts.js'
+
+const TABLE_ERASES = 0x64
+const TABLE_ENDS = 0x65
+const TABLE_RELEASES = 0x6c
+const TABLE_UPLOADS = 0x75
+
+/** As many as any number has, so that the order of the names is that of the numbers. */
+const DIGITS = 16
+
+/** An upload, by its id. */
+export function uploadKey(id: string): Buffer {
+  checkName(id)
+  return reserved(TABLE_UPLOADS, id)
+}
+
+/** What ends by itself: an upload by its id, a hold by `user/blob`. */
+export type EndKind = 'upload' | 'hold'
+
+/** In the order of time, so that a sweep reads what is due and nothing else. */
+export function endKey(timeMs: number, kind: EndKind, name: string): Buffer {
+  checkName(name)
+  return reserved(TABLE_ENDS, `${digits(timeMs)}${kind === 'upload' ? 'u' : 'h'}${name}`)
+}
+
+/** What ends up to this time, and lies behind this key where one is given. */
+export function endsUpTo(timeMs: number, after: Uint8Array | null): KeyRange {
+  return { gte: behind(TABLE_ENDS, after), lt: reserved(TABLE_ENDS, digits(timeMs + 1)) }
+}
+
+/** All of them. */
+export function ends(): KeyRange {
+  return { gte: reserved(TABLE_ENDS, ''), lt: reserved(TABLE_ENDS + 1, '') }
+}
+
+export function endAt(key: Uint8Array): { readonly timeMs: number, readonly kind: EndKind, readonly name: string } {
+  const text = latin1(key, HEAD_BYTES)
+  return { timeMs: Number(text.slice(0, DIGITS)), kind: text[DIGITS] === 'u' ? 'upload' : 'hold', name: text.slice(DIGITS + 1) }
+}
+
+/** What carries nothing any more: messages of a conversation, or a change that had made its picture. */
+export type ReleaseKind = 'messages' | 'picture'
+
+/** That the references of these seqs are to be released. */
+export function releaseKey(conversation: string, kind: ReleaseKind, first: number, last: number): Buffer {
+  checkName(conversation)
+  return reserved(TABLE_RELEASES, `${conversation}/${kind === 'picture' ? 'p' : 'm'}${String(first)}-${String(last)}`)
+}
+
+/** All behind this key. */
+export function releases(after: Uint8Array | null): KeyRange {
+  return { gte: behind(TABLE_RELEASES, after), lt: reserved(TABLE_RELEASES + 1, '') }
+}
+
+export function releaseAt(key: Uint8Array): { readonly conversation: string, readonly kind: ReleaseKind, readonly first: number, readonly last: number } {
+  const text = latin1(key, HEAD_BYTES)
+  const slash = text.lastIndexOf('/')
+  const [first = '', last = ''] = text.slice(slash + 2).split('-')
+  return { conversation: text.slice(0, slash), kind: text[slash + 1] === 'p' ? 'picture' : 'messages', first: Number(first), last: Number(last) }
+}
+
+/** What is erased in the blob store: an object by its name, or the staged bytes of an upload by its id. */
+export type EraseKind = 'object' | 'staged'
+
+/** To be erased at this time or later; 0: at once. */
+export function eraseKey(timeMs: number, kind: EraseKind, name: string): Buffer {
+  checkName(name)
+  return reserved(TABLE_ERASES, `${digits(timeMs)}${kind === 'object' ? 'o' : 's'}${name}`)
+}
+
+/** What is due at this time, and lies behind this key where one is given. */
+export function erasesUpTo(timeMs: number, after: Uint8Array | null): KeyRange {
+  return { gte: behind(TABLE_ERASES, after), lt: reserved(TABLE_ERASES, digits(timeMs + 1)) }
+}
+
+/** All of them. */
+export function erases(): KeyRange {
+  return { gte: reserved(TABLE_ERASES, ''), lt: reserved(TABLE_ERASES + 1, '') }
+}
+
+export function eraseAt(key: Uint8Array): { readonly timeMs: number, readonly kind: EraseKind, readonly name: string } {
+  const text = latin1(key, HEAD_BYTES)
+  return { timeMs: Number(text.slice(0, DIGITS)), kind: text[DIGITS] === 'o' ? 'object' : 'staged', name: text.slice(DIGITS + 1) }
+}
+
+function behind(table: number, after: Uint8Array | null): Uint8Array {
+  return after === null ? reserved(table, '') : Buffer.concat([after, Buffer.of(0)])
+}
+
+function digits(number: number): string {
+  return String(number).padStart(DIGITS, '0')
+}
