@@ -1645,8 +1645,6 @@ export const LIMIT = {
   profileNameCharactersMax: 64,
   /** The about of a profile, in code points. (characters) */
   profileAboutCharactersMax: 140,
-  /** The reference of a picture. (bytes) */
-  pictureBytesMax: 64,
   /** Users of one profile query. (users) */
   profileUsersMax: 100,
   /** Contacts of one user. (contacts) */
@@ -1675,8 +1673,6 @@ export const LIMIT = {
   groupNameCharactersMax: 100,
   /** Description of a group, in Unicode code points. (characters) */
   groupAboutCharactersMax: 512,
-  /** Reference to a group's picture. (bytes) */
-  groupPictureBytesMax: 128,
   /** Links of one group that are in force. (links) */
   groupLinksMax: 8,
   /** Users invited to a group, and users who asked to join it, without an answer. (users) */

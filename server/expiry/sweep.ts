@@ -103,7 +103,10 @@ export class ExpirySweep {
         const { transaction } = shard
         transaction.touch(state)
         const gone = rows.flatMap((row) => eraseExpired(transaction, state, row, nowMs))
-        for (const { seq } of gone) shard.indexer?.textChanged(state, seq)
+        for (const record of gone) {
+          shard.indexer?.textChanged(state, record.seq)
+          shard.releaseCarried(state, record)
+        }
         takeUnread(transaction, state, unreadAmong(state, gone))
         for (const { key } of due) transaction.batch.delete(key)
         shard.schedule()

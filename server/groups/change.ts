@@ -2,6 +2,7 @@
  * Changes of a group as elements: what a query asks for, what stands in the log, what members are told. Reading one checks its form;
  * whether its author may do it is the group's to say. [GRP-2]
  */
+import { isBlobId } from '../../protocol/attachments.js'
 import { normalizeUser } from '../../protocol/address.js'
 import { element, type Element } from '../../protocol/element.js'
 import { ERROR, LIMIT } from '../../protocol/generated/registry.js'
@@ -30,7 +31,6 @@ export interface NewGroup {
 // beyond their own end.
 const UNSAFE = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069\u2028\u2029]/u
 const LINE_BREAK = /[\t\n]/
-const PICTURE = /^[A-Za-z0-9._-]*$/
 
 /** A change as a query names it. Throws RouterError bad-request and others of its form. */
 export function readChange(item: Element): Change {
@@ -55,7 +55,7 @@ export function readChange(item: Element): Change {
       const about = item.attributes.get('about')
       const picture = item.attributes.get('picture')
       if (name === undefined && about === undefined && picture === undefined) throw badRequest('info names what to change')
-      if (picture !== undefined && (picture.length > LIMIT.groupPictureBytesMax || !PICTURE.test(picture))) throw badRequest('not a reference of a picture')
+      if (picture !== undefined && picture !== '' && !isBlobId(picture)) throw new RouterError(ERROR.noSuchBlob, 'the picture is no blob')
       return {
         kind: 'info',
         ...name === undefined ? {} : { name: checkedName(name) },

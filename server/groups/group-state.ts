@@ -140,8 +140,10 @@ export class Unsettled {
 export class GroupState {
   displayName: string
   about = ''
-  /** Reference of a blob; '' for none. */
+  /** Id of a blob; '' for none. COMPAT: in rows of chatd before blobs anything else; it is shown and can't be downloaded. */
   picture = ''
+  /** Of the change that has made it the picture, which holds the blob; 0: none does. */
+  pictureSeq = 0
   policy: Policy = POLICY_AT_FIRST
   readonly creator: string
   readonly guests = new Map<string, Guest>()

@@ -6,6 +6,8 @@ import { element, type Element } from '../../protocol/element.js'
 import { ERROR, LIMIT } from '../../protocol/generated/registry.js'
 import { timerElement } from '../expiry/timer.js'
 import { userKeys } from '../../storage/keyspace.js'
+import { mustBePicture } from '../holdings/held.js'
+import type { BlobLedger, HeldBlob } from '../holdings/ledger.js'
 import { noteLookup } from '../operations/erasures.js'
 import { RouterError } from '../router/router.js'
 import { encodeConversation, encodeGroupListing, encodeWatermark } from '../shard/records.js'
@@ -25,8 +27,10 @@ export class GroupWork {
   readonly #lookup: UserLookup
   readonly #nowMs: number
   readonly #membersMax: number
+  readonly #ledger: BlobLedger
 
-  constructor(transaction: Transaction, route: Route, lookup: UserLookup, nowMs: number, membersMax: number) {
+  constructor(transaction: Transaction, route: Route, lookup: UserLookup, nowMs: number, membersMax: number, ledger: BlobLedger) {
+    this.#ledger = ledger
     this.#transaction = transaction
     this.#route = route
     this.#lookup = lookup
@@ -66,9 +70,12 @@ export class GroupWork {
     return seq
   }
 
-  /** @returns the last seq it took, or NOTHING_DONE */
-  change(author: string, change: Change): number {
-    const seq = this.#carryOut(author, change)
+  /**
+   * @param picture what the author holds of the blob that the change makes the picture
+   * @returns the last seq it took, or NOTHING_DONE
+   */
+  change(author: string, change: Change, picture: HeldBlob | null = null): number {
+    const seq = this.#carryOut(author, change, picture)
     if (seq !== NOTHING_DONE) this.#writeRow()
     return seq
   }
@@ -94,7 +101,7 @@ export class GroupWork {
     this.#writeRow()
   }
 
-  #carryOut(author: string, change: Change): number {
+  #carryOut(author: string, change: Change, picture: HeldBlob | null): number {
     const { group, member } = authorOf(this.#conversation, author, change)
     if (member === null) return this.#deny(group, author, [author])
     switch (change.kind) {
@@ -104,7 +111,7 @@ export class GroupWork {
       case 'remove': return this.#remove(author, change.users)
       case 'role': return this.#changeRoles(author, change.users, change.role)
       case 'owner': return this.#handOver(member.membership, author, change.users[0] ?? '')
-      case 'info': return this.#changeInfo(group, author, change)
+      case 'info': return this.#changeInfo(group, author, change, picture)
       case 'policy': return this.#changePolicy(group, author, change.policy)
       case 'timer': return this.#changeTimer(author, change.afterMs)
       case 'leave': return this.#leave(group, author, member.state)
@@ -170,12 +177,30 @@ export class GroupWork {
     return this.#log(author, namingElement('owner', [name]))
   }
 
-  #changeInfo(group: GroupState, author: string, { name, about, picture }: Change & { kind: 'info' }): number {
+  #changeInfo(group: GroupState, author: string, { name, about, picture }: Change & { kind: 'info' }, held: HeldBlob | null): number {
+    const isNewPicture = picture !== undefined && picture !== group.picture
+    if (isNewPicture && picture !== '') mustBePicture(held)
     const changed: Record<string, string> = {}
     if (name !== undefined && name !== group.displayName) changed['name'] = group.displayName = name
     if (about !== undefined && about !== group.about) changed['about'] = group.about = about
-    if (picture !== undefined && picture !== group.picture) changed['picture'] = group.picture = picture
-    return Object.keys(changed).length === 0 ? NOTHING_DONE : this.#log(author, element('info', changed))
+    if (isNewPicture) {
+      this.#dropPicture(group)
+      changed['picture'] = group.picture = picture
+    }
+    if (Object.keys(changed).length === 0) return NOTHING_DONE
+    const seq = this.#log(author, element('info', changed))
+    if (isNewPicture && held !== null && picture !== '') {
+      group.pictureSeq = seq
+      this.#ledger.carryPicture(this.#conversation, seq, held.user, held.holding)
+    }
+    return seq
+  }
+
+  /** It is the group's picture no longer, and who has set it does not hold it for that any more. */
+  #dropPicture(group: GroupState): void {
+    if (group.pictureSeq > 0) this.#ledger.release(this.#conversation.name, 'picture', group.pictureSeq, group.pictureSeq)
+    group.picture = ''
+    group.pictureSeq = 0
   }
 
   #changePolicy(group: GroupState, author: string, policy: Partial<Policy>): number {
@@ -253,6 +278,7 @@ export class GroupWork {
       return { name: member.user, intervals, floors: user === undefined ? { delivered: 0, read: 0 } : floorsFor(user) }
     })
     for (const member of members) conversation.removeMember(member)
+    if (conversation.members.length === 0) this.#dropPicture(group)
     for (const { name, intervals, floors } of ended) {
       this.#transaction.batch.delete(conversation.keys.watermark(name))
       group.former.set(name, { intervals, displayName: group.displayName, size: conversation.members.length, ...floors })

@@ -493,7 +493,7 @@ test('[ELM-6] changes that say nothing, or nonsense, are refused with a code', (
     [element('policy'), ERROR.badRequest], [element('fly'), ERROR.badRequest], [element('info', { name: ' ' }), ERROR.malformedText],
     [element('info', { name: 'a\nb' }), ERROR.malformedText], [element('info', { name: '\u202eevil' }), ERROR.malformedText],
     [element('info', { name: 'x'.repeat(101) }), ERROR.textTooLong], [element('info', { about: 'x'.repeat(513) }), ERROR.textTooLong],
-    [element('info', { picture: '../x' }), ERROR.badRequest], [naming('add', ...Array.from({ length: 201 }, (_, at) => `u${String(at)}`)), ERROR.groupFull],
+    [element('info', { picture: '../x' }), ERROR.noSuchBlob], [naming('add', ...Array.from({ length: 201 }, (_, at) => `u${String(at)}`)), ERROR.groupFull],
   ]
   for (const [item, code] of refusals) assert.throws(() => readChange(item), routerError(code), JSON.stringify([...item.attributes]))
   // Emoji and right-to-left names are names.

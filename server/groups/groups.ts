@@ -1,6 +1,7 @@
 /** Groups as their members use them: every method resolves when what it did is on disk, and rejects with RouterError. */
 import { randomBytes, timingSafeEqual } from 'node:crypto'
 import { ERROR, LIMIT } from '../../protocol/generated/registry.js'
+import { holding } from '../holdings/held.js'
 import { RouterError } from '../router/router.js'
 import type { Shard } from '../shard/shard.js'
 import { decodeStanding } from '../shard/records.js'
@@ -55,10 +56,19 @@ export class Groups implements GroupCommands {
       await this.#mustHaveRoomFor(fresh, change.kind === 'add' ? 'member' : 'guest')
       await this.#mustBeWelcome(user, fresh)
     }
-    return this.#inTurn(group, (conversation) => {
+    const concerned = (conversation: ConversationState): readonly string[] => {
       authorOf(conversation, user, change)
       return [user, ...concernedBy(change, conversation)]
-    }, (work) => work.change(user, change))
+    }
+    const picture = change.kind === 'info' ? change.picture ?? '' : ''
+    if (picture === '') return this.#inTurn(group, concerned, (work) => work.change(user, change))
+    return holding(this.#shard, async (held) => {
+      const blob = await held.blob(user, picture)
+      return this.#inTurn(group, concerned, (work) => {
+        held.check()
+        return work.change(user, change, blob)
+      })
+    })
   }
 
   async join(user: string, group: string, code: string | null): Promise<{ seq: number, isPending: boolean }> {
@@ -147,7 +157,7 @@ export class Groups implements GroupCommands {
   ): Promise<T> {
     return this.#shard.inTurn(group, users, (route) => {
       const nowMs = this.#shard.environment.clock.nowMs()
-      const result = work(new GroupWork(this.#shard.transaction, route, this.#shard.lookup, nowMs, this.#limits.membersMax), route)
+      const result = work(new GroupWork(this.#shard.transaction, route, this.#shard.lookup, nowMs, this.#limits.membersMax, this.#shard.ledger), route)
       this.#shard.schedule()
       return result
     })

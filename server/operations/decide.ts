@@ -19,8 +19,10 @@ export interface OperationRequest {
 export interface OperationTarget {
   readonly from: string
   readonly timeMs: number
-  /** As it was sent. */
+  /** As it was sent; empty where it carries something else. */
   readonly text: Uint8Array
+  /** Neither text nor anything else is left of it. */
+  readonly isErased: boolean
   readonly state: MessageState
   /** 0: it does not. */
   readonly expiresMs: number
@@ -82,7 +84,7 @@ function reactedTo({ user, text }: OperationRequest, target: OperationTarget, se
 }
 
 /** [OPS-8] [DIS-6] */
-function isGone({ state, expiresMs, text }: OperationTarget, timeMs: number): boolean {
-  // One that was erased is without text: it does not come back with a clock that is set back.
-  return state.deletion !== null || isExpired(expiresMs, timeMs) || text.length === 0
+function isGone({ state, expiresMs, isErased }: OperationTarget, timeMs: number): boolean {
+  // One that was erased does not come back with a clock that is set back.
+  return state.deletion !== null || isExpired(expiresMs, timeMs) || isErased
 }

@@ -1,5 +1,6 @@
 /** A profile: what a user shows of itself. Its version follows from what is shown, so that what is hidden leaves no trace in it. */
 import { createHash } from 'node:crypto'
+import { isBlobId } from '../../protocol/attachments.js'
 import { checkDisplayText } from '../../protocol/display-text.js'
 import { ERROR, type ErrorCode, LIMIT } from '../../protocol/generated/registry.js'
 import type { Engine } from '../../storage/engine.js'
@@ -11,20 +12,26 @@ export interface Profile {
   /** Not unique, and not checked against anybody: shown with the address beside it. */
   readonly name: string
   readonly about: string
-  /** Reference of a blob; '': none. */
+  /** Id of a blob; '': none. COMPAT: in rows of chatd before blobs anything else; it is shown and can't be downloaded. */
   readonly picture: string
+}
+
+/** A profile as it stands in the store. */
+export interface StoredProfile {
+  readonly profile: Profile
+  /** Whether its picture is a blob that the user holds for it. */
+  readonly isPictureHeld: boolean
 }
 
 export const NO_PROFILE: Profile = { name: '', about: '', picture: '' }
 
 const ROW_VERSION = 1
-const PICTURE = /^[A-Za-z0-9][A-Za-z0-9._-]*$/
 const writer = new ValueWriter()
 
-/** 0: fine. [PRF-1] [PRF-3] */
+/** 0: fine, as far as its form goes. [PRF-1] [PRF-3] */
 export function checkProfile(profile: Partial<Profile>): ErrorCode | 0 {
   const { name = '', about = '', picture = '' } = profile
-  if (picture.length > LIMIT.pictureBytesMax || (picture !== '' && !PICTURE.test(picture))) return ERROR.badRequest
+  if (picture !== '' && !isBlobId(picture)) return ERROR.noSuchBlob
   return checkName(name, LIMIT.profileNameCharactersMax) || checkName(about, LIMIT.profileAboutCharactersMax)
 }
 
@@ -47,16 +54,21 @@ export function versionOf({ name, about, picture }: Profile): number {
 }
 
 export async function readProfile(engine: Engine, keys: UserKeys): Promise<Profile> {
+  return (await readStoredProfile(engine, keys)).profile
+}
+
+export async function readStoredProfile(engine: Engine, keys: UserKeys): Promise<StoredProfile> {
   const row = await engine.get(keys.profile())
-  if (row === undefined) return NO_PROFILE
+  if (row === undefined) return { profile: NO_PROFILE, isPictureHeld: false }
   const reader = new ValueReader(row)
   const version = reader.uint()
   if (version !== ROW_VERSION) throw new StorageError('corrupt', `a profile has the unknown version ${String(version)}`)
-  return { name: reader.string(), about: reader.string(), picture: reader.string() }
+  const profile = { name: reader.string(), about: reader.string(), picture: reader.string() }
+  return { profile, isPictureHeld: reader.more && reader.bool() }
 }
 
-export function encodeProfile({ name, about, picture }: Profile): Uint8Array {
-  return writer.begin().uint(ROW_VERSION).string(name).string(about).string(picture).take()
+export function encodeProfile({ profile: { name, about, picture }, isPictureHeld }: StoredProfile): Uint8Array {
+  return writer.begin().uint(ROW_VERSION).string(name).string(about).string(picture).bool(isPictureHeld).take()
 }
 
 /** The version that somebody is shown, who is blocked by the owner or not. */

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { element } from '../../protocol/element.js'
 import { ERROR, FRAME, LIMIT, LIST, OPERATION } from '../../protocol/generated/registry.js'
 import { readChange, readNewGroup } from '../groups/change.js'
+import { hashOf, SQUARES } from '../testing/blob-store.js'
 import { routerError, ShardHarness, VERIFIER } from '../testing/shard-harness.js'
 import type { TestDevice } from '../testing/shard-harness.js'
 import { MUTED_FOR_EVER } from './flags.js'
@@ -35,30 +36,35 @@ void test('[PRF-2] [PRF-4] a profile has the version of what it shows, is answer
   assert.deepEqual(shown, { user: 'ann', version: first.version, profile: { name: 'Ann 🦊', about: 'busy', picture: '' } })
   assert.deepEqual(again, { user: 'ann', version: first.version, profile: null })
   assert.equal(missing, null)
-  const second = await profiles().changeProfile('ann', { about: '', picture: 'b-17.jpg' })
-  assert.deepEqual(second.profile, { name: 'Ann 🦊', about: '', picture: 'b-17.jpg' })
+  const picture = (await harness.upload('ann', 'fox', { renditions: SQUARES })).content.hash
+  const second = await profiles().changeProfile('ann', { about: '', picture })
+  assert.deepEqual(second.profile, { name: 'Ann 🦊', about: '', picture })
   const back = await profiles().changeProfile('ann', { about: 'busy', picture: '' })
   assert.equal(back.version, first.version, 'the same content has the same version')
   assert.deepEqual((await profiles().changeProfile('ann', {})).profile, first.profile)
 })
 
 void test('[PRF-1] [PRF-3] what can\'t be shown beside the text of others is refused, and changes nothing', async () => {
-  const { profiles } = await start()
+  const { harness, profiles } = await start()
   await profiles().changeProfile('ann', { name: 'Ann' })
+  const picture = (await harness.upload('ann', 'fox', { renditions: SQUARES })).content.hash
   const bad: [object, number][] = [
     [{ name: 'x'.repeat(65) }, ERROR.textTooLong], [{ about: '🦊'.repeat(141) }, ERROR.textTooLong], [{ name: ' \u200b\u3000' }, ERROR.malformedText],
     [{ name: 'a\u0000' }, ERROR.malformedText], [{ name: 'a\nb' }, ERROR.malformedText], [{ name: 'a\u2028b' }, ERROR.malformedText],
     [{ name: 'ann\u202egpj' }, ERROR.malformedText], [{ about: '\u2067open' }, ERROR.malformedText], [{ about: 'close\u2069' }, ERROR.malformedText],
-    [{ picture: '../etc' }, ERROR.badRequest], [{ picture: 'x'.repeat(65) }, ERROR.badRequest], [{ picture: 'a b' }, ERROR.badRequest],
+    [{ picture: '../etc' }, ERROR.noSuchBlob], [{ picture: 'x'.repeat(64) }, ERROR.noSuchBlob], [{ picture: hashOf('nothing') }, ERROR.noSuchBlob],
+    [{ picture: (await harness.upload('bob', 'of bob', { renditions: SQUARES })).content.hash }, ERROR.noSuchBlob],
+    [{ picture: (await harness.upload('ann', 'without squares')).content.hash }, ERROR.noSuchBlob],
   ]
   for (const [change, error] of bad) await assert.rejects(profiles().changeProfile('ann', change), routerError(error as 400), JSON.stringify(change))
-  const good = [{ name: 'x'.repeat(64) }, { about: '🦊'.repeat(140) }, { name: 'שלום' }, { name: 'a\u2067שלום\u2069b' }, { name: '👩‍👩‍👧' }, { picture: 'A-1_b.c' }]
+  const good = [{ name: 'x'.repeat(64) }, { about: '🦊'.repeat(140) }, { name: 'שלום' }, { name: 'a\u2067שלום\u2069b' }, { name: '👩‍👩‍👧' }, { picture }]
   for (const change of good) await profiles().changeProfile('ann', change)
 })
 
 void test('[PRF-6] to a blocked user a profile is the same as one that has nothing but the name, version and all', async () => {
-  const { profiles } = await start()
-  await profiles().changeProfile('ann', { name: 'Ann', about: 'at home', picture: 'b1' })
+  const { harness, profiles } = await start()
+  const picture = (await harness.upload('ann', 'fox', { renditions: SQUARES })).content.hash
+  await profiles().changeProfile('ann', { name: 'Ann', about: 'at home', picture })
   await profiles().changeProfile('carol', { name: 'Ann' })
   const [before] = await profiles().profiles('bob', [{ user: 'ann', version: 0 }])
   await profiles().block('ann', 'bob')

@@ -3,12 +3,14 @@
  * for how a pair stands to each other, which its conversation has (pair.ts). Changes of one user come one after the other, each on
  * disk before the next; what concerns a conversation is changed in its turn (`Shard.inTurn`), so that messages see it in one order.
  */
+import { hasAttachments } from '../../protocol/attachments.js'
 import { isGroup, normalizeConversation } from '../../protocol/address.js'
 import { ERROR, LIMIT, LIST } from '../../protocol/generated/registry.js'
 import { checkText } from '../../protocol/text.js'
 import type { Engine } from '../../storage/engine.js'
 import { KEPT_LIST, type KeptListNumber, pairName, userKeys } from '../../storage/keyspace.js'
 import { readableBy } from '../groups/access.js'
+import { type Held, holding, mustBePicture } from '../holdings/held.js'
 import { noteLookup } from '../operations/erasures.js'
 import { RouterError, type StoredMessage } from '../router/router.js'
 import { changeSide } from '../shard/conversation.js'
@@ -21,7 +23,7 @@ import type { Route, Transaction } from '../shard/transaction.js'
 import { areNone, type ConversationFlags, decodeFlags, encodeFlags, NO_FLAGS } from './flags.js'
 import { dropRemoved, editList, isListed, listChanges, type ListEdit, type ListItem, listPage } from './kept-list.js'
 import type { PairSide } from './pair.js'
-import { checkName, checkProfile, encodeProfile, type Profile, readProfile, versionOf, withheld } from './profile.js'
+import { checkName, checkProfile, encodeProfile, type Profile, readProfile, readStoredProfile, type StoredProfile, versionOf, withheld } from './profile.js'
 import { deleteReport, putReport, readReport, readReportsMeta, reportsPage } from './reports.js'
 import type {
   BlockedUser, Contact, FlaggedConversation, List, ListRequest, ProfileAdmin, ProfileRequest, ProfileService, RelationChange, Report,
@@ -72,19 +74,52 @@ export class Profiles implements ProfileService, ProfileAdmin {
   async changeProfile(user: string, change: Partial<Profile>): Promise<ShownProfile> {
     const fault = checkProfile(change)
     if (fault !== 0) throw new RouterError(fault, 'not a profile')
-    return this.#turns.run(user, async () => {
-      const before = await this.#reading((engine) => readProfile(engine, userKeys(user)))
-      const profile = { ...before, ...change }
+    return this.#turns.run(user, () => holding(this.#shard, async (held) => {
+      const before = await this.#reading((engine) => readStoredProfile(engine, userKeys(user)))
+      const profile = { ...before.profile, ...change }
       const version = versionOf(profile)
-      if (version !== versionOf(before)) {
-        const state = await this.#existing(user)
-        const { transaction } = this.#shard
-        transaction.batch.put(state.keys.profile(), encodeProfile(profile))
-        tellDevices(transaction, state, LIST.profile, version)
-        await this.#shard.committed()
-      }
+      if (version === versionOf(before.profile)) return { user, version, profile }
+      const state = await this.#existing(user)
+      const changePicture = profile.picture === before.profile.picture ? null : await this.#pictureChange(held, user, before, profile.picture)
+      held.check()
+      if (!state.alive || !state.exists) throw new RouterError(ERROR.noSuchUser, `there is no user '${user}'`)
+      changePicture?.()
+      const { transaction } = this.#shard
+      const isPictureHeld = changePicture === null ? before.isPictureHeld : profile.picture !== ''
+      transaction.batch.put(state.keys.profile(), encodeProfile({ profile, isPictureHeld }))
+      tellDevices(transaction, state, LIST.profile, version)
+      await this.#shard.committed()
       return { user, version, profile }
-    })
+    }))
+  }
+
+  /** Reads what taking another picture needs; what it gives is called in the turn of the change, and throws RouterError. [PRF-3] */
+  async #pictureChange(held: Held, user: string, before: StoredProfile, picture: string): Promise<() => void> {
+    const old = before.isPictureHeld ? await held.blob(user, before.profile.picture) : null
+    const next = picture === '' ? null : await held.blob(user, picture)
+    const { ledger } = this.#shard
+    return () => {
+      if (next !== null) {
+        mustBePicture(next)
+        ledger.refer(next.user, next.holding)
+      }
+      if (old !== null) ledger.unrefer(old)
+    }
+  }
+
+  /**
+   * The user is about to be removed, and its profile with it: `remove` has to call what it is given in the turn in which it does that, so
+   * that the picture is held no longer. No other change of the profile comes between.
+   */
+  takeAway(user: string, remove: (releasePicture: () => void) => Promise<void>): Promise<void> {
+    return this.#turns.run(user, () => holding(this.#shard, async (held) => {
+      const { profile, isPictureHeld } = await this.#reading((engine) => readStoredProfile(engine, userKeys(user)))
+      const picture = isPictureHeld ? await held.blob(user, profile.picture) : null
+      await remove(() => {
+        held.check()
+        if (picture !== null) this.#shard.ledger.unrefer(picture)
+      })
+    }))
   }
 
   // ——— Contacts ———
@@ -204,7 +239,7 @@ export class Profiles implements ProfileService, ProfileAdmin {
     for (let pages = 0; pages < REPORT_PAGES_MAX; pages++) {
       const request = { limit: LIMIT.historyPageMax, ...before === undefined ? {} : { before } }
       const page = await this.#reading((engine) => readHistory(engine, state, request, readableBy(state, user), user, this.#shard.nowMs))
-      found.unshift(...page.messages.filter(({ operation, change, text }) => operation === null && change === null && text.length > 0))
+      found.unshift(...page.messages.filter(({ operation, change, text, extensions }) => operation === null && change === null && (text.length > 0 || hasAttachments(extensions))))
       before = page.messages[0]?.seq
       if (!page.more || before === undefined || found.length >= LIMIT.reportMessagesMax) break
     }

@@ -1,5 +1,6 @@
 /** The router of a process that owns every shard there is: one, on the engine it was opened with. */
-import { checkExtensions } from '../../protocol/extensions.js'
+import { readAttachments } from '../../protocol/attachments.js'
+import { checkMessageExtensions } from '../../protocol/extensions.js'
 import { hasExpiry } from '../../protocol/expiry.js'
 import { normalizeConversation } from '../../protocol/address.js'
 import { ERROR, LIMIT, MARK, OPERATION } from '../../protocol/generated/registry.js'
@@ -9,6 +10,7 @@ import { isReaction } from '../../protocol/reaction.js'
 import { readReferences } from '../../protocol/references.js'
 import { readableBy } from '../groups/access.js'
 import { Timers } from '../expiry/timers.js'
+import { Blobs } from '../holdings/blobs.js'
 import { Groups } from '../groups/groups.js'
 import { PRESENCE_LIMITS } from '../presence/limits.js'
 import type { PresenceLimits } from '../presence/limits.js'
@@ -44,6 +46,7 @@ export class LocalRouter implements Router {
   readonly #invites: Invites
   readonly profiles: Profiles
   readonly timers: Timers
+  readonly blobs: Blobs | null
 
   constructor(shard: Shard, presenceLimits: PresenceLimits = PRESENCE_LIMITS, relations: Relations | null = null) {
     this.shard = shard
@@ -51,6 +54,7 @@ export class LocalRouter implements Router {
     this.profiles = new Profiles(shard)
     this.groups = new Groups(shard, { membersMax: groupMembersMax, groupsMax }, (owner, other) => this.profiles.isBlocked(owner, other))
     this.timers = new Timers(shard, this.groups)
+    this.blobs = shard.environment.blobs === undefined ? null : new Blobs(shard, shard.environment.blobs)
     this.presence = new Presence(shard, presenceLimits, relations ?? this.profiles)
     this.profiles.onRelation(({ owner, other }) => {
       this.presence.refreshBetween(owner, other).catch((error: unknown) => { shard.environment.log.error({ err: error }, 'presence-refresh-failed') })
@@ -198,7 +202,8 @@ export class LocalRouter implements Router {
   async removeUser(user: string): Promise<void> {
     // What it leaves is told in its name, so that comes first.
     await this.groups.leaveAll(user)
-    await this.#accounts.removeUser(user)
+    await this.profiles.takeAway(user, (picture) => this.#accounts.removeUser(user, picture))
+    await this.blobs?.forgetUser(user)
     await this.#invites.dropAll(user)
     // What somebody has added it to meanwhile; after this nobody does.
     await this.groups.leaveAll(user)
@@ -252,11 +257,15 @@ function noSuchConversation(): RouterError {
 
 /** 0: fine. [MSG-7, MSG-8, MSG-9, FRM-7] */
 function checkMessage(text: Uint8Array, extensions: Uint8Array): ErrorCode | 0 {
-  if (extensions.length > 0 && checkExtensions(extensions) !== 'ok') return ERROR.unsupportedExtension
-  if (extensions.length > 0 && readReferences(extensions) === null) return ERROR.badRequest // [OPS-19]
+  if (extensions.length === 0) return text.length === 0 ? ERROR.emptyMessage : checkText(text)
+  if (checkMessageExtensions(extensions) !== 'ok') return ERROR.unsupportedExtension
+  if (readReferences(extensions) === null) return ERROR.badRequest // [OPS-19]
   if (hasExpiry(extensions)) return ERROR.badRequest // [DIS-5]
-  // No extension of this version carries content, so a message is its text.
-  return text.length === 0 ? ERROR.emptyMessage : checkText(text)
+  const attachments = readAttachments(extensions)
+  if (attachments === null) return ERROR.badRequest // [BLB-11]
+  if (text.length > 0) return checkText(text)
+  // Of all extensions these alone carry content.
+  return attachments.length === 0 ? ERROR.emptyMessage : 0
 }
 
 /** 0: fine. [OPS-4, OPS-10] */

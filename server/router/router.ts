@@ -7,6 +7,7 @@
  */
 import type { Element } from '../../protocol/element.js'
 import type { ErrorCode } from '../../protocol/generated/registry.js'
+import type { BlobCommands } from '../blobs/blob-router.js'
 import type { TimerCommands } from '../expiry/timers.js'
 import type { GroupCommands } from '../groups/group-commands.js'
 import type { Role } from '../groups/group-state.js'
@@ -241,6 +242,8 @@ export interface Router extends RegistrationRouter, SearchRouter {
   removeDevice(user: string, device: string): Promise<void>
   readonly groups: GroupCommands
   readonly timers: TimerCommands
+  /** null: blobs are not kept here. */
+  readonly blobs: BlobCommands | null
   settings(user: string): Promise<UserSettings>
   changeSettings(user: string, change: Partial<UserSettings>): Promise<UserSettings>
   privacy(user: string): Promise<Privacy>

@@ -69,8 +69,10 @@ export class Accounts {
     await this.#shard.committed()
   }
 
-  async removeUser(name: string): Promise<void> {
+  /** `alongside` is called in the turn of the change, and may throw RouterError. */
+  async removeUser(name: string, alongside: () => void): Promise<void> {
     const { user, account } = await this.#existing(name)
+    alongside()
     for (const device of user.devices) this.#dropDevice(user, device, ERROR.accountRemoved)
     this.#writeAccount(user, { ...account, verifier: NO_VERIFIER, removed: true })
     const to = user.tail

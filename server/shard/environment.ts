@@ -1,5 +1,6 @@
 /** What a shard takes from the outside, so that a simulator can stand in for all of it: time, randomness, limits, a log. */
 import { LIMIT } from '../../protocol/generated/registry.js'
+import type { ObjectEraser } from '../blobs/blob-router.js'
 import type { Logger } from './log.js'
 
 export interface Clock {
@@ -73,6 +74,14 @@ export interface ShardLimits {
   readonly searchEnabled: boolean
   /** Rows that one page of a search may read, or what takes as long; then it ends, and the next one goes on. */
   readonly searchRowsMax: number
+  /** Bytes of what one user holds and uploads, and of all blobs and uploads of the server; 0: no limit. */
+  readonly blobQuotaBytes: number
+  readonly blobTotalBytes: number
+  /** Uploads of one user under way. */
+  readonly uploadsMax: number
+  /** An upload lies for so long, and a blob that is in no message; see blobs.md. [BLB-14] */
+  readonly uploadAgeMs: number
+  readonly blobHoldMs: number
 }
 
 export const SHARD_LIMITS: ShardLimits = {
@@ -110,6 +119,20 @@ export const SHARD_LIMITS: ShardLimits = {
   retentionMs: 0,
   searchEnabled: true,
   searchRowsMax: 2000,
+  blobQuotaBytes: 5 * 2 ** 30,
+  blobTotalBytes: 0,
+  uploadsMax: LIMIT.uploadsMax,
+  uploadAgeMs: LIMIT.uploadAgeMs,
+  blobHoldMs: LIMIT.blobHoldMs,
+}
+
+/** What a shard needs where blobs are kept. */
+export interface BlobEnvironment {
+  readonly eraser: ObjectEraser
+  /** Whether the disk, or what else bytes are put into, has room for so many more. Rejections count as no. */
+  hasRoomFor(bytes: number): Promise<boolean>
+  /** Random bytes fit for keys and ids. */
+  randomBytes(count: number): Uint8Array
 }
 
 export interface ShardEnvironment {
@@ -119,4 +142,6 @@ export interface ShardEnvironment {
   random32(): number
   readonly limits: ShardLimits
   readonly log: Logger
+  /** Not given: no blobs are kept. */
+  readonly blobs?: BlobEnvironment
 }

@@ -8,6 +8,9 @@ import type { Engine } from '../../storage/engine.js'
 import { isGroup } from '../../protocol/address.js'
 import { expiryOf, withoutExpiry } from '../../protocol/expiry.js'
 import { ERROR } from '../../protocol/generated/registry.js'
+import { hasAttachments, readAttachments } from '../../protocol/attachments.js'
+import type { Carried } from '../holdings/carried.js'
+import { holdingName, type HoldingState } from '../holdings/states.js'
 import type { TargetRow } from '../operations/accept.js'
 import { readTarget } from '../operations/rows.js'
 import { raiseRead } from './conversation.js'
@@ -35,11 +38,12 @@ export interface GateHost {
   readonly isAvailable: boolean
   readonly users: Residents<UserState>
   readonly conversations: Residents<ConversationState>
+  readonly holdings: Residents<HoldingState>
   /** The one that fills at present: never kept over an await. */
   readonly transaction: Transaction
   residentRoute(conversation: string): Route | null
   /** The commands with everything in memory; false: the log has to be read first. */
-  acceptNow(route: Route, feed: Feed, clientId: number, text: Uint8Array, extensions: Uint8Array): boolean
+  acceptNow(route: Route, feed: Feed, clientId: number, text: Uint8Array, extensions: Uint8Array, carried?: Carried | null): boolean
   markNow(route: Route, feed: Feed, clientId: number, seq: number): boolean
   deliverNow(route: Route, user: UserState, seq: number): void
   /** `target` null: there is no such message on disk. */
@@ -146,7 +150,7 @@ export class Gates {
       await hold.users(users, needed)
       if (this.#isClosed) return false
       const route = this.#host.residentRoute(gate.conversation)
-      return route !== null && await this.#runCommand(gate, command, route)
+      return route !== null && await this.#runCommand(gate, command, route, hold)
     } finally {
       if (absent > 0) this.#admission.leave(absent)
     }
@@ -184,7 +188,7 @@ export class Gates {
   }
 
   /** false: the route died while something was looked up; load it and try again. */
-  async #runCommand(gate: Gate, command: GateCommand, route: Route): Promise<boolean> {
+  async #runCommand(gate: Gate, command: GateCommand, route: Route, hold: Hold): Promise<boolean> {
     const { feed } = command
     if (command.task !== null) {
       command.task.run(route)
@@ -198,7 +202,10 @@ export class Gates {
     }
     if (feed === null || feed.hasEnded) return true
     if (command.kind === MESSAGE) {
-      if (this.#host.acceptNow(route, feed, command.clientId, command.text, command.extensions)) return true
+      const carried = hasAttachments(command.extensions) ? await this.#carried(command, feed, hold) : null
+      if (this.#isClosed || feed.hasEnded) return true
+      if (!route.isAlive) return false
+      if (this.#host.acceptNow(route, feed, command.clientId, command.text, command.extensions, carried)) return true
       await this.#host.committed()
       const answer = await this.#answerRetry(gate, command, route, feed)
       if (!this.#isClosed && !feed.hasEnded) this.#host.answer(answer)
@@ -206,6 +213,13 @@ export class Gates {
     }
     if (command.kind === OPERATE) return this.#operate(gate, command, route, feed)
     return this.#host.markNow(route, feed, command.clientId, command.seq) || this.#markCounting(command, route, feed)
+  }
+
+  /** What the sender holds of what the message carries, kept in memory. [BLB-12] */
+  async #carried({ extensions }: GateCommand, { user }: Feed, hold: Hold): Promise<Carried> {
+    const attachments = readAttachments(extensions) ?? []
+    const { holdings } = this.#host
+    return { attachments, holdings: await Promise.all(attachments.map(({ id }) => hold.state(holdings, holdingName(user.name, id)))) }
   }
 
   /** Counts what remains unread. false: the route died meanwhile. [RCP-8] */

@@ -17,6 +17,16 @@ export class Hold {
     return this.#keep(conversations.get(name) ?? await conversations.load(name))
   }
 
+  /** One of another kind. */
+  async state<T extends Resident>(states: Residents<T>, name: string): Promise<T> {
+    return this.#keep(states.get(name) ?? await states.load(name))
+  }
+
+  /** false: the store has failed meanwhile, and what is held is worth nothing. */
+  get isAlive(): boolean {
+    return this.#states.every(({ alive }) => alive)
+  }
+
   async users(users: Residents<UserState>, names: readonly string[]): Promise<void> {
     const absent: string[] = []
     for (const name of names) {

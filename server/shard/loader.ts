@@ -2,6 +2,7 @@
 import type { Engine } from '../../storage/engine.js'
 import { conversationKeys, KEPT_LIST, numberAt, userKeys } from '../../storage/keyspace.js'
 import { raiseToFloor } from '../groups/fan-out.js'
+import { decodeBlobUse } from '../holdings/rows.js'
 import { decodeLastSeen, decodePrivacy } from '../presence/rows.js'
 import { isListed } from '../profiles/kept-list.js'
 import { ACQUAINTANCES, type Pair, PairSide } from '../profiles/pair.js'
@@ -63,6 +64,9 @@ function readUserRow(user: UserState, key: Uint8Array, row: Uint8Array): void {
       return
     case 'erasures':
       user.erasures = decodeErasures(row)
+      return
+    case 'blob-use':
+      user.blobUse = decodeBlobUse(row)
       return
     default:
       return

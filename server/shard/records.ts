@@ -127,7 +127,9 @@ export function encodeConversation(conversation: ConversationState): Uint8Array 
   const writer = begin().time(conversation.createdMs).uint(conversation.trimmedTo).uint(conversation.members.length)
   for (const member of conversation.members) writer.string(member.user)
   if (conversation.group !== null) writeGroup(writer, conversation.group, conversation.members)
-  if (conversation.timerMs > 0) writer.uint(conversation.timerMs)
+  const pictureSeq = conversation.group?.pictureSeq ?? 0
+  if (conversation.timerMs > 0 || pictureSeq > 0) writer.uint(conversation.timerMs)
+  if (pictureSeq > 0) writer.uint(pictureSeq)
   return writer.take()
 }
 
@@ -140,6 +142,7 @@ export function decodeConversation(row: Uint8Array, conversation: ConversationSt
   for (let i = 0; i < count; i++) conversation.addMember(new Member(reader.string()))
   if (isGroup(conversation.name) && reader.more) conversation.group = readGroup(reader, conversation)
   if (reader.more) conversation.timerMs = reader.uint()
+  if (reader.more && conversation.group !== null) conversation.group.pictureSeq = reader.uint()
 }
 
 /** `asOf` is the seq at which `unread` was counted. */

@@ -6,6 +6,7 @@
  *     command ─▶ [gate: load what it needs] ─▶ state + transaction ─▶ commit (fsync) ─▶ acks, entries
  */
 import { type InviteState, loadInvite } from '../accounts/invite-state.js'
+import { hasAttachments } from '../../protocol/attachments.js'
 import type { Engine } from '../../storage/engine.js'
 import { isGroup } from '../../protocol/address.js'
 import { expiryOf, hasRoomForExpiry, isExpired } from '../../protocol/expiry.js'
@@ -25,6 +26,11 @@ import type { LoneTask } from './gate.js'
 import type { GateHost } from './gates.js'
 import { Gates } from './gates.js'
 import { eachSender } from './log-reader.js'
+import { isErased, type LogRecord } from './log-run.js'
+import { type Carried, refusalOfCarried } from '../holdings/carried.js'
+import { BlobLedger, type BlobList } from '../holdings/ledger.js'
+import { type BlobState, type HoldingState, loadBlob, loadHolding, loadTotals, loadUpload, type TotalsState, type UploadState } from '../holdings/states.js'
+import { BlobSweeps } from '../holdings/sweeps.js'
 import { loadConversation, loadUser } from './loader.js'
 import { encodeLastSeen } from '../presence/rows.js'
 import { encodeCursor, encodeQueueMeta } from './records.js'
@@ -48,6 +54,9 @@ import type { Transaction } from './transaction.js'
 const LIST_PAGE = 1000
 /** Invites kept in memory beside those that a transaction holds: they are used once, if at all. */
 const INVITES_RESIDENT_MAX = 1000
+/** The same of blobs and who holds them, which are needed when a message carries one, and again when it ends. */
+const BLOBS_RESIDENT_MAX = 4000
+const UPLOADS_RESIDENT_MAX = 1000
 /** How often to look whether fewer wait at the gates: they are let go without a word where their sessions have ended. */
 const GATES_LOOK_MS = 1
 
@@ -59,6 +68,12 @@ export class Shard implements FeedHost, GateHost, CommitHost {
   users!: Residents<UserState>
   conversations!: Residents<ConversationState>
   invites!: Residents<InviteState>
+  blobs!: Residents<BlobState>
+  holdings!: Residents<HoldingState>
+  uploads!: Residents<UploadState>
+  totals!: Residents<TotalsState>
+  /** Who holds which blob; changed by it alone. */
+  readonly ledger: BlobLedger
   readonly #loop: CommitLoop
   #gates!: Gates
   /** Counts failures: what began in an earlier life has no say in this one. */
@@ -72,6 +87,8 @@ export class Shard implements FeedHost, GateHost, CommitHost {
   readonly indexer: Indexer | null
 
   readonly #expiry: ExpirySweep
+  /** null: no blobs are kept. */
+  readonly #blobSweeps: BlobSweeps | null
 
   constructor(engine: Engine, environment: ShardEnvironment) {
     this.engine = engine
@@ -79,8 +96,11 @@ export class Shard implements FeedHost, GateHost, CommitHost {
     this.#loop = new CommitLoop(engine, environment, this)
     this.#beginLife()
     this.indexer = environment.limits.searchEnabled ? new Indexer(this) : null
+    this.ledger = new BlobLedger(this)
     this.#expiry = new ExpirySweep(this)
     this.#expiry.start()
+    this.#blobSweeps = environment.blobs === undefined ? null : new BlobSweeps(this, environment.blobs.eraser)
+    this.#blobSweeps?.start()
     if (environment.limits.retentionMs > 0) new Retention(this).start()
   }
 
@@ -132,16 +152,22 @@ export class Shard implements FeedHost, GateHost, CommitHost {
     return this.#loop.open
   }
 
+  /** Something is listed in the open transaction that has to be done. */
+  wakeBlobs(list: BlobList): void {
+    this.#blobSweeps?.wake(list)
+  }
+
   /** A message whose form has been checked; answered through the feed's sink. `to` is a normalised user or group. */
   message(feed: Feed, clientId: number, to: string, text: Uint8Array, extensions: Uint8Array): void {
-    const route = this.#routeFor(feed, to)
+    // Whether its sender holds what it carries has to be looked up.
+    const route = extensions.length > 0 && hasAttachments(extensions) ? null : this.#routeFor(feed, to)
     if (route !== null && this.acceptNow(route, feed, clientId, text, extensions)) return
     const command = new GateCommand(MESSAGE, feed.user, feed, clientId, 0, copyOf(text), copyOf(extensions))
     this.#gates.wait(conversationName(feed.user.name, to), command)
   }
 
-  /** false: it has to be looked up whether this client id is known, which takes the gate. */
-  acceptNow(route: Route, feed: Feed, clientId: number, text: Uint8Array, extensions: Uint8Array): boolean {
+  /** false: it has to be looked up whether this client id is known, which takes the gate. `carried`: null where it carries no blobs. */
+  acceptNow(route: Route, feed: Feed, clientId: number, text: Uint8Array, extensions: Uint8Array, carried: Carried | null = null): boolean {
     const { conversation } = route
     let { writer } = route
     if (writer === null || writer.isForgotten) {
@@ -149,7 +175,8 @@ export class Shard implements FeedHost, GateHost, CommitHost {
     }
     if (writer !== null && clientId <= writer.lastClientId) return false
     const nowMs = this.environment.clock.nowMs()
-    const refusal = refusalFor(route, feed.user) || (extensions.length === 0 ? 0 : refusalOfExtensions(conversation, feed.user, extensions))
+    const refusal = refusalFor(route, feed.user) || (extensions.length === 0 ? 0 : refusalOfExtensions(conversation, feed.user, extensions)) ||
+      (carried === null ? 0 : refusalOfCarried(carried))
     if (refusal !== 0) {
       this.answer(new Answer(feed, clientId, refusal, 0, 0))
       return true
@@ -160,6 +187,7 @@ export class Shard implements FeedHost, GateHost, CommitHost {
     route.writer = writer
     if (!conversation.exists) openConversation(this.transaction, route, nowMs)
     acceptMessage(this.transaction, route, writer, feed, clientId, text, extensions, nowMs, this.environment.limits.checkpointEvery)
+    if (carried !== null) this.ledger.carry(conversation, conversation.tail, feed.user, carried.holdings)
     this.schedule()
     return true
   }
@@ -251,7 +279,9 @@ export class Shard implements FeedHost, GateHost, CommitHost {
       user: feed.user.name, isAdmin: membership.membership?.isAdmin === true, kind, text,
       isStillRead: (edit: number) => endsBetween(conversation, edit, seq),
     }
-    const next = decide(request, { ...target.record, state: target.state, expiresMs: expiryOf(target.record.extensions) }, seq, timeMs, limits)
+    const next = decide(request, {
+      ...target.record, isErased: isErased(target.record), state: target.state, expiresMs: expiryOf(target.record.extensions),
+    }, seq, timeMs, limits)
     if (typeof next === 'number') this.answer(new Answer(feed, clientId, next, 0, 0))
     else if (next === UNCHANGED) this.answer(new Answer(feed, clientId, 0, 0, nowMs))
     // To take back what was said costs nothing. [PRF-21]
@@ -259,8 +289,14 @@ export class Shard implements FeedHost, GateHost, CommitHost {
       const writer = conversation.writer(feed.user.name, feed.device.number, feed.outboxEpoch)
       acceptOperation(this.transaction, route, writer, feed, clientId, { target, kind, text, next, seq, timeMs }, limits.checkpointEvery)
       if (changesText(kind)) this.indexer?.textChanged(conversation, target.record.seq)
+      if (kind === OPERATION.delete) this.releaseCarried(conversation, target.record)
       this.answer(new Answer(feed, clientId, 0, seq, timeMs))
     }
+  }
+
+  /** The message is over, in the open transaction: what it carried is released. [BLB-13] */
+  releaseCarried({ name }: ConversationState, { seq, extensions }: LogRecord): void {
+    if (extensions.length > 0 && hasAttachments(extensions)) this.ledger.release(name, 'messages', seq, seq)
   }
 
   /** A device's cumulative acknowledgement; false: never sent, or backwards. */
@@ -452,11 +488,14 @@ export class Shard implements FeedHost, GateHost, CommitHost {
    */
   async forget(name: string, seq: number): Promise<void> {
     const unread = new Map<Member, number>()
+    let carriesBlobs = false
     const isThere = ({ exists, trimmedTo, committedTail }: ConversationState): boolean => exists && seq > trimmedTo && seq <= committedTail
     await this.alone(name, {
       read: async (conversation) => {
         unread.clear()
         if (!isThere(conversation)) return
+        const references = conversation.keys.references(conversation.trimmedTo + 1, seq + 1)
+        carriesBlobs = (await this.engine.range({ ...references, limit: 1 })).length > 0
         await eachSender(this.engine, conversation, conversation.trimmedTo + 1, seq, (from, at) => {
           for (const member of conversation.members) {
             if (member.user !== from && at > member.read && !conversation.hides(member.user, at)) unread.set(member, (unread.get(member) ?? 0) + 1)
@@ -464,7 +503,10 @@ export class Shard implements FeedHost, GateHost, CommitHost {
         })
       },
       run: (conversation) => {
-        if (isThere(conversation)) forgetMessages(this.transaction, conversation, seq, unread)
+        if (isThere(conversation)) {
+          if (carriesBlobs) this.ledger.release(conversation.name, 'messages', conversation.trimmedTo + 1, seq)
+          forgetMessages(this.transaction, conversation, seq, unread)
+        }
         this.schedule()
       },
     })
@@ -587,6 +629,7 @@ export class Shard implements FeedHost, GateHost, CommitHost {
     this.#beginLife()
     for (const feed of [...this.#attached]) this.expel(feed, ERROR.storageUnavailable)
     this.#expiry.start()
+    this.#blobSweeps?.start()
   }
 
   #beginLife(): void {
@@ -595,6 +638,10 @@ export class Shard implements FeedHost, GateHost, CommitHost {
     this.users?.close()
     this.conversations?.close()
     this.invites?.close()
+    this.blobs?.close()
+    this.holdings?.close()
+    this.uploads?.close()
+    this.totals?.close()
     const { scheduler } = this.environment
     const defer = (task: () => void): void => {
       scheduler.defer(task)
@@ -609,6 +656,12 @@ export class Shard implements FeedHost, GateHost, CommitHost {
     const stale = new StaleRoutes(this.#attached, this.conversations)
     this.users.onGone = this.conversations.onGone = () => { stale.look() }
     this.invites = new Residents(INVITES_RESIDENT_MAX, (id) => loadInvite(this.engine, id), (each) => this.isSettled(each), defer)
+    const isSettled = (state: Resident): boolean => this.isSettled(state)
+    this.blobs = new Residents(BLOBS_RESIDENT_MAX, (id) => loadBlob(this.engine, id), isSettled, defer)
+    this.holdings = new Residents(BLOBS_RESIDENT_MAX, (name) => loadHolding(this.engine, name), isSettled, defer)
+    this.uploads = new Residents(UPLOADS_RESIDENT_MAX, (id) => loadUpload(this.engine, id), isSettled, defer)
+    // There is one.
+    this.totals = new Residents(1, (name) => loadTotals(this.engine, name), isSettled, defer)
     const gates = this.#gates
     this.#gates = new Gates(this)
     this.#life++

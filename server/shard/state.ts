@@ -4,6 +4,7 @@
  */
 import { type ConversationKeys, pairName, type UserKeys } from '../../storage/keyspace.js'
 import { isGroup } from '../../protocol/address.js'
+import { type BlobUse, NO_BLOB_USE } from '../holdings/rows.js'
 import type { GroupState, Membership } from '../groups/group-state.js'
 import type { Erasures } from '../operations/erasures.js'
 import { ACQUAINTANCES } from '../profiles/pair.js'
@@ -106,6 +107,7 @@ export class UserState extends Resident {
   /** When it was last seen, as stored or about to be; 0: never. */
   lastSeenMs = 0
   privacy: Privacy = DEFAULT_PRIVACY
+  blobUse: BlobUse = NO_BLOB_USE
   /** Replaced by each change: an array that grows in place has room for 17, as has a literal with a spread; most have one device. */
   devices: readonly DeviceState[] = NO_DEVICES
   /** Last index given out, last index on disk, and the index up to which entries may be gone. */

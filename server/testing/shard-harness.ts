@@ -19,6 +19,9 @@ import type { Attached, AttachRequest, DeviceSink, Verifier } from '../router/ro
 import { SHARD_LIMITS } from '../shard/environment.js'
 import type { ShardLimits } from '../shard/environment.js'
 import { Shard } from '../shard/shard.js'
+import type { Blob } from '../blobs/blob-router.js'
+import { objectsOf } from '../holdings/ledger.js'
+import { blobOf, type BlobShape, hashOf, TestBlobStore } from './blob-store.js'
 import { decodeEntries } from './entries.js'
 
 export const VERIFIER: Verifier = {
@@ -166,6 +169,8 @@ export interface HarnessOptions {
   readonly presence?: Partial<PresenceLimits>
   /** Of the first life and those after it; default: the shard's own. */
   readonly relations?: Relations
+  /** null: no blobs are kept. */
+  readonly blobs?: null
 }
 
 export class ShardHarness {
@@ -174,6 +179,8 @@ export class ShardHarness {
   shard: Shard
   router: LocalRouter
   readonly #options: HarnessOptions
+  /** Survives crashes of the process, as a disk does. */
+  readonly blobs = new TestBlobStore()
   nowMs = 1_767_225_600_000
   /** Events of the log. */
   readonly events: string[] = []
@@ -215,6 +222,21 @@ export class ShardHarness {
 
   async addUsers(...names: string[]): Promise<void> {
     for (const name of names) await this.router.addUser(name, VERIFIER)
+  }
+
+  /** The user uploads what is called by this name; it holds it then. */
+  async upload(user: string, name: string, shape: BlobShape = {}): Promise<Blob> {
+    const { blobs } = this.router
+    if (blobs === null) assert.fail('no blobs are kept')
+    const { size = 1000, type = 'image/png' } = shape
+    const opened = await blobs.openUpload(user, { size, hash: hashOf(name), type, strip: false, picture: shape.renditions?.includes('square-96') === true })
+    if ('blob' in opened) return opened.blob
+    const blob = blobOf(name, opened.upload.key, shape)
+    assert.ok(await blobs.storing(opened.upload.id, objectsOf(blob)))
+    this.blobs.put(...objectsOf(blob))
+    const finished = await blobs.finishUpload(opened.upload.id, blob)
+    assert.ok(finished !== null)
+    return finished
   }
 
   /** A device that has lost nothing names its cursor and epochs in `request`; without, it is a fresh one. */
@@ -277,6 +299,7 @@ export class ShardHarness {
       },
       random32: () => ++this.#random,
       limits: this.limits,
+      ...this.#options.blobs === null ? {} : { blobs: this.blobs },
       log: {
         info: (_, event) => { this.events.push(event) },
         warn: (_, event) => { this.events.push(event) },

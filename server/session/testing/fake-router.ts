@@ -50,6 +50,7 @@ export class FakeRouter implements Router {
   onRemoveDevice: (device: string) => void = () => {}
   /** There are none. */
   readonly timers: TimerCommands = { get: async () => 0, set: async () => 0 }
+  readonly blobs: Router['blobs'] = null
   readonly groups: GroupCommands = {
     create: () => this.#noGroup(), change: () => this.#noGroup(), join: () => this.#noGroup(),
     details: () => this.#noGroup(), makeLink: () => this.#noGroup(), revokeLink: () => this.#noGroup(),

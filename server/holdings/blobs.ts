@@ -1,0 +1,244 @@
+/** Blobs as sessions and the HTTP side use them: every change resolves when it is on disk, and rejects with RouterError. */
+import { ERROR } from '../../protocol/generated/registry.js'
+import type { Blob, BlobCommands, BlobPlace, BlobUsage, Upload, UploadRequest } from '../blobs/blob-router.js'
+import { RouterError } from '../router/router.js'
+import type { BlobEnvironment } from '../shard/environment.js'
+import type { Shard } from '../shard/shard.js'
+import type { UserState } from '../shard/state.js'
+import { Turns } from '../shard/turns.js'
+import { carriedBlob, findBlob } from './find.js'
+import { type Held, holding, noSuchBlob } from './held.js'
+import { type HeldBlob, hasSquares, objectsOf, usedBytes } from './ledger.js'
+import type { BlobTotals, UploadRow } from './rows.js'
+import { TOTALS, type UploadState } from './states.js'
+
+const UPLOAD_ID_BYTES = 16
+const KEY_BYTES = 32
+/** Names that attempts to store one upload may leave behind; then it is over. */
+const OBJECTS_MAX = 256
+/** Holdings of a removed user that are looked at in one step. */
+const PAGE_ROWS = 64
+/** Told where there is no room, or no more is taken at once. */
+const RETRY_MS = 60_000
+/** Of what one has written to itself; see forgetUser. */
+const EVERY_SEQ = Number.MAX_SAFE_INTEGER - 1
+
+type Opened = { readonly blob: Blob } | { readonly upload: Upload }
+
+export class Blobs implements BlobCommands {
+  readonly #shard: Shard
+  readonly #environment: BlobEnvironment
+  /** A user's uploads are opened one after the other, since one asked for again is the same. [BLB-5] */
+  readonly #turns = new Turns()
+
+  constructor(shard: Shard, environment: BlobEnvironment) {
+    this.#shard = shard
+    this.#environment = environment
+  }
+
+  openUpload(user: string, request: UploadRequest): Promise<Opened> {
+    return this.#turns.run(user, () => holding(this.#shard, async (held) => {
+      const id = Buffer.from(this.#environment.randomBytes(UPLOAD_ID_BYTES)).toString('hex')
+      const known = await held.blob(user, request.hash)
+      const [fresh, ...uploads] = await Promise.all([id, ...known.user.blobUse.uploads.map((each) => each.id)]
+        .map((each) => held.state(this.#shard.uploads, each)))
+      const hasRoom = await this.#hasRoomFor(known.totals.row.underWayBytes + request.size)
+      held.check()
+      if (fresh === undefined) throw new TypeError('no state for a new upload')
+      return this.#committed(this.#open(known, request, uploads, fresh, hasRoom))
+    }))
+  }
+
+  /** In one turn. */
+  #open(known: HeldBlob, request: UploadRequest, uploads: readonly UploadState[], fresh: UploadState, hasRoom: boolean): Opened {
+    const { ledger, nowMs, environment: { limits } } = this.#shard
+    const { user, totals } = known
+    if (!user.exists) throw new RouterError(ERROR.noSuchUser, `there is no user '${user.name}'`)
+    const blob = known.holding.row === null ? null : known.blob.row?.blob ?? null
+    // What is held may still say where it was taken, or lack the squares. [BLB-4]
+    if (blob !== null && !request.strip && (!request.picture || hasSquares(blob))) {
+      ledger.hold(known, nowMs + limits.blobHoldMs)
+      return { blob }
+    }
+    const expiresMs = nowMs + limits.uploadAgeMs
+    for (const state of uploads) {
+      if (state.row !== null && isUnderWay(state.row, nowMs) && isSame(state.row.upload, request)) {
+        return { upload: ledger.renew(state, state.row, expiresMs) }
+      }
+    }
+    this.#mustHaveRoom(user, totals.row, request.size, hasRoom)
+    const upload = { ...request, id: fresh.name, user: user.name, key: this.#environment.randomBytes(KEY_BYTES), expiresMs }
+    ledger.begin(user, fresh, upload, totals)
+    return { upload }
+  }
+
+  /** [BLB-6] */
+  #mustHaveRoom(user: UserState, totals: BlobTotals, size: number, hasRoom: boolean): void {
+    const { blobTotalBytes, uploadsMax } = this.#shard.environment.limits
+    this.#mustFitQuota(user, size)
+    const isFull = blobTotalBytes > 0 && totals.storedBytes + totals.underWayBytes + size > blobTotalBytes
+    if (isFull || !hasRoom) throw new RouterError(ERROR.storageFull, 'there is no room for more blobs', { retryAfterMs: RETRY_MS })
+    if (user.blobUse.uploads.length >= uploadsMax) {
+      throw new RouterError(ERROR.resourceLimit, `${String(uploadsMax)} uploads are under way`, { retryAfterMs: RETRY_MS })
+    }
+  }
+
+  #mustFitQuota(user: UserState, size: number): void {
+    const { blobQuotaBytes } = this.#shard.environment.limits
+    if (blobQuotaBytes > 0 && usedBytes(user.blobUse) + size > blobQuotaBytes) {
+      throw new RouterError(ERROR.quotaExceeded, `the user's blobs may take ${String(blobQuotaBytes)} bytes`)
+    }
+  }
+
+  async #hasRoomFor(bytes: number): Promise<boolean> {
+    try {
+      return await this.#environment.hasRoomFor(bytes)
+    } catch (error) {
+      this.#shard.environment.log.warn({ err: error }, 'nobody knows how much room there is for blobs')
+      return false
+    }
+  }
+
+  upload(id: string): Promise<Upload | null> {
+    return holding(this.#shard, async (held) => {
+      const { row } = await held.state(this.#shard.uploads, id)
+      return row !== null && isUnderWay(row, this.#shard.nowMs) ? row.upload : null
+    })
+  }
+
+  storing(id: string, objects: readonly string[]): Promise<boolean> {
+    return this.#changeUpload(id, (state, row) => {
+      if (row.blob !== '' || new Set([...row.objects, ...objects]).size > OBJECTS_MAX) return false
+      this.#shard.ledger.storing(state, row, objects)
+      return true
+    }, false)
+  }
+
+  finishUpload(id: string, put: Blob): Promise<Blob | null> {
+    return holding(this.#shard, async (held) => {
+      const state = await held.state(this.#shard.uploads, id)
+      const owner = state.row?.upload.user
+      // So that what was put is found and erased also where the upload is over.
+      const blobState = await held.state(this.#shard.blobs, put.content.hash)
+      const known = owner === undefined ? null : await held.blob(owner, put.content.hash)
+      held.check()
+      const blob = known === null || state.row === null ? null : this.#finish(known, state, state.row, put)
+      if (blob === null) {
+        const kept = new Set(blobState.row === null ? [] : objectsOf(blobState.row.blob))
+        this.#shard.ledger.erase(objectsOf(put).filter((object) => !kept.has(object)), 0)
+      }
+      return this.#committed(blob)
+    })
+  }
+
+  /** In one turn: whoever drops the same content, or has it dropped, does it before or after. null: the upload is over. */
+  #finish(known: HeldBlob, state: UploadState, row: UploadRow, put: Blob): Blob | null {
+    const { ledger, nowMs, environment: { limits } } = this.#shard
+    if (row.blob !== '') return row.blob === put.content.hash && known.holding.row !== null ? known.blob.row?.blob ?? null : null
+    if (!known.user.exists) {
+      ledger.endUpload(known.user, state, row, known.totals, nowMs)
+      return null
+    }
+    const blob = ledger.addBlob(known.blob, put, known.totals)
+    ledger.hold(known, nowMs + limits.blobHoldMs)
+    ledger.complete(known.user, state, row, put, blob, known.totals, nowMs)
+    return blob
+  }
+
+  async abandonUpload(id: string): Promise<void> {
+    await holding(this.#shard, async (held) => {
+      const state = await held.state(this.#shard.uploads, id)
+      if (state.row === null) return
+      const [user, totals] = await Promise.all([held.state(this.#shard.users, state.row.upload.user), held.state(this.#shard.totals, TOTALS)])
+      held.check()
+      if (state.row === null || state.row.blob !== '') return
+      this.#shard.ledger.endUpload(user, state, state.row, totals, this.#shard.nowMs)
+      await this.#committed(null)
+    })
+  }
+
+  uploaded(user: string, uploadId: string): Promise<Opened> {
+    return holding(this.#shard, async (held) => {
+      const { row } = await held.state(this.#shard.uploads, uploadId)
+      if (row?.upload.user !== user) throw noSuchBlob()
+      if (row.blob !== '') return { blob: await findBlob(this.#shard, held, user, { kind: 'own', id: row.blob }) }
+      if (!isUnderWay(row, this.#shard.nowMs)) throw noSuchBlob()
+      return { upload: row.upload }
+    })
+  }
+
+  find(user: string, place: BlobPlace): Promise<Blob> {
+    return holding(this.#shard, (held) => findBlob(this.#shard, held, user, place))
+  }
+
+  keep(user: string, conversation: string, seq: number, id: string): Promise<Blob> {
+    return holding(this.#shard, async (held) => {
+      await carriedBlob(this.#shard, user, conversation, seq, id)
+      const known = await held.blob(user, id)
+      held.check()
+      const { ledger, nowMs, environment: { limits } } = this.#shard
+      const blob = known.blob.row?.blob
+      if (!known.user.exists) throw new RouterError(ERROR.noSuchUser, `there is no user '${user}'`)
+      if (blob === undefined) throw noSuchBlob()
+      if (known.holding.row === null) this.#mustFitQuota(known.user, blob.content.size)
+      ledger.hold(known, nowMs + limits.blobHoldMs)
+      return this.#committed(blob)
+    })
+  }
+
+  blob(id: string): Promise<Blob | null> {
+    return holding(this.#shard, async (held) => (await held.state(this.#shard.blobs, id)).row?.blob ?? null)
+  }
+
+  async usage(user: string): Promise<BlobUsage> {
+    const { blobUse } = await this.#shard.user(user)
+    return { used: usedBytes(blobUse), quota: this.#shard.environment.limits.blobQuotaBytes }
+  }
+
+  /**
+   * The user is removed: its uploads are over, and what none of its messages carries. What it has sent to others stays as long as they have
+   * it; its own notes nobody has any more. Where this ends before its end everything but the notes goes by its time.
+   */
+  async forgetUser(user: string): Promise<void> {
+    this.#shard.ledger.release(user, 'messages', 1, EVERY_SEQ)
+    for (let after: string | null = ''; after !== null;) after = await this.#forgetPage(user, after)
+    for (const { id } of (await this.#shard.user(user)).blobUse.uploads) await this.abandonUpload(id)
+    await this.#shard.committed()
+  }
+
+  /** Returns the last blob looked at; null: there are no more. */
+  #forgetPage(user: string, after: string): Promise<string | null> {
+    return holding(this.#shard, async (held) => {
+      const { keys } = await held.state(this.#shard.users, user)
+      const page = await this.#shard.reading(this.#shard.engine.range({ ...keys.holdings(after), limit: PAGE_ROWS }))
+      const ids = page.map(([key]) => keys.nameAt(key))
+      const all = await Promise.all(ids.map((id) => held.blob(user, id)))
+      held.check()
+      for (const each of all) this.#shard.ledger.endHold(each)
+      await this.#committed(null)
+      return page.length < PAGE_ROWS ? null : ids.at(-1) ?? null
+    })
+  }
+
+  /** null: there is no such upload. */
+  #changeUpload<T>(id: string, change: (state: UploadState, row: UploadRow) => T, otherwise: T): Promise<T> {
+    return holding(this.#shard, async (held: Held) => {
+      const state = await held.state(this.#shard.uploads, id)
+      held.check()
+      return state.row === null ? otherwise : this.#committed(change(state, state.row))
+    })
+  }
+
+  async #committed<T>(result: T): Promise<T> {
+    await this.#shard.committed()
+    return result
+  }
+}
+
+function isUnderWay({ blob, upload }: UploadRow, nowMs: number): boolean {
+  return blob === '' && upload.expiresMs > nowMs
+}
+
+function isSame(upload: Upload, { hash, size, strip, picture }: UploadRequest): boolean {
+  return upload.hash === hash && upload.size === size && upload.strip === strip && upload.picture === picture
+}

@@ -1,0 +1,71 @@
+/** A blob store for tests: which objects it has, and what became of them. No bytes: the shard never sees any. */
+import { createHash } from 'node:crypto'
+import type { Blob, ObjectEraser, RenditionKind, StoredObject } from '../blobs/blob-router.js'
+import type { BlobEnvironment } from '../shard/environment.js'
+
+export class TestBlobStore implements ObjectEraser, BlobEnvironment {
+  readonly eraser = this
+  readonly objects = new Set<string>()
+  /** Uploads whose staged bytes were erased. */
+  readonly unstaged = new Set<string>()
+  /** Bytes that there is room for. */
+  roomBytes = Infinity
+  /** Every call of the eraser is rejected with it. */
+  failure: Error | null = null
+  /** Calls of the eraser. */
+  calls = 0
+  #random = 0
+
+  put(...objects: readonly string[]): void {
+    for (const object of objects) this.objects.add(object)
+  }
+
+  async erase(object: string): Promise<void> {
+    this.#called()
+    this.objects.delete(object)
+  }
+
+  async eraseStaged(uploadId: string): Promise<void> {
+    this.#called()
+    this.unstaged.add(uploadId)
+  }
+
+  async hasRoomFor(bytes: number): Promise<boolean> {
+    return bytes <= this.roomBytes
+  }
+
+  /** Different each time, and the same in each run. */
+  randomBytes(count: number): Uint8Array {
+    return createHash('sha256').update(`random ${String(++this.#random)}`).digest().subarray(0, count)
+  }
+
+  #called(): void {
+    this.calls++
+    if (this.failure !== null) throw this.failure
+  }
+}
+
+/** The hash of a content that is called by a name. */
+export function hashOf(name: string): string {
+  return createHash('sha256').update(name).digest('hex')
+}
+
+export interface BlobShape {
+  readonly size?: number
+  readonly type?: string
+  readonly renditions?: readonly RenditionKind[]
+}
+
+/** The blob of a content called `name`, as an upload encrypted with `key` puts it into the store. */
+export function blobOf(name: string, key: Uint8Array, { size = 1000, type = 'image/png', renditions = ['thumbnail'] }: BlobShape = {}): Blob {
+  const stored = (what: string, bytes: number): StoredObject => ({
+    object: createHash('sha256').update(key).update(what).digest('hex'), key, hash: hashOf(what), size: bytes, type,
+  })
+  return {
+    content: stored(name, size), width: renditions.length > 0 ? 640 : 0, height: renditions.length > 0 ? 480 : 0,
+    placeholder: renditions.length > 0 ? Uint8Array.of(1, 2, 3) : new Uint8Array(0),
+    renditions: renditions.map((kind) => ({ kind, ...stored(`${name} ${kind}`, 100), width: 96, height: 96 })),
+  }
+}
+
+export const SQUARES: readonly RenditionKind[] = ['thumbnail', 'square-640', 'square-96']
