@@ -26,7 +26,7 @@ const REFERENCES_AT_ONCE = 64
 const ERASES_AT_ONCE = 8
 const ENDS_AT_ONCE = 16
 /** The clock may be set: it is looked at no more rarely than this. */
-const LOOK_MAX_MS = 60_000
+const LOOK_MAX_MS = 600_000
 const LOOK_MIN_MS = 1000
 
 export class BlobSweeps {

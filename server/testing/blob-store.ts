@@ -63,7 +63,7 @@ export function blobOf(name: string, key: Uint8Array, { size = 1000, type = 'ima
   })
   return {
     content: stored(name, size), width: renditions.length > 0 ? 640 : 0, height: renditions.length > 0 ? 480 : 0,
-    placeholder: renditions.length > 0 ? Uint8Array.of(1, 2, 3) : new Uint8Array(0),
+    placeholder: renditions.length > 0 ? Buffer.of(1, 2, 3) : Buffer.alloc(0),
     renditions: renditions.map((kind) => ({ kind, ...stored(`${name} ${kind}`, 100), width: 96, height: 96 })),
   }
 }
