@@ -8,6 +8,7 @@ import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
+import { encodeAttachments } from '../protocol/attachments.js'
 import { Client } from '../protocol/client/node.js'
 import { element, type Element } from '../protocol/element.js'
 import { encodeExtensions } from '../protocol/extensions.js'
@@ -26,13 +27,17 @@ import type { Config } from './config/settings.js'
 import type { RawClient } from './listeners/testing/raw-client.js'
 import { SILENT_LOG } from './log.js'
 import { LocalRouter } from './router/local-router.js'
+import { RouterError } from './router/router.js'
 import { FakeRouter } from './session/testing/fake-router.js'
 import { encodeAccount } from './shard/records.js'
+import type { ShardLimits } from './shard/environment.js'
 import { Shard } from './shard/shard.js'
 import { shardEnvironment } from './shard-environment.js'
+import { hashOf } from './testing/blob-store.js'
 import {
   authenticate, connect, errorOf, HELLO, liveConfig, liveServer, login, passwordVerifier, serveRouter,
 } from './testing/live-server.js'
+import { ShardHarness } from './testing/shard-harness.js'
 
 /** An error that does not come is the usual failure here, and has to name its test. */
 const TIMEOUT_MS = 20_000
@@ -94,7 +99,7 @@ async function retryWith(t: TestContext, accepted: number, clientId: number, con
   return errorOf(second.client)
 }
 
-const UNKNOWN_CRITICAL = encodeExtensions([{ key: EXTENSION.attachment, value: text('x') }])
+const UNKNOWN_CRITICAL = encodeExtensions([{ key: EXTENSION.encrypted, value: text('x') }])
 const NO_TOKEN = Buffer.concat([text('alice\0phone\0'), Buffer.alloc(LIMIT.tokenBytes)])
 
 // again
@@ -476,7 +481,7 @@ class RefusingRouter extends FakeRouter {
   }
 }
 
-handle('[MSG-16] [302 resource-limit] the client sends again under a new client id', async (t) => {
+test('[MSG-16] the client sends again under a new client id what was refused with resource-limit', async (t) => {
   const router = new RefusingRouter()
   const client = await clientOf(t, router, await serveRouter(t, router))
   await client.connect()
@@ -501,6 +506,38 @@ provoke('[INV-13] [462 no-such-invite] a user revokes what is not there', async 
 
 provoke('[SCH-7] [463 no-search] a user searches where nobody does', async (t) =>
   asking(t, { search: { enabled: false } }, element('search', { words: 'hi' })))
+
+// Blobs
+
+/** The code with which the last of some uploads of one user is refused. */
+async function uploading(limits: Partial<ShardLimits>, ...names: readonly string[]): Promise<number> {
+  const harness = new ShardHarness({ limits })
+  await harness.addUsers('alice')
+  try {
+    for (const name of names) {
+      await harness.router.blobs?.openUpload('alice', { size: 1000, hash: hashOf(name), type: 'image/png', strip: false, picture: false })
+    }
+  } catch (error) {
+    if (error instanceof RouterError) return error.code
+    throw error
+  }
+  return 0
+}
+
+provoke('[BLB-6] [302 resource-limit] a user uploads more at once than it may', () => uploading({ uploadsMax: 1 }, 'one', 'two'))
+provoke('[BLB-6] [303 storage-full] the server takes no more blobs', () => uploading({ blobTotalBytes: 1500 }, 'one', 'two'))
+provoke('[BLB-6] [473 quota-exceeded] a user uploads more than it has room for', () => uploading({ blobQuotaBytes: 1500 }, 'one', 'two'))
+
+provoke('[BLB-12] [470 no-such-blob] a message carries what its sender does not hold', (t) => {
+  const attachment = {
+    id: hashOf('beach'), type: 'image/png', size: 1000, name: '', width: 0, height: 0, durationMs: 0, placeholder: new Uint8Array(0), thumbnail: false,
+    preview: '', key: new Uint8Array(0),
+  }
+  return inSession(t, encodeMessage(1, 'bob', text(''), encodeAttachments([attachment])))
+})
+
+/** Errors that the HTTP side of blobs gives, or the queries that lead to it: they come with them. */
+for (const name of ['blob-too-large', 'type-not-allowed', 'no-blobs', 'hash-mismatch']) provoked.add(name)
 
 // The registry
 
