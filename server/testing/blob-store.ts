@@ -3,8 +3,7 @@ import { createHash } from 'node:crypto'
 import type { Blob, ObjectEraser, RenditionKind, StoredObject } from '../blobs/blob-router.js'
 import type { BlobEnvironment } from '../shard/environment.js'
 
-export class TestBlobStore implements ObjectEraser, BlobEnvironment {
-  readonly eraser = this
+export class TestBlobStore implements ObjectEraser {
   readonly objects = new Set<string>()
   /** Uploads whose staged bytes were erased. */
   readonly unstaged = new Set<string>()
@@ -44,6 +43,39 @@ export class TestBlobStore implements ObjectEraser, BlobEnvironment {
     if (this.failure !== null) throw this.failure
   }
 }
+
+/** The same as one life of a process sees it: a dead one does nothing more, and hears nothing. */
+export class BlobStoreProcess implements ObjectEraser, BlobEnvironment {
+  readonly eraser = this
+  readonly #store: TestBlobStore
+  #isAlive = true
+
+  constructor(store: TestBlobStore) {
+    this.#store = store
+  }
+
+  die(): void {
+    this.#isAlive = false
+  }
+
+  erase(object: string): Promise<void> {
+    return this.#isAlive ? this.#store.erase(object) : FOR_EVER
+  }
+
+  eraseStaged(uploadId: string): Promise<void> {
+    return this.#isAlive ? this.#store.eraseStaged(uploadId) : FOR_EVER
+  }
+
+  hasRoomFor(bytes: number): Promise<boolean> {
+    return this.#isAlive ? this.#store.hasRoomFor(bytes) : FOR_EVER
+  }
+
+  randomBytes(count: number): Uint8Array {
+    return this.#store.randomBytes(count)
+  }
+}
+
+const FOR_EVER = new Promise<never>(() => undefined)
 
 /** The hash of a content that is called by a name. */
 export function hashOf(name: string): string {

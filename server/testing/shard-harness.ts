@@ -8,7 +8,7 @@ import type { Frame } from '../../protocol/generated/frames.js'
 import { FRAME, MARK, PRESENCE, TYPING } from '../../protocol/generated/registry.js'
 import type { ErrorCode } from '../../protocol/generated/registry.js'
 import type { Engine } from '../../storage/engine.js'
-import { MemoryEngine } from '../../storage/memory-engine.js'
+import { MemoryEngine, type MemoryEngineOptions } from '../../storage/memory-engine.js'
 import { PRESENCE_LIMITS } from '../presence/limits.js'
 import type { PresenceLimits } from '../presence/limits.js'
 import { ConversationRelations } from '../presence/relations.js'
@@ -21,7 +21,7 @@ import type { ShardLimits } from '../shard/environment.js'
 import { Shard } from '../shard/shard.js'
 import type { Blob } from '../blobs/blob-router.js'
 import { objectsOf } from '../holdings/ledger.js'
-import { blobOf, type BlobShape, hashOf, TestBlobStore } from './blob-store.js'
+import { blobOf, type BlobShape, BlobStoreProcess, hashOf, TestBlobStore } from './blob-store.js'
 import { decodeEntries } from './entries.js'
 
 export const VERIFIER: Verifier = {
@@ -171,6 +171,11 @@ export interface HarnessOptions {
   readonly relations?: Relations
   /** null: no blobs are kept. */
   readonly blobs?: null
+  /** Called with the shard of each life before anything else is: for bugs that are planted. */
+  readonly plant?: (shard: Shard, blobs: TestBlobStore) => void
+  /** Called around every commit of an engine that is not given; a throw fails it. */
+  readonly beforeCommit?: () => void
+  readonly afterCommit?: () => void
 }
 
 export class ShardHarness {
@@ -181,6 +186,7 @@ export class ShardHarness {
   readonly #options: HarnessOptions
   /** Survives crashes of the process, as a disk does. */
   readonly blobs = new TestBlobStore()
+  #store: BlobStoreProcess | null = null
   nowMs = 1_767_225_600_000
   /** Events of the log. */
   readonly events: string[] = []
@@ -191,7 +197,7 @@ export class ShardHarness {
 
   constructor(options: HarnessOptions = {}) {
     this.limits = { ...SHARD_LIMITS, watermarkDelayMs: 0, gatherOperations: Infinity, strangerPerSecond: 0, ...options.limits }
-    this.engine = options.engine ?? new MemoryEngine()
+    this.engine = options.engine ?? new MemoryEngine(commitHooks(options))
     this.#options = options
     this.shard = this.#start()
     this.router = this.#route()
@@ -257,13 +263,18 @@ export class ShardHarness {
     return this.attach(device.user, device.id, { queueEpoch, outboxEpoch, cursor, ...request })
   }
 
-  /** The process dies at this moment and starts again on what is stored. */
-  crash(): void {
-    if (!(this.engine instanceof MemoryEngine)) assert.fail('only an engine in memory can crash')
+  /** The process dies at this moment and starts again on what is stored, or on what was when it died. */
+  crash(stored = this.engine): void {
+    if (!(stored instanceof MemoryEngine)) assert.fail('only an engine in memory can crash')
     this.#timers = []
-    this.engine = this.engine.copy()
+    this.engine = stored.copy(commitHooks(this.#options))
     this.shard = this.#start()
     this.router = this.#route()
+  }
+
+  /** From now on the process does nothing to the blob store any more: it is about to die. */
+  endStore(): void {
+    this.#store?.die()
   }
 
   async restart(): Promise<void> {
@@ -285,6 +296,14 @@ export class ShardHarness {
   }
 
   #start(): Shard {
+    this.#store?.die()
+    this.#store = new BlobStoreProcess(this.blobs)
+    const shard = this.#shard(this.#store)
+    this.#options.plant?.(shard, this.blobs)
+    return shard
+  }
+
+  #shard(store: BlobStoreProcess): Shard {
     return new Shard(this.engine, {
       clock: { nowMs: () => this.nowMs },
       scheduler: {
@@ -299,7 +318,7 @@ export class ShardHarness {
       },
       random32: () => ++this.#random,
       limits: this.limits,
-      ...this.#options.blobs === null ? {} : { blobs: this.blobs },
+      ...this.#options.blobs === null ? {} : { blobs: store },
       log: {
         info: (_, event) => { this.events.push(event) },
         warn: (_, event) => { this.events.push(event) },
@@ -312,6 +331,10 @@ export class ShardHarness {
     this.nowMs += elapsedMs - this.#elapsedMs
     this.#elapsedMs = elapsedMs
   }
+}
+
+function commitHooks({ beforeCommit, afterCommit }: HarnessOptions): MemoryEngineOptions {
+  return { ...beforeCommit === undefined ? {} : { beforeCommit }, ...afterCommit === undefined ? {} : { afterCommit } }
 }
 
 /** For assert.rejects: a RouterError with this code. */
