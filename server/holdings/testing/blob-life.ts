@@ -90,6 +90,8 @@ export class BlobLife {
 
   /** One step, and the audit behind it. Throws BlobBreach. */
   async step(): Promise<void> {
+    // It may have died while sessions were opened.
+    if (this.#diskAtDeath !== null) await this.#crash()
     this.steps.push(this.#act())
     // Not always all of it: the next step, or a crash, may come in between.
     for (let turns = this.#below(6); turns > 0; turns--) await turn()
@@ -101,6 +103,7 @@ export class BlobLife {
 
   /** Everything that may end has ended: what is left is what messages and pictures carry. */
   async end(): Promise<void> {
+    if (this.#diskAtDeath !== null) await this.#crash()
     this.harness.blobs.failure = null
     this.#failingCommit = 'none'
     this.#commitsToLive = 0

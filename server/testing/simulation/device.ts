@@ -14,6 +14,7 @@ import type { Attachment, DeviceSink, StoredMessage } from '../../router/router.
 import { RouterError } from '../../router/router.js'
 import { conversationName } from '../../shard/state.js'
 import { decodeEntries } from '../entries.js'
+import { carrying } from './blob-life.js'
 import { changeText } from './group-oracle.js'
 import { Breach } from './breach.js'
 import type { OperationName, SimOperation } from './operation-oracle.js'
@@ -29,6 +30,8 @@ interface OutboxMessage {
   readonly text: string
   /** How far it marks as read, or what it changes. */
   readonly seq: number
+  /** What a message shows; '': nothing. */
+  readonly picture: string
 }
 
 type Up = { kind: 'stanza'; stanza: OutboxMessage } | { kind: 'cursor'; index: number }
@@ -232,13 +235,13 @@ export class SimDevice {
     return this.connection !== null && this.connection.attachment !== null && this.connection.isDeviceOpen
   }
 
-  write(to: string, text: string): void {
-    this.#post({ clientId: this.#nextClientId++, to, kind: 'message', text, seq: 0 })
+  write(to: string, text: string, picture = ''): void {
+    this.#post({ clientId: this.#nextClientId++, to, kind: 'message', text, seq: 0, picture })
   }
 
   operate(to: string, kind: OperationName, seq: number, text: string): void {
     this.#oracle.operations.asked({ conversation: conversationName(this.user, to), from: this.user, target: seq, kind, text })
-    this.#post({ clientId: this.#nextClientId++, to, kind, text, seq })
+    this.#post({ clientId: this.#nextClientId++, to, kind, text, seq, picture: '' })
   }
 
   view(conversation: string): MessageViews {
@@ -250,7 +253,7 @@ export class SimDevice {
   markRead(conversation: string, seq: number): void {
     this.#oracle.marked(this.user, conversationName(this.user, conversation), seq)
     if (isGroup(conversation)) this.#oracle.group.marked(this.user, seq)
-    this.#post({ clientId: this.#nextClientId++, to: conversation, kind: 'mark', text: '', seq })
+    this.#post({ clientId: this.#nextClientId++, to: conversation, kind: 'mark', text: '', seq, picture: '' })
   }
 
   #post(stanza: OutboxMessage): void {
@@ -271,9 +274,9 @@ export class SimDevice {
       if (!router.cursor(attachment, next.index)) throw new Breach(`cursor ${String(next.index)} was refused`)
       return
     }
-    const { clientId, kind, to, text, seq } = next.stanza
+    const { clientId, kind, to, text, seq, picture } = next.stanza
     if (!isGroup(to)) this.#oracle.blocks.arrived(`${this.outboxName}/${String(clientId)}`, this.user, to)
-    if (kind === 'message') router.message(attachment, clientId, to, Buffer.from(text), new Uint8Array(0))
+    if (kind === 'message') router.message(attachment, clientId, to, Buffer.from(text), carrying(picture))
     else if (kind === 'mark') router.mark(attachment, clientId, to, MARK.read, seq)
     else router.operate(attachment, clientId, to, seq, OPERATION[kind], Buffer.from(text))
   }
@@ -333,10 +336,12 @@ export class SimDevice {
   checkRefusal(connection: SimConnection, clientId: number, error: ErrorCode): void {
     const stanza = this.outbox.find((each) => each.clientId === clientId)
     if (stanza === undefined || error === ERROR.staleClientId || connection.outboxEpoch !== this.outboxEpoch) return
-    const { kind, to } = stanza
+    const { kind, to, picture } = stanza
     const isMessage = kind === 'message'
     if (isGroup(to) && (error === ERROR.noSuchConversation || (error === ERROR.noSuchMessage && !isMessage))) {
       // It is no member at the moment, or was none when that was said.
+    } else if (error === ERROR.noSuchBlob && picture !== '') {
+      // Its user does not hold it, or no longer.
     } else if (error === ERROR.contactBlocked && !isGroup(to) && (isMessage || kind === 'react' || kind === 'edit')) {
       this.#oracle.blocks.refused(`${this.outboxName}/${String(clientId)}`, this.user, to)
     } else if (!isMessage && kind !== 'mark') {

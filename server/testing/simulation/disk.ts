@@ -1,5 +1,6 @@
 /** A disk under a server that may crash at any moment: commits take time, fail, or reach the platter without anybody learning of it. */
 import { MemoryEngine } from '../../../storage/memory-engine.js'
+import { TestBlobStore } from '../blob-store.js'
 import type { World } from './world.js'
 
 export interface DiskFaults {
@@ -16,6 +17,8 @@ export class Disk {
   readonly faults: DiskFaults
   isFaulty = true
   engine: MemoryEngine
+  /** What is stored beside it. */
+  readonly blobs = new TestBlobStore()
 
   constructor(world: World, faults: DiskFaults) {
     this.#world = world

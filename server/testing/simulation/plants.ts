@@ -361,3 +361,8 @@ function onOperation(
     plant(() => { operateNow(route, feed, command, target) }, command, route, target)
   }
 }
+
+/** A message is accepted, and what it carries is not counted. */
+export function carriesUncounted(server: SimServer): void {
+  server.shard.ledger.refer = () => undefined
+}

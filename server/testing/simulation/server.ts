@@ -3,6 +3,7 @@ import { LocalRouter } from '../../router/local-router.js'
 import type { Scheduler, ShardLimits } from '../../shard/environment.js'
 import { SHARD_LIMITS } from '../../shard/environment.js'
 import { Shard } from '../../shard/shard.js'
+import { BlobStoreProcess } from '../blob-store.js'
 import type { SimConnection } from './device.js'
 import type { Disk } from './disk.js'
 import type { Oracle } from './oracle.js'
@@ -14,6 +15,7 @@ const SILENT = { info: () => undefined, warn: () => undefined, error: () => unde
 export const LIMITS: ShardLimits = {
   ...SHARD_LIMITS, residentUsersMax: 2, residentConversationsMax: 1, gatherOperations: 4, checkpointEvery: 3, trimEvery: 2,
   editAgeMs: 60_000, deleteAgeMs: 120_000, expirySweepMs: 2000,
+  uploadAgeMs: 8000, blobHoldMs: 12_000,
 }
 
 /** With a queue so short that devices are told too old. */
@@ -24,19 +26,21 @@ export class SimServer {
   readonly shard: Shard
   readonly limits: ShardLimits
   readonly #oracle: Oracle
-  readonly #disk: Disk
+  readonly disk: Disk
   readonly #world: World
   readonly #failures: unknown[]
+  readonly #blobs: BlobStoreProcess
   isAlive = true
 
   constructor(world: World, disk: Disk, oracle: Oracle, failures: unknown[], limits: ShardLimits) {
     this.limits = limits
     this.#world = world
-    this.#disk = disk
+    this.disk = disk
     this.#oracle = oracle
     this.#failures = failures
+    this.#blobs = new BlobStoreProcess(disk.blobs)
     this.shard = new Shard(disk.engine, {
-      clock: world, scheduler: this.#scheduler(), random32: () => world.random.next32(), limits, log: SILENT,
+      clock: world, scheduler: this.#scheduler(), random32: () => world.random.next32(), limits, log: SILENT, blobs: this.#blobs,
     })
     this.router = new LocalRouter(this.shard)
   }
@@ -52,7 +56,8 @@ export class SimServer {
 
   crash(): void {
     this.isAlive = false
-    this.#disk.crash()
+    this.#blobs.die()
+    this.disk.crash()
   }
 
   /** The connection broke; the server notices sooner or later, or not before its end. */
@@ -65,7 +70,7 @@ export class SimServer {
   }
 
   checkAcked(outbox: string, clientId: number, from: string, to: string, text: string, seq: number, timeMs: number): void {
-    this.#oracle.acked(outbox, clientId, from, to, text, seq, timeMs, this.#disk.stored).catch((error: unknown) => {
+    this.#oracle.acked(outbox, clientId, from, to, text, seq, timeMs, this.disk.stored).catch((error: unknown) => {
       this.report(error)
     })
   }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Breach } from './breach.js'
 import {
-  answersEarly, blockedAreTold, blocksIgnored, cursorMovesOnWrite, deletedIsKept, deletedIsQueued, deliveredOnWrite, disabledComeIn, editsTwice,
+  answersEarly, blockedAreTold, blocksIgnored, carriesUncounted, cursorMovesOnWrite, deletedIsKept, deletedIsQueued, deliveredOnWrite, disabledComeIn, editsTwice,
   everybodyIsAdmin, expiredStayUnread, fanOutMissesOne, invitesUsedAgain, listsUntold, oneMemberIsAll, operationsTwice, presenceIgnoresBlocks, presenceStays, queuesKeepExpired,
   reactionsLost, readsForgotten, receiptsFall, removedStillReads, retriesForgotten, statesOutlive, timersForgotten,
 } from './plants.js'
@@ -29,7 +29,7 @@ async function firstBreach(
   return null
 }
 
-void test('[MSG-1] [MSG-3] [MSG-6] [QUE-2] [QUE-10] [RCP-1] [RCP-2] [GRP-9] [GRP-11] [GRP-13] [GRP-14] [OPS-2] [OPS-7] [OPS-15] [PRF-10] [PRF-12] [PRF-16] [PRS-9] [INV-5] [INV-15] [DIS-2] [DIS-3] [DIS-4] [DIS-6] the promises hold through crashes, failing disks and cut connections', async () => {
+void test('[MSG-1] [MSG-3] [MSG-6] [QUE-2] [QUE-10] [RCP-1] [RCP-2] [GRP-9] [GRP-11] [GRP-13] [GRP-14] [OPS-2] [OPS-7] [OPS-15] [PRF-10] [PRF-12] [PRF-16] [PRS-9] [INV-5] [INV-15] [DIS-2] [DIS-3] [DIS-4] [DIS-6] [BLB-13] [BLB-14] [BLB-16] the promises hold through crashes, failing disks and cut connections', async () => {
   let acknowledged = 0
   let crashes = 0
   let tooOld = 0
@@ -81,7 +81,7 @@ void test('[MSG-3] the simulation catches a server that forgets after a restart 
 })
 
 void test('[RCP-1] the simulation catches a watermark that rises without an acknowledgement', async () => {
-  const breach = await firstBreach({ steps: 400, plant: deliveredOnWrite }, 20)
+  const breach = await firstBreach({ steps: 400, plant: deliveredOnWrite, subjects: [] }, 20)
   assert.match(breach?.message ?? '', /is said to have received/)
 })
 
@@ -133,6 +133,7 @@ const PLANTS: readonly [name: string, plant: NonNullable<SimulationOptions['plan
   ['[DIS-3] a queue that hands out what has expired', queuesKeepExpired, ['expiry'], 40, /is handed .*, which has expired/],
   ['[DIS-4] a sweep that forgets what operations made of a message', statesOutlive, ['expiry', 'operations'], 80, /has expired and is on the disk|and it has expired/],
   ['[DIS-4] a sweep that leaves unread as it is', expiredStayUnread, ['expiry'], 20, /unread.*, counted/],
+  ['[BLB-13] a message whose blob is not counted', carriesUncounted, ['blobs'], 20, /references|is referred to|does not find/],
   ['[RCP-2] a read watermark that goes back', readsForgotten, [], 20, /it was acknowledged up to/],
 ]
 

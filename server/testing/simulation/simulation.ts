@@ -7,6 +7,7 @@ import type { DiskFaults } from './disk.js'
 import { SimDevice } from './device.js'
 import { Breach } from './breach.js'
 import { AccessLife } from './access-life.js'
+import { BlobLife } from './blob-life.js'
 import { BlockLife } from './block-life.js'
 import { ExpiryLife } from './expiry-life.js'
 import { InviteLife } from './invite-life.js'
@@ -49,10 +50,11 @@ const REST_STEPS_MAX = 20_000
 /** Longer than anything takes that users wait for, and shorter than the time between two sweeps of the server. */
 const QUIET_MS = 5000
 
-export type Subject = 'operations' | 'blocks' | 'lists' | 'presence' | 'access' | 'invites' | 'expiry'
+export type Subject = 'operations' | 'blocks' | 'lists' | 'presence' | 'access' | 'invites' | 'expiry' | 'blobs'
 /** Each life has some of the subjects, so that all together take no more time than one; what belongs together goes together. */
 const SUBJECTS: readonly (readonly Subject[])[] = [
   ['operations', 'expiry'], ['blocks', 'operations', 'lists', 'expiry'], ['presence', 'blocks', 'lists'], ['invites', 'access', 'operations', 'presence'],
+  ['blobs', 'operations', 'expiry'],
 ]
 
 export class Simulation implements Scene {
@@ -90,6 +92,7 @@ export class Simulation implements Scene {
       case 'access': return [new AccessLife(this)]
       case 'invites': return [new InviteLife(this)]
       case 'expiry': return [new ExpiryLife(this)]
+      case 'blobs': return [new BlobLife(this)]
     }
   }
 
