@@ -20,7 +20,7 @@ const OBJECTS_MAX = 256
 const PAGE_ROWS = 64
 /** Told where there is no room, or no more is taken at once. */
 const RETRY_MS = 60_000
-/** Of what one has written to itself; see forgetUser. */
+/** Beyond the last seq that any conversation will have. */
 const EVERY_SEQ = Number.MAX_SAFE_INTEGER - 1
 
 type Opened = { readonly blob: Blob } | { readonly upload: Upload }
@@ -195,15 +195,18 @@ export class Blobs implements BlobCommands {
     return { used: usedBytes(blobUse), quota: this.#shard.environment.limits.blobQuotaBytes }
   }
 
+  /** In the turn in which the user is removed: nobody has its own notes any more. */
+  forgetNotes(user: string): void {
+    this.#shard.ledger.release(user, 'messages', 1, EVERY_SEQ)
+  }
+
   /**
-   * The user is removed: its uploads are over, and what none of its messages carries. What it has sent to others stays as long as they have
-   * it; its own notes nobody has any more. Where this ends before its end everything but the notes goes by its time.
+   * The user is removed: its uploads are over, and what none of its messages carries goes. What it has sent to others stays as long as they
+   * have it. A crash in between leaves what would have been ended here to its own time.
    */
   async forgetUser(user: string): Promise<void> {
-    this.#shard.ledger.release(user, 'messages', 1, EVERY_SEQ)
     for (let after: string | null = ''; after !== null;) after = await this.#forgetPage(user, after)
     for (const { id } of (await this.#shard.user(user)).blobUse.uploads) await this.abandonUpload(id)
-    await this.#shard.committed()
   }
 
   /** Returns the last blob looked at; null: there are no more. */

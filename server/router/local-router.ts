@@ -202,7 +202,10 @@ export class LocalRouter implements Router {
   async removeUser(user: string): Promise<void> {
     // What it leaves is told in its name, so that comes first.
     await this.groups.leaveAll(user)
-    await this.profiles.takeAway(user, (picture) => this.#accounts.removeUser(user, picture))
+    await this.profiles.takeAway(user, (releasePicture) => this.#accounts.removeUser(user, () => {
+      releasePicture()
+      this.blobs?.forgetNotes(user)
+    }))
     await this.blobs?.forgetUser(user)
     await this.#invites.dropAll(user)
     // What somebody has added it to meanwhile; after this nobody does.
