@@ -421,6 +421,27 @@ test('the store is asked again and again while it is away, more and more rarely,
   await assertNothingLeft(harness)
 })
 
+test('what nobody holds is erased soon, also while something waits for its time', async () => {
+  const harness = await start()
+  const alice = await harness.attach('alice')
+  const blob = await harness.upload('alice', 'beach')
+  await sendBlobs(alice, 'bob', [blob])
+  await harness.pass(LIMIT.blobHoldMs + HOUR_MS)
+  const upload = await open(harness, 'alice', 'hill')
+  const late = blobOf('hill', upload.key)
+  await blobs(harness).storing(upload.id, objectsOf(late))
+  await blobs(harness).abandonUpload(upload.id)
+  await harness.pass(SOON_MS)
+  // A put that was under way arrives only now.
+  harness.blobs.put(...objectsOf(late))
+  alice.operate('bob', 1, OPERATION.delete)
+  await harness.pass(SOON_MS)
+  assert.equal(isStored(harness, blob), false)
+  assert.ok(isStored(harness, late))
+  await harness.pass(HOUR_MS)
+  await assertNothingLeft(harness)
+})
+
 test('while there is nothing to do the store is not read for it', async () => {
   const harness = await start()
   await harness.upload('alice', 'beach')

@@ -31,14 +31,15 @@ export interface ListWork {
   waitMs(): Promise<number | null>
 }
 
+/** What a sweep does: `waiting` for what is due later, which a wake ends, or for what has failed, which nothing does. */
+type SweepState = 'asleep' | 'soon' | 'running' | 'waiting' | 'failed'
+
 export class ListSweep {
   readonly #shard: Shard
   readonly #work: ListWork
-  /** Which run is the present one. */
-  #run = 0
-  /** Whether a run is under way or has a timer; and when that timer is due at the latest. */
-  #isAwake = false
-  #isRunning = false
+  #state: SweepState = 'asleep'
+  /** Counts runs, timers and starts: what belongs to an earlier one has no say. */
+  #turn = 0
   #wasWoken = false
   #retryMs = RETRY_FIRST_MS
 
@@ -49,72 +50,67 @@ export class ListSweep {
 
   /** At the beginning, and when the store is back: whatever was under way is over. */
   start(): void {
-    this.#run++
-    this.#isRunning = false
-    this.#later(FIRST_MS)
+    this.#retryMs = RETRY_FIRST_MS
+    this.#later('soon', FIRST_MS)
   }
 
   /** Something is listed, in the transaction that is open. */
   wake(): void {
-    if (this.#isRunning) this.#wasWoken = true
-    else if (!this.#isAwake) this.#later(WAKE_MS)
+    if (this.#state === 'running') this.#wasWoken = true
+    else if (this.#state === 'asleep' || this.#state === 'waiting') this.#later('soon', WAKE_MS)
   }
 
-  #later(pauseMs: number): void {
-    if (this.#shard.isClosed) return
-    this.#isAwake = true
-    const run = this.#run
-    this.#shard.environment.scheduler.after(pauseMs, () => { if (run === this.#run) this.#begin() })
+  #later(state: SweepState, pauseMs: number): void {
+    const turn = ++this.#turn
+    this.#state = this.#shard.isClosed ? 'asleep' : state
+    if (!this.#shard.isClosed) this.#shard.environment.scheduler.after(pauseMs, () => { if (turn === this.#turn) this.#run() })
   }
 
-  #begin(): void {
-    const run = this.#run
+  #run(): void {
     // While the store is away it sleeps: it is started again when the store is back.
     if (!this.#shard.isAvailable) {
-      this.#isAwake = false
+      this.#state = 'asleep'
       return
     }
-    this.#isRunning = true
+    this.#state = 'running'
     this.#wasWoken = false
-    const isCurrent = (): boolean => run === this.#run && this.#shard.isAvailable
-    this.#pages(isCurrent).then((pauseMs) => {
-      if (isCurrent()) this.#end(pauseMs)
+    const turn = ++this.#turn
+    const isCurrent = (): boolean => turn === this.#turn && this.#shard.isAvailable
+    this.#pages(isCurrent).then((isDone) => {
+      if (!isDone && isCurrent()) this.#backOff()
     }, (error: unknown) => {
       if (!isCurrent()) return
       this.#shard.environment.log.warn({ err: error }, `${this.#work.what} can't go on yet`)
-      this.#end(this.#backOff())
+      this.#backOff()
     })
   }
 
-  #end(pauseMs: number | null): void {
-    this.#isRunning = false
-    this.#isAwake = false
-    // What failed waits, whatever comes.
-    if (this.#wasWoken && (pauseMs === null || this.#retryMs === RETRY_FIRST_MS)) this.#later(WAKE_MS)
-    else if (pauseMs !== null) this.#later(pauseMs)
+  #backOff(): void {
+    const pauseMs = this.#retryMs
+    this.#retryMs = Math.min(2 * pauseMs, RETRY_MAX_MS)
+    this.#later('failed', pauseMs)
   }
 
-  /** Returns how long to sleep; null: until it is woken. */
-  async #pages(isCurrent: () => boolean): Promise<number | null> {
+  /** false: something has to be tried again. Otherwise the sweep sleeps, or waits for what comes next. */
+  async #pages(isCurrent: () => boolean): Promise<boolean> {
     // What woke it is on disk then.
     await this.#shard.committed()
     let isDone = true
     for (let after: Uint8Array | null = null; isCurrent();) {
       const page: readonly Entry[] = await this.#shard.reading(this.#shard.engine.range({ ...this.#work.due(after), limit: PAGE_ROWS }))
-      if (!isCurrent()) return null
+      if (!isCurrent()) return true
       if (page.length > 0 && !await this.#work.carryOut(page, isCurrent)) isDone = false
       if (page.length < PAGE_ROWS) break
       after = page.at(-1)?.[0] ?? null
       await new Promise<void>((resolve) => { this.#shard.environment.scheduler.after(PAGE_PAUSE_MS, resolve) })
     }
-    if (!isDone) return this.#backOff()
+    if (!isDone || !isCurrent()) return isDone
+    const waitMs = await this.#work.waitMs()
+    if (!isCurrent()) return true
     this.#retryMs = RETRY_FIRST_MS
-    return isCurrent() ? this.#work.waitMs() : null
-  }
-
-  #backOff(): number {
-    const pauseMs = this.#retryMs
-    this.#retryMs = Math.min(2 * pauseMs, RETRY_MAX_MS)
-    return pauseMs
+    if (this.#wasWoken) this.#later('soon', WAKE_MS)
+    else if (waitMs !== null) this.#later('waiting', waitMs)
+    else this.#state = 'asleep'
+    return true
   }
 }
