@@ -29,6 +29,23 @@ export class Counters {
   opened = 0
   resumed = 0
   tooOld = 0
+  /** Bytes of bodies, by HTTP. */
+  blobBytesIn = 0
+  blobBytesOut = 0
+  /** Put into the store, with renditions. */
+  blobBytesStored = 0
+  uploadsFinished = 0
+  previewsMade = 0
+  previewsFailed = 0
+  /** Gauges: bodies of uploads that are read, and downloads that are sent, now. */
+  uploadsReading = 0
+  downloadsSending = 0
+  /** By the name of the error. */
+  readonly uploadsRefused = new Map<string, number>()
+  /** By status. */
+  readonly downloads = new Map<string, number>()
+  /** By the code of BlobError. */
+  readonly blobStoreErrors = new Map<string, number>()
   /** Gauge: sessions that are open now. */
   sessions = 0
   readonly connections: Record<ListenScheme, number> = { tcp: 0, tls: 0, ws: 0, wss: 0 }
@@ -39,6 +56,19 @@ export class Counters {
   /** A connection ended; `by` is the side that wanted it. */
   closed(error: ErrorCode, by: 'server' | 'client'): void {
     increment(this.closes, `${ERRORS.get(error)?.name ?? String(error)}\n${by}`)
+  }
+
+  /** A request of an upload was refused, with a code of the registry. */
+  uploadRefused(error: ErrorCode): void {
+    increment(this.uploadsRefused, ERRORS.get(error)?.name ?? String(error))
+  }
+
+  downloadAnswered(status: number): void {
+    increment(this.downloads, String(status))
+  }
+
+  blobStoreFailed(code: string): void {
+    increment(this.blobStoreErrors, code)
   }
 
   authenticated(mechanism: string, result: 'ok' | 'refused'): void {
@@ -68,6 +98,15 @@ export function createMetrics(counters: Counters, shard: ShardGauges): Registry 
   }
   const counter = (name: string, question: string, value: () => number): void => {
     new Counter({ name, help: question, registers: [registry], collect() { setCounter(this, value()) } })
+  }
+  const labelled = (name: string, question: string, label: string, values: ReadonlyMap<string, number>): void => {
+    new Counter({
+      name, help: question, labelNames: [label], registers: [registry],
+      collect() {
+        this.reset()
+        for (const [key, value] of values) this.inc({ [label]: key }, value)
+      },
+    })
   }
 
   new Gauge({
@@ -116,6 +155,17 @@ export function createMetrics(counters: Counters, shard: ShardGauges): Registry 
   counter('chatd_ephemeral_sent_total', 'How much of it goes out?', () => counters.ephemeralOut)
   counter('chatd_ephemeral_dropped_total', 'How often was a connection too busy for it?', () => counters.ephemeralDropped)
   counter('chatd_pings_sent_total', 'How often must the server ask for a sign of life?', () => counters.pings)
+  gauge('chatd_blob_uploads_reading', 'How many bodies of uploads are read at present?', () => counters.uploadsReading)
+  gauge('chatd_blob_downloads_sending', 'How many downloads are sent at present?', () => counters.downloadsSending)
+  counter('chatd_blob_bytes_received_total', 'How much is uploaded?', () => counters.blobBytesIn)
+  counter('chatd_blob_bytes_sent_total', 'How much is downloaded?', () => counters.blobBytesOut)
+  counter('chatd_blob_bytes_stored_total', 'How much went into the blob store? (with thumbnails)', () => counters.blobBytesStored)
+  counter('chatd_blob_uploads_finished_total', 'How many uploads became blobs?', () => counters.uploadsFinished)
+  counter('chatd_blob_previews_made_total', 'How many pictures have a preview?', () => counters.previewsMade)
+  counter('chatd_blob_previews_failed_total', 'How many could not be decoded, or not in time?', () => counters.previewsFailed)
+  labelled('chatd_blob_uploads_refused_total', 'Why are requests of uploads refused?', 'error', counters.uploadsRefused)
+  labelled('chatd_blob_downloads_total', 'How are downloads answered?', 'status', counters.downloads)
+  labelled('chatd_blob_store_errors_total', 'How does the blob store fail?', 'code', counters.blobStoreErrors)
   counter('chatd_reads_paused_total', 'How often is a client faster than it may be?', () => counters.throttled)
   return registry
 }

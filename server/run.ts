@@ -102,7 +102,7 @@ async function start(
   // Open until the clients are gone, so that /readyz can say what goes on.
   let admin: AdminListener | null = null
   steps.push(() => admin?.close())
-  const connections = new Connections({ config, clock, log, counters, router, admission, secret })
+  const connections = new Connections({ config, clock, log, counters, router, admission, secret, blobs: null })
   const sweeper = setInterval(() => connections.sweep(), SWEEP_MS)
   steps.push(() => clearInterval(sweeper), () => connections.drain())
   const control = await openControlServer(directory, router, log)
@@ -157,6 +157,7 @@ async function openOne(
       // A frame of the largest size with its length, and the whole first flight of a client that has a token.
       messageBytesMax: config.limits.frameBytesMax + 8,
       origins: config.listen.origins,
+      http: null,
       tls,
     })
   } catch (error) {

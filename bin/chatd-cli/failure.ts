@@ -3,6 +3,7 @@ import { ERRORS } from '../../protocol/generated/registry.js'
 import { ConfigError } from '../../server/config/config.js'
 import { RouterError } from '../../server/router/router.js'
 import { ListenError } from '../../server/run.js'
+import { BlobError } from '../../storage/blobs/blob-store.js'
 import { StorageError } from '../../storage/engine.js'
 import { ImportError } from './user-import.js'
 
@@ -17,7 +18,7 @@ export const EXIT_TEXTS: readonly (readonly [code: ExitCode, text: string])[] = 
   [EXIT.failed, 'refused: the message on stderr says why'],
   [EXIT.usage, 'wrong arguments'],
   [EXIT.configuration, 'a value of the configuration, a certificate or a key can\'t be used'],
-  [EXIT.storage, 'the data directory can\'t be opened: in use, of another engine or a newer format, damaged, full, read-only'],
+  [EXIT.storage, 'the data directory, or the store of blobs, can\'t be opened: in use, of another engine or a newer format, damaged, full, read-only'],
   [EXIT.listen, 'a listener can\'t be opened: its address is in use or not allowed'],
   [EXIT.crashed, 'a fault of the server, or a second signal while it was stopping'],
 ]
@@ -41,7 +42,7 @@ export function usageFailure(message: string, command = ''): CommandFailure {
 export function describeFailure(error: unknown): { readonly exitCode: ExitCode, readonly text: string } {
   if (error instanceof CommandFailure) return { exitCode: error.exitCode, text: error.message }
   if (error instanceof ConfigError) return { exitCode: EXIT.configuration, text: error.message }
-  if (error instanceof StorageError) return { exitCode: EXIT.storage, text: error.message }
+  if (error instanceof StorageError || error instanceof BlobError) return { exitCode: EXIT.storage, text: error.message }
   if (error instanceof ListenError) return { exitCode: EXIT.listen, text: error.message }
   if (error instanceof ImportError) return { exitCode: EXIT.failed, text: error.message }
   if (error instanceof RouterError) return { exitCode: EXIT.failed, text: `${error.message} (${ERRORS.get(error.code)?.name ?? String(error.code)})` }

@@ -2,7 +2,11 @@ import assert from 'node:assert/strict'
 import { createCipheriv, randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { BlobCipher, crypt, newBlobKey } from './cipher.js'
+import { BlobCipher, crypt, derivedKey } from './cipher.js'
+
+function newBlobKey(): Uint8Array {
+  return randomBytes(32)
+}
 
 /** What node's own cipher makes of the whole, in one piece. */
 function whole(key: Uint8Array, plain: Uint8Array): Buffer {
@@ -48,4 +52,13 @@ test('another key gives other bytes, and what is no offset is refused', () => {
   assert.notDeepEqual(new BlobCipher(newBlobKey(), 0).update(plain), new BlobCipher(newBlobKey(), 0).update(plain))
   for (const offset of [-1, 0.5, Number.NaN, 2 ** 53]) assert.throws(() => new BlobCipher(newBlobKey(), offset), RangeError)
   assert.throws(() => new BlobCipher(new Uint8Array(16), 0))
+})
+
+test('[BLB-22] a derived key is the same for the same, and another for another upload or another content', () => {
+  const key = newBlobKey()
+  assert.deepEqual(derivedKey(key, 'ab'), derivedKey(key, 'ab'))
+  assert.equal(derivedKey(key, 'ab').length, 32)
+  assert.notDeepEqual(derivedKey(key, 'ab'), derivedKey(key, 'ac'))
+  assert.notDeepEqual(derivedKey(key, 'ab'), derivedKey(newBlobKey(), 'ab'))
+  assert.notDeepEqual(derivedKey(key, 'ab'), key)
 })

@@ -3,14 +3,17 @@
  * blob, so no nonce is needed; every byte has its place in the key stream, so that an upload goes on, and a download begins, at any
  * offset. It says nothing about whether bytes were changed: that is what the hashes are for. [BLB-22]
  */
-import { type Cipher, createCipheriv, randomBytes } from 'node:crypto'
+import { type Cipher, createCipheriv, hkdfSync } from 'node:crypto'
 
-export const KEY_BYTES = 32
+const KEY_BYTES = 32
 const BLOCK_BYTES = 16
 
-/** A key for one blob. */
-export function newBlobKey(): Uint8Array {
-  return randomBytes(KEY_BYTES)
+/**
+ * The key for something made from an upload: by HKDF (RFC 5869) from the upload's own key, which is random, and the SHA-256 of what is
+ * made. Made again after a crash it is the same object; anything else never has the same key.
+ */
+export function derivedKey(uploadKey: Uint8Array, hash: string): Uint8Array {
+  return new Uint8Array(hkdfSync('sha256', uploadKey, new Uint8Array(0), `chatd blob made from upload ${hash}`, KEY_BYTES))
 }
 
 /** Encrypts and decrypts, which are the same, one run of bytes from `offset` on. Chunks are read and stay the caller's. */

@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { parse, TomlError } from 'smol-toml'
-import { isLoopback, parseListenUrl, parseAdminUrl } from './listen-url.js'
+import { isLoopback, parseAdminUrl, parseListenUrl, parseOrigin } from './listen-url.js'
 import { allSettings, type Config, SETTINGS, type Setting, type Value } from './settings.js'
 
 /** A configuration that can't be used. The message is one line for the operator. */
@@ -181,6 +181,7 @@ function checkTogether(config: Config): void {
   if (admin.url !== '' && parseAdminUrl(admin.url) === null) {
     throw new ConfigError(`admin.url: ${show(admin.url)} is no http://HOST:PORT; empty turns the admin listener off`)
   }
+  checkBlobs(config)
   const ordered = [
     ['limits.windowDefault', limits.windowDefault, 'limits.windowMax', limits.windowMax],
     ['limits.openFrameBytesMax', limits.openFrameBytesMax, 'limits.frameBytesMax', limits.frameBytesMax],
@@ -190,6 +191,16 @@ function checkTogether(config: Config): void {
   ] as const
   for (const [lowName, low, highName, high] of ordered) {
     if (low > high) throw new ConfigError(`${lowName} (${String(low)}) is larger than ${highName} (${String(high)}): lower the one or raise the other`)
+  }
+}
+
+function checkBlobs({ blobs }: Config): void {
+  if (blobs.publicUrl !== '' && parseOrigin(blobs.publicUrl) === null) {
+    throw new ConfigError(`blobs.publicUrl: ${show(blobs.publicUrl)} is no origin: write https://HOST or https://HOST:PORT, and nothing behind it`)
+  }
+  if (blobs.types.length === 0) throw new ConfigError('blobs.types is empty: give "*" for all, or turn blobs off with blobs.enabled = false')
+  if (blobs.enabled && blobs.store === 's3' && (blobs.s3Endpoint === '' || blobs.s3Bucket === '')) {
+    throw new ConfigError('blobs.store is s3: give blobs.s3Endpoint and blobs.s3Bucket')
   }
 }
 

@@ -27,6 +27,14 @@ export function parseAdminUrl(text: string): { readonly host: string, readonly p
   return parts?.scheme === 'http' ? { host: parts.host, port: parts.port } : null
 }
 
+/** An origin as an operator writes it: scheme http or https, host, port; without a slash at the end. Null: it is none. */
+export function parseOrigin(text: string): string | null {
+  if (!URL.canParse(text)) return null
+  const url = new URL(text)
+  const isOrigin = /^https?:$/.test(url.protocol) && url.username === '' && url.password === '' && url.pathname === '/' && url.search === '' && url.hash === ''
+  return isOrigin ? url.origin : null
+}
+
 /** Spells a URL with its real port, IPv6 in brackets. */
 export function formatUrl(scheme: string, host: string, port: number): string {
   return `${scheme}://${isIP(host) === 6 ? `[${host}]` : host}:${String(port)}`

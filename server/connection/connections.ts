@@ -4,6 +4,7 @@
  */
 import { encodeClose } from '../../protocol/generated/frames.js'
 import { ERROR, ERRORS, type ErrorCode } from '../../protocol/generated/registry.js'
+import type { BlobDesk } from '../blobs/blob-desk.js'
 import type { Clock } from '../clock.js'
 import type { Config } from '../config/settings.js'
 import type { Transport, TransportHandler } from '../listeners/transport.js'
@@ -29,6 +30,8 @@ export interface ConnectionEnvironment {
   readonly router: Router
   readonly admission: Admission
   readonly secret: ServerSecret
+  /** null: no blobs are kept. */
+  readonly blobs: BlobDesk | null
 }
 
 export const SWEEP_MS = 1000

@@ -4,6 +4,7 @@ import type { Clock } from '../clock.js'
 import type { ListenUrl } from '../config/listen-url.js'
 import type { Admission } from '../connection/admission.js'
 import type { Log } from '../log.js'
+import type { HttpHandler } from './http-handler.js'
 import type { TlsFiles } from './tls-files.js'
 import type { Accept } from './transport.js'
 
@@ -28,6 +29,8 @@ export interface ListenerOptions {
   readonly messageBytesMax: number
   /** Web origins that may open a WebSocket beside the server's own host. */
   readonly origins: readonly string[]
+  /** What ws:// and wss:// serve beside WebSockets; null: nothing. */
+  readonly http: HttpHandler | null
   /** Certificate and key; null for listeners without TLS. */
   readonly tls: TlsFiles | null
 }

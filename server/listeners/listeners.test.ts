@@ -44,12 +44,12 @@ async function serve(t: TestContext, url: string, changes: Parameters<typeof con
   const counters = new Counters()
   const admission = new Admission(config, SYSTEM_CLOCK)
   const connections = new Connections({
-    config, clock: SYSTEM_CLOCK, log: SILENT_LOG, counters, router, admission, secret: { key: new Uint8Array(32), iterations: 4096 },
+    config, clock: SYSTEM_CLOCK, log: SILENT_LOG, counters, router, admission, secret: { key: new Uint8Array(32), iterations: 4096 }, blobs: null,
   })
   const listener = await openListener({
     url: parseListenUrl(url)!, accept: (transport) => connections.accept(transport), admission, clock: SYSTEM_CLOCK, log: SILENT_LOG,
     backlog: 16, openTimeoutMs: 5000, messageBytesMax: config.limits.frameBytesMax + 8, origins: config.listen.origins,
-    tls: { cert: pair.certificate, key: pair.key, validToMs: 0 },
+    http: null, tls: { cert: pair.certificate, key: pair.key, validToMs: 0 },
   })
   t.after(async () => {
     listener.stop()

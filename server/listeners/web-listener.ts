@@ -1,4 +1,4 @@
-/** Listeners for ws:// and wss://: one HTTP server each, which knows nothing but the upgrade and a page that says what this is. */
+/** Listeners for ws:// and wss://: one HTTP server each, for the upgrade, a page that says what this is, and what a handler takes. */
 import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
 import type { Socket } from 'node:net'
@@ -44,6 +44,8 @@ async function open(server: OwnServer, options: ListenerOptions): Promise<number
   server[kState] = { options, upgrader }
   server.on('connection', onConnection)
   server.on('request', onRequest)
+  // Who asks before it sends a body is told by who would read it.
+  server.on('checkContinue', onRequest)
   server.on('upgrade', onUpgrade)
   server.on('tlsClientError', onTlsClientError)
   return listen(server, options)
@@ -54,15 +56,15 @@ function stop(server: Server): void {
   server.closeIdleConnections()
 }
 
-/** Short patience for requests: the only one that matters is the upgrade. */
+/** Short patience for headers. Bodies are the handler's: one that is slow and moves may take as long as it likes. */
 function httpOptions(options: ListenerOptions): ServerOptions {
   return {
     noDelay: true,
     maxHeaderSize: 8192,
     headersTimeout: options.openTimeoutMs,
-    requestTimeout: options.openTimeoutMs,
+    requestTimeout: options.http === null ? options.openTimeoutMs : 0,
     connectionsCheckingInterval: Math.min(5000, options.openTimeoutMs),
-    keepAliveTimeout: 1000,
+    keepAliveTimeout: options.http?.keepAliveMs ?? 1000,
   }
 }
 
@@ -76,6 +78,12 @@ function onTlsClientError(this: OwnServer, error: Error & { code?: string }): vo
 }
 
 function onRequest(this: OwnServer, request: IncomingMessage, response: ServerResponse): void {
+  const options = this[kState]?.options
+  if (options?.http?.takes(request.url ?? '') === true) {
+    const { origin } = request.headers
+    options.http.handle(request, response, origin !== undefined && isOriginAllowed(request, options.origins))
+    return
+  }
   const isPage = request.method === 'GET' && request.url === '/'
   response.writeHead(isPage ? 200 : 404, {
     'content-type': 'text/plain; charset=utf-8', 'connection': 'close', 'x-content-type-options': 'nosniff',

@@ -8,6 +8,7 @@ import { encodeFail, encodeResult } from '../../protocol/generated/frames.js'
 import { ERROR, ERRORS, type ErrorCode } from '../../protocol/generated/registry.js'
 import { inviteQuery, invitesQuery, revokeInviteQuery } from './invite-queries.js'
 import { RouterError } from '../router/router.js'
+import { answerBlobQuery } from './blob-queries.js'
 import { answerGroupQuery } from './group-queries.js'
 import { privacyAnswer, privacyChange } from './privacy-query.js'
 import { searchQuery } from './search-query.js'
@@ -94,7 +95,8 @@ export class Queries {
       case 'timer': return answerTimerQuery(router.timers, user, query)
       case 'search': return searchQuery({ user, ...environment, rate: this.#session.rates.queries }, query)
       default: {
-        const answer = await (answerProfileQuery(this.#session, query) ?? answerGroupQuery(router.groups, user, query, environment.config.limits.frameBytesMax))
+        const answer = await (answerProfileQuery(this.#session, query) ?? answerBlobQuery(environment.blobs, user, query)
+          ?? answerGroupQuery(router.groups, user, query, environment.config.limits.frameBytesMax))
         if (answer === null) throw new QueryError(ERROR.unsupportedQuery, `there is no query ${query.name}`) // [QRY-3]
         return answer
       }

@@ -69,13 +69,13 @@ export async function serveRouter(t: TestContext, router: Router): Promise<strin
   const admission = new Admission(config, SYSTEM_CLOCK)
   const connections = new Connections({
     config, clock: SYSTEM_CLOCK, log: SILENT_LOG, counters: new Counters(), router, admission,
-    secret: { key: new Uint8Array(32), iterations: ITERATIONS },
+    secret: { key: new Uint8Array(32), iterations: ITERATIONS }, blobs: null,
   })
   const sweeper = setInterval(() => connections.sweep(), SWEEP_MS)
   const listener = await openListener({
     url: parseListenUrl('tcp://127.0.0.1:0')!, accept: (transport) => connections.accept(transport), admission, clock: SYSTEM_CLOCK,
     log: SILENT_LOG, backlog: 16, openTimeoutMs: config.limits.openTimeoutMs, messageBytesMax: config.limits.frameBytesMax + 8,
-    origins: [], tls: null,
+    origins: [], http: null, tls: null,
   })
   t.after(async () => {
     clearInterval(sweeper)

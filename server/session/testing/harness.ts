@@ -109,7 +109,7 @@ export function createHarness(changes: Parameters<typeof configOf>[0] = {}): Har
   const record = (fields: LogFields, event: string): void => { lines.push({ event, fields }) }
   const log: Log = { debug: record, info: record, warn: record, error: record }
   const secret = { key: new Uint8Array(32).fill(7), iterations: 4096 }
-  const connections = new Connections({ config, clock, log, counters, router, admission, secret })
+  const connections = new Connections({ config, clock, log, counters, router, admission, secret, blobs: null })
   const harness: Harness = {
     config, clock, router, counters, admission, connections, lines,
     connect: ({ scheme = 'tcp', address = '192.0.2.1', binding } = {}) => {

@@ -1,0 +1,253 @@
+/** The HTTP side of blobs: which request is whose, who may make it, how many at once, and how it is answered when it fails. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import { ERROR } from '../../protocol/generated/registry.js'
+import { BlobError } from '../../storage/blobs/blob-store.js'
+import type { Clock } from '../clock.js'
+import type { Config } from '../config/settings.js'
+import type { HttpHandler } from '../listeners/http-handler.js'
+import type { Log } from '../log.js'
+import type { Counters } from '../metrics.js'
+import type { Capabilities, UploadClaims } from './capability.js'
+import type { Downloads } from './downloads.js'
+import { HttpError, toHttpError } from './http-error.js'
+import { answerShortly } from './request-body.js'
+import type { RequestSlots } from './request-slots.js'
+import { type Tus, TUS_VERSION, UPLOADS_PATH } from './tus.js'
+import type { UploadLocks } from './upload-locks.js'
+import { ClientGone, type Found, type Uploads } from './uploads.js'
+
+export interface BlobHttpEnvironment {
+  readonly capabilities: Capabilities
+  readonly uploads: Uploads
+  readonly downloads: Downloads
+  readonly tus: Tus
+  readonly locks: UploadLocks
+  readonly slots: RequestSlots
+  readonly config: Config
+  readonly clock: Clock
+  readonly log: Log
+  readonly counters: Counters
+}
+
+/** What a request is for, by the path alone. Anything but these spellings is nothing of ours. */
+type Target =
+  | { readonly kind: 'uploads' }
+  | { readonly kind: 'upload', readonly id: string }
+  | { readonly kind: 'download', readonly id: string, readonly query: string }
+
+const UPLOAD_METHODS = 'HEAD, PATCH, PUT, DELETE, OPTIONS'
+const CORS = {
+  'access-control-allow-methods': 'GET, HEAD, POST, PATCH, PUT, DELETE, OPTIONS',
+  'access-control-allow-headers': 'Authorization, Content-Type, If-None-Match, If-Range, Range, Tus-Resumable, Upload-Length, Upload-Metadata, Upload-Offset, X-HTTP-Method-Override, X-Request-ID, X-Requested-With',
+  'access-control-max-age': '86400',
+}
+const EXPOSED = 'Accept-Ranges, Content-Disposition, Content-Length, Content-Range, ETag, Location, Retry-After, Tus-Extension, Tus-Max-Size, Tus-Resumable, Tus-Version, Upload-Expires, Upload-Length, Upload-Offset'
+
+export class BlobHttp implements HttpHandler {
+  readonly keepAliveMs: number
+  readonly #environment: BlobHttpEnvironment
+  readonly #answering = new Map<ServerResponse, Promise<void>>()
+  /** By connection: how many requests it had, and the last answer, which a pipelined request waits for. */
+  readonly #connections = new WeakMap<Socket, { count: number, last: Promise<void> | null }>()
+  #isClosing = false
+
+  constructor(environment: BlobHttpEnvironment) {
+    this.#environment = environment
+    this.keepAliveMs = environment.config.blobs.keepAliveMs
+  }
+
+  takes(target: string): boolean {
+    return pathOf(target).startsWith('/blobs/')
+  }
+
+  handle(request: IncomingMessage, response: ServerResponse, isOriginAllowed: boolean): void {
+    const connection = this.#connections.get(request.socket) ?? { count: 0, last: null }
+    this.#connections.set(request.socket, connection)
+    connection.count++
+    // node's own maximum says so too, and then waits for another.
+    if (connection.count >= this.#environment.config.blobs.requestsByConnectionMax) response.setHeader('connection', 'close')
+    const answer = (): Promise<void> => this.#answer(request, response, isOriginAllowed)
+    const answering = connection.last === null ? answer() : connection.last.then(answer)
+    connection.last = answering
+    this.#answering.set(response, answering)
+    void answering.finally(() => this.#answering.delete(response))
+  }
+
+  /** Uploads are cut, and what came is kept; downloads may end for `graceMs`. From the call on nothing new begins. */
+  async close(graceMs: number): Promise<void> {
+    this.#isClosing = true
+    this.#environment.locks.stopAll()
+    const timer = setTimeout(() => {
+      for (const response of this.#answering.keys()) response.destroy()
+    }, graceMs)
+    await Promise.allSettled(this.#answering.values())
+    clearTimeout(timer)
+  }
+
+  /** Never rejects. */
+  async #answer(request: IncomingMessage, response: ServerResponse, isOriginAllowed: boolean): Promise<void> {
+    const target = targetOf(request.url ?? '')
+    try {
+      if (response.destroyed) return
+      this.#prepare(request, response, isOriginAllowed)
+      if (request.method === 'OPTIONS' && request.headers['access-control-request-method'] !== undefined) {
+        answerShortly(request, response, 204, isOriginAllowed ? CORS : {}, '')
+        return
+      }
+      if (this.#isClosing) throw new HttpError(503, ERROR.unavailable, 'the server is stopping', { retryAfter: 1 })
+      switch (target?.kind) {
+        case 'download': return await this.#download(target, request, response)
+        case 'upload': return await this.#upload(target.id, request, response)
+        case 'uploads': return await this.#create(request, response)
+        case undefined: throw new HttpError(404, ERROR.noSuchBlob, 'there is nothing here')
+      }
+    } catch (error) {
+      this.#fail(request, response, error, target)
+    }
+  }
+
+  #prepare(request: IncomingMessage, response: ServerResponse, isOriginAllowed: boolean): void {
+    const { origin } = request.headers
+    response.setHeader('x-content-type-options', 'nosniff')
+    response.setHeader('vary', 'Origin')
+    if (this.#isClosing) response.setHeader('connection', 'close')
+    if (isOriginAllowed && origin !== undefined) {
+      response.setHeader('access-control-allow-origin', origin)
+      response.setHeader('access-control-expose-headers', EXPOSED)
+    }
+  }
+
+  async #download({ id, query }: { readonly id: string, readonly query: string }, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (request.method !== 'GET' && request.method !== 'HEAD') throw notAllowed('GET, HEAD, OPTIONS')
+    const release = this.#slot('download', request)
+    try {
+      this.#environment.counters.downloadAnswered(await this.#environment.downloads.answer(id, query, request, response))
+    } finally {
+      release()
+    }
+  }
+
+  async #upload(id: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { uploads } = this.#environment
+    const method = methodOf(request)
+    if (method === 'OPTIONS') return await this.#tus(null, request, response)
+    if (!['HEAD', 'PATCH', 'PUT', 'DELETE'].includes(method)) throw notAllowed(UPLOAD_METHODS)
+    const claims = this.#claims(request)
+    if (claims.id !== id) throw unauthorized()
+    if (method === 'PUT') {
+      await this.#reading(request, () => uploads.put(claims, request, response))
+      answerShortly(request, response, 201, { 'cache-control': 'no-store' }, '')
+      return
+    }
+    checkTusVersion(request)
+    if (method !== 'PATCH') return await this.#tus(claims, request, response)
+    const offset = patchOffset(request)
+    const found = await this.#reading(request, () => uploads.patch(claims, offset, request, response))
+    answerShortly(request, response, 204, patched(found), '')
+  }
+
+  async #create(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (request.method === 'OPTIONS') return await this.#tus(null, request, response)
+    if (request.method !== 'POST') throw notAllowed('POST, OPTIONS')
+    const claims = this.#claims(request)
+    checkTusVersion(request)
+    await this.#tus(claims, request, response)
+  }
+
+  async #tus(claims: UploadClaims | null, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const path = claims === null || request.method === 'POST' ? UPLOADS_PATH : `${UPLOADS_PATH}/${claims.id}`
+    const { status, headers } = await this.#environment.tus.answer(methodOf(request), request.headers, path, claims)
+    answerShortly(request, response, status, headers, '')
+  }
+
+  /** Who a request of an upload acts for. [BLB-9] */
+  #claims(request: IncomingMessage): UploadClaims {
+    const { capabilities, clock } = this.#environment
+    const [, token = ''] = /^Bearer +([A-Za-z0-9_-]+) *$/i.exec(request.headers.authorization ?? '') ?? []
+    const claims = capabilities.openUpload(token, clock.nowMs())
+    if (claims === null) throw unauthorized()
+    return claims
+  }
+
+  async #reading<T>(request: IncomingMessage, read: () => Promise<T>): Promise<T> {
+    const release = this.#slot('upload', request)
+    try {
+      return await read()
+    } finally {
+      release()
+    }
+  }
+
+  #slot(kind: 'upload' | 'download', request: IncomingMessage): () => void {
+    const release = this.#environment.slots.take(kind, request.socket.remoteAddress ?? '')
+    if (release === null) throw new HttpError(503, ERROR.resourceLimit, `too many ${kind}s at once`, { retryAfter: 1 })
+    return release
+  }
+
+  #fail(request: IncomingMessage, response: ServerResponse, error: unknown, target: Target | null): void {
+    if (error instanceof ClientGone) {
+      response.destroy()
+      return
+    }
+    const { log, counters } = this.#environment
+    const failure = toHttpError(error)
+    const cause = failure.cause ?? (failure.status >= 500 ? error : null)
+    if (cause instanceof BlobError) counters.blobStoreFailed(cause.code)
+    if (target?.kind === 'download') counters.downloadAnswered(failure.status)
+    else counters.uploadRefused(failure.code)
+    const fields = { target: target?.kind ?? 'none', id: target !== null && 'id' in target ? target.id : null, method: request.method, status: failure.status, reason: failure.message }
+    if (failure.status >= 500 && cause !== null) log.warn({ ...fields, error: cause instanceof Error ? cause : new Error(String(cause)) }, 'blob-request-failed')
+    else log.debug(fields, 'blob-request-refused')
+    answerShortly(request, response, failure.status, { ...failure.headers, 'content-type': 'application/json', 'cache-control': 'no-store' }, failure.body)
+  }
+}
+
+/** Without what a proxy's form of the request line puts before it (RFC 9112, 3.2.2). */
+function pathOf(target: string): string {
+  return target.replace(/^https?:\/\/[^/?#]*/i, '')
+}
+
+function targetOf(target: string): Target | null {
+  const path = pathOf(target)
+  if (path === UPLOADS_PATH || path === `${UPLOADS_PATH}/`) return { kind: 'uploads' }
+  const upload = /^\/blobs\/uploads\/([0-9a-f]{32})$/.exec(path)
+  if (upload !== null) return { kind: 'upload', id: upload[1]! }
+  const download = /^\/blobs\/([0-9a-f]{64})\?(.*)$/.exec(path)
+  return download === null ? null : { kind: 'download', id: download[1]!, query: download[2]! }
+}
+
+/** tus lets clients that know GET and POST alone name the method in a header. */
+function methodOf(request: IncomingMessage): string {
+  const override = request.headers['x-http-method-override']
+  return request.method === 'POST' && typeof override === 'string' ? override.toUpperCase() : request.method ?? ''
+}
+
+function checkTusVersion(request: IncomingMessage): void {
+  if (request.headers['tus-resumable'] === TUS_VERSION) return
+  throw new HttpError(412, ERROR.badRequest, `say Tus-Resumable: ${TUS_VERSION}`, { headers: { 'tus-version': TUS_VERSION } })
+}
+
+function patchOffset(request: IncomingMessage): number {
+  if (request.headers['content-type'] !== 'application/offset+octet-stream') {
+    throw new HttpError(415, ERROR.badRequest, 'PATCH has the content type application/offset+octet-stream')
+  }
+  const offset = request.headers['upload-offset']
+  if (typeof offset !== 'string' || !/^(0|[1-9]\d{0,14})$/.test(offset)) throw new HttpError(400, ERROR.badRequest, 'Upload-Offset is missing, or no number')
+  return Number(offset)
+}
+
+function patched(found: Found): Record<string, string> {
+  return {
+    'tus-resumable': TUS_VERSION, 'upload-offset': String(found.offset), 'cache-control': 'no-store',
+    ...found.isDone ? {} : { 'upload-expires': new Date(found.upload.expiresMs).toUTCString() },
+  }
+}
+
+function unauthorized(): HttpError {
+  return new HttpError(401, ERROR.notAuthorized, 'no token that is good for this', { headers: { 'www-authenticate': 'Bearer' } })
+}
+
+function notAllowed(allow: string): HttpError {
+  return new HttpError(405, ERROR.badRequest, `only ${allow}`, { headers: { allow } })
+}

@@ -1,0 +1,99 @@
+/** The parts of the HTTP side, put together: what listeners serve, what sessions ask, and how it ends. */
+import type { Staging } from '../../storage/blobs/staging.js'
+import type { Clock } from '../clock.js'
+import type { Config } from '../config/settings.js'
+import type { Log } from '../log.js'
+import type { Counters } from '../metrics.js'
+import type { ServerSecret } from '../session/server-secret.js'
+import { BlobDesk } from './blob-desk.js'
+import { BlobHttp } from './blob-http.js'
+import type { BlobCommands } from './blob-router.js'
+import type { BlobStorage } from './blob-storage.js'
+import { Capabilities } from './capability.js'
+import { Downloads } from './downloads.js'
+import { Finisher } from './finish.js'
+import { PREVIEW_DEFAULTS, PreviewPool } from './media/preview-pool.js'
+import type { Previews } from './media/previews.js'
+import { RequestSlots } from './request-slots.js'
+import { Tus } from './tus.js'
+import { UploadLocks } from './upload-locks.js'
+import { Uploads } from './uploads.js'
+
+export interface BlobSideOptions {
+  readonly config: Config
+  readonly clock: Clock
+  readonly log: Log
+  readonly counters: Counters
+  readonly secret: ServerSecret
+  readonly storage: BlobStorage
+  readonly commands: BlobCommands
+  /** For tests; otherwise processes of our own. */
+  readonly previews?: Previews
+}
+
+/** How long the holder of an upload may take to end: a disk that syncs, or a picture that is looked at. */
+const LOCK_WAIT_MS = 15_000
+
+export class BlobSide {
+  readonly http: BlobHttp
+  readonly desk: BlobDesk
+  readonly #finisher: Finisher
+  readonly #previews: Previews
+  readonly #storage: BlobStorage
+
+  constructor({ config, clock, log, counters, secret, storage, commands, previews }: BlobSideOptions) {
+    const { store, staging, room } = storage
+    const { blobs, listen } = config
+    const capabilities = new Capabilities(secret.key)
+    const locks = new UploadLocks(LOCK_WAIT_MS)
+    this.#storage = storage
+    this.#previews = previews ?? previewPool(blobs, log)
+    this.#finisher = new Finisher({ commands, staging, store, previews: this.#previews, types: blobs.types, log, counters })
+    const uploads = new Uploads({ commands, staging, finisher: this.#finisher, locks, room, config: blobs, counters })
+    const downloads = new Downloads({
+      capabilities, commands, store, clock, counters, idleMs: blobs.downloadIdleMs, resourcePolicy: listen.origins.length === 0 ? 'same-site' : 'cross-origin',
+    })
+    const tus = new Tus({ uploads, locks, sizeMax: blobs.sizeMax, uploadAgeMs: blobs.uploadAgeMs })
+    const slots = new RequestSlots(config, counters)
+    this.http = new BlobHttp({ capabilities, uploads, downloads, tus, locks, slots, config, clock, log, counters })
+    this.desk = new BlobDesk({ capabilities, commands, uploads, config: blobs, clock })
+  }
+
+  /** Ends uploads at once and downloads after `graceMs`, and closes the store. Never rejects. */
+  async close(graceMs: number): Promise<void> {
+    await this.http.close(graceMs)
+    await this.#finisher.close()
+    await this.#previews.close()
+    await this.#storage.store.close()
+  }
+}
+
+function previewPool(blobs: Config['blobs'], log: Log): PreviewPool {
+  return new PreviewPool({
+    processesMax: blobs.previewProcesses === 0 ? PREVIEW_DEFAULTS.processesMax : blobs.previewProcesses,
+    waitingMax: blobs.previewWaitingMax,
+    inputBytesMax: blobs.sizeMax,
+    pixelsMax: blobs.previewPixelsMax,
+    timeoutMs: blobs.previewTimeoutMs,
+    memoryBytesMax: blobs.previewMemoryBytes,
+    log,
+  })
+}
+
+/**
+ * Removes what an earlier process had staged and nobody knows any more: pictures that were made for an upload, and uploads whose end it did
+ * not live to see. `ids` are those that were there before anything could be uploaded.
+ */
+export async function sweepStaged(staging: Staging, ids: readonly string[], commands: BlobCommands): Promise<number> {
+  let removed = 0
+  for (const id of ids) {
+    if (await commands.upload(id) === null && await staging.remove(id)) removed++
+  }
+  return removed
+}
+
+export async function stagedIds(staging: Staging): Promise<string[]> {
+  const ids: string[] = []
+  for await (const { id } of staging.list()) ids.push(id)
+  return ids
+}

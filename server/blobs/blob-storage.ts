@@ -1,0 +1,83 @@
+/** Where the bytes of blobs are, as the configuration says: opened and tried before anything else is served. */
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import { BlobError, type BlobStore } from '../../storage/blobs/blob-store.js'
+import { FileBlobStore } from '../../storage/blobs/file-blob-store.js'
+import { S3BlobStore } from '../../storage/blobs/s3-blob-store.js'
+import { Staging } from '../../storage/blobs/staging.js'
+import { ConfigError } from '../config/config.js'
+import { readS3Credentials } from '../config/s3-credentials.js'
+import type { Config } from '../config/settings.js'
+import type { Log } from '../log.js'
+import type { ObjectEraser } from './blob-router.js'
+import { DiskRoom } from './disk-room.js'
+
+export interface BlobStorage {
+  readonly store: BlobStore
+  readonly staging: Staging
+  readonly room: DiskRoom
+  readonly eraser: ObjectEraser
+}
+
+/** What the S3 client may take and do; nothing an operator would have to choose. */
+const S3 = {
+  attemptsMax: 4, backoffMs: 200, backoffMaxMs: 3000, listPageMax: 1000, connectTimeoutMs: 5000, idleTimeoutMs: 20_000, connectionsMax: 256,
+  random: Math.random,
+}
+
+/**
+ * Rejects with ConfigError and BlobError, each one line for the operator. A store that only does not answer is no reason not to start:
+ * messages need none, and uploads are told to come back.
+ */
+export async function openBlobStorage(config: Config, environment: Readonly<Record<string, string | undefined>>, log: Log): Promise<BlobStorage> {
+  const { blobs, data } = config
+  const directory = blobs.directory === '' ? join(data.directory, 'blobs') : blobs.directory
+  const staging = await Staging.open(directory)
+  const store = blobs.store === 's3' ? openS3(blobs, environment) : await FileBlobStore.open(directory)
+  try {
+    await store.check()
+  } catch (error) {
+    if (!(error instanceof BlobError && error.code === 'unavailable')) {
+      await store.close()
+      throw error
+    }
+    log.warn({ error }, 'blob-store-unavailable')
+  }
+  return { store, staging, room: new DiskRoom(() => staging.freeBytes(), blobs.freeBytesMin), eraser: new StoreEraser(store, staging) }
+}
+
+function openS3(blobs: Config['blobs'], environment: Readonly<Record<string, string | undefined>>): S3BlobStore {
+  const credentials = readS3Credentials(blobs.s3CredentialsFile, environment)
+  try {
+    return new S3BlobStore({
+      endpoint: blobs.s3Endpoint, region: blobs.s3Region, bucket: blobs.s3Bucket, prefix: blobs.s3Prefix, pathStyle: blobs.s3PathStyle, ...credentials, ...S3,
+    })
+  } catch (error) {
+    if (error instanceof TypeError) throw new ConfigError(`blobs.s3…: ${error.message}`)
+    throw error
+  }
+}
+
+class StoreEraser implements ObjectEraser {
+  readonly #store: BlobStore
+  readonly #staging: Staging
+
+  constructor(store: BlobStore, staging: Staging) {
+    this.#store = store
+    this.#staging = staging
+  }
+
+  async erase(object: string): Promise<void> {
+    await this.#store.delete(object)
+  }
+
+  /** A body that is still written to it ends on its own, and its next chunk finds no upload; then it is tried again. */
+  async eraseStaged(uploadId: string): Promise<void> {
+    if (!await this.#staging.remove(uploadId)) throw new BlobError('unavailable', `the upload ${uploadId} is being written`)
+  }
+}
+
+/** Random bytes for keys and ids. */
+export function randomKey(count: number): Uint8Array {
+  return randomBytes(count)
+}

@@ -1,0 +1,36 @@
+/** Room on the disk that uploads are staged on: what is to be written soon counts as written, so that many at once can't fill it. */
+
+export class DiskRoom {
+  readonly #freeBytes: () => Promise<number>
+  readonly #freeBytesMin: number
+  /** Promised to bodies that are read, and not written yet. */
+  #promised = 0
+
+  constructor(freeBytes: () => Promise<number>, freeBytesMin: number) {
+    this.#freeBytes = freeBytes
+    this.#freeBytesMin = freeBytesMin
+  }
+
+  /** Whether so many bytes more would leave enough. Rejects with the BlobError of a disk that does not say. */
+  async has(bytes: number): Promise<boolean> {
+    return await this.#freeBytes() - this.#promised - bytes >= this.#freeBytesMin
+  }
+
+  /** Bytes that are going to be written; null: there is no room. Whoever has them tells what was written, and releases the rest. */
+  async promise(bytes: number): Promise<RoomPromise | null> {
+    if (!await this.has(bytes)) return null
+    this.#promised += bytes
+    let left = bytes
+    const take = (count: number): void => {
+      const taken = Math.min(count, left)
+      left -= taken
+      this.#promised -= taken
+    }
+    return { written: take, release: () => take(left) }
+  }
+}
+
+export interface RoomPromise {
+  written(bytes: number): void
+  release(): void
+}

@@ -1,0 +1,234 @@
+/**
+ * From the last byte of an upload to a blob: one pass over what was staged, a look at pictures, and then, in this order:
+ *
+ *     storing(names) committed → every object put → finishUpload committed
+ *
+ * The staged bytes stay until the last of these, so that after a crash between any two the upload is finished anew, or what it put is
+ * erased with it: names that were told belong to an upload or a blob, always.
+ */
+import { createHash, randomBytes } from 'node:crypto'
+import { constants } from 'node:fs'
+import { copyFile, link } from 'node:fs/promises'
+import { ERROR } from '../../protocol/generated/registry.js'
+import { BlobError, type BlobStore } from '../../storage/blobs/blob-store.js'
+import type { Staging } from '../../storage/blobs/staging.js'
+import type { Log } from '../log.js'
+import type { Counters } from '../metrics.js'
+import type { Blob, BlobCommands, StoredObject, StoredRendition, Upload } from './blob-router.js'
+import { BlobCipher, crypt, derivedKey } from './cipher.js'
+import { HttpError } from './http-error.js'
+import { agrees, HEAD_BYTES, isAllowed, sniff } from './media/content-type.js'
+import type { Preview, Previews, Rendition } from './media/previews.js'
+
+export interface FinisherEnvironment {
+  readonly commands: BlobCommands
+  readonly staging: Staging
+  readonly store: BlobStore
+  readonly previews: Previews
+  /** Media types that are taken. */
+  readonly types: readonly string[]
+  readonly log: Log
+  readonly counters: Counters
+}
+
+/** What one pass over the staged bytes has shown. */
+interface Looked {
+  /** SHA-256 of the plain bytes. */
+  readonly hash: string
+  /** SHA-256 of the bytes as stored. */
+  readonly object: string
+  /** The first HEAD_BYTES. */
+  readonly head: Uint8Array
+}
+
+/** An object, and the staged file that holds it. */
+interface Ready<T extends StoredObject = StoredObject> {
+  readonly stored: T
+  readonly stagedId: string
+}
+
+export class Finisher {
+  readonly #environment: FinisherEnvironment
+  readonly #running = new Map<string, Promise<Blob>>()
+  #isClosing = false
+
+  constructor(environment: FinisherEnvironment) {
+    this.#environment = environment
+  }
+
+  /**
+   * Makes a blob of an upload that has all its bytes; nothing may write to it meanwhile. Who comes while it is being done gets the same
+   * outcome. Rejects with HttpError: 460 (another hash; the upload is empty again), 415 (the type; the upload is over), 410 (it is over),
+   * and with what store and router say; then it can be tried again.
+   */
+  finish(upload: Upload): Promise<Blob> {
+    const running = this.#running.get(upload.id)
+    if (running !== undefined) return running
+    const finishing = this.#finish(upload).finally(() => this.#running.delete(upload.id))
+    this.#running.set(upload.id, finishing)
+    return finishing
+  }
+
+  /** What is being done for an upload; null: nothing. */
+  running(id: string): Promise<Blob> | null {
+    return this.#running.get(id) ?? null
+  }
+
+  /** Waits for what is under way; from the call on a picture that has no preview says nothing about the picture. */
+  async close(): Promise<void> {
+    this.#isClosing = true
+    await Promise.allSettled(this.#running.values())
+  }
+
+  async #finish(upload: Upload): Promise<Blob> {
+    const { staging, log, counters } = this.#environment
+    const made: string[] = []
+    try {
+      const { hash, object, head } = await this.#look(upload)
+      // [BLB-8]
+      if (hash !== upload.hash) {
+        await staging.truncate(upload.id, 0)
+        throw new HttpError(460, ERROR.hashMismatch, 'these bytes do not have the hash that was announced; the upload is empty again')
+      }
+      const { type, kind } = await sniff(head)
+      await this.#checkType(upload, type)
+      const preview = kind === 'image' ? await this.#preview(upload, type) : null
+      if (preview === null && kind === 'image' && upload.strip) await this.#refuseStrip(upload)
+      const content = await this.#content(upload, { object, key: upload.key, hash, size: upload.size, type }, preview, made)
+      const renditions = await this.#renditions(upload, preview, made)
+      const blob = await this.#store(upload, content, renditions, preview)
+      counters.uploadsFinished++
+      log.debug({ upload: upload.id, user: upload.user, blob: blob.content.hash, size: blob.content.size, type, pictures: renditions.length }, 'blob-stored')
+      return blob
+    } catch (error) {
+      if (error instanceof BlobError) counters.blobStoreFailed(error.code)
+      throw error
+    } finally {
+      for (const id of made) await staging.remove(id).catch(() => undefined)
+    }
+  }
+
+  async #look({ id, key, size }: Upload): Promise<Looked> {
+    const plainHash = createHash('sha256')
+    const storedHash = createHash('sha256')
+    const cipher = new BlobCipher(key, 0)
+    const head = Buffer.alloc(Math.min(HEAD_BYTES, size))
+    let at = 0
+    for await (const chunk of await this.#environment.staging.read(id, 0, size) as AsyncIterable<Uint8Array>) {
+      const plain = cipher.update(chunk)
+      storedHash.update(chunk)
+      plainHash.update(plain)
+      if (at < head.length) plain.copy(head, at)
+      at += plain.length
+    }
+    return { hash: plainHash.digest('hex'), object: storedHash.digest('hex'), head }
+  }
+
+  /** [BLB-3] */
+  async #checkType(upload: Upload, type: string): Promise<void> {
+    const { commands, types, log } = this.#environment
+    if (!agrees(upload.type, type)) log.debug({ upload: upload.id, said: upload.type, found: type }, 'blob-type-differs')
+    if (isAllowed(type, types)) return
+    await commands.abandonUpload(upload.id)
+    throw new HttpError(415, ERROR.typeNotAllowed, `this is ${type}, and that is not taken here`)
+  }
+
+  async #preview({ id, key, size, picture, strip }: Upload, type: string): Promise<Preview | null> {
+    const { previews, staging, counters } = this.#environment
+    const staged = await staging.read(id, 0, size)
+    try {
+      const preview = await previews.make({ type, size, wants: { thumbnail: true, squares: picture, stripped: strip }, source: crypt(staged, key, 0) })
+      if (preview === null) counters.previewsFailed++
+      else counters.previewsMade++
+      return preview
+    } finally {
+      // Also when nobody has asked for its first byte.
+      staged.destroy()
+    }
+  }
+
+  /** To keep it as it is would tell the place that the user did not want to tell. */
+  async #refuseStrip(upload: Upload): Promise<never> {
+    if (this.#isClosing) throw new HttpError(503, ERROR.unavailable, 'the server is stopping; what came is kept', { retryAfter: 1 })
+    await this.#environment.commands.abandonUpload(upload.id)
+    throw new HttpError(415, ERROR.typeNotAllowed, 'this picture can not be read here, so nothing can be taken out of it; upload it without strip')
+  }
+
+  /** What was uploaded, or what is left of it. */
+  async #content(upload: Upload, whole: StoredObject, preview: Preview | null, made: string[]): Promise<Ready> {
+    const stripped = preview?.renditions.find(({ kind }) => kind === 'stripped')
+    if (stripped !== undefined) return this.#encrypted(upload, stripped, made)
+    const stagedId = newStagedId()
+    made.push(stagedId)
+    const { staging } = this.#environment
+    await sameFile(staging.path(upload.id), staging.path(stagedId))
+    return { stored: whole, stagedId }
+  }
+
+  async #renditions(upload: Upload, preview: Preview | null, made: string[]): Promise<Ready<StoredRendition>[]> {
+    const ready: Ready<StoredRendition>[] = []
+    for (const rendition of preview?.renditions ?? []) {
+      const { kind, width, height } = rendition
+      if (kind === 'stripped') continue
+      const { stored, stagedId } = await this.#encrypted(upload, rendition, made)
+      ready.push({ stored: { ...stored, kind, width, height }, stagedId })
+    }
+    return ready
+  }
+
+  /** Each with a key of its own, and the same object again if this is tried again. [BLB-22] */
+  async #encrypted(upload: Upload, { bytes, type }: Rendition, made: string[]): Promise<Ready> {
+    const hash = sha256(bytes)
+    const key = derivedKey(upload.key, hash)
+    const encrypted = new BlobCipher(key, 0).update(bytes)
+    const stagedId = newStagedId()
+    made.push(stagedId)
+    await this.#environment.staging.append(stagedId, 0, oneChunk(encrypted), encrypted.length)
+    return { stored: { object: sha256(encrypted), key, hash, size: bytes.length, type }, stagedId }
+  }
+
+  async #store(upload: Upload, content: Ready, renditions: readonly Ready<StoredRendition>[], preview: Preview | null): Promise<Blob> {
+    const { commands, store, staging, counters } = this.#environment
+    const all: readonly Ready[] = [...renditions, content]
+    if (!await commands.storing(upload.id, all.map(({ stored }) => stored.object))) throw isOver()
+    for (const { stored: { object, size }, stagedId } of all) {
+      await store.put(object, staging.path(stagedId), size)
+      counters.blobBytesStored += size
+    }
+    const blob = await commands.finishUpload(upload.id, {
+      content: content.stored,
+      width: preview?.width ?? 0,
+      height: preview?.height ?? 0,
+      placeholder: preview?.placeholder ?? new Uint8Array(0),
+      renditions: renditions.map(({ stored }) => stored),
+    })
+    if (blob === null) throw isOver()
+    return blob
+  }
+}
+
+function isOver(): HttpError {
+  return new HttpError(410, ERROR.noSuchBlob, 'this upload is over')
+}
+
+/** As the ids of uploads are; no upload has it. */
+function newStagedId(): string {
+  return randomBytes(16).toString('hex')
+}
+
+/** Another name for the same file, so that one can be given away and the other stays; where that can't be, a copy. */
+async function sameFile(path: string, other: string): Promise<void> {
+  try {
+    await link(path, other)
+  } catch {
+    await copyFile(path, other, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE)
+  }
+}
+
+async function* oneChunk(chunk: Uint8Array): AsyncGenerator<Uint8Array, void> {
+  yield chunk
+}
+
+function sha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex')
+}

@@ -1,0 +1,80 @@
+/** Bodies of requests: how long they say they are, read at their own pace, or left alone in good order. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { UploadHold } from './upload-locks.js'
+
+/** Bytes of a body that is not wanted, and time, that are spent so that its sender reads the answer. */
+const LINGER_BYTES_MAX = 1_048_576
+const LINGER_MS = 1000
+
+/** Bytes, as said; null: not said (chunked). node has refused what is no number, and what says both. */
+export function contentLength(request: IncomingMessage): number | null {
+  const value = request.headers['content-length']
+  if (value !== undefined) return Number(value)
+  return request.headers['transfer-encoding'] === undefined ? 0 : null
+}
+
+/** Whether the client waits for a word before it sends the body (RFC 9110, 10.1.1). */
+function expectsContinue(request: IncomingMessage): boolean {
+  return request.headers.expect?.toLowerCase() === '100-continue'
+}
+
+/** The chunks of a body as they come. If none comes for `idleMs` the hold is asked to stop. `onBytes` counts them. */
+export async function* bodyOf(
+  request: IncomingMessage, response: ServerResponse, hold: UploadHold, idleMs: number, onBytes: (count: number) => void,
+): AsyncGenerator<Uint8Array, void> {
+  if (expectsContinue(request)) response.writeContinue()
+  const timer = setTimeout(() => hold.stop('idle'), idleMs)
+  // Who gives up has told so by the signal, and may do it while this waits for a chunk that never comes.
+  hold.signal.addEventListener('abort', () => clearTimeout(timer), { once: true })
+  try {
+    for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+      timer.refresh()
+      onBytes(chunk.length)
+      yield chunk
+    }
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/**
+ * Sends a short answer. If there is a body that nobody has read to its end, the connection ends with it; not at once, since whoever is
+ * still sending would get a reset in place of the answer.
+ */
+export function answerShortly(
+  request: IncomingMessage, response: ServerResponse, status: number, headers: Readonly<Record<string, string>>, body: string,
+): void {
+  if (response.destroyed || response.headersSent) {
+    response.destroy()
+    return
+  }
+  const isUnread = !request.complete && contentLength(request) !== 0
+  const isBodyless = status === 204 || status === 304
+  response.writeHead(status, {
+    ...headers, ...isUnread ? { connection: 'close' } : {}, ...isBodyless ? {} : { 'content-length': String(Buffer.byteLength(body)) },
+  })
+  if (!isUnread || expectsContinue(request)) {
+    response.end(isBodyless ? undefined : body)
+    return
+  }
+  response.write(body)
+  linger(request, () => response.end())
+}
+
+function linger(request: IncomingMessage, end: () => void): void {
+  let left = LINGER_BYTES_MAX
+  const timer = setTimeout(stop, LINGER_MS)
+  function stop(): void {
+    clearTimeout(timer)
+    request.off('data', onData)
+    end()
+  }
+  function onData(chunk: Buffer): void {
+    left -= chunk.length
+    if (left < 0) stop()
+  }
+  // Who has given up reading may still wait for its next chunk, and would hold up all others.
+  request.removeAllListeners('readable')
+  request.on('data', onData).once('end', stop).once('error', stop).once('close', stop)
+  request.resume()
+}
