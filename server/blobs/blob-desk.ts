@@ -68,7 +68,7 @@ export class BlobDesk {
 
   /** Rejects with no-such-blob, and as `Uploads.whatBecame`. */
   async whatBecame(user: string, uploadId: string): Promise<{ readonly blob: Blob } | { readonly upload: Upload, readonly offset: number }> {
-    return await this.#environment.uploads.whatBecame(user, uploadId)
+    return this.#environment.uploads.whatBecame(user, uploadId)
   }
 
   /** Rejects with RouterError as `BlobCommands.find`, and with no-such-blob where there is no such rendition. [BLB-16] [BLB-17] */
@@ -82,15 +82,15 @@ export class BlobDesk {
   }
 
   async find(user: string, id: string): Promise<Blob> {
-    return await this.#environment.commands.find(user, { kind: 'own', id })
+    return this.#environment.commands.find(user, { kind: 'own', id })
   }
 
   async keep(user: string, conversation: string, seq: number, id: string): Promise<Blob> {
-    return await this.#environment.commands.keep(user, conversation, seq, id)
+    return this.#environment.commands.keep(user, conversation, seq, id)
   }
 
   async usage(user: string): Promise<BlobUsage> {
-    return await this.#environment.commands.usage(user)
+    return this.#environment.commands.usage(user)
   }
 
   #slot({ id, user, size, expiresMs }: Upload, offset: number): UploadSlot {

@@ -8,6 +8,7 @@ import type { Config } from '../config/settings.js'
 import type { HttpHandler } from '../listeners/http-handler.js'
 import type { Log } from '../log.js'
 import type { Counters } from '../metrics.js'
+import { RouterError } from '../router/router.js'
 import type { Capabilities, UploadClaims } from './capability.js'
 import type { Downloads } from './downloads.js'
 import { HttpError, toHttpError } from './http-error.js'
@@ -97,9 +98,9 @@ export class BlobHttp implements HttpHandler {
       }
       if (this.#isClosing) throw new HttpError(503, ERROR.unavailable, 'the server is stopping', { retryAfter: 1 })
       switch (target?.kind) {
-        case 'download': return await this.#download(target, request, response)
-        case 'upload': return await this.#upload(target.id, request, response)
-        case 'uploads': return await this.#create(request, response)
+        case 'download': { await this.#download(target, request, response); return }
+        case 'upload': { await this.#upload(target.id, request, response); return }
+        case 'uploads': { await this.#create(request, response); return }
         case undefined: throw new HttpError(404, ERROR.noSuchBlob, 'there is nothing here')
       }
     } catch (error) {
@@ -131,7 +132,7 @@ export class BlobHttp implements HttpHandler {
   async #upload(id: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { uploads } = this.#environment
     const method = methodOf(request)
-    if (method === 'OPTIONS') return await this.#tus(null, request, response)
+    if (method === 'OPTIONS') { await this.#tus(null, request, response); return }
     if (!['HEAD', 'PATCH', 'PUT', 'DELETE'].includes(method)) throw notAllowed(UPLOAD_METHODS)
     const claims = this.#claims(request)
     if (claims.id !== id) throw unauthorized()
@@ -141,14 +142,14 @@ export class BlobHttp implements HttpHandler {
       return
     }
     checkTusVersion(request)
-    if (method !== 'PATCH') return await this.#tus(claims, request, response)
+    if (method !== 'PATCH') { await this.#tus(claims, request, response); return }
     const offset = patchOffset(request)
     const found = await this.#reading(request, () => uploads.patch(claims, offset, request, response))
     answerShortly(request, response, 204, patched(found), '')
   }
 
   async #create(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    if (request.method === 'OPTIONS') return await this.#tus(null, request, response)
+    if (request.method === 'OPTIONS') { await this.#tus(null, request, response); return }
     if (request.method !== 'POST') throw notAllowed('POST, OPTIONS')
     const claims = this.#claims(request)
     checkTusVersion(request)
@@ -192,12 +193,12 @@ export class BlobHttp implements HttpHandler {
     }
     const { log, counters } = this.#environment
     const failure = toHttpError(error)
-    const cause = failure.cause ?? (failure.status >= 500 ? error : null)
+    const { cause } = failure
     if (cause instanceof BlobError) counters.blobStoreFailed(cause.code)
     if (target?.kind === 'download') counters.downloadAnswered(failure.status)
     else counters.uploadRefused(failure.code)
     const fields = { target: target?.kind ?? 'none', id: target !== null && 'id' in target ? target.id : null, method: request.method, status: failure.status, reason: failure.message }
-    if (failure.status >= 500 && cause !== null) log.warn({ ...fields, error: cause instanceof Error ? cause : new Error(String(cause)) }, 'blob-request-failed')
+    if (cause instanceof Error && !(cause instanceof RouterError)) log.warn({ ...fields, error: cause }, 'blob-request-failed')
     else log.debug(fields, 'blob-request-refused')
     answerShortly(request, response, failure.status, { ...failure.headers, 'content-type': 'application/json', 'cache-control': 'no-store' }, failure.body)
   }

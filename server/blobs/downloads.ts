@@ -67,7 +67,7 @@ export class Downloads {
   #headers({ type }: StoredObject, { name, expiresMs }: DownloadClaims, etag: string): Record<string, string> {
     const seconds = Math.max(0, Math.floor((expiresMs - this.#environment.clock.nowMs()) / 1000))
     return {
-      'etag': etag,
+      etag,
       'accept-ranges': 'bytes',
       'cache-control': `private, max-age=${String(seconds)}, immutable`,
       'content-disposition': contentDisposition(isShownInline(type) ? 'inline' : 'attachment', name),

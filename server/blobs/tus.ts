@@ -86,7 +86,7 @@ class StagedUploads extends DataStore {
   /** The upload is there already. Who creates it expects it to be empty. */
   override async create(upload: TusUpload): Promise<TusUpload> {
     if (upload.size !== claims().size) {
-      return await failed(new HttpError(400, ERROR.badRequest, `Upload-Length is not the size that was announced: ${String(claims().size)}`))
+      return failed(new HttpError(400, ERROR.badRequest, `Upload-Length is not the size that was announced: ${String(claims().size)}`))
     }
     const found = await this.#uploads.restart(claims()).catch(failed)
     if (!found.isDone) upload.creation_date = this.#creation(found.upload.expiresMs)

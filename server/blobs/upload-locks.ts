@@ -62,7 +62,7 @@ export class UploadLocks {
     const lock = this.#locks.get(id)
     if (lock === undefined) return this.#give(id)
     if (lock.waiting.length >= WAITING_MAX) return null
-    return await new Promise((resolve) => {
+    return new Promise((resolve) => {
       const waiting: Waiting = {
         resolve,
         timer: setTimeout(() => {

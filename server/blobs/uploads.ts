@@ -74,13 +74,13 @@ export class Uploads {
 
   /** The body of a PATCH at `offset`. Resolves with what there is then; at the end it is a blob. */
   async patch(claims: UploadClaims, offset: number, request: IncomingMessage, response: ServerResponse): Promise<Found> {
-    return await this.holding(claims.id, async (hold) => {
+    return this.holding(claims.id, async (hold) => {
       const found = await this.find(claims)
       if (offset !== found.offset) throw wrongOffset(found.offset)
       const length = contentLength(request)
       if (length !== null && length > claims.size - offset) throw tooLong(claims.size)
       if (found.isDone) return found
-      return await this.#receive(found.upload, offset, request, response, hold)
+      return this.#receive(found.upload, offset, request, response, hold)
     })
   }
 
@@ -90,11 +90,11 @@ export class Uploads {
     if (length === null) throw new HttpError(411, ERROR.badRequest, 'say the length: PUT takes the whole in one request')
     if (length > claims.size) throw tooLong(claims.size)
     if (length < claims.size) throw new HttpError(400, ERROR.badRequest, `PUT takes the whole: ${String(claims.size)} bytes`)
-    return await this.holding(claims.id, async (hold) => {
+    return this.holding(claims.id, async (hold) => {
       const found = await this.find(claims)
       if (found.isDone) return found
       if (found.offset > 0) await this.#environment.staging.truncate(claims.id, 0)
-      return await this.#receive(found.upload, 0, request, response, hold)
+      return this.#receive(found.upload, 0, request, response, hold)
     })
   }
 
@@ -116,7 +116,7 @@ export class Uploads {
   /** If all bytes are there and it is no blob yet, as after a crash, it becomes one now. The caller holds it. Rejects as `finish`. */
   async completed(claims: UploadClaims): Promise<Found> {
     const found = await this.find(claims)
-    return found.isDone ? found : await this.#completed(found.upload, found.offset)
+    return found.isDone ? found : this.#completed(found.upload, found.offset)
   }
 
   /** What became of a user's upload; completes it as above. Rejects with no-such-blob, and with HttpError as `finish` but for 460. */

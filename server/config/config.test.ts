@@ -89,6 +89,18 @@ test('refuses listeners it can\'t make sense of, and TLS without certificate', (
   load(t, { flags: { 'admin.url': '' } })
 })
 
+test('refuses blobs that nobody could reach or store', (t) => {
+  for (const url of ['chat.example', 'wss://chat.example', 'https://chat.example/x', 'https://u:p@chat.example', 'https://chat.example?x', 'https://']) {
+    refuses(t, { flags: { 'blobs.publicUrl': url } }, /blobs\.publicUrl: .* is no origin/)
+  }
+  for (const url of ['https://chat.example', 'http://127.0.0.1:5380/', 'https://[::1]:1']) load(t, { flags: { 'blobs.publicUrl': url } })
+  refuses(t, { flags: { 'blobs.types': '' } }, /blobs\.types is empty/)
+  refuses(t, { flags: { 'blobs.store': 's3' } }, /blobs\.s3Endpoint and blobs\.s3Bucket/)
+  refuses(t, { flags: { 'blobs.store': 'tape' } }, /file, s3/)
+  load(t, { flags: { 'blobs.store': 's3', 'blobs.enabled': 'false' } })
+  load(t, { flags: { 'blobs.store': 's3', 'blobs.s3Endpoint': 'https://s3.example', 'blobs.s3Bucket': 'chat' } })
+})
+
 test('refuses pairs of limits that contradict each other', (t) => {
   refuses(t, { flags: { 'limits.windowMax': '100' } }, /limits\.windowDefault \(256\) is larger than limits\.windowMax \(100\)/)
 })

@@ -69,7 +69,7 @@ export class FakeCommands implements BlobCommands {
   }
 
   async keep(user: string, _conversation: string, _seq: number, id: string): Promise<Blob> {
-    return await this.find(user, { kind: 'own', id })
+    return this.find(user, { kind: 'own', id })
   }
 
   async blob(id: string): Promise<Blob | null> {

@@ -89,7 +89,7 @@ export class HttpRig {
 
   /** A connection on which anything can be said. */
   async raw(t: TestContext): Promise<RawHttp> {
-    return await RawHttp.open(t, this.port)
+    return RawHttp.open(t, this.port)
   }
 }
 
