@@ -4,13 +4,17 @@ import type { Engine } from '../storage/engine.js'
 import type { EngineName } from '../storage/metadata.js'
 import { openEngine } from '../storage/open.js'
 import { type AdminListener, openAdminListener } from './admin/admin-listener.js'
+import { BlobSide } from './blobs/blob-side.js'
+import { blobEnvironment, type BlobStorage, openBlobStorage } from './blobs/blob-storage.js'
+import { originOf } from './blobs/origin.js'
 import { type Clock, SYSTEM_CLOCK } from './clock.js'
 import { ConfigError } from './config/config.js'
-import { parseAdminUrl, parseListenUrl } from './config/listen-url.js'
+import { parseAdminUrl, parseListenUrl, parseOrigin } from './config/listen-url.js'
 import { type Config, SETTINGS } from './config/settings.js'
 import { Admission } from './connection/admission.js'
 import { Connections, SWEEP_MS } from './connection/connections.js'
 import { openControlServer } from './control/control-server.js'
+import type { HttpHandler } from './listeners/http-handler.js'
 import type { Listener } from './listeners/listener.js'
 import { openListener } from './listeners/open-listener.js'
 import { readTlsFiles, type TlsFiles } from './listeners/tls-files.js'
@@ -94,15 +98,19 @@ async function start(
   steps.push(() => engine.close())
   mkdirSync(directory, { recursive: true, mode: 0o700 })
   const secret = openServerSecret(directory, config.auth.scramIterations)
-  const shard = new Shard(engine, shardEnvironment(config, clock, log))
+  const storage = await openStorage(config, log, steps)
+  const shard = new Shard(engine, shardEnvironment(config, clock, log, storage === null ? null : blobEnvironment(storage)))
   steps.push(() => shard.close())
   const router = new LocalRouter(shard, { ...PRESENCE_LIMITS, ...config.presence })
   const counters = new Counters()
+  const blobs = storage === null || router.blobs === null ? null : new BlobSide({ config, clock, log, counters, secret, storage, commands: router.blobs })
+  const { drainTimeoutMs } = config.limits
+  steps.push(() => blobs?.close(drainTimeoutMs))
   const admission = new Admission(config, clock)
   // Open until the clients are gone, so that /readyz can say what goes on.
   let admin: AdminListener | null = null
   steps.push(() => admin?.close())
-  const connections = new Connections({ config, clock, log, counters, router, admission, secret, blobs: null })
+  const connections = new Connections({ config, clock, log, counters, router, admission, secret, blobs: blobs?.desk ?? null })
   const sweeper = setInterval(() => connections.sweep(), SWEEP_MS)
   steps.push(() => clearInterval(sweeper), () => connections.drain())
   const control = await openControlServer(directory, router, log)
@@ -113,10 +121,14 @@ async function start(
   steps.push(() => {
     isStopping = true
     for (const listener of listeners) listener.stop()
+    // Cut now, and waited for when the clients are gone.
+    void blobs?.close(drainTimeoutMs)
   })
   for (const url of config.listen.urls) {
-    listeners.push(await openOne(url, config, clock, log, admission, connections, tls))
+    listeners.push(await openOne(url, config, clock, log, admission, connections, blobs?.http ?? null, tls))
   }
+  blobs?.desk.serveAt(parseOrigin(config.blobs.publicUrl) ?? originOf(listeners.map((listener) => listener.url)) ?? '')
+  void blobs?.sweep()
   admin = await openAdmin(config, counters, shard, log, () => isStopping ? 'stopping' : shard.isAvailable ? '' : 'the store is not available')
   const ready: ReadyLine = { ready: true, listeners: listeners.map((listener) => listener.url), admin: admin?.url ?? null }
   log.info({ listeners: ready.listeners.join(' '), admin: ready.admin, directory, engine: engine.name }, 'server-started')
@@ -134,6 +146,20 @@ async function start(
   }
 }
 
+/** Null where no blobs are kept; then the log says why. */
+async function openStorage(config: Config, log: Log, steps: (() => Promise<void> | void)[]): Promise<BlobStorage | null> {
+  const { enabled, publicUrl, store } = config.blobs
+  const isReachable = publicUrl !== '' || originOf(config.listen.urls) !== null
+  if (!enabled || !isReachable) {
+    log.info({ reason: enabled ? 'no ws:// or wss:// listener, and no blobs.publicUrl' : 'blobs.enabled is false' }, 'blobs-off')
+    return null
+  }
+  const storage = await openBlobStorage(config, process.env, log)
+  steps.push(() => storage.store.close())
+  log.info({ store, free: await storage.staging.freeBytes() }, 'blobs-on')
+  return storage
+}
+
 function readTls(config: Config, clock: Clock): TlsFiles | null {
   const { urls, tlsCertificate, tlsKey } = config.listen
   if (!urls.some((url) => parseListenUrl(url)?.encrypted === true)) return null
@@ -141,7 +167,8 @@ function readTls(config: Config, clock: Clock): TlsFiles | null {
 }
 
 async function openOne(
-  url: string, config: Config, clock: Clock, log: Log, admission: Admission, connections: Connections, tls: TlsFiles | null,
+  url: string, config: Config, clock: Clock, log: Log, admission: Admission, connections: Connections, http: HttpHandler | null,
+  tls: TlsFiles | null,
 ): Promise<Listener> {
   const parsed = parseListenUrl(url)
   if (parsed === null) throw new ConfigError(`listen.urls: ${url} is no listener`)
@@ -157,7 +184,7 @@ async function openOne(
       // A frame of the largest size with its length, and the whole first flight of a client that has a token.
       messageBytesMax: config.limits.frameBytesMax + 8,
       origins: config.listen.origins,
-      http: null,
+      http,
       tls,
     })
   } catch (error) {

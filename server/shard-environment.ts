@@ -3,14 +3,16 @@ import { randomInt } from 'node:crypto'
 import type { Clock } from './clock.js'
 import type { Config } from './config/settings.js'
 import type { Log } from './log.js'
-import { SHARD_LIMITS, type ShardEnvironment } from './shard/environment.js'
+import { type BlobEnvironment, SHARD_LIMITS, type ShardEnvironment } from './shard/environment.js'
 
 const DAY_MS = 86_400_000
 const LONG_MS = 1000
 
-export function shardEnvironment(config: Config, clock: Clock, log: Log): ShardEnvironment {
+/** `blobs`: null where none are kept. */
+export function shardEnvironment(config: Config, clock: Clock, log: Log, blobs: BlobEnvironment | null = null): ShardEnvironment {
   const { data, limits, rate, search } = config
   return {
+    ...blobs === null ? {} : { blobs },
     clock,
     scheduler: {
       defer: (task) => { setImmediate(task) },
@@ -54,6 +56,11 @@ export function shardEnvironment(config: Config, clock: Clock, log: Log): ShardE
       retentionMs: data.messageDays * DAY_MS,
       searchEnabled: search.enabled,
       searchRowsMax: search.rowsMax,
+      blobQuotaBytes: config.blobs.quotaBytes,
+      blobTotalBytes: config.blobs.totalBytes,
+      uploadsMax: config.blobs.uploadsMax,
+      uploadAgeMs: config.blobs.uploadAgeMs,
+      blobHoldMs: config.blobs.holdMs,
     },
     log: {
       info: (fields, event) => log.info(fields as Record<string, string>, event),

@@ -35,6 +35,10 @@ ${CONFIG_OPTIONS}
 
 Once it serves it prints one line to stdout:
   {"ready":true,"listeners":["tcp://127.0.0.1:5322","ws://127.0.0.1:5380"],"admin":"http://127.0.0.1:5390"}
+Pictures and files (blobs) go by HTTP over the ws:// and wss:// listeners; without one, and without blobs.publicUrl, none are kept. The
+settings of the section blobs say where they lie, how much they may take, and which types; for store s3 the keys come from the file
+blobs.s3CredentialsFile or the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY), never from arguments.
+
 The log goes to stderr, a JSON object a line. SIGTERM or SIGINT stops it: clients are told to come back, what was handed in is
 finished, the exit code is 0; a second signal ends it at once. SIGHUP reads certificate and key again.
 `

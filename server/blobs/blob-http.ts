@@ -52,6 +52,7 @@ export class BlobHttp implements HttpHandler {
   /** By connection: how many requests it had, and the last answer, which a pipelined request waits for. */
   readonly #connections = new WeakMap<Socket, { count: number, last: Promise<void> | null }>()
   #isClosing = false
+  #closed: Promise<void> | null = null
 
   constructor(environment: BlobHttpEnvironment) {
     this.#environment = environment
@@ -75,8 +76,12 @@ export class BlobHttp implements HttpHandler {
     void answering.finally(() => this.#answering.delete(response))
   }
 
-  /** Uploads are cut, and what came is kept; downloads may end for `graceMs`. From the call on nothing new begins. */
-  async close(graceMs: number): Promise<void> {
+  /** Uploads are cut, and what came is kept; downloads may end for `graceMs`. From the call on nothing new begins. A second call waits for the first. */
+  close(graceMs: number): Promise<void> {
+    return this.#closed ??= this.#close(graceMs)
+  }
+
+  async #close(graceMs: number): Promise<void> {
     this.#isClosing = true
     this.#environment.locks.stopAll()
     const timer = setTimeout(() => {

@@ -1,5 +1,4 @@
 /** The parts of the HTTP side, put together: what listeners serve, what sessions ask, and how it ends. */
-import type { Staging } from '../../storage/blobs/staging.js'
 import type { Clock } from '../clock.js'
 import type { Config } from '../config/settings.js'
 import type { Log } from '../log.js'
@@ -40,6 +39,10 @@ export class BlobSide {
   readonly #finisher: Finisher
   readonly #previews: Previews
   readonly #storage: BlobStorage
+  readonly #commands: BlobCommands
+  readonly #log: Log
+  #isClosing = false
+  #closed: Promise<void> | null = null
 
   constructor({ config, clock, log, counters, secret, storage, commands, previews }: BlobSideOptions) {
     const { store, staging, room } = storage
@@ -47,6 +50,8 @@ export class BlobSide {
     const capabilities = new Capabilities(secret.key)
     const locks = new UploadLocks(LOCK_WAIT_MS)
     this.#storage = storage
+    this.#commands = commands
+    this.#log = log
     this.#previews = previews ?? previewPool(blobs, log)
     this.#finisher = new Finisher({ commands, staging, store, previews: this.#previews, types: blobs.types, log, counters })
     const uploads = new Uploads({ commands, staging, finisher: this.#finisher, locks, room, config: blobs, counters })
@@ -59,8 +64,29 @@ export class BlobSide {
     this.desk = new BlobDesk({ capabilities, commands, uploads, config: blobs, clock })
   }
 
-  /** Ends uploads at once and downloads after `graceMs`, and closes the store. Never rejects. */
-  async close(graceMs: number): Promise<void> {
+  /**
+   * Removes what an earlier process has staged and nobody knows any more: pictures that were made for an upload, and uploads whose end it
+   * did not live to see. Never rejects.
+   */
+  async sweep(): Promise<void> {
+    const { staging, leftIds } = this.#storage
+    try {
+      for (const id of leftIds) {
+        if (this.#isClosing) return
+        if (await this.#commands.upload(id) === null) await staging.remove(id)
+      }
+    } catch (error) {
+      this.#log.warn({ error: error instanceof Error ? error : new Error(String(error)) }, 'staging-not-swept')
+    }
+  }
+
+  /** Ends uploads at once and downloads after `graceMs`, and closes the store. A second call waits for the first. */
+  close(graceMs: number): Promise<void> {
+    return this.#closed ??= this.#close(graceMs)
+  }
+
+  async #close(graceMs: number): Promise<void> {
+    this.#isClosing = true
     await this.http.close(graceMs)
     await this.#finisher.close()
     await this.#previews.close()
@@ -78,22 +104,4 @@ function previewPool(blobs: Config['blobs'], log: Log): PreviewPool {
     memoryBytesMax: blobs.previewMemoryBytes,
     log,
   })
-}
-
-/**
- * Removes what an earlier process had staged and nobody knows any more: pictures that were made for an upload, and uploads whose end it did
- * not live to see. `ids` are those that were there before anything could be uploaded.
- */
-export async function sweepStaged(staging: Staging, ids: readonly string[], commands: BlobCommands): Promise<number> {
-  let removed = 0
-  for (const id of ids) {
-    if (await commands.upload(id) === null && await staging.remove(id)) removed++
-  }
-  return removed
-}
-
-export async function stagedIds(staging: Staging): Promise<string[]> {
-  const ids: string[] = []
-  for await (const { id } of staging.list()) ids.push(id)
-  return ids
 }

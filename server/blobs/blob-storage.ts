@@ -9,6 +9,7 @@ import { ConfigError } from '../config/config.js'
 import { readS3Credentials } from '../config/s3-credentials.js'
 import type { Config } from '../config/settings.js'
 import type { Log } from '../log.js'
+import type { BlobEnvironment } from '../shard/environment.js'
 import type { ObjectEraser } from './blob-router.js'
 import { DiskRoom } from './disk-room.js'
 
@@ -17,6 +18,8 @@ export interface BlobStorage {
   readonly staging: Staging
   readonly room: DiskRoom
   readonly eraser: ObjectEraser
+  /** Uploads, and what was made of them, that an earlier process has left. */
+  readonly leftIds: readonly string[]
 }
 
 /** What the S3 client may take and do; nothing an operator would have to choose. */
@@ -43,7 +46,19 @@ export async function openBlobStorage(config: Config, environment: Readonly<Reco
     }
     log.warn({ error }, 'blob-store-unavailable')
   }
-  return { store, staging, room: new DiskRoom(() => staging.freeBytes(), blobs.freeBytesMin), eraser: new StoreEraser(store, staging) }
+  const room = new DiskRoom(() => staging.freeBytes(), blobs.freeBytesMin)
+  return { store, staging, room, eraser: new StoreEraser(store, staging), leftIds: await stagedIds(staging) }
+}
+
+async function stagedIds(staging: Staging): Promise<string[]> {
+  const ids: string[] = []
+  for await (const { id } of staging.list()) ids.push(id)
+  return ids
+}
+
+/** What the shard is given of it. */
+export function blobEnvironment({ room, eraser }: BlobStorage): BlobEnvironment {
+  return { eraser, hasRoomFor: (bytes) => room.has(bytes), randomBytes }
 }
 
 function openS3(blobs: Config['blobs'], environment: Readonly<Record<string, string | undefined>>): S3BlobStore {
@@ -75,9 +90,4 @@ class StoreEraser implements ObjectEraser {
   async eraseStaged(uploadId: string): Promise<void> {
     if (!await this.#staging.remove(uploadId)) throw new BlobError('unavailable', `the upload ${uploadId} is being written`)
   }
-}
-
-/** Random bytes for keys and ids. */
-export function randomKey(count: number): Uint8Array {
-  return randomBytes(count)
 }
