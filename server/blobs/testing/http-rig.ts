@@ -1,26 +1,33 @@
-/** A web listener with the HTTP side of blobs behind it, on a directory of its own, and requests written by hand. */
+/** A web listener with the HTTP side of blobs and a shard behind it, on a directory of its own, and requests written by hand. */
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { TestContext } from 'node:test'
 import type { BlobStore } from '../../../storage/blobs/blob-store.js'
+import type { Engine } from '../../../storage/engine.js'
+import { MemoryEngine } from '../../../storage/memory-engine.js'
 import { SYSTEM_CLOCK, type Clock } from '../../clock.js'
 import { configOf } from '../../config/config.js'
 import { parseListenUrl } from '../../config/listen-url.js'
 import { Admission } from '../../connection/admission.js'
 import { openListener } from '../../listeners/open-listener.js'
 import { SILENT_LOG, type Log, type LogFields } from '../../log.js'
+import { LocalRouter } from '../../router/local-router.js'
+import { Shard } from '../../shard/shard.js'
+import { shardEnvironment } from '../../shard-environment.js'
 import { Counters } from '../../metrics.js'
+import type { Blob } from '../blob-router.js'
 import { BlobSide } from '../blob-side.js'
-import { openBlobStorage, type BlobStorage } from '../blob-storage.js'
+import { blobEnvironment, type BlobStorage, openBlobStorage } from '../blob-storage.js'
 import type { UploadSlot } from '../blob-desk.js'
 import type { Preview, PreviewRequest, Previews } from '../media/previews.js'
 import { originOf } from '../origin.js'
-import { FakeCommands } from './fake-commands.js'
+import { WatchedCommands } from './watched-commands.js'
 
 export interface Answer {
   readonly status: number
@@ -34,28 +41,33 @@ export interface RigOptions {
   /** What is told of a picture; without it nothing is. */
   readonly preview?: (request: PreviewRequest) => Promise<Preview | null>
   readonly wrapStore?: (store: BlobStore) => BlobStore
-  /** Of an earlier rig, whose uploads and secret are those of this one. */
-  readonly directory?: string
+  /** An earlier one, whose server has ended or died: what it had on disk is there. */
+  readonly after?: HttpRig
 }
+
+/** Nobody logs in here. */
+const VERIFIER = { salt: new Uint8Array(16), iterations: 4096, storedKey: new Uint8Array(32), serverKey: new Uint8Array(32) }
 
 export class HttpRig {
   readonly side: BlobSide
-  readonly commands: FakeCommands
+  readonly commands: WatchedCommands
   readonly storage: BlobStorage
   readonly counters: Counters
   readonly origin: string
   readonly directory: string
+  readonly engine: Engine
   /** Every line logged, as JSON. */
   readonly lines: string[]
   readonly stop: () => Promise<void>
 
-  constructor(parts: Pick<HttpRig, 'side' | 'commands' | 'storage' | 'counters' | 'origin' | 'directory' | 'lines' | 'stop'>) {
+  constructor(parts: Pick<HttpRig, 'side' | 'commands' | 'storage' | 'counters' | 'origin' | 'directory' | 'engine' | 'lines' | 'stop'>) {
     this.side = parts.side
     this.commands = parts.commands
     this.storage = parts.storage
     this.counters = parts.counters
     this.origin = parts.origin
     this.directory = parts.directory
+    this.engine = parts.engine
     this.lines = parts.lines
     this.stop = parts.stop
   }
@@ -79,6 +91,22 @@ export class HttpRig {
     assert.equal((await this.request('PUT', slot.url, bearer(slot), content)).status, 201)
   }
 
+  /** The blob of these bytes; null: alice has none. */
+  async blob(content: Uint8Array): Promise<Blob | null> {
+    return this.commands.blob(sha256(content))
+  }
+
+  /** What lies in the store and in staging, once it is so many files: erasing comes behind the commit. */
+  async files(count: number): Promise<string[]> {
+    for (let wait = 0; ; wait++) {
+      const entries = readdirSync(join(this.directory, 'blobs'), { recursive: true, withFileTypes: true })
+      const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
+      if (files.length === count) return files
+      if (wait === 500) assert.fail(`not ${String(count)} files: ${files.join(', ')}`)
+      await sleep(10)
+    }
+  }
+
   async url(content: Uint8Array, name = ''): Promise<string> {
     return (await this.side.desk.url('alice', { kind: 'own', id: sha256(content) }, 'original', name)).url
   }
@@ -94,8 +122,8 @@ export class HttpRig {
 }
 
 export async function httpRig(t: TestContext, options: RigOptions = {}): Promise<HttpRig> {
-  const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'chatd-http-'))
-  if (options.directory === undefined) t.after(() => rmSync(directory, { recursive: true, force: true }))
+  const directory = options.after?.directory ?? mkdtempSync(join(tmpdir(), 'chatd-http-'))
+  if (options.after === undefined) t.after(() => rmSync(directory, { recursive: true, force: true }))
   const config = configOf({ ...options.changes, data: { directory } })
   const clock = options.clock ?? SYSTEM_CLOCK
   const counters = new Counters()
@@ -104,7 +132,12 @@ export async function httpRig(t: TestContext, options: RigOptions = {}): Promise
   const log: Log = { debug: record, info: record, warn: record, error: record }
   const opened = await openBlobStorage(config, {}, log)
   const storage = { ...opened, store: options.wrapStore?.(opened.store) ?? opened.store }
-  const commands = new FakeCommands(storage.eraser)
+  const engine = options.after?.engine ?? new MemoryEngine()
+  const shard = new Shard(engine, shardEnvironment(config, clock, SILENT_LOG, blobEnvironment(storage)))
+  t.after(() => shard.close())
+  const router = new LocalRouter(shard)
+  if (options.after === undefined) for (const user of ['alice', 'mallory']) await router.addUser(user, VERIFIER)
+  const commands = new WatchedCommands(router.blobs!)
   const previews: Previews = { make: options.preview ?? (() => Promise.resolve(null)), close: () => Promise.resolve() }
   const side = new BlobSide({ config, clock, log, counters, secret: { key: new Uint8Array(32).fill(5), iterations: 4096 }, storage, commands, previews })
   const listener = await openListener({
@@ -119,7 +152,7 @@ export async function httpRig(t: TestContext, options: RigOptions = {}): Promise
     return stopped ??= side.close(100)
   }
   t.after(stop)
-  return new HttpRig({ side, commands, storage, counters, origin, directory, lines, stop })
+  return new HttpRig({ side, commands, storage, counters, origin, directory, engine, lines, stop })
 }
 
 export function bearer(slot: UploadSlot): Record<string, string> {
