@@ -536,8 +536,28 @@ provoke('[BLB-12] [470 no-such-blob] a message carries what its sender does not 
   return inSession(t, encodeMessage(1, 'bob', text(''), encodeAttachments([attachment])))
 })
 
-/** Errors that the HTTP side of blobs gives, or the queries that lead to it: they come with them. */
-for (const name of ['blob-too-large', 'type-not-allowed', 'no-blobs', 'hash-mismatch']) provoked.add(name)
+const UPLOAD = { size: 5, hash: hashOf('hello'), type: 'image/png' }
+
+function askingByWeb(t: TestContext, blobs: Partial<Config['blobs']>, query: Element): Promise<number> {
+  return asking(t, { listen: { urls: ['ws://127.0.0.1:0'] }, blobs }, query)
+}
+
+provoke('[BLB-6] [471 blob-too-large] a blob is larger than the server takes', (t) => askingByWeb(t, { sizeMax: 4 }, element('upload', UPLOAD)))
+provoke('[BLB-6] [472 type-not-allowed] a blob is of a type that the server does not take', (t) =>
+  askingByWeb(t, { types: ['text/*'] }, element('upload', UPLOAD)))
+provoke('[474 no-blobs] blobs are not kept here', (t) => askingByWeb(t, { enabled: false }, element('upload', UPLOAD)))
+
+provoke('[BLB-8] [475 hash-mismatch] what is uploaded has another hash', async (t) => {
+  const { url } = await liveServer(t, liveConfig(t, { listen: { urls: ['ws://127.0.0.1:0'] } }))
+  const { client } = await login(t, url)
+  client.send(encodeQuery(1, element('upload', UPLOAD)))
+  const result = await client.until(FRAME.result)
+  assert.ok(result.type === FRAME.result)
+  const { attributes } = result.element
+  const answer = await fetch(attributes.get('url') ?? '', { method: 'PUT', headers: { authorization: `Bearer ${attributes.get('token') ?? ''}` }, body: 'world' })
+  const { error } = await answer.json() as { error: string }
+  return [...ERRORS.values()].find(({ name }) => name === error)?.code ?? 0
+})
 
 // The registry
 

@@ -129,6 +129,8 @@ async function start(
   }
   blobs?.desk.serveAt(parseOrigin(config.blobs.publicUrl) ?? originOf(listeners.map((listener) => listener.url)) ?? '')
   void blobs?.sweep()
+  if (storage === null) log.info({ reason: noBlobsReason(config) }, 'blobs-off')
+  else log.info({ store: storage.store.name, free: await storage.staging.freeBytes() }, 'blobs-on')
   admin = await openAdmin(config, counters, shard, log, () => isStopping ? 'stopping' : shard.isAvailable ? '' : 'the store is not available')
   const ready: ReadyLine = { ready: true, listeners: listeners.map((listener) => listener.url), admin: admin?.url ?? null }
   log.info({ listeners: ready.listeners.join(' '), admin: ready.admin, directory, engine: engine.name }, 'server-started')
@@ -146,17 +148,16 @@ async function start(
   }
 }
 
-/** Null where no blobs are kept; then the log says why. */
+/** Why no blobs are kept; empty: they are. */
+function noBlobsReason({ blobs, listen }: Config): string {
+  if (!blobs.enabled) return 'blobs.enabled is false'
+  return blobs.publicUrl !== '' || originOf(listen.urls) !== null ? '' : 'no ws:// or wss:// listener, and no blobs.publicUrl'
+}
+
 async function openStorage(config: Config, log: Log, steps: (() => Promise<void> | void)[]): Promise<BlobStorage | null> {
-  const { enabled, publicUrl, store } = config.blobs
-  const isReachable = publicUrl !== '' || originOf(config.listen.urls) !== null
-  if (!enabled || !isReachable) {
-    log.info({ reason: enabled ? 'no ws:// or wss:// listener, and no blobs.publicUrl' : 'blobs.enabled is false' }, 'blobs-off')
-    return null
-  }
+  if (noBlobsReason(config) !== '') return null
   const storage = await openBlobStorage(config, process.env, log)
   steps.push(() => storage.store.close())
-  log.info({ store, free: await storage.staging.freeBytes() }, 'blobs-on')
   return storage
 }
 

