@@ -122,7 +122,7 @@ async function start(
     isStopping = true
     for (const listener of listeners) listener.stop()
     // Cut now, and waited for when the clients are gone.
-    void blobs?.close(drainTimeoutMs)
+    blobs?.close(drainTimeoutMs).catch(() => { /* told to who waits below */ })
   })
   for (const url of config.listen.urls) {
     listeners.push(await openOne(url, config, clock, log, admission, connections, blobs?.http ?? null, tls))

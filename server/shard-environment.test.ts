@@ -16,3 +16,10 @@ test('every setting named like a limit of the shard is that limit', () => {
     assert.equal(limits[key as keyof typeof limits], value, key)
   }
 })
+
+test('and those of blobs are the settings of their section', () => {
+  const blobs = { quotaBytes: 11, totalBytes: 12, uploadsMax: 13, uploadAgeMs: 1014, holdMs: 1015 }
+  const { limits } = shardEnvironment(configOf({ blobs }), SYSTEM_CLOCK, SILENT_LOG)
+  const { blobQuotaBytes, blobTotalBytes, uploadsMax, uploadAgeMs, blobHoldMs } = limits
+  assert.deepEqual({ quotaBytes: blobQuotaBytes, totalBytes: blobTotalBytes, uploadsMax, uploadAgeMs, holdMs: blobHoldMs }, blobs)
+})

@@ -87,7 +87,7 @@ export class Finisher {
       const { hash, object, head } = await this.#look(upload)
       // [BLB-8]
       if (hash !== upload.hash) {
-        await staging.truncate(upload.id, 0)
+        await staging.remove(upload.id)
         throw new HttpError(460, ERROR.hashMismatch, 'these bytes do not have the hash that was announced; the upload is empty again')
       }
       const { type, kind } = await sniff(head)
@@ -216,7 +216,10 @@ function newStagedId(): string {
   return randomBytes(16).toString('hex')
 }
 
-/** Another name for the same file, so that one can be given away and the other stays; where that can't be, a copy. */
+/**
+ * Another name for the same file, so that one can be given away and the other stays; where that can't be, a copy. After a crash they may be
+ * the object and the upload, so a whole upload is never written to: what empties it takes its file away.
+ */
 async function sameFile(path: string, other: string): Promise<void> {
   try {
     await link(path, other)

@@ -8,6 +8,7 @@ import sharp from 'sharp'
 import type { configOf } from '../config/config.js'
 import { startS3rver } from '../../storage/blobs/testing/s3rver.js'
 import { type LogFields, type Log } from '../log.js'
+import { createMetrics } from '../metrics.js'
 import { startServer } from '../run.js'
 import { liveConfig, liveServer, type LiveServer } from '../testing/live-server.js'
 import { BlobSession } from './testing/blob-session.js'
@@ -198,6 +199,27 @@ test('where no blobs are kept every query says so, and the log says why', async 
     for (const name of ['upload', 'blob', 'blob-url', 'blob-keep', 'blobs']) assert.equal(await alice.ask(name, {}), 'no-blobs')
     if (server.url.startsWith('ws')) assert.equal((await request('GET', `${server.url.replace('ws', 'http')}/blobs/uploads`)).status, 404)
   }
+})
+
+test('what goes by HTTP is counted for the operator', async (t) => {
+  const server = await serve(t)
+  const alice = await BlobSession.open(t, server.url, 'alice')
+  const bytes = content(1000)
+  await alice.upload(bytes)
+  await alice.upload(await picture(50, 50))
+  await alice.upload(Buffer.from('89504e470d0a1a0a0000000d49484452', 'hex'))
+  await alice.download({ id: sha256(bytes) })
+  const slot = await alice.slot(content(10))
+  await request('PUT', slot.url, { authorization: `Bearer ${slot.token}` }, content(10))
+  await request('GET', slot.url.replace(/uploads.*/, `${sha256(bytes)}?m=x`))
+  const metrics = await createMetrics(server.counters, { isAvailable: true, waiting: 0, lastCommitOperations: 0, indexer: null }).metrics()
+  for (const line of [
+    'chatd_blob_uploads_finished_total 3', 'chatd_blob_bytes_sent_total 1000', 'chatd_blob_previews_made_total 1', 'chatd_blob_previews_failed_total 1',
+    'chatd_blob_uploads_refused_total{error="hash-mismatch"} 1', 'chatd_blob_downloads_total{status="200"} 1', 'chatd_blob_downloads_total{status="404"} 1',
+    'chatd_blob_uploads_reading 0', 'chatd_blob_downloads_sending 0',
+  ]) assert.ok(metrics.includes(`\n${line}\n`), line)
+  assert.match(metrics, /\nchatd_blob_bytes_received_total [1-9]/)
+  assert.match(metrics, /\nchatd_blob_bytes_stored_total [1-9]/)
 })
 
 test('a store that can not be used keeps the server from starting, in words for the operator', async (t) => {

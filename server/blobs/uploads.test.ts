@@ -285,10 +285,12 @@ test('a slow body outlives the time that headers have', async (t) => {
     raw.send(bytes.subarray(at, at + 1))
   }
   assert.equal(await raw.status(), 201)
+  const silent = await rig.raw(t)
   const slow = await rig.raw(t)
   slow.send('PUT /blobs/uploads/')
   assert.equal(await slow.status(), 408)
   await slow.closed
+  await silent.closed
 })
 
 test('one connection carries many requests, but not without end', async (t) => {

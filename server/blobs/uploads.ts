@@ -93,7 +93,7 @@ export class Uploads {
     return this.holding(claims.id, async (hold) => {
       const found = await this.find(claims)
       if (found.isDone) return found
-      if (found.offset > 0) await this.#environment.staging.truncate(claims.id, 0)
+      if (found.offset > 0) await this.#environment.staging.remove(claims.id)
       return this.#receive(found.upload, 0, request, response, hold)
     })
   }
@@ -101,7 +101,7 @@ export class Uploads {
   /** What was there is forgotten: somebody begins anew. The caller holds it. */
   async restart(claims: UploadClaims): Promise<Found> {
     const found = await this.find(claims)
-    if (!found.isDone && found.offset > 0) await this.#environment.staging.truncate(claims.id, 0)
+    if (!found.isDone && found.offset > 0) await this.#environment.staging.remove(claims.id)
     return found.isDone ? found : { ...found, offset: 0 }
   }
 
