@@ -37,7 +37,7 @@ type Target =
   | { readonly kind: 'upload', readonly id: string }
   | { readonly kind: 'download', readonly id: string, readonly query: string }
 
-const UPLOAD_METHODS = 'HEAD, PATCH, PUT, DELETE, OPTIONS'
+const UPLOAD_METHODS = ['HEAD', 'PATCH', 'PUT', 'DELETE', 'OPTIONS']
 const CORS = {
   'access-control-allow-methods': 'GET, HEAD, POST, PATCH, PUT, DELETE, OPTIONS',
   'access-control-allow-headers': 'Authorization, Content-Type, If-None-Match, If-Range, Range, Tus-Resumable, Upload-Length, Upload-Metadata, Upload-Offset, X-HTTP-Method-Override, X-Request-ID, X-Requested-With',
@@ -103,9 +103,15 @@ export class BlobHttp implements HttpHandler {
       }
       if (this.#isClosing) throw new HttpError(503, ERROR.unavailable, 'the server is stopping', { retryAfter: 1 })
       switch (target?.kind) {
-        case 'download': { await this.#download(target, request, response); return }
-        case 'upload': { await this.#upload(target.id, request, response); return }
-        case 'uploads': { await this.#create(request, response); return }
+        case 'download':
+          await this.#download(target, request, response)
+          break
+        case 'upload':
+          await this.#upload(target.id, request, response)
+          break
+        case 'uploads':
+          await this.#create(request, response)
+          break
         case undefined: throw new HttpError(404, ERROR.noSuchBlob, 'there is nothing here')
       }
     } catch (error) {
@@ -135,29 +141,31 @@ export class BlobHttp implements HttpHandler {
   }
 
   async #upload(id: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { uploads } = this.#environment
     const method = methodOf(request)
-    if (method === 'OPTIONS') { await this.#tus(null, request, response); return }
-    if (!['HEAD', 'PATCH', 'PUT', 'DELETE'].includes(method)) throw notAllowed(UPLOAD_METHODS)
-    const claims = this.#claims(request)
-    if (claims.id !== id) throw unauthorized()
-    if (method === 'PUT') {
-      await this.#reading(request, () => uploads.put(claims, request, response))
-      answerShortly(request, response, 201, { 'cache-control': 'no-store' }, '')
-      return
-    }
-    checkTusVersion(request)
-    if (method !== 'PATCH') { await this.#tus(claims, request, response); return }
+    if (!UPLOAD_METHODS.includes(method)) throw notAllowed(UPLOAD_METHODS.join(', '))
+    const claims = method === 'OPTIONS' ? null : this.#claims(request)
+    if (claims !== null && claims.id !== id) throw unauthorized()
+    if (claims !== null && method !== 'PUT') checkTusVersion(request)
+    if (claims !== null && method === 'PUT') await this.#put(claims, request, response)
+    else if (claims !== null && method === 'PATCH') await this.#patch(claims, request, response)
+    else await this.#tus(claims, request, response)
+  }
+
+  async #put(claims: UploadClaims, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    await this.#reading(request, () => this.#environment.uploads.put(claims, request, response))
+    answerShortly(request, response, 201, { 'cache-control': 'no-store' }, '')
+  }
+
+  async #patch(claims: UploadClaims, request: IncomingMessage, response: ServerResponse): Promise<void> {
     const offset = patchOffset(request)
-    const found = await this.#reading(request, () => uploads.patch(claims, offset, request, response))
+    const found = await this.#reading(request, () => this.#environment.uploads.patch(claims, offset, request, response))
     answerShortly(request, response, 204, patched(found), '')
   }
 
   async #create(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    if (request.method === 'OPTIONS') { await this.#tus(null, request, response); return }
-    if (request.method !== 'POST') throw notAllowed('POST, OPTIONS')
-    const claims = this.#claims(request)
-    checkTusVersion(request)
+    if (request.method !== 'POST' && request.method !== 'OPTIONS') throw notAllowed('POST, OPTIONS')
+    const claims = request.method === 'OPTIONS' ? null : this.#claims(request)
+    if (claims !== null) checkTusVersion(request)
     await this.#tus(claims, request, response)
   }
 

@@ -1,13 +1,15 @@
 /** Blobs from session to session and by HTTP, through whole servers on real sockets. */
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { request as httpsRequest } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import sharp from 'sharp'
-import type { configOf } from '../config/config.js'
 import { startS3rver } from '../../storage/blobs/testing/s3rver.js'
-import { type LogFields, type Log } from '../log.js'
+import type { configOf } from '../config/config.js'
+import { selfSigned } from '../listeners/self-signed.js'
+import type { Log, LogFields } from '../log.js'
 import { createMetrics } from '../metrics.js'
 import { startServer } from '../run.js'
 import { liveConfig, liveServer, type LiveServer } from '../testing/live-server.js'
@@ -173,6 +175,30 @@ test('with blobs in S3 it is the same, and while S3 is away uploads and download
   assert.equal((await request('PATCH', slot.url, { ...auth, 'upload-offset': String(bytes.length) }, '')).status, 204)
   assert.ok((await alice.download({ id: sha256(bytes) })).equals(bytes))
   assert.equal((await request('GET', url)).status, 200)
+})
+
+test('over TLS it is the same, by the URL that is given out', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'chatd-tls-'))
+  t.after(() => rmSync(directory, { recursive: true, force: true }))
+  const pair = selfSigned(['localhost', '127.0.0.1'], 30, Date.now())
+  const [tlsCertificate, tlsKey] = [join(directory, 'crt'), join(directory, 'key')]
+  writeFileSync(tlsCertificate, pair.certificate)
+  writeFileSync(tlsKey, pair.key)
+  const server = await serve(t, { listen: { urls: ['tcp://127.0.0.1:0', 'ws://127.0.0.1:0', 'wss://127.0.0.1:0'], tlsCertificate, tlsKey } })
+  const alice = await BlobSession.open(t, server.url, 'alice')
+  const bytes = content(100_000)
+  const slot = await alice.slot(bytes)
+  assert.ok(slot.url.startsWith(server.ready.listeners[2]!.replace('wss', 'https')))
+  const ask = (method: string, url: string, headers: Record<string, string>, body?: Buffer): Promise<Buffer> => new Promise((resolve, reject) => {
+    const sent = httpsRequest(url, { method, headers, ca: pair.certificate, agent: false }, (response) => {
+      const chunks: Buffer[] = []
+      response.on('data', (chunk: Buffer) => chunks.push(chunk)).on('end', () => resolve(Buffer.concat(chunks))).on('error', reject)
+    })
+    sent.on('error', reject).end(body)
+  })
+  await ask('PUT', slot.url, { authorization: `Bearer ${slot.token}` }, bytes)
+  const { url = '' } = await alice.answer('blob-url', { id: sha256(bytes) })
+  assert.ok((await ask('GET', url, {})).equals(bytes))
 })
 
 test('URLs begin with what the operator says, or with the first web listener', async (t) => {
