@@ -17,10 +17,16 @@ import { ERRORS } from '../generated/registry.js'
  * - `plaintext-refused`: a plain transport to a host that is not loopback, by URL or go-to-host, without `allowPlaintext` [TOK-8]
  * - `server-unproven`: the server could not prove that it knows the password, or its SCRAM parameters are out of bounds [SCR-4] [SCR-5]
  * - `bad-answer`: the server's answer to a query makes no sense
+ * - `file-failed`: the file to upload can't be read, or that of a download not be written; `cause` has the error of the file system
+ * - `file-changed`: the file was changed while it was uploaded
+ * - `file-exists`: there is a file under the name of a download that must not replace one
+ * - `empty-file`: what has no bytes is not uploaded
+ * - `damaged-blob`: what was downloaded, again and again, does not have the hash that it should have [BLB-21]
  */
 export type LocalErrorSymbol =
   | 'closed' | 'stopped' | 'storage-failed' | 'storage-locked' | 'storage-damaged' | 'wrong-state' | 'handler-failed' | 'timeout'
   | 'connect-failed' | 'outbox-full' | 'queries-full' | 'no-password' | 'plaintext-refused' | 'server-unproven' | 'bad-answer'
+  | 'file-failed' | 'file-changed' | 'file-exists' | 'empty-file' | 'damaged-blob'
 
 export class ClientError extends Error {
   override readonly name = 'ClientError'

@@ -1,0 +1,132 @@
+/**
+ * A file that a download goes to. It grows beside its place, as PATH.HASH.part, where a later process finds it and goes on, and gets its
+ * name when all of it is there, checked and on the disk: nobody ever sees half a file under that name.
+ */
+import { constants } from 'node:fs'
+import { link, open, rename, rm, unlink } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import type { DownloadTarget, FileTargetOptions, Hash } from './blob-platform.js'
+import { ClientError, localError } from './client-error.js'
+
+/** Digits of the hash: enough to tell what was held from what is wanted; the whole is checked at the end. */
+const PART_HASH_DIGITS = 16
+const READ_BYTES = 1 << 20
+
+export function partPath({ path, hash }: Pick<FileTargetOptions, 'path' | 'hash'>): string {
+  return `${path}.${hash.slice(0, PART_HASH_DIGITS)}.part`
+}
+
+export async function openFileTarget(options: FileTargetOptions): Promise<DownloadTarget> {
+  const part = partPath(options)
+  try {
+    // In a folder that others may write to, a link laid out there would lead elsewhere.
+    const file = await open(part, constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0), 0o666)
+    return new FileTarget(options, part, file, (await file.stat()).size)
+  } catch (error) {
+    throw failed(part, error)
+  }
+}
+
+class FileTarget implements DownloadTarget {
+  readonly #options: FileTargetOptions
+  readonly #part: string
+  #file: FileHandle | null
+  #held: number
+
+  constructor(options: FileTargetOptions, part: string, file: FileHandle, held: number) {
+    this.#options = options
+    this.#part = part
+    this.#file = file
+    this.#held = held
+  }
+
+  get held(): number {
+    return this.#held
+  }
+
+  async rehash(hash: Hash): Promise<void> {
+    await this.#try(async (file) => {
+      for (let position = 0; position < this.#held;) {
+        const bytes = Buffer.allocUnsafe(Math.min(READ_BYTES, this.#held - position))
+        const { bytesRead } = await file.read(bytes, 0, bytes.length, position)
+        if (bytesRead === 0) throw new Error('it was cut short')
+        hash.update(bytes.subarray(0, bytesRead))
+        position += bytesRead
+      }
+    })
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    await this.#try(async (file) => {
+      for (let written = 0; written < bytes.length;) {
+        written += (await file.write(bytes, written, bytes.length - written, this.#held + written)).bytesWritten
+      }
+    })
+    this.#held += bytes.length
+  }
+
+  async restart(): Promise<void> {
+    await this.#try(async (file) => file.truncate(0))
+    this.#held = 0
+  }
+
+  async finish(): Promise<void> {
+    const { path, replaces } = this.#options
+    await this.#try(async (file) => {
+      await file.sync()
+      await file.close()
+      this.#file = null
+      if (replaces) await rename(this.#part, path)
+      else await renameToNew(this.#part, path)
+      await syncDirectory(dirname(path))
+    })
+  }
+
+  async close(): Promise<void> {
+    await this.#file?.close()
+    if (this.#file !== null && this.#held === 0) await rm(this.#part, { force: true })
+    this.#file = null
+  }
+
+  async #try(step: (file: FileHandle) => Promise<void>): Promise<void> {
+    try {
+      if (this.#file === null) throw new Error('it is closed')
+      await step(this.#file)
+    } catch (error) {
+      throw failed(this.#options.path, error)
+    }
+  }
+}
+
+/** As rename, but never over a file that is there, even if it came a moment ago. */
+async function renameToNew(from: string, to: string): Promise<void> {
+  try {
+    await link(from, to)
+  } catch (error) {
+    if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+    // A file system without links: the name is taken first, which others see empty for a moment.
+    await (await open(to, 'wx')).close()
+    await rename(from, to)
+    return
+  }
+  await unlink(from)
+}
+
+async function syncDirectory(directory: string): Promise<void> {
+  // Windows can't open a directory; there the rename is as durable as it gets.
+  if (process.platform === 'win32') return
+  const handle = await open(directory, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+function failed(path: string, error: unknown): Error {
+  if (error instanceof ClientError) return error
+  const { code, message } = error as NodeJS.ErrnoException
+  if (code === 'EEXIST') return localError('file-exists', `${path} exists already`, error)
+  return localError('file-failed', `${path} can't be written: ${message}`, error)
+}
