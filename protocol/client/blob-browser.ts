@@ -3,9 +3,9 @@ import { concatBytes } from '../bytes.js'
 import type { BlobPlatform, Hash, HttpRequest, HttpResponse } from './blob-platform.js'
 
 async function sendByFetch({ method, url, headers, body, signal }: HttpRequest): Promise<HttpResponse> {
-  const response = await fetch(url, {
-    method, headers, signal, redirect: 'error', cache: 'no-store', credentials: 'omit', referrerPolicy: 'no-referrer', ...body === null ? {} : { body },
-  })
+  // The types of Node know no cache; what this client keeps, the application keeps.
+  const options = { redirect: 'error', cache: 'no-store', credentials: 'omit', referrerPolicy: 'no-referrer' } as const
+  const response = await fetch(url, { ...options, method, headers, signal, ...body === null ? {} : { body } })
   return { status: response.status, header: (name) => response.headers.get(name), body: chunksOf(response) }
 }
 

@@ -129,7 +129,6 @@ export class BlobClient {
   end(reason: unknown): void {
     this.#ended ??= reason
     for (const transfer of this.#transfers) transfer.end(reason)
-    for (const wake of this.#waiting.splice(0)) wake()
   }
 
   async #run<T>(options: TransferOptions, work: (transfer: Transfer) => Promise<T>): Promise<T> {
@@ -143,7 +142,7 @@ export class BlobClient {
         return await work(transfer)
       } finally {
         this.#running -= 1
-        this.#waiting.shift()?.()
+        this.#wakeAll()
       }
     } finally {
       this.#transfers.delete(transfer)
@@ -153,18 +152,22 @@ export class BlobClient {
 
   /** Resolves when it may begin, in the order asked. */
   async #turn(over: AbortSignal): Promise<void> {
-    while (this.#running >= TRANSFERS_MAX && !over.aborted) {
-      await new Promise<void>((resolve) => {
-        this.#waiting.push(resolve)
-        over.addEventListener('abort', () => { resolve() }, { once: true })
-      })
-    }
+    const wakeAll = (): void => { this.#wakeAll() }
+    over.addEventListener('abort', wakeAll)
+    while (this.#running >= TRANSFERS_MAX && !over.aborted) await new Promise<void>((resolve) => { this.#waiting.push(resolve) })
+    over.removeEventListener('abort', wakeAll)
     this.#running += 1
+  }
+
+  /** Who still has to wait goes behind nobody: all look again in the order in which they stand. */
+  #wakeAll(): void {
+    for (const wake of this.#waiting.splice(0)) wake()
   }
 
   async #open(file: Uploadable): Promise<UploadSource> {
     const { newHash, openSource } = this.#environment.blobs
-    if (!('path' in file)) return memorySource(file, newHash)
+    // A File may have a path of its own, which is none that this may open.
+    if (file instanceof Uint8Array || 'arrayBuffer' in file) return memorySource(file, newHash)
     if (openSource === null) throw new TypeError('there are no paths here: give a File, a Blob or bytes')
     return openSource(file.path)
   }

@@ -1,6 +1,7 @@
 /** `chatd/client` in browsers: WebSocket and IndexedDB. */
 import { SUBPROTOCOL } from '../generated/registry.js'
 import { webCrypto } from '../web-crypto.js'
+import { browserBlobs } from './blob-browser.js'
 import { BaseClient } from './client.js'
 import type { ClientOptions } from './client.js'
 import { commonPlatform } from './driver.js'
@@ -23,7 +24,7 @@ const connectBrowser: Connect = (address, _options, handlers, signal) => {
   return openWebSocket(socket, handlers, signal, () => { socket.close() })
 }
 
-const browserPlatform: Platform = { ...commonPlatform, connect: connectBrowser, crypto: webCrypto }
+const browserPlatform: Platform = { ...commonPlatform, connect: connectBrowser, crypto: webCrypto, blobs: browserBlobs }
 
 /** The client for browsers; see client.ts. */
 export class Client extends BaseClient {
@@ -43,4 +44,5 @@ export { ClientError } from './client-error.js'
 export { MessageViews } from './message-views.js'
 export { isReaction } from '../reaction.js'
 export { readReferences } from '../references.js'
+export { attachmentOf } from './blob-client.js'
 export type * from './public-types.js'

@@ -119,13 +119,13 @@ export class CatchUp {
 }
 
 function missed(message: HistoryMessage): Message {
-  const { conversation, from, seq, timeMs, text, own, isIncomplete, extensions, expiresMs, change } = message
-  return { conversation, from, seq, index: 0, timeMs, text, own, missed: true, isIncomplete, extensions, expiresMs, change, operation: null }
+  const { conversation, from, seq, timeMs, text, own, isIncomplete, attachments, extensions, expiresMs, change } = message
+  return { conversation, from, seq, index: 0, timeMs, text, own, missed: true, isIncomplete, attachments, extensions, expiresMs, change, operation: null }
 }
 
 function missedOperation({ conversation, from, seq, timeMs, text, own, target, kind, expiresMs }: HistoryOperation): Message {
   return {
-    conversation, from, seq, index: 0, timeMs, text, own, missed: true, isIncomplete: false, extensions: EMPTY_BYTES, expiresMs, change: null,
+    conversation, from, seq, index: 0, timeMs, text, own, missed: true, isIncomplete: false, attachments: [], extensions: EMPTY_BYTES, expiresMs, change: null,
     operation: { target, kind },
   }
 }

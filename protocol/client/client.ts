@@ -17,6 +17,8 @@
  * two gives the same message again: whoever keeps messages under (conversation, seq) sees each of them exactly once.
  */
 import { normalizeConversation, normalizeDevice, normalizeUser } from '../address.js'
+import { encodeAttachments } from '../attachments.js'
+import type { Attachment } from '../attachments.js'
 import { EMPTY_BYTES } from '../bytes.js'
 import { element } from '../element.js'
 import type { Element } from '../element.js'
@@ -25,6 +27,9 @@ import {
   inviteId, inviteQuery, invitesQuery, readInvites, readMadeInvite, readSearch, searchQuery,
 } from './account-queries.js'
 import type { InviteRecord, MadeInvite, SearchOptions, SearchResults } from './account-queries.js'
+import { BlobClient } from './blob-client.js'
+import type { BlobReference, DownloadedBlob, DownloadOptions, FileDownloadOptions, Uploadable, UploadedBlob, UploadOptions } from './blob-client.js'
+import type { BlobInfo, BlobUsage } from './blob-elements.js'
 import { ClientError, localError, serverError } from './client-error.js'
 import { CatchUp } from './catch-up.js'
 import type { MemberMarks, ReceiptEvent, Watermarks } from './conversations.js'
@@ -123,8 +128,10 @@ export interface ClientEvents {
   error: ClientError
 }
 
-/** What a message refers to; and raw extensions, see encodeExtensions. */
+/** What a message carries and refers to; and raw extensions, see encodeExtensions. */
 export interface SendOptions extends Partial<References> {
+  /** Of blobs that the user holds: uploaded, or kept. A message with one may be without text. */
+  readonly attachments?: readonly Attachment[]
   readonly extensions?: Uint8Array
 }
 
@@ -163,6 +170,7 @@ export class BaseClient {
   readonly #unanswered = new Map<number, Waiter<Ack>>()
   /** By query id. */
   readonly #asked = new Map<number, Waiter<Element>>()
+  readonly #blobs: BlobClient
 
   /** Throws a TypeError for options that make no sense. Does nothing yet. */
   constructor(options: ClientOptions, platform: Platform) {
@@ -189,6 +197,17 @@ export class BaseClient {
       queryTimeoutMs: options.queryTimeoutMs ?? 30_000,
       outboxEntriesMax: options.outboxEntriesMax ?? 100_000,
     }
+    this.#blobs = new BlobClient({
+      ask: (query, read) => this.#ask(query, read),
+      blobs: platform.blobs,
+      http: platform.blobs.http(options.ca),
+      address: () => this.#driver?.address ?? this.#coreOptions.server,
+      allowsPlaintext: this.#coreOptions.allowsPlaintext,
+      nowMs: platform.nowMs,
+      setTimer: platform.setTimer,
+      clearTimer: platform.clearTimer,
+      random: platform.random,
+    })
   }
 
   /** Calls `handler` for each event from now on; returns what takes it off again. */
@@ -233,6 +252,42 @@ export class BaseClient {
       this.#queued.set(handle, { resolve, reject })
       this.#driver?.wake()
     })
+  }
+
+  /**
+   * Uploads a file, and resolves with what goes into the `attachments` of a message. What the server holds already is not sent again, and
+   * an upload that was begun, by this client or another of the same user, goes on where it was. It goes on by itself after whatever
+   * breaks, until `signal` or `close`. In browsers a Blob is in memory while it is hashed, which crypto.subtle does in one go.
+   *
+   * Rejects with the server's refusal (blob-too-large, type-not-allowed, quota-exceeded, storage-full, resource-limit, no-blobs), with
+   * empty-file, file-failed, file-changed, plaintext-refused, or `closed`.
+   */
+  async upload(file: Uploadable, options: UploadOptions = {}): Promise<UploadedBlob> {
+    await this.#open()
+    return this.#blobs.upload(file, options)
+  }
+
+  /**
+   * Downloads a blob and checks it, and resolves with its bytes, or in Node, with a `path`, when it is a file. It goes on by itself as
+   * an upload does. Rejects with no-such-message, no-such-conversation, no-such-blob, damaged-blob, file-failed, file-exists,
+   * plaintext-refused, or `closed`. [BLB-21]
+   */
+  async download(reference: BlobReference, options: DownloadOptions | FileDownloadOptions = {}): Promise<DownloadedBlob> {
+    await this.#open()
+    return this.#blobs.download(reference, options)
+  }
+
+  /**
+   * Holds a blob of a message for this user, who may then send it on as if it had uploaded it: `attachmentOf` what this resolves with,
+   * or the attachment itself. Rejects with no-such-message, no-such-conversation, no-such-blob, quota-exceeded. [BLB-15]
+   */
+  async keepBlob(conversation: string, seq: number, id: string): Promise<BlobInfo> {
+    return this.#blobs.keep(conversation, seq, id)
+  }
+
+  /** How much room the user's blobs take, and how large one may be. */
+  async blobUsage(): Promise<BlobUsage> {
+    return this.#blobs.usage()
   }
 
   /** Gives an own message another text; kept and sent like a message, and so are the next two. Resolves with seq 0 where nothing changed. */
@@ -618,6 +673,7 @@ export class BaseClient {
 
   #welcomed(welcome: WelcomeEvent): void {
     for (const waiter of this.#connecting.splice(0)) waiter.resolve(welcome)
+    this.#blobs.connected()
     this.#emitter.emit('welcome', welcome)
   }
 
@@ -650,6 +706,7 @@ export class BaseClient {
     const reason = error ?? localError('closed', 'the client was closed; what has no answer stays in the outbox')
     for (const waiter of this.#connecting.splice(0)) waiter.reject(reason)
     const closed = localError('closed', 'the client has stopped; what has no answer stays in the outbox', error ?? undefined)
+    this.#blobs.end(closed)
     for (const waiters of [this.#queued, this.#unanswered, this.#asked]) {
       for (const waiter of waiters.values()) waiter.reject(closed)
       waiters.clear()
@@ -667,7 +724,9 @@ export class BaseClient {
 }
 
 function extensionsOf(options: SendOptions | Uint8Array): Uint8Array {
-  return options instanceof Uint8Array ? options : encodeReferences(options, options.extensions)
+  if (options instanceof Uint8Array) return options
+  const { attachments = [], extensions } = options
+  return encodeReferences(options, attachments.length === 0 ? extensions : encodeAttachments(attachments, extensions))
 }
 
 function settle<T>(waiters: Map<number, Waiter<T>>, id: number): Waiter<T> | undefined {

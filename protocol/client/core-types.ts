@@ -1,4 +1,5 @@
 /** What goes into a ClientCore and what comes out of it. */
+import type { Attachment } from '../attachments.js'
 import type { Element } from '../element.js'
 import type { ClientError } from './client-error.js'
 import type { ReceiptEvent } from './conversations.js'
@@ -52,6 +53,8 @@ export interface Message {
   readonly missed: boolean
   /** It has more to it than this version understands, an unknown critical extension: show that there is something. [FRM-7] */
   readonly isIncomplete: boolean
+  /** Files that it carries, mostly none; `download` gets them. */
+  readonly attachments: readonly Attachment[]
   /** Raw; see decodeExtensions. */
   readonly extensions: Uint8Array
   /** When it has to be dropped, Unix time by the server's clock (`serverNowMs`); 0: it stays. It comes without text where that has passed. [DIS-8] */

@@ -20,12 +20,12 @@ import { backOffMs } from '../back-off.js'
 import { EMPTY_BYTES } from '../bytes.js'
 import type { Element } from '../element.js'
 import { expiryOf } from '../expiry.js'
-import { checkMessageExtensions } from '../extensions.js'
 import { encodeClose, encodeCursor, encodePing, encodePong, encodeQuery } from '../generated/frames.js'
 import type { AckFrame, CloseFrame, FailFrame, Frame, RefuseFrame, ResultFrame, WelcomeFrame } from '../generated/frames.js'
 import { ERROR, ERRORS, FRAME, LIMIT, MARK, RESUME } from '../generated/registry.js'
 import { localError, serverError } from './client-error.js'
 import type { ClientError } from './client-error.js'
+import { contentOf } from './message-content.js'
 import { Conversations } from './conversations.js'
 import type { Watermarks } from './conversations.js'
 import {
@@ -627,9 +627,8 @@ export class ClientCore {
 
   #messageOf(entry: InboxEntry): Message {
     const { conversation, from, seq, index, timeMs, text, extensions, change, operation } = entry
-    const isIncomplete = checkMessageExtensions(extensions) === 'critical'
     return {
-      conversation, from, seq, index, timeMs, text, own: from === this.#options.user, missed: false, isIncomplete, extensions,
+      conversation, from, seq, index, timeMs, text, own: from === this.#options.user, missed: false, ...contentOf(extensions), extensions,
       expiresMs: expiryOf(extensions), change, operation,
     }
   }

@@ -7,6 +7,7 @@ import { ERROR } from '../generated/registry.js'
 import { ScramClient } from '../scram-client.js'
 import type { ScramFailure } from '../scram-client.js'
 import type { ScramCrypto } from '../scram.js'
+import type { BlobPlatform } from './blob-platform.js'
 import { ClientError, localError } from './client-error.js'
 import type { ClientCore } from './core.js'
 import type { CoreEvent, CoreNeed, Message } from './core-types.js'
@@ -18,6 +19,8 @@ import type { Connect, Transport, TransportOptions } from './transport.js'
 export interface Platform {
   readonly connect: Connect
   readonly crypto: ScramCrypto
+  /** For files: HTTP, hashing, paths. */
+  readonly blobs: BlobPlatform
   /** Milliseconds of a clock that never runs backwards. */
   readonly nowMs: () => number
   readonly setTimer: (callback: () => void, delayMs: number) => unknown
@@ -27,7 +30,7 @@ export interface Platform {
 }
 
 /** The parts of a platform that Node and browsers share. */
-export const commonPlatform: Omit<Platform, 'connect' | 'crypto'> = {
+export const commonPlatform: Omit<Platform, 'connect' | 'crypto' | 'blobs'> = {
   nowMs: () => performance.now(),
   setTimer: (callback, delayMs) => setTimeout(callback, delayMs),
   clearTimer: (timer) => { clearTimeout(timer as NodeJS.Timeout) },
@@ -62,6 +65,7 @@ export class Driver {
   /** The connection that callbacks may speak for; null after it was ended. */
   #connection: { readonly abort: AbortController; readonly decoder: FrameDecoder } | null = null
   #closing: Promise<void> = Promise.resolve()
+  #address: ServerAddress | null = null
   #scram: ScramClient | null = null
   #timer: unknown = null
   #timerDueMs = Infinity
@@ -78,6 +82,11 @@ export class Driver {
 
   get nowMs(): number {
     return this.#options.platform.nowMs()
+  }
+
+  /** Where it connected to last; null: not yet. */
+  get address(): ServerAddress | null {
+    return this.#address
   }
 
   /** The core was given an input: carries out what follows, once, when the present code has run to its end. */
@@ -186,6 +195,7 @@ export class Driver {
 
   async #connect(address: ServerAddress): Promise<void> {
     const connection = { abort: new AbortController(), decoder: new FrameDecoder() }
+    this.#address = address
     this.#connection = connection
     const handlers = {
       onData: (chunk: Uint8Array, isMessage: boolean) => {

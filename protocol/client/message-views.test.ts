@@ -10,7 +10,7 @@ test('[OPS-15] of operations on a message that has not come only so many are kep
   for (let target = 10; target < 1000; target++) views.apply({ seq: 2000 + target, from: 'bob', target, kind: 'react', text: '👍' })
   assert.ok(views.waiting <= 8)
   views.add({ seq: 7, text: 'zeroth' }, 0)
-  assert.deepEqual(views.get(7), { text: 'second', isEdited: true, isDeleted: false, isExpired: false, reactions: [{ emoji: '❤️', count: 1, own: false, users: ['bob'] }] })
+  assert.deepEqual(views.get(7), { text: 'second', attachments: [], isEdited: true, isDeleted: false, isExpired: false, reactions: [{ emoji: '❤️', count: 1, own: false, users: ['bob'] }] })
 })
 
 test('[OPS-7] a deleted message stays deleted, whatever comes before or behind', () => {
@@ -21,11 +21,11 @@ test('[OPS-7] a deleted message stays deleted, whatever comes before or behind',
   views.apply({ seq: 4, from: 'bob', target: 1, kind: 'edit', text: 'late secret' })
   views.apply({ seq: 6, from: 'bob', target: 5, kind: 'edit', text: 'early secret' })
   views.apply({ seq: 7, from: 'bob', target: 5, kind: 'delete', text: '' })
-  assert.deepEqual(views.get(1), { text: '', isEdited: false, isDeleted: true, isExpired: false, reactions: [] })
+  assert.deepEqual(views.get(1), { text: '', attachments: [], isEdited: false, isDeleted: true, isExpired: false, reactions: [] })
   views.add({ seq: 5, text: 'secret' }, 0)
-  assert.deepEqual(views.get(5), { text: '', isEdited: false, isDeleted: true, isExpired: false, reactions: [] })
+  assert.deepEqual(views.get(5), { text: '', attachments: [], isEdited: false, isDeleted: true, isExpired: false, reactions: [] })
   views.add({ seq: 1, text: 'a page of before', reactions: [{ emoji: '👍', count: 2, own: false, users: ['bob'] }] }, 9)
-  assert.deepEqual(views.get(1), { text: '', isEdited: false, isDeleted: true, isExpired: false, reactions: [] })
+  assert.deepEqual(views.get(1), { text: '', attachments: [], isEdited: false, isDeleted: true, isExpired: false, reactions: [] })
 })
 
 test('[DIS-8] a view drops what has expired, edits and reactions with it, and takes nothing more', () => {
@@ -41,7 +41,7 @@ test('[DIS-8] a view drops what has expired, edits and reactions with it, and ta
   assert.deepEqual(views.expire(2000), [])
   views.apply({ seq: 5, from: 'bob', target: 1, kind: 'edit', text: 'back' })
   views.add({ seq: 1, text: 'soon gone', expiresMs: 1000 }, 9)
-  assert.deepEqual(views.get(1), { text: '', isEdited: false, isDeleted: false, isExpired: true, reactions: [] })
+  assert.deepEqual(views.get(1), { text: '', attachments: [], isEdited: false, isDeleted: false, isExpired: true, reactions: [] })
   assert.equal(views.nextExpiryMs, Infinity)
   assert.equal(views.get(2)?.isExpired, false)
 })

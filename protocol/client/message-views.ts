@@ -3,12 +3,14 @@
  * and operations from the queue, from history and of this device, in any order of arrival, each as often as it likes: the seqs say which
  * holds. [OPS-5] [OPS-9] [OPS-15]
  */
+import type { Attachment } from '../attachments.js'
 import { isExpired } from '../expiry.js'
 import type { ReactionRecord } from './query-elements.js'
 import type { OperationName } from './state.js'
 
 export interface MessageView {
   readonly text: string
+  readonly attachments: readonly Attachment[]
   readonly isEdited: boolean
   readonly isDeleted: boolean
   /** Its time is up: nothing of it is left, and it is to be shown no more. [DIS-8] */
@@ -21,6 +23,8 @@ export interface MessageView {
 export interface MessageSource {
   readonly seq: number
   readonly text: string
+  /** Default: none. */
+  readonly attachments?: readonly Attachment[]
   readonly isDeleted?: boolean
   readonly editedMs?: number | null
   readonly reactions?: readonly ReactionRecord[]
@@ -38,6 +42,7 @@ export interface OperationSource {
 
 interface State {
   text: string
+  attachments: readonly Attachment[]
   isEdited: boolean
   isDeleted: boolean
   /** 0: it stays. */
@@ -73,12 +78,14 @@ export class MessageViews {
 
   /** `asOf`: 0 for a message of the queue, else the tail of its page. One that is known by a later page stays. */
   add(message: MessageSource, asOf: number): void {
-    const { seq, text, expiresMs = 0, isDeleted = text === '' && expiresMs === 0, editedMs = null, reactions = [] } = message
+    const { seq, text, attachments = [], expiresMs = 0, editedMs = null, reactions = [] } = message
+    const isEmpty = text === '' && attachments.length === 0
+    const { isDeleted = isEmpty && expiresMs === 0 } = message
     const known = this.#messages.get(seq)
     if (known?.isExpired === true) return
     if (known !== undefined && (asOf === 0 || asOf <= known.asOf)) return
     const state: State = {
-      text, isDeleted, expiresMs, isExpired: expiresMs > 0 && text === '', isEdited: editedMs !== null, asOf, editSeq: asOf, reactions: new Map(), nameless: new Map(),
+      text, attachments: isDeleted ? [] : attachments, isDeleted, expiresMs, isExpired: expiresMs > 0 && isEmpty, isEdited: editedMs !== null, asOf, editSeq: asOf, reactions: new Map(), nameless: new Map(),
     }
     for (const { emoji, count, users } of reactions) {
       for (const user of users) state.reactions.set(user, { seq: asOf, emoji })
@@ -120,6 +127,7 @@ export class MessageViews {
       gone.push(seq)
       state.isExpired = true
       state.text = ''
+      state.attachments = []
       state.reactions.clear()
       state.nameless.clear()
     }
@@ -138,8 +146,8 @@ export class MessageViews {
     for (const known of this.#messages.keys()) if (known < seq) this.#messages.delete(known)
   }
 
-  #viewOf({ text, isEdited, isDeleted, isExpired: isGone, reactions, nameless }: State): MessageView {
-    if (isDeleted || isGone) return { text: '', isEdited: false, isDeleted, isExpired: isGone, reactions: [] }
+  #viewOf({ text, attachments, isEdited, isDeleted, isExpired: isGone, reactions, nameless }: State): MessageView {
+    if (isDeleted || isGone) return { text: '', attachments: [], isEdited: false, isDeleted, isExpired: isGone, reactions: [] }
     const users = new Map<string, string[]>([...nameless.keys()].map((emoji) => [emoji, []]))
     for (const [user, { emoji }] of reactions) {
       if (emoji === '') continue
@@ -151,7 +159,7 @@ export class MessageViews {
       { emoji, count: named.length + (nameless.get(emoji) ?? 0), own: named.includes(this.#user), users: named.sort() }
     ))
     counted.sort((one, other) => other.count - one.count || (one.emoji < other.emoji ? -1 : 1))
-    return { text, isEdited, isDeleted, isExpired: false, reactions: counted }
+    return { text, attachments, isEdited, isDeleted, isExpired: false, reactions: counted }
   }
 }
 
@@ -179,6 +187,7 @@ function applyTo(state: State, { seq, from, kind, text }: OperationSource): void
 function forgetContent(state: State): void {
   state.isDeleted = true
   state.text = ''
+  state.attachments = []
   state.reactions.clear()
   state.nameless.clear()
 }

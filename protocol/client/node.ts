@@ -1,4 +1,5 @@
 /** `chatd/client` in Node: TCP, TLS and WebSocket, and a storage in files. */
+import { nodeBlobs } from './blob-node.js'
 import { nodeCrypto } from './crypto-node.js'
 import { BaseClient } from './client.js'
 import type { ClientOptions } from './client.js'
@@ -8,7 +9,7 @@ import { registerAccount } from './register.js'
 import type { RegisterOptions } from './register.js'
 import { connectNode } from './transport-node.js'
 
-const nodePlatform: Platform = { ...commonPlatform, connect: connectNode, crypto: nodeCrypto }
+const nodePlatform: Platform = { ...commonPlatform, connect: connectNode, crypto: nodeCrypto, blobs: nodeBlobs }
 
 /** The client for Node; see client.ts. */
 export class Client extends BaseClient {
@@ -28,4 +29,5 @@ export { ClientError } from './client-error.js'
 export { MessageViews } from './message-views.js'
 export { isReaction } from '../reaction.js'
 export { readReferences } from '../references.js'
+export { attachmentOf } from './blob-client.js'
 export type * from './public-types.js'

@@ -15,3 +15,6 @@ export type { ClientState, ClientStorage, ConversationRecord, MarkRecord, Operat
 export type { MessageView } from './message-views.js'
 export type { References } from '../references.js'
 export type { BlockedInfo, ContactInfo, Flags, FlagsInfo, ListPage, ListRequest, Profile, ProfileInfo } from './profile-elements.js'
+export type { BlobReference, DownloadedBlob, DownloadOptions, FileDownloadOptions, Uploadable, UploadedBlob, UploadOptions } from './blob-client.js'
+export type { BlobInfo, BlobUsage, Rendition } from './blob-elements.js'
+export type { Attachment } from '../attachments.js'

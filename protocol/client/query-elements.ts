@@ -1,12 +1,14 @@
 /** The elements of the queries: builds what is asked, reads what is answered. Answers are checked; what makes no sense is null. */
+import type { Attachment } from '../attachments.js'
 import { decodeBase64 } from '../base64.js'
 import { EMPTY_BYTES } from '../bytes.js'
 import { childOf, element, textOf, uintAttribute } from '../element.js'
 import type { Element } from '../element.js'
-import { checkMessageExtensions, encodeExtensions } from '../extensions.js'
+import { encodeExtensions } from '../extensions.js'
 import type { Extension } from '../extensions.js'
 import { LIMIT } from '../generated/registry.js'
 import type { MemberMarks } from './conversations.js'
+import { contentOf } from './message-content.js'
 import { readFlags } from './profile-elements.js'
 import type { Flags } from './profile-elements.js'
 import type { OperationName } from './state.js'
@@ -35,6 +37,8 @@ export interface HistoryMessage {
   readonly own: boolean
   /** It has more to it than this version understands, an unknown critical extension: show that there is something. [FRM-7] */
   readonly isIncomplete: boolean
+  /** Files that it carries, mostly none; `download` gets them. */
+  readonly attachments: readonly Attachment[]
   /** Raw; see decodeExtensions. */
   readonly extensions: Uint8Array
   /** When it has to be dropped, Unix time by the server's clock; 0: it stays. It has no text where that has passed. [DIS-8] */
@@ -253,14 +257,13 @@ export function readMessage(node: Element, conversation: string, user: string): 
   if (seq === null || timeMs === null || from === undefined || extensions === null) return null
   const body = childOf(node, 'body')
   const text = body === null ? '' : textOf(body)
-  const isIncomplete = checkMessageExtensions(extensions) === 'critical'
   const change = changeIn(node)
   const reactions = readAll(node, 'reaction', readReaction)
   if (reactions === null) return null
   const expiresMs = uintAttribute(node, 'expires') ?? 0
   const isDeleted = node.attributes.has('deleted') || (expiresMs === 0 && isBlank(text, extensions, change))
   return {
-    conversation, from, seq, timeMs, text, own: from === user, isIncomplete, extensions, expiresMs, change, editedMs: uintAttribute(node, 'edited'), isDeleted, reactions,
+    conversation, from, seq, timeMs, text, own: from === user, ...contentOf(extensions), extensions, expiresMs, change, editedMs: uintAttribute(node, 'edited'), isDeleted, reactions,
   }
 }
 

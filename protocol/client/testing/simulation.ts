@@ -337,7 +337,7 @@ export class Simulation {
     assert.ok(page !== null)
     for (const { conversation, from, seq, text, own, timeMs } of page.messages) {
       if (this.#core.isNews(conversation, seq)) {
-        this.#checkMessage({ conversation, from, seq, text, own, timeMs, index: 0, missed: true, isIncomplete: false, extensions: EMPTY_BYTES, expiresMs: 0, change: null, operation: null })
+        this.#checkMessage({ conversation, from, seq, text, own, timeMs, index: 0, missed: true, isIncomplete: false, attachments: [], extensions: EMPTY_BYTES, expiresMs: 0, change: null, operation: null })
       }
       this.#core.recovered(conversation, from, seq)
     }
