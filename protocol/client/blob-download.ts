@@ -119,9 +119,8 @@ export class Download {
 
   async #refused(exchange: Exchange, target: DownloadTarget): Promise<Step> {
     const { status, retryAfterMs } = exchange
-    const told = await exchange.error()
-    if (status === 401 || status === 403 || status === 404 || status === 410) return { kind: 'expired', error: told ?? serverError(ERROR.noSuchBlob, '', 0) }
-    const error = told ?? localError('bad-answer', `the server answered the download with status ${status}`)
+    const error = await exchange.error()
+    if (status === 401 || status === 403 || status === 404 || status === 410) return { kind: 'expired', error }
     if (status === 416) await target.restart()
     else if (status < 500 && status !== 408 && status !== 429) throw error
     return { kind: 'failed', error, retryAfterMs }

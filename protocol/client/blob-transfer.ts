@@ -42,6 +42,10 @@ export interface TransferOptions {
 export const REQUEST_IDLE_MS = 30_000
 /** What a server may make a client wait at once. */
 const RETRY_AFTER_MS_MAX = 600_000
+const ERROR_OF_STATUS: ReadonlyMap<number, number> = new Map([
+  [404, ERROR.noSuchBlob], [410, ERROR.noSuchBlob], [413, ERROR.blobTooLarge], [415, ERROR.typeNotAllowed], [429, ERROR.rateLimited],
+  [460, ERROR.hashMismatch], [503, ERROR.unavailable], [507, ERROR.storageFull],
+])
 const ERROR_BODY_BYTES_MAX = 4096
 /** Refusals that are worth another try a little later, without asking the person. */
 const PASSING: ReadonlySet<number> = new Set([ERROR.rateLimited, ERROR.unavailable])
@@ -52,8 +56,8 @@ export interface Exchange {
   header(name: string): string | null
   /** The bytes of the body. Rejects as `Transfer.request` when they stop coming. */
   chunks(): AsyncGenerator<Uint8Array, void, undefined>
-  /** What the server says went wrong; null: nothing that is known. */
-  error(): Promise<ClientError | null>
+  /** What went wrong, as the server says it, else by the status. */
+  error(): Promise<ClientError>
   /** How long the server wants to be left alone. */
   readonly retryAfterMs: number
   /** Ends the request if it is not over; always call it. */
@@ -225,15 +229,15 @@ function exchangeOf(response: HttpResponse, signal: AbortSignal, touch: () => vo
       let text = ''
       for await (const chunk of chunks()) {
         text += decodeText(chunk)
-        if (text.length > ERROR_BODY_BYTES_MAX) return null
+        if (text.length > ERROR_BODY_BYTES_MAX) break
       }
-      return errorOf(text)
+      return errorIn(text) ?? errorOf(response.status)
     },
   }
 }
 
 /** `{"error":"hash-mismatch","reason":"…"}`; null: anything else. */
-function errorOf(body: string): ClientError | null {
+function errorIn(body: string): ClientError | null {
   try {
     const { error, reason } = JSON.parse(body) as { readonly error?: unknown; readonly reason?: unknown }
     for (const { code, name } of ERRORS.values()) if (name === error) return serverError(code, typeof reason === 'string' ? reason : '', 0)
@@ -241,6 +245,12 @@ function errorOf(body: string): ClientError | null {
     // Something on the way answers in words of its own.
   }
   return null
+}
+
+/** Of an answer without words, as that to HEAD is. */
+function errorOf(status: number): ClientError {
+  const code = ERROR_OF_STATUS.get(status)
+  return code === undefined ? localError('bad-answer', `the server answered with status ${status}`) : serverError(code, '', 0)
 }
 
 function secondsOf(header: string | null): number {

@@ -189,7 +189,7 @@ export class Upload {
   /** What follows from an answer that is none of the good ones. */
   async #refused(slot: UploadSlot, exchange: Exchange): Promise<Step> {
     const { status, retryAfterMs } = exchange
-    const error = await exchange.error() ?? localError('bad-answer', `the server answered the upload with status ${status}`)
+    const error = await exchange.error()
     switch (status) {
       case 401:
         if (++this.#unauthorized >= UNAUTHORIZED_MAX) throw error
