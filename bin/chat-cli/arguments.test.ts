@@ -23,6 +23,27 @@ test('send takes one text, or - for the lines of stdin, before or after the opti
   assert.equal(command('send', ['send', ...ACCOUNT, 'bob', '--', '-x']).text, '-x')
 })
 
+test('send takes files, with a text or without one', () => {
+  const files = command('send', ['send', ...ACCOUNT, '--file', 'a.jpg', '--file', 'b.mp4', '--strip', 'bob'])
+  assert.deepEqual([files.to, files.text, files.files, files.strip], ['bob', '', ['a.jpg', 'b.mp4'], true])
+  assert.deepEqual(command('send', ['send', '--file', 'a.jpg', 'bob', 'look', ...ACCOUNT]).text, 'look')
+  assert.deepEqual(command('send', ['send', ...ACCOUNT, 'bob', 'hi']).files, [])
+})
+
+test('fetch names a message, and perhaps one of its files', () => {
+  const plain = command('fetch', ['fetch', ...ACCOUNT, '#skiing', '12'])
+  assert.deepEqual([plain.conversation, plain.seq, plain.number, plain.out, plain.thumbnail], ['#skiing', 12, null, null, false])
+  const narrow = command('fetch', ['fetch', ...ACCOUNT, 'bob', '12', '2', '--out', '-', '--thumbnail'])
+  assert.deepEqual([narrow.number, narrow.out, narrow.thumbnail], [2, '-', true])
+  assert.equal(command('blobs', ['blobs', ...ACCOUNT, '--json']).json, true)
+})
+
+test('a profile has a picture from a file, and shows it', () => {
+  assert.deepEqual(command('people', ['profile', 'set', ...ACCOUNT, '--picture', 'me.jpg']).action, { kind: 'profile-set', name: undefined, about: undefined, picture: 'me.jpg' })
+  assert.deepEqual(command('people', ['profile', 'picture', 'bob', ...ACCOUNT, '--out', 'bob.webp']).action, { kind: 'profile-picture', user: 'bob', wish: { out: 'bob.webp', isSmall: false } })
+  assert.deepEqual(command('people', ['profile', 'picture', ...ACCOUNT, '--thumbnail']).action, { kind: 'profile-picture', user: null, wish: { out: null, isSmall: true } })
+})
+
 test('recv ends after --count or --timeout and never by itself', () => {
   const plain = command('recv', ['recv', ...ACCOUNT])
   assert.deepEqual([plain.count, plain.timeoutMs, plain.json], [null, null, false])
@@ -91,14 +112,14 @@ test('without a command the interactive program asks for what is missing', () =>
 })
 
 test('--help works on everything, and every help names its exit codes', () => {
-  for (const topic of ['send', 'recv', 'history', 'devices', 'presence', 'privacy', 'register', 'invite', 'search', 'group'] as const) {
+  for (const topic of ['send', 'fetch', 'blobs', 'recv', 'history', 'devices', 'presence', 'privacy', 'register', 'invite', 'search', 'group'] as const) {
     assert.deepEqual(parseCommand([topic, '--help']), { kind: 'help', topic })
     assert.deepEqual(parseCommand(['help', topic]), { kind: 'help', topic })
     assert.match(helpText(topic), /exit codes:/)
   }
   assert.deepEqual(parseCommand(['-h']), { kind: 'help', topic: 'chat' })
   assert.deepEqual(parseCommand(['--version']), { kind: 'version' })
-  for (const topic of ['chat', 'send', 'recv', 'history', 'devices', 'presence', 'privacy', 'register', 'invite', 'search', 'group'] as const) {
+  for (const topic of ['chat', 'send', 'fetch', 'blobs', 'recv', 'history', 'devices', 'presence', 'privacy', 'register', 'invite', 'search', 'group'] as const) {
     for (const line of helpText(topic).split('\n')) assert.ok(line.length <= 130, line)
   }
 })
@@ -116,6 +137,18 @@ const WRONG: readonly (readonly string[])[] = [
   ['send', ...ACCOUNT, '--unknown', 'bob', 'hi'],
   ['send', ...ACCOUNT, '--timeout', 'soon', 'bob', 'hi'],
   ['send', ...ACCOUNT, '--device', '', 'bob', 'hi'],
+  ['send', ...ACCOUNT, '--file', 'a.jpg'],
+  ['send', ...ACCOUNT, '--file', 'a.jpg', 'bob', '-'],
+  ['send', ...ACCOUNT, '--file', '', 'bob'],
+  ['send', ...ACCOUNT, '--strip', 'bob', 'hi'],
+  ['send', ...ACCOUNT, ...Array.from({ length: 11 }, (_, at) => ['--file', `f${String(at)}`]).flat(), 'bob'],
+  ['fetch', ...ACCOUNT, 'bob'],
+  ['fetch', ...ACCOUNT, 'bob', '0'],
+  ['fetch', ...ACCOUNT, 'bob', '7', 'x'],
+  ['fetch', ...ACCOUNT, 'bob', '7', '1', '2'],
+  ['blobs', ...ACCOUNT, 'bob'],
+  ['profile', 'get', 'bob', ...ACCOUNT, '--out', 'f'],
+  ['profile', 'picture', 'bob', 'carol', ...ACCOUNT],
   ['recv', ...ACCOUNT, 'bob'],
   ['recv', ...ACCOUNT, '--count', '0'],
   ['recv', ...ACCOUNT, '--count', '1.5'],

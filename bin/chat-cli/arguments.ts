@@ -41,11 +41,29 @@ export type Command =
     readonly kind: 'send'
     readonly account: AccountOptions
     readonly to: string
-    /** null: the lines of stdin */
+    /** null: the lines of stdin; with files it may be empty */
     readonly text: string | null
+    /** Paths. */
+    readonly files: readonly string[]
+    /** Whether pictures leave without what the camera wrote into them. */
+    readonly strip: boolean
     readonly timeoutMs: number | null
     readonly json: boolean
   }
+  | {
+    readonly kind: 'fetch'
+    readonly account: AccountOptions
+    readonly conversation: string
+    readonly seq: number
+    /** Which file of the message, from 1; null: all. */
+    readonly number: number | null
+    /** As in SaveOptions. */
+    readonly out: string | null
+    readonly thumbnail: boolean
+    readonly timeoutMs: number | null
+    readonly json: boolean
+  }
+  | { readonly kind: 'blobs'; readonly account: AccountOptions; readonly timeoutMs: number | null; readonly json: boolean }
   | {
     readonly kind: 'recv'
     readonly account: AccountOptions
@@ -134,7 +152,7 @@ export type Command =
   | GroupCommand
 
 export type HelpTopic =
-  | 'chat' | 'send' | 'recv' | 'history' | 'devices' | 'presence' | 'privacy' | 'register' | 'invite' | 'search' | 'group' | OperateAction | PeopleTopic
+  | 'chat' | 'send' | 'fetch' | 'blobs' | 'recv' | 'history' | 'devices' | 'presence' | 'privacy' | 'register' | 'invite' | 'search' | 'group' | OperateAction | PeopleTopic
 
 /** Seconds without progress after which all commands but `recv` give up where no --timeout is given. */
 export const TIMEOUT_SECONDS_DEFAULT = 60
@@ -156,7 +174,9 @@ const JSON_LINES = { json: { type: 'boolean' } } as const
 
 const OPTIONS = {
   chat: { ...ACCOUNT, version: { type: 'boolean' } },
-  send: { ...ACCOUNT, ...TIMEOUT, ...JSON_LINES },
+  send: { ...ACCOUNT, ...TIMEOUT, ...JSON_LINES, file: { type: 'string', multiple: true }, strip: { type: 'boolean' } },
+  fetch: { ...ACCOUNT, ...TIMEOUT, ...JSON_LINES, out: { type: 'string' }, thumbnail: { type: 'boolean' } },
+  blobs: { ...ACCOUNT, ...TIMEOUT, ...JSON_LINES },
   recv: { ...ACCOUNT, ...TIMEOUT, ...JSON_LINES, count: { type: 'string' } },
   history: { ...ACCOUNT, ...TIMEOUT, ...JSON_LINES, with: { type: 'string' }, before: { type: 'string' }, limit: { type: 'string' } },
   devices: { ...ACCOUNT, ...TIMEOUT, ...JSON_LINES },
@@ -188,6 +208,10 @@ export function parseCommand(args: readonly string[]): Command {
   switch (topic) {
     case 'chat': return screenCommand(values, positionals)
     case 'send': return sendCommand(values, positionals)
+    case 'fetch': return fetchCommand(values, positionals)
+    case 'blobs':
+      refuseMore(positionals, 'blobs')
+      return { kind: 'blobs', account: accountOptions(values, 'blobs'), timeoutMs: timeoutMs(values, 'blobs'), json: values['json'] === true }
     case 'recv': return recvCommand(values, positionals)
     case 'history': return historyCommand(values, positionals)
     case 'devices': return devicesCommand(values, positionals)
@@ -237,10 +261,41 @@ function screenCommand(values: Values, positionals: readonly string[]): Command 
 
 function sendCommand(values: Values, positionals: readonly string[]): Command {
   const account = accountOptions(values, 'send')
-  const [to, message] = positionals
-  if (to === undefined || message === undefined) throw usageFailure('say whom to send what: TO TEXT, or TO - for the lines of stdin', 'send')
+  const files = filesOf(values)
+  const [to, message = files.length === 0 ? undefined : ''] = positionals
+  if (to === undefined || message === undefined) throw usageFailure('say whom to send what: TO TEXT, TO - for the lines of stdin, or --file FILE TO [TEXT]', 'send')
   if (positionals.length > 2) throw usageFailure('the text is more than one argument: put it in quotes', 'send')
-  return { kind: 'send', account, to, text: message === '-' ? null : message, timeoutMs: timeoutMs(values, 'send'), json: values['json'] === true }
+  if (files.length > 0 && message === '-') throw usageFailure('files go with one text, not with the lines of stdin', 'send')
+  if (files.length === 0 && values['strip'] === true) throw usageFailure('--strip goes with --file', 'send')
+  return {
+    kind: 'send', account, to, text: message === '-' ? null : message, files, strip: values['strip'] === true,
+    timeoutMs: timeoutMs(values, 'send'), json: values['json'] === true,
+  }
+}
+
+function filesOf(values: Readonly<Record<string, unknown>>): readonly string[] {
+  const files = (values['file'] ?? []) as readonly string[]
+  if (files.includes('')) throw usageFailure('--file is empty', 'send')
+  if (files.length > LIMIT.attachmentsMax) throw usageFailure(`a message carries ${LIMIT.attachmentsMax} files at most, not ${files.length}`, 'send')
+  return files
+}
+
+function fetchCommand(values: Values, positionals: readonly string[]): Command {
+  const account = accountOptions(values, 'fetch')
+  const [conversation, seq, number, ...more] = positionals
+  refuseMore(more, 'fetch')
+  if (conversation === undefined || seq === undefined) throw usageFailure('say whose conversation and which message: NAME NUMBER', 'fetch')
+  const out = text(values, 'out')
+  return {
+    kind: 'fetch', account, conversation, seq: positionOf(seq, 'message'), number: number === undefined ? null : positionOf(number, 'file'), out,
+    thumbnail: values['thumbnail'] === true, timeoutMs: timeoutMs(values, 'fetch'), json: values['json'] === true,
+  }
+}
+
+function positionOf(word: string, what: string): number {
+  const number = /^[1-9]\d*$/.test(word) ? Number(word) : 0
+  if (!Number.isSafeInteger(number) || number < 1) throw usageFailure(`'${word}' is no number of a ${what}`, 'fetch')
+  return number
 }
 
 function recvCommand(values: Values, positionals: readonly string[]): Command {

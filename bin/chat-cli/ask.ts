@@ -14,8 +14,8 @@ interface Asking {
   readonly timeoutMs: number | null
 }
 
-/** Rejects with a ChatFailure, or with what `question` rejects with. */
-export async function ask(command: Asking, world: World, question: (client: Client, output: LineOutput) => Promise<void>): Promise<ExitCode> {
+/** Rejects with a ChatFailure, or with what `question` rejects with. What takes long may start the time anew while it gets on. */
+export async function ask(command: Asking, world: World, question: (client: Client, output: LineOutput, ending: Ending) => Promise<void>): Promise<ExitCode> {
   const ending = new Ending(world.stop)
   const output = new LineOutput(world.stdout)
   ending.startTimeout(command.timeoutMs)
@@ -35,7 +35,7 @@ export async function ask(command: Asking, world: World, question: (client: Clie
     outage: (message) => complain(world, message),
   })
   if (client !== null) {
-    question(client, output).then(
+    question(client, output, ending).then(
       () => ending.end('complete'),
       (error: unknown) => ending.end(error instanceof OutputClosed ? 'output-closed' : error instanceof Error ? error : new Error(String(error))),
     )

@@ -2,7 +2,9 @@
 import { normalizeGroup } from '../../protocol/address.js'
 import type { Client, GroupInfo, GroupLinkInfo } from '../../protocol/client/node.js'
 import { ClientError } from '../../protocol/client/node.js'
+import { ChatFailure } from './failure.js'
 import type { GroupAction, GroupRequest } from './group-words.js'
+import type { PictureWish } from './pictures.js'
 import { safeText } from './safe-text.js'
 
 export type GroupOutcome =
@@ -10,10 +12,21 @@ export type GroupOutcome =
   | { readonly kind: 'changed'; readonly group: string; readonly seq: number; readonly isPending: boolean }
   | { readonly kind: 'info'; readonly info: GroupInfo }
   | { readonly kind: 'link'; readonly group: string; readonly link: GroupLinkInfo }
+  /** Told already. */
+  | { readonly kind: 'saved' }
   | { readonly kind: 'unlinked'; readonly group: string; readonly code: string }
 
+/** What is done otherwise in script mode than on the screen. */
+export interface GroupPerformer {
+  /** Unix time. */
+  readonly nowMs: number
+  /** Resolves to what names the picture. */
+  readonly upload: (path: string) => Promise<string>
+  readonly save: (group: string, wish: PictureWish) => Promise<void>
+}
+
 /** Rejects with a ClientError; `groupRefusal` says it in words. */
-export async function performGroupRequest(client: Client, { group, action }: GroupRequest, nowMs: number): Promise<GroupOutcome> {
+export async function performGroupRequest(client: Client, { group, action }: GroupRequest, { nowMs, upload, save }: GroupPerformer): Promise<GroupOutcome> {
   const { groups } = client
   switch (action.kind) {
     case 'create': return { kind: 'changed', group, seq: await groups.create(group, action.options), isPending: false }
@@ -27,12 +40,17 @@ export async function performGroupRequest(client: Client, { group, action }: Gro
     case 'unlink':
       await groups.revokeLink(group, action.code)
       return { kind: 'unlinked', group, code: action.code }
+    case 'set-picture': return { kind: 'changed', group, seq: await groups.change(group, { kind: 'info', picture: await upload(action.path) }), isPending: false }
+    case 'get-picture':
+      await save(group, action.wish)
+      return { kind: 'saved' }
     case 'info': return { kind: 'info', info: await groups.info(group, action.code ?? undefined) }
   }
 }
 
 /** Why it was not done, for the person who asked. Safe for a terminal. */
 export function groupRefusal(error: unknown, { group, action }: GroupRequest): string {
+  if (error instanceof ChatFailure) return error.message
   const symbol = error instanceof ClientError ? error.symbol : ''
   const named = namedIn(action)
   switch (symbol) {

@@ -5,17 +5,18 @@ import { localTime } from './formats.js'
 import type { GroupOutcome } from './group-actions.js'
 import { safeJson, safeText } from './safe-text.js'
 
-/** One object on one line. */
-export function outcomeJson(outcome: GroupOutcome): string {
+/** One object on one line; null: there is nothing to tell. */
+export function outcomeJson(outcome: GroupOutcome): string | null {
   switch (outcome.kind) {
     case 'changed': return safeJson({ group: outcome.group, seq: outcome.seq, ...(outcome.isPending ? { pending: true } : {}) })
     case 'link': return safeJson({ group: outcome.group, ...linkObject(outcome.link) })
     case 'unlinked': return safeJson({ group: outcome.group, revoked: outcome.code })
     case 'info': return infoJson(outcome.info)
+    case 'saved': return null
   }
 }
 
-/** One or more lines. */
+/** None, one or more lines. */
 export function outcomeLines(outcome: GroupOutcome): string[] {
   switch (outcome.kind) {
     case 'changed':
@@ -24,6 +25,7 @@ export function outcomeLines(outcome: GroupOutcome): string[] {
     case 'link': return [linkText(outcome.group, outcome.link)]
     case 'unlinked': return [`${outcome.group}/${outcome.code} lets nobody in any more`]
     case 'info': return infoLines(outcome.info)
+    case 'saved': return []
   }
 }
 

@@ -11,6 +11,8 @@ usage:
   chat group owner ID MEMBER               hand it over
   chat group rename ID NAME                the name that is shown
   chat group about ID TEXT
+  chat group picture ID FILE               set its picture; '' removes it
+  chat group picture ID [--out FILE]       save it
   chat group policy ID [post=all|admins] [add=all|admins] [edit=all|admins] [history=all|joined]
   chat group link ID [--expires 7d] [--uses N] [--approval]
   chat group unlink ID CODE
@@ -29,6 +31,8 @@ members see what was written before (history).`
 export const GROUP_OPTIONS_HELP = `  --name N, --about T   with create: the name that is shown, and a description
   --expires TIME        with link: 30m, 12h, 7d, 2w; without it the link is good until it is revoked
   --uses N              with link: lets so many people in at most
+  --out FILE            with picture: where it is saved; - is stdout; without it a free name in this folder
+  --thumbnail           with picture: the small one, of 96 pixels
   --approval            with link: who uses it waits until an admin adds them`
 
 export const GROUP_JSON_HELP = `  --json                print JSON, one object for each line. Times are Unix times in milliseconds.

@@ -1,6 +1,7 @@
 /** What can be done with groups, as words say it: the same in script mode and on the screen. Pure. */
 import { normalizeGroup, normalizeUser } from '../../protocol/address.js'
 import { parseSpan, SPAN_EXAMPLES } from '../span.js'
+import type { PictureWish } from './pictures.js'
 import type { GroupChange, GroupPolicy, NewGroupOptions } from '../../protocol/client/node.js'
 
 export type GroupAction =
@@ -11,6 +12,9 @@ export type GroupAction =
   | { readonly kind: 'link'; readonly expiresInMs: number | null; readonly uses: number | null; readonly needsApproval: boolean }
   | { readonly kind: 'unlink'; readonly code: string }
   | { readonly kind: 'info'; readonly code: string | null }
+  /** From a file; '': none */
+  | { readonly kind: 'set-picture'; readonly path: string }
+  | { readonly kind: 'get-picture'; readonly wish: PictureWish }
 
 /** An action and the group it is done to. */
 export interface GroupRequest {
@@ -25,12 +29,14 @@ export const GROUP_WORD_OPTIONS = {
   expires: { type: 'string' },
   uses: { type: 'string' },
   approval: { type: 'boolean' },
+  out: { type: 'string' },
+  thumbnail: { type: 'boolean' },
 } as const
 
 export type GroupWordValues = Readonly<Record<string, string | boolean | undefined>>
 
 export const GROUP_VERBS = [
-  'create', 'info', 'add', 'invite', 'remove', 'leave', 'role', 'owner', 'rename', 'about', 'policy', 'link', 'unlink', 'join', 'deny', 'disband',
+  'create', 'info', 'add', 'invite', 'remove', 'leave', 'role', 'owner', 'rename', 'about', 'picture', 'policy', 'link', 'unlink', 'join', 'deny', 'disband',
 ] as const
 export type GroupVerb = (typeof GROUP_VERBS)[number]
 
@@ -48,7 +54,7 @@ export function isGroupVerb(word: string | undefined): word is GroupVerb {
 }
 
 /** Which options mean something to which verb. */
-const OPTIONS_OF: Partial<Record<GroupVerb, readonly string[]>> = { create: ['name', 'about'], link: ['expires', 'uses', 'approval'] }
+const OPTIONS_OF: Partial<Record<GroupVerb, readonly string[]>> = { create: ['name', 'about'], link: ['expires', 'uses', 'approval'], picture: ['out', 'thumbnail'] }
 
 /**
  * `words`: what follows the verb, the group first; its `#` may be missing, and `#skiing/CODE` names a link. Throws WrongWords.
@@ -85,12 +91,23 @@ function actionOf(verb: GroupVerb, words: readonly string[], values: GroupWordVa
     }
     case 'rename': return { kind: 'change', change: { kind: 'info', name: sentence(words, 'rename takes the name to show') } }
     case 'about': return { kind: 'change', change: { kind: 'info', about: words.length === 0 ? sentence(words, 'about takes a text') : words.join(' ') } }
+    case 'picture': return pictureAction(words, values)
     case 'policy': return { kind: 'change', change: { kind: 'policy', policy: policy(words) } }
     case 'leave': case 'disband': return none(words, { kind: 'change', change: { kind: verb } }, verb)
     case 'join': case 'info': return { kind: verb, code: words.length === 0 ? null : onlyCode(words, verb) }
     case 'unlink': return { kind: 'unlink', code: onlyCode(words, verb) }
     case 'link': return none(words, linkAction(values), verb)
   }
+}
+
+function pictureAction(words: readonly string[], values: GroupWordValues): GroupAction {
+  const [path, more] = words
+  const { out, thumbnail } = values
+  const isAsked = out !== undefined || thumbnail !== undefined
+  if (more !== undefined) throw new WrongWords('the name of the file is more than one word: put it in quotes')
+  if (path === undefined) return { kind: 'get-picture', wish: { out: typeof out === 'string' ? out : null, isSmall: thumbnail === true } }
+  if (isAsked) throw new WrongWords('picture takes a file to set it, or --out and --thumbnail to get it')
+  return { kind: 'set-picture', path }
 }
 
 function newGroup(words: readonly string[], values: GroupWordValues): NewGroupOptions {

@@ -92,14 +92,17 @@ const TEXTS: Record<HelpTopic, string> = {
 
 usage:
   chat profile get [NAME] ${WHO}
-  chat profile set [--name TEXT] [--about TEXT] [--picture REF] ${WHO}
+  chat profile set [--name TEXT] [--about TEXT] [--picture FILE] ${WHO}
+  chat profile picture [NAME] [--out FILE] ${WHO}
 
 A name is shown behind the address, since anybody may call himself anything. An empty text takes a name, about or picture away.
 
 ${ASKING}
   --name TEXT           what you want to be called, at most 64 characters
   --about TEXT          a line about you, at most 140 characters
-  --picture REF         reference of a picture
+  --picture FILE        a picture; the middle of it is shown, as a square
+  --out FILE            with picture: where it is saved; - is stdout; without it a free name in this folder
+  --thumbnail           with picture: the small one, of 96 pixels, and not that of 640
   --json                print JSON: {"user":"bob","name":"Bob","about":"","picture":"","version":48170302144105}
 ${HELP}
 
@@ -139,6 +142,8 @@ ${CODES}`,
 usage:
   chat [--server URL] [--user NAME] [--password-file FILE]    interactive; asks for what is missing
   chat send     send a message, or one for each line of stdin
+  chat fetch    save the files that a message carries
+  chat blobs    how much room your files take
   chat recv     print messages as they come
   chat history  print a conversation
   chat devices  list the devices of the account, or remove one
@@ -172,20 +177,59 @@ ${CODES}`,
 usage:
   chat send --server URL --user NAME --password-file FILE [options] TO TEXT
   chat send --server URL --user NAME --password-file FILE [options] TO -
+  chat send --server URL --user NAME --password-file FILE [options] --file FILE [--file FILE...] TO [TEXT]
 
 TO is a user, or a group such as '#skiing' (in quotes: shells take # for the beginning of a comment). With - every line of
 stdin is a message; empty lines are skipped. A TEXT that begins with - goes after --.
 Messages not acknowledged stay in the outbox of the device and go out first the next time; they are never sent twice.
+Files go up first, all of them with one message, and TEXT is their caption. An upload that is stopped, or killed, goes on where
+it was when the same command is given again, and so it does by itself after the connection or the server has died.
 
 options:
 ${ACCOUNT}
+  --file FILE           a file to send; ${LIMIT.attachmentsMax} at most
+  --strip               take out of pictures what the camera wrote into them: place, time, model
   --timeout SECONDS     give up when nothing was acknowledged for so long while something waits; 0: never
                         (default ${TIMEOUT_SECONDS_DEFAULT})
   --json                print a line for each message acknowledged, in order:
                         {"to":"bob","clientId":1,"seq":7,"time":1767225600000}   time: Unix time in milliseconds
+                        and before it, as files go up, {"upload":"beach.jpg","sent":262144,"total":2481234}, in bytes
 ${HELP}
 
 Exit code 0 only if every message was acknowledged, that is on stable storage at the server.
+
+${CODES}`,
+
+  fetch: `chat fetch: save the files that a message carries
+
+usage:
+  chat fetch NAME NUMBER [N] ${WHO}
+
+NAME is a user or a group, NUMBER that of the message, as chat history --json shows it, and N which of its files, from 1;
+without N all of them. They are saved in this folder under the names that they were sent with, as far as these are harmless;
+where there is such a file it is left as it is, and the new one is called like 'beach (2).jpg'. What is half there, as
+beach.jpg.….part, is gone on with. Nothing gets its name before all of it has come, and has the hash that it should have.
+
+options:
+${ACCOUNT}
+  --out FILE            save it there, and replace what is there; a folder: in it, under its name; - is stdout
+  --thumbnail           the small version of a picture
+  --timeout SECONDS     give up when nothing has come for so long; 0: never (default ${TIMEOUT_SECONDS_DEFAULT})
+  --json                print JSON, one object for each line, as it comes {"download":"beach.jpg","sent":262144,"total":2481234},
+                        and then {"conversation":"bob","seq":7,"attachment":1,"id":"…","type":"image/jpeg","size":2481234,
+                        "hash":"…","file":"beach.jpg"}
+${HELP}
+
+${CODES}`,
+
+  blobs: `chat blobs: how much room your files take, and how large one may be
+
+usage:
+  chat blobs ${WHO}
+
+${ASKING}
+  --json                print JSON: {"used":48213770,"quota":5368709120,"blobBytesMax":16777216}   quota: null where there is none
+${HELP}
 
 ${CODES}`,
 
@@ -204,8 +248,9 @@ ${ACCOUNT}
                         {"conversation":"alice","from":"alice","seq":7,"index":12,"time":1767225600000,"text":"hello"}
                         time: Unix time in milliseconds; index: position in the queue, 0 for a message fetched from
                         the history because the device was away for too long; a message with more to it than this version
-                        can show has "incomplete":true behind its text; a change of a group counts as a message, and has,
-                        instead of the text, what changed, as in spec/groups.md:
+                        can show has "incomplete":true behind its text; files are in "attachments", as in spec/blobs.md:
+                        [{"id":"…","type":"image/jpeg","size":2481234,"name":"beach.jpg","width":4032,"height":3024}]; a change
+                        of a group counts as a message, and has, instead of the text, what changed, as in spec/groups.md:
                         "change":{"name":"role","attributes":{"role":"admin"},"members":["bob"]}
 ${HELP}
 
@@ -224,9 +269,9 @@ ${ACCOUNT}
   --timeout SECONDS     give up after so long; 0: never (default ${TIMEOUT_SECONDS_DEFAULT})
   --json                print JSON, one object for each line:
                         {"conversation":"alice","from":"alice","seq":7,"time":1767225600000,"text":"hello"}
-                        "incomplete":true follows where this version can't show all of a message; "edited", "deleted",
-                        "reactions", "replyTo", "mentions" and "forwards" where there is something to say; a change of a group has
-                        "change":{"name":"add","attributes":{},"members":["bob"]} instead of "text"
+                        "incomplete":true follows where this version can't show all of a message; "attachments", "edited",
+                        "deleted", "reactions", "replyTo", "mentions" and "forwards" where there is something to say; a change
+                        of a group has "change":{"name":"add","attributes":{},"members":["bob"]} instead of "text"
 ${HELP}
 
 ${CODES}`,

@@ -1,5 +1,5 @@
 /** `chat` without a command: the screen, wired to a client, a keyboard and a terminal. */
-import type { Client, HistoryMessage, OperationName, Privacy } from '../../protocol/client/node.js'
+import type { Ack, Client, HistoryMessage, OperationName, Privacy } from '../../protocol/client/node.js'
 import { ClientError } from '../../protocol/client/node.js'
 import { LIMIT } from '../../protocol/generated/registry.js'
 import { isGroup, normalizeUser } from '../../protocol/address.js'
@@ -12,14 +12,17 @@ import type { ExitCode } from './failure.js'
 import { EXIT } from './failure.js'
 import { localTime, messageText } from './formats.js'
 import { groupRefusal, groupSendRefusal, performGroupRequest } from './group-actions.js'
+import { downloadFailure } from './fetch.js'
 import type { GroupRequest } from './group-words.js'
+import { WrongWords } from './group-words.js'
 import { openKeyboard } from './keyboard.js'
 import type { PeopleAction } from './people-arguments.js'
 import { privacyText } from './privacy-command.js'
 import { askMissing } from './prompts.js'
 import { outcomeEvent, whoReadLines } from './screen-groups.js'
 import { referencesOf } from './message-marks.js'
-import type { Effect, ScreenEvent, ScreenState, ShownMessage, SentReferences } from './screen-state.js'
+import { expandHome, listPaths, saveShown, uploadShown, uploadShownPicture } from './screen-transfers.js'
+import type { Effect, ScreenEvent, ScreenState, ShownMessage } from './screen-state.js'
 import { performPeople, readContactNames, readProfileNames } from './screen-people.js'
 import { newScreenState } from './screen-state.js'
 import { nextExpiryMs } from './screen-expiry.js'
@@ -27,6 +30,7 @@ import { watchedUsers } from './screen-presence.js'
 import { update } from './screen-update.js'
 import { render } from './screen-view.js'
 import { Terminal } from './terminal.js'
+import { uploadRefusal } from './upload-files.js'
 import type { World } from './world.js'
 
 /** Messages of one page of history. */
@@ -180,7 +184,10 @@ class ScreenDriver {
 
   #perform(effect: Effect): void {
     switch (effect.kind) {
-      case 'send': void this.#send(effect.localId, effect.to, effect.text, effect.references); return
+      case 'send': void this.#send(effect); return
+      case 'send-file': void this.#sendFile(effect); return
+      case 'fetch': void this.#fetch(effect); return
+      case 'list-paths': void listPaths(effect.path, this.#world.homeDirectory).then((names) => this.dispatch({ kind: 'paths', before: effect.before, names })); return
       case 'operate': void this.#operate(effect); return
       case 'mark-read':
         // Not acknowledged by now, it is in the outbox; refused, it will be told again by a later message.
@@ -243,13 +250,41 @@ class ScreenDriver {
     return `the message is too old for that${ageMs === undefined ? '' : `: ${kind === 'edit' ? 'edit' : 'delete'} within ${spanText(ageMs)}`}`
   }
 
-  async #send(localId: number, to: string, text: string, references: SentReferences = {}): Promise<void> {
+  async #send({ localId, to, text, references = {}, forwarded }: Effect & { readonly kind: 'send' }): Promise<void> {
+    await this.#settle(localId, to, async (client) => {
+      for (const { id } of forwarded?.attachments ?? []) await client.keepBlob(forwarded?.conversation ?? '', forwarded?.seq ?? 0, id)
+      return client.send(to, text, { ...references, attachments: forwarded?.attachments ?? [] })
+    })
+  }
+
+  async #sendFile({ localId, to, path, text }: Effect & { readonly kind: 'send-file' }): Promise<void> {
+    await this.#settle(localId, to, async (client) => {
+      const attachments = await uploadShown(client, expandHome(path, this.#world.homeDirectory), (upload) => {
+        this.dispatch({ kind: 'upload', localId, to, upload })
+      })
+      this.dispatch({ kind: 'uploaded', localId, to, attachments })
+      return client.send(to, text, { attachments })
+    })
+  }
+
+  /** Tells what became of a message. */
+  async #settle(localId: number, to: string, send: (client: Client) => Promise<Ack>): Promise<void> {
     try {
       if (this.#client === null) throw new Error('not connected yet, try again')
-      const { seq, timeMs, expiresMs } = await this.#client.send(to, text, references)
+      const { seq, timeMs, expiresMs } = await send(this.#client)
       this.dispatch({ kind: 'sent', localId, to, seq, timeMs, expiresMs })
     } catch (error) {
-      this.dispatch({ kind: 'refused', localId, to, reason: groupSendRefusal(error, to) ?? messageOf(error) })
+      this.dispatch({ kind: 'refused', localId, to, reason: groupSendRefusal(error, to) ?? uploadRefusal(error, '') })
+    }
+  }
+
+  async #fetch({ conversation, seq, attachments, folder }: Effect & { readonly kind: 'fetch' }): Promise<void> {
+    try {
+      if (this.#client === null) throw new Error('not connected yet, try again')
+      const paths = await saveShown(this.#client, { conversation, seq, attachments, folder: expandHome(folder, this.#world.homeDirectory) })
+      this.dispatch({ kind: 'notice', text: `saved ${paths.join(', ')}` })
+    } catch (error) {
+      this.dispatch({ kind: 'notice', text: messageOf(downloadFailure(error)) })
     }
   }
 
@@ -271,11 +306,19 @@ class ScreenDriver {
   async #requestGroup(request: GroupRequest): Promise<void> {
     try {
       if (this.#client === null) throw new Error('not connected yet, try again')
-      const event = outcomeEvent(request, await performGroupRequest(this.#client, request, Date.now()))
+      const event = outcomeEvent(request, await this.#performGroup(this.#client, request))
       if (event !== null) this.dispatch(event)
     } catch (error) {
       this.dispatch({ kind: 'notice', text: groupRefusal(error, request) })
     }
+  }
+
+  #performGroup(client: Client, request: GroupRequest): ReturnType<typeof performGroupRequest> {
+    return performGroupRequest(client, request, {
+      nowMs: Date.now(),
+      upload: (path) => uploadShownPicture(client, expandHome(path, this.#world.homeDirectory)),
+      save: () => { throw new WrongWords('name the file that is to be the picture: /group picture FILE; `chat group picture` saves it') },
+    })
   }
 
   async #whoRead(message: Extract<Effect, { kind: 'who-read' }>): Promise<void> {
@@ -349,10 +392,10 @@ class ScreenDriver {
   }
 
   #showLeftovers(client: Client): void {
-    for (const { handle, kind, to, text } of client.outbox()) {
+    for (const { handle, kind, to, text, attachments } of client.outbox()) {
       if (kind !== 'message' || this.#leftovers.has(handle) || this.#isKnownPending(to, text)) continue
       this.#leftovers.set(handle, -handle)
-      this.dispatch({ kind: 'leftover', localId: -handle, to, text })
+      this.dispatch({ kind: 'leftover', localId: -handle, to, text, attachments })
     }
   }
 
@@ -387,15 +430,16 @@ function known(size: number | undefined, otherwise: number): number {
   return size === undefined || size === 0 ? otherwise : size
 }
 
-type Showable = Pick<HistoryMessage, 'seq' | 'from' | 'own' | 'timeMs' | 'text' | 'isIncomplete' | 'extensions' | 'change'>
+type Showable = Pick<HistoryMessage, 'seq' | 'from' | 'own' | 'timeMs' | 'text' | 'isIncomplete' | 'extensions' | 'attachments' | 'change'>
   & Partial<Pick<HistoryMessage, 'editedMs' | 'isDeleted' | 'reactions' | 'expiresMs'>>
 
-function shown({ seq, from, own, timeMs, text, isIncomplete, extensions, change, editedMs, isDeleted, reactions, expiresMs = 0 }: Showable): ShownMessage {
+function shown({ seq, from, own, timeMs, text, isIncomplete, extensions, attachments, change, editedMs, isDeleted, reactions, expiresMs = 0 }: Showable): ShownMessage {
   const { replyTo, forwards } = referencesOf(extensions)
   return {
     seq, from, own, timeMs, text, isIncomplete, change,
     ...editedMs === undefined ? {} : { editedMs }, ...isDeleted === undefined ? {} : { isDeleted }, ...reactions === undefined ? {} : { reactions },
     ...replyTo === 0 ? {} : { replyTo }, ...forwards === 0 ? {} : { forwards }, ...expiresMs === 0 ? {} : { expiresMs },
+    ...attachments.length === 0 ? {} : { attachments },
   }
 }
 

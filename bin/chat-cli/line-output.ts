@@ -17,10 +17,15 @@ export class LineOutput {
   }
 
   /** Resolves when the operating system has taken the line; rejects with OutputClosed when nobody reads any more. */
-  async line(text: string): Promise<void> {
+  line(text: string): Promise<void> {
+    return this.bytes(`${text}\n`)
+  }
+
+  /** The same for what is no line. */
+  async bytes(bytes: Uint8Array | string): Promise<void> {
     if (this.#failure !== null) throw this.#failure
     await new Promise<void>((resolve, reject) => {
-      this.#stream.write(`${text}\n`, (error) => {
+      this.#stream.write(bytes, (error) => {
         if (error instanceof Error) reject(closedOr(error))
         else resolve()
       })

@@ -1,10 +1,12 @@
 /** `chat`, the terminal client: reads the command line, runs one command, ends with its exit code. */
 import { readFile } from 'node:fs/promises'
 import { homedir, hostname } from 'node:os'
+import { blobs } from './blobs.js'
 import type { Command } from './arguments.js'
 import { parseCommand } from './arguments.js'
 import type { ExitCode } from './failure.js'
 import { ChatFailure, EXIT } from './failure.js'
+import { fetchFiles } from './fetch.js'
 import { group } from './group-command.js'
 import { helpText } from './help.js'
 import { interactive } from './interactive.js'
@@ -63,6 +65,8 @@ async function runCommand(command: Command, world: World): Promise<ExitCode> {
     case 'version': return print(world, `chat ${await version()}`)
     case 'screen': return interactive(command.account, world)
     case 'send': return send(command, world)
+    case 'fetch': return fetchFiles(command, world)
+    case 'blobs': return blobs(command, world)
     case 'recv': return recv(command, world)
     case 'history': return history(command, world)
     case 'devices': return devices(command, world)

@@ -1,6 +1,7 @@
 /** The command lines of `chat profile`, `contacts`, `block`, `report`, `mute` and their like as checked values. Pure. */
 import { parseSpan, SPAN_EXAMPLES } from '../span.js'
 import { usageFailure } from './failure.js'
+import type { PictureWish } from './pictures.js'
 
 export type PeopleTopic =
   | 'profile' | 'contacts' | 'block' | 'unblock' | 'blocked' | 'report' | 'mute' | 'unmute' | 'archive' | 'unarchive' | 'pin' | 'unpin' | 'timer'
@@ -9,7 +10,9 @@ export type PeopleAction =
   /** user null: one's own */
   | { readonly kind: 'profile-get'; readonly user: string | null }
   /** undefined: as it is */
-  | { readonly kind: 'profile-set'; readonly name: string | undefined; readonly about: string | undefined; readonly picture: string | undefined }
+  | { readonly kind: 'profile-set'; readonly name: string | undefined; readonly about: string | undefined; /** A file. */ readonly picture: string | undefined }
+  /** user null: one's own */
+  | { readonly kind: 'profile-picture'; readonly user: string | null; readonly wish: PictureWish }
   | { readonly kind: 'contacts-list' }
   | { readonly kind: 'contacts-set'; readonly user: string; readonly name: string }
   | { readonly kind: 'contacts-remove'; readonly user: string }
@@ -25,7 +28,7 @@ export type PeopleAction =
 
 /** Their options beside those that every command has. */
 export const PEOPLE_OPTIONS = {
-  profile: { name: { type: 'string' }, about: { type: 'string' }, picture: { type: 'string' } },
+  profile: { name: { type: 'string' }, about: { type: 'string' }, picture: { type: 'string' }, out: { type: 'string' }, thumbnail: { type: 'boolean' } },
   contacts: {},
   block: {},
   unblock: {},
@@ -90,6 +93,13 @@ function profileAction(values: Readonly<Record<string, string | boolean | undefi
   const [action, user = null] = positionals
   const [name, about, picture] = ['name', 'about', 'picture'].map((key) => typeof values[key] === 'string' ? values[key] : undefined)
   const changes = [name, about, picture].some((value) => value !== undefined)
+  const out = typeof values['out'] === 'string' ? values['out'] : null
+  const isSmall = values['thumbnail'] === true
+  if (action === 'picture' && !changes) {
+    checkCount(positionals, 2, 'profile')
+    return { kind: 'profile-picture', user, wish: { out, isSmall } }
+  }
+  if (out !== null || isSmall) throw usageFailure('--out and --thumbnail go with `chat profile picture`', 'profile')
   if (action === 'get' && !changes) {
     checkCount(positionals, 2, 'profile')
     return { kind: 'profile-get', user }
@@ -98,7 +108,7 @@ function profileAction(values: Readonly<Record<string, string | boolean | undefi
     checkCount(positionals, 1, 'profile')
     return { kind: 'profile-set', name, about, picture }
   }
-  throw usageFailure('say `chat profile get [NAME]` or `chat profile set` with --name, --about or --picture', 'profile')
+  throw usageFailure('say `chat profile get [NAME]`, `chat profile set` with --name, --about or --picture, or `chat profile picture [NAME]`', 'profile')
 }
 
 function contactsAction(positionals: readonly string[]): PeopleAction {

@@ -8,23 +8,28 @@ import type { ExitCode } from './failure.js'
 import { localTime } from './formats.js'
 import type { LineOutput } from './line-output.js'
 import type { PeopleAction } from './people-arguments.js'
+import { savePicture, uploadPicture } from './pictures.js'
+import type { PictureCommand } from './pictures.js'
 import { safeJson, safeText } from './safe-text.js'
 import type { World } from './world.js'
 
 /** With `json` every command prints what it read or changed, without it a change prints nothing. Rejects with a ChatFailure. */
 export async function people(command: Extract<Command, { kind: 'people' }>, world: World): Promise<ExitCode> {
-  return ask(command, world, (client, output) => new Printer(client, output, command.json).run(command.action))
+  const { timeoutMs, json } = command
+  return ask(command, world, (client, output, ending) => new Printer(client, { world, output, ending, timeoutMs, json }).run(command.action))
 }
 
 class Printer {
   readonly #client: Client
   readonly #output: LineOutput
   readonly #isJson: boolean
+  readonly #command: PictureCommand
 
-  constructor(client: Client, output: LineOutput, isJson: boolean) {
+  constructor(client: Client, command: PictureCommand) {
     this.#client = client
-    this.#output = output
-    this.#isJson = isJson
+    this.#command = command
+    this.#output = command.output
+    this.#isJson = command.json
   }
 
   async run(action: PeopleAction): Promise<void> {
@@ -34,11 +39,15 @@ class Printer {
         await this.#read(action.user === null ? await client.setProfile() : await client.profile(action.user), profileFields, profileText)
         return
       case 'profile-set': {
-        const { name, about, picture } = action
+        const { name, about } = action
+        const picture = action.picture === undefined ? undefined : await uploadPicture(client, action.picture, this.#command)
         const change = { ...name === undefined ? {} : { name }, ...about === undefined ? {} : { about }, ...picture === undefined ? {} : { picture } }
         await this.#changed(profileFields(await client.setProfile(change)))
         return
       }
+      case 'profile-picture':
+        await savePicture(client, { user: action.user ?? (await client.setProfile()).user }, action.wish, this.#command)
+        return
       case 'contacts-list':
         for await (const contact of whole((request) => client.contacts(request), ({ user }) => user)) {
           await this.#read(contact, contactFields, contactText)

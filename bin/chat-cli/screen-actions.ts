@@ -1,7 +1,7 @@
 /** What keys and commands do to the state of the interactive program. */
 import { loadGroupIfNeeded } from './screen-groups.js'
 import { contentRows, messageRows, panelRows } from './screen-layout.js'
-import type { ConversationState, Effect, Panel, ScreenState, SentReferences } from './screen-state.js'
+import type { ConversationState, Effect, ForwardedFiles, Panel, ScreenState, SentReferences } from './screen-state.js'
 import { conversationOf, openConversation } from './screen-state.js'
 
 /** Opens a conversation, new or known. */
@@ -15,13 +15,14 @@ export function openNamed(state: ScreenState, name: string, effects: Effect[]): 
 }
 
 /** Takes a typed message into the outbox's view. */
-export function sendTyped(state: ScreenState, conversation: ConversationState, text: string, effects: Effect[], references?: SentReferences): void {
+export function sendTyped(state: ScreenState, conversation: ConversationState, text: string, effects: Effect[], references?: SentReferences, forwarded?: ForwardedFiles): void {
   const localId = state.nextLocalId
   state.nextLocalId += 1
   state.scroll = 0
   const referring = references === undefined ? {} : { references }
-  conversation.pending.push({ localId, text, failure: '', ...referring })
-  effects.push({ kind: 'send', localId, to: conversation.name, text, ...referring })
+  const carrying = forwarded === undefined || forwarded.attachments.length === 0 ? null : forwarded
+  conversation.pending.push({ localId, text, failure: '', ...referring, ...carrying === null ? {} : { attachments: carrying.attachments } })
+  effects.push({ kind: 'send', localId, to: conversation.name, text, ...referring, ...carrying === null ? {} : { forwarded: carrying } })
 }
 
 /** Covers the screen with these lines. */

@@ -5,6 +5,7 @@ import { privacyChange } from './privacy-command.js'
 import { runGroupCommand, SHORT_GROUP_COMMANDS } from './screen-group-commands.js'
 import { canWrite, closedReason } from './screen-groups.js'
 import { PEOPLE_COMMANDS, PEOPLE_HELP, runPeopleCommand } from './screen-people.js'
+import { FILE_COMMANDS, FILE_HELP, runFileCommand } from './screen-files.js'
 import { isOperationCommand, OPERATION_COMMANDS, OPERATION_HELP, runOperation } from './screen-operations.js'
 import type { Effect, ScreenState } from './screen-state.js'
 import { openConversation } from './screen-state.js'
@@ -21,6 +22,7 @@ export const SCREEN_HELP: readonly string[] = [
   '/older       older messages (or Page Up; Page Down comes back)',
   '/search WORDS  find messages: in the open conversation, or from the list in all of them',
   '/invite      make an invite code with which somebody gets an account',
+  ...FILE_HELP,
   '/read        who has received and read your last message here',
   ...PEOPLE_HELP,
   '/help        this text (Esc closes it)',
@@ -37,6 +39,7 @@ export const SCREEN_HELP: readonly string[] = [
   '/who                        members, who is online, settings (/group info)',
   '/invite NAME…   /group add NAME…   /group remove NAME…   /group deny NAME…',
   '/group rename TEXT          the name that is shown;  /group about TEXT describes it',
+  '/group picture FILE         its picture',
   '/group role admin|member NAME…      /group owner NAME',
   '/group policy post=admins   who may write (post), add people (add), rename (edit):',
   '                            all or admins; what new members may read (history):',
@@ -46,7 +49,7 @@ export const SCREEN_HELP: readonly string[] = [
 ]
 
 /** What Tab completes at the beginning of a line. */
-export const SCREEN_COMMANDS: readonly string[] = ['/to', '/list', '/who', '/privacy', '/older', '/search', '/read', '/help', '/quit', '/group', ...SHORT_GROUP_COMMANDS, ...PEOPLE_COMMANDS, ...OPERATION_COMMANDS]
+export const SCREEN_COMMANDS: readonly string[] = ['/to', '/list', '/who', '/privacy', '/older', '/search', '/read', '/help', '/quit', '/group', ...SHORT_GROUP_COMMANDS, ...PEOPLE_COMMANDS, ...OPERATION_COMMANDS, ...FILE_COMMANDS]
 
 /** Does what the line says: a command, a choice from the list, or a message. */
 export function runLine(state: ScreenState, text: string, effects: Effect[]): void {
@@ -75,6 +78,7 @@ function runCommand(state: ScreenState, command: string, effects: Effect[]): voi
     runOperation(state, word, command.slice(word.length).trimStart(), effects)
     return
   }
+  if (runFileCommand(state, word, command.slice(word.length).trimStart(), effects)) return
   switch (word) {
     case 'to': openByName(state, rest.join(' '), effects); return
     case 'list':

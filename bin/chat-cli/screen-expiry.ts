@@ -16,7 +16,7 @@ export function expireMessages(state: ScreenState, nowMs: number): void {
 
 /** The list says that the last message has gone, until there is another. */
 function emptied({ last }: ConversationState): ConversationState['last'] {
-  return last === null ? null : { ...last, text: '', reactions: [] }
+  return last === null ? null : { ...last, text: '', attachments: [], reactions: [] }
 }
 
 /** When there is something to drop again; Infinity: nothing will be. */

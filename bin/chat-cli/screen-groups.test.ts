@@ -188,6 +188,7 @@ const COMMANDS: readonly (readonly [line: string, group: string, action: object]
   ['/group owner bob', '#skiing', { kind: 'change', change: { kind: 'owner', members: ['bob'] } }],
   ['/group rename In the "snow" --ever', '#skiing', { kind: 'change', change: { kind: 'info', name: 'In the "snow" --ever' } }],
   ['/group about down and up', '#skiing', { kind: 'change', change: { kind: 'info', about: 'down and up' } }],
+  ['/group picture "in the snow.jpg"', '#skiing', { kind: 'set-picture', path: 'in the snow.jpg' }],
   ['/group policy post=admins', '#skiing', { kind: 'change', change: { kind: 'policy', policy: { post: 'admins' } } }],
   ['/group link --expires 7d', '#skiing', { kind: 'link', expiresInMs: 604_800_000, uses: null, needsApproval: false }],
   [`/group unlink ${LINK}`, '#skiing', { kind: 'unlink', code: LINK }],
@@ -287,10 +288,10 @@ test('Tab completes commands, groups, members and people, and tells the choices'
 
 test('the help lists every command about groups', () => {
   const state = listScreen()
-  update(state, { kind: 'resize', columns: 80, rows: 60 })
+  update(state, { kind: 'resize', columns: 80, rows: 70 })
   type(state, '/help')
   const help = shown(state).join('\n')
-  for (const word of ['create', 'add', 'remove', 'role', 'owner', 'rename', 'about', 'policy', 'link', 'unlink', 'deny', 'disband', 'info', 'leave']) assert.match(help, new RegExp(`/group ${word}`))
+  for (const word of ['create', 'add', 'remove', 'role', 'owner', 'rename', 'about', 'picture', 'policy', 'link', 'unlink', 'deny', 'disband', 'info', 'leave']) assert.match(help, new RegExp(`/group ${word}`))
   for (const word of ['/who', '/read', '/invite', '/join', '/leave', 'Tab']) assert.ok(help.includes(word), word)
 })
 

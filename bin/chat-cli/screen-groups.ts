@@ -90,6 +90,7 @@ export function outcomeEvent({ group, action }: GroupRequest, outcome: GroupOutc
   switch (outcome.kind) {
     case 'info': return { kind: 'panel', lines: infoPanel(outcome.info) }
     case 'link': return { kind: 'panel', lines: [linkText(group, outcome.link), '', 'Whoever has it comes in with /join and the link.'] }
+    case 'saved': return null
     case 'unlinked': return { kind: 'notice', text: outcomeLines(outcome).join(' ') }
     case 'changed': {
       if (outcome.isPending) return { kind: 'notice', text: outcomeLines(outcome).join(' ') }

@@ -3,6 +3,7 @@ import type { Element } from '../../protocol/element.js'
 import { changeText } from './change-text.js'
 import { INCOMPLETE_NOTE, localClock, localDate } from './formats.js'
 import { safeText } from './safe-text.js'
+import { attachmentLines, uploadLine } from './screen-files.js'
 import { marksLine, quoteLine } from './screen-operations.js'
 import { givenName, shownName } from './screen-people.js'
 import type { ConversationState, Panel, PendingMessage, ScreenState, ShownMessage, Tick, UserLine } from './screen-state.js'
@@ -67,7 +68,11 @@ function addMessage(lines: SpanLine[], state: ScreenState, conversation: Convers
   const name = state.areNumbersShown ? `#${message.seq} ${author}` : author
   const quote = quoteLine(conversation, message, (user) => givenName(state.names, user))
   if (quote !== '') addBelow(lines, state.columns, safeText(quote), 'dim')
-  addText(lines, state.columns, { clock: localClock(message.timeMs), name, source: message, mark, style })
+  const [file = '', ...files] = attachmentLines(message)
+  // A file without a caption stands where the text would.
+  const isBare = message.text === '' && file !== ''
+  addText(lines, state.columns, { clock: localClock(message.timeMs), name, source: isBare ? { text: file } : message, mark, style })
+  for (const below of isBare || file === '' ? files : [file, ...files]) addBelow(lines, state.columns, below, 'plain')
   const marks = marksLine(message)
   if (marks !== '') addBelow(lines, state.columns, marks, 'dim')
   if (message.isIncomplete) addBelow(lines, state.columns, INCOMPLETE_NOTE, 'dim')
@@ -90,7 +95,12 @@ export function nameStyle(name: string): NameStyle {
 
 function addPending(lines: SpanLine[], state: ScreenState, pending: PendingMessage): void {
   const mark: Span = pending.failure === '' ? tickSpan('waiting', state.isColored) : REFUSED
-  addText(lines, state.columns, { clock: '     ', name: 'you', source: pending, mark, style: 'dim' })
+  const uploading = uploadLine(pending)
+  const files = uploading === '' ? attachmentLines(pending) : [uploading]
+  const [file = ''] = files
+  const isBare = pending.text === '' && file !== ''
+  addText(lines, state.columns, { clock: '     ', name: 'you', source: isBare ? { text: file } : pending, mark, style: 'dim' })
+  for (const below of isBare ? files.slice(1) : files) addBelow(lines, state.columns, below, 'dim')
   if (pending.failure !== '') addBelow(lines, state.columns, safeText(pending.failure), 'alert')
 }
 

@@ -65,7 +65,8 @@ function perform(state: ScreenState, conversation: ConversationState, word: stri
       if (to === null) state.notice = `'${argument}' is no name of a user`
       else if (target.isDeleted === true) state.notice = 'the message was deleted'
       else {
-        sendTyped(state, conversationOf(state, to), target.text, effects, { forwards: (target.forwards ?? 0) + 1 })
+        const files = { conversation: name, seq, attachments: target.attachments ?? [] }
+        sendTyped(state, conversationOf(state, to), target.text, effects, { forwards: (target.forwards ?? 0) + 1 }, files)
         state.notice = `forwarded to ${to}`
       }
     }
@@ -95,16 +96,16 @@ export function applyOperation(conversation: ConversationState, operation: Opera
 /** The message as it is now; `asOf` as in MessageViews.add. */
 export function viewed(conversation: ConversationState, message: ShownMessage, asOf: number): ShownMessage {
   if (isChange(message)) return message
-  const { seq, text, expiresMs = 0, editedMs = null, reactions = [] } = message
-  const isDeleted = message.isDeleted ?? (text === '' && expiresMs === 0 && !message.isIncomplete)
-  conversation.views.add({ seq, text, isDeleted, editedMs, reactions, expiresMs }, asOf)
+  const { seq, text, attachments = [], expiresMs = 0, editedMs = null, reactions = [] } = message
+  const isDeleted = message.isDeleted ?? (text === '' && attachments.length === 0 && expiresMs === 0 && !message.isIncomplete)
+  conversation.views.add({ seq, text, attachments, isDeleted, editedMs, reactions, expiresMs }, asOf)
   return presentOf(conversation, message)
 }
 
 function presentOf(conversation: ConversationState, message: ShownMessage): ShownMessage {
   const view = conversation.views.get(message.seq)
   if (view === null) return message
-  return { ...message, text: view.text, isDeleted: view.isDeleted, reactions: view.reactions, editedMs: view.isEdited ? message.editedMs ?? 1 : null }
+  return { ...message, text: view.text, attachments: view.attachments, isDeleted: view.isDeleted, reactions: view.reactions, editedMs: view.isEdited ? message.editedMs ?? 1 : null }
 }
 
 /** One dim line under a message; '' for most. */
@@ -120,6 +121,8 @@ export function quoteLine(conversation: ConversationState, { replyTo = 0 }: Show
   if (replyTo === 0) return ''
   const answered = conversation.messages.find(({ seq }) => seq === replyTo)
   if (answered === undefined) return `↪ #${replyTo}`
-  const text = answered.isDeleted === true ? 'deleted' : [...answered.text.replaceAll('\n', ' ')].slice(0, QUOTE_CHARACTERS).join('')
+  const [file] = answered.attachments ?? []
+  const said = answered.text === '' && file !== undefined ? `📎 ${file.name}` : answered.text
+  const text = answered.isDeleted === true ? 'deleted' : [...said.replaceAll('\n', ' ')].slice(0, QUOTE_CHARACTERS).join('')
   return `↪ ${answered.own ? 'you' : nameOf(answered.from)}: ${text}`
 }

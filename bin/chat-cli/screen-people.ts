@@ -125,7 +125,8 @@ export async function performPeople(client: Client, action: PeopleAction): Promi
     case 'mute': case 'unmute': case 'archive': case 'unarchive': case 'pin': case 'unpin':
       await client.setFlags(action.conversation, flagsOf(action, Date.now()))
       return `${action.conversation}: ${action.kind} done`
-    case 'contacts-list': case 'blocked': return ''
+    // Typed nowhere on the screen.
+    case 'contacts-list': case 'blocked': case 'profile-picture': return ''
   }
 }
 

@@ -1,12 +1,13 @@
 /** What the interactive program knows and shows: the state, the events that change it, and what they ask of the client. No I/O. */
 import { isGroup } from '../../protocol/address.js'
-import type { Flags, OperationName, PresenceEvent, Privacy, ReactionRecord, TypingKind } from '../../protocol/client/node.js'
+import type { Attachment, Flags, OperationName, PresenceEvent, Privacy, ReactionRecord, TypingKind } from '../../protocol/client/node.js'
 import { MessageViews, type OperationSource } from '../../protocol/client/message-views.js'
 import type { Element } from '../../protocol/element.js'
 import type { GroupRequest } from './group-words.js'
 import type { Key, Line } from './line-editor.js'
 import { EMPTY_LINE } from './line-editor.js'
 import type { PeopleAction } from './people-arguments.js'
+import type { UploadState } from './screen-files.js'
 import type { Names } from './screen-people.js'
 
 export const NO_FLAGS: Flags = { mutedUntilMs: 0, isArchived: false, isPinned: false, isMarked: false }
@@ -36,6 +37,8 @@ export interface ShownMessage {
   readonly expiresMs?: number
   readonly replyTo?: number
   readonly forwards?: number
+  /** Absent: none. */
+  readonly attachments?: readonly Attachment[]
 }
 
 /** What makes a conversation a group; see screen-groups.ts. */
@@ -59,6 +62,16 @@ export interface PendingMessage {
   /** Why it was refused; empty while it waits. */
   readonly failure: string
   readonly references?: SentReferences
+  readonly attachments?: readonly Attachment[]
+  /** Its file is on the way. */
+  readonly upload?: UploadState
+}
+
+/** Files of another message that go along. */
+export interface ForwardedFiles {
+  readonly conversation: string
+  readonly seq: number
+  readonly attachments: readonly Attachment[]
 }
 
 export interface SentReferences {
@@ -181,7 +194,11 @@ export type ScreenEvent =
     readonly seq: number
   }
   /** A message of an earlier run that still waits in the outbox. */
-  | { readonly kind: 'leftover'; readonly localId: number; readonly to: string; readonly text: string }
+  | { readonly kind: 'leftover'; readonly localId: number; readonly to: string; readonly text: string; readonly attachments?: readonly Attachment[] }
+  | { readonly kind: 'upload'; readonly localId: number; readonly to: string; readonly upload: UploadState }
+  | { readonly kind: 'uploaded'; readonly localId: number; readonly to: string; readonly attachments: readonly Attachment[] }
+  /** Names of files that `before`, the line up to the cursor, may go on with. */
+  | { readonly kind: 'paths'; readonly before: string; readonly names: readonly string[] }
   | { readonly kind: 'sent'; readonly localId: number; readonly to: string; readonly seq: number; readonly timeMs: number; readonly expiresMs?: number }
   | { readonly kind: 'refused'; readonly localId: number; readonly to: string; readonly reason: string }
   /** null: the server does not tell, for now or for good. */
@@ -204,7 +221,12 @@ export type ScreenEvent =
 
 /** What the state asks of the client and the terminal. */
 export type Effect =
-  | { readonly kind: 'send'; readonly localId: number; readonly to: string; readonly text: string; readonly references?: SentReferences }
+  | { readonly kind: 'send'; readonly localId: number; readonly to: string; readonly text: string; readonly references?: SentReferences; readonly forwarded?: ForwardedFiles }
+  | { readonly kind: 'send-file'; readonly localId: number; readonly to: string; readonly path: string; readonly text: string }
+  /** Into a folder; '': the present one. */
+  | { readonly kind: 'fetch'; readonly conversation: string; readonly seq: number; readonly attachments: readonly Attachment[]; readonly folder: string }
+  /** Which files have names that begin like this. */
+  | { readonly kind: 'list-paths'; readonly before: string; readonly path: string }
   | { readonly kind: 'operate'; readonly conversation: string; readonly operation: OperationName; readonly target: number; readonly text: string }
   | { readonly kind: 'mark-read'; readonly conversation: string; readonly seq: number }
   /** A page of history before a seq; null: the latest. */

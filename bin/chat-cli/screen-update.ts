@@ -3,9 +3,10 @@ import type { Flags } from '../../protocol/client/node.js'
 import { LIMIT } from '../../protocol/generated/registry.js'
 import { runLine } from './screen-commands.js'
 import { loadIfNeeded, openNamed, scrollPage, showPanel } from './screen-actions.js'
+import { completePath, pathBeforeCursor } from './screen-files.js'
 import { complete } from './screen-completion.js'
 import { applyChange, applyGroup, canWrite, closedReason, listGroup } from './screen-groups.js'
-import type { ConversationState, Effect, ListedConversation, Marks, ScreenEvent, ScreenState, ShownMessage } from './screen-state.js'
+import type { ConversationState, Effect, ListedConversation, Marks, PendingMessage, ScreenEvent, ScreenState, ShownMessage } from './screen-state.js'
 import { conversationOf, openConversation } from './screen-state.js'
 import { messageRows } from './screen-layout.js'
 import { expireMessages, isShown } from './screen-expiry.js'
@@ -42,8 +43,11 @@ export function update(state: ScreenState, event: ScreenEvent): Effect[] {
     case 'presence': notePresence(state, event.presence); break
     case 'typing': noteTyping(state, event.conversation, event.from, event.typing); break
     case 'leftover':
-      conversationOf(state, event.to).pending.push({ localId: event.localId, text: event.text, failure: '' })
+      conversationOf(state, event.to).pending.push({ localId: event.localId, text: event.text, failure: '', attachments: event.attachments ?? [] })
       break
+    case 'upload': changePending(state, event.to, event.localId, (pending) => ({ ...pending, upload: event.upload })); break
+    case 'uploaded': changePending(state, event.to, event.localId, ({ upload: _, ...pending }) => ({ ...pending, attachments: event.attachments })); break
+    case 'paths': completeWithPaths(state, event.before, event.names); break
     case 'sent': settleSent(state, event); break
     case 'refused': settleRefused(state, event.to, event.localId, event.reason); break
     case 'notice': state.notice = event.text; break
@@ -102,7 +106,7 @@ function pressKey(state: ScreenState, key: Key, effects: Effect[]): void {
       return
     case 'pageup': scrollPage(state, 1, effects); return
     case 'pagedown': scrollPage(state, -1, effects); return
-    case 'tab': pressTab(state); return
+    case 'tab': pressTab(state, effects); return
     default: editTo(state, editLine(state.line, key) ?? state.line, effects)
   }
 }
@@ -120,8 +124,21 @@ function editTo(state: ScreenState, line: Line, effects: Effect[]): void {
   noteOwnTyping(state, before, effects)
 }
 
-function pressTab(state: ScreenState): void {
+function pressTab(state: ScreenState, effects: Effect[]): void {
+  const path = pathBeforeCursor(state.line)
+  if (path !== null) {
+    effects.push({ kind: 'list-paths', before: state.line.before, path })
+    return
+  }
   const { line, choices } = complete(state, state.line)
+  state.line = line
+  state.notice = choices.join('  ')
+}
+
+/** Unless something else was typed meanwhile. */
+function completeWithPaths(state: ScreenState, before: string, names: readonly string[]): void {
+  if (state.line.before !== before) return
+  const { line, choices } = completePath(state.line, names)
   state.line = line
   state.notice = choices.join('  ')
 }
@@ -217,7 +234,7 @@ function unreadAbove(conversation: ConversationState, seq: number): number {
 
 /** Changes and deleted messages do not. [GRP-21] [OPS-14] */
 function countsAsUnread(message: ShownMessage): boolean {
-  const isDeleted = message.isDeleted ?? (message.text === '' && !message.isIncomplete)
+  const isDeleted = message.isDeleted ?? (message.text === '' && (message.attachments ?? []).length === 0 && !message.isIncomplete)
   return !message.own && (message.change ?? null) === null && !isDeleted
 }
 
@@ -230,12 +247,16 @@ function settleSent(state: ScreenState, { to, localId, seq, timeMs, expiresMs = 
   const conversation = conversationOf(state, to)
   const pending = conversation.pending.find((one) => one.localId === localId)
   conversation.pending = conversation.pending.filter((one) => one.localId !== localId)
-  if (pending !== undefined) addMessage(state, to, { seq, from: state.me, own: true, timeMs, text: pending.text, isIncomplete: false, expiresMs, ...pending.references })
+  if (pending !== undefined) addMessage(state, to, { seq, from: state.me, own: true, timeMs, text: pending.text, isIncomplete: false, expiresMs, ...pending.references, ...pending.attachments === undefined ? {} : { attachments: pending.attachments } })
+}
+
+function changePending(state: ScreenState, to: string, localId: number, change: (pending: PendingMessage) => PendingMessage): void {
+  const conversation = conversationOf(state, to)
+  conversation.pending = conversation.pending.map((one) => one.localId === localId ? change(one) : one)
 }
 
 function settleRefused(state: ScreenState, to: string, localId: number, reason: string): void {
-  const conversation = conversationOf(state, to)
-  conversation.pending = conversation.pending.map((one) => one.localId === localId ? { ...one, failure: reason } : one)
+  changePending(state, to, localId, (pending) => ({ ...pending, failure: reason }))
   state.notice = `not sent to ${to}: ${reason}`
 }
 

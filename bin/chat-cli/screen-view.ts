@@ -7,6 +7,7 @@ import { canWrite, closedReason } from './screen-groups.js'
 import type { Span, SpanLine, Style } from './screen-layout.js'
 import { contentRows, conversationLines, panelRows, REFUSED, tickSpan } from './screen-layout.js'
 import type { ConversationState, Panel, ScreenState, ShownMessage } from './screen-state.js'
+import { uploadLine, uploadNotice } from './screen-files.js'
 import { givenName, shownName } from './screen-people.js'
 import { statusText, whoLines } from './screen-presence.js'
 import { isGone } from './message-marks.js'
@@ -138,7 +139,7 @@ function listLine(state: ScreenState, conversation: ConversationState, { number,
   const { last } = conversation
   const waiting = conversation.pending.at(-1)
   if (waiting !== undefined) {
-    line.push(waiting.failure === '' ? tickSpan('waiting', state.isColored) : REFUSED, plain(` ${safeText(waiting.text)}`))
+    line.push(waiting.failure === '' ? tickSpan('waiting', state.isColored) : REFUSED, plain(` ${waiting.upload === undefined ? saidText(waiting) : uploadLine(waiting)}`))
   } else if (last !== null) {
     line.push({ text: `${when(last, nowMs)}  `, style: 'dim' })
     addLast(line, state, conversation, last)
@@ -154,7 +155,16 @@ function addLast(line: Span[], state: ScreenState, conversation: ConversationSta
   }
   if (last.own) line.push(tickSpan(tickOf(conversation, last.seq), state.isColored), plain(' '))
   else if (conversation.group !== null) line.push({ text: `${safeText(shownName(state.names, last.from))}: `, style: 'dim' })
-  line.push(last.isDeleted === true || isGone(last) ? { text: last.isDeleted === true ? 'deleted' : 'disappeared', style: 'dim' } : plain(safeText(last.text)))
+  line.push(last.isDeleted === true || isGone(last) ? { text: last.isDeleted === true ? 'deleted' : 'disappeared', style: 'dim' } : plain(saidText(last)))
+}
+
+/** The text, and before it how many files there are, or the one. */
+function saidText(message: Pick<ShownMessage, 'text' | 'attachments'>): string {
+  const { text, attachments = [] } = message
+  const [file] = attachments
+  if (file === undefined) return safeText(text)
+  const files = attachments.length === 1 ? `📎 ${safeText(file.name === '' ? 'file' : file.name)}` : `📎 ${attachments.length} files`
+  return text === '' ? files : `${files} ${safeText(text)}`
 }
 
 /** The clock time of today's messages, the date of others. */
@@ -165,6 +175,8 @@ function when(message: ShownMessage, nowMs: number): string {
 
 function noticeLine(state: ScreenState): SpanLine {
   if (state.notice !== '') return [{ text: ` ${safeText(state.notice)}`, style: 'alert' }]
+  const uploading = uploadNotice(state)
+  if (uploading !== '') return [{ text: ` ${uploading}`, style: 'dim' }]
   if (state.connection === 'waiting') return [{ text: ` ${safeText(state.detail)}`, style: 'alert' }]
   if (state.panel !== null) return [{ text: panelHint(state, state.panel), style: 'dim' }]
   if (state.isWhoShown) return [{ text: ' Esc goes back', style: 'dim' }]

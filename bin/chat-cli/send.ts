@@ -1,5 +1,5 @@
 /** `chat send`: one message, or one for each line of stdin. */
-import type { Client } from '../../protocol/client/node.js'
+import type { Attachment, Client, UploadedBlob } from '../../protocol/client/node.js'
 import { ClientError } from '../../protocol/client/node.js'
 import type { Command } from './arguments.js'
 import { connectClient } from './connect.js'
@@ -11,6 +11,9 @@ import { groupSendRefusal } from './group-actions.js'
 import { inputLines } from './input-lines.js'
 import { LineOutput, OutputClosed } from './line-output.js'
 import { safeText } from './safe-text.js'
+import { checkFiles, checkSizes, uploadFiles, uploadRefusal } from './upload-files.js'
+import type { FileToSend } from './upload-files.js'
+import { Progress } from './upload-progress.js'
 import type { World } from './world.js'
 import { complain } from './world.js'
 
@@ -19,10 +22,15 @@ type SendCommand = Extract<Command, { kind: 'send' }>
 /** Messages without an answer at one time: what a fast stdin may hold in the outbox. */
 const IN_FLIGHT_MAX = 256
 
-/** Sends, prints an ack for each message, and tells what became of the rest. Rejects with a ChatFailure when it could not go on. */
+/** Sends files and a text as one message, or texts. Rejects with a ChatFailure when it could not go on. */
 export async function send(command: SendCommand, world: World): Promise<ExitCode> {
+  return sendAll(command, world, await checkFiles(command.files))
+}
+
+/** Sends, prints an ack for each message, and tells what became of the rest. Rejects with a ChatFailure when it could not go on. */
+async function sendAll(command: SendCommand, world: World, files: readonly FileToSend[]): Promise<ExitCode> {
   const ending = new Ending(world.stop)
-  const sender = new Sender(command, world, ending)
+  const sender = new Sender({ command, world, ending, files })
   ending.startTimeout(command.timeoutMs)
   const client = await connectClient({
     account: command.account,
@@ -33,7 +41,7 @@ export async function send(command: SendCommand, world: World): Promise<ExitCode
     stateWaitMs: Infinity,
     password: null,
     prepare: (made) => sender.watch(made),
-    outage: (message) => complain(world, message),
+    outage: (message) => { sender.outage(message) },
   })
   if (client !== null) void sender.run(client).catch((error: unknown) => ending.end(error instanceof Error ? error : new Error(String(error))))
   const reason = await ending.reason
@@ -53,17 +61,22 @@ class Sender {
   readonly #output: LineOutput
   /** Handles of an earlier run that wait before what is sent now. */
   readonly #leftovers = new Set<number>()
+  readonly #files: readonly FileToSend[]
+  readonly #progressBar: Progress
+  #isUploading = false
   #inFlight = 0
   #unsent = 0
   #refused = 0
   #isInputDone = false
   #wakeReader: (() => void) | null = null
 
-  constructor(command: SendCommand, world: World, ending: Ending) {
+  constructor({ command, world, ending, files }: { command: SendCommand; world: World; ending: Ending; files: readonly FileToSend[] }) {
     this.#command = command
     this.#world = world
     this.#ending = ending
+    this.#files = files
     this.#output = new LineOutput(world.stdout)
+    this.#progressBar = new Progress({ kind: 'upload', world, output: command.json ? this.#output : null, nowMs: () => performance.now() })
   }
 
   watch(client: Client): void {
@@ -82,7 +95,9 @@ class Sender {
     if (this.#leftovers.size > 0) complain(this.#world, `${this.#leftovers.size} unacknowledged messages of an earlier run go out first`)
     const { text } = this.#command
     if (text !== null) {
-      this.#send(client, text, '')
+      const attachments = this.#files.length === 0 ? [] : await this.#upload(client)
+      if (attachments === null) return
+      this.#send(client, text, '', attachments)
     } else {
       this.#progress()
       for await (const line of inputLines(this.#world.stdin)) {
@@ -96,9 +111,33 @@ class Sender {
     this.#progress()
   }
 
+  outage(message: string): void {
+    this.#progressBar.clear()
+    complain(this.#world, message)
+  }
+
+  /** null: it was stopped. Rejects with a ChatFailure for what the server refuses. */
+  async #upload(client: Client): Promise<readonly UploadedBlob[] | null> {
+    const { strip, timeoutMs } = this.#command
+    this.#isUploading = true
+    try {
+      await checkSizes(client, this.#files)
+      const plan = { strip, picture: false, progress: this.#progressBar, ending: this.#ending, timeoutMs, outage: (message: string) => { this.outage(message) } }
+      const uploaded = await uploadFiles(client, this.#files, plan)
+      this.#isUploading = false
+      // Two files with the same bytes are one.
+      return uploaded.filter(({ id }, at) => uploaded.findIndex((other) => other.id === id) === at)
+    } catch (error) {
+      if (error instanceof ClientError && (error.symbol === 'closed' || error.symbol === 'stopped')) return null
+      this.#isUploading = false
+      throw error
+    }
+  }
+
   /** The exit code once it has ended without an error; tells what is missing. */
   result(isComplete: boolean): ExitCode {
     this.tellUnsent()
+    if (this.#isUploading) complain(this.#world, 'the upload is not complete, and nothing was sent: the same command goes on where it stopped')
     return isComplete && this.#refused === 0 && this.#unsent === 0 ? EXIT.ok : EXIT.incomplete
   }
 
@@ -107,11 +146,11 @@ class Sender {
     if (count > 0) complain(this.#world, `${count} messages not acknowledged: they are kept and go out first with the next \`chat send\` of this device`)
   }
 
-  #send(client: Client, text: string, place: string): void {
+  #send(client: Client, text: string, place: string, attachments: readonly Attachment[] = []): void {
     this.#inFlight += 1
     this.#unsent += 1
     if (this.#inFlight === 1) this.#ending.startTimeout(this.#command.timeoutMs)
-    client.send(this.#command.to, text).then(async (ack) => {
+    client.send(this.#command.to, text, { attachments }).then(async (ack) => {
       this.#unsent -= 1
       await this.#output.line(this.#command.json ? ackJson(ack) : ackText(ack))
     }).catch((error: unknown) => this.#failed(error, place)).finally(() => {
@@ -128,7 +167,7 @@ class Sender {
     } else if (error instanceof ClientError && error.symbol !== 'storage-failed' && error.symbol !== 'outbox-full') {
       this.#unsent -= 1
       this.#refused += 1
-      complain(this.#world, `the message to ${safeText(this.#command.to)}${place} was refused: ${groupSendRefusal(error, this.#command.to) ?? safeText(error.message)}`)
+      complain(this.#world, `the message to ${safeText(this.#command.to)}${place} was refused: ${groupSendRefusal(error, this.#command.to) ?? (error.symbol === 'no-such-blob' ? uploadRefusal(error, 'a file of it') : safeText(error.message))}`)
     } else {
       this.#ending.end(error instanceof Error ? error : new Error(String(error)))
     }

@@ -40,6 +40,7 @@ import type {
 import { Driver } from './driver.js'
 import type { Platform } from './driver.js'
 import type { DeclinedEvent, PresenceEvent, TypingEvent, TypingKind } from './ephemeral.js'
+import { contentOf } from './message-content.js'
 import { Emitter } from './emitter.js'
 import type { Handler } from './emitter.js'
 import {
@@ -141,6 +142,7 @@ export interface PendingSend {
   readonly kind: StanzaKind
   readonly to: string
   readonly text: string
+  readonly attachments: readonly Attachment[]
   /** Of a mark; of an operation its target. */
   readonly seq: number
 }
@@ -318,7 +320,9 @@ export class BaseClient {
 
   /** Messages and marks without an answer, in order. Empty before the storage is open. */
   outbox(): PendingSend[] {
-    return (this.#core?.outbox() ?? []).map(({ handle, kind, to, text, seq }) => ({ handle, kind, to, text, seq }))
+    return (this.#core?.outbox() ?? []).map(({ handle, kind, to, text, seq, extensions }) => (
+      { handle, kind, to, text, seq, attachments: contentOf(extensions).attachments }
+    ))
   }
 
   /** What is known of a conversation without asking. */
