@@ -100,7 +100,7 @@ export function uploadRefusal(error: unknown, name: string): string {
   switch (error instanceof ClientError ? error.symbol : '') {
     case 'no-blobs': case 'unsupported-query': return 'this server does not take files'
     case 'blob-too-large': return `${what} is larger than the server takes`
-    case 'type-not-allowed': return `the server does not take files of the type of ${what}`
+    case 'type-not-allowed': return `the server does not take ${what}: ${safeText((error as ClientError).message)}`
     case 'quota-exceeded': return `there is no room for ${what} within your quota: \`chat blobs\` shows it; deleting messages with files makes room`
     case 'storage-full': return `the server has no room for ${what} at present: try again later`
     case 'resource-limit': return 'too many of your uploads are under way: try again later'

@@ -5,10 +5,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
-import { encodeDelivery, encodeWelcome } from '../generated/frames.js'
+import { readAttachments } from '../attachments.js'
+import { encodeDelivery, encodeRefuse, encodeWelcome } from '../generated/frames.js'
 import { ERROR, FRAME, LIMIT } from '../generated/registry.js'
 import { encodeText } from '../utf8.js'
-import { Client, ClientError, fileStorage, memoryStorage } from './node.js'
+import { attachmentOf, Client, ClientError, fileStorage, memoryStorage, readReferences } from './node.js'
 import type { ClientEvents, ClientOptions, ClientStorage, Message } from './node.js'
 import { TEST_CERTIFICATE } from './testing/certificate.js'
 import { ModelServer } from './testing/model-server.js'
@@ -340,6 +341,48 @@ test('refuses at once what the server would refuse: text, address, an empty mess
   await assert.rejects(client.send('bob', ''), codeOf('empty-message'))
   await assert.rejects(client.send('b ob', 'hi'), codeOf('malformed-address'))
   assert.deepEqual(client.outbox(), [])
+})
+
+test('[BLB-11] attachments go out with a message, also without a text, and come as values; what breaks their form is something that can not be shown', async (t) => {
+  const server = await startSocketServer(t, model(), 'tcp')
+  const client = clientOf(t, server)
+  const blob = { id: 'ab'.repeat(32), type: 'image/jpeg', size: 7, width: 4, height: 3, placeholder: new Uint8Array(0), thumbnail: true, picture: false }
+  const attachments = [{ ...attachmentOf(blob), name: 'beach.jpg' }]
+  const queued = client.enqueue('bob', '', { attachments, replyTo: 3 })
+  await queued
+  assert.deepEqual(client.outbox()[0]?.attachments, attachments)
+  const sent = next(client, 'sent')
+  await client.connect()
+  await sent
+  const [frame] = server.got.filter((one) => one.type === FRAME.message)
+  assert.ok(frame?.type === FRAME.message)
+  assert.deepEqual(readAttachments(frame.extensions), attachments)
+  assert.equal(readReferences(frame.extensions)?.replyTo, 3)
+  await assert.rejects(client.send('bob', 'hi', { attachments: [{ ...attachments[0]!, name: '../x' }] }), RangeError)
+
+  const messages: Message[] = []
+  const came = new Promise<void>((resolve) => {
+    client.on('message', (message) => { if (messages.push(message) === 2) resolve() })
+  })
+  const broken = Uint8Array.of(2, 1, 0)
+  for (const connection of server.connections) {
+    connection.write(encodeDelivery(1, 'bob', 2, 0, new Uint8Array(0), frame.extensions))
+    connection.write(encodeDelivery(2, 'bob', 3, 0, encodeText('look'), broken))
+  }
+  await came
+  assert.deepEqual(messages.map((message) => [message.attachments, message.isIncomplete]), [[attachments, false], [[], true]])
+})
+
+test('[BLB-12] a message whose blob is gone is told as such', async (t) => {
+  const server = await startSocketServer(t, model(), 'tcp')
+  server.intercept = (frame, connection) => {
+    if (frame.type !== FRAME.message) return false
+    connection.write(encodeRefuse(frame.clientId, ERROR.noSuchBlob, 0, ''))
+    return true
+  }
+  const client = clientOf(t, server)
+  await client.connect()
+  await assert.rejects(client.send('bob', 'look'), codeOf('no-such-blob'))
 })
 
 test('close ends what waits with `closed`, and can be called again', async (t) => {

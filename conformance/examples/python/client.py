@@ -597,8 +597,6 @@ class Client:
 
     def entry_message(self, frame, sender):
         data = codec.read_message_extensions(frame.extensions)
-        if codec.unknown_critical(frame):
-            data['unreadable'] = True  # applied, and shown as something that can't be shown [FRM-7]
         if not frame['text'] and not frame.extensions:
             data['deleted'] = True  # [OPS-7]
         self.end_typing((frame['conversation'], sender))  # [PRS-14]

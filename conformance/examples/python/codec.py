@@ -296,7 +296,7 @@ def decode(body):
 
 
 def unknown_critical(frame):
-    return any(key % 2 == 0 for key in frame.extensions)  # version 1 defines no critical one
+    return any(key % 2 == 0 for key in frame.extensions)  # version 1 defines one of messages alone
 
 
 class Decoder:
@@ -409,4 +409,44 @@ def read_message_extensions(extensions):
                 found[name] = reader.uint()
         except Malformed:
             found.pop(name, None)
+    attachments = read_attachments(extensions.get(EXTENSIONS['attachment']))
+    if attachments:
+        found['attachments'] = attachments
+    if attachments is None or any(key % 2 == 0 and key != EXTENSIONS['attachment'] for key in extensions):
+        found['unreadable'] = True  # applied, and shown as something that can't be shown [FRM-7]
     return found
+
+
+def read_attachments(data):
+    """What a message carries, as the attributes that are there, numbers as such; none for most. None: it has not its form [BLB-11]."""
+    if data is None:
+        return []
+    try:
+        root = read_element(data)
+        found = [read_attachment(child) for child in root.all('attachment')]
+    except (Malformed, ProtocolError, ValueError, KeyError):
+        return None
+    ids = {attachment['id'] for attachment in found}
+    whole = root.name == 'attachments' and len(ids) == len(found)
+    previews = all(a.get('preview') in ids - {a['id']} for a in found if 'preview' in a)
+    return found if whole and previews and 1 <= len(found) <= LIMITS['attachmentsMax'] else None
+
+
+def read_attachment(node):
+    """Raises ValueError or KeyError for what breaks the form."""
+    name = node.get('name')
+    if not re.fullmatch('[0-9a-f]{64}', node.attributes['id']) or (name is not None and not is_file_name(name)):
+        raise ValueError('no attachment')
+    found = dict(node.attributes)
+    for number in ('size', 'width', 'height', 'duration'):
+        if number in found:
+            found[number] = int(found[number])
+            if found[number] < 1:
+                raise ValueError(f'{number} is 1 or more')
+    return {**found, 'size': found['size'], 'type': found['type'], 'thumbnail': found.get('thumbnail') == 'true'}
+
+
+def is_file_name(name):
+    """Whether it is a name and no path. Where it is saved, more is taken out of it [BLB-11]."""
+    return name not in ('', '.', '..') and not re.search('[/\\\\\x00-\x1f\x7f-\x9f]', name) and \
+        len(name.encode('utf-8')) <= LIMITS['attachmentNameBytesMax']

@@ -133,6 +133,36 @@ class Words(unittest.TestCase):
         self.check(load('text')['passwords'], codec.prepare_password)
 
 
+class Attachments(unittest.TestCase):
+    """[BLB-11] [FRM-7]"""
+    ID, OTHER = 'ab' * 32, 'cd' * 32
+
+    def read(self, *attachments, name='attachments'):
+        data = codec.write_element(Element(name, {}, [Element('attachment', a, []) for a in attachments]))
+        return codec.read_message_extensions({codec.EXTENSIONS['attachment']: data})
+
+    def test_what_a_message_carries(self):
+        beach = {'id': self.ID, 'type': 'image/jpeg', 'size': '7', 'name': 'beach.jpg', 'width': '4', 'thumbnail': 'true', 'else': 'x'}
+        film = {'id': self.OTHER, 'type': 'video/mp4', 'size': '9', 'preview': self.ID}
+        self.assertEqual(self.read(beach, film), {'attachments': [
+            {'id': self.ID, 'type': 'image/jpeg', 'size': 7, 'name': 'beach.jpg', 'width': 4, 'thumbnail': True, 'else': 'x'},
+            {'id': self.OTHER, 'type': 'video/mp4', 'size': 9, 'preview': self.ID, 'thumbnail': False}]})
+
+    def test_what_breaks_its_form_can_not_be_shown(self):
+        good = {'id': self.ID, 'type': 'image/jpeg', 'size': '7'}
+        for bad in ({'id': 'x'}, {'size': '0'}, {'size': 'x'}, {'name': '../x'}, {'name': ''}, {'name': 'a\nb'}, {'preview': self.OTHER}):
+            with self.subTest(bad):
+                self.assertEqual(self.read({**good, **bad}), {'unreadable': True})
+        for bad in ((), (good, good), ({'id': self.ID, 'size': '7'},), [{**good, 'id': f'{i:064x}'} for i in range(11)]):
+            self.assertEqual(self.read(*bad), {'unreadable': True})
+        self.assertEqual(self.read(good, name='files'), {'unreadable': True})
+        self.assertEqual(codec.read_message_extensions({codec.EXTENSIONS['attachment']: b'\0'}), {'unreadable': True})
+
+    def test_other_critical_extensions(self):
+        self.assertEqual(codec.read_message_extensions({codec.EXTENSIONS['encrypted']: b''}), {'unreadable': True})
+        self.assertEqual(codec.read_message_extensions({1001: b''}), {})
+
+
 class Scram(unittest.TestCase):
     def test_exchanges(self):
         for v in load('scram')['exchanges']:
