@@ -23,7 +23,7 @@ export async function fetchFiles(command: FetchCommand, world: World): Promise<E
     const { conversation, seq, number, out } = command
     const attachments = await attachmentsOf(client, conversation, seq)
     const chosen = chosenOf(attachments, number, seq)
-    if (out !== null && chosen.length > 1) throw new ChatFailure(EXIT.usage, `the message carries ${attachments.length} files: say which, as in \`chat fetch ${safeText(conversation)} ${seq} 1\``)
+    if (out !== null && chosen.length > 1 && !await isFolder(out)) throw new ChatFailure(EXIT.usage, `the message carries ${attachments.length} files: say which, as in \`chat fetch ${safeText(conversation)} ${seq} 1\``)
     const saver = new Saver({ ...command, client, output, ending, world })
     for (const [attachment, position] of chosen) {
       if (command.thumbnail && !attachment.thumbnail) throw new ChatFailure(EXIT.failed, `there is no thumbnail of file ${position}`)
@@ -96,8 +96,7 @@ export class Saver {
 
   async #toFile(reference: BlobReference, rendition: Rendition, name: string): Promise<{ path: string; got: DownloadedBlob }> {
     const { out } = this.#options
-    const isFolder = out !== null && await stat(out).then((found) => found.isDirectory(), () => false)
-    if (out !== null && !isFolder) return { path: out, got: await this.#download(reference, rendition, out, true) }
+    if (out !== null && !await isFolder(out)) return { path: out, got: await this.#download(reference, rendition, out, true) }
     return saveUnderFreeName(out ?? '', name, (path) => this.#download(reference, rendition, path, false))
   }
 
@@ -120,6 +119,11 @@ export class Saver {
       },
     }).catch((error: unknown) => { throw downloadFailure(error) })
   }
+}
+
+/** Also a link to one. */
+async function isFolder(path: string): Promise<boolean> {
+  return stat(path).then((found) => found.isDirectory(), () => false)
 }
 
 /** Downloads to a name that nothing has, in `folder`; '': the present one. `download` rejects with file-exists where it was taken meanwhile. */

@@ -5,7 +5,7 @@ import { EMPTY_BYTES } from '../bytes.js'
 import { LIMIT } from '../generated/registry.js'
 import { Download } from './blob-download.js'
 import type { OpenTarget } from './blob-download.js'
-import { keepQuery, readBlob, readUsage, usageQuery } from './blob-elements.js'
+import { keepQuery, readKept, readUsage, usageQuery } from './blob-elements.js'
 import type { BlobInfo, BlobPlace, BlobUsage, Rendition } from './blob-elements.js'
 import { memorySource, MemoryTarget } from './blob-memory.js'
 import type { UploadSource } from './blob-platform.js'
@@ -113,7 +113,7 @@ export class BlobClient {
 
   /** See `BaseClient.keepBlob`. */
   async keep(conversation: string, seq: number, id: string): Promise<BlobInfo> {
-    return this.#environment.ask(keepQuery(conversation, seq, id), readBlob)
+    return this.#environment.ask(keepQuery(conversation, seq, id), readKept)
   }
 
   async usage(): Promise<BlobUsage> {

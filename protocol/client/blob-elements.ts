@@ -105,12 +105,18 @@ export function keepQuery(conversation: string, seq: number, id: string): Elemen
   return element('blob-keep', { with: conversation, seq, id })
 }
 
-/** A description, in the answer to `blob`, `blob-keep` and `upload`. */
+/** The blob that is held from now on. */
+export function readKept(answer: Element): BlobInfo | null {
+  const blob = answer.name === 'blob-keep' ? childOf(answer, 'blob') : null
+  return blob === null ? null : readBlob(blob)
+}
+
+/** A description. */
 export function readBlob(answer: Element): BlobInfo | null {
   const { id = '', type } = Object.fromEntries(answer.attributes)
   const size = uintAttribute(answer, 'size')
   const placeholder = decodeBase64(answer.attributes.get('placeholder') ?? '')
-  if ((answer.name !== 'blob' && answer.name !== 'blob-keep') || !HASH.test(id) || type === undefined || size === null) return null
+  if (answer.name !== 'blob' || !HASH.test(id) || type === undefined || size === null) return null
   return {
     id, type, size, width: uintAttribute(answer, 'width') ?? 0, height: uintAttribute(answer, 'height') ?? 0, placeholder: placeholder ?? EMPTY_BYTES,
     thumbnail: readBoolean(answer, 'thumbnail') === true, picture: readBoolean(answer, 'picture') === true,

@@ -87,7 +87,8 @@ export class BlobServer {
         return element('blob-url', { url: `http://${this.host}:${this.port}/blobs/${name}`, expires: 1, type: 'image/png', size: bytes.length, hash: id })
       }
       case 'blobs': return element('blobs', { used: 5, quota: 100, blobBytesMax: 50 })
-      default: return this.#describe(id)
+      case 'blob-keep': return element('blob-keep', {}, this.#describe(id))
+      default: throw serverError(ERROR.unsupportedQuery, '', 0)
     }
   }
 
