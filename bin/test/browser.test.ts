@@ -8,6 +8,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { delimiter, join } from 'node:path'
 import { test } from 'node:test'
+import type { TestContext } from 'node:test'
 import type { MessageJson } from './harness.js'
 import { Place, TIMEOUT_SECONDS } from './harness.js'
 
@@ -25,11 +26,19 @@ function findBrowser(): string | undefined {
   })
 }
 
-/** Connects twice, the second time after a reload and without the password, and reports to the server of the page. */
-const page = (server: string) => `<!doctype html><meta charset="utf-8"><title>chat</title><script type="module">
+/** Runs a script as a module in the page of an origin of ours; `report` of the script ends up in `reports`. */
+const pageOf = (script: string) => `<!doctype html><meta charset="utf-8"><title>chat</title><script type="module">
   const report = (what) => fetch('/report', { method: 'POST', body: JSON.stringify(what) })
   try {
     const { Client, indexedDbStorage } = await import('/protocol/client/browser.js')
+${script}
+  } catch (error) {
+    await report({ error: String(error) + String(error.cause ?? '') })
+  }
+</script>`
+
+/** Connects twice, the second time after a reload and without the password, and reports to the server of the page. */
+const talkingPage = (server: string) => pageOf(`
     const isFirst = sessionStorage.getItem('seen') === null
     const client = new Client({
       server: ${JSON.stringify(server)}, user: 'alice', device: 'tab', storage: indexedDbStorage('alice'),
@@ -41,19 +50,26 @@ const page = (server: string) => `<!doctype html><meta charset="utf-8"><title>ch
     await client.close()
     await report({ isFirst, resume, seq, clientId, tail })
     sessionStorage.setItem('seen', 'yes')
-    if (isFirst) location.reload()
-  } catch (error) {
-    await report({ error: String(error) + String(error.cause ?? '') })
-  }
-</script>`
+    if (isFirst) location.reload()`)
+
+/** Uploads a file in several pieces, sends it, and gets it back out of the message. */
+const filePage = (server: string) => pageOf(`
+    const client = new Client({ server: ${JSON.stringify(server)}, user: 'alice', password: 'password of alice', device: 'tab' })
+    await client.connect()
+    const bytes = new Uint8Array(1_500_000).map((_, at) => (at * 2654435761) >>> 13)
+    let steps = 0
+    const blob = await client.upload(new File([bytes], 'C:\\\\fakepath\\\\beach.bin'), { onProgress: () => { steps += 1 } })
+    const { seq } = await client.send('bob', '', { attachments: [blob] })
+    const { messages: [message] } = await client.history('bob')
+    const got = await client.download({ with: 'bob', seq, attachment: message.attachments[0] })
+    await client.close()
+    await report({ name: message.attachments[0].name, size: got.size, isSame: got.bytes.every((byte, at) => byte === bytes[at]), hasSteps: steps > 2 })`)
 
 const browser = findBrowser()
+const options = { skip: browser === undefined && 'no Chromium here', timeout: 120_000 }
 
-test('a page sends from Chromium, and goes on from IndexedDB after a reload', {
-  skip: browser === undefined && 'no Chromium here', timeout: 120_000,
-}, async (t) => {
-  const place = await Place.make(t)
-  await place.addUsers('alice', 'bob')
+/** Opens the page in Chromium; resolves once it has reported so often, or an error. `page` is asked for when the server listens. */
+async function runPage(t: TestContext, place: Place, page: () => string, count: number): Promise<Record<string, unknown>[]> {
   const reports: Record<string, unknown>[] = []
   let finish = (): void => {}
   const reported = new Promise<void>((resolve) => { finish = resolve })
@@ -63,10 +79,10 @@ test('a page sends from Chromium, and goes on from IndexedDB after a reload', {
       void request.toArray().then((chunks: Buffer[]) => {
         reports.push(JSON.parse(Buffer.concat(chunks).toString()) as Record<string, unknown>)
         response.end()
-        if (reports.length === 2 || 'error' in (reports[0] ?? {})) finish()
+        if (reports.length === count || 'error' in (reports[0] ?? {})) finish()
       })
     } else if (path === '/') {
-      response.setHeader('content-type', 'text/html').end(page(place.url('ws')))
+      response.setHeader('content-type', 'text/html').end(page())
     } else {
       readFile(new URL(`.${path}`, DIST)).then(
         (bytes) => response.setHeader('content-type', 'text/javascript').end(bytes),
@@ -91,9 +107,23 @@ test('a page sends from Chromium, and goes on from IndexedDB after a reload', {
     await rm(profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 })
   })
   await reported
+  return reports
+}
+
+test('a page sends from Chromium, and goes on from IndexedDB after a reload', options, async (t) => {
+  const place = await Place.make(t)
+  await place.addUsers('alice', 'bob')
+  const reports = await runPage(t, place, () => talkingPage(place.url('ws')), 2)
   assert.deepEqual(reports, [
     { isFirst: true, resume: 'fresh', seq: 1, clientId: reports[0]?.['clientId'], tail: 1 },
     { isFirst: false, resume: 'resumed', seq: 2, clientId: Number(reports[0]?.['clientId']) + 1, tail: 2 },
   ])
   assert.deepEqual((await place.chat('recv', 'bob', ['--json', '--count', '2', '--timeout', TIMEOUT_SECONDS], { scheme: 'ws' }).finishJson<MessageJson>()).map(({ text }) => text), ['first', 'after the reload'])
+})
+
+test('[BLB-21] a page of another origin uploads a file from Chromium, sends it, and downloads it again', options, async (t) => {
+  const place = await Place.make(t)
+  await place.addUsers('alice', 'bob')
+  const reports = await runPage(t, place, () => filePage(place.url('ws')), 1)
+  assert.deepEqual(reports, [{ name: 'beach.bin', size: 1_500_000, isSame: true, hasSteps: true }])
 })
