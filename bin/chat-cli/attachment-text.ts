@@ -1,6 +1,7 @@
 /** Files as lines tell of them: sizes, what a message carries, and the names under which they are saved. Pure. */
 import { encodeBase64 } from '../../protocol/base64.js'
 import type { Attachment } from '../../protocol/client/node.js'
+import { endingOf } from '../../protocol/client/media-types.js'
 import { safeText } from './safe-text.js'
 
 const UNITS = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB'] as const
@@ -49,11 +50,6 @@ export function attachmentObject({ id, type, size, name, width, height, duration
   }
 }
 
-/** Endings of names for what comes without one. */
-const EXTENSIONS: Readonly<Record<string, string>> = {
-  'image/jpeg': '.jpg', 'image/png': '.png', 'image/webp': '.webp', 'image/gif': '.gif', 'image/avif': '.avif', 'image/heic': '.heic',
-  'video/mp4': '.mp4', 'video/webm': '.webm', 'audio/mpeg': '.mp3', 'audio/ogg': '.ogg', 'application/pdf': '.pdf', 'text/plain': '.txt',
-}
 /** Of a name in most file systems, with room for a number and the name of a part. */
 const NAME_BYTES_MAX = 200
 /** What is a device on some systems, whatever its ending. */
@@ -65,7 +61,7 @@ export function nameToSave({ name, type }: Pick<Attachment, 'name' | 'type'>, ot
   // Also what other systems take for a device, a stream or a pattern, and marks that turn the direction of what stands behind.
   const plain = last.replace(/[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu, '').replace(/[<>:"|?*]/g, '_').replace(/^[.\s]+|[.\s]+$/g, '')
   const safe = DEVICE.test(plain) ? `_${plain}` : plain
-  if (safe === '') return `${otherwise}${EXTENSIONS[type] ?? ''}`
+  if (safe === '') return `${otherwise}${endingOf(type)}`
   const { stem, extension } = partsOf(safe)
   return cut(stem, NAME_BYTES_MAX - Buffer.byteLength(extension)) + extension
 }

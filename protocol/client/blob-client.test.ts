@@ -107,6 +107,7 @@ test('[BLB-7] a larger file goes in pieces that grow, in order, each byte once',
   const sizes = server.seen.map(({ bytes }) => bytes)
   assert.deepEqual(sizes.slice(0, 3), [PIECE_BYTES_MIN, 2 * PIECE_BYTES_MIN, 4 * PIECE_BYTES_MIN])
   assert.equal(sizes.reduce((sum, size) => sum + size, 0), LARGE.length)
+  assert.equal(server.connections, 1)
 })
 
 test('[BLB-5] another client goes on where the first one stopped', async (t) => {
@@ -439,6 +440,15 @@ test('in a browser, by fetch and WebCrypto, files go up and come down the same w
   assert.equal(LARGE.equals((await client.download({ id }, {})).bytes), true)
   await assert.rejects(client.upload({ path: '/etc/hosts' }, {}), TypeError)
   await assert.rejects(client.download({ id }, { path: 'x' }), TypeError)
+})
+
+test('the type is what is said, what the Blob has, or what the name tells', async (t) => {
+  const { server, client } = await bench(t)
+  await client.upload(new Blob([SMALL], { type: 'image/PNG; x=y' }), {})
+  await client.upload(SMALL, { name: 'Beach.JPG' })
+  await client.upload(SMALL, { name: 'beach.jpg', type: 'video/mp4' })
+  await client.upload(SMALL, {})
+  assert.deepEqual(server.types, ['image/png', 'image/jpeg', 'video/mp4', 'application/octet-stream'])
 })
 
 test('usage and kept blobs are asked for', async (t) => {

@@ -13,6 +13,7 @@ import { Transfer } from './blob-transfer.js'
 import type { BlobEnvironment, TransferOptions } from './blob-transfer.js'
 import { Upload } from './blob-upload.js'
 import { localError } from './client-error.js'
+import { typeOfName } from './media-types.js'
 
 /** Uploads and downloads at once; others wait. More would take the network from one another, and from the messages. */
 const TRANSFERS_MAX = 4
@@ -21,7 +22,7 @@ const TRANSFERS_MAX = 4
 export type Uploadable = Blob | Uint8Array | { readonly path: string }
 
 export interface UploadOptions extends TransferOptions {
-  /** Media type without parameters. Default: that of the Blob, else `application/octet-stream`; the server looks into the bytes anyway. */
+  /** Media type without parameters. Default: that of the Blob, else what the name tells; the server looks into the bytes anyway. */
   readonly type?: string
   /** Name to show. Default: that of the File, or the last part of the path; `''`: none. What can't be a name is changed to what can. */
   readonly name?: string
@@ -90,10 +91,11 @@ export class BlobClient {
       try {
         if (source.size === 0) throw localError('empty-file', 'there are no bytes to upload')
         const hash = await source.hash(transfer.over)
-        const type = typeOf(options.type ?? source.type)
+        const name = options.name ?? source.name
+        const type = typeOf(options.type ?? source.type, name)
         const request = { size: source.size, hash, type, strip: options.strip ?? false, picture: options.picture ?? false }
         const blob = await new Upload(transfer, source, request).run()
-        return uploaded(blob, fileName(options.name ?? source.name))
+        return uploaded(blob, fileName(name))
       } finally {
         await source.close()
       }
@@ -179,10 +181,10 @@ export class BlobClient {
   }
 }
 
-/** The server finds the type in the bytes; what no type is made of is said as not known. */
-function typeOf(text: string): string {
+/** What no type is made of goes by the name. */
+function typeOf(text: string, name: string): string {
   const type = (text.split(';', 1)[0] ?? '').trim().toLowerCase()
-  return isMediaType(type) ? type : 'application/octet-stream'
+  return isMediaType(type) ? type : typeOfName(name)
 }
 
 /** What can be the name of an attachment: without what makes it a path, acts on a terminal or turns the direction, and not too long. [BLB-11] */

@@ -56,6 +56,8 @@ export interface Exchange {
   header(name: string): string | null
   /** The bytes of the body. Rejects as `Transfer.request` when they stop coming. */
   chunks(): AsyncGenerator<Uint8Array, void, undefined>
+  /** Reads what is left, so that the connection serves the next request. What goes wrong with it does not matter. */
+  drain(): Promise<void>
   /** What went wrong, as the server says it, else by the status. */
   error(): Promise<ClientError>
   /** How long the server wants to be left alone. */
@@ -225,6 +227,14 @@ function exchangeOf(response: HttpResponse, signal: AbortSignal, touch: () => vo
   }
   return {
     status: response.status, header: (name) => response.header(name), chunks, end, retryAfterMs: secondsOf(response.header('retry-after')) * 1000,
+    drain: async () => {
+      try {
+        let size = 0
+        for await (const chunk of chunks()) if ((size += chunk.length) > ERROR_BODY_BYTES_MAX) return
+      } catch {
+        // All that counts has been read.
+      }
+    },
     error: async () => {
       let text = ''
       for await (const chunk of chunks()) {

@@ -106,7 +106,9 @@ export class Upload {
   async #ask(slot: UploadSlot): Promise<Step> {
     const exchange = await this.#transfer.request({ method: 'HEAD', url: slot.url, headers: headersOf(slot), body: null })
     try {
-      return exchange.status === 200 || exchange.status === 204 ? this.#offsetIn(exchange, this.#request.size) : await this.#refused(slot, exchange)
+      if (exchange.status !== 200 && exchange.status !== 204) return await this.#refused(slot, exchange)
+      await exchange.drain()
+      return this.#offsetIn(exchange, this.#request.size)
     } finally {
       exchange.end()
     }
@@ -119,7 +121,9 @@ export class Upload {
     const headers = { Authorization: `Bearer ${slot.token}`, 'Content-Type': type }
     const exchange = await this.#transfer.request({ method: 'PUT', url: slot.url, headers, body: await this.#source.read(0, size) })
     try {
-      return exchange.status === 201 ? this.#at(size) : await this.#refused(slot, exchange)
+      if (exchange.status !== 201) return await this.#refused(slot, exchange)
+      await exchange.drain()
+      return this.#at(size)
     } finally {
       exchange.end()
     }
@@ -135,6 +139,7 @@ export class Upload {
     try {
       if (exchange.status !== 204) return await this.#refused(slot, exchange)
       this.#adapt(this.#transfer.nowMs - startedMs)
+      await exchange.drain()
       // Where this one completes it there may be no upload any more to tell the offset of.
       return exchange.header('upload-offset') === null && end === size ? this.#at(size) : this.#offsetIn(exchange, end)
     } finally {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Attachment } from '../attachments.js'
 import { MessageViews } from './message-views.js'
 
 test('[OPS-15] of operations on a message that has not come only so many are kept, and those that hold are among them', () => {
@@ -44,4 +45,21 @@ test('[DIS-8] a view drops what has expired, edits and reactions with it, and ta
   assert.deepEqual(views.get(1), { text: '', attachments: [], isEdited: false, isDeleted: false, isExpired: true, reactions: [] })
   assert.equal(views.nextExpiryMs, Infinity)
   assert.equal(views.get(2)?.isExpired, false)
+})
+
+test('[OPS-7] [DIS-8] a message of files alone is neither deleted nor expired, and loses its files when it is', () => {
+  const file: Attachment = {
+    id: 'ab'.repeat(32), type: 'image/jpeg', size: 7, name: '', width: 0, height: 0, durationMs: 0, placeholder: new Uint8Array(0), thumbnail: false, preview: '',
+    key: new Uint8Array(0),
+  }
+  const views = new MessageViews('alice')
+  views.add({ seq: 1, text: '', attachments: [file] }, 0)
+  views.add({ seq: 2, text: '', attachments: [file], expiresMs: 1000 }, 0)
+  views.apply({ seq: 3, from: 'bob', target: 1, kind: 'edit', text: 'a caption' })
+  assert.deepEqual(views.get(1), { text: 'a caption', attachments: [file], isEdited: true, isDeleted: false, isExpired: false, reactions: [] })
+  assert.deepEqual(views.get(2)?.attachments, [file])
+  assert.deepEqual(views.expire(1000), [2])
+  assert.deepEqual(views.get(2)?.attachments, [])
+  views.apply({ seq: 4, from: 'bob', target: 1, kind: 'delete', text: '' })
+  assert.deepEqual(views.get(1), { text: '', attachments: [], isEdited: false, isDeleted: true, isExpired: false, reactions: [] })
 })

@@ -45,6 +45,8 @@ export interface SeenRequest {
 export class BlobServer {
   readonly faults: Fault[] = []
   readonly seen: SeenRequest[] = []
+  /** Types that were said of uploads. */
+  readonly types: string[] = []
   readonly uploads = new Map<string, StagedUpload>()
   /** What became of an upload. */
   readonly made = new Map<string, string>()
@@ -60,6 +62,8 @@ export class BlobServer {
   /** Whether a complete upload waits for one more request before it is a blob. */
   isLazy = false
   port = 0
+  /** Connections that there were. */
+  connections = 0
 
   hold(bytes: Uint8Array): string {
     const id = sha256(bytes)
@@ -74,7 +78,9 @@ export class BlobServer {
     if (refusal !== undefined) throw refusal
     const { id = '', hash = '', size = '0', strip, upload = '' } = Object.fromEntries(query.attributes)
     switch (query.name) {
-      case 'upload': return this.#open(Number(size), hash, strip === 'true')
+      case 'upload':
+        this.types.push(query.attributes.get('type') ?? '')
+        return this.#open(Number(size), hash, strip === 'true')
       case 'blob': {
         const staged = this.uploads.get(upload)
         if (staged !== undefined) return element('blob', { offset: staged.bytes.length })
@@ -212,6 +218,7 @@ export async function startBlobServer(t: TestContext): Promise<BlobServer> {
     response.on('error', () => {})
     void server.handle(request, response)
   })
+  http.on('connection', () => { server.connections++ })
   http.listen(0, '127.0.0.1')
   await once(http, 'listening')
   server.port = (http.address() as AddressInfo).port
