@@ -1,6 +1,7 @@
 /** Pictures and files from terminal to terminal, through kills of whatever is in the way. */
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
+import { watch } from 'node:fs'
 import { mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -51,6 +52,32 @@ function sendFiles(place: Place, names: readonly string[], ...options: readonly 
 
 function fetchTo(place: Place, folder: string, ...options: readonly string[]): Program {
   return place.chat('fetch', 'bob', ['alice', '1', '--out', place.path(folder), '--timeout', TIMEOUT_SECONDS, ...options])
+}
+
+/** Resolves when the file of that name, which is written to, has so many bytes. */
+async function hasGrown(folder: string, name: RegExp, bytes: number): Promise<void> {
+  const size = async (): Promise<number> => {
+    const found = (await readdir(folder)).find((each) => name.test(each))
+    return found === undefined ? 0 : (await stat(join(folder, found))).size
+  }
+  let hasChanged = false
+  let wake = (): void => {}
+  const watcher = watch(folder, () => {
+    hasChanged = true
+    wake()
+  })
+  try {
+    for (;;) {
+      hasChanged = false
+      if (await size() >= bytes) return
+      await new Promise<void>((resolve) => {
+        wake = resolve
+        if (hasChanged) resolve()
+      })
+    }
+  } finally {
+    watcher.close()
+  }
 }
 
 async function received(place: Place): Promise<CarryingJson> {
@@ -108,16 +135,14 @@ test('[BLB-21] a download is cut, and then killed: it goes on each time, and has
   const [part = '', ...others] = await readdir(place.path('got'))
   assert.match(part, /^five\.bin\.[0-9a-f]{16}\.part$/)
   assert.deepEqual(others, [])
-  const further = link.hold('down', 2 * MIB)
   link.cut()
-  void further
   await fetching.finish()
   assert.equal(FIVE.equals(await readFile(place.path('got/five.bin'))), true)
   assert.ok(link.down - before < 1.5 * FIVE.length)
 
-  const again = link.hold('down', 3 * MIB)
+  void link.hold('down', 3 * MIB)
   const killed = fetchTo(place, 'got')
-  await again
+  await hasGrown(place.path('got'), /\(2\).*\.part$/, 2.5 * MIB)
   await killed.kill('SIGKILL')
   const half = link.down
   link.cut()
