@@ -98,11 +98,11 @@ export class Meter {
   }
 }
 
-function median(values: readonly number[]): number {
+export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b)
   return sorted[Math.floor(sorted.length / 2)] ?? NaN
 }
 
-function show({ p50, p99, count }: Quantiles): string {
+export function show({ p50, p99, count }: Quantiles): string {
   return `p50 ${p50.toFixed(2)} ms, p99 ${p99.toFixed(2)} ms (${count})`
 }

@@ -8,12 +8,15 @@
 import { parseArgs } from 'node:util'
 import { abuse } from './abuse.js'
 import { abuseLatency } from './abuse-latency.js'
+import { collectBlobs } from './collect-blobs.js'
 import { clockJumps, clockJumpsTooFar } from './clock-jumps.js'
 import { halfOpen } from './half-open.js'
 import { killClients } from './kill-clients.js'
 import { killServer } from './kill-server.js'
+import { killUploads } from './kill-uploads.js'
 import { type Scope, withScope } from './scope.js'
 import { commitErrors, diskFull, mountSmallDisk } from './store-faults.js'
+import { uploadLatency } from './upload-latency.js'
 
 interface Numbers {
   readonly rounds: number
@@ -30,6 +33,9 @@ interface Proof {
 const PROOFS: Readonly<Record<string, Proof>> = {
   'kill-server': { rounds: 20, clients: 50, run: killServer },
   'kill-clients': { rounds: 60, clients: 32, run: killClients },
+  'kill-uploads': { rounds: 20, clients: 16, run: killUploads },
+  // Rounds are seconds.
+  'collect-blobs': { rounds: 60, clients: 12, run: collectBlobs },
   'half-open': { rounds: 9, clients: 24, run: halfOpen },
   'commit-errors': { rounds: 30, clients: 24, run: commitErrors },
   'disk-full': {
@@ -44,6 +50,7 @@ const PROOFS: Readonly<Record<string, Proof>> = {
   'abuse': { rounds: 10, clients: 24, run: abuse },
   // A measurement, which needs a machine with nothing else to do.
   'abuse-latency': { rounds: 3, clients: 20, run: abuseLatency },
+  'upload-latency': { rounds: 3, clients: 20, run: uploadLatency },
   'clock': {
     rounds: 18,
     clients: 24,

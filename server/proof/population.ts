@@ -72,14 +72,14 @@ export class Population {
       const own: RawDevice = new RawDevice({
         ...options.device,
         url: options.urls[at % options.urls.length]!, user, device, recorder, random: this.random,
-        onAck: (text) => {
+        onAck: (text, seq) => {
           this.acks++
-          options.device?.onAck?.(text)
+          options.device?.onAck?.(text, seq)
           this.#next(own)
         },
-        onMessage: (text) => {
+        onMessage: (text, seq, extensions) => {
           this.messages++
-          options.device?.onMessage?.(text)
+          options.device?.onMessage?.(text, seq, extensions)
         },
       })
       this.devices.push(own)

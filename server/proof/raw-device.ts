@@ -2,14 +2,17 @@
  * A device that keeps the protocol's rules and writes down every frame that counts, before any layer could hide a fault: an entry that
  * comes twice under two indexes, a gap, two answers to one message. Outbox, cursor and token live as long as the object, as on a disk.
  */
+import { EMPTY_BYTES } from '../../protocol/bytes.js'
+import type { Element } from '../../protocol/element.js'
 import {
-  encodeAuth, encodeBind, encodeCursor, encodeHello, encodeMark, encodeMessage, encodePing, encodePong, encodeResponse, type Frame,
-  type WelcomeFrame,
+  encodeAuth, encodeBind, encodeCursor, encodeHello, encodeMark, encodeMessage, encodeOperate, encodePing, encodePong, encodeQuery, encodeResponse,
+  type Frame, type WelcomeFrame,
 } from '../../protocol/generated/frames.js'
 import { ERROR, ERRORS, FRAME, LIMIT, MARK, RESUME } from '../../protocol/generated/registry.js'
 import { ScramClient } from '../../protocol/scram-client.js'
 import { NODE_CRYPTO } from '../session/node-crypto.js'
 import { now, type Recorder } from './record.js'
+import { until } from './scope.js'
 import { openWire, type Wire, writeFrames } from './wire.js'
 
 /** Much shorter than the specification asks of clients: here a server has to stand them all coming back at once. */
@@ -28,9 +31,9 @@ export interface RawDeviceOptions {
   readonly readShare?: number
   /** Takes a connection for dead that has been silent so long, and pings it at half of that. Default: never. */
   readonly silenceMs?: number
-  /** Called with each message received and each ack. */
-  readonly onMessage?: (text: string) => void
-  readonly onAck?: (text: string) => void
+  /** Called with each message received and each ack. The bytes are good until it returns. */
+  readonly onMessage?: (text: string, seq: number, extensions: Uint8Array) => void
+  readonly onAck?: (text: string, seq: number) => void
 }
 
 interface Stanza {
@@ -39,6 +42,29 @@ interface Stanza {
   readonly text: string
   /** Of a mark; 0: a message. */
   readonly seq: number
+  readonly extensions: Uint8Array
+  /** Of an operation; 0: it is none. Then `seq` is its target. */
+  readonly operation: number
+  readonly onAcked: (() => void) | null
+  /** Called with the refusal that is final, if somebody wants to know; else it is a fault. */
+  readonly onRefused: ((error: number) => void) | null
+}
+
+/** A query was refused, or the connection ended before its answer. */
+export class QueryFailed extends Error {
+  override readonly name = 'QueryFailed'
+  /** 0: the connection ended. */
+  readonly error: number
+
+  constructor(error: number, reason: string) {
+    super(`${ERRORS.get(error)?.name ?? 'the connection ended'}: ${reason}`)
+    this.error = error
+  }
+}
+
+interface Question {
+  resolve(answer: Element): void
+  reject(error: QueryFailed): void
 }
 
 export class RawDevice {
@@ -66,6 +92,8 @@ export class RawDevice {
   #heardMs = 0
   #liveness: NodeJS.Timeout | null = null
   readonly #reads = new Map<string, number>()
+  readonly #questions = new Map<number, Question>()
+  #lastQuery = 0
   /** Codes of the closes received, with how often. */
   readonly closes = new Map<number, number>()
   connects = 0
@@ -99,16 +127,40 @@ export class RawDevice {
 
   get outboxSize(): number { return this.#outbox.size }
 
-  send(to: string, text: string): void {
+  /** A final refusal is a fault, unless `onRefused` takes it. */
+  send(to: string, text: string, extensions: Uint8Array = EMPTY_BYTES, onRefused: ((error: number) => void) | null = null): void {
     this.options.recorder.add({ kind: 'send', at: now(), to, text })
-    this.#hand({ clientId: 0, to, text, seq: 0 })
+    this.#hand({ clientId: 0, to, text, seq: 0, extensions, operation: 0, onAcked: null, onRefused })
+  }
+
+  /** A query, for which it waits to be online. Rejects with QueryFailed. */
+  async ask(element: Element): Promise<Element> {
+    await until('to be online', () => this.#isOnline)
+    const id = ++this.#lastQuery
+    return new Promise((resolve, reject) => {
+      this.#questions.set(id, { resolve, reject })
+      this.#wire?.write(encodeQuery(id, element))
+    })
+  }
+
+  #answered(id: number, answer: Element | QueryFailed): void {
+    const question = this.#questions.get(id)
+    this.#questions.delete(id)
+    if (question === undefined) this.#broken(`an answer to query ${id}, which was not asked`)
+    else if (answer instanceof QueryFailed) question.reject(answer)
+    else question.resolve(answer)
+  }
+
+  /** Without text: a delete, as a rule. */
+  operate(conversation: string, target: number, operation: number, onAcked: () => void, onRefused: (error: number) => void): void {
+    this.#hand({ clientId: 0, to: conversation, text: '', seq: target, extensions: EMPTY_BYTES, operation, onAcked, onRefused })
   }
 
   #markRead(conversation: string, seq: number): void {
     if (seq <= (this.#reads.get(conversation) ?? 0)) return
     this.#reads.set(conversation, seq)
     this.options.recorder.add({ kind: 'read', at: now(), conversation, seq })
-    this.#hand({ clientId: 0, to: conversation, text: '', seq })
+    this.#hand({ clientId: 0, to: conversation, text: '', seq, extensions: EMPTY_BYTES, operation: 0, onAcked: null, onRefused: null })
   }
 
   /** Into the outbox, behind everything else. */
@@ -121,11 +173,11 @@ export class RawDevice {
   #sendWaiting(max: number): void {
     const frames: Uint8Array[] = []
     let place = 0
-    for (const { clientId, to, text, seq } of this.#outbox.values()) {
+    for (const stanza of this.#outbox.values()) {
       if (++place > max) break
-      if (clientId <= this.#sentId) continue
-      this.#sentId = clientId
-      frames.push(seq === 0 ? encodeMessage(clientId, to, Buffer.from(text)) : encodeMark(clientId, to, MARK.read, seq))
+      if (stanza.clientId <= this.#sentId) continue
+      this.#sentId = stanza.clientId
+      frames.push(frameOf(stanza))
     }
     writeFrames(this.#wire, frames)
   }
@@ -149,6 +201,8 @@ export class RawDevice {
     this.#isOnline = false
     this.#wire?.destroy()
     this.#wire = null
+    for (const question of this.#questions.values()) question.reject(new QueryFailed(0, 'before the answer'))
+    this.#questions.clear()
     if (this.#liveness !== null) clearInterval(this.#liveness)
     this.#liveness = null
   }
@@ -189,9 +243,11 @@ export class RawDevice {
       case FRAME.welcome: this.#welcome(frame); return
       case FRAME.ack: this.#acked(frame.clientId, frame.seq, this.#welcomeMs + frame.timeOffset); return
       case FRAME.refuse: this.#refused(frame.clientId, frame.error); return
-      case FRAME.delivery: this.#message(frame.index, frame.conversation, frame.conversation, frame.seq, frame.time, frame.text); return
-      case FRAME.deliveryFrom: this.#message(frame.index, frame.conversation, frame.from, frame.seq, frame.time, frame.text); return
+      case FRAME.delivery: this.#message(frame.index, frame.conversation, frame.conversation, frame.seq, frame.time, frame.text, frame.extensions); return
+      case FRAME.deliveryFrom: this.#message(frame.index, frame.conversation, frame.from, frame.seq, frame.time, frame.text, frame.extensions); return
       case FRAME.receipt: this.#receipt(frame.index, frame.conversation, frame.member, frame.mark, frame.seq); return
+      case FRAME.result: this.#answered(frame.id, frame.element); return
+      case FRAME.fail: this.#answered(frame.id, new QueryFailed(frame.error, frame.reason)); return
       case FRAME.skip: this.#cursor = Math.max(this.#cursor, frame.index); return
       case FRAME.done: this.#isDone = true; return
       case FRAME.ping: this.#wire?.write(encodePong(frame.nonce)); return
@@ -257,10 +313,11 @@ export class RawDevice {
       return
     }
     this.#outbox.delete(clientId)
+    stanza.onAcked?.()
     if (stanza.seq > 0) return
     this.options.recorder.add({ kind: 'ack', at: now(), to: stanza.to, text: stanza.text, seq, timeMs })
     this.#sendWaiting(this.#unansweredMax)
-    this.options.onAck?.(stanza.text)
+    this.options.onAck?.(stanza.text, seq)
   }
 
   /** [MSG-16] */
@@ -272,6 +329,8 @@ export class RawDevice {
     } else if (ERRORS.get(error)?.retryable === true) {
       if (stanza.seq === 0) this.options.recorder.add({ kind: 'again', at: now(), text: stanza.text })
       setTimeout(() => { this.#hand(stanza) }, 100)
+    } else if (stanza.onRefused !== null) {
+      stanza.onRefused(error)
     } else {
       this.#broken(`'${stanza.text}' was refused with ${ERRORS.get(error)?.name ?? error}`)
     }
@@ -279,12 +338,12 @@ export class RawDevice {
 
   // Queue
 
-  #message(index: number, conversation: string, from: string, seq: number, timeMs: number, bytes: Uint8Array): void {
+  #message(index: number, conversation: string, from: string, seq: number, timeMs: number, bytes: Uint8Array, extensions: Uint8Array): void {
     if (!this.#isNext(index)) return
     const text = Buffer.from(bytes).toString()
     this.options.recorder.add({ kind: 'message', at: now(), conversation, from, seq, index, timeMs, text })
     if (from !== this.options.user && this.options.random() < (this.options.readShare ?? 0.2)) this.#markRead(conversation, seq)
-    this.options.onMessage?.(text)
+    this.options.onMessage?.(text, seq, extensions)
   }
 
   #receipt(index: number, conversation: string, member: string, mark: number, seq: number): void {
@@ -315,4 +374,9 @@ export class RawDevice {
   #broken(what: string): void {
     this.options.recorder.add({ kind: 'broken', at: now(), what })
   }
+}
+
+function frameOf({ clientId, to, text, seq, extensions, operation }: Stanza): Uint8Array {
+  if (operation !== 0) return encodeOperate(clientId, to, seq, operation, Buffer.from(text))
+  return seq === 0 ? encodeMessage(clientId, to, Buffer.from(text), extensions) : encodeMark(clientId, to, MARK.read, seq)
 }

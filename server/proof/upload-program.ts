@@ -1,0 +1,43 @@
+/** The process of those who upload, so that what they cost themselves is not in the way of those who measure. Reports over IPC, until killed. */
+import { constants, setPriority } from 'node:os'
+import { seeded } from '../seeded-random.js'
+import { BlobUser } from './blob-user.js'
+
+export interface UploadTask {
+  readonly urls: readonly string[]
+  readonly users: readonly string[]
+  readonly bytes: number
+  readonly seed: number
+}
+
+export interface UploadReport {
+  /** Bytes of complete uploads. */
+  readonly taken: number
+  readonly failures: number
+}
+
+const REPORT_MS = 200
+
+function run({ urls, users, bytes, seed }: UploadTask): void {
+  // They have machines of their own: here they get the time that nobody else wants.
+  setPriority(constants.priority.PRIORITY_LOW)
+  const random = seeded(seed)
+  const all = users.map((user, at) => new BlobUser(urls[at % urls.length]!, user, random))
+  for (const user of all) {
+    user.device.start()
+    void keepUploading(user, bytes, random)
+  }
+  const sum = (of: (user: BlobUser) => number): number => all.reduce((total, user) => total + of(user), 0)
+  setInterval(() => process.send?.({ taken: sum(({ taken }) => taken), failures: sum(({ failures }) => failures) } satisfies UploadReport), REPORT_MS)
+  process.on('disconnect', () => { process.exit(0) })
+}
+
+async function keepUploading(user: BlobUser, size: number, random: () => number): Promise<void> {
+  for (;;) {
+    const bytes = Buffer.alloc(size)
+    for (let at = 0; at + 4 <= size; at += 4096) bytes.writeUInt32LE(Math.floor(random() * 0x1_0000_0000), at)
+    await user.upload(bytes)
+  }
+}
+
+if (process.argv[2] !== undefined && process.argv[1]?.endsWith('upload-program.js') === true) run(JSON.parse(process.argv[2]) as UploadTask)
