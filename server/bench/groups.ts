@@ -8,7 +8,7 @@ import { ServerProcess } from './server-process.js'
 import type { Figures } from './statistics.js'
 
 const MEMBERS = 200
-/** Posts that not all members have yet, for each member of a group: what a device has to take at once is the same in both scenarios. */
+/** Deliveries under way to each device, unless the size of the scenario says otherwise: the same in both, so that one write carries as much. */
 const WINDOW = 8
 const GROUPS = 1000
 const GROUP_SIZE = 50
@@ -77,7 +77,7 @@ export async function group(options: Options): Promise<Figures[]> {
     const [sender, ...members] = await connectAll(server.port, users) as [RawClient, ...RawClient[]]
     await sender.createGroup('#room', users.slice(1))
     await quiet(server.pid)
-    const posts = keepPosting(members, WINDOW, (id) => {
+    const posts = keepPosting(members, options.size || WINDOW, (id) => {
       sender.send('#room', text(id), id)
       return members.length
     })
@@ -102,7 +102,7 @@ export async function groups(options: Options): Promise<Figures[]> {
     }
     await quiet(server.pid)
     let turn = 1
-    const posts = keepPosting(people, WINDOW * PEOPLE / GROUP_SIZE, (id) => {
+    const posts = keepPosting(people, (options.size || WINDOW) * PEOPLE / GROUP_SIZE, (id) => {
       // A linear congruence: the same groups and senders in every run.
       turn = (turn * 48_271) % 2_147_483_647
       const at = turn % GROUPS

@@ -4,6 +4,7 @@
  * that nothing was lost or doubled, for a fast server that loses messages is not fast.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { blobs1, blobs16, blobsMemory } from './blobs.js'
 import { flat } from './flat.js'
 import { group, groups } from './groups.js'
 import { closeAll, connectAll, idOf, names, prepare, text, until } from './load.js'
@@ -256,11 +257,14 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   latency: { title: `1:1 online, offered at ${String(RATE_PER_SECOND)}/s`, run: latency },
   offline: { title: 'store for absent devices, then drain, logins included', run: offline },
   flat: { title: 'cost of a message by how many are stored in its conversation and wait in its queue', run: flat },
-  group: { title: 'a group of 200 online, one sender, 8 posts under way; a unit is a delivery', run: group },
-  groups: { title: '1,000 groups of 50 among 1,000 people online, senders by chance, 160 posts under way; a unit is a delivery', run: groups },
+  group: { title: 'a group of 200 online, one sender; a unit is a delivery', run: group },
+  groups: { title: '1,000 groups of 50 among 1,000 people online, senders by chance; a unit is a delivery', run: groups },
   phones: { title: 'as many phones as there can be with p99 of deliveries below 250 ms', run: phones },
   login: { title: 'return of a device with a token', run: login },
   previews: { title: 'photos of 12 megapixels to thumbnail and placeholder, one at a time, then ten', run: previews },
   idle: { title: 'idle sessions', run: idle },
+  blobs1: { title: 'files of 1 MiB up and down by 4 connections, and down from nginx', run: blobs1 },
+  blobs16: { title: 'files of 16 MiB up and down by 4 connections, and down from nginx', run: blobs16 },
+  blobsMemory: { title: '100 files of 16 MiB at once, up and down', run: blobsMemory },
   crash: { title: 'SIGKILL after the last ack', run: crash },
 }

@@ -15,12 +15,15 @@ const STOP_TIMEOUT_MS = 20_000
 /** A running server. `restart` and `kill` keep the data directory and the port; `stop` removes the data. */
 export class ServerProcess {
   readonly port: number
+  /** Of HTTP; 0: there is none. */
+  readonly webPort: number
   readonly directory: string
   readonly #launch: Launch
   #child: ChildProcess | null = null
 
-  private constructor(port: number, directory: string, launch: Launch) {
+  private constructor(port: number, webPort: number, directory: string, launch: Launch) {
     this.port = port
+    this.webPort = webPort
     this.directory = directory
     this.#launch = launch
     // A bench that is interrupted leaves nothing behind.
@@ -31,10 +34,11 @@ export class ServerProcess {
   }
 
   /** Makes the data directory and the accounts, starts the server and waits until it is ready. */
-  static async start(users: readonly string[]): Promise<ServerProcess> {
+  static async start(users: readonly string[], { web = false } = {}): Promise<ServerProcess> {
     const port = await freePort()
+    const webPort = web ? await freePort() : 0
     const directory = mkdtempSync(join(tmpdir(), 'chatd-bench-'))
-    const server = new ServerProcess(port, directory, peer.setup({ dir: directory, users, port }))
+    const server = new ServerProcess(port, webPort, directory, peer.setup({ dir: directory, users, port, webPort }))
     await server.restart()
     return server
   }
