@@ -63,7 +63,8 @@ async function killAgainAndAgain(scope: Scope, chatd: Chatd, proof: Proof, round
   }
 }
 
-async function keepSending({ random, users, sent, ...proof }: Proof, at: number): Promise<void> {
+async function keepSending(proof: Proof, at: number): Promise<void> {
+  const { random, users, sent } = proof
   const user = users[at]!
   const to = users[(at + 1) % users.length]!
   for (let round = 0; !proof.isOver || round === 0; round++) {
