@@ -106,7 +106,7 @@ export class BlobUser {
   /** Holds what somebody else has sent; null: it is not there any more. */
   async keep(conversation: string, seq: number, id: string): Promise<Element | null> {
     try {
-      return await this.device.ask(element('blob-keep', { with: conversation, seq, id }))
+      return childOf(await this.device.ask(element('blob-keep', { with: conversation, seq, id })), 'blob')
     } catch (error) {
       if (error instanceof QueryFailed && (error.error === ERROR.noSuchBlob || error.error === ERROR.noSuchMessage)) return null
       throw error

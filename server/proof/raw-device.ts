@@ -248,6 +248,7 @@ export class RawDevice {
       case FRAME.receipt: this.#receipt(frame.index, frame.conversation, frame.member, frame.mark, frame.seq); return
       case FRAME.result: this.#answered(frame.id, frame.element); return
       case FRAME.fail: this.#answered(frame.id, new QueryFailed(frame.error, frame.reason)); return
+      case FRAME.operation: case FRAME.change: case FRAME.changed: this.#isNext(frame.index); return
       case FRAME.skip: this.#cursor = Math.max(this.#cursor, frame.index); return
       case FRAME.done: this.#isDone = true; return
       case FRAME.ping: this.#wire?.write(encodePong(frame.nonce)); return
