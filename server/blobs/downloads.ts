@@ -78,13 +78,15 @@ export class Downloads {
   }
 
   async #send(bytes: Readable, cipher: BlobCipher, response: ServerResponse): Promise<void> {
-    const { counters, idleMs } = this.#environment
+    const { counters, idleMs, store } = this.#environment
     const closed = (): void => { bytes.destroy() }
     response.once('close', closed)
     try {
       for await (const chunk of bytes as AsyncIterable<Buffer>) {
         counters.blobBytesOut += chunk.length
-        if (!response.write(cipher.update(chunk))) await drained(response, idleMs)
+        const plain = cipher.update(chunk)
+        store.recycle?.(chunk)
+        if (!response.write(plain)) await drained(response, idleMs)
       }
       response.end()
     } catch (error) {

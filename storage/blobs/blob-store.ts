@@ -20,6 +20,8 @@ export interface BlobStore {
    * a stream never ends early without an error. Destroying the stream frees everything, and who has not read it to its end has to.
    */
   read(name: string, start: number, end: number): Promise<Readable>
+  /** A chunk of such a stream that its reader looks at no more, and has handed to nobody: its memory may be filled anew. To be called or not. */
+  recycle?(chunk: Uint8Array): void
   /** Size in bytes; null: there is none. */
   stat(name: string): Promise<number | null>
   /** Resolves when the object is gone for good. Not there: fine. */

@@ -18,7 +18,7 @@ import { syncDirectory } from '../sync-directory.js'
 import { errnoOf, toBlobError } from './blob-error.js'
 import { BlobError, assertBlobName, assertByteRange, isBlobName } from './blob-store.js'
 import type { BlobStore, StoredBlob } from './blob-store.js'
-import { openRegularFile, readFileRange } from './file-range.js'
+import { openRegularFile, readFileRange, recycleChunk } from './file-range.js'
 
 const HEX_PAIR = /^[0-9a-f]{2}$/
 
@@ -64,6 +64,10 @@ export class FileBlobStore implements BlobStore {
     const doing = `the blob ${name} could not be read`
     await this.#assertFolders(name, doing)
     return readFileRange(this.#path(name), start, end, doing)
+  }
+
+  recycle(chunk: Uint8Array): void {
+    recycleChunk(chunk)
   }
 
   async stat(name: string): Promise<number | null> {

@@ -9,6 +9,17 @@ import { BlobError, assertByteRange } from './blob-store.js'
 /** Large enough that system calls and turns of the event loop cost little beside the copy; a stream holds two of them at most. */
 export const FILE_CHUNK_BYTES = 256 * 1024
 
+/** Chunks that nobody looks at any more, to be filled again: memory that is new costs more than what is read into it. */
+const spares: Buffer[] = []
+const SPARES_MAX = 16
+
+/** Hands a chunk of a file's stream back. It is not to be looked at afterwards. */
+export function recycleChunk(chunk: Uint8Array): void {
+  const { buffer } = chunk
+  if (buffer.byteLength !== FILE_CHUNK_BYTES || spares.length >= SPARES_MAX || spares.some((spare) => spare.buffer === buffer)) return
+  spares.push(Buffer.from(buffer))
+}
+
 /** What has this path if it is a regular file; a link is not followed. The caller closes it. Rejects with the file system's error. */
 export async function openRegularFile(path: string): Promise<{ handle: FileHandle, size: number }> {
   // Without O_NONBLOCK opening a named pipe would wait for its writer, for ever.
@@ -60,8 +71,9 @@ class FileRange extends Readable {
       this.push(null)
       return
     }
-    const chunk = Buffer.allocUnsafeSlow(Math.min(FILE_CHUNK_BYTES, this.#end - this.#at))
-    this.#handle.read(chunk, 0, chunk.length, this.#at).then(({ bytesRead }) => {
+    const wanted = Math.min(FILE_CHUNK_BYTES, this.#end - this.#at)
+    const chunk = (wanted === FILE_CHUNK_BYTES ? spares.pop() : undefined) ?? Buffer.allocUnsafeSlow(wanted)
+    this.#handle.read(chunk, 0, wanted, this.#at).then(({ bytesRead }) => {
       if (this.destroyed) return
       if (bytesRead === 0) {
         this.destroy(tooShort(this.#doing, this.#at, this.#end))
