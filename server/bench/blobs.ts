@@ -83,7 +83,11 @@ async function stretch(pid: number, seconds: number, loads: readonly HttpLoad[],
   let isRunning = true
   let bytes = 0
   const busy = Promise.all(loads.map(async (load) => {
-    while (isRunning) bytes += await work(load)
+    while (isRunning) {
+      // Not in one expression: that would add to what the sum was before the others were done.
+      const done = await work(load)
+      bytes += done
+    }
   }))
   // What fails ends the bench at once.
   await Promise.race([busy, sleep(WARM_UP_MS)])

@@ -12,7 +12,9 @@ const START_MS = 10_000
 
 /** One worker process, as the server it is compared with has; sendfile, no log. */
 function configuration(directory: string, port: number): string {
-  return `worker_processes 1;
+  // The folder is for its maker alone, whom the workers have to be.
+  const user = process.getuid?.() === 0 ? 'user root;\n' : ''
+  return `${user}worker_processes 1;
 pid ${directory}/nginx.pid;
 error_log stderr crit;
 events { worker_connections 1024; }
