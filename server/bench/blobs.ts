@@ -57,11 +57,26 @@ async function withDevice<T>(work: (bench: Bench) => Promise<T>): Promise<T> {
   }
 }
 
+interface Slot {
+  readonly pieces: readonly Buffer[]
+  readonly hash: string
+  readonly url: string
+  readonly token: string
+}
+
 /** One file by one PATCH; resolves with its id. */
-async function upload({ device }: Bench, load: HttpLoad, files: Files): Promise<string> {
+async function upload(bench: Bench, load: HttpLoad, files: Files): Promise<string> {
+  return put(load, await slotFor(bench, files))
+}
+
+async function slotFor({ device }: Bench, files: Files): Promise<Slot> {
   const { pieces, hash } = files.next()
   const answer = await device.ask(element('upload', { size: files.size, hash, type: 'application/octet-stream' }))
   const { url = '', token = '' } = attributesOf(answer)
+  return { pieces, hash, url, token }
+}
+
+async function put(load: HttpLoad, { pieces, hash, url, token }: Slot): Promise<string> {
   const status = await load.send('PATCH', new URL(url).pathname, {
     'authorization': `Bearer ${token}`, 'tus-resumable': '1.0.0', 'upload-offset': '0', 'content-type': 'application/offset+octet-stream',
   }, pieces)
@@ -157,7 +172,9 @@ export async function blobsMemory({ runs }: Options): Promise<Figures[]> {
     for (let run = 0; run < runs; run++) {
       await quiet(bench.server.pid)
       const before = memory(bench.server.pid)?.rssBytes ?? 0
-      const up = await peakOf(bench.server.pid, Promise.all(loads.map((load) => upload(bench, load, files))))
+      const slots: Slot[] = []
+      for (let at = 0; at < AT_ONCE; at++) slots.push(await slotFor(bench, files))
+      const up = await peakOf(bench.server.pid, Promise.all(loads.map((load, at) => put(load, slots[at]!))))
       const path = await urlOf(bench, first)
       const down = await peakOf(bench.server.pid, Promise.all(loads.map((load) => load.send('GET', path))))
       figures.push({

@@ -12,8 +12,10 @@ interface Request {
 }
 
 export class HttpLoad {
-  readonly #socket: Socket
   readonly #host: string
+  readonly #port: number
+  /** null: a server ends a connection that was idle for a while, and the next request opens another. */
+  #socket: Socket | null = null
   #request: Request | null = null
   /** What came of a head that is not complete; null: within a body. */
   #head: string | null = ''
@@ -23,10 +25,14 @@ export class HttpLoad {
   bytesIn = 0
 
   constructor(host: string, port: number) {
-    this.#host = `${host}:${port}`
+    this.#host = host
+    this.#port = port
+  }
+
+  #open(): Socket {
     const buffer = Buffer.allocUnsafe(READ_BYTES)
-    this.#socket = connect({
-      host, port, noDelay: true,
+    const socket = connect({
+      host: this.#host, port: this.#port, noDelay: true,
       onread: {
         buffer,
         callback: (count) => {
@@ -35,24 +41,30 @@ export class HttpLoad {
         },
       },
     })
-    this.#socket.on('error', (error) => { this.#request?.reject(error) })
-    this.#socket.on('close', () => { this.#request?.reject(new Error('the server ended the connection')) })
+    socket.on('error', (error) => { this.#request?.reject(error) })
+    socket.on('close', () => {
+      if (this.#socket === socket) this.#socket = null
+      this.#request?.reject(new Error('the server ended the connection'))
+    })
+    return socket
   }
 
   /** Resolves with the status once the answer is complete. The pieces of the body are written one behind another. */
   send(method: string, path: string, headers: Readonly<Record<string, string>> = {}, body: readonly Uint8Array[] = []): Promise<number> {
     const size = body.reduce((sum, piece) => sum + piece.length, 0)
-    const lines = Object.entries({ host: this.#host, ...headers, ...size > 0 ? { 'content-length': String(size) } : {} }).map(([name, value]) => `${name}: ${value}\r\n`)
+    const lines = Object.entries({ host: `${this.#host}:${this.#port}`, ...headers, ...size > 0 ? { 'content-length': String(size) } : {} }).map(([name, value]) => `${name}: ${value}\r\n`)
     return new Promise((resolve, reject) => {
       this.#request = { resolve, reject }
-      this.#socket.write(`${method} ${path} HTTP/1.1\r\n${lines.join('')}\r\n`)
-      for (const piece of body) this.#socket.write(piece)
+      const socket = this.#socket ??= this.#open()
+      this.#head = ''
+      socket.write(`${method} ${path} HTTP/1.1\r\n${lines.join('')}\r\n`)
+      for (const piece of body) socket.write(piece)
     })
   }
 
   close(): void {
     this.#request = null
-    this.#socket.destroy()
+    this.#socket?.destroy()
   }
 
   #read(bytes: Uint8Array): void {
