@@ -22,6 +22,9 @@ const allowedFolders: Readonly<Record<string, readonly string[]>> = {
   bin: ['bin/', 'server/', 'protocol/', 'storage/', 'conformance/'],
 }
 
+/** What is tested is no part of the suite: adapters, and clients with a planted bug, are made of the reference client. */
+const underTest = /^conformance\/(adapters|mutants)\//
+
 interface Manifest {
   readonly dependencies?: Readonly<Record<string, string>>
   readonly optionalDependencies?: Readonly<Record<string, string>>
@@ -67,6 +70,8 @@ function judge(file: string, specifier: string): string | null {
   if (isOutsideShardCore(file, specifier)) return `is shard core and may not import ${specifier}`
   if (specifier.startsWith('.')) {
     const target = posix.join(posix.dirname(file), specifier)
+    if (underTest.test(file) && target.startsWith('protocol/')) return null
+    if (underTest.test(target) && !underTest.test(file)) return `may not import ${target}`
     return allowedFolders[folder]?.some((allowed) => target.startsWith(allowed)) === true ? null : `may not import ${target}`
   }
   if (specifier.startsWith('node:')) return mayUseNode(file) ? null : `may not import ${specifier}`
@@ -124,6 +129,9 @@ test('planted violations of the table are found', () => {
     ['server/presence/planted.ts', "import '../session/session.js'", 'is shard core and may not import ../session/session.js'],
     ['conformance/planted.ts', "import '../protocol/codec.js'", 'may not import protocol/codec.js'],
     ['conformance/planted.test.ts', "import '../server/run.js'", 'may not import server/run.js'],
+    ['conformance/runner/planted.ts', "import '../../protocol/client/node.js'", 'may not import protocol/client/node.js'],
+    ['conformance/runner/planted.ts', "import '../adapters/reference.js'", 'may not import conformance/adapters/reference.js'],
+    ['conformance/adapters/planted.ts', "import '../../server/run.js'", 'may not import server/run.js'],
     ['bin/planted.ts', "import 'chatd/client'", 'imports its own package by name, which hides the folder'],
   ]
   for (const [file, text, fault] of planted) assert.deepEqual(violations([[file, text]]), [`${file} ${fault}`])
@@ -136,6 +144,7 @@ test('imports that the table allows pass', () => {
     ['protocol/codec.test.ts', "import 'node:test'; import fc from 'fast-check'"],
     ['server/shard/shard.ts', "import '../../storage/engine.js'; import '../../protocol/codec.js'"],
     ['conformance/case.ts', "import '../protocol/generated/registry.js'"],
+    ['conformance/adapters/reference.ts', "import '../../protocol/client/node.js'"],
     ['bin/chatd-cli/main.ts', "import '../../server/run.js'"],
   ]
   assert.deepEqual(violations(allowed), [])

@@ -19,7 +19,7 @@ export interface ElementValue {
   readonly children?: readonly (ElementValue | string)[]
 }
 
-/** `bytes` fields are given in hexadecimal, `time` in milliseconds since 1970. */
+/** `bytes` fields are given in hexadecimal, `time` in milliseconds since 1970; a `text` that is not UTF-8 as the list of its bytes. */
 export type FieldValue = number | string | readonly number[] | readonly string[] | ElementValue
 
 export type FieldValues = Readonly<Record<string, FieldValue>>
@@ -118,6 +118,10 @@ function fieldPieces(field: FieldEntry, value: FieldValue | undefined): Piece[] 
         ? [{ bytes: timeBytes(value), note: `${field.name}: ${new Date(value).toISOString()}` }] : fail()
     case 'string':
     case 'text': {
+      if (field.type === 'text' && Array.isArray(value)) {
+        const bytes = value as readonly number[]
+        return [{ bytes: [...uintBytes(bytes.length), ...bytes], note: `${field.name}: ${String(bytes.length)} bytes` }]
+      }
       if (typeof value !== 'string') return fail()
       const bytes = stringBytes(value)
       return [{ bytes, note: value === '' ? `${field.name}: empty` : `${field.name}: ${JSON.stringify(value)}` }]

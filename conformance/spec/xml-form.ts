@@ -38,6 +38,7 @@ function attributeText(field: FieldEntry, value: FieldValue): string {
 }
 
 function childXml(field: FieldEntry, value: FieldValue): string {
+  if (field.type === 'text' && Array.isArray(value)) return tag('body', [['encoding', 'base64']], Buffer.from(value as number[]).toString('base64'))
   if (field.type === 'text') return value === '' ? '' : tag('body', [], escapeXml(value as string))
   if (field.type === 'element') return elementXml(value as ElementValue)
   return (value as readonly (number | string)[]).map((item) => tag(field.xml ?? field.name, [], escapeXml(String(item)))).join('')

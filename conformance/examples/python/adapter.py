@@ -1,0 +1,147 @@
+"""The adapter of this client for the conformance suite: JSON lines on stdin and stdout, as conformance/README.md has it.
+
+    bin/chat-conformance client -- python3 conformance/examples/python/adapter.py
+"""
+
+import asyncio
+import json
+import sys
+import time
+
+import client
+from codec import ERROR_NAMES
+from storage import Store
+
+FEATURES = ['start', 'connect', 'send', 'dump', 'markRead', 'operations', 'typing', 'presence', 'background', 'clock', 'groups', 'sync',
+            'history', 'disconnect', 'websocket']
+
+
+class Clock:
+    """Jumps ahead when it is told to; asyncio's timers go by it too."""
+
+    def __init__(self):
+        self.real, self.ahead = time.monotonic, 0.0
+        time.monotonic = lambda: self.real() + self.ahead
+
+
+class Adapter:
+    def __init__(self):
+        self.clock, self.device, self.running, self.error = Clock(), None, None, ''
+        self.typing = []
+
+    def told(self, kind, value):
+        key = kind.startswith('typing') and {name: value[name] for name in ('conversation', 'from')}
+        if key and key in self.typing:
+            self.typing.remove(key)
+        if kind == 'typing':
+            self.typing.append(key)
+
+    async def run(self):
+        try:
+            await self.device.run()
+        except client.Closed as error:
+            self.error = ERROR_NAMES.get(error.code, str(error.code))
+        except Exception as error:  # what stops a client is told by the dump
+            self.error = f'{type(error).__name__}: {error}'
+
+    def do_features(self):
+        return {'features': FEATURES, 'name': 'chatd example client, Python'}
+
+    def do_start(self, server, user, device, password, storage):
+        self.device = client.Client(server, user, device, Store(f'{storage}/device.sqlite'), password, self.told)
+
+    def do_connect(self):
+        self.running = asyncio.create_task(self.run())
+
+    def do_send(self, to, text):
+        self.device.send(to, text)
+
+    def do_markRead(self, conversation, seq):
+        self.device.mark(conversation, seq)
+
+    def do_edit(self, conversation, seq, text):
+        self.device.edit(conversation, seq, text)
+
+    def do_remove(self, conversation, seq):
+        self.device.delete(conversation, seq)
+
+    def do_react(self, conversation, seq, text):
+        self.device.react(conversation, seq, text)
+
+    def do_watch(self, users):
+        self.device.watch(users)
+
+    def do_unwatch(self):
+        self.device.unwatch(sorted(self.device.watched))
+
+    def do_typing(self, conversation):
+        self.device.typing(conversation)
+
+    def do_background(self):
+        self.device.set_active(False)
+
+    def do_foreground(self):
+        self.device.set_active(True)
+
+    def do_advance(self, ms):
+        self.clock.ahead += ms / 1000
+
+    async def do_disconnect(self):
+        await self.device.close()
+
+    async def do_history(self, conversation):
+        await self.device.history(conversation)
+
+    def do_dump(self):
+        device, store = self.device, self.device.store
+        names = [row[0] for row in store.db.execute('SELECT DISTINCT conversation FROM log ORDER BY conversation')]
+        messages = [self.line(item) for name in names for item in store.items(name) if item['kind'] in ('message', 'change')
+                    and not item.get('expired')]
+        watermarks = {name: {'own': store.watermark(name, device.user, 'read'),
+                             **{mark: store.one('SELECT max(seq) FROM watermarks WHERE conversation = ? AND member <> ? AND mark = ?',
+                                                name, device.user, mark) or 0 for mark in ('delivered', 'read')}} for name in names}
+        outbox = [json.loads(body) for frame, body in store.db.execute('SELECT frame, body FROM outbox ORDER BY id') if frame == 'message']
+        refused = [{'to': json.loads(body)['to'], 'text': json.loads(body)['text'], 'error': ERROR_NAMES.get(error, str(error))}
+                   for body, error in store.db.execute("SELECT body, error FROM refused WHERE frame = 'message' ORDER BY rowid")]
+        presence = {user: device.presence[user]['online'] and 'online' or 'offline' if user in device.presence else 'unknown'
+                    for user in device.watched}
+        state = 'idle' if self.running is None else 'stopped' if self.running.done() else 'online' if device.online.is_set() else 'waiting'
+        return {'messages': messages, 'outbox': [{'to': body['to'], 'text': body['text']} for body in outbox], 'refused': refused,
+                'watermarks': watermarks, 'presence': presence, 'typing': self.typing, 'state': state, 'error': self.error,
+                'unread': {name: store.unread(name, device.user) for name in names}}
+
+    @staticmethod
+    def line(item):
+        reactions = {}
+        for who, (_, emoji) in sorted(item.get('reactions', {}).items()):
+            if emoji:
+                reactions.setdefault(emoji, []).append(who)
+        change = item['kind'] == 'change'
+        return {'conversation': item['conversation'], 'seq': item['seq'], 'from': item['from'],
+                'text': (item['change'] or [''])[0] if change else item['text'], 'edited': bool(item.get('edited')),
+                'deleted': bool(item.get('deleted')), 'incomplete': bool(item.get('unreadable')), 'change': change, 'reactions': reactions}
+
+    async def answer(self, request):
+        function = getattr(self, 'do_' + request.pop('do'), None)
+        if function is None:
+            return {'unsupported': True}
+        try:
+            answer = function(**request)
+            return (await answer if asyncio.iscoroutine(answer) else answer) or {}
+        except client.Refused as error:
+            return {'refused': ERROR_NAMES.get(error.code, str(error.code))}
+        except Exception as error:
+            return {'error': f'{type(error).__name__}: {error}'}
+
+
+async def main():
+    reader = asyncio.StreamReader(limit=2 ** 23)
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    adapter = Adapter()
+    while line := await reader.readline():
+        request = json.loads(line)
+        number = request.pop('id')
+        print(json.dumps({'id': number, **await adapter.answer(request)}), flush=True)
+
+
+asyncio.run(main())

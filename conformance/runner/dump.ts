@@ -1,0 +1,96 @@
+/** What the client's user would see, as its adapter tells it, against what the case expects. */
+import { isDeepStrictEqual } from 'node:util'
+import type { ExpectedDump, ExpectedMessage } from './case.js'
+import type { Variables } from './variables.js'
+
+interface DumpedMessage {
+  readonly conversation?: string
+  readonly seq?: number
+  readonly from?: string
+  readonly text?: string
+  readonly edited?: boolean
+  readonly deleted?: boolean
+  readonly incomplete?: boolean
+  readonly change?: boolean
+  readonly reactions?: Readonly<Record<string, readonly string[]>>
+}
+
+/** An answer to `dump`. */
+export type Dump = Readonly<Record<string, unknown>>
+
+function messageOf(message: DumpedMessage): ExpectedMessage {
+  const { seq = 0, from = '', text = '', edited, deleted, incomplete, change, reactions } = message
+  const more = {
+    ...(edited === true ? { edited } : {}),
+    ...(deleted === true ? { deleted } : {}),
+    ...(incomplete === true ? { incomplete } : {}),
+    ...(change === true ? { change } : {}),
+    ...(reactions !== undefined && Object.keys(reactions).length > 0 ? { reactions } : {}),
+  }
+  return Object.keys(more).length === 0 ? [seq, from, text] : [seq, from, text, more]
+}
+
+/** By conversation, in the order in which they are shown. */
+function messagesOf(dump: Dump): Record<string, ExpectedMessage[]> {
+  const found: Record<string, ExpectedMessage[]> = {}
+  const messages = Array.isArray(dump['messages']) ? dump['messages'] as DumpedMessage[] : []
+  for (const message of messages) (found[message.conversation ?? ''] ??= []).push(messageOf(message))
+  return found
+}
+
+function namesOf(dump: Dump, key: string, fields: readonly string[]): string[][] {
+  const items = Array.isArray(dump[key]) ? dump[key] as Record<string, unknown>[] : []
+  return items.map((item) => fields.map((field) => String(item[field] as string | number)))
+}
+
+/** The part of a dump that the case speaks of, in the case's form. */
+function partOf(key: keyof ExpectedDump, expected: ExpectedDump, dump: Dump): unknown {
+  switch (key) {
+    case 'messages': return messagesOf(dump)
+    case 'outbox': return namesOf(dump, key, ['to', 'text'])
+    case 'refused': return namesOf(dump, key, ['to', 'text', 'error'])
+    case 'typing': return namesOf(dump, key, ['conversation', 'from'])
+    case 'state':
+    case 'error': return dump[key] ?? ''
+    default: {
+      const found = (dump[key] ?? {}) as Readonly<Record<string, unknown>>
+      return Object.fromEntries(Object.entries(expected[key] ?? {}).map(([name, wanted]) => [name, pick(found[name], wanted)]))
+    }
+  }
+}
+
+function pick(found: unknown, wanted: unknown): unknown {
+  if (typeof wanted !== 'object' || wanted === null) return found ?? null
+  const record = (found ?? {}) as Readonly<Record<string, unknown>>
+  return Object.fromEntries(Object.keys(wanted).map((key) => [key, record[key] ?? 0]))
+}
+
+/** `repeat:TEXT:TIMES` stands for a long text, `$name` for a variable. */
+function fill(value: unknown, variables: Variables): unknown {
+  if (typeof value === 'string') {
+    const repeated = /^repeat:(.+):([0-9]+)$/s.exec(value)
+    return repeated === null ? variables.fill(value) : repeated[1]!.repeat(Number(repeated[2]))
+  }
+  if (Array.isArray(value)) return value.map((item) => fill(item, variables))
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, fill(inner, variables)]))
+}
+
+/** The first difference, or null. */
+export function dumpMismatch(expected: ExpectedDump, dump: Dump, variables: Variables): { readonly expected: string; readonly came: string } | null {
+  for (const key of Object.keys(expected) as (keyof ExpectedDump)[]) {
+    const wanted = fill(expected[key], variables)
+    const found = partOf(key, expected, dump)
+    // A state may be one of several: `online|waiting`.
+    if (key === 'state' && String(wanted).split('|').includes(String(found))) continue
+    if (!isDeepStrictEqual(wanted, found)) return { expected: `${key} ${shown(wanted)}`, came: `${key} ${shown(found)}` }
+  }
+  return null
+}
+
+const shownCharactersMax = 1500
+
+function shown(value: unknown): string {
+  const text = JSON.stringify(value)
+  return text.length > shownCharactersMax ? `${text.slice(0, shownCharactersMax)}…` : text
+}

@@ -1,0 +1,150 @@
+/** Byte pipes of the suite: TCP and WebSocket, as the side that listens. */
+import { createServer } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
+import { createServer as createHttpServer } from 'node:http'
+import { WebSocketServer } from 'ws'
+import type { WebSocket } from 'ws'
+import { registry } from '../spec/registry.js'
+import type { Transport } from './case.js'
+import { limitOf } from './decode.js'
+
+/** One transport, of either kind. */
+export interface Pipe {
+  write(bytes: Uint8Array): void
+  /** A message of text; over TCP nothing. */
+  writeText(text: string): void
+  /** In good order. `code`: of the error, for the WebSocket close code. [CLS-6] */
+  end(code: number): void
+  reset(): void
+  /** Reads no more, and takes no notice of the peer's end. */
+  freeze(): void
+}
+
+export interface PipeHandlers {
+  /** `isMessage`: the bytes are one WebSocket message. */
+  onData(bytes: Uint8Array, isMessage: boolean): void
+  /** Something that no chatd transport carries: a text message, an empty one. [FRM-12] */
+  onOdd(what: string): void
+  /** The peer has ended its side, or the transport is gone; once. `code`: the WebSocket close code, 0 where there is none. */
+  onEnd(code: number): void
+}
+
+/** What is known of a WebSocket before its first byte. */
+export interface Upgrade {
+  readonly subprotocol: string
+  readonly extensions: string
+}
+
+export interface Listener {
+  readonly port: number
+  close(): void
+}
+
+/** Called for each connection; returns who hears of it. `upgrade` is null over TCP. */
+export type OnPipe = (pipe: Pipe, upgrade: Upgrade | null) => PipeHandlers
+
+function once(onEnd: (code: number) => void): (code: number) => void {
+  let isOver = false
+  return (code) => {
+    if (isOver) return
+    isOver = true
+    onEnd(code)
+  }
+}
+
+export function socketPipe(socket: Socket): Pipe {
+  return {
+    write: (bytes) => { if (!socket.destroyed && socket.writable) socket.write(bytes) },
+    writeText: () => {},
+    end: () => { if (!socket.destroyed) socket.end() },
+    reset: () => { socket.resetAndDestroy() },
+    freeze: () => {
+      socket.removeAllListeners('data')
+      socket.removeAllListeners('end')
+      socket.pause()
+    },
+  }
+}
+
+export function hearSocket(socket: Socket, handlers: PipeHandlers): void {
+  const end = once(handlers.onEnd.bind(handlers))
+  socket.on('data', (bytes: Buffer) => { handlers.onData(bytes, false) })
+  socket.on('end', () => { end(0) })
+  socket.on('error', () => {})
+  socket.on('close', () => { end(0) })
+}
+
+export function webSocketPipe(socket: WebSocket): Pipe {
+  return {
+    write: (bytes) => { if (socket.readyState === socket.OPEN) socket.send(bytes, { binary: true }) },
+    writeText: (text) => { socket.send(text, { binary: false }) },
+    end: (code) => { socket.close(4000 + code) },
+    reset: () => { socket.terminate() },
+    freeze: () => { socket.pause() },
+  }
+}
+
+export function hearWebSocket(socket: WebSocket, handlers: PipeHandlers): void {
+  const end = once(handlers.onEnd.bind(handlers))
+  socket.on('message', (data: Buffer, isBinary: boolean) => {
+    if (!isBinary) handlers.onOdd('a text message')
+    else if (data.length === 0) handlers.onOdd('an empty message')
+    else handlers.onData(data, true)
+  })
+  socket.on('error', () => {})
+  socket.on('close', (code: number) => { end(code) })
+}
+
+function listenTcp(onPipe: OnPipe): Promise<Listener> {
+  const sockets = new Set<Socket>()
+  // Our side of a connection that the client has ended is for the case to end.
+  const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+    sockets.add(socket)
+    socket.on('close', () => { sockets.delete(socket) })
+    hearSocket(socket, onPipe(socketPipe(socket), null))
+  })
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(0, '127.0.0.1', () => {
+      resolve({
+        port: (server.address() as AddressInfo).port,
+        close: () => {
+          server.close()
+          for (const socket of sockets) socket.destroy()
+        },
+      })
+    })
+  })
+}
+
+function listenWebSocket(onPipe: OnPipe): Promise<Listener> {
+  const http = createHttpServer()
+  const sockets = new WebSocketServer({
+    server: http,
+    perMessageDeflate: false,
+    maxPayload: limitOf('frameBytesMax') + limitOf('uintBytesMax'),
+    handleProtocols: (offered) => offered.has(registry.subprotocol) ? registry.subprotocol : false,
+  })
+  sockets.on('connection', (socket, request) => {
+    const upgrade = { subprotocol: socket.protocol, extensions: request.headers['sec-websocket-extensions'] ?? '' }
+    hearWebSocket(socket, onPipe(webSocketPipe(socket), upgrade))
+  })
+  return new Promise((resolve, reject) => {
+    http.once('error', reject)
+    http.listen(0, '127.0.0.1', () => {
+      resolve({
+        port: (http.address() as AddressInfo).port,
+        close: () => {
+          for (const socket of sockets.clients) socket.terminate()
+          sockets.close()
+          http.close()
+        },
+      })
+    })
+  })
+}
+
+/** Listens on a free port of this machine. */
+export function listen(transport: Transport, onPipe: OnPipe): Promise<Listener> {
+  return transport === 'tcp' ? listenTcp(onPipe) : listenWebSocket(onPipe)
+}

@@ -1,0 +1,443 @@
+/** Plays a case with a client: commands to its adapter, frames from the scripted server, and the comparison of what comes. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { registry } from '../spec/registry.js'
+import { Adapter, AdapterFailure } from './adapter.js'
+import type { Answer } from './adapter.js'
+import type { Case, Command, ExpectedDump, RawBytes, Step } from './case.js'
+import type { Connection } from './connection.js'
+import { WireFault } from './decode.js'
+import type { WireFrame } from './decode.js'
+import { dumpMismatch } from './dump.js'
+import { encodeFrame, frameToXml, mismatch, patternOf } from './frame-xml.js'
+import { features } from './load.js'
+import { Peer, isFree } from './peer.js'
+import { SeededBytes } from './random.js'
+import { Signal } from './signal.js'
+import { Trace } from './trace.js'
+import { CaseFault, Variables } from './variables.js'
+import { CaseFailed, Unsupported } from './verdict.js'
+import type { Failure, Result, Verdict } from './verdict.js'
+
+export interface PlayOptions {
+  /** Program and arguments of the adapter. */
+  readonly command: readonly string[]
+  readonly cwd: string
+  readonly seed: string
+  /** All waiting times are this many times as long. */
+  readonly slowness: number
+}
+
+/** How long a client may take for what a step expects. */
+const stepTimeoutMs = 5000
+const startTimeoutMs = 20_000
+const answerTimeoutMs = 10_000
+/** What is shown has settled when it is the same so long after it was right. */
+const settleMs = 40
+/** On a busy machine a client's timer fires late. */
+const timerSlackMs = 1500
+
+const user = 'alice'
+const device = 'phone'
+const mandatory = new Set(features.filter(({ mandatory: isMandatory }) => isMandatory).map(({ name }) => name))
+/** Which feature a command belongs to, where it is not of the same name. */
+const featureOfCommand: Readonly<Record<string, string>> = Object.fromEntries(features.map(({ name }) => [name, name]))
+
+export class Play {
+  readonly #case: Case
+  readonly #options: PlayOptions
+  readonly #signal = new Signal()
+  readonly #trace = new Trace()
+  readonly #variables = new Variables()
+  readonly #peer: Peer
+  readonly #folder: string
+  readonly #password: string
+  #adapter: Adapter
+  #server = ''
+  #adapterFeatures: ReadonlySet<string> = new Set()
+  #connection: Connection | null = null
+  #waits: number[] = []
+  #step = 0
+
+  private constructor(played: Case, options: PlayOptions) {
+    this.#case = played
+    this.#options = options
+    const random = new SeededBytes(`${options.seed} ${played.id}`)
+    this.#password = `secret-${random.bytes(6).toString('hex')}`
+    this.#folder = mkdtempSync(join(tmpdir(), 'chat-conformance-'))
+    this.#adapter = this.#spawn()
+    this.#peer = new Peer({
+      case: played, user, password: this.#password, device, random, variables: this.#variables, signal: this.#signal, trace: this.#trace,
+      isBrowser: false,
+    })
+    this.#variables.set('user', user)
+    this.#variables.set('password', this.#password)
+  }
+
+  /** Plays one case from beginning to end. Rejects for a fault of the suite alone. */
+  static async run(played: Case, options: PlayOptions): Promise<Result> {
+    const beganMs = performance.now()
+    const play = new Play(played, options)
+    const outcome = await play.#outcome()
+    play.#peer.close()
+    await play.#adapter.kill()
+    rmSync(play.#folder, { recursive: true, force: true })
+    return { case: played, ...outcome, durationMs: Math.round(performance.now() - beganMs), trace: play.#trace.lines }
+  }
+
+  #spawn(): Adapter {
+    return new Adapter(this.#options.command, this.#signal, this.#options.cwd)
+  }
+
+  async #outcome(): Promise<{ readonly verdict: Verdict; readonly failure: Failure | null; readonly reason: string }> {
+    try {
+      await this.#begin()
+      for (const step of this.#case.steps) await this.#play(step)
+      if (this.#case.dump !== undefined) {
+        this.#step++
+        await this.#dump(this.#case.dump, stepTimeoutMs)
+      }
+      this.#check()
+      return { verdict: 'PASS', failure: null, reason: '' }
+    } catch (error) {
+      return this.#judge(error)
+    }
+  }
+
+  #judge(error: unknown): { readonly verdict: Verdict; readonly failure: Failure | null; readonly reason: string } {
+    if (error instanceof Unsupported) return { verdict: 'UNSUPPORTED', failure: null, reason: error.message }
+    if (error instanceof CaseFault) throw new CaseFault(`${this.#case.id}, step ${String(this.#step)}: ${error.message}`)
+    // What broke a rule explains what came of it.
+    const [fault] = this.#peer.faults
+    if (fault !== undefined) {
+      return this.#failed('FAIL', [fault.requirement], textOf(fault.requirement), fault.text)
+    }
+    if (error instanceof CaseFailed) {
+      const requirements = error.requirements.length > 0 ? error.requirements : this.#case.requirements
+      const verdict = error.kind === 'timeout' ? 'TIMEOUT' : 'FAIL'
+      return this.#failed(this.#case.level === 'MUST' ? verdict : 'NON-STRICT', requirements, error.expected, error.came)
+    }
+    if (error instanceof AdapterFailure) {
+      return this.#failed(error.kind === 'crash' ? 'CRASH' : 'TIMEOUT', [], 'the adapter to run and to answer', error.message)
+    }
+    throw error
+  }
+
+  #failed(verdict: Verdict, requirements: readonly string[], expected: string, came: string): {
+    readonly verdict: Verdict; readonly failure: Failure; readonly reason: string
+  } {
+    this.#trace.add('suite', 0, `${verdict}: expected ${expected}; came: ${came}`)
+    return { verdict, failure: { requirements, expected, came, step: this.#step, stderr: this.#adapter.stderr.trim() }, reason: '' }
+  }
+
+  /** Throws where a rule was broken, or the adapter is gone. */
+  #check(): void {
+    const [fault] = this.#peer.faults
+    if (fault !== undefined) throw new CaseFailed('fail', textOf(fault.requirement), fault.text, [fault.requirement])
+    if (this.#adapter.failure !== null) throw new AdapterFailure('crash', this.#adapter.failure)
+  }
+
+  // ——— The adapter ———
+
+  async #begin(): Promise<void> {
+    const answer = await this.#ask({ do: 'features' }, startTimeoutMs)
+    const known = Array.isArray(answer['features']) ? answer['features'] as string[] : []
+    this.#adapterFeatures = new Set(known)
+    const wanted = [...this.#case.features, ...(this.#case.transport === 'ws' ? ['websocket'] : [])]
+    for (const feature of wanted) if (!this.#adapterFeatures.has(feature)) this.#lacks(feature)
+    this.#server = `${this.#case.transport}://${await this.#peer.listen('')}`
+    await this.#start()
+  }
+
+  #lacks(feature: string): never {
+    if (mandatory.has(feature)) throw new CaseFailed('fail', `an adapter that can do ${feature}`, 'unsupported')
+    throw new Unsupported(`the adapter does not support ${feature}`)
+  }
+
+  async #start(): Promise<void> {
+    await this.#command({ do: 'start', server: this.#server, user, device, password: this.#password, storage: this.#folder })
+  }
+
+  async #ask(command: Command, timeoutMs: number): Promise<Answer> {
+    return this.#adapter.ask(command, timeoutMs * this.#options.slowness)
+  }
+
+  async #command(command: Command): Promise<Answer> {
+    this.#trace.add('suite', 0, `to the client: ${JSON.stringify({ ...command, ...(command['password'] === undefined ? {} : { password: '…' }) })}`)
+    const answer = await this.#ask(command, answerTimeoutMs)
+    if (answer.unsupported === true) this.#lacks(featureOfCommand[command.do] ?? command.do)
+    if (answer.error !== undefined) throw new CaseFailed('fail', `the client to ${command.do}`, `its adapter says: ${answer.error}`)
+    return answer
+  }
+
+  async #do(step: Step): Promise<void> {
+    const { refused, ...rest } = step
+    const answer = await this.#command(fillCommand(rest, this.#variables) as Command)
+    if (refused !== undefined && answer.refused !== refused) {
+      throw new CaseFailed('fail', `the client to refuse ${String(step.do)} with ${refused}`, answer.refused ?? 'it took it')
+    }
+    if (refused === undefined && answer.refused !== undefined) {
+      throw new CaseFailed('fail', `the client to take ${String(step.do)}`, `it refused with ${answer.refused}`)
+    }
+  }
+
+  async #restart(): Promise<void> {
+    await this.#kill()
+    this.#adapter = this.#spawn()
+    await this.#start()
+  }
+
+  async #kill(): Promise<void> {
+    this.#trace.add('suite', 0, 'kills the client')
+    await this.#adapter.kill()
+  }
+
+  // ——— Steps ———
+
+  async #play(step: Step): Promise<void> {
+    this.#step++
+    this.#check()
+    const within = (step.within ?? stepTimeoutMs) * this.#options.slowness
+    const deadlineMs = performance.now() + within
+    if (step.do !== undefined) await this.#do(step)
+    else if (step.restart !== undefined) await this.#restart()
+    else if (step.kill !== undefined) await this.#kill()
+    else if (step.accept !== undefined) await this.#accept(deadlineMs, step.accept)
+    else if (step.open !== undefined) await this.#open(step, deadlineMs)
+    else if (step.noConnection !== undefined) await this.#noConnection(step.noConnection)
+    else if (step.expect !== undefined) for (const xml of listOf(step.expect)) await this.#expect(xml, deadlineMs)
+    else if (step.quiet !== undefined) await this.#quiet(step.quiet)
+    else if (step.expectClose !== undefined) await this.#expectClose(listOf(step.expectClose), deadlineMs)
+    else if (step.expectEnd !== undefined) await this.#expectEnd(deadlineMs)
+    else if (step.sync !== undefined) await this.#sync(deadlineMs)
+    else if (step.delay !== undefined) await pause(step.delay)
+    else if (step.dump !== undefined) await this.#dump(step.dump, within)
+    else if (step.waits !== undefined) this.#spread(step.waits)
+    else if (step.check !== undefined) this.#compare(step.check)
+    else if (step.listen !== undefined) this.#variables.set(step.listen, await this.#peer.listen(step.listen))
+    else if (step.repeat !== undefined) {
+      for (let count = 1; count <= step.repeat; count++) {
+        this.#variables.set('i', String(count))
+        for (const inner of step.steps ?? []) await this.#play(inner)
+      }
+    } else await this.#server_(step)
+    this.#check()
+  }
+
+  /** What the server does. */
+  async #server_(step: Step): Promise<void> {
+    const connection = this.#current()
+    const frames = (xml: string | readonly string[]): WireFrame[] => listOf(xml).map((text) => this.#peer.frame(text, connection))
+    if (step.send !== undefined) connection.send(frames(step.send))
+    else if (step.duplicate !== undefined) {
+      const [frame] = frames(step.duplicate)
+      connection.send([frame!, frame!])
+    } else if (step.reorder !== undefined) connection.send(frames(step.reorder).reverse())
+    else if (step.drop !== undefined) connection.send(frames(step.drop), true)
+    else if (step.cut !== undefined) connection.raw(encodeFrame(this.#peer.frame(step.cut, connection)).subarray(0, step.bytes ?? 1))
+    else if (step.raw !== undefined) connection.raw(rawBytes(step.raw))
+    else if (step.text !== undefined) connection.text(step.text)
+    else if (step.throttle !== undefined) connection.throttle(step.throttle.bytes, step.throttle.everyMs)
+    else if (step.close !== undefined) connection.end(step.close)
+    else if (step.halfOpen !== undefined) connection.freeze()
+    else if (step.backlog !== undefined) this.#backlog(connection, step.backlog, step.from ?? 'bob')
+    else throw new CaseFault(`no step is called ${Object.keys(step).join(', ')}`)
+    await connection.flushed()
+  }
+
+  #backlog(connection: Connection, count: number, from: string): void {
+    const piece = 100
+    for (let begin = 1; begin <= count; begin += piece) {
+      const frames = Array.from({ length: Math.min(piece, count - begin + 1) }, (_, place) => (
+        this.#peer.frame(`<message from='${from}'><body>${String(begin + place)}</body></message>`, connection)
+      ))
+      connection.send(frames)
+    }
+  }
+
+  #current(): Connection {
+    if (this.#connection === null) throw new CaseFault('there is no connection yet')
+    return this.#connection
+  }
+
+  async #accept(deadlineMs: number, { after, at }: { readonly after?: readonly [number, number]; readonly at?: string } = {}): Promise<Connection> {
+    const lastEndMs = this.#peer.lastEndMs
+    const connection = await this.#signal.until(deadlineMs, () => this.#stop() ?? this.#peer.takeConnection())
+    if (connection === null) throw new CaseFailed('timeout', 'the client to connect', 'it did not')
+    if (connection === stopped) return this.#current()
+    const waitMs = connection.openedMs - lastEndMs
+    if (lastEndMs > 0) this.#waits.push(waitMs)
+    const [least, most] = after ?? [0, Infinity]
+    // The server's clock begins when it sends, the client's when it reads.
+    if (waitMs < least - 5 || waitMs > most + timerSlackMs * this.#options.slowness) {
+      throw new CaseFailed('fail', `a connection ${String(least)} to ${String(most)} ms after the last one ended`, `one after ${String(Math.round(waitMs))} ms`)
+    }
+    if (at !== undefined && connection.at !== at) {
+      throw new CaseFailed('fail', `a connection to ${at === '' ? 'the first port' : at}`, `one to ${connection.at === '' ? 'the first port' : connection.at}`)
+    }
+    this.#connection = connection
+    return connection
+  }
+
+  /** Something that ends the case while a step waits; the caller's next check throws it. */
+  #stop(): typeof stopped | null {
+    return this.#peer.faults.length > 0 || this.#adapter.failure !== null ? stopped : null
+  }
+
+  async #open(step: Step, deadlineMs: number): Promise<void> {
+    const present = this.#connection
+    const isFresh = present !== null && !present.state.hasFeatures && present.endedMs === 0 && !present.isOver && !present.isFrozen
+    const connection = isFresh ? present : await this.#accept(deadlineMs, step.open)
+    this.#check()
+    let fault: string | null
+    try {
+      fault = await this.#peer.open(connection, step.open ?? {}, deadlineMs)
+    } catch (error) {
+      if (!(error instanceof WireFault)) throw error
+      throw new CaseFailed('fail', textOf(error.requirement), error.message, [error.requirement])
+    }
+    this.#check()
+    if (fault !== null) throw new CaseFailed(fault.endsWith('nothing came') ? 'timeout' : 'fail', 'the client to open a session', fault)
+  }
+
+  async #noConnection(forMs: number): Promise<void> {
+    const found = await this.#signal.until(performance.now() + forMs, () => this.#peer.untaken)
+    if (found !== null) throw new CaseFailed('fail', `no connection for ${String(forMs)} ms`, 'the client connected')
+  }
+
+  async #expect(xml: string, deadlineMs: number): Promise<void> {
+    const pattern = patternOf(xml, 'client')
+    const connection = this.#current()
+    const found = await this.#signal.until(deadlineMs, () => {
+      for (;;) {
+        const frame = connection.inbox.shift()
+        if (frame === undefined) break
+        if (frame.frame !== pattern.entry.name) {
+          if (!isFree(frame)) throw new CaseFailed('fail', xml, frameToXml(frame))
+          continue
+        }
+        const fault = mismatch(pattern, frame, this.#variables)
+        if (fault === null) return frame
+        if (!isFree(frame)) throw new CaseFailed('fail', `${xml}: ${fault}`, frameToXml(frame))
+      }
+      if (connection.endedMs > 0) throw new CaseFailed('fail', xml, 'the client ended the connection')
+      return this.#stop()
+    })
+    if (found === null) throw new CaseFailed('timeout', xml, 'nothing')
+  }
+
+  async #quiet(forMs: number): Promise<void> {
+    const connection = this.#current()
+    await this.#signal.until(performance.now() + forMs, () => {
+      const frame = connection.inbox.find((one) => !isFree(one))
+      if (frame !== undefined) throw new CaseFailed('fail', `nothing for ${String(forMs)} ms`, frameToXml(frame))
+      if (connection.endedMs > 0) throw new CaseFailed('fail', `nothing for ${String(forMs)} ms`, 'the client ended the connection')
+      return this.#stop()
+    })
+  }
+
+  async #expectClose(errors: readonly string[], deadlineMs: number): Promise<void> {
+    const connection = this.#current()
+    const wanted = `close with ${errors.join(' or ')}`
+    const close = await this.#signal.until(deadlineMs, () => {
+      if (connection.clientClose !== null) return connection.clientClose
+      if (connection.endedMs > 0) throw new CaseFailed('fail', wanted, 'the client ended the connection without close')
+      return this.#stop()
+    })
+    if (close === stopped) return
+    if (close === null) throw new CaseFailed('timeout', wanted, 'nothing')
+    const code = (close).values['error'] as number
+    const name = registry.errors.find((error) => error.code === code)?.name ?? String(code)
+    if (!errors.includes(name) && !errors.includes('any')) throw new CaseFailed('fail', wanted, frameToXml(close))
+    await this.#expectEnd(deadlineMs)
+    const isWebSocket = this.#case.transport === 'ws'
+    if (isWebSocket && connection.endCode !== 4000 + code) this.#trace.add('suite', connection.number, `[CLS-6] the close code is ${String(connection.endCode)}`)
+  }
+
+  async #expectEnd(deadlineMs: number): Promise<void> {
+    const connection = this.#current()
+    const ended = await this.#signal.until(deadlineMs, () => connection.endedMs > 0 ? true : this.#stop())
+    if (ended === null) throw new CaseFailed('timeout', 'the client to end the connection', 'it did not')
+    connection.inbox = []
+  }
+
+  async #sync(deadlineMs: number): Promise<void> {
+    const connection = this.#current()
+    await connection.flushed()
+    connection.send([this.#peer.frame('<ping/>', connection)])
+    const answered = await this.#signal.until(deadlineMs, () => {
+      if (connection.endedMs > 0) throw new CaseFailed('fail', 'a pong', 'the client ended the connection')
+      return connection.state.pings.size === 0 ? true : this.#stop()
+    })
+    if (answered === null) throw new CaseFailed('timeout', 'a pong', 'nothing', ['KAL-2'])
+  }
+
+  /** What the user sees comes to be as expected, and stays so. */
+  async #dump(expected: ExpectedDump, withinMs: number): Promise<void> {
+    const deadlineMs = performance.now() + withinMs
+    const connection = this.#connection
+    if (connection?.state.hasWelcome === true && connection.endedMs === 0 && !connection.isOver && !connection.isFrozen && connection.state.serverClosedMs === 0) {
+      await this.#sync(deadlineMs)
+    }
+    for (let confirmed = 0; ;) {
+      this.#check()
+      const answer = await this.#ask({ do: 'dump' }, answerTimeoutMs)
+      if (answer.unsupported === true) this.#lacks('dump')
+      const difference = dumpMismatch(expected, answer, this.#variables)
+      if (difference === null && ++confirmed > 1) {
+        this.#trace.add('suite', 0, `the user sees ${JSON.stringify(answer)}`)
+        return
+      }
+      if (difference !== null && (confirmed > 0 || performance.now() > deadlineMs)) throw new CaseFailed('fail', difference.expected, difference.came)
+      await pause(difference === null ? settleMs : settleMs / 2)
+    }
+  }
+
+  #spread({ least, most, spread }: { readonly least: number; readonly most: number; readonly spread: number }): void {
+    const waits = this.#waits.map(Math.round)
+    const wanted = `waits from ${String(least)} to ${String(most)} ms, more than ${String(spread)} ms apart`
+    const lowest = Math.min(...waits)
+    const highest = Math.max(...waits)
+    const isWithin = lowest >= least - 5 && highest <= most + timerSlackMs * this.#options.slowness
+    if (!isWithin || highest - lowest < spread) throw new CaseFailed('fail', wanted, waits.join(', '))
+  }
+
+  #compare(pairs: readonly (readonly [string, string])[]): void {
+    for (const [value, pattern] of pairs) {
+      const fault = this.#variables.match(pattern, this.#variables.fill(value))
+      if (fault !== null) throw new CaseFailed('fail', `${value} to be ${fault}`, this.#variables.fill(value))
+    }
+  }
+}
+
+const stopped = Symbol('stopped') as unknown as never
+
+function textOf(requirement: string): string {
+  return registry.requirements.find(({ id }) => id === requirement)?.text ?? requirement
+}
+
+function listOf<T>(value: T | readonly T[]): readonly T[] {
+  return Array.isArray(value) ? value as readonly T[] : [value as T]
+}
+
+function pause(forMs: number): Promise<void> {
+  return new Promise((resolve) => { setTimeout(resolve, forMs) })
+}
+
+function rawBytes(raw: RawBytes): Buffer {
+  if (typeof raw === 'string') return Buffer.from(raw.replaceAll(/\s/g, ''), 'hex')
+  if ('repeat' in raw) return Buffer.from(raw.repeat.repeat(raw.times), 'hex')
+  return Buffer.concat(raw.map(rawBytes))
+}
+
+/** Variables in the arguments of a command; `repeat:TEXT:TIMES` stands for a long text. */
+function fillCommand(value: unknown, variables: Variables): unknown {
+  if (typeof value === 'string') {
+    const repeated = /^repeat:(.+):([0-9]+)$/s.exec(value)
+    return repeated === null ? variables.fill(value) : repeated[1]!.repeat(Number(repeated[2]))
+  }
+  if (Array.isArray(value)) return value.map((item) => fillCommand(item, variables))
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, fillCommand(inner, variables)]))
+}

@@ -1,0 +1,65 @@
+/**
+ * Names for what is known only while a case runs: client ids, nonces, indexes. In a frame that is sent, `$name` stands for the value, and
+ * `$name+2` for a number near it. In a frame that is expected, a name that has no value yet takes what came; one that has is compared.
+ */
+
+/** A case that cannot be played as it is written: a fault of the suite, never of the client. */
+export class CaseFault extends Error {}
+
+const reference = /\$([a-z][A-Za-z0-9_]*)(?:([+-])([0-9]+))?/g
+
+export class Variables {
+  readonly #values = new Map<string, string>()
+
+  get(name: string): string | undefined {
+    return this.#values.get(name)
+  }
+
+  set(name: string, value: string): void {
+    this.#values.set(name, value)
+  }
+
+  /** The text with every name replaced. Throws a CaseFault for one without a value. */
+  fill(text: string): string {
+    return text.replaceAll(reference, (_, name: string, sign: string | undefined, number: string | undefined) => {
+      const value = this.#values.get(name)
+      if (value === undefined) throw new CaseFault(`$${name} has no value yet`)
+      if (sign === undefined || number === undefined) return value
+      return String(Number(value) + (sign === '-' ? -1 : 1) * Number(number))
+    })
+  }
+
+  /**
+   * Whether a value is as the pattern says; null: it is, else what was expected, in words. Patterns: `5`, `$name`, `above 5`,
+   * `at least $name`, `below …`, `at most …`, `not …`, `any`; with `$name ` in front of one of these words the value is kept as well.
+   */
+  match(pattern: string, value: string): string | null {
+    const kept = /^\$([a-z][A-Za-z0-9_]*)(?: (?=above|below|at least|at most|not|any)|$)/.exec(pattern)
+    const rest = kept === null ? pattern : pattern.slice(kept[0].length)
+    const name = kept?.[1]
+    if (name !== undefined && (rest !== '' || !this.#values.has(name))) {
+      const fault = rest === '' ? null : this.match(rest, value)
+      if (fault === null) this.#values.set(name, value)
+      return fault
+    }
+    const relation = /^(above|below|at least|at most|not) (.*)$/s.exec(pattern)
+    if (pattern === 'any') return null
+    if (relation === null) {
+      const wanted = this.fill(pattern)
+      return wanted === value ? null : JSON.stringify(wanted)
+    }
+    const [, word = '', operand = ''] = relation
+    const wanted = this.fill(operand)
+    return holds(word, value, wanted) ? null : `${word} ${wanted}`
+  }
+}
+
+function holds(word: string, value: string, wanted: string): boolean {
+  switch (word) {
+    case 'above': return Number(value) > Number(wanted)
+    case 'below': return Number(value) < Number(wanted)
+    case 'at least': return Number(value) >= Number(wanted)
+    case 'at most': return Number(value) <= Number(wanted)
+    default: return value !== wanted
+  }
+}
