@@ -1,18 +1,93 @@
-/** `chat-conformance`. */
+/** `chat-conformance`: see help.ts. */
+import { readFileSync, writeFileSync } from 'node:fs'
 import { loadCases } from '../runner/load.js'
+import { readKnown } from '../runner/known.js'
 import { runCases } from '../runner/run.js'
+import type { Case } from '../runner/case.js'
+import type { Result } from '../runner/verdict.js'
+import { jsonReport } from '../report/json.js'
+import { junitXml } from '../report/junit.js'
+import { isBroken, judge } from '../report/summary.js'
+import type { Run } from '../report/summary.js'
+import { Progress, failureText, summaryText, traceText } from '../report/terminal.js'
+import { UsageError, readArguments, select } from './arguments.js'
+import type { Arguments } from './arguments.js'
+import { help } from './help.js'
+import { explainText, listText, requirementsText } from './list.js'
 
+/** Sets the exit code; see help.ts. */
 export async function main(argv: readonly string[]): Promise<void> {
-  const dashes = argv.indexOf('--')
-  const filters = argv.slice(1, dashes)
-  const cases = loadCases().filter(({ id }) => filters.length === 0 || filters.some((filter) => id.startsWith(filter)))
-  const began = performance.now()
-  const results = await runCases(cases, {
-    command: argv.slice(dashes + 1), cwd: process.cwd(), seed: '1', slowness: 1, parallel: 8,
-    onResult: ({ case: { id }, verdict, failure, trace, durationMs }) => {
-      console.log(verdict, id, durationMs, failure ?? '')
-      if (failure !== null || process.env['TRACE'] !== undefined) for (const line of trace) console.log(`   ${line.atMs} ${line.who} ${line.connection} ${line.text}`)
-    },
+  try {
+    process.exitCode = await run(readArguments(argv))
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error
+    process.stderr.write(`chat-conformance: ${error.message}\nchat-conformance --help says what there is\n`)
+    process.exitCode = 2
+  }
+}
+
+async function run(args: Arguments): Promise<number> {
+  if (args.command === 'help') {
+    process.stdout.write(help)
+    return 0
+  }
+  const cases = loadCases()
+  switch (args.command) {
+    case 'list': {
+      const selected = select(cases, args.filter)
+      process.stdout.write(args.listsRequirements ? requirementsText(selected) : listText(selected))
+      return 0
+    }
+    case 'explain':
+      if (args.positionals.length === 0) throw new UsageError('explain takes the id of a case')
+      process.stdout.write(select(cases, args.filter).map(explainText).join('\n'))
+      return 0
+    case 'client': return testClient(args, cases.filter(({ mode }) => mode === 'client'))
+    case 'server': throw new UsageError('server mode is not there yet')
+  }
+}
+
+function knownOf({ known }: Arguments, cases: readonly Case[]): Run['known'] {
+  if (known === '') return new Map()
+  try {
+    return readKnown(readFileSync(known, 'utf8'), cases)
+  } catch (error) {
+    throw new UsageError(`${known}: ${error instanceof Error ? error.message : String(error)}`)
+  }
+}
+
+/** As one types it. */
+function quoted(word: string): string {
+  return /^[\w./:=@+-]+$/.test(word) ? word : `'${word.replaceAll(`'`, `'\\''`)}'`
+}
+
+async function testClient(args: Arguments, cases: readonly Case[]): Promise<number> {
+  if (args.adapter.length === 0) throw new UsageError('client takes the adapter behind --')
+  const selected = select(cases, args.filter)
+  const command = args.adapter.map(quoted).join(' ')
+  const alone = (id: string): string => `chat-conformance client ${id} --seed ${quoted(args.seed)} --trace -- ${command}`
+  const { seed, slowness, parallel } = args
+  return report(args, selected, { mode: 'client', target: command, seed, alone, known: knownOf(args, cases) }, (onResult) => (
+    runCases(selected, { command: args.adapter, cwd: process.cwd(), seed, slowness, parallel, onResult })
+  ))
+}
+
+async function report(
+  args: Arguments, selected: readonly Case[], about: Omit<Run, 'results' | 'durationMs'>,
+  play: (onResult: (result: Result) => void) => Promise<readonly Result[]>,
+): Promise<number> {
+  const beganMs = performance.now()
+  const progress = new Progress(selected.length, process.stdout)
+  const empty: Run = { ...about, results: [], durationMs: 0 }
+  const results = await play((result) => {
+    const isShown = result.failure !== null || judge(empty, result).isBroken
+    const text = isShown ? failureText(empty, result) : ''
+    progress.step(result, args.showsTrace && (isShown || selected.length === 1) ? `${text}\n${traceText(result)}` : text)
   })
-  console.log(results.length, Math.round(performance.now() - began))
+  progress.end()
+  const whole: Run = { ...about, results, durationMs: Math.round(performance.now() - beganMs) }
+  if (args.junit !== '') writeFileSync(args.junit, junitXml(whole))
+  if (args.json !== '') writeFileSync(args.json, jsonReport(whole))
+  process.stdout.write(`${summaryText(whole)}\n`)
+  return isBroken(whole) ? 1 : 0
 }

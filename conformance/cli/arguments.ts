@@ -1,0 +1,119 @@
+/** The command line of `chat-conformance`. */
+import { parseArgs } from 'node:util'
+import { registry } from '../spec/registry.js'
+import type { Case, Level } from '../runner/case.js'
+
+/** What was typed makes no sense; its message is for people. */
+export class UsageError extends Error {}
+
+export interface Filter {
+  /** Ids, or how they begin; none: all. */
+  readonly ids: readonly string[]
+  readonly requirements: readonly string[]
+  readonly levels: readonly Level[]
+}
+
+export interface Arguments {
+  readonly command: 'client' | 'server' | 'list' | 'explain' | 'help'
+  readonly positionals: readonly string[]
+  readonly filter: Filter
+  /** Behind `--`. */
+  readonly adapter: readonly string[]
+  readonly seed: string
+  readonly parallel: number
+  readonly slowness: number
+  readonly junit: string
+  readonly json: string
+  readonly known: string
+  readonly showsTrace: boolean
+  readonly listsRequirements: boolean
+  readonly users: readonly string[]
+  readonly passwordFiles: readonly string[]
+  readonly ca: string
+}
+
+const commands = ['client', 'server', 'list', 'explain', 'help'] as const
+
+const options = {
+  requirement: { type: 'string', multiple: true },
+  level: { type: 'string', multiple: true },
+  seed: { type: 'string' },
+  parallel: { type: 'string' },
+  slow: { type: 'string' },
+  junit: { type: 'string' },
+  json: { type: 'string' },
+  known: { type: 'string' },
+  trace: { type: 'boolean' },
+  requirements: { type: 'boolean' },
+  user: { type: 'string', multiple: true },
+  'password-file': { type: 'string', multiple: true },
+  ca: { type: 'string' },
+  help: { type: 'boolean' },
+} as const
+
+function numberOf(name: string, text: string | undefined, fallback: number): number {
+  if (text === undefined) return fallback
+  const number = Number(text)
+  if (!Number.isFinite(number) || number <= 0) throw new UsageError(`--${name} takes a number above 0, not ${text}`)
+  return number
+}
+
+function levelsOf(texts: readonly string[]): Level[] {
+  return texts.map((text) => {
+    if (text !== 'MUST' && text !== 'SHOULD' && text !== 'MAY') throw new UsageError(`--level takes MUST, SHOULD or MAY, not ${text}`)
+    return text
+  })
+}
+
+function parse(argv: readonly string[]) {
+  try {
+    return parseArgs({ args: [...argv], options, allowPositionals: true, strict: true })
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error))
+  }
+}
+
+/** Throws a UsageError. */
+export function readArguments(argv: readonly string[]): Arguments {
+  const dashes = argv.indexOf('--')
+  const adapter = dashes < 0 ? [] : argv.slice(dashes + 1)
+  const { values, positionals: [name, ...positionals] } = parse(dashes < 0 ? argv : argv.slice(0, dashes))
+  const command = values.help === true || name === undefined ? 'help' : commands.find((one) => one === name)
+  if (command === undefined) throw new UsageError(`there is no command ${String(name)}`)
+  const requirements = values.requirement ?? []
+  const unknown = requirements.find((id) => !registry.requirements.some((one) => one.id === id))
+  if (unknown !== undefined) throw new UsageError(`there is no requirement ${unknown}`)
+  return {
+    command,
+    positionals,
+    filter: { ids: command === 'server' ? positionals.slice(1) : positionals, requirements, levels: levelsOf(values.level ?? []) },
+    adapter,
+    seed: values.seed ?? '1',
+    parallel: Math.ceil(numberOf('parallel', values.parallel, 8)),
+    slowness: numberOf('slow', values.slow, 1),
+    junit: values.junit ?? '',
+    json: values.json ?? '',
+    known: values.known ?? '',
+    showsTrace: values.trace ?? false,
+    listsRequirements: values.requirements ?? false,
+    users: values.user ?? [],
+    passwordFiles: values['password-file'] ?? [],
+    ca: values.ca ?? '',
+  }
+}
+
+/** The cases that the filter lets through. Throws a UsageError where an id is none. */
+export function select(cases: readonly Case[], { ids, requirements, levels }: Filter): Case[] {
+  for (const id of ids) {
+    if (!cases.some((one) => isBelow(one.id, id))) throw new UsageError(`no case is called ${id}, or begins with it`)
+  }
+  return cases.filter((one) => (
+    (ids.length === 0 || ids.some((id) => isBelow(one.id, id)))
+    && (requirements.length === 0 || requirements.some((id) => one.requirements.includes(id)))
+    && (levels.length === 0 || levels.includes(one.level))
+  ))
+}
+
+function isBelow(id: string, prefix: string): boolean {
+  return id === prefix || id.startsWith(prefix.endsWith('/') ? prefix : `${prefix}/`)
+}

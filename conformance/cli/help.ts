@@ -1,0 +1,28 @@
+export const help = `Usage: chat-conformance COMMAND [CASE…] [options] [-- ADAPTER ARGUMENT…]
+
+Tests a client, or a server, of the chatd protocol.
+
+  client [CASE…] -- ADAPTER ARGUMENT…   test a client by its adapter: a program that speaks JSON lines, see conformance/README.md
+  server URL [CASE…]                    test a server, with two accounts on it: --user and --password-file, each twice
+  list [CASE…]                          list the cases; with --requirements what shows each requirement
+  explain CASE                          what a case does, step by step, and why
+
+CASE is an id, or how ids begin: framing, framing/lengths.
+
+Which cases
+  --requirement ID      those that name it; may be given more than once
+  --level LEVEL         MUST, SHOULD or MAY; may be given more than once
+
+How
+  --seed TEXT           where nonces, salts and tokens come from (default 1)
+  --parallel N          cases at a time (default 8)
+  --slow N              all waiting times N times as long, for slow machines (default 1)
+  --known FILE          failures that are known, with their reasons; one that passes, or fails otherwise, breaks the run
+
+Reports
+  --trace               the decoded wire trace of what does not pass
+  --junit FILE          JUnit XML
+  --json FILE           everything, for programs: conformance/report.schema.json
+
+The exit code is 0 where everything is as it should be, 1 where a case breaks the run, 2 where the command makes no sense.
+`
