@@ -33,7 +33,8 @@ export interface Parts {
 }
 
 const features = [
-  'start', 'connect', 'send', 'dump', 'markRead', 'operations', 'typing', 'presence', 'background', 'clock', 'groups', 'sync', 'history', 'disconnect', 'websocket',
+  'start', 'connect', 'send', 'dump', 'markRead', 'operations', 'typing', 'presence', 'background', 'clock', 'groups', 'sync', 'history', 'disconnect',
+  'websocket', 'stop',
 ]
 
 class Device {
@@ -91,7 +92,8 @@ class Device {
       case 'background': await client.setActive(false); return {}
       case 'foreground': await client.setActive(true); return {}
       case 'advance': this.#clock.advance(ms); return {}
-      case 'disconnect': await client.close(); return {}
+      case 'disconnect':
+      case 'stop': await client.close(); return {}
       case 'history': {
         const { messages } = await client.history(conversation)
         for (const { seq: at, from, text: words, expiresMs, isIncomplete } of messages) {

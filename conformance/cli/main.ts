@@ -4,6 +4,7 @@ import { loadCases } from '../runner/load.js'
 import { readKnown } from '../runner/known.js'
 import { runCases } from '../runner/run.js'
 import type { Case } from '../runner/case.js'
+import { CaseFault } from '../runner/variables.js'
 import type { Result } from '../runner/verdict.js'
 import { jsonReport } from '../report/json.js'
 import { junitXml } from '../report/junit.js'
@@ -20,6 +21,11 @@ export async function main(argv: readonly string[]): Promise<void> {
   try {
     process.exitCode = await run(readArguments(argv))
   } catch (error) {
+    if (error instanceof CaseFault) {
+      process.stderr.write(`chat-conformance: a case is written wrongly: ${error.message}\n`)
+      process.exitCode = 2
+      return
+    }
     if (!(error instanceof UsageError)) throw error
     process.stderr.write(`chat-conformance: ${error.message}\nchat-conformance --help says what there is\n`)
     process.exitCode = 2

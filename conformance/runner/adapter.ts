@@ -28,7 +28,8 @@ const stderrCharactersMax = 4000
 
 export class Adapter {
   readonly #child: ChildProcess
-  readonly #signal: Signal
+  /** Of the case that uses it. */
+  #signal: Signal
   readonly #answers = new Map<number, Answer>()
   #line = ''
   #nextId = 1
@@ -46,6 +47,12 @@ export class Adapter {
     this.#child.stdin!.on('error', () => {})
     this.#child.on('error', (error) => { this.#fail(`the adapter cannot be started: ${error.message}`) })
     this.#child.on('close', (code, signalName) => { this.#fail(`the adapter ended with ${signalName ?? `code ${String(code)}`}`) })
+  }
+
+  /** Another case goes on with it. */
+  lend(signal: Signal): void {
+    this.#signal = signal
+    this.stderr = ''
   }
 
   /** Why nothing more is to be had from it; null: it runs. */
@@ -105,5 +112,34 @@ export class Adapter {
   #fail(reason: string): void {
     this.#failure ??= reason
     this.#signal.notify()
+  }
+}
+
+/** Adapters that have let go of one case and can be asked to start another: most of a case would be the start of a process. */
+export class AdapterPool {
+  readonly #command: readonly string[]
+  readonly #cwd: string
+  readonly #idle: Adapter[] = []
+
+  constructor(command: readonly string[], cwd: string) {
+    this.#command = command
+    this.#cwd = cwd
+  }
+
+  take(signal: Signal): Adapter {
+    const adapter = this.#idle.pop()
+    if (adapter?.failure !== null) return new Adapter(this.#command, signal, this.#cwd)
+    adapter.lend(signal)
+    return adapter
+  }
+
+  /** `isReusable`: it has answered `stop`. */
+  async giveBack(adapter: Adapter, isReusable: boolean): Promise<void> {
+    if (isReusable && adapter.failure === null) this.#idle.push(adapter)
+    else await adapter.kill()
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#idle.splice(0).map((adapter) => adapter.kill()))
   }
 }

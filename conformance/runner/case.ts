@@ -91,6 +91,8 @@ export interface Step {
   readonly close?: 'end' | 'reset'
   /** From now on nothing is read and nothing written, and the transport stays. */
   readonly halfOpen?: true
+  /** From now on the server answers no ping by itself. */
+  readonly silent?: true
   readonly delay?: number
   /** The client has read all that was sent: a ping and its pong. */
   readonly sync?: true

@@ -135,6 +135,7 @@ export class Connection implements PipeHandlers {
 
   raw(bytes: Uint8Array): void {
     this.#host.trace.add('server', this.number, `raw bytes`, bytes)
+    for (const frame of wholeFrames(bytes)) this.#host.referee.sent(this.state, frame)
     this.write(bytes)
   }
 
@@ -164,6 +165,19 @@ export class Connection implements PipeHandlers {
     this.#host.trace.add('server', this.number, 'neither reads nor writes any more')
     this.#pipe.freeze()
   }
+}
+
+/** Frames that a client will read, as far as the bytes make any. */
+function wholeFrames(bytes: Uint8Array): WireFrame[] {
+  const decoder = new StreamDecoder()
+  decoder.push(bytes)
+  const frames: WireFrame[] = []
+  try {
+    for (let decoded = decoder.next(Infinity); decoded !== null; decoded = decoder.next(Infinity)) if (decoded.frame !== null) frames.push(decoded.frame)
+  } catch (error) {
+    if (!(error instanceof WireFault)) throw error
+  }
+  return frames
 }
 
 export function isEntry({ frame }: WireFrame): boolean {

@@ -24,10 +24,8 @@ export class Device {
   readonly outboxEpochs = new Set<number>()
   /** Tokens in hex, the one issued last first. */
   tokens: string[] = []
-  /** Whether the client has shown that it has the welcome that brought the newest token. */
+  /** Whether the client has shown that it has stored the newest token. */
   isTokenProven = false
-  /** Whether the last client has an open token from a session that it was told of. */
-  hasSession = false
   /** Highest index that exists in the queue. */
   lastIndex = 0
   /** Highest index that the client has acknowledged, in any session of this epoch. */

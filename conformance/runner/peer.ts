@@ -48,6 +48,8 @@ export class Peer implements ConnectionHost {
   readonly trace: Trace
   readonly connections: Connection[] = []
   readonly faults: Fault[] = []
+  /** Answers no ping by itself. */
+  isSilent = false
   readonly #options: PeerOptions
   readonly #listeners: Listener[] = []
   /** Queries that a step of the case expects, and answers itself. */
@@ -121,7 +123,7 @@ export class Peer implements ConnectionHost {
   // ——— What is done without being asked ———
 
   onFrame(connection: Connection, frame: WireFrame): void {
-    if (frame.frame === 'ping') connection.send([{ frame: 'pong', values: { nonce: frame.values['nonce']! }, extensions: {} }])
+    if (frame.frame === 'ping' && !this.isSilent) connection.send([{ frame: 'pong', values: { nonce: frame.values['nonce']! }, extensions: {} }])
     else if (frame.frame === 'query') this.#answer(connection, frame)
     else if (this.#options.case.acks === true && connection.state.hasWelcome) this.acknowledge(connection, frame)
     this.notify()

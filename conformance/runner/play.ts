@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { registry } from '../spec/registry.js'
-import { Adapter, AdapterFailure } from './adapter.js'
-import type { Answer } from './adapter.js'
+import { AdapterFailure } from './adapter.js'
+import type { Adapter, AdapterPool, Answer } from './adapter.js'
 import type { Case, Command, ExpectedDump, RawBytes, Step } from './case.js'
 import type { Connection } from './connection.js'
 import { WireFault } from './decode.js'
@@ -21,9 +21,7 @@ import { CaseFailed, Unsupported } from './verdict.js'
 import type { Failure, Result, Verdict } from './verdict.js'
 
 export interface PlayOptions {
-  /** Program and arguments of the adapter. */
-  readonly command: readonly string[]
-  readonly cwd: string
+  readonly adapters: AdapterPool
   readonly seed: string
   /** All waiting times are this many times as long. */
   readonly slowness: number
@@ -66,7 +64,7 @@ export class Play {
     const random = new SeededBytes(`${options.seed} ${played.id}`)
     this.#password = `secret-${random.bytes(6).toString('hex')}`
     this.#folder = mkdtempSync(join(tmpdir(), 'chat-conformance-'))
-    this.#adapter = this.#spawn()
+    this.#adapter = options.adapters.take(this.#signal)
     this.#peer = new Peer({
       case: played, user, password: this.#password, device, random, variables: this.#variables, signal: this.#signal, trace: this.#trace,
       isBrowser: false,
@@ -79,15 +77,29 @@ export class Play {
   static async run(played: Case, options: PlayOptions): Promise<Result> {
     const beganMs = performance.now()
     const play = new Play(played, options)
-    const outcome = await play.#outcome()
-    play.#peer.close()
-    await play.#adapter.kill()
-    rmSync(play.#folder, { recursive: true, force: true })
-    return { case: played, ...outcome, durationMs: Math.round(performance.now() - beganMs), trace: play.#trace.lines }
+    let isReusable = false
+    try {
+      const outcome = await play.#outcome()
+      const durationMs = Math.round(performance.now() - beganMs)
+      const trace = [...play.#trace.lines]
+      if (outcome.verdict === 'PASS' && play.#adapterFeatures.has('stop')) isReusable = await play.#letGo()
+      return { case: played, ...outcome, durationMs, trace }
+    } finally {
+      play.#peer.close()
+      await options.adapters.giveBack(play.#adapter, isReusable)
+      rmSync(play.#folder, { recursive: true, force: true })
+    }
   }
 
-  #spawn(): Adapter {
-    return new Adapter(this.#options.command, this.#signal, this.#options.cwd)
+  /** Whether the adapter has forgotten the case, and can play another one. */
+  async #letGo(): Promise<boolean> {
+    try {
+      const answer = await this.#ask({ do: 'stop' }, answerTimeoutMs)
+      return answer.error === undefined && answer.unsupported !== true
+    } catch (error) {
+      if (error instanceof AdapterFailure) return false
+      throw error
+    }
   }
 
   async #outcome(): Promise<{ readonly verdict: Verdict; readonly failure: Failure | null; readonly reason: string }> {
@@ -184,7 +196,7 @@ export class Play {
 
   async #restart(): Promise<void> {
     await this.#kill()
-    this.#adapter = this.#spawn()
+    this.#adapter = this.#options.adapters.take(this.#signal)
     await this.#start()
   }
 
@@ -211,6 +223,7 @@ export class Play {
     else if (step.expectClose !== undefined) await this.#expectClose(listOf(step.expectClose), deadlineMs)
     else if (step.expectEnd !== undefined) await this.#expectEnd(deadlineMs)
     else if (step.sync !== undefined) await this.#sync(deadlineMs)
+    else if (step.silent !== undefined) this.#peer.isSilent = step.silent
     else if (step.delay !== undefined) await pause(step.delay)
     else if (step.dump !== undefined) await this.#dump(step.dump, within)
     else if (step.waits !== undefined) this.#spread(step.waits)

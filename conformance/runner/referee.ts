@@ -91,7 +91,6 @@ export class Referee {
       case 'pong': {
         const nonce = frame.values['nonce'] as number
         if (!state.pings.delete(nonce)) this.#say('KAL-2', `a pong with the nonce ${String(nonce)}, of which there was no ping`)
-        if (state.hasWelcome) this.#device.isTokenProven = true
         return
       }
       case 'close': state.clientClosedMs = performance.now()
@@ -188,6 +187,7 @@ export class Referee {
     if (index < state.cursor) this.#say('QUE-5', `the cursor ${String(index)} lies below ${String(state.cursor)}, sent before`)
     state.cursor = index
     known.acknowledged = Math.max(known.acknowledged, index)
+    // What came with welcome is stored no later than the entries behind it.
     known.isTokenProven = true
   }
 

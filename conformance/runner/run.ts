@@ -1,10 +1,14 @@
 /** Plays many cases at a time, each with an adapter of its own. */
+import { AdapterPool } from './adapter.js'
 import type { Case } from './case.js'
 import { Play } from './play.js'
 import type { PlayOptions } from './play.js'
 import type { Result } from './verdict.js'
 
-export interface RunOptions extends PlayOptions {
+export interface RunOptions extends Omit<PlayOptions, 'adapters'> {
+  /** Program and arguments of the adapter. */
+  readonly command: readonly string[]
+  readonly cwd: string
   /** Cases at a time. */
   readonly parallel: number
   readonly onResult: (result: Result) => void
@@ -13,14 +17,19 @@ export interface RunOptions extends PlayOptions {
 /** Plays the cases; the results come in their order. Rejects for a fault of the suite. */
 export async function runCases(cases: readonly Case[], options: RunOptions): Promise<Result[]> {
   const results = new Array<Result | undefined>(cases.length)
+  const adapters = new AdapterPool(options.command, options.cwd)
   let next = 0
   const work = async (): Promise<void> => {
     for (let place = next++; place < cases.length; place = next++) {
-      const result = await Play.run(cases[place]!, options)
+      const result = await Play.run(cases[place]!, { ...options, adapters })
       results[place] = result
       options.onResult(result)
     }
   }
-  await Promise.all(Array.from({ length: Math.min(options.parallel, cases.length) }, work))
+  try {
+    await Promise.all(Array.from({ length: Math.min(options.parallel, cases.length) }, work))
+  } finally {
+    await adapters.close()
+  }
   return results.filter((result) => result !== undefined)
 }

@@ -13,7 +13,7 @@ from codec import ERROR_NAMES
 from storage import Store
 
 FEATURES = ['start', 'connect', 'send', 'dump', 'markRead', 'operations', 'typing', 'presence', 'background', 'clock', 'groups', 'sync',
-            'history', 'disconnect', 'websocket']
+            'history', 'disconnect', 'websocket', 'stop']
 
 
 class Clock:
@@ -88,6 +88,13 @@ class Adapter:
 
     async def do_disconnect(self):
         await self.device.close()
+
+    async def do_stop(self):
+        if self.running:
+            self.running.cancel()
+            await asyncio.wait([self.running])
+        self.device.store.close()
+        self.device, self.running, self.error, self.typing = None, None, '', []
 
     async def do_history(self, conversation):
         await self.device.history(conversation)
