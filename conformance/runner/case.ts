@@ -44,9 +44,26 @@ export interface OpenStep {
   readonly by?: 'password' | 'token'
   /** False: no `done` behind `welcome`. */
   readonly done?: boolean
+  /** Stops when this frame has been read or sent; what comes next is for other steps. */
+  readonly until?: string
+  /** What the SCRAM exchange has otherwise than the right one. */
+  readonly scram?: ScramTwist
   /** Milliseconds from the end of the last connection, at least and at most. */
   readonly after?: readonly [number, number]
   readonly at?: string
+}
+
+/** Another server-first or server-final, as text; `$clientNonce`, `$serverNonce` and `$salt` stand for the right parts. */
+export interface ScramTwist {
+  readonly challenge?: string
+  readonly final?: string
+}
+
+export interface AcceptStep {
+  readonly after?: readonly [number, number]
+  readonly at?: string
+  /** With the feature `clock`: lets the client's clock jump ahead by so many milliseconds again and again until it connects. */
+  readonly advancing?: number
 }
 
 /** Bytes that no frame can be made of: hexadecimal, or a piece of it many times. */
@@ -60,7 +77,7 @@ export interface Step {
   readonly restart?: true
   readonly kill?: true
   /** Wait for a connection, alone or with the whole opening. */
-  readonly accept?: { readonly after?: readonly [number, number]; readonly at?: string }
+  readonly accept?: AcceptStep
   readonly open?: OpenStep
   /** No connection comes for so many milliseconds. */
   readonly noConnection?: number

@@ -64,6 +64,8 @@ export class Peer implements ConnectionHost {
     this.trace = options.trace
     this.device = new Device(options.user, options.device)
     this.referee = new Referee(this.device, (fault) => { this.fault(fault) })
+    options.variables.set('newToken', this.newToken())
+    options.variables.set('otherToken', this.newToken())
     this.#expectedQueries = new Set([...JSON.stringify(options.case.steps).matchAll(/<iq type='get'[^>]*><([A-Za-z-]+)/g)].map((match) => match[1]!))
   }
 
@@ -221,23 +223,30 @@ export class Peer implements ConnectionHost {
     return found ?? 'nothing came'
   }
 
-  /** Everything up to `welcome`. Returns what went wrong in words, null if nothing did. */
+  /** Everything up to `welcome`, or `step.until`. Returns what went wrong in words, null if nothing did. */
   async open(connection: Connection, step: OpenStep, deadlineMs: number): Promise<string | null> {
+    const { until } = step
     const hello = await this.nextFrame(connection, ['hello'], deadlineMs)
     if (typeof hello === 'string') return `hello expected: ${hello}`
+    if (until === 'hello') return null
     connection.send([this.#features(step, connection)])
+    if (until === 'features') return null
     const auth = await this.nextFrame(connection, ['auth'], deadlineMs)
     if (typeof auth === 'string') return `auth expected: ${auth}`
-    const isToken = auth.values['mechanism'] === 'TOKEN'
-    if (step.by !== undefined && (step.by === 'token') !== isToken) return `auth by ${step.by} expected: it was ${auth.values['mechanism'] as string}`
+    const mechanism = auth.values['mechanism'] as string
+    const isToken = mechanism === 'TOKEN'
+    if (step.by !== undefined && (step.by === 'token') !== isToken) return `auth by ${step.by} expected: it was ${mechanism}`
+    if (until === 'auth') return null
     if (isToken) this.#authenticated(connection, '')
     else {
-      const fault = await this.#scram(connection, auth, deadlineMs)
-      if (fault !== null) return fault
+      if (mechanism !== 'SCRAM-SHA-256') return `auth by SCRAM-SHA-256 or TOKEN expected: it was ${mechanism}`
+      const fault = await this.#scram(connection, auth, step, deadlineMs)
+      if (fault !== null || until === 'challenge' || until === 'response') return fault
     }
+    if (until === 'authenticated') return null
     const bind = await this.nextFrame(connection, ['bind'], deadlineMs)
     if (typeof bind === 'string') return `bind expected: ${bind}`
-    this.welcome(connection, step, isToken)
+    if (until !== 'bind') this.welcome(connection, step, isToken)
     return null
   }
 
@@ -250,14 +259,23 @@ export class Peer implements ConnectionHost {
     connection.send([{ frame: 'authenticated', values: { user: this.device.user, data }, extensions: {} }])
   }
 
-  async #scram(connection: Connection, auth: WireFrame, deadlineMs: number): Promise<string | null> {
-    const { user, password, random } = this.#options
+  async #scram(connection: Connection, auth: WireFrame, { scram = {}, until }: OpenStep, deadlineMs: number): Promise<string | null> {
+    const { user, password, random, variables } = this.#options
     const nonce = random.bytes(18).toString('base64')
-    const exchange = new ScramExchange({ user, password, salt: random.bytes(16), iterations: limitOf('scramIterationsMin'), nonce })
-    connection.send([{ frame: 'challenge', values: { data: exchange.challenge(auth.values['data'] as string) }, extensions: {} }])
+    const salt = random.bytes(16)
+    const exchange = new ScramExchange({ user, password, salt, iterations: limitOf('scramIterationsMin'), nonce })
+    const right = exchange.challenge(auth.values['data'] as string)
+    variables.set('clientNonce', exchange.clientNonce)
+    variables.set('serverNonce', nonce)
+    variables.set('salt', salt.toString('base64'))
+    const challenge = scram.challenge === undefined ? right : hexOfText(variables.fill(scram.challenge))
+    connection.send([{ frame: 'challenge', values: { data: challenge }, extensions: {} }])
+    if (until === 'challenge') return null
     const response = await this.nextFrame(connection, ['response'], deadlineMs)
     if (typeof response === 'string') return `response expected: ${response}`
-    this.#authenticated(connection, exchange.final(response.values['data'] as string))
+    if (until === 'response') return null
+    const final = exchange.final(response.values['data'] as string)
+    this.#authenticated(connection, scram.final === undefined ? final : hexOfText(variables.fill(scram.final)))
     return null
   }
 
@@ -274,6 +292,10 @@ export class Peer implements ConnectionHost {
   newToken(): string {
     return this.#options.random.bytes(32).toString('hex')
   }
+}
+
+function hexOfText(text: string): string {
+  return Buffer.from(text).toString('hex')
 }
 
 function attributesText(attributes: Attributes = {}): string {

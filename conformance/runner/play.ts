@@ -2,10 +2,11 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as setTimeoutPromise } from 'node:timers/promises'
 import { registry } from '../spec/registry.js'
 import { AdapterFailure } from './adapter.js'
 import type { Adapter, AdapterPool, Answer } from './adapter.js'
-import type { Case, Command, ExpectedDump, RawBytes, Step } from './case.js'
+import type { AcceptStep, Case, Command, ExpectedDump, RawBytes, Step } from './case.js'
 import type { Connection } from './connection.js'
 import { WireFault } from './decode.js'
 import type { WireFrame } from './decode.js'
@@ -30,9 +31,12 @@ export interface PlayOptions {
 /** How long a client may take for what a step expects. */
 const stepTimeoutMs = 5000
 const startTimeoutMs = 20_000
+const caseTimeoutMs = 60_000
 const answerTimeoutMs = 10_000
 /** What is shown has settled when it is the same so long after it was right. */
 const settleMs = 40
+/** How long a client is given to connect before its clock jumps once more. */
+const advanceEveryMs = 60
 /** On a busy machine a client's timer fires late. */
 const timerSlackMs = 1500
 
@@ -40,7 +44,9 @@ const user = 'alice'
 const device = 'phone'
 const mandatory = new Set(features.filter(({ mandatory: isMandatory }) => isMandatory).map(({ name }) => name))
 /** Which feature a command belongs to, where it is not of the same name. */
-const featureOfCommand: Readonly<Record<string, string>> = Object.fromEntries(features.map(({ name }) => [name, name]))
+const featureOfCommand: Readonly<Record<string, string>> = {
+  edit: 'operations', remove: 'operations', react: 'operations', watch: 'presence', unwatch: 'presence', foreground: 'background', advance: 'clock',
+}
 
 export class Play {
   readonly #case: Case
@@ -82,6 +88,7 @@ export class Play {
       const outcome = await play.#outcome()
       const durationMs = Math.round(performance.now() - beganMs)
       const trace = [...play.#trace.lines]
+      play.#peer.close()
       if (outcome.verdict === 'PASS' && play.#adapterFeatures.has('stop')) isReusable = await play.#letGo()
       return { case: played, ...outcome, durationMs, trace }
     } finally {
@@ -104,16 +111,36 @@ export class Play {
 
   async #outcome(): Promise<{ readonly verdict: Verdict; readonly failure: Failure | null; readonly reason: string }> {
     try {
-      await this.#begin()
-      for (const step of this.#case.steps) await this.#play(step)
-      if (this.#case.dump !== undefined) {
-        this.#step++
-        await this.#dump(this.#case.dump, stepTimeoutMs)
-      }
-      this.#check()
+      await this.#withinTime(this.#all())
       return { verdict: 'PASS', failure: null, reason: '' }
     } catch (error) {
       return this.#judge(error)
+    }
+  }
+
+  async #all(): Promise<void> {
+    await this.#begin()
+    for (const step of this.#case.steps) await this.#play(step)
+    if (this.#case.dump !== undefined) {
+      this.#step++
+      await this.#dump(this.#case.dump, stepTimeoutMs)
+    }
+    this.#check()
+  }
+
+  /** No case may hold up a run. */
+  async #withinTime(all: Promise<void>): Promise<void> {
+    const mostMs = caseTimeoutMs * this.#options.slowness
+    const timer = new AbortController()
+    const over = setTimeoutPromise(mostMs, undefined, { signal: timer.signal }).then(() => {
+      throw new CaseFailed('timeout', `the case to be over within ${String(mostMs)} ms`, 'it was not')
+    })
+    over.catch(() => {})
+    all.catch(() => {})
+    try {
+      await Promise.race([all, over])
+    } finally {
+      timer.abort()
     }
   }
 
@@ -274,12 +301,21 @@ export class Play {
     return this.#connection
   }
 
-  async #accept(deadlineMs: number, { after, at }: { readonly after?: readonly [number, number]; readonly at?: string } = {}): Promise<Connection> {
+  async #accept(deadlineMs: number, { after, at, advancing }: AcceptStep = {}): Promise<Connection> {
     const lastEndMs = this.#peer.lastEndMs
-    const connection = await this.#signal.until(deadlineMs, () => this.#stop() ?? this.#peer.takeConnection())
+    let aheadMs = 0
+    const look = (): Connection | null => this.#stop() ?? this.#peer.takeConnection()
+    let connection = look()
+    while (advancing !== undefined && connection === null && performance.now() < deadlineMs) {
+      connection = await this.#signal.until(performance.now() + advanceEveryMs, look)
+      if (connection !== null) break
+      aheadMs += advancing
+      await this.#command({ do: 'advance', ms: advancing })
+    }
+    connection ??= await this.#signal.until(deadlineMs, look)
     if (connection === null) throw new CaseFailed('timeout', 'the client to connect', 'it did not')
     if (connection === stopped) return this.#current()
-    const waitMs = connection.openedMs - lastEndMs
+    const waitMs = connection.openedMs - lastEndMs + aheadMs
     if (lastEndMs > 0) this.#waits.push(waitMs)
     const [least, most] = after ?? [0, Infinity]
     // The server's clock begins when it sends, the client's when it reads.
@@ -381,7 +417,7 @@ export class Play {
     connection.send([this.#peer.frame('<ping/>', connection)])
     const answered = await this.#signal.until(deadlineMs, () => {
       if (connection.endedMs > 0) throw new CaseFailed('fail', 'a pong', 'the client ended the connection')
-      return connection.state.pings.size === 0 ? true : this.#stop()
+      return connection.state.pings.length === 0 ? true : this.#stop()
     })
     if (answered === null) throw new CaseFailed('timeout', 'a pong', 'nothing', ['KAL-2'])
   }

@@ -39,7 +39,8 @@ export class ConnectionState {
   /** When the client said close; 0: it did not. */
   clientClosedMs = 0
   serverClosedMs = 0
-  readonly pings = new Set<number>()
+  /** Nonces of pings without a pong, in order. */
+  readonly pings: number[] = []
 }
 
 const entries = new Map(registry.frames.map((frame) => [frame.name, frame]))
@@ -90,7 +91,9 @@ export class Referee {
       case 'query': this.#query(state, frame.values['id'] as number); return
       case 'pong': {
         const nonce = frame.values['nonce'] as number
-        if (!state.pings.delete(nonce)) this.#say('KAL-2', `a pong with the nonce ${String(nonce)}, of which there was no ping`)
+        const place = state.pings.indexOf(nonce)
+        if (place >= 0) state.pings.splice(place, 1)
+        else this.#say('KAL-2', `a pong with the nonce ${String(nonce)}, of which there was no ping`)
         return
       }
       case 'close': state.clientClosedMs = performance.now()
@@ -214,7 +217,7 @@ export class Referee {
         return
       case 'result':
       case 'fail': state.queries.delete(values['id'] as number); return
-      case 'ping': state.pings.add(values['nonce'] as number); return
+      case 'ping': state.pings.push(values['nonce'] as number); return
       case 'close': state.serverClosedMs = performance.now(); return
     }
     if (entries.get(frame)?.entry !== true) return

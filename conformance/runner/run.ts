@@ -26,10 +26,13 @@ export async function runCases(cases: readonly Case[], options: RunOptions): Pro
       options.onResult(result)
     }
   }
-  try {
-    await Promise.all(Array.from({ length: Math.min(options.parallel, cases.length) }, work))
-  } finally {
-    await adapters.close()
-  }
+  const workers = Array.from({ length: Math.min(options.parallel, cases.length) }, () => work().catch((error: unknown) => {
+    // A case that can't be played ends the run: the others finish what they have.
+    next = cases.length
+    throw error
+  }))
+  const ended = await Promise.allSettled(workers)
+  await adapters.close()
+  for (const end of ended) if (end.status === 'rejected') throw end.reason
   return results.filter((result) => result !== undefined)
 }

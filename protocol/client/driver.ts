@@ -3,7 +3,7 @@
  * one output of the core: one write to the socket, one batch to the storage.
  */
 import { FrameDecoder } from '../frame-decoder.js'
-import { ERROR } from '../generated/registry.js'
+import { ERROR, LIMIT } from '../generated/registry.js'
 import { ScramClient } from '../scram-client.js'
 import type { ScramFailure } from '../scram-client.js'
 import type { ScramCrypto } from '../scram.js'
@@ -223,6 +223,12 @@ export class Driver {
   #received(decoder: FrameDecoder, chunk: Uint8Array, isMessage: boolean): void {
     const core = this.#core
     const nowMs = this.nowMs
+    // A WebSocket's own limit is fixed before welcome can tell another one, and a browser's has none. [FRM-20]
+    if (isMessage && chunk.length > Math.max(LIMIT.frameBytesMax, core.frameBytesMax) + LIMIT.uintBytesMax) {
+      core.malformed(nowMs, ERROR.frameTooLarge)
+      this.wake()
+      return
+    }
     decoder.push(chunk)
     for (;;) {
       decoder.frameBytesMax = core.frameBytesMax

@@ -15,7 +15,8 @@ export interface ServerAddress {
 const URL_FORM = /^(tcp|tls|ws|wss):\/\/([^/?#@]+)(\/[^#]*)?$/i
 /** 127.0.0.0/8 in full: a name that only begins like it may lead anywhere. */
 const LOOPBACK_FORM = /^127(?:\.(?:25[0-5]|2[0-4]\d|1?\d?\d)){3}$/
-const HOST_FORM = /^(?:\[([0-9a-f:.]+)\]|([^:[\]\s]+))(?::([0-9]{1,5}))?$/i
+/** What would be a user, a path or an escape in a URL is no part of a name. */
+const HOST_FORM = /^(?:\[([0-9a-f:.]+)\]|([^:[\]\s/?#@%\\]+))(?::([0-9]{1,5}))?$/i
 
 /** Reads `tcp://host:port` and its like; the port may be left out. Throws a TypeError that says what is wrong: a mistake of the program. */
 export function parseServerUrl(url: string): ServerAddress {

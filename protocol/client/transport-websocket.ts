@@ -88,11 +88,11 @@ class WebSocketTransport implements Transport {
     this.#kill = kill
     let failure: Error | null = null
     socket.onmessage = (event) => {
-      if (event.data instanceof ArrayBuffer) {
+      if (event.data instanceof ArrayBuffer && event.data.byteLength > 0) {
         handlers.onData(new Uint8Array(event.data), true)
         return
       }
-      // A text message is malformed: a frame of length 0 says the same to the decoder. [FRM-12]
+      // A text message is malformed, and so is an empty one: a frame of length 0 says the same to the decoder. [FRM-12]
       handlers.onData(new Uint8Array(1), true)
     }
     socket.onerror = (event) => {

@@ -213,6 +213,7 @@ class Client:
         if not self.user or not self.device:
             raise ValueError('a name breaks the rules')
         self.password, self.device_name, self.ca, self.window = password, device_name, ca, window
+        self.allow_plaintext = allow_plaintext
         self.on = on or (lambda kind, value: None)
         self.link = self.welcome = None
         self.online = asyncio.Event()
@@ -250,7 +251,7 @@ class Client:
     async def loop(self):
         url, attempt, hops = self.url, 0, 0
         while not self.leaving.is_set():
-            retry_after_ms, greeted = 0, False
+            retry_after_ms, greeted, host = 0, False, ''
             try:
                 await self.session(url)
             except Closed as error:
@@ -260,10 +261,8 @@ class Client:
                         self.store.set(token=b'')  # then with the password, by the back-off
                 elif error_class(error.code) != 'again' and not self.leaving.is_set():
                     raise
-                if error.code == ERRORS['go-to-host'] and error.host and hops < HOPS_MAX:
-                    # The same scheme, so the same demands of TLS; never to a plain transport. [CLS-7]
-                    url, hops = f'{url.split("://")[0]}://{error.host}', hops + 1
-                    continue
+                if error.code == ERRORS['go-to-host']:
+                    host = error.host
             except (transport.NoChatServer, scram.ScramError):
                 raise  # coming back changes nothing
             except (OSError, asyncio.TimeoutError, asyncio.IncompleteReadError) as error:
@@ -275,6 +274,11 @@ class Client:
             url = self.url
             if greeted:
                 attempt, hops = 0, 0  # only after welcome [RCN-2]
+            if hops < HOPS_MAX and transport.is_host(host):
+                # The same scheme, so the same demands of TLS; never to a plain transport, nor in plaintext beyond this machine. [CLS-7]
+                there = f'{url.split("://")[0]}://{host}'
+                if self.allow_plaintext or transport.is_private(there):
+                    url, hops = there, hops + 1
             try:
                 await asyncio.wait_for(self.leaving.wait(), back_off(attempt, retry_after_ms))
             except asyncio.TimeoutError:

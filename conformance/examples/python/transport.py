@@ -4,6 +4,7 @@ import asyncio
 import base64
 import hashlib
 import os
+import re
 import ssl
 from urllib.parse import urlsplit
 
@@ -29,6 +30,12 @@ def is_private(url):
     parts = urlsplit(url)
     host = parts.hostname or ''
     return parts.scheme in ('tls', 'wss') or host in ('localhost', '::1') or host.startswith('127.')
+
+
+def is_host(text):
+    """Whether it is `host:port` and nothing else: no scheme, path or user that another program would read into it."""
+    match = re.fullmatch(r'(?:\[[0-9A-Fa-f:.]+\]|[^][:/?#@%\\\s]+):([0-9]{1,5})', text)
+    return match is not None and 1 <= int(match[1]) <= 65535
 
 
 async def connect(url, ca=None):
@@ -143,7 +150,9 @@ class WebSocket(Stream):
                 if opcode == self.TEXT:
                     raise Malformed('a text message')  # [FRM-12]
                 message += data
-                if first & 0x80 and message:
+                if first & 0x80:
+                    if not message:
+                        raise Malformed('an empty message')  # [FRM-12]
                     return message
 
     def end(self, code):
