@@ -72,6 +72,7 @@ class Device {
     client.on('error', (error) => { this.#error = error })
   }
 
+  /** The first one opens the storage. */
   async do(request: Request): Promise<object> {
     const { to = '', text = '', conversation = '', seq = 0, users = [], ms = 0 } = request as unknown as Readonly<Record<string, never>>
     const client = this.#client
@@ -141,7 +142,7 @@ export function serve(parts: Parts): void {
     if (request.do === 'features') return { features, name: 'chatd reference client, Node' }
     if (request.do !== 'start') return device === null ? { error: 'not started' } : device.do(request)
     device = new Device(request as unknown as Readonly<Record<string, string>>, parts)
-    return {}
+    return device.do({ id: 0, do: 'foreground' })
   }
   createInterface({ input: process.stdin }).on('line', (line) => {
     const request = JSON.parse(line) as Request

@@ -116,6 +116,8 @@ export interface Step {
   /** So many messages of `from`, their texts `text` and a number. */
   readonly backlog?: number
   readonly from?: string
+  /** The entries behind the cursor that bind named, as they were sent before. */
+  readonly resend?: true
   readonly repeat?: number
   readonly steps?: readonly Step[]
   readonly dump?: ExpectedDump

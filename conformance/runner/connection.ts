@@ -111,6 +111,7 @@ export class Connection implements PipeHandlers {
     const bytes = frames.map((frame) => {
       const encoded = encodeFrame(frame)
       trace.add('server', this.number, `${frameToXml(frame)}${isLost ? ' (lost)' : ''}`, encoded)
+      if (isEntry(frame)) device.entries.set(frame.values['index'] as number, frame)
       if (!isLost) referee.sent(this.state, frame)
       else if (isEntry(frame)) device.lastIndex = Math.max(device.lastIndex, frame.values['index'] as number)
       return encoded

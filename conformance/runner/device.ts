@@ -32,6 +32,8 @@ export class Device {
   acknowledged = 0
   /** Highest index that was ever written to the client. */
   sentTo = 0
+  /** Entries by index, as they were sent first. */
+  readonly entries = new Map<number, WireFrame>()
   /** By conversation. */
   readonly tails = new Map<string, number>()
   /** By client id, those of the present outbox epoch that have had no answer. Insertion is the order of sending. */

@@ -281,6 +281,7 @@ export class Play {
     else if (step.throttle !== undefined) connection.throttle(step.throttle.bytes, step.throttle.everyMs)
     else if (step.close !== undefined) connection.end(step.close)
     else if (step.halfOpen !== undefined) connection.freeze()
+    else if (step.resend !== undefined) this.#resend(connection)
     else if (step.backlog !== undefined) this.#backlog(connection, step.backlog, step.from ?? 'bob')
     else throw new CaseFault(`no step is called ${Object.keys(step).join(', ')}`)
     await connection.flushed()
@@ -294,6 +295,13 @@ export class Play {
       ))
       connection.send(frames)
     }
+  }
+
+  /** [QUE-2] */
+  #resend(connection: Connection): void {
+    const cursor = connection.state.cursor
+    const entries = [...this.#peer.device.entries].filter(([index]) => index > cursor).sort(([one], [other]) => one - other)
+    if (entries.length > 0) connection.send(entries.map(([, frame]) => frame))
   }
 
   #current(): Connection {

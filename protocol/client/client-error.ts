@@ -61,7 +61,12 @@ export function serverError(code: number, reason: string, retryAfterMs: number):
   const info = ERRORS.get(code)
   const sentence = info?.doc ?? 'The server refused for a reason this version does not know.'
   const message = reason === '' || bare(reason) === bare(sentence) ? sentence : `${sentence} (${reason})`
-  return new ClientError(code, info?.name ?? 'unknown', message, { isRetryable: info?.retryable ?? false, retryAfterMs })
+  return new ClientError(code, info?.name ?? 'unknown', message, { isRetryable: isRetryable(code), retryAfterMs })
+}
+
+/** Whether the same may succeed later; of a code that this version does not know, by its range. */
+export function isRetryable(code: number): boolean {
+  return ERRORS.get(code)?.retryable ?? ((code >= 100 && code < 200) || (code >= 300 && code < 400))
 }
 
 /** What a sentence says, however it begins and ends. */

@@ -23,7 +23,7 @@ import { expiryOf } from '../expiry.js'
 import { encodeClose, encodeCursor, encodePing, encodePong, encodeQuery } from '../generated/frames.js'
 import type { AckFrame, CloseFrame, FailFrame, Frame, RefuseFrame, ResultFrame, WelcomeFrame } from '../generated/frames.js'
 import { ERROR, ERRORS, FRAME, LIMIT, MARK, RESUME } from '../generated/registry.js'
-import { localError, serverError } from './client-error.js'
+import { isRetryable, localError, serverError } from './client-error.js'
 import type { ClientError } from './client-error.js'
 import { contentOf } from './message-content.js'
 import { Conversations } from './conversations.js'
@@ -567,7 +567,7 @@ export class ClientCore {
   }
 
   #refused(frame: RefuseFrame): void {
-    if (frame.error === ERROR.staleClientId || ERRORS.get(frame.error)?.retryable === true) {
+    if (frame.error === ERROR.staleClientId || isRetryable(frame.error)) {
       // A refusal without a wait would come back as fast as the wire allows.
       const isStale = frame.error === ERROR.staleClientId
       this.#outbox.refused(frame.clientId, isStale ? 0 : this.#nowMs + backOffMs(0, frame.retryAfterMs, this.#options.random()))

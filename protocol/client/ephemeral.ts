@@ -161,6 +161,8 @@ export class Ephemeral {
     this.#again.clear()
     this.#isAllAgain = false
     this.#againMs = Infinity
+    // That it was paused may be said while nobody hears it.
+    for (const key of [...this.#typists.keys()]) this.#end(key)
   }
 
   // What comes

@@ -104,9 +104,9 @@ class Adapter:
         names = [row[0] for row in store.db.execute('SELECT DISTINCT conversation FROM log ORDER BY conversation')]
         messages = [self.line(item) for name in names for item in store.items(name) if item['kind'] in ('message', 'change')
                     and not item.get('expired')]
-        watermarks = {name: {'own': store.watermark(name, device.user, 'read'),
-                             **{mark: store.one('SELECT max(seq) FROM watermarks WHERE conversation = ? AND member <> ? AND mark = ?',
-                                                name, device.user, mark) or 0 for mark in ('delivered', 'read')}} for name in names}
+        watermarks = {name: {'own': store.shown_watermark(name, device.user, 'read'),
+                             **{mark: max((store.shown_watermark(name, member, mark) for member in self.others(name)), default=0)
+                                for mark in ('delivered', 'read')}} for name in names}
         outbox = [json.loads(body) for frame, body in store.db.execute('SELECT frame, body FROM outbox ORDER BY id') if frame == 'message']
         refused = [{'to': json.loads(body)['to'], 'text': json.loads(body)['text'], 'error': ERROR_NAMES.get(error, str(error))}
                    for body, error in store.db.execute("SELECT body, error FROM refused WHERE frame = 'message' ORDER BY rowid")]
@@ -116,6 +116,10 @@ class Adapter:
         return {'messages': messages, 'outbox': [{'to': body['to'], 'text': body['text']} for body in outbox], 'refused': refused,
                 'watermarks': watermarks, 'presence': presence, 'typing': self.typing, 'state': state, 'error': self.error,
                 'unread': {name: store.unread(name, device.user) for name in names}}
+
+    def others(self, name):
+        rows = self.device.store.db.execute('SELECT DISTINCT member FROM watermarks WHERE conversation = ?', (name,))
+        return [member for member, in rows if member != self.device.user]
 
     @staticmethod
     def line(item):

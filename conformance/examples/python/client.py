@@ -219,7 +219,7 @@ class Client:
         self.online = asyncio.Event()
         self.leaving, self.over = asyncio.Event(), asyncio.Event()
         self.over.set()
-        self.active = True
+        self.active = self.told_active = True
         self.watched, self.presence, self.typing_now = set(), {}, {}
         self.promises = {}       # client id: Future of an answer; those of an earlier process have none
         self.queries = {}        # id: Future
@@ -307,6 +307,8 @@ class Client:
             self.online.set()
             self.on('online', self.welcome)
             tasks.append(asyncio.create_task(self.keep_alive(link)))
+            if self.active != self.told_active:
+                self.set_active(self.active)  # changed behind bind
             self.rewatch()
             self.pump()
             if self.store.get('toSync'):
@@ -365,6 +367,7 @@ class Client:
         store = self.store
         yield Frame('bind', {'device': self.device, 'deviceName': self.device_name, 'queueEpoch': store.get('queueEpoch'),
                              'cursor': store.get('cursor'), 'outboxEpoch': store.get('outboxEpoch'), 'window': self.window})
+        self.told_active = self.active
         if not self.active:
             yield Frame('activity', {'activity': 2})  # [PRS-16]
 
@@ -603,7 +606,9 @@ class Client:
         data = codec.read_message_extensions(frame.extensions)
         if not frame['text'] and not frame.extensions:
             data['deleted'] = True  # [OPS-7]
-        self.end_typing((frame['conversation'], sender))  # [PRS-14]
+        key = (frame['conversation'], sender)
+        if self.end_typing(key, silently=True):  # [PRS-14]
+            self.events.append(('typing-over', {'conversation': key[0], 'from': key[1]}))
         self.add_item(frame, 'message', sender, frame['text'], data)
 
     def add_item(self, frame, kind, sender, text, data):
@@ -684,6 +689,7 @@ class Client:
             timer.cancel()
             if not silently:
                 self.on('typing-over', {'conversation': key[0], 'from': key[1]})
+        return timer is not None
 
     def on_decline(self, frame):
         if error_class(frame['error']) == 'retry' and frame['frame'] == codec.FRAMES['watch']['type']:
@@ -737,6 +743,8 @@ class Client:
 
     def set_active(self, active):
         self.active = active
+        if self.online.is_set():
+            self.told_active = active
         self.ephemeral('activity', activity=1 if active else 2)
 
     # --- queries

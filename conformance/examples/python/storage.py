@@ -154,6 +154,11 @@ class Store:
         return self.one('SELECT seq FROM watermarks WHERE conversation = ? AND member = ? AND mark = ?',
                         conversation, member, mark) or 0
 
+    def shown_watermark(self, conversation, member, mark):
+        """No further than messages exist [RCP-9]."""
+        tail = self.one('SELECT max(seq) FROM log WHERE conversation = ?', conversation) or 0
+        return min(tail, self.watermark(conversation, member, mark))
+
     def raise_watermark(self, conversation, member, mark, seq):
         """It never falls [RCP-9]."""
         if seq <= self.watermark(conversation, member, mark):
