@@ -121,6 +121,8 @@ export interface Step {
   readonly repeat?: number
   readonly steps?: readonly Step[]
   readonly dump?: ExpectedDump
+  /** So many messages are shown, each conversation without a hole, and each seq once. */
+  readonly shown?: number
   /** Pairs of a value and its pattern. */
   readonly check?: readonly (readonly [value: string, pattern: string])[]
   /** How the last waits before a connection were spread: all within the bounds, and not all alike. */

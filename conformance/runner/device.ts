@@ -57,7 +57,7 @@ export class Device {
   }
 
   timeOf(seq: number): number {
-    return this.baseTimeMs + seq * 1000
+    return this.baseTimeMs + (seq % 1_000_000) * 1000
   }
 
   /** The stanza has its answer, as far as the server is concerned. */

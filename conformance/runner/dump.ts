@@ -32,10 +32,15 @@ function messageOf(message: DumpedMessage): ExpectedMessage {
 
 /** By conversation, in the order in which they are shown. */
 function messagesOf(dump: Dump): Record<string, ExpectedMessage[]> {
-  const found: Record<string, ExpectedMessage[]> = {}
+  const found = new Map<string, ExpectedMessage[]>()
   const messages = Array.isArray(dump['messages']) ? dump['messages'] as DumpedMessage[] : []
-  for (const message of messages) (found[message.conversation ?? ''] ??= []).push(messageOf(message))
-  return found
+  for (const message of messages) {
+    const conversation = message.conversation ?? ''
+    const lines = found.get(conversation) ?? []
+    found.set(conversation, lines)
+    lines.push(messageOf(message))
+  }
+  return Object.fromEntries(found)
 }
 
 function namesOf(dump: Dump, key: string, fields: readonly string[]): string[][] {
@@ -86,6 +91,18 @@ export function dumpMismatch(expected: ExpectedDump, dump: Dump, variables: Vari
     if (!isDeepStrictEqual(wanted, found)) return { expected: `${key} ${shown(wanted)}`, came: `${key} ${shown(found)}` }
   }
   return null
+}
+
+/** What is wrong with messages that should be so many, in each conversation 1, 2, 3; null: nothing. */
+export function denseMismatch(messages: unknown, count: number): string | null {
+  const list = Array.isArray(messages) ? messages as DumpedMessage[] : []
+  const seqs = new Map<string, number>()
+  for (const { conversation = '', seq = 0 } of list) {
+    const before = seqs.get(conversation) ?? 0
+    if (seq !== before + 1) return `in ${conversation} ${String(seq)} behind ${String(before)}`
+    seqs.set(conversation, seq)
+  }
+  return list.length === count ? null : `${String(list.length)} messages`
 }
 
 const shownCharactersMax = 1500

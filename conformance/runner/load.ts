@@ -41,7 +41,7 @@ function fillRow(value: unknown, row: Readonly<Record<string, unknown>>): unknow
   }
   if (Array.isArray(value)) return value.map((item) => fillRow(item, row))
   if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, fillRow(inner, row)]))
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [fillRow(key, row) as string, fillRow(inner, row)]))
 }
 
 /** The cases that one entry of a file stands for. */

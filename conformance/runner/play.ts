@@ -10,7 +10,7 @@ import type { AcceptStep, Case, Command, ExpectedDump, RawBytes, Step } from './
 import type { Connection } from './connection.js'
 import { WireFault } from './decode.js'
 import type { WireFrame } from './decode.js'
-import { dumpMismatch } from './dump.js'
+import { denseMismatch, dumpMismatch } from './dump.js'
 import { encodeFrame, frameToXml, mismatch, patternOf } from './frame-xml.js'
 import { features } from './load.js'
 import { Peer, isFree } from './peer.js'
@@ -253,6 +253,7 @@ export class Play {
     else if (step.silent !== undefined) this.#peer.isSilent = step.silent
     else if (step.delay !== undefined) await pause(step.delay)
     else if (step.dump !== undefined) await this.#dump(step.dump, within)
+    else if (step.shown !== undefined) await this.#shown(step.shown, deadlineMs)
     else if (step.waits !== undefined) this.#spread(step.waits)
     else if (step.check !== undefined) this.#compare(step.check)
     else if (step.listen !== undefined) this.#variables.set(step.listen, await this.#peer.listen(step.listen))
@@ -446,8 +447,21 @@ export class Play {
         this.#trace.add('suite', 0, `the user sees ${JSON.stringify(answer)}`)
         return
       }
-      if (difference !== null && (confirmed > 0 || performance.now() > deadlineMs)) throw new CaseFailed('fail', difference.expected, difference.came)
+      if (difference !== null && (confirmed > 0 || performance.now() > deadlineMs)) {
+        this.#trace.add('suite', 0, `the user sees ${JSON.stringify(answer)}`)
+        throw new CaseFailed('fail', difference.expected, difference.came)
+      }
       await pause(difference === null ? settleMs : settleMs / 2)
+    }
+  }
+
+  async #shown(count: number, deadlineMs: number): Promise<void> {
+    for (;;) {
+      const { messages } = await this.#ask({ do: 'dump' }, answerTimeoutMs)
+      const fault = denseMismatch(messages, count)
+      if (fault === null) return
+      if (performance.now() > deadlineMs) throw new CaseFailed('fail', `${String(count)} messages, each conversation dense from 1`, fault)
+      await pause(settleMs)
     }
   }
 
