@@ -30,6 +30,8 @@ export interface Parts {
   readonly shown: (shown: Shown) => readonly Shown[]
   /** Under what a message is kept, see Screen. */
   readonly key: (seq: number, count: number) => number
+  /** What is told of what the person sees. */
+  readonly dump: (dump: Readonly<Record<string, unknown>>) => object
 }
 
 const features = [
@@ -43,10 +45,12 @@ class Device {
   readonly #typing = new Map<string, { readonly conversation: string; readonly from: string }>()
   readonly #clock = new AdjustableClock(commonPlatform)
   readonly #record: (shown: Shown) => void
+  readonly #parts: Parts
   #error: ClientError | null = null
   #watched: string[] = []
 
   constructor({ server, user, device, password, storage }: Readonly<Record<string, string>>, parts: Parts) {
+    this.#parts = parts
     const file = `${storage}/shown.jsonl`
     this.#screen = new Screen(user!, parts.key)
     if (existsSync(file)) for (const line of readFileSync(file, 'utf8').split('\n').filter(Boolean)) this.#screen.show(JSON.parse(line) as Shown)
@@ -102,7 +106,7 @@ class Device {
         }
         return {}
       }
-      case 'dump': return this.#dump()
+      case 'dump': return this.#parts.dump(this.#dump())
       default: return { unsupported: true }
     }
   }
@@ -116,7 +120,7 @@ class Device {
     })
   }
 
-  #dump(): object {
+  #dump(): Readonly<Record<string, unknown>> {
     const client = this.#client
     const names = [...this.#screen.conversations.keys()]
     const watermarks = Object.fromEntries(names.map((name) => {
@@ -152,6 +156,6 @@ export function serve(parts: Parts): void {
   }).on('close', () => { process.exit(0) })
 }
 
-export const rightParts: Parts = { platform: (platform) => platform, storage: (storage) => storage, shown: (shown) => [shown], key: (seq) => seq }
+export const rightParts: Parts = { platform: (platform) => platform, storage: (storage) => storage, shown: (shown) => [shown], key: (seq) => seq, dump: (dump) => dump }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) serve(rightParts)
