@@ -323,7 +323,6 @@ export class Play {
     }
     connection ??= await this.#signal.until(deadlineMs, look)
     if (connection === null) throw new CaseFailed('timeout', 'the client to connect', 'it did not')
-    if (connection === stopped) return this.#current()
     const waitMs = connection.openedMs - lastEndMs + aheadMs
     if (lastEndMs > 0) this.#waits.push(waitMs)
     const [least, most] = after ?? [0, Infinity]
@@ -338,9 +337,10 @@ export class Play {
     return connection
   }
 
-  /** Something that ends the case while a step waits; the caller's next check throws it. */
-  #stop(): typeof stopped | null {
-    return this.#peer.faults.length > 0 || this.#adapter.failure !== null ? stopped : null
+  /** Called while a step waits: throws where something has ended the case. */
+  #stop(): null {
+    this.#check()
+    return null
   }
 
   async #open(step: Step, deadlineMs: number): Promise<void> {
@@ -403,7 +403,6 @@ export class Play {
       if (connection.endedMs > 0) throw new CaseFailed('fail', wanted, 'the client ended the connection without close')
       return this.#stop()
     })
-    if (close === stopped) return
     if (close === null) throw new CaseFailed('timeout', wanted, 'nothing')
     const code = (close).values['error'] as number
     const name = registry.errors.find((error) => error.code === code)?.name ?? String(code)
@@ -481,8 +480,6 @@ export class Play {
     }
   }
 }
-
-const stopped = Symbol('stopped') as unknown as never
 
 function textOf(requirement: string): string {
   return registry.requirements.find(({ id }) => id === requirement)?.text ?? requirement

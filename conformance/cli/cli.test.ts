@@ -1,0 +1,51 @@
+/** `chat-conformance` from the outside. */
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { rootFolder } from '../spec/registry.js'
+
+function run(...args: string[]): { readonly status: number | null; readonly stdout: string; readonly stderr: string } {
+  return spawnSync(process.execPath, [`${rootFolder}bin/chat-conformance`, ...args], { encoding: 'utf8', cwd: rootFolder, maxBuffer: 1 << 26 })
+}
+
+const reference = ['--', process.execPath, 'dist/conformance/adapters/reference.js']
+
+test('help, list and explain say what there is', () => {
+  assert.match(run('--help').stdout, /Usage: chat-conformance/)
+  assert.match(run('list', 'framing').stdout, /framing\/malformed\/in-a-session\/length-0/)
+  assert.match(run('list', '--requirements').stdout, /FRM-11\s+MUST\s+\d+: framing/)
+  assert.match(run('explain', 'state/queue/gap').stdout, /QUE-3 \(MUST\)[^]*Begins as opened-session[^]*Steps/)
+})
+
+test('what makes no sense is said, with exit code 2', () => {
+  for (const args of [['frobnicate'], ['client'], ['client', 'no/such/case', '--', 'x'], ['list', '--requirement', 'XYZ-1'], ['list', '--level', 'WILL'], ['explain'], ['client', '--parallel', '0', '--', 'x'], ['list', '--unknown']]) {
+    const { status, stderr } = run(...args)
+    assert.equal(status, 2, args.join(' '))
+    assert.match(stderr, /^chat-conformance: /)
+  }
+})
+
+test('a run of the reference client passes, and leaves its reports', (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'chat-conformance-test-'))
+  t.after(() => { rmSync(folder, { recursive: true }) })
+  const { status, stdout } = run('client', 'state/messages', 'state/outbox', '--requirement', 'MSG-12', '--requirement', 'QUE-4', '--junit', join(folder, 'j.xml'), '--json', join(folder, 'j.json'), ...reference)
+  assert.equal(status, 0, stdout)
+  assert.match(stdout, /Everything is as it should be/)
+  assert.match(readFileSync(join(folder, 'j.xml'), 'utf8'), /<testsuite name="state\/messages"/)
+  assert.equal((JSON.parse(readFileSync(join(folder, 'j.json'), 'utf8')) as { isBroken: boolean }).isBroken, false)
+})
+
+test('a failure breaks the run with exit code 1, and the command that it names fails alike', () => {
+  const mutant = ['--', process.execPath, 'dist/conformance/mutants/main.js', 'trims']
+  const { status, stdout } = run('client', 'state/messages/text-as-it-is', ...mutant)
+  assert.equal(status, 1)
+  const alone = /alone +chat-conformance (.*)$/m.exec(stdout)?.[1]
+  assert.ok(alone !== undefined)
+  const again = run(...alone.split(' '))
+  assert.equal(again.status, 1)
+  assert.match(again.stdout, /1 cases .* 1 FAIL/)
+  assert.match(again.stdout, /#1 → <cursor/, 'with its trace')
+})
