@@ -12,27 +12,15 @@ import { ClientError } from '../../protocol/client/client-error.js'
 import type { Refusal } from '../../protocol/client/core-types.js'
 import { nodeCrypto } from '../../protocol/client/crypto-node.js'
 import { commonPlatform } from '../../protocol/client/driver.js'
-import type { Platform } from '../../protocol/client/driver.js'
-import type { ClientStorage } from '../../protocol/client/state.js'
 import { fileStorage } from '../../protocol/client/storage-file-node.js'
 import { connectNode } from '../../protocol/client/transport-node.js'
 import { AdjustableClock } from './adjustable-clock.js'
+import { rightParts } from './parts.js'
+import type { Parts } from './parts.js'
 import { Screen } from './screen.js'
 import type { Shown } from './screen.js'
 
 interface Request { readonly id: number; readonly do: string; readonly [argument: string]: unknown }
-
-/** What a client with a planted bug has in the place of the right parts. */
-export interface Parts {
-  readonly platform: (platform: Platform) => Platform
-  readonly storage: (storage: ClientStorage) => ClientStorage
-  /** What is shown in the place of what came. */
-  readonly shown: (shown: Shown) => readonly Shown[]
-  /** Under what a message is kept, see Screen. */
-  readonly key: (seq: number, count: number) => number
-  /** What is told of what the person sees. */
-  readonly dump: (dump: Readonly<Record<string, unknown>>) => object
-}
 
 const features = [
   'start', 'connect', 'send', 'dump', 'markRead', 'operations', 'typing', 'presence', 'background', 'clock', 'groups', 'sync', 'history', 'disconnect',
@@ -155,7 +143,5 @@ export function serve(parts: Parts): void {
     )).then((result) => { process.stdout.write(`${JSON.stringify({ id: request.id, ...result })}\n`) })
   }).on('close', () => { process.exit(0) })
 }
-
-export const rightParts: Parts = { platform: (platform) => platform, storage: (storage) => storage, shown: (shown) => [shown], key: (seq) => seq, dump: (dump) => dump }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) serve(rightParts)

@@ -21,7 +21,7 @@ test('help, list and explain say what there is', () => {
 })
 
 test('what makes no sense is said, with exit code 2', () => {
-  for (const args of [['frobnicate'], ['client'], ['client', 'no/such/case', '--', 'x'], ['list', '--requirement', 'XYZ-1'], ['list', '--level', 'WILL'], ['explain'], ['client', '--parallel', '0', '--', 'x'], ['list', '--unknown']]) {
+  for (const args of [['frobnicate'], ['client'], ['client', 'no/such/case', '--', 'x'], ['list', '--requirement', 'nonsense'], ['list', '--level', 'WILL'], ['explain'], ['client', '--parallel', '0', '--', 'x'], ['list', '--unknown']]) {
     const { status, stderr } = run(...args)
     assert.equal(status, 2, args.join(' '))
     assert.match(stderr, /^chat-conformance: /)

@@ -3,8 +3,8 @@
  * is the reference client with one wrong part, and names the cases that have to catch it.
  */
 import { registry } from '../spec/registry.js'
-import { rightParts } from '../adapters/reference.js'
-import type { Parts } from '../adapters/reference.js'
+import { rightParts } from '../adapters/parts.js'
+import type { Parts } from '../adapters/parts.js'
 import type { Shown } from '../adapters/screen.js'
 import type { WireFrame } from '../runner/decode.js'
 import type { Platform } from '../../protocol/client/driver.js'

@@ -16,6 +16,23 @@ FEATURES = ['start', 'connect', 'send', 'dump', 'markRead', 'operations', 'typin
             'history', 'disconnect', 'websocket', 'stop']
 
 
+# Commands that are one call of the client.
+CALLS = {
+    'send': lambda device, to, text: device.send(to, text),
+    'markRead': lambda device, conversation, seq: device.mark(conversation, seq),
+    'edit': lambda device, conversation, seq, text: device.edit(conversation, seq, text),
+    'remove': lambda device, conversation, seq: device.delete(conversation, seq),
+    'react': lambda device, conversation, seq, text: device.react(conversation, seq, text),
+    'watch': lambda device, users: device.watch(users),
+    'unwatch': lambda device: device.unwatch(sorted(device.watched)),
+    'typing': lambda device, conversation: device.typing(conversation),
+    'background': lambda device: device.set_active(False),
+    'foreground': lambda device: device.set_active(True),
+    'history': lambda device, conversation: device.history(conversation),
+    'disconnect': lambda device: device.close(),
+}
+
+
 class Clock:
     """Jumps ahead when it is told to; asyncio's timers go by it too."""
 
@@ -53,41 +70,8 @@ class Adapter:
     def do_connect(self):
         self.running = asyncio.create_task(self.run())
 
-    def do_send(self, to, text):
-        self.device.send(to, text)
-
-    def do_markRead(self, conversation, seq):
-        self.device.mark(conversation, seq)
-
-    def do_edit(self, conversation, seq, text):
-        self.device.edit(conversation, seq, text)
-
-    def do_remove(self, conversation, seq):
-        self.device.delete(conversation, seq)
-
-    def do_react(self, conversation, seq, text):
-        self.device.react(conversation, seq, text)
-
-    def do_watch(self, users):
-        self.device.watch(users)
-
-    def do_unwatch(self):
-        self.device.unwatch(sorted(self.device.watched))
-
-    def do_typing(self, conversation):
-        self.device.typing(conversation)
-
-    def do_background(self):
-        self.device.set_active(False)
-
-    def do_foreground(self):
-        self.device.set_active(True)
-
     def do_advance(self, ms):
         self.clock.ahead += ms / 1000
-
-    async def do_disconnect(self):
-        await self.device.close()
 
     async def do_stop(self):
         if self.running:
@@ -95,9 +79,6 @@ class Adapter:
             await asyncio.wait([self.running])
         self.device.store.close()
         self.device, self.running, self.error, self.typing = None, None, '', []
-
-    async def do_history(self, conversation):
-        await self.device.history(conversation)
 
     def do_dump(self):
         device, store = self.device, self.device.store
@@ -133,12 +114,15 @@ class Adapter:
                 'deleted': bool(item.get('deleted')), 'incomplete': bool(item.get('unreadable')), 'change': change, 'reactions': reactions}
 
     async def answer(self, request):
-        function = getattr(self, 'do_' + request.pop('do'), None)
-        if function is None:
+        name = request.pop('do')
+        function = getattr(self, 'do_' + name, None)
+        if function is None and name not in CALLS:
             return {'unsupported': True}
         try:
-            answer = function(**request)
-            return (await answer if asyncio.iscoroutine(answer) else answer) or {}
+            answer = function(**request) if function else CALLS[name](self.device, **request)
+            if asyncio.iscoroutine(answer):
+                answer = await answer
+            return answer if function and answer else {}
         except client.Refused as error:
             return {'refused': ERROR_NAMES.get(error.code, str(error.code))}
         except Exception as error:
