@@ -7,6 +7,7 @@ import { makeCertificate } from './cert.js'
 import { describeFailure, usageFailure } from './failure.js'
 import { HELP } from './help.js'
 import { runInvite } from './invite.js'
+import { collectWhenQuiet } from './quiet-collection.js'
 import { report } from './report.js'
 import { rebuildIndex } from './search.js'
 import { start } from './start.js'
@@ -43,6 +44,7 @@ async function run(command: Command): Promise<void> {
     case 'start': {
       const { config } = load(command.config)
       limitYoungGeneration()
+      collectWhenQuiet()
       await start(config)
       return
     }

@@ -163,6 +163,9 @@ async function crash({ runs, size }: Options): Promise<Figures[]> {
   return figures
 }
 
+/** Until a server that has become quiet has given back what it only needed for its work; the same before the wave and after it. */
+const SETTLE_MS = 15_000
+
 /** A wave of devices that come back with their tokens to a server that has just started, then all of them idle. */
 async function idle({ runs, size }: Options): Promise<Figures[]> {
   const count = size === 0 ? 10_000 : size
@@ -178,18 +181,18 @@ async function idleOnce(server: ServerProcess, users: readonly string[]): Promis
   // The heap that the first logins grew would hide what a session takes.
   await server.renew()
   await quiet(server.pid)
-  await sleep(1000)
+  await sleep(SETTLE_MS)
   const before = memory(server.pid)
   const cpuBefore = cpuSeconds(server.pid)
   const wave = measureStretch(server.pid)
   const clients = await connectAll(server.port, users, PAIRS)
   const { perSecond, generatorCores, stealPct } = wave(count)
   const cpuAfter = await quiet(server.pid, 30_000)
-  await sleep(5000)
+  await sleep(SETTLE_MS)
+  const after = memory(server.pid)
   const cpuIdle = cpuSeconds(server.pid)
   await sleep(10_000)
   const cpuIdleEnd = cpuSeconds(server.pid)
-  const after = memory(server.pid)
   const alive = clients.filter((one) => !one.sock.destroyed).length
   await closeAll(clients)
   return {
