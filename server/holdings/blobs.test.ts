@@ -79,6 +79,12 @@ async function used(harness: ShardHarness, user: string): Promise<number> {
   return (await blobs(harness).usage(user)).used
 }
 
+/** How many rows of the store hold this key. */
+async function rowsWith(harness: ShardHarness, key: Uint8Array): Promise<number> {
+  const rows = await harness.engine.range({ ...everything(), limit: 10_000 })
+  return rows.filter(([, row]) => Buffer.from(row).includes(Buffer.from(key))).length
+}
+
 /** Nothing is listed, and no row tells of a blob. */
 async function assertNothingLeft(harness: ShardHarness): Promise<void> {
   const rows = await harness.engine.range({ ...everything(), limit: 10_000 })
@@ -485,6 +491,25 @@ test('a user that is removed leaves what others have of it', async () => {
   assert.equal(await used(harness, 'alice'), 1000)
   assert.deepEqual(await blobs(harness).find('bob', { kind: 'message', conversation: 'alice', seq: 1, id: sent.content.hash }), sent)
   await assert.rejects(blobs(harness).openUpload('alice', request('again')), routerError(ERROR.noSuchUser))
+})
+
+test('[BLB-22] a key is where its blob is, and nowhere else: not with what is known of its upload', async () => {
+  const harness = await start()
+  const whole = await harness.upload('alice', 'whole')
+  const request = { size: 1000, hash: hashOf('with its place'), type: 'image/png', strip: true, picture: false }
+  const opened = await blobs(harness).openUpload('alice', request)
+  assert.ok('upload' in opened)
+  const { id, key } = opened.upload
+  const cleaned = blobOf('without its place', Buffer.alloc(32, 7))
+  assert.ok(await blobs(harness).storing(id, objectsOf(cleaned)))
+  assert.deepEqual(await blobs(harness).finishUpload(id, cleaned), cleaned)
+  // What was taken out of a picture is gone with the key of the original.
+  assert.equal(await rowsWith(harness, key), 0)
+  assert.equal(await rowsWith(harness, whole.content.key), 1)
+  assert.deepEqual(await blobs(harness).uploaded('alice', id), { blob: cleaned })
+  await harness.router.removeUser('alice')
+  await harness.pass(SOON_MS)
+  assert.equal(await rowsWith(harness, whole.content.key), 0)
 })
 
 // ——— Who may read ———

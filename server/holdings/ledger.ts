@@ -25,6 +25,9 @@ import { type BlobState, type HoldingState, TOTALS, type TotalsState, type Uploa
  */
 export const LATE_PUT_MS = 600_000
 
+/** What an upload has once it is a blob. */
+const NO_KEY = new Uint8Array(0)
+
 /** A user's share, with all that changes where it ends. */
 export interface HeldBlob {
   readonly user: UserState
@@ -158,7 +161,8 @@ export class BlobLedger {
 
   /** It is over, and has become this blob, which is remembered until it would have ended. What it put in vain, or an earlier attempt did, goes. */
   complete(user: UserState, state: UploadState, row: UploadRow, put: Blob, blob: Blob, totals: TotalsState, nowMs: number): void {
-    this.#setUpload(state, { ...row, objects: [], blob: blob.content.hash })
+    // The key is the blob's alone from now on, and goes with it: who asks what became of the upload needs none. [BLB-22]
+    this.#setUpload(state, { upload: { ...row.upload, key: NO_KEY }, objects: [], blob: blob.content.hash })
     this.#endUnderWay(user, row, totals)
     const kept = new Set(objectsOf(blob))
     this.erase([...new Set([...row.objects, ...objectsOf(put)])].filter((object) => !kept.has(object)), nowMs + LATE_PUT_MS)
