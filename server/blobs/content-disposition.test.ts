@@ -22,6 +22,13 @@ test('names with tricks lose them', () => {
   ] as const) assert.equal(safeName(name), expected, JSON.stringify(name))
 })
 
+test('characters that decompose into tricks are none in the plain name either', () => {
+  for (const [name, plain] of [
+    ['\uff0e\uff0e\uff0fetc\uff0fpasswd', 'passwd'], ['\uff0ebashrc', 'bashrc'], ['\u2026htaccess', 'htaccess'], ['a\uff3cb.txt', 'b.txt'], ['\uff0e\uff0e', '_'],
+    ['\uff23\uff2f\uff2e', '_CON'], ['a\uff1ab\uff5cc', 'a_b_c'], ['\uff02x', '_x'],
+  ] as const) assert.equal(/filename="([^"]*)"/.exec(contentDisposition('attachment', name))?.[1], plain, JSON.stringify(name))
+})
+
 test('a long name is cut between characters, and keeps its ending', () => {
   const name = safeName(`${'\u{1f600}'.repeat(100)}.jpeg`)
   assert.ok(Buffer.byteLength(name) <= 255 && Buffer.byteLength(name) > 250)

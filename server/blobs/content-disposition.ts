@@ -9,7 +9,9 @@ const NAME_BYTES_MAX = 255
 export function contentDisposition(kind: 'inline' | 'attachment', name: string): string {
   const safe = safeName(name)
   if (safe === '') return kind
-  const plain = safe.normalize('NFKD').replaceAll(/[\u0300-\u036f]/g, '').replaceAll(/[^\x20-\x7e]+/g, '_').replaceAll(/["\\%]/g, '_')
+  // Decomposed, some characters are those that had a meaning: a wide slash is a slash.
+  const decomposed = safeName(safe.normalize('NFKD').replaceAll(/[\u0300-\u036f]/g, ''))
+  const plain = decomposed.replaceAll(/[^\x20-\x7e]+/g, '_').replaceAll(/["\\%]/g, '_') || '_'
   const extended = plain === safe ? '' : `; filename*=UTF-8''${percentEncode(safe)}`
   return `${kind}; filename="${plain}"${extended}`
 }
