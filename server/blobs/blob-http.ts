@@ -12,7 +12,7 @@ import { RouterError } from '../router/router.js'
 import type { Capabilities, UploadClaims } from './capability.js'
 import type { Downloads } from './downloads.js'
 import { HttpError, toHttpError } from './http-error.js'
-import { answerShortly } from './request-body.js'
+import { answerShortly, contentLength, handedOver } from './request-body.js'
 import type { RequestSlots } from './request-slots.js'
 import { type Tus, TUS_VERSION, UPLOADS_PATH } from './tus.js'
 import type { UploadLocks } from './upload-locks.js'
@@ -69,7 +69,10 @@ export class BlobHttp implements HttpHandler {
     connection.count++
     // node's own maximum says so too, and then waits for another.
     if (connection.count >= this.#environment.config.blobs.requestsByConnectionMax) response.setHeader('connection', 'close')
-    const answer = (): Promise<void> => this.#answer(request, response, isOriginAllowed)
+    const answer = async (): Promise<void> => {
+      await this.#answer(request, response, isOriginAllowed)
+      await handedOver(request, response, this.#environment.config.blobs.downloadIdleMs)
+    }
     const answering = connection.last === null ? answer() : connection.last.then(answer)
     connection.last = answering
     this.#answering.set(response, answering)
@@ -95,7 +98,8 @@ export class BlobHttp implements HttpHandler {
   async #answer(request: IncomingMessage, response: ServerResponse, isOriginAllowed: boolean): Promise<void> {
     const target = targetOf(request.url ?? '')
     try {
-      if (response.destroyed) return
+      // One that waited for its turn has no connection of its own yet, and never hears of the end of it.
+      if (response.destroyed || request.socket.destroyed) return
       this.#prepare(request, response, isOriginAllowed)
       if (request.method === 'OPTIONS' && request.headers['access-control-request-method'] !== undefined) {
         answerShortly(request, response, 204, isOriginAllowed ? CORS : {}, '')
@@ -132,6 +136,8 @@ export class BlobHttp implements HttpHandler {
 
   async #download({ id, query }: { readonly id: string, readonly query: string }, request: IncomingMessage, response: ServerResponse): Promise<void> {
     if (request.method !== 'GET' && request.method !== 'HEAD') throw notAllowed('GET, HEAD, OPTIONS')
+    // A body that nobody reads could go on for ever, and be taken for the next request by whoever stands between.
+    if (contentLength(request) !== 0) response.setHeader('connection', 'close')
     const release = this.#slot('download', request)
     try {
       this.#environment.counters.downloadAnswered(await this.#environment.downloads.answer(id, query, request, response))

@@ -278,6 +278,55 @@ test('a client that goes away or does not read ends the reading of the store', a
   assert.ok(rig.lines.every((line) => !line.includes('blob-request-failed')), rig.lines.join('\n'))
 })
 
+test('who goes away leaves no place taken by what it had still asked for', { timeout: 20_000 }, async (t) => {
+  const bytes = content(8 * 1024 * 1024)
+  const rig = await httpRig(t, { changes: { blobs: { downloadIdleMs: 300 } } })
+  await rig.uploaded(bytes)
+  const { pathname, search } = new URL(await rig.url(bytes))
+  const raw = await rig.raw(t)
+  raw.socket.pause()
+  raw.send(`GET ${pathname}${search} HTTP/1.1\r\nHost: x\r\n\r\n`.repeat(4))
+  while (rig.counters.downloadsSending === 0) await sleep(5)
+  await sleep(50)
+  raw.socket.destroy()
+  for (let i = 0; i < 300 && rig.counters.downloadsSending > 0; i++) await sleep(10)
+  assert.equal(rig.counters.downloadsSending, 0)
+})
+
+test('who reads nothing of the last bytes either is ended', { timeout: 20_000 }, async (t) => {
+  const bytes = content(8 * 1024 * 1024)
+  const rig = await httpRig(t, { changes: { blobs: { downloadIdleMs: 300, requestsByConnectionMax: 2000 } } })
+  await rig.uploaded(bytes)
+  const { pathname, search } = new URL(await rig.url(bytes))
+  const raw = await rig.raw(t)
+  raw.socket.pause()
+  raw.send(`GET ${pathname}${search} HTTP/1.1\r\nHost: x\r\nRange: bytes=0-9999\r\n\r\n`.repeat(1500))
+  let before = -1
+  while (rig.counters.blobBytesOut !== before || before === 0) {
+    before = rig.counters.blobBytesOut
+    await sleep(400)
+  }
+  assert.ok(before < 15_000_000)
+  let received = 0
+  raw.socket.on('data', (chunk: Buffer) => { received += chunk.length })
+  raw.socket.resume()
+  await raw.closed
+  assert.ok(received < 15_000_000)
+})
+
+test('a body that comes with GET is nobody\'s next request', async (t) => {
+  const bytes = content(1000)
+  const rig = await httpRig(t)
+  await rig.uploaded(bytes)
+  const { pathname, search } = new URL(await rig.url(bytes))
+  for (const framing of ['Content-Length: 50', 'Transfer-Encoding: chunked', 'Expect: 100-continue\r\nContent-Length: 50']) {
+    const raw = await rig.raw(t)
+    raw.send(`GET ${pathname}${search} HTTP/1.1\r\nHost: x\r\n${framing}\r\n\r\n`)
+    assert.match(await raw.until(/\r\n\r\n/), /^HTTP\/1\.1 200 [\s\S]*connection: close/i)
+    await raw.closed
+  }
+})
+
 test('beyond the downloads at once others are told to come back', async (t) => {
   const bytes = content(16_000_000)
   const { rig, url } = await served(t, bytes, '', { changes: { blobs: { downloadsAtOnceMax: 1 } } })

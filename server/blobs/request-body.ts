@@ -78,3 +78,25 @@ function linger(request: IncomingMessage, end: () => void): void {
   request.on('data', onData).once('end', stop).once('error', stop).once('close', stop)
   request.resume()
 }
+
+/**
+ * Resolves when all of an answer is the system's, or the connection is over: only then is the connection the next answer's. Where nothing
+ * of it is read for `idleMs` the connection is ended; nobody else watches it once the last byte is written.
+ */
+export function handedOver(request: IncomingMessage, response: ServerResponse, idleMs: number): Promise<void> {
+  const { socket } = request
+  return new Promise((resolve) => {
+    // What is not ended yet has somebody who waits for more.
+    const timer = setInterval(() => { if (response.writableEnded) socket.destroy() }, idleMs)
+    const settle = (): void => {
+      clearInterval(timer)
+      response.off('finish', settle).off('close', settle)
+      socket.off('close', settle)
+      resolve()
+    }
+    response.on('finish', settle).on('close', settle)
+    socket.on('close', settle)
+    // It may be over before anybody listens.
+    if (response.writableFinished || socket.closed) settle()
+  })
+}
