@@ -6,6 +6,7 @@ import { test, type TestContext } from 'node:test'
 import { BlobError, type BlobStore } from '../../storage/blobs/blob-store.js'
 import type { Blob } from './blob-router.js'
 import { BlobCipher } from './cipher.js'
+import { NotLookedAt } from './media/previews.js'
 import { bearer, content, errorOf, httpRig, type HttpRig, sha256, tus } from './testing/http-rig.js'
 
 const HTML = Buffer.from('<!DOCTYPE html><script>alert(document.domain)</script>')
@@ -210,6 +211,34 @@ test('with strip a picture that can not be read is no blob, so that nothing of i
   // What is no picture has nothing to be taken out of it.
   const text = await rig.slot(Buffer.from('just text'), { strip: true })
   assert.equal((await rig.request('PUT', text.url, bearer(text), 'just text')).status, 201)
+})
+
+test('with strip what its user calls a picture, and is none that is known, is no blob', async (t) => {
+  const rig = await httpRig(t)
+  const raw = Buffer.concat([Buffer.from([1, 2, 3, 4]), Buffer.from('GPS 52.5 N')])
+  const slot = await rig.slot(raw, { type: 'image/x-raw', strip: true })
+  assert.equal((await rig.request('PUT', slot.url, bearer(slot), raw)).status, 415)
+  assert.equal(await rig.blob(raw), null)
+})
+
+test('with strip a picture that nobody has looked at waits, and is cleaned when somebody does', async (t) => {
+  const left = Buffer.concat([PNG, Buffer.from('clean')])
+  let isBusy = true
+  const rig = await httpRig(t, {
+    preview: async ({ isNeeded }) => {
+      if (isBusy && isNeeded === true) throw new NotLookedAt('busy')
+      return isBusy ? null : { width: 1, height: 1, placeholder: new Uint8Array(0), renditions: [{ kind: 'stripped', type: 'image/png', width: 1, height: 1, bytes: left }] }
+    },
+  })
+  const slot = await rig.slot(PNG, { strip: true })
+  const answer = await rig.request('PUT', slot.url, bearer(slot), PNG)
+  assert.deepEqual([answer.status, errorOf(answer), answer.headers['retry-after']], [503, 'unavailable', '10'])
+  assert.equal(await rig.blob(PNG), null)
+  isBusy = false
+  assert.equal((await rig.request('HEAD', slot.url, tus(slot))).headers['upload-offset'], String(PNG.length))
+  const became = await rig.side.desk.whatBecame('alice', slot.id)
+  assert.ok('blob' in became)
+  assert.deepEqual([became.blob.content.hash, await rig.blob(PNG)], [sha256(left), null])
 })
 
 /** A store whose reads are what the test makes of them. */

@@ -17,8 +17,8 @@ import type { Counters } from '../metrics.js'
 import type { Blob, BlobCommands, StoredObject, StoredRendition, Upload } from './blob-router.js'
 import { BlobCipher, crypt, derivedKey } from './cipher.js'
 import { HttpError } from './http-error.js'
-import { agrees, HEAD_BYTES, isAllowed, sniff } from './media/content-type.js'
-import type { Preview, Previews, Rendition } from './media/previews.js'
+import { agrees, HEAD_BYTES, isAllowed, type MediaKind, sniff } from './media/content-type.js'
+import { NotLookedAt, type Preview, type Previews, type Rendition } from './media/previews.js'
 
 export interface FinisherEnvironment {
   readonly commands: BlobCommands
@@ -93,7 +93,7 @@ export class Finisher {
       const { type, kind } = await sniff(head)
       await this.#checkType(upload, type)
       const preview = kind === 'image' ? await this.#preview(upload, type) : null
-      if (preview === null && kind === 'image' && upload.strip) await this.#refuseStrip(upload)
+      if (upload.strip && isPicture(upload, kind) && strippedOf(preview) === undefined) await this.#refuseStrip(upload)
       const content = await this.#content(upload, { object, key: upload.key, hash, size: upload.size, type }, preview, made)
       const renditions = await this.#renditions(upload, preview, made)
       const blob = await this.#store(upload, content, renditions, preview)
@@ -137,10 +137,16 @@ export class Finisher {
     const { previews, staging, counters } = this.#environment
     const staged = await staging.read(id, 0, size)
     try {
-      const preview = await previews.make({ type, size, wants: { thumbnail: true, squares: picture, stripped: strip }, source: crypt(staged, key, 0) })
+      const preview = await previews.make({
+        type, size, wants: { thumbnail: true, squares: picture, stripped: strip }, source: crypt(staged, key, 0), isNeeded: strip,
+      })
       if (preview === null) counters.previewsFailed++
       else counters.previewsMade++
       return preview
+    } catch (error) {
+      counters.previewsFailed++
+      if (!(error instanceof NotLookedAt)) throw error
+      throw new HttpError(503, ERROR.unavailable, 'nobody can look at the picture at present; what came is kept', { retryAfter: 10, cause: error })
     } finally {
       // Also when nobody has asked for its first byte.
       staged.destroy()
@@ -156,7 +162,7 @@ export class Finisher {
 
   /** What was uploaded, or what is left of it. */
   async #content(upload: Upload, whole: StoredObject, preview: Preview | null, made: string[]): Promise<Ready> {
-    const stripped = preview?.renditions.find(({ kind }) => kind === 'stripped')
+    const stripped = strippedOf(preview)
     if (stripped !== undefined) return this.#encrypted(upload, stripped, made)
     const stagedId = newStagedId()
     made.push(stagedId)
@@ -205,6 +211,15 @@ export class Finisher {
     if (blob === null) throw isOver()
     return blob
   }
+}
+
+function strippedOf(preview: Preview | null): Rendition | undefined {
+  return preview?.renditions.find(({ kind }) => kind === 'stripped')
+}
+
+/** Whether there may be something to take out: what its user calls a picture can be one that is not known here. */
+function isPicture(upload: Upload, kind: MediaKind): boolean {
+  return kind === 'image' || upload.type.startsWith('image/')
 }
 
 function isOver(): HttpError {

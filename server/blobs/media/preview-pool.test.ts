@@ -16,6 +16,7 @@ import { SILENT_LOG } from '../../log.js'
 import type { PreviewPoolOptions } from './preview-pool.js'
 import { quarters } from './testing/pictures.js'
 import { inChunks, poolFor, requestOf, type TestPool, THUMBNAIL } from './testing/preview-testing.js'
+import { NotLookedAt } from './previews.js'
 
 const BAD_PROGRAM = fileURLToPath(new URL('testing/bad-program.js', import.meta.url))
 const picture = await quarters(400, 300).png().toBuffer()
@@ -168,11 +169,13 @@ test('has no more processes and waiting pictures than it may, and says once that
   const waiting = [1, 2, 3].map(async () => look(picture, 'image/png', THUMBNAIL))
   assert.deepEqual([pool.working, pool.waiting, pool.pids.length], [2, 3, 2])
   assert.deepEqual(await Promise.all([look(picture, 'image/png'), look(picture, 'image/png')]), [null, null])
+  // Who has to know is told that nobody has looked.
+  await assert.rejects(pool.make({ ...requestOf(picture, 'image/png'), isNeeded: true }), NotLookedAt)
   assert.equal(told, 1)
   for (const { release } of stalled) release()
   for (const preview of await Promise.all([...first, ...waiting])) assert.ok(preview)
   assert.equal(pool.pids.length, 2)
-  assert.deepEqual(outcomes, ['busy', 'busy', 'made', 'made', 'made', 'made', 'made'])
+  assert.deepEqual(outcomes, ['busy', 'busy', 'busy', 'made', 'made', 'made', 'made', 'made'])
 })
 
 test('refuses at once what is too long, empty, or of a type that has no preview, and gives the source back', async (t) => {

@@ -9,10 +9,13 @@ import type { Log } from '../../log.js'
 import { SILENT_LOG } from '../../log.js'
 import type { PictureJob } from './preview-frames.js'
 import { PreviewProcess, ProcessEnded } from './preview-process.js'
-import type { Preview, PreviewRequest, Previews } from './previews.js'
+import { NotLookedAt, type Preview, type PreviewRequest, type Previews } from './previews.js'
 
 /** What became of a picture; a label of a metric. */
 export type PreviewOutcome = 'made' | 'unsupported' | 'undecodable' | 'too-large' | 'busy' | 'unavailable' | 'source' | 'timeout' | 'memory' | 'crashed' | 'aborted' | 'closed'
+
+/** What says nothing about the picture. */
+const NOT_LOOKED_AT: ReadonlySet<PreviewOutcome> = new Set(['busy', 'unavailable', 'source', 'closed'])
 
 export interface PreviewPoolOptions {
   /** Processes at once, each with one picture. Default: half of the processors, 1 to 4. */
@@ -215,7 +218,8 @@ export class PreviewPool implements Previews {
   /** Tells the caller, once. The source is given back whatever has been read of it. */
   #settle(work: Work, outcome: PreviewOutcome, preview: Preview | null): void {
     if (!this.#finish(work, outcome)) return
-    work.resolve(preview)
+    if (work.request.isNeeded === true && NOT_LOOKED_AT.has(outcome)) work.reject(new NotLookedAt(`a picture was not looked at: ${outcome}`))
+    else work.resolve(preview)
   }
 
   #abort(work: Work): void {

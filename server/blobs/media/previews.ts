@@ -12,6 +12,13 @@ export interface PreviewRequest {
   readonly wants: PreviewWants
   /** The plain bytes of the picture, in order. It may wait before it is read: what opens a file does so best when it is. */
   readonly source: AsyncIterable<Uint8Array>
+  /** That nobody has looked at it is an error then, so that it can be tried again, rather than null. */
+  readonly isNeeded?: boolean
+}
+
+/** Nobody has looked at the picture, for a reason that says nothing about it: too many wait, no process starts, its source failed. */
+export class NotLookedAt extends Error {
+  override readonly name = 'NotLookedAt'
 }
 
 export interface PreviewWants {
@@ -46,7 +53,7 @@ export interface Preview {
 
 export interface Previews {
   /**
-   * Never rejects but for `signal`'s reason once it is aborted. Null: the picture can't be decoded, is too large, took too long, its
+   * Never rejects but for `signal`'s reason once it is aborted, and with NotLookedAt where the request says so. Null: the picture can't be decoded, is too large, took too long, its
    * source failed, its process died, or too many others are waiting. It is a file all the same.
    */
   make(request: PreviewRequest, signal?: AbortSignal): Promise<Preview | null>
