@@ -169,15 +169,17 @@ export class BlobHttp implements HttpHandler {
   }
 
   async #create(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    if (request.method !== 'POST' && request.method !== 'OPTIONS') throw notAllowed('POST, OPTIONS')
-    const claims = request.method === 'OPTIONS' ? null : this.#claims(request)
+    const method = methodOf(request)
+    if (method !== 'POST' && method !== 'OPTIONS') throw notAllowed('POST, OPTIONS')
+    const claims = method === 'OPTIONS' ? null : this.#claims(request)
     if (claims !== null) checkTusVersion(request)
     await this.#tus(claims, request, response)
   }
 
   async #tus(claims: UploadClaims | null, request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const path = claims === null || request.method === 'POST' ? UPLOADS_PATH : `${UPLOADS_PATH}/${claims.id}`
-    const { status, headers } = await this.#environment.tus.answer(methodOf(request), request.headers, path, claims)
+    const method = methodOf(request)
+    const path = claims === null || method === 'POST' ? UPLOADS_PATH : `${UPLOADS_PATH}/${claims.id}`
+    const { status, headers } = await this.#environment.tus.answer(method, request.headers, path, claims)
     answerShortly(request, response, status, headers, '')
   }
 

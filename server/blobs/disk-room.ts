@@ -13,12 +13,18 @@ export class DiskRoom {
 
   /** Whether so many bytes more would leave enough. Rejects with the BlobError of a disk that does not say. */
   async has(bytes: number): Promise<boolean> {
-    return await this.#freeBytes() - this.#promised - bytes >= this.#freeBytesMin
+    return this.#leavesEnough(await this.#freeBytes(), bytes)
+  }
+
+  #leavesEnough(free: number, bytes: number): boolean {
+    return free - this.#promised - bytes >= this.#freeBytesMin
   }
 
   /** Bytes that are going to be written; null: there is no room. Whoever has them tells what was written, and releases the rest. */
   async promise(bytes: number): Promise<RoomPromise | null> {
-    if (!await this.has(bytes)) return null
+    const free = await this.#freeBytes()
+    // Looked at and taken in one turn: who asks at the same time must not get the same.
+    if (!this.#leavesEnough(free, bytes)) return null
     this.#promised += bytes
     let left = bytes
     const take = (count: number): void => {

@@ -94,6 +94,18 @@ test('POST gives the one upload of the token, empty', async (t) => {
   assert.equal(await offsetOf(rig, slot.url, tus(slot)), 0)
 })
 
+test('a client that knows POST alone names the method in a header', async (t) => {
+  const rig = await httpRig(t)
+  const bytes = content(1000)
+  const slot = await rig.slot(bytes)
+  const by = (method: string, headers: Record<string, string>, body?: Uint8Array) => rig.request('POST', slot.url, { ...headers, 'x-http-method-override': method }, body)
+  assert.equal((await by('PATCH', tus(slot, 0), bytes.subarray(0, 400))).status, 204)
+  const head = await by('HEAD', tus(slot))
+  assert.deepEqual([head.status, head.headers['upload-offset']], [200, '400'])
+  assert.equal((await by('DELETE', tus(slot))).status, 204)
+  assert.equal((await rig.request('HEAD', slot.url, tus(slot))).status, 404)
+})
+
 test('[BLB-9] DELETE ends an upload, and whatever comes to it then', async (t) => {
   const rig = await httpRig(t)
   const bytes = content(1000)
