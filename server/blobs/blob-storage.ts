@@ -86,8 +86,10 @@ class StoreEraser implements ObjectEraser {
     await this.#store.delete(object)
   }
 
-  /** A body that is still written to it ends on its own, and its next chunk finds no upload; then it is tried again. */
+  /** A body that is still written to it could go on for as long as its sender likes: it is ended, and this tried again. */
   async eraseStaged(uploadId: string): Promise<void> {
-    if (!await this.#staging.remove(uploadId)) throw new BlobError('unavailable', `the upload ${uploadId} is being written`)
+    if (await this.#staging.remove(uploadId)) return
+    this.#staging.interrupt(uploadId)
+    throw new BlobError('unavailable', `the upload ${uploadId} is being written`)
   }
 }

@@ -269,6 +269,22 @@ test('HEAD, PATCH, PUT and DELETE at once leave a blob, an upload or nothing, an
   assert.ok(rig.lines.every((line) => !line.includes('blob-request-failed')), rig.lines.join('\n'))
 })
 
+test('a body that goes on behind the end of its upload is ended, and what came is erased', async (t) => {
+  const rig = await httpRig(t)
+  const bytes = content(1000)
+  const slot = await rig.slot(bytes)
+  const raw = await rig.raw(t)
+  raw.send(`PATCH ${new URL(slot.url).pathname} HTTP/1.1\r\nHost: x\r\n${Object.entries(tus(slot, 0)).map(([name, value]) => `${name}: ${value}\r\n`).join('')}Content-Length: 1000\r\n\r\n`)
+  raw.send(bytes.subarray(0, 10))
+  while (rig.counters.blobBytesIn < 10) await sleep(5)
+  // As its time does, and the removal of its user.
+  await rig.commands.abandonUpload(slot.id)
+  assert.equal(await raw.status(), 423)
+  await raw.closed
+  await rig.files(0)
+  assert.equal((await rig.request('PATCH', slot.url, tus(slot, 0), bytes)).status, 404)
+})
+
 test('an upload of which nothing comes is ended with 408, and what came stays', async (t) => {
   const rig = await httpRig(t, { changes: { blobs: { uploadIdleMs: 150 } } })
   const bytes = content(50_000)

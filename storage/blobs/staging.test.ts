@@ -95,6 +95,19 @@ test('the signal ends an append that waits for its source', async (t) => {
   assert.deepEqual(await staging.append(ID, 5, new PassThrough(), 100, abort.signal), { size: 5, outcome: 'aborted' })
 })
 
+test('an append that is interrupted ends as by its signal, and another begins anew', async (t) => {
+  const { staging } = await openStaging(t)
+  const stream = new PassThrough()
+  stream.write('12345')
+  const appended = staging.append(ID, 0, stream, 100, new AbortController().signal)
+  await untilSize(staging, ID, 5)
+  staging.interrupt(ID)
+  assert.deepEqual(await appended, { size: 5, outcome: 'aborted' })
+  // None is under way.
+  staging.interrupt(ID)
+  assert.equal(await staging.remove(ID), true)
+})
+
 test('one writer at a time: a second is refused, others are not, and after the first it is free again', async (t) => {
   const { staging } = await openStaging(t)
   const stream = new PassThrough()

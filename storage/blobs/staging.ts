@@ -46,6 +46,7 @@ export class Staging {
   readonly #directory: string
   // Writers under way, and the size that their file had before them.
   readonly #writers = new Map<string, number>()
+  readonly #appends = new Map<string, AbortController>()
 
   private constructor(directory: string) {
     this.#directory = directory
@@ -85,13 +86,25 @@ export class Staging {
     const before = this.#writers.get(id)
     if (before !== undefined) return { size: before, outcome: 'busy' }
     this.#writers.set(id, offset)
+    const ending = new AbortController()
+    const abort = (): void => { ending.abort() }
+    this.#appends.set(id, ending)
+    if (signal?.aborted === true) abort()
+    signal?.addEventListener('abort', abort, { once: true })
     try {
-      return await this.#append(id, offset, source, sizeMax, signal)
+      return await this.#append(id, offset, source, sizeMax, ending.signal)
     } catch (error) {
       throw error instanceof TypeError ? error : toBlobError(error, `the upload ${id} could not be written`)
     } finally {
+      signal?.removeEventListener('abort', abort)
+      this.#appends.delete(id)
       this.#writers.delete(id)
     }
+  }
+
+  /** An append that is under way ends as if its signal had come, soon. None: fine. */
+  interrupt(id: string): void {
+    this.#appends.get(id)?.abort()
   }
 
   /** Whether an append has not ended. */
