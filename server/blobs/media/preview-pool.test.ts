@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
-import { constants, getPriority } from 'node:os'
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { constants, getPriority, tmpdir } from 'node:os'
 import { Readable } from 'node:stream'
 import { type TestContext, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
+import sharp from 'sharp'
 import type { Log } from '../../log.js'
 import { SILENT_LOG } from '../../log.js'
 import type { PreviewPoolOptions } from './preview-pool.js'
@@ -177,6 +178,34 @@ test('has no more processes and waiting pictures than it may, and says once that
   assert.equal(pool.pids.length, 2)
   assert.deepEqual(outcomes, ['busy', 'busy', 'busy', 'made', 'made', 'made', 'made', 'made'])
 })
+
+test('a picture that has to be in memory as a whole is there, and in no temporary file', { skip: process.platform !== 'linux' }, async (t) => {
+  const { pool, look } = poolFor(t)
+  // More than the 100 MB of pixels from which on libvips takes to the disk, in a format that is not read row by row.
+  const large = await sharp({ create: { width: 7000, height: 5000, channels: 3, background: '#336699' } }).withMetadata({ orientation: 6 }).webp({ effort: 0 }).toBuffer()
+  const files = new Set<string>()
+  const timer = setInterval(() => { for (const pid of pool.pids) for (const file of openFiles(pid)) files.add(file) }, 20)
+  const preview = await look(large, 'image/webp', THUMBNAIL)
+  clearInterval(timer)
+  assert.deepEqual([preview?.width, preview?.height], [5000, 7000])
+  assert.deepEqual([...files].filter((file) => file.endsWith(' (deleted)') || file.startsWith(tmpdir())), [])
+})
+
+/** What a process has open, as Linux tells it. */
+function openFiles(pid: number): string[] {
+  const folder = `/proc/${String(pid)}/fd`
+  try {
+    return readdirSync(folder).flatMap((entry) => {
+      try {
+        return [readlinkSync(`${folder}/${entry}`)]
+      } catch {
+        return [] // closed meanwhile
+      }
+    })
+  } catch {
+    return [] // it has ended
+  }
+}
 
 test('refuses at once what is too long, empty, or of a type that has no preview, and gives the source back', async (t) => {
   const { pool, outcomes } = poolFor(t, { inputBytesMax: 100 })

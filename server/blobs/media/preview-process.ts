@@ -226,6 +226,9 @@ function environment(): NodeJS.ProcessEnv {
   return {
     ...(linker === undefined ? {} : { LD_LIBRARY_PATH: linker }),
     VIPS_BLOCK_UNTRUSTED: '1', // what libvips itself doesn't trust with content from anywhere
+    // Large pictures would go to the disk as they are (libvips: from 100 MB of pixels on); they have the memory of the process, or no preview.
+    VIPS_DISC_THRESHOLD: String(Number.MAX_SAFE_INTEGER),
+    TMPDIR: '/dev/null', // whoever wants to write one all the same can't
     UV_THREADPOOL_SIZE: '2',
     MALLOC_ARENA_MAX: '2', // less memory kept back by the allocator
   }
