@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
-import { constants, getPriority, tmpdir } from 'node:os'
+import { constants, getPriority } from 'node:os'
 import { Readable } from 'node:stream'
 import { type TestContext, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
@@ -183,12 +183,13 @@ test('a picture that has to be in memory as a whole is there, and in no temporar
   const { pool, look } = poolFor(t)
   // More than the 100 MB of pixels from which on libvips takes to the disk, in a format that is not read row by row.
   const large = await sharp({ create: { width: 7000, height: 5000, channels: 3, background: '#336699' } }).withMetadata({ orientation: 6 }).webp({ effort: 0 }).toBuffer()
+  // Such a file has no name for long, but whoever has it open shows it.
   const files = new Set<string>()
   const timer = setInterval(() => { for (const pid of pool.pids) for (const file of openFiles(pid)) files.add(file) }, 20)
   const preview = await look(large, 'image/webp', THUMBNAIL)
   clearInterval(timer)
   assert.deepEqual([preview?.width, preview?.height], [5000, 7000])
-  assert.deepEqual([...files].filter((file) => file.endsWith(' (deleted)') || file.startsWith(tmpdir())), [])
+  assert.deepEqual([...files].filter((file) => file.endsWith(' (deleted)')), [])
 })
 
 /** What a process has open, as Linux tells it. */
