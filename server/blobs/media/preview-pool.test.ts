@@ -186,7 +186,7 @@ test('a picture that has to be in memory as a whole is there, and in no temporar
   // Such a file has no name for long, but whoever has it open shows it.
   const files = new Set<string>()
   const timer = setInterval(() => { for (const pid of pool.pids) for (const file of openFiles(pid)) files.add(file) }, 20)
-  const preview = await look(large, 'image/webp', THUMBNAIL)
+  const preview = await look(large, 'image/webp', { thumbnail: false, squares: false, stripped: true })
   clearInterval(timer)
   assert.deepEqual([preview?.width, preview?.height], [5000, 7000])
   assert.deepEqual([...files].filter((file) => file.endsWith(' (deleted)')), [])
