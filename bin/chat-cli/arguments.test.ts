@@ -28,6 +28,12 @@ test('send takes files, with a text or without one', () => {
   assert.deepEqual([files.to, files.text, files.files, files.strip], ['bob', '', ['a.jpg', 'b.mp4'], true])
   assert.deepEqual(command('send', ['send', '--file', 'a.jpg', 'bob', 'look', ...ACCOUNT]).text, 'look')
   assert.deepEqual(command('send', ['send', ...ACCOUNT, 'bob', 'hi']).files, [])
+  assert.deepEqual(command('send', ['send', ...ACCOUNT, '--file=-a.jpg', 'bob']).files, ['-a.jpg'])
+})
+
+test('a value that begins with - is asked for in a form that can be told from an option', () => {
+  assert.throws(() => parseCommand(['send', ...ACCOUNT, '--file', '-a.jpg', 'bob']), /--file has no value, or one that begins with -: write --file=VALUE; see `chat send --help`/)
+  assert.throws(() => parseCommand(['send', ...ACCOUNT, 'bob', 'look', '--file']), /--file has no value|argument missing/)
 })
 
 test('fetch names a message, and perhaps one of its files', () => {

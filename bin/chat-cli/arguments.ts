@@ -239,7 +239,10 @@ function parseTopic(topic: HelpTopic, args: readonly string[]): { values: Values
     const options: ParseArgsConfig['options'] = { ...common, ...OPTIONS[topic] }
     return parseArgs({ args: [...args], options, allowPositionals: true }) as { values: Values; positionals: string[] }
   } catch (error) {
-    const [sentence] = (error instanceof Error ? error.message : String(error)).split(/\.\s/)
+    const message = error instanceof Error ? error.message : String(error)
+    const ambiguous = /^Option '(?:-\w, )?(--[\w-]+).*' argument is ambiguous/.exec(message)
+    if (ambiguous !== null) throw usageFailure(`${ambiguous[1] ?? ''} has no value, or one that begins with -: write ${ambiguous[1] ?? ''}=VALUE`, topic === 'chat' ? '' : topic)
+    const [sentence] = message.split(/\.\s/)
     throw usageFailure(sentence ?? 'wrong arguments', topic === 'chat' ? '' : topic)
   }
 }

@@ -46,10 +46,16 @@ export async function operate(command: OperateCommand, world: World): Promise<Ex
     } catch (error) {
       if (!(error instanceof ClientError) || error.symbol === 'closed' || error.symbol === 'stopped') throw error
       isRefused = true
-      complain(world, `the ${NOUNS[command.action]} was refused: ${safeText(error.message)}`)
+      complain(world, `the ${NOUNS[command.action]} was refused: ${refusal(command.action, error)}`)
     }
   })
   return isRefused ? EXIT.incomplete : code
+}
+
+function refusal(action: OperateAction, error: ClientError): string {
+  // A caption too, though a file may be sent without one. [OPS-4]
+  if (action === 'edit' && error.symbol === 'empty-message') return 'a text can\'t be made empty: `chat delete` takes the whole message away'
+  return safeText(error.message)
 }
 
 function perform(client: Client, { action, to, seq, text }: OperateCommand): Promise<Ack> {

@@ -95,6 +95,8 @@ test('refuses blobs that nobody could reach or store', (t) => {
   }
   for (const url of ['https://chat.example', 'http://127.0.0.1:5380/', 'https://[::1]:1']) load(t, { flags: { 'blobs.publicUrl': url } })
   refuses(t, { flags: { 'blobs.types': '' } }, /blobs\.types is empty/)
+  for (const types of ['image', '.jpg', 'image/*,pdf', 'image/jp*', '*/png', 'image/']) refuses(t, { flags: { 'blobs.types': types } }, /blobs\.types: .* is no media type: write "image\/jpeg"/)
+  for (const types of ['*', '*/*', 'image/*,Application/PDF', 'image/svg+xml,application/vnd.ms-excel']) load(t, { flags: { 'blobs.types': types } })
   refuses(t, { flags: { 'blobs.store': 's3' } }, /blobs\.s3Endpoint and blobs\.s3Bucket/)
   refuses(t, { flags: { 'blobs.store': 'tape' } }, /file, s3/)
   load(t, { flags: { 'blobs.store': 's3', 'blobs.enabled': 'false' } })
