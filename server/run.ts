@@ -130,7 +130,7 @@ async function start(
   blobs?.desk.serveAt(parseOrigin(config.blobs.publicUrl) ?? originOf(listeners.map((listener) => listener.url)) ?? '')
   void blobs?.sweep()
   if (storage === null) log.info({ reason: noBlobsReason(config) }, 'blobs-off')
-  else log.info({ store: storage.store.name, free: await storage.staging.freeBytes() }, 'blobs-on')
+  else await logBlobs(storage, config, log)
   admin = await openAdmin(config, counters, shard, log, () => isStopping ? 'stopping' : shard.isAvailable ? '' : 'the store is not available')
   const ready: ReadyLine = { ready: true, listeners: listeners.map((listener) => listener.url), admin: admin?.url ?? null }
   log.info({ listeners: ready.listeners.join(' '), admin: ready.admin, directory, engine: engine.name }, 'server-started')
@@ -152,6 +152,13 @@ async function start(
 function noBlobsReason({ blobs, listen }: Config): string {
   if (!blobs.enabled) return 'blobs.enabled is false'
   return blobs.publicUrl !== '' || originOf(listen.urls) !== null ? '' : 'no ws:// or wss:// listener, and no blobs.publicUrl'
+}
+
+/** Where there is no room the operator hears of it before the first user does. */
+async function logBlobs({ store, staging, room }: BlobStorage, { blobs }: Config, log: Log): Promise<void> {
+  const free = await staging.freeBytes()
+  log.info({ store: store.name, free }, 'blobs-on')
+  if (!await room.has(1)) log.warn({ free, freeBytesMin: blobs.freeBytesMin, setting: 'blobs.freeBytesMin' }, 'blobs-no-room')
 }
 
 async function openStorage(config: Config, log: Log, steps: (() => Promise<void> | void)[]): Promise<BlobStorage | null> {

@@ -125,13 +125,19 @@ class Sender {
       const plan = { strip, picture: false, progress: this.#progressBar, ending: this.#ending, timeoutMs, outage: (message: string) => { this.outage(message) } }
       const uploaded = await uploadFiles(client, this.#files, plan)
       this.#isUploading = false
-      // Two files with the same bytes are one.
-      return uploaded.filter(({ id }, at) => uploaded.findIndex((other) => other.id === id) === at)
+      return uploaded.filter(({ id }, at) => this.#isFirst(at, uploaded.findIndex((other) => other.id === id)))
     } catch (error) {
       if (error instanceof ClientError && (error.symbol === 'closed' || error.symbol === 'stopped')) return null
       this.#isUploading = false
       throw error
     }
+  }
+
+  /** Two files with the same bytes are one, and a message carries each once. [BLB-11] */
+  #isFirst(at: number, first: number): boolean {
+    if (at === first) return true
+    complain(this.#world, `${safeText(this.#files[at]?.path ?? '')} is the same file as ${safeText(this.#files[first]?.path ?? '')}: it goes once, under the first name`)
+    return false
   }
 
   /** The exit code once it has ended without an error; tells what is missing. */

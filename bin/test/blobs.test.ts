@@ -220,6 +220,10 @@ test('files that can not be sent are told in one line, before anything is sent',
   assert.match(full.stderr, /no room for .*two\.bin within your quota/)
   // Again the same takes no more room.
   await sendFiles(place, ['one.bin'], 'bob').finish()
+  await writeFile(place.path('copy.bin'), FIVE.subarray(0, MIB))
+  const twice = sendFiles(place, ['one.bin', 'copy.bin'], 'bob')
+  await twice.finish()
+  assert.match(twice.stderr, /copy\.bin is the same file as .*one\.bin: it goes once/)
 })
 
 test('a server without a web listener takes no files, and says so', async (t) => {

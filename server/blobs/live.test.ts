@@ -209,6 +209,16 @@ test('URLs begin with what the operator says, or with the first web listener', a
   assert.match((await other.slot(content(10))).url, new RegExp(`^${open.ready.listeners[0]!.replace('ws', 'http').replaceAll('.', '\\.')}/blobs/`))
 })
 
+test('the log says at the start that the disk has no room for uploads, and with which setting', async (t) => {
+  for (const [freeBytesMin, expected] of [[90_000_000_000_000, 'blobs.freeBytesMin'], [0, undefined]] as const) {
+    const warnings: { event: string, fields: LogFields }[] = []
+    const log: Log = { debug: () => undefined, info: () => undefined, warn: (fields, event) => { warnings.push({ event, fields }) }, error: () => undefined }
+    const started = await startServer(liveConfig(t, { blobs: { freeBytesMin }, listen: { urls: ['ws://127.0.0.1:0'] } }), { log })
+    await started.stop()
+    assert.equal(warnings.find(({ event }) => event === 'blobs-no-room')?.fields['setting'], expected)
+  }
+})
+
 test('where no blobs are kept every query says so, and the log says why', async (t) => {
   for (const [changes, why] of [
     [{ blobs: { enabled: false }, listen: { urls: ['ws://127.0.0.1:0'] } }, /enabled/], [{ listen: { urls: ['tcp://127.0.0.1:0'] } }, /no ws/],
