@@ -10,6 +10,7 @@ import { pathToFileURL } from 'node:url'
 import { BaseClient } from '../../protocol/client/client.js'
 import { ClientError } from '../../protocol/client/client-error.js'
 import type { Refusal } from '../../protocol/client/core-types.js'
+import { nodeBlobs } from '../../protocol/client/blob-node.js'
 import { nodeCrypto } from '../../protocol/client/crypto-node.js'
 import { commonPlatform } from '../../protocol/client/driver.js'
 import { fileStorage } from '../../protocol/client/storage-file-node.js'
@@ -48,7 +49,7 @@ class Device {
         this.#screen.show(one)
       }
     }
-    const platform = parts.platform({ ...commonPlatform, connect: connectNode, crypto: nodeCrypto, ...this.#clock.platform() })
+    const platform = parts.platform({ ...commonPlatform, connect: connectNode, crypto: nodeCrypto, blobs: nodeBlobs, ...this.#clock.platform() })
     const options = { server: server!, user: user!, device: device!, password: password!, storage: parts.storage(fileStorage(`${storage}/state`)) }
     const client = this.#client = new BaseClient(options, platform)
     client.on('message', ({ conversation, seq, from, text, expiresMs, isIncomplete, change }) => {

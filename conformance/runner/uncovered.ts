@@ -21,6 +21,7 @@ const ofServers: readonly string[] = [
   'FLW-1', 'FLW-2',
   'PRS-1', 'PRS-2', 'PRS-3', 'PRS-4', 'PRS-6', 'PRS-7', 'PRS-9', 'PRS-10', 'PRS-11', 'PRS-12', 'PRS-13', 'PRS-17', 'PRS-18', 'PRS-19',
   'INV-1', 'INV-2', 'INV-3', 'INV-4', 'INV-5', 'INV-6', 'INV-7', 'INV-8', 'INV-9', 'INV-10', 'INV-11', 'INV-12', 'INV-13', 'INV-15', 'INV-16',
+  'BLB-1', 'BLB-2', 'BLB-3', 'BLB-4', 'BLB-5', 'BLB-6', 'BLB-7', 'BLB-8', 'BLB-9', 'BLB-10', 'BLB-11', 'BLB-12', 'BLB-13', 'BLB-14', 'BLB-15', 'BLB-16', 'BLB-17', 'BLB-18', 'BLB-19', 'BLB-20', 'BLB-22',
   'SCH-1', 'SCH-2', 'SCH-3', 'SCH-4', 'SCH-5', 'SCH-6', 'SCH-7', 'SCH-8',
 ]
 
@@ -36,6 +37,7 @@ const ofClients: Readonly<Record<string, string>> = {
   'RCP-8': 'The number of unread messages is not in every dump yet.',
   'PRF-8': 'What a client asks for again is not in the dump yet.',
   'PRF-15': 'What a page of history passes over is not in a case yet.',
+  'BLB-21': 'The scripted server does not answer HTTP yet.',
   'PRF-19': 'How a name is shown beside an address is for a person to see.',
 }
 
