@@ -34,10 +34,10 @@ export function checkGroupReader(user: string, page: readonly GroupRecord[], int
   const mayRead = (seq: number): boolean => intervals.some(({ from, to }) => seq >= from && seq <= to)
   for (const record of page) {
     if (!isMessage(record) || isExpired(record, operations)) continue
-    // Of the operations in force those that it may read: what they replaced is not kept.
-    const { isDeleted, edit, reactions } = operations.outcome(GROUP, record.seq)
+    // Of reactions in force those that it may read; of edits the last one that it may.
+    const { isDeleted, edit, reactions } = operations.outcome(GROUP, record.seq, mayRead)
     const seen = new Map([...reactions].filter(([, { seq }]) => mayRead(seq)))
-    checkShown(record, { isDeleted, edit: edit !== null && mayRead(edit.seq) ? edit : null, reactions: seen }, user)
+    checkShown(record, { isDeleted, edit, reactions: seen }, user)
   }
 }
 

@@ -128,15 +128,17 @@ export class OperationOracle {
     if (text !== '' && this.#erased.has(name)) throw new Breach(`${user} is sent '${text}' of ${name}, which was deleted`)
   }
 
-  /** What is left of a message. [OPS-5, OPS-9] */
-  outcome(conversation: string, target: number): Outcome {
+  /** What is left of a message, of edits the last one that may be read. [OPS-5, OPS-9, OPS-13] */
+  outcome(conversation: string, target: number, mayRead: (seq: number) => boolean = () => true): Outcome {
     let isDeleted = false
     let edit: Outcome['edit'] = null
     const reactions = new Map<string, { seq: number; emoji: string }>()
     for (const [seq, each] of [...this.#happened.get(conversation) ?? []].sort(([one], [other]) => one - other)) {
       if (each.target !== target) continue
       if (each.kind === 'delete') isDeleted = true
-      else if (each.kind === 'edit') edit = { seq, text: each.text }
+      else if (each.kind === 'edit') {
+        if (mayRead(seq)) edit = { seq, text: each.text }
+      }
       else if (each.text === '') reactions.delete(each.from)
       else reactions.set(each.from, { seq, emoji: each.text })
     }
