@@ -205,13 +205,16 @@ async function residentBytes(pid: number | undefined): Promise<number | null> {
   }
 }
 
+/** What V8 sets aside as private memory and does not touch: 520 MiB more in Node 24 than in 20 and 22. */
+export const RESERVED_BYTES = Number(process.versions.node.split('.')[0]) >= 24 ? 520 * 1024 * 1024 : 0
+
 /**
  * On Linux the limit for private memory (RLIMIT_DATA) holds for the process; the one for address space would not do, since V8 reserves far
  * more than it uses. No core dumps: they would put pictures of people on disk. The shell only sets these and becomes the program.
  */
 function start({ memoryBytesMax, program }: ProcessOptions): ChildProcess {
   const command = [process.execPath, ...NODE_ARGUMENTS, program ?? PROGRAM]
-  const limits = `ulimit -c 0; ulimit -d ${String(Math.ceil(memoryBytesMax / 1024))} 2>/dev/null; exec "$@"`
+  const limits = `ulimit -c 0; ulimit -d ${String(Math.ceil((memoryBytesMax + RESERVED_BYTES) / 1024))} 2>/dev/null; exec "$@"`
   const [file, ...args] = process.platform === 'linux' && existsSync(SHELL) ? [SHELL, '-c', limits, 'preview', ...command] : command
   const child = spawn(file!, args, { stdio: ['pipe', 'pipe', 'pipe'], cwd: '/', env: environment() })
   child.on('error', ignore) // who waits for it hears of it by its end
