@@ -15,6 +15,7 @@ import sharp from 'sharp'
 import type { Log } from '../../log.js'
 import { SILENT_LOG } from '../../log.js'
 import type { PreviewPoolOptions } from './preview-pool.js'
+import { RESERVED_BYTES } from './preview-process.js'
 import { quarters } from './testing/pictures.js'
 import { inChunks, poolFor, requestOf, type TestPool, THUMBNAIL } from './testing/preview-testing.js'
 import { NotLookedAt } from './previews.js'
@@ -80,7 +81,8 @@ test('gives a process nothing of the server: no environment, no file; and a lowe
   const pid = pool.pids[0]!
   const environment = readFileSync(`/proc/${String(pid)}/environ`, 'latin1')
   assert.equal(environment.includes('hunter2') || environment.includes('PATH=/usr'), false, environment)
-  assert.match(readFileSync(`/proc/${String(pid)}/limits`, 'latin1'), /Max data size\s+1073741824 /)
+  const limit = Number(/Max data size\s+(\d+)/.exec(readFileSync(`/proc/${String(pid)}/limits`, 'latin1'))?.[1])
+  assert.equal(limit, 1024 * 1024 * 1024 + RESERVED_BYTES)
   assert.match(readFileSync(`/proc/${String(pid)}/limits`, 'latin1'), /Max core file size\s+0 /)
   assert.equal(getPriority(pid), constants.priority.PRIORITY_BELOW_NORMAL)
   assert.equal(readFileSync(`/proc/${String(pid)}/oom_score_adj`, 'latin1').trim(), '1000')
