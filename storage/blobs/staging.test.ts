@@ -4,6 +4,9 @@ import path from 'node:path'
 import { PassThrough, Readable } from 'node:stream'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { Staging } from './staging.js'
 import { bytesOf, readAll } from './testing/bytes.js'
 import { smallDisk } from '../testing/small-disk.js'
@@ -240,3 +243,26 @@ test('a full disk is an error, what had room stays as it was sent, and the uploa
 async function untilSize(staging: Staging, id: string, size: number): Promise<void> {
   while ((await staging.size(id) ?? 0) < size) await new Promise(setImmediate)
 }
+
+test('a chunk that is written is kept no longer, while the upload goes on', async (t) => {
+  const { staging } = await openStaging(t)
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  setFlagsFromString('--no-expose-gc')
+  const written: WeakRef<Uint8Array>[] = []
+  let kept = -1
+  async function* source(): AsyncGenerator<Uint8Array> {
+    for (let at = 0; at < 50; at++) {
+      const chunk = Buffer.alloc(1000, at)
+      written.push(new WeakRef(chunk))
+      yield chunk
+    }
+    // What a turn has looked at stays until it is over.
+    await turn()
+    collect()
+    kept = written.filter((chunk) => chunk.deref() !== undefined).length
+  }
+  const { outcome } = await staging.append(ID, 0, source(), 50_000, new AbortController().signal)
+  assert.equal(outcome, 'complete')
+  assert.ok(kept <= 2, `${kept} of 50 are kept`)
+})

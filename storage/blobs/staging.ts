@@ -272,12 +272,12 @@ async function writeAll(
   const chunks = source instanceof Readable
     ? source.iterator({ destroyOnReturn: false }) as AsyncIterator<Uint8Array>
     : source[Symbol.asyncIterator]()
-  const abort = abortOf(signal)
+  const interruption = new Interruption(signal)
   try {
     for (;;) {
       let next: IteratorResult<Uint8Array> | typeof ABORTED
       try {
-        next = await Promise.race([chunks.next(), abort.promise])
+        next = await interruption.before(chunks.next())
       } catch (cause) {
         return { outcome: 'broken', cause }
       }
@@ -289,21 +289,38 @@ async function writeAll(
       if (next.value.length > room) return { outcome: 'too-long' }
     }
   } finally {
-    abort.release()
+    interruption.release()
     // Not waited for: a generator that is asked for its next chunk answers only behind that.
     void Promise.resolve(chunks.return?.()).catch(() => undefined)
   }
 }
 
-/** A promise that resolves when the signal comes, and a way to stop listening to it. */
-function abortOf(signal: AbortSignal | undefined): { promise: Promise<typeof ABORTED>, release(): void } {
-  let listener = (): void => {}
-  const promise = new Promise<typeof ABORTED>((resolve) => {
-    listener = () => { resolve(ABORTED) }
-    if (signal?.aborted === true) listener()
-    else signal?.addEventListener('abort', listener, { once: true })
-  })
-  return { promise, release: () => signal?.removeEventListener('abort', listener) }
+/**
+ * What comes first, a chunk or the signal. Each chunk gets a promise of its own: to race them all against one that outlives them would
+ * keep each of them until the upload ends.
+ */
+class Interruption {
+  readonly #signal: AbortSignal | undefined
+  #interrupt = (): void => {}
+  readonly #listener = (): void => { this.#interrupt() }
+
+  constructor(signal: AbortSignal | undefined) {
+    this.#signal = signal
+    signal?.addEventListener('abort', this.#listener, { once: true })
+  }
+
+  before<T>(promise: Promise<T>): Promise<T | typeof ABORTED> {
+    return new Promise((resolve, reject) => {
+      this.#interrupt = () => { resolve(ABORTED) }
+      promise.then(resolve, reject)
+      if (this.#signal?.aborted === true) this.#interrupt()
+    })
+  }
+
+  release(): void {
+    this.#interrupt = () => {}
+    this.#signal?.removeEventListener('abort', this.#listener)
+  }
 }
 
 /** Size of a file, all of it on stable storage. */
