@@ -32,8 +32,8 @@ if (files.length === 0) {
   process.exit(2)
 }
 if (!options.some((option) => option.startsWith('--test-reporter'))) options.unshift('--test-reporter=spec')
-// A test that hangs has to fail with its name, not hold up everything behind it.
-if (!options.some((option) => option.startsWith('--test-timeout'))) options.unshift('--test-timeout=300000')
+// A test, or a file of them, that hangs has to fail with its name, not hold up everything behind it.
+if (!options.some((option) => option.startsWith('--test-timeout'))) options.unshift('--test-timeout=600000')
 // Node would run one file less at once than there are processors; many of ours wait for processes and timers.
 if (!options.some((option) => option.startsWith('--test-concurrency'))) options.unshift(`--test-concurrency=${Math.max(2, availableParallelism())}`)
 const run = spawnSync(process.execPath, ['--test', ...options, ...files], { cwd: root, stdio: 'inherit' })
