@@ -171,6 +171,7 @@ export class Blobs implements BlobCommands {
     return holding(this.#shard, (held) => findBlob(this.#shard, held, user, place))
   }
 
+  /** [BLB-15] */
   keep(user: string, conversation: string, seq: number, id: string): Promise<Blob> {
     return holding(this.#shard, async (held) => {
       await carriedBlob(this.#shard, user, conversation, seq, id)

@@ -5,7 +5,7 @@
  *     holding    a user's share in a blob: references + a time until which it is held without any
  *     blob       goes with its last holding, and its keys with it; only when that is on disk its objects are erased
  *     reference  row of the conversation: which blobs a message, or a picture, carries, and whose share that raises
- *     release    what ended, by conversation and seqs: its references are lowered later, see release-sweep.ts
+ *     release    what ended, by conversation and seqs: its references are lowered later, see sweeps.ts
  */
 import { endKey, eraseKey, releaseKey, type ReleaseKind, uploadKey } from '../../storage/blob-keys.js'
 import { blobKeys } from '../../storage/keyspace.js'
@@ -127,7 +127,7 @@ export class BlobLedger {
     return merged
   }
 
-  /** What of these no blob names is erased, at once or at that time; only after the commit, by erase-sweep.ts. */
+  /** What of these no blob names is erased, at once or at that time; only after the commit, by sweeps.ts. */
   erase(objects: readonly string[], atMs: number): void {
     const { transaction } = this.#host
     for (const object of objects) transaction.batch.put(eraseKey(atMs, 'object', object), LISTED)
@@ -199,7 +199,7 @@ export class BlobLedger {
     this.#host.transaction.batch.put(keys.pictureReference(seq), encodeReference({ user: user.name, blobs: [holding.blob] }))
   }
 
-  /** What these carried is over; nothing is read, it is lowered later. */
+  /** What these carried is over; nothing is read, it is lowered later. [BLB-13] */
   release(conversation: string, kind: ReleaseKind, first: number, last: number): void {
     this.#host.transaction.batch.put(releaseKey(conversation, kind, first, last), LISTED)
     this.#host.wakeBlobs('releases')

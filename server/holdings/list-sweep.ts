@@ -2,8 +2,7 @@
  * Works through a list of the store, a page at a time with pauses between, and sleeps while there is nothing to do. One run at a time; what
  * began before the store failed has no say any more.
  */
-import type { Entry } from '../../storage/engine.js'
-import type { KeyRange } from '../../storage/engine.js'
+import type { Entry, KeyRange } from '../../storage/engine.js'
 import type { Shard } from '../shard/shard.js'
 
 /** After the start: what was left from the life before can wait a moment. */
