@@ -3,15 +3,12 @@
  * to be released, and what is to be erased in the blob store.
  */
 import type { KeyRange } from './engine.js'
-import { checkName, HEAD_BYTES, latin1, reserved } from './key-parts.js'
+import { checkName, DIGITS, digits, HEAD_BYTES, latin1, reserved, tableBehind, tableUpTo, wholeTable } from './key-parts.js'
 
 const TABLE_ERASES = 0x64
 const TABLE_ENDS = 0x65
 const TABLE_RELEASES = 0x6c
 const TABLE_UPLOADS = 0x75
-
-/** As many as any number has, so that the order of the names is that of the numbers. */
-const DIGITS = 16
 
 /** An upload, by its id. */
 export function uploadKey(id: string): Buffer {
@@ -30,12 +27,12 @@ export function endKey(timeMs: number, kind: EndKind, name: string): Buffer {
 
 /** What ends up to this time, and lies behind this key where one is given. */
 export function endsUpTo(timeMs: number, after: Uint8Array | null): KeyRange {
-  return { gte: behind(TABLE_ENDS, after), lt: reserved(TABLE_ENDS, digits(timeMs + 1)) }
+  return tableUpTo(TABLE_ENDS, timeMs, after)
 }
 
 /** All of them. */
 export function ends(): KeyRange {
-  return { gte: reserved(TABLE_ENDS, ''), lt: reserved(TABLE_ENDS + 1, '') }
+  return wholeTable(TABLE_ENDS)
 }
 
 export function endAt(key: Uint8Array): { readonly timeMs: number, readonly kind: EndKind, readonly name: string } {
@@ -54,7 +51,7 @@ export function releaseKey(conversation: string, kind: ReleaseKind, first: numbe
 
 /** All behind this key. */
 export function releases(after: Uint8Array | null): KeyRange {
-  return { gte: behind(TABLE_RELEASES, after), lt: reserved(TABLE_RELEASES + 1, '') }
+  return tableBehind(TABLE_RELEASES, after)
 }
 
 export function releaseAt(key: Uint8Array): { readonly conversation: string, readonly kind: ReleaseKind, readonly first: number, readonly last: number } {
@@ -75,23 +72,15 @@ export function eraseKey(timeMs: number, kind: EraseKind, name: string): Buffer 
 
 /** What is due at this time, and lies behind this key where one is given. */
 export function erasesUpTo(timeMs: number, after: Uint8Array | null): KeyRange {
-  return { gte: behind(TABLE_ERASES, after), lt: reserved(TABLE_ERASES, digits(timeMs + 1)) }
+  return tableUpTo(TABLE_ERASES, timeMs, after)
 }
 
 /** All of them. */
 export function erases(): KeyRange {
-  return { gte: reserved(TABLE_ERASES, ''), lt: reserved(TABLE_ERASES + 1, '') }
+  return wholeTable(TABLE_ERASES)
 }
 
 export function eraseAt(key: Uint8Array): { readonly timeMs: number, readonly kind: EraseKind, readonly name: string } {
   const text = latin1(key, HEAD_BYTES)
   return { timeMs: Number(text.slice(0, DIGITS)), kind: text[DIGITS] === 'o' ? 'object' : 'staged', name: text.slice(DIGITS + 1) }
-}
-
-function behind(table: number, after: Uint8Array | null): Uint8Array {
-  return after === null ? reserved(table, '') : Buffer.concat([after, Buffer.of(0)])
-}
-
-function digits(number: number): string {
-  return String(number).padStart(DIGITS, '0')
 }

@@ -1,4 +1,5 @@
 /** What all keys of the store are made of. */
+import type { KeyRange } from './engine.js'
 
 /** Slot and table. */
 export const HEAD_BYTES = 3
@@ -13,6 +14,29 @@ export function reserved(table: number, name: string): Buffer {
   key[2] = table
   key.write(name, HEAD_BYTES, 'latin1')
   return key
+}
+
+/** As many as any number has, so that the order of the names is that of the numbers. */
+export const DIGITS = 16
+
+/** A number, or a time, at the beginning of a name. */
+export function digits(number: number): string {
+  return String(number).padStart(DIGITS, '0')
+}
+
+/** All of a table in that slot. */
+export function wholeTable(table: number): KeyRange {
+  return { gte: reserved(table, ''), lt: reserved(table + 1, '') }
+}
+
+/** All of it behind this key, where one is given. */
+export function tableBehind(table: number, after: Uint8Array | null): KeyRange {
+  return { gte: after === null ? reserved(table, '') : Buffer.concat([after, Buffer.of(0)]), lt: reserved(table + 1, '') }
+}
+
+/** Of a table whose names begin with a time: up to this one, and behind this key where one is given. */
+export function tableUpTo(table: number, timeMs: number, after: Uint8Array | null): KeyRange {
+  return { gte: tableBehind(table, after).gte, lt: reserved(table, digits(timeMs + 1)) }
 }
 
 /** Names come from the protocol's normalisation; this only keeps a mistake from damaging the order of the keys. Throws TypeError. */

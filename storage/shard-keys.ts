@@ -7,18 +7,13 @@
  *     name      in ASCII, so that its order is that of the rows
  */
 import type { KeyRange } from './engine.js'
-import { checkName, HEAD_BYTES, latin1, reserved } from './key-parts.js'
+import { checkName, DIGITS, digits, HEAD_BYTES, latin1, reserved, tableUpTo, wholeTable } from './key-parts.js'
 
 const TABLE_NAMES = 0x6e
 const TABLE_META = 0x6d
 const TABLE_INVITES = 0x69
 const TABLE_REPORTS = 0x72
 const TABLE_EXPIRIES = 0x78
-
-/** As many as any number has, so that the order of the names is that of the numbers. */
-const REPORT_DIGITS = 16
-/** The same for times. */
-const EXPIRY_DIGITS = 16
 
 /** The user's row in the list of all users of this store, which is ordered by name, since slots scatter the accounts. */
 export function userNameKey(user: string): Buffer {
@@ -66,7 +61,7 @@ export function inviteIdAt(key: Uint8Array): string {
 
 /** A report for the operator. */
 export function reportKey(id: number): Buffer {
-  return reserved(TABLE_REPORTS, String(id).padStart(REPORT_DIGITS, '0'))
+  return reserved(TABLE_REPORTS, digits(id))
 }
 
 /** Reports behind this id; all with 0. */
@@ -77,29 +72,24 @@ export function reports(after: number): KeyRange {
 /** That a row of a conversation's log expires: in the order of time, so that a sweep reads what is due and nothing else. */
 export function expiryKey(timeMs: number, conversation: string, last: number): Buffer {
   checkName(conversation)
-  return reserved(TABLE_EXPIRIES, `${expiryTime(timeMs)}${conversation}/${String(last)}`)
+  return reserved(TABLE_EXPIRIES, `${digits(timeMs)}${conversation}/${String(last)}`)
 }
 
 /** What expires up to this time, and lies behind this key where one is given. */
 export function expiriesUpTo(timeMs: number, after: Uint8Array | null): KeyRange {
-  const first = after === null ? reserved(TABLE_EXPIRIES, '') : Buffer.concat([after, Buffer.of(0)])
-  return { gte: first, lt: reserved(TABLE_EXPIRIES, expiryTime(timeMs + 1)) }
+  return tableUpTo(TABLE_EXPIRIES, timeMs, after)
 }
 
 /** All of them. */
 export function expiries(): KeyRange {
-  return { gte: reserved(TABLE_EXPIRIES, ''), lt: reserved(TABLE_EXPIRIES + 1, '') }
+  return wholeTable(TABLE_EXPIRIES)
 }
 
 /** The row of the log that a key of these names. */
 export function expiryAt(key: Uint8Array): { readonly conversation: string, readonly last: number } {
-  const name = latin1(key, HEAD_BYTES + EXPIRY_DIGITS)
+  const name = latin1(key, HEAD_BYTES + DIGITS)
   const slash = name.lastIndexOf('/')
   return { conversation: name.slice(0, slash), last: Number(name.slice(slash + 1)) }
-}
-
-function expiryTime(timeMs: number): string {
-  return String(timeMs).padStart(EXPIRY_DIGITS, '0')
 }
 
 /** A row that the shard keeps about itself. */
