@@ -5,7 +5,8 @@ import {
   endAt, endKey, ends, endsUpTo, eraseAt, eraseKey, erases, erasesUpTo, releaseAt, releaseKey, releases, uploadKey,
 } from './blob-keys.js'
 import type { KeyRange } from './engine.js'
-import { blobKeys, conversationKeys, everything, ownerAt, slotOf, userKeys } from './keyspace.js'
+import { blobKeys, conversationKeys, everything, ownerAt, userKeys } from './keyspace.js'
+import { slotOf } from './slots.js'
 import { expiries, expiryKey, shardMetaKey } from './shard-keys.js'
 
 const seq = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER - 1 })

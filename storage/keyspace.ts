@@ -1,7 +1,7 @@
 /**
- * The keys of the store, all built here.
+ * The keys of what belongs to somebody: a user, a conversation, a blob.
  *
- *     slot      2 bytes, big-endian: CRC16(owner) mod 16,384, so that a slot is one range and can move between shards
+ *     slot      2 bytes, big-endian: that of the owner, see slots.ts
  *     table     'c' a conversation's rows, 'k' a blob's, 's' the index of a conversation's text, 'u' a user's rows: in a slot those of
  *               conversations come first, see server/shard/conversation-walk.ts
  *     owner     its name in ASCII, ended by 0x00, so that no name is the beginning of another
@@ -12,9 +12,7 @@
  */
 import type { KeyRange } from './engine.js'
 import { checkName, HEAD_BYTES, latin1 } from './key-parts.js'
-
-/** As in Redis Cluster, so that its tools and clients agree with us. */
-export const SLOT_COUNT = 16_384
+import { SLOT_COUNT, slotAt, slotOf } from './slots.js'
 
 const TABLE_USER = 0x75
 const TABLE_CONVERSATION = 0x63
@@ -60,17 +58,6 @@ export type KeptListNumber = (typeof KEPT_LIST)[keyof typeof KEPT_LIST]
 
 const NUMBER_BYTES = 8
 const TWO_32 = 0x1_0000_0000
-
-const CRC16_TABLE = crc16Table()
-
-/** The slot of a user or conversation: CRC16 (XMODEM: polynomial 0x1021, initial value 0) of the name, modulo 16,384. */
-export function slotOf(name: string): number {
-  let crc = 0
-  for (let i = 0; i < name.length; i++) {
-    crc = ((crc << 8) & 0xffff) ^ (CRC16_TABLE[((crc >>> 8) ^ name.charCodeAt(i)) & 0xff] ?? 0)
-  }
-  return crc & (SLOT_COUNT - 1)
-}
 
 /** What a row of an owner is, from its key. */
 export type RowKind =
@@ -488,11 +475,6 @@ export function numberAt(key: Uint8Array): number {
   return high * TWO_32 + low
 }
 
-/** The slot at the head of a key. */
-export function slotAt(key: Uint8Array): number {
-  return (byte(key, 0) << 8) | byte(key, 1)
-}
-
 /** The owner and table of a key; null for the shard's own rows. */
 export function ownerAt(key: Uint8Array): { table: 'user' | 'conversation' | 'search' | 'blob'; name: string } | null {
   if (slotAt(key) >= SLOT_COUNT) return null
@@ -510,11 +492,6 @@ function tableOf(byte: number): 'user' | 'conversation' | 'search' | 'blob' {
   }
 }
 
-/** Everything in one slot. */
-export function slotRange(slot: number): KeyRange {
-  return { gte: Buffer.from([slot >>> 8, slot & 0xff]), lt: Buffer.from([(slot + 1) >>> 8, (slot + 1) & 0xff]) }
-}
-
 /** Every row of the store. */
 export function everything(): KeyRange {
   return { gte: Buffer.from([0]), lt: Buffer.from([0xff, 0xff, 0xff]) }
@@ -522,14 +499,4 @@ export function everything(): KeyRange {
 
 function byte(key: Uint8Array, at: number): number {
   return key[at] ?? 0
-}
-
-function crc16Table(): Uint16Array {
-  const table = new Uint16Array(256)
-  for (let i = 0; i < 256; i++) {
-    let crc = i << 8
-    for (let bit = 0; bit < 8; bit++) crc = crc & 0x8000 ? (crc << 1) ^ 0x1021 : crc << 1
-    table[i] = crc
-  }
-  return table
 }
