@@ -12,6 +12,7 @@ import { readChange, readNewGroup } from '../groups/change.js'
 import { ERASURES_MAX } from '../operations/erasures.js'
 import { messageElement } from '../session/query-answers.js'
 import { SEGMENT_MESSAGES } from '../search/segment.js'
+import { forgetUpTo } from '../shard/retention.js'
 import { routerError, ShardHarness, type TestDevice } from '../testing/shard-harness.js'
 
 const SKIING = '#skiing'
@@ -416,7 +417,7 @@ test('[DIS-4] what retention has taken is lowered once, and its row does not com
   alice.send('bob', 'stays')
   await harness.settle()
   // It has ceased to exist, and its row is not yet removed.
-  await harness.shard.forget('alice:bob', 3)
+  await forgetUpTo(harness.shard, 'alice:bob', 3)
   await harness.pass(HOUR_MS + SWEEP_MS)
   assert.deepEqual((await harness.router.conversations('bob', '', 10)).conversations.map(({ unread }) => unread), [1])
   assert.ok(await isStored(harness, 'soon gone'), 'the sweep leaves its row to retention')

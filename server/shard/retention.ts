@@ -5,16 +5,18 @@
  *
  * A row may hold several messages of one moment: it goes when the last of them is too old.
  *
- *     next conversation ─▶ is its first row too old? ─▶ shard.forget (committed) ─▶ engine.trim
+ *     next conversation ─▶ is its first row too old? ─▶ forgetUpTo (committed) ─▶ engine.trim
  */
 import { conversationKeys, everything, numberAt, searchKeys } from '../../storage/keyspace.js'
 import { segmentEnd } from '../search/segment.js'
 import { isInternal, nextConversation } from './conversation-walk.js'
+import { forgetMessages } from './conversation.js'
 import { seqAtTime } from './history.js'
+import { eachSender } from './log-reader.js'
 import { readLogRun } from './log-run.js'
 import { decodeConversation } from './records.js'
 import type { Shard } from './shard.js'
-import { ConversationState } from './state.js'
+import { ConversationState, type Member } from './state.js'
 
 /** After the start, and between the end of one sweep and the next: what is late by an hour is not late. */
 const FIRST_SWEEP_MS = 60_000
@@ -101,7 +103,7 @@ export class Retention {
     const conversation = await shard.conversation(name)
     const wanted = await shard.reading(seqAtTime(engine, conversation, oldestMs)) - 1
     const seq = Math.min(wanted, conversation.trimmedTo + STEP_MESSAGES)
-    if (seq > conversation.trimmedTo) await shard.forget(name, seq)
+    if (seq > conversation.trimmedTo) await forgetUpTo(shard, name, seq)
     // Only the disk says what exists no longer, whatever has happened meanwhile.
     const trimmedTo = await shard.reading(this.#trimmedTo(name))
     // Of what is partly gone the words go as a whole: a search reads the rest in the log.
@@ -119,6 +121,36 @@ export class Retention {
     decodeConversation(row, stored)
     return stored.trimmedTo
   }
+}
+
+/**
+ * Messages of the conversation up to `seq`, all committed, exist no longer, and what they carried is released. Resolves when that is on
+ * disk; their rows are then the caller's to remove. [BLB-13]
+ */
+export async function forgetUpTo(shard: Shard, name: string, seq: number): Promise<void> {
+  const unread = new Map<Member, number>()
+  let carriesBlobs = false
+  const isThere = ({ exists, trimmedTo, committedTail }: ConversationState): boolean => exists && seq > trimmedTo && seq <= committedTail
+  await shard.alone(name, {
+    read: async (conversation) => {
+      unread.clear()
+      if (!isThere(conversation)) return
+      const references = conversation.keys.references(conversation.trimmedTo + 1, seq + 1)
+      carriesBlobs = (await shard.engine.range({ ...references, limit: 1 })).length > 0
+      await eachSender(shard.engine, conversation, conversation.trimmedTo + 1, seq, (from, at) => {
+        for (const member of conversation.members) {
+          if (member.user !== from && at > member.read && !conversation.hides(member.user, at)) unread.set(member, (unread.get(member) ?? 0) + 1)
+        }
+      })
+    },
+    run: (conversation) => {
+      if (isThere(conversation)) {
+        if (carriesBlobs) shard.ledger.release(conversation.name, 'messages', conversation.trimmedTo + 1, seq)
+        forgetMessages(shard.transaction, conversation, seq, unread)
+      }
+      shard.schedule()
+    },
+  })
 }
 
 /** When the last message of a row was written. Rejects where the row is damaged. */

@@ -8,8 +8,7 @@
 import { type InviteState, loadInvite } from '../accounts/invite-state.js'
 import { hasAttachments } from '../../protocol/attachments.js'
 import type { Engine } from '../../storage/engine.js'
-import { isGroup } from '../../protocol/address.js'
-import { expiryOf, hasRoomForExpiry, isExpired } from '../../protocol/expiry.js'
+import { expiryOf, isExpired } from '../../protocol/expiry.js'
 import { ERROR, OPERATION } from '../../protocol/generated/registry.js'
 import type { ErrorCode } from '../../protocol/generated/registry.js'
 import { ACQUAINTANCES } from '../profiles/pair.js'
@@ -17,7 +16,7 @@ import { trimPoint } from './attach.js'
 import type { CommitHost } from './commit-loop.js'
 import { CommitLoop, unavailable } from './commit-loop.js'
 import { StrangerAllowance } from '../profiles/stranger-allowance.js'
-import { acceptMessage, forgetMessages, openConversation, raiseDelivered, raiseRead, sealConversation } from './conversation.js'
+import { acceptMessage, openConversation, raiseDelivered, raiseRead, sealConversation } from './conversation.js'
 import { isDamage } from './entry-reader.js'
 import type { ShardEnvironment } from './environment.js'
 import type { Feed, FeedHost } from './feed.js'
@@ -25,7 +24,6 @@ import { DELIVERED, GateCommand, LONE, MARK_READ, MESSAGE, OPERATE, TASK } from 
 import type { LoneTask } from './gate.js'
 import type { GateHost } from './gates.js'
 import { Gates } from './gates.js'
-import { eachSender } from './log-reader.js'
 import { isErased, type LogRecord } from './log-run.js'
 import { type Carried, refusalOfCarried } from '../holdings/carried.js'
 import { BlobLedger, type BlobList } from '../holdings/ledger.js'
@@ -34,20 +32,19 @@ import { BlobSweeps } from '../holdings/sweeps.js'
 import { loadConversation, loadUser } from './loader.js'
 import { encodeLastSeen } from '../presence/rows.js'
 import { encodeCursor, encodeQueueMeta } from './records.js'
+import { mayRead, refusalFor, refusalOfExtensions } from './refusals.js'
 import { Residents } from './residents.js'
 import { Retention } from './retention.js'
 import { StaleRoutes } from './stale-routes.js'
 import { RouterError } from '../router/router.js'
 import { conversationName, memberNames, Writer } from './state.js'
 import { Indexer } from '../search/indexer.js'
-import type { ConversationState, DeviceState, Member, Resident, UserState } from './state.js'
+import type { ConversationState, DeviceState, Resident, UserState } from './state.js'
 import { restoreUnsettled, writeLateWatermarks } from '../groups/fan-out.js'
 import { ExpirySweep } from '../expiry/sweep.js'
-import { mayPost } from '../groups/rights.js'
-import { endsBetween, mayReadSeq } from '../groups/access.js'
+import { endsBetween } from '../groups/access.js'
 import { acceptOperation, changesText, type TargetRow } from '../operations/accept.js'
 import { decide, type OperationKind, UNCHANGED } from '../operations/decide.js'
-import { readReferences } from '../../protocol/references.js'
 import { Answer, Route } from './transaction.js'
 import type { Transaction } from './transaction.js'
 
@@ -482,36 +479,6 @@ export class Shard implements FeedHost, GateHost, CommitHost {
     return state.lastChange <= this.#loop.committed
   }
 
-  /**
-   * Retention: messages of the conversation up to `seq`, all committed, exist no longer. Resolves when that is on disk; their rows are
-   * then the caller's to remove.
-   */
-  async forget(name: string, seq: number): Promise<void> {
-    const unread = new Map<Member, number>()
-    let carriesBlobs = false
-    const isThere = ({ exists, trimmedTo, committedTail }: ConversationState): boolean => exists && seq > trimmedTo && seq <= committedTail
-    await this.alone(name, {
-      read: async (conversation) => {
-        unread.clear()
-        if (!isThere(conversation)) return
-        const references = conversation.keys.references(conversation.trimmedTo + 1, seq + 1)
-        carriesBlobs = (await this.engine.range({ ...references, limit: 1 })).length > 0
-        await eachSender(this.engine, conversation, conversation.trimmedTo + 1, seq, (from, at) => {
-          for (const member of conversation.members) {
-            if (member.user !== from && at > member.read && !conversation.hides(member.user, at)) unread.set(member, (unread.get(member) ?? 0) + 1)
-          }
-        })
-      },
-      run: (conversation) => {
-        if (isThere(conversation)) {
-          if (carriesBlobs) this.ledger.release(conversation.name, 'messages', conversation.trimmedTo + 1, seq)
-          forgetMessages(this.transaction, conversation, seq, unread)
-        }
-        this.schedule()
-      },
-    })
-  }
-
   /** Does something to a conversation in its turn that concerns nobody else. Resolves when it is on disk, or when it can't be read. */
   async alone(name: string, task: LoneTask): Promise<void> {
     if (!this.isAvailable) throw unavailable()
@@ -682,30 +649,6 @@ function sealLate(transaction: Transaction): void {
     transaction.batch.put(user.keys.cursor(device.number), encodeCursor(device))
   }
   late.release()
-}
-
-/** Why the user may not send to the conversation; 0: it may. [GRP-4] */
-function refusalFor({ conversation, users }: Route, sender: UserState): ErrorCode | 0 {
-  if (isGroup(conversation.name)) {
-    const membership = conversation.member(sender.name)?.membership ?? null
-    if (conversation.group === null || membership === null) return ERROR.noSuchConversation
-    return mayPost(conversation.group, membership) ? 0 : ERROR.notAllowed
-  }
-  for (const user of users) if (!user.exists) return ERROR.noSuchUser
-  return 0
-}
-
-/** Why the message may not carry them; 0: it may. [OPS-16] [DIS-2] */
-function refusalOfExtensions(conversation: ConversationState, sender: UserState, extensions: Uint8Array): ErrorCode | 0 {
-  if (conversation.timerMs > 0 && !hasRoomForExpiry(extensions)) return ERROR.badRequest
-  const replyTo = readReferences(extensions)?.replyTo ?? 0
-  return replyTo === 0 || mayRead(conversation, sender, replyTo) ? 0 : ERROR.noSuchMessage
-}
-
-/** Whether there is such a seq, and the user may read it. */
-function mayRead(conversation: ConversationState, { name }: UserState, seq: number): boolean {
-  if (seq > conversation.tail || seq <= conversation.trimmedTo) return false
-  return mayReadSeq(conversation, name, seq)
 }
 
 function tell(answer: Answer): void {
