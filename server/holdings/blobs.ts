@@ -41,7 +41,7 @@ export class Blobs implements BlobCommands {
       const id = Buffer.from(this.#environment.randomBytes(UPLOAD_ID_BYTES)).toString('hex')
       const known = await held.blob(user, request.hash)
       const [fresh, ...uploads] = await Promise.all([id, ...known.user.blobUse.uploads.map((each) => each.id)]
-        .map((each) => held.state(this.#shard.uploads, each)))
+        .map((each) => held.state(this.#shard.blobStates.uploads, each)))
       const hasRoom = await this.#hasRoomFor(known.totals.row.underWayBytes + request.size)
       held.check()
       if (fresh === undefined) throw new TypeError('no state for a new upload')
@@ -101,7 +101,7 @@ export class Blobs implements BlobCommands {
 
   upload(id: string): Promise<Upload | null> {
     return holding(this.#shard, async (held) => {
-      const { row } = await held.state(this.#shard.uploads, id)
+      const { row } = await held.state(this.#shard.blobStates.uploads, id)
       return row !== null && isUnderWay(row, this.#shard.nowMs) ? row.upload : null
     })
   }
@@ -116,10 +116,10 @@ export class Blobs implements BlobCommands {
 
   finishUpload(id: string, put: Blob): Promise<Blob | null> {
     return holding(this.#shard, async (held) => {
-      const state = await held.state(this.#shard.uploads, id)
+      const state = await held.state(this.#shard.blobStates.uploads, id)
       const owner = state.row?.upload.user
       // So that what was put is found and erased also where the upload is over.
-      const blobState = await held.state(this.#shard.blobs, put.content.hash)
+      const blobState = await held.state(this.#shard.blobStates.blobs, put.content.hash)
       const known = owner === undefined ? null : await held.blob(owner, put.content.hash)
       held.check()
       const blob = known === null || state.row === null ? null : this.#finish(known, state, state.row, put)
@@ -147,9 +147,9 @@ export class Blobs implements BlobCommands {
 
   async abandonUpload(id: string): Promise<void> {
     await holding(this.#shard, async (held) => {
-      const state = await held.state(this.#shard.uploads, id)
+      const state = await held.state(this.#shard.blobStates.uploads, id)
       if (state.row === null) return
-      const [user, totals] = await Promise.all([held.state(this.#shard.users, state.row.upload.user), held.state(this.#shard.totals, TOTALS)])
+      const [user, totals] = await Promise.all([held.state(this.#shard.users, state.row.upload.user), held.state(this.#shard.blobStates.totals, TOTALS)])
       held.check()
       if (state.row === null || state.row.blob !== '') return
       this.#shard.ledger.endUpload(user, state, state.row, totals, this.#shard.nowMs)
@@ -159,7 +159,7 @@ export class Blobs implements BlobCommands {
 
   uploaded(user: string, uploadId: string): Promise<Opened> {
     return holding(this.#shard, async (held) => {
-      const { row } = await held.state(this.#shard.uploads, uploadId)
+      const { row } = await held.state(this.#shard.blobStates.uploads, uploadId)
       if (row?.upload.user !== user) throw noSuchBlob()
       if (row.blob !== '') return { blob: await findBlob(this.#shard, held, user, { kind: 'own', id: row.blob }) }
       if (!isUnderWay(row, this.#shard.nowMs)) throw noSuchBlob()
@@ -188,7 +188,7 @@ export class Blobs implements BlobCommands {
   }
 
   blob(id: string): Promise<Blob | null> {
-    return holding(this.#shard, async (held) => (await held.state(this.#shard.blobs, id)).row?.blob ?? null)
+    return holding(this.#shard, async (held) => (await held.state(this.#shard.blobStates.blobs, id)).row?.blob ?? null)
   }
 
   async usage(user: string): Promise<BlobUsage> {
@@ -227,7 +227,7 @@ export class Blobs implements BlobCommands {
   /** null: there is no such upload. */
   #changeUpload<T>(id: string, change: (state: UploadState, row: UploadRow) => T, otherwise: T): Promise<T> {
     return holding(this.#shard, async (held: Held) => {
-      const state = await held.state(this.#shard.uploads, id)
+      const state = await held.state(this.#shard.blobStates.uploads, id)
       held.check()
       return state.row === null ? otherwise : this.#committed(change(state, state.row))
     })

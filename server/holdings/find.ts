@@ -17,7 +17,7 @@ import { holdingName } from './states.js'
 
 /** Rejects with RouterError: no-such-blob, and what reading the place is refused with. */
 export async function findBlob(shard: Shard, held: Held, user: string, place: BlobPlace): Promise<Blob> {
-  const blob = await held.state(shard.blobs, await idAt(shard, held, user, place))
+  const blob = await held.state(shard.blobStates.blobs, await idAt(shard, held, user, place))
   if (blob.row === null) throw noSuchBlob()
   const found = blob.row.blob
   // It may be told of only when it is on disk.
@@ -28,7 +28,7 @@ export async function findBlob(shard: Shard, held: Held, user: string, place: Bl
 async function idAt(shard: Shard, held: Held, user: string, place: BlobPlace): Promise<string> {
   switch (place.kind) {
     case 'own': {
-      const holding = await held.state(shard.holdings, holdingName(user, place.id))
+      const holding = await held.state(shard.blobStates.holdings, holdingName(user, place.id))
       if (holding.row === null) throw noSuchBlob()
       if (!shard.isSettledButForLate(holding)) await shard.committed()
       return place.id

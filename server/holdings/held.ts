@@ -32,7 +32,7 @@ export class Held {
   }
 
   async blob(user: string, id: string): Promise<HeldBlob> {
-    const { users, holdings, blobs, totals } = this.#shard
+    const { users, blobStates: { holdings, blobs, totals } } = this.#shard
     const [owner, holding, blob, all] = await Promise.all([
       this.state(users, user), this.state(holdings, holdingName(user, id)), this.state(blobs, id), this.state(totals, TOTALS),
     ])

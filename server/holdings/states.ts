@@ -3,8 +3,35 @@ import { uploadKey } from '../../storage/blob-keys.js'
 import type { Engine } from '../../storage/engine.js'
 import { blobKeys, userKeys } from '../../storage/keyspace.js'
 import { shardMetaKey } from '../../storage/shard-keys.js'
+import { Residents } from '../shard/residents.js'
 import { Resident } from '../shard/state.js'
 import { type BlobRow, type BlobTotals, decodeBlob, decodeHolding, decodeTotals, decodeUpload, type HoldingRow, type UploadRow } from './rows.js'
+
+/** Kept in memory beside those that a transaction holds: they are needed when a message carries one, and again when it ends. */
+const BLOBS_RESIDENT_MAX = 4000
+const UPLOADS_RESIDENT_MAX = 1000
+
+/** Those in memory, in one life of the shard. */
+export class BlobStates {
+  readonly blobs: Residents<BlobState>
+  readonly holdings: Residents<HoldingState>
+  readonly uploads: Residents<UploadState>
+  readonly totals: Residents<TotalsState>
+
+  /** `mayGo`: whether nothing of it is uncommitted. */
+  constructor(engine: Engine, mayGo: (state: Resident) => boolean, defer: (task: () => void) => void) {
+    this.blobs = new Residents(BLOBS_RESIDENT_MAX, (id) => loadBlob(engine, id), mayGo, defer)
+    this.holdings = new Residents(BLOBS_RESIDENT_MAX, (name) => loadHolding(engine, name), mayGo, defer)
+    this.uploads = new Residents(UPLOADS_RESIDENT_MAX, (id) => loadUpload(engine, id), mayGo, defer)
+    // There is one.
+    this.totals = new Residents(1, (name) => loadTotals(engine, name), mayGo, defer)
+  }
+
+  /** Throws everything away; see residents.ts. */
+  close(): void {
+    for (const states of [this.blobs, this.holdings, this.uploads, this.totals]) states.close()
+  }
+}
 
 /** `name` is the blob's id. */
 export class BlobState extends Resident {
@@ -43,28 +70,28 @@ export function holdingName(user: string, blob: string): string {
   return `${user}/${blob}`
 }
 
-export async function loadBlob(engine: Engine, id: string): Promise<BlobState> {
+async function loadBlob(engine: Engine, id: string): Promise<BlobState> {
   const state = new BlobState(id)
   const row = await engine.get(blobKeys(id).meta())
   if (row !== undefined) state.row = decodeBlob(row)
   return state
 }
 
-export async function loadHolding(engine: Engine, name: string): Promise<HoldingState> {
+async function loadHolding(engine: Engine, name: string): Promise<HoldingState> {
   const state = new HoldingState(name)
   const row = await engine.get(userKeys(state.user).holding(state.blob))
   if (row !== undefined) state.row = decodeHolding(row)
   return state
 }
 
-export async function loadUpload(engine: Engine, id: string): Promise<UploadState> {
+async function loadUpload(engine: Engine, id: string): Promise<UploadState> {
   const state = new UploadState(id)
   const row = await engine.get(uploadKey(id))
   if (row !== undefined) state.row = decodeUpload(row, id)
   return state
 }
 
-export async function loadTotals(engine: Engine, name: string): Promise<TotalsState> {
+async function loadTotals(engine: Engine, name: string): Promise<TotalsState> {
   const state = new TotalsState(name)
   const row = await engine.get(shardMetaKey(TOTALS))
   if (row !== undefined) state.row = decodeTotals(row)

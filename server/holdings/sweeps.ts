@@ -77,7 +77,7 @@ class EndWork implements ListWork {
   /** What has to be done once all are in memory: a row whose time has changed since says nothing. */
   async #end(held: Held, key: Uint8Array): Promise<() => void> {
     const { timeMs, kind, name } = endAt(key)
-    const { ledger, users, uploads, totals } = this.#shard
+    const { ledger, users, blobStates: { uploads, totals } } = this.#shard
     if (kind === 'hold') {
       const slash = name.indexOf('/')
       const blob = await held.blob(name.slice(0, slash), name.slice(slash + 1))

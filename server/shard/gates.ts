@@ -10,7 +10,7 @@ import { expiryOf, withoutExpiry } from '../../protocol/expiry.js'
 import { ERROR } from '../../protocol/generated/registry.js'
 import { hasAttachments, readAttachments } from '../../protocol/attachments.js'
 import type { Carried } from '../holdings/carried.js'
-import { holdingName, type HoldingState } from '../holdings/states.js'
+import { type BlobStates, holdingName } from '../holdings/states.js'
 import type { TargetRow } from '../operations/accept.js'
 import { readTarget } from '../operations/rows.js'
 import { raiseRead } from './conversation.js'
@@ -38,7 +38,7 @@ export interface GateHost {
   readonly isAvailable: boolean
   readonly users: Residents<UserState>
   readonly conversations: Residents<ConversationState>
-  readonly holdings: Residents<HoldingState>
+  readonly blobStates: BlobStates
   /** The one that fills at present: never kept over an await. */
   readonly transaction: Transaction
   residentRoute(conversation: string): Route | null
@@ -218,7 +218,7 @@ export class Gates {
   /** What the sender holds of what the message carries, kept in memory. [BLB-12] */
   async #carried({ extensions }: GateCommand, { user }: Feed, hold: Hold): Promise<Carried> {
     const attachments = readAttachments(extensions) ?? []
-    const { holdings } = this.#host
+    const { holdings } = this.#host.blobStates
     return { attachments, holdings: await Promise.all(attachments.map(({ id }) => hold.state(holdings, holdingName(user.name, id)))) }
   }
 

@@ -27,7 +27,7 @@ import { Gates } from './gates.js'
 import { isErased, type LogRecord } from './log-run.js'
 import { type Carried, refusalOfCarried } from '../holdings/carried.js'
 import { BlobLedger, type BlobList } from '../holdings/ledger.js'
-import { type BlobState, type HoldingState, loadBlob, loadHolding, loadTotals, loadUpload, type TotalsState, type UploadState } from '../holdings/states.js'
+import { BlobStates } from '../holdings/states.js'
 import { BlobSweeps } from '../holdings/sweeps.js'
 import { loadConversation, loadUser } from './loader.js'
 import { encodeLastSeen } from '../presence/rows.js'
@@ -51,9 +51,6 @@ import type { Transaction } from './transaction.js'
 const LIST_PAGE = 1000
 /** Invites kept in memory beside those that a transaction holds: they are used once, if at all. */
 const INVITES_RESIDENT_MAX = 1000
-/** The same of blobs and who holds them, which are needed when a message carries one, and again when it ends. */
-const BLOBS_RESIDENT_MAX = 4000
-const UPLOADS_RESIDENT_MAX = 1000
 /** How often to look whether fewer wait at the gates: they are let go without a word where their sessions have ended. */
 const GATES_LOOK_MS = 1
 
@@ -65,10 +62,7 @@ export class Shard implements FeedHost, GateHost, CommitHost {
   users!: Residents<UserState>
   conversations!: Residents<ConversationState>
   invites!: Residents<InviteState>
-  blobs!: Residents<BlobState>
-  holdings!: Residents<HoldingState>
-  uploads!: Residents<UploadState>
-  totals!: Residents<TotalsState>
+  blobStates!: BlobStates
   /** Who holds which blob; changed by it alone. */
   readonly ledger: BlobLedger
   readonly #loop: CommitLoop
@@ -605,10 +599,7 @@ export class Shard implements FeedHost, GateHost, CommitHost {
     this.users?.close()
     this.conversations?.close()
     this.invites?.close()
-    this.blobs?.close()
-    this.holdings?.close()
-    this.uploads?.close()
-    this.totals?.close()
+    this.blobStates?.close()
     const { scheduler } = this.environment
     const defer = (task: () => void): void => {
       scheduler.defer(task)
@@ -623,12 +614,7 @@ export class Shard implements FeedHost, GateHost, CommitHost {
     const stale = new StaleRoutes(this.#attached, this.conversations)
     this.users.onGone = this.conversations.onGone = () => { stale.look() }
     this.invites = new Residents(INVITES_RESIDENT_MAX, (id) => loadInvite(this.engine, id), (each) => this.isSettled(each), defer)
-    const isSettled = (state: Resident): boolean => this.isSettled(state)
-    this.blobs = new Residents(BLOBS_RESIDENT_MAX, (id) => loadBlob(this.engine, id), isSettled, defer)
-    this.holdings = new Residents(BLOBS_RESIDENT_MAX, (name) => loadHolding(this.engine, name), isSettled, defer)
-    this.uploads = new Residents(UPLOADS_RESIDENT_MAX, (id) => loadUpload(this.engine, id), isSettled, defer)
-    // There is one.
-    this.totals = new Residents(1, (name) => loadTotals(this.engine, name), isSettled, defer)
+    this.blobStates = new BlobStates(this.engine, (each) => this.isSettled(each), defer)
     const gates = this.#gates
     this.#gates = new Gates(this)
     this.#life++
