@@ -149,7 +149,8 @@ export class Blobs implements BlobCommands {
     await holding(this.#shard, async (held) => {
       const state = await held.state(this.#shard.blobStates.uploads, id)
       if (state.row === null) return
-      const [user, totals] = await Promise.all([held.state(this.#shard.users, state.row.upload.user), held.state(this.#shard.blobStates.totals, TOTALS)])
+      const { users, blobStates: { totals: all } } = this.#shard
+      const [user, totals] = await Promise.all([held.state(users, state.row.upload.user), held.state(all, TOTALS)])
       held.check()
       if (state.row === null || state.row.blob !== '') return
       this.#shard.ledger.endUpload(user, state, state.row, totals, this.#shard.nowMs)
