@@ -1,8 +1,4 @@
-/**
- * A device as the protocol wants it: an outbox and a log that survive its crashes, a cursor stored together with what it took. Its
- * connection is two queues that the simulator moves on one step at a time, and may cut at any moment, on one side before the other.
- */
-
+/** A device as the protocol wants it: an outbox and a log that survive its crashes, a cursor stored together with what it took. */
 import type { Element } from '../../../protocol/element.js'
 import type { Frame } from '../../../protocol/generated/frames.js'
 import { expiryOf } from '../../../protocol/expiry.js'
@@ -10,117 +6,17 @@ import { type MessageSource, MessageViews } from '../../../protocol/client/messa
 import { ERROR, FRAME, LIST, MARK, OPERATION, PRESENCE, RESUME } from '../../../protocol/generated/registry.js'
 import type { ErrorCode } from '../../../protocol/generated/registry.js'
 import { isGroup } from '../../../protocol/address.js'
-import type { Attachment, DeviceSink, StoredMessage } from '../../router/router.js'
+import type { StoredMessage } from '../../router/router.js'
 import { RouterError } from '../../router/router.js'
 import { conversationName } from '../../shard/state.js'
-import { decodeEntries } from '../entries.js'
 import { carrying } from './blob-life.js'
-import { changeText } from './group-oracle.js'
 import { Breach } from './breach.js'
+import { type OutboxMessage, SimConnection } from './connection.js'
+import { changeText } from './group-oracle.js'
 import type { OperationName, SimOperation } from './operation-oracle.js'
 import { type Oracle, operationText } from './oracle.js'
 import { LIMITS } from './server.js'
 import type { SimServer } from './server.js'
-
-interface OutboxMessage {
-  clientId: number
-  readonly to: string
-  readonly kind: 'message' | 'mark' | OperationName
-  /** What it says, or gives another text or reaction. */
-  readonly text: string
-  /** How far it marks as read, or what it changes. */
-  readonly seq: number
-  /** What a message shows; '': nothing. */
-  readonly picture: string
-}
-
-type Up = { kind: 'stanza'; stanza: OutboxMessage } | { kind: 'cursor'; index: number }
-type Down =
-  | { kind: 'acked'; clientId: number; seq: number; timeMs: number }
-  | { kind: 'refused'; clientId: number; error: ErrorCode }
-  | { kind: 'entry'; frame: Frame }
-  | { kind: 'done'; index: number }
-
-/** Both ends of one connection. */
-export class SimConnection implements DeviceSink {
-  readonly device: SimDevice
-  readonly server: SimServer
-  readonly up: Up[] = []
-  readonly down: Down[] = []
-  attachment: Attachment | null = null
-  outboxEpoch = 0
-  /** The server's end, and the device's. */
-  isServerOpen = true
-  isDeviceOpen = true
-  doneAt = -1
-  lastIndex = 0
-  isActive = true
-  /** What it was told last of whom it watches; null: nothing yet. */
-  readonly watched = new Map<string, { readonly state: number; readonly lastSeenMs: number } | null>()
-
-  constructor(device: SimDevice, server: SimServer) {
-    this.device = device
-    this.server = server
-  }
-
-  acked(clientId: number, seq: number, timeMs: number, expiresMs = 0): void {
-    if (!this.#isHeard()) return
-    this.#reporting(() => { this.device.checkAck(this, clientId, seq, timeMs, expiresMs) })
-    this.down.push({ kind: 'acked', clientId, seq, timeMs })
-  }
-
-  refused(clientId: number, error: ErrorCode): void {
-    if (this.#isHeard()) this.#reporting(() => { this.device.checkRefusal(this, clientId, error) })
-    if (this.#isHeard()) this.down.push({ kind: 'refused', clientId, error })
-  }
-
-  entries(frames: Uint8Array, last: number, count: number): void {
-    if (!this.#isHeard()) return
-    const decoded = decodeEntries(frames)
-    const end = decoded.at(-1)
-    if (decoded.length !== count || end === undefined || !('index' in end) || end.index !== last) throw new Breach('a run of entries is not what it says')
-    this.#reporting(() => { this.device.checkEntries(decoded) })
-    for (const frame of decoded) this.down.push({ kind: 'entry', frame })
-  }
-
-  done(index: number): void {
-    if (!this.#isHeard()) return
-    if (this.doneAt >= 0) throw new Breach('done was sent twice')
-    this.doneAt = index
-    this.down.push({ kind: 'done', index })
-  }
-
-  presence(user: string, state: number, lastSeenMs: number): boolean {
-    if (!this.#isHeard()) return true
-    // The connection takes nothing at the moment. [PRS-1]
-    if (this.device.isBusy()) return false
-    this.#reporting(() => { this.device.checkPresence(user, state, lastSeenMs) })
-    if (this.watched.has(user)) this.watched.set(user, { state, lastSeenMs })
-    return true
-  }
-
-  typing(): void { /* nothing that counts */ }
-  declined(): void { /* nothing that counts */ }
-
-  ended(): void {
-    this.isServerOpen = false
-    this.attachment = null
-  }
-
-  /** A breach is heard where nothing stands between it and the simulation. */
-  #reporting(check: () => void): void {
-    try {
-      check()
-    } catch (error) {
-      this.server.report(error)
-    }
-  }
-
-  /** What a dead server says, or into a cut connection, nobody hears. */
-  #isHeard(): boolean {
-    return this.server.isAlive && this.isServerOpen
-  }
-}
 
 export class SimDevice {
   readonly user: string

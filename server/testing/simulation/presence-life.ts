@@ -5,7 +5,8 @@
 import { ACTIVITY, PRESENCE } from '../../../protocol/generated/registry.js'
 import { AUDIENCES, DEFAULT_PRIVACY, type Privacy } from '../../presence/privacy.js'
 import { Breach } from './breach.js'
-import type { SimConnection, SimDevice } from './device.js'
+import type { SimConnection } from './connection.js'
+import type { SimDevice } from './device.js'
 import { Known, type Life, type Scene } from './scene.js'
 
 export class PresenceLife implements Life {
