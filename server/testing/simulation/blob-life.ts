@@ -1,7 +1,7 @@
 /** People who send pictures: they upload, look at what they were sent, keep some of it, while the store of blobs is away now and then. */
 import { encodeAttachments, readAttachments } from '../../../protocol/attachments.js'
 import { EMPTY_BYTES } from '../../../protocol/bytes.js'
-import { ERROR } from '../../../protocol/generated/registry.js'
+import { ERROR, type ErrorCode } from '../../../protocol/generated/registry.js'
 import type { BlobCommands } from '../../blobs/blob-router.js'
 import { objectsOf } from '../../holdings/ledger.js'
 import { auditBlobs, BlobBreach } from '../../holdings/testing/audit.js'
@@ -23,6 +23,8 @@ const REST_MS = 900_000
 const REST_STEP_MS = 60_000
 const PUT_MS_MAX = 20
 const PASS_MS = 3000
+/** What nobody may be told of a message that it is shown. */
+const NOT_FOUND: ReadonlySet<ErrorCode> = new Set([ERROR.noSuchBlob, ERROR.noSuchMessage, ERROR.noSuchConversation])
 
 /** What a message carries; none where it carries no picture. */
 export function carrying(picture: string): Uint8Array {
@@ -136,7 +138,7 @@ export class BlobLife implements Life {
             throw new Breach(`${user} finds ${id} in ${to} ${String(message.seq)}, and it is not in the store`)
           }
         } catch (error) {
-          if (!(error instanceof RouterError) || (error.code === ERROR.noSuchBlob && server.isAlive && !await this.#isGone(user, to, message))) {
+          if (!(error instanceof RouterError) || (NOT_FOUND.has(error.code) && server.isAlive && !await this.#isGone(user, to, message))) {
             throw new Breach(`${user} is shown ${to} ${String(message.seq)}, and does not find ${id}`, { cause: error })
           }
         }

@@ -1,8 +1,8 @@
 /** Bugs to be planted in a server: what the simulation is worth shows in whether it finds them. */
 import type { Frame } from '../../../protocol/generated/frames.js'
 import { isGroup } from '../../../protocol/address.js'
-import { FRAME, OPERATION } from '../../../protocol/generated/registry.js'
-import type { DeviceSink } from '../../router/router.js'
+import { ERROR, FRAME, OPERATION } from '../../../protocol/generated/registry.js'
+import { type DeviceSink, RouterError } from '../../router/router.js'
 import type { Feed, FeedHost } from '../../shard/feed.js'
 import { encodeCheckpoint, encodeConversation, encodeWatermark } from '../../shard/records.js'
 import type { ConversationState } from '../../shard/state.js'
@@ -365,4 +365,9 @@ function onOperation(
 /** A message is accepted, and what it carries is not counted. */
 export function carriesUncounted(server: SimServer): void {
   server.shard.ledger.refer = () => undefined
+}
+
+/** Who asks for what a message carries is told that there is no such message. */
+export function carriedIsHidden({ router: { blobs } }: SimServer): void {
+  if (blobs !== null) blobs.find = () => Promise.reject(new RouterError(ERROR.noSuchMessage, 'planted'))
 }
