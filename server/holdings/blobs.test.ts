@@ -461,6 +461,26 @@ test('while there is nothing to do the store is not read for it', async () => {
   assert.equal(reads, 0)
 })
 
+test('what is due later than all that is waited for has nothing looked for', async () => {
+  const harness = await start()
+  await harness.upload('alice', 'beach')
+  // Between two looks at the clock.
+  await harness.pass(HOUR_MS / 12)
+  let reads = 0
+  const range = harness.engine.range.bind(harness.engine)
+  harness.engine.range = (options) => {
+    if (Buffer.compare(options.gte, ends().gte) === 0) reads++
+    return range(options)
+  }
+  const blob = await harness.upload('bob', 'hill')
+  await harness.pass(SOON_MS)
+  assert.equal(reads, 0)
+  await harness.pass(LIMIT.blobHoldMs)
+  assert.ok(reads > 0)
+  assert.equal(isStored(harness, blob), false)
+  await assertNothingLeft(harness)
+})
+
 test('a row that can\'t be read holds up nothing but itself', async () => {
   const harness = await start()
   const [one, two] = [await harness.upload('alice', 'one'), await harness.upload('bob', 'two')]

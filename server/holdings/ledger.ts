@@ -36,13 +36,14 @@ export interface HeldBlob {
   readonly totals: TotalsState
 }
 
-/** What has something to do now. */
+/** What is listed by time, or at once, to be done. */
 export type BlobList = 'ends' | 'releases' | 'erases'
 
 export interface LedgerHost {
   /** The one that fills at present. */
   readonly transaction: Transaction
-  wakeBlobs(list: BlobList): void
+  /** Something is listed that has to be done then (Unix time, ms); 0: at once. */
+  wakeBlobs(list: BlobList, dueMs: number): void
 }
 
 export class BlobLedger {
@@ -67,7 +68,7 @@ export class BlobLedger {
     const heldUntilMs = Math.max(untilMs, before?.heldUntilMs ?? 0)
     this.#setHolding(user, holding, { references: before?.references ?? 0, heldUntilMs, size: content.size, type: content.type })
     transaction.batch.put(endKey(heldUntilMs, 'hold', holding.name), LISTED)
-    this.#host.wakeBlobs('ends')
+    this.#host.wakeBlobs('ends', heldUntilMs)
   }
 
   /** A message or a picture of the user carries it from now on. */
@@ -131,7 +132,7 @@ export class BlobLedger {
   erase(objects: readonly string[], atMs: number): void {
     const { transaction } = this.#host
     for (const object of objects) transaction.batch.put(eraseKey(atMs, 'object', object), LISTED)
-    if (objects.length > 0) this.#host.wakeBlobs('erases')
+    if (objects.length > 0) this.#host.wakeBlobs('erases', atMs)
   }
 
   // ——— Uploads ———
@@ -141,7 +142,7 @@ export class BlobLedger {
     this.#host.transaction.batch.put(endKey(upload.expiresMs, 'upload', upload.id), LISTED)
     this.#setUse(user, { ...user.blobUse, uploads: [...user.blobUse.uploads, { id: upload.id, size: upload.size }] })
     this.#setTotals(totals, { ...totals.row, underWayBytes: totals.row.underWayBytes + upload.size })
-    this.#host.wakeBlobs('ends')
+    this.#host.wakeBlobs('ends', upload.expiresMs)
   }
 
   /** It lies for no longer than until then. [BLB-5] */
@@ -182,7 +183,7 @@ export class BlobLedger {
     this.#setUse(user, { ...user.blobUse, uploads: user.blobUse.uploads.filter(({ id }) => id !== upload.id) })
     this.#setTotals(totals, { ...totals.row, underWayBytes: totals.row.underWayBytes - upload.size })
     this.#host.transaction.batch.put(eraseKey(0, 'staged', upload.id), LISTED)
-    this.#host.wakeBlobs('erases')
+    this.#host.wakeBlobs('erases', 0)
   }
 
   // ——— What carries blobs ———
@@ -202,7 +203,7 @@ export class BlobLedger {
   /** What these carried is over; nothing is read, it is lowered later. [BLB-13] */
   release(conversation: string, kind: ReleaseKind, first: number, last: number): void {
     this.#host.transaction.batch.put(releaseKey(conversation, kind, first, last), LISTED)
-    this.#host.wakeBlobs('releases')
+    this.#host.wakeBlobs('releases', 0)
   }
 
   // ——— Rows ———

@@ -30,7 +30,7 @@ export interface ListWork {
   waitMs(): Promise<number | null>
 }
 
-/** What a sweep does: `waiting` for what is due later, which a wake ends, or for what has failed, which nothing does. */
+/** What a sweep does: `waiting` for what is due later, which a wake for something earlier ends, or for what has failed, which nothing does. */
 type SweepState = 'asleep' | 'soon' | 'running' | 'waiting' | 'failed'
 
 export class ListSweep {
@@ -40,6 +40,8 @@ export class ListSweep {
   /** Counts runs, timers and starts: what belongs to an earlier one has no say. */
   #turn = 0
   #wasWoken = false
+  /** Until when it waits. */
+  #waitsUntilMs = 0
   #retryMs = RETRY_FIRST_MS
 
   constructor(shard: Shard, work: ListWork) {
@@ -53,10 +55,10 @@ export class ListSweep {
     this.#later('soon', FIRST_MS)
   }
 
-  /** Something is listed, in the transaction that is open. */
-  wake(): void {
+  /** Something is listed that is due then, in the transaction that is open. Where it looks again by then anyway, that is soon enough. */
+  wake(dueMs: number): void {
     if (this.#state === 'running') this.#wasWoken = true
-    else if (this.#state === 'asleep' || this.#state === 'waiting') this.#later('soon', WAKE_MS)
+    else if (this.#state === 'asleep' || (this.#state === 'waiting' && dueMs < this.#waitsUntilMs)) this.#later('soon', WAKE_MS)
   }
 
   #later(state: SweepState, pauseMs: number): void {
@@ -108,8 +110,10 @@ export class ListSweep {
     if (!isCurrent()) return true
     this.#retryMs = RETRY_FIRST_MS
     if (this.#wasWoken) this.#later('soon', WAKE_MS)
-    else if (waitMs !== null) this.#later('waiting', waitMs)
-    else this.#state = 'asleep'
+    else if (waitMs !== null) {
+      this.#waitsUntilMs = this.#shard.nowMs + waitMs
+      this.#later('waiting', waitMs)
+    } else this.#state = 'asleep'
     return true
   }
 }

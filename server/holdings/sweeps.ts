@@ -44,8 +44,8 @@ export class BlobSweeps {
     for (const sweep of Object.values(this.#sweeps)) sweep.start()
   }
 
-  wake(list: BlobList): void {
-    this.#sweeps[list].wake()
+  wake(list: BlobList, dueMs: number): void {
+    this.#sweeps[list].wake(dueMs)
   }
 }
 

@@ -143,9 +143,9 @@ export class Shard implements FeedHost, GateHost, CommitHost {
     return this.#loop.open
   }
 
-  /** Something is listed in the open transaction that has to be done. */
-  wakeBlobs(list: BlobList): void {
-    this.#blobSweeps?.wake(list)
+  /** Something is listed in the open transaction that has to be done at that time (Unix time, ms); 0: at once. */
+  wakeBlobs(list: BlobList, dueMs: number): void {
+    this.#blobSweeps?.wake(list, dueMs)
   }
 
   /** A message whose form has been checked; answered through the feed's sink. `to` is a normalised user or group. */
