@@ -1,10 +1,11 @@
 /** Timers of conversations, as their members ask for them and change them. Each promise is rejected with RouterError. [DIS-1] [DIS-7] */
 import { isGroup } from '../../protocol/address.js'
 import { ERROR, LIMIT } from '../../protocol/generated/registry.js'
+import { mustBeMember } from '../groups/access.js'
 import type { Groups } from '../groups/groups.js'
 import { RouterError } from '../router/router.js'
 import type { Shard } from '../shard/shard.js'
-import { type ConversationState, conversationName } from '../shard/state.js'
+import { conversationName } from '../shard/state.js'
 import { setPairTimer } from './timer.js'
 
 /** What sessions ask of the router. Addresses are normalised. */
@@ -26,7 +27,7 @@ export class Timers implements TimerCommands {
 
   async get(user: string, address: string): Promise<number> {
     const conversation = await this.#shard.conversation(conversationName(user, address))
-    mustSee(conversation, user)
+    mustBeMember(conversation, user)
     const { timerMs } = conversation
     if (!this.#shard.isSettledButForLate(conversation)) await this.#shard.committed()
     return timerMs
@@ -38,7 +39,7 @@ export class Timers implements TimerCommands {
     }
     if (isGroup(address)) return this.#groups.change(user, address, { kind: 'timer', afterMs })
     return this.#shard.inTurn(conversationName(user, address), [], (route) => {
-      mustSee(route.conversation, user)
+      mustBeMember(route.conversation, user)
       const { transaction, nowMs, environment } = this.#shard
       const seq = setPairTimer(transaction, route, user, afterMs, nowMs, environment.limits.checkpointEvery, () => {
         const waitMs = this.#shard.strangerWaitMs(route.conversation, user, nowMs)
@@ -48,9 +49,4 @@ export class Timers implements TimerCommands {
       return seq
     })
   }
-}
-
-function mustSee(conversation: ConversationState, user: string): void {
-  if (conversation.member(user) !== undefined && !conversation.isHiddenFrom(user)) return
-  throw new RouterError(ERROR.noSuchConversation, 'there is no such conversation')
 }

@@ -1,4 +1,6 @@
 /** What of a conversation a user may read, looked at whenever it reads. [GRP-9] */
+import { ERROR } from '../../protocol/generated/registry.js'
+import { RouterError } from '../router/router.js'
 import type { ConversationState } from '../shard/state.js'
 import type { Interval } from './group-state.js'
 
@@ -11,6 +13,22 @@ export function readableBy(conversation: ConversationState, user: string): reado
   const member = conversation.member(user)
   if (group === null) return member === undefined ? NOTHING : conversation.side(user)?.visibleIntervals ?? EVERYTHING
   return member?.membership?.intervals ?? group.former.get(user)?.intervals ?? NOTHING
+}
+
+/** The same for who asks for it. Throws RouterError no-such-conversation where that is nothing, or there is none for the user. */
+export function mustRead(conversation: ConversationState, user: string): readonly Interval[] {
+  const intervals = readableBy(conversation, user)
+  if (intervals.length === 0 || conversation.isHiddenFrom(user)) throw noSuchConversation()
+  return intervals
+}
+
+/** Throws RouterError no-such-conversation where the user is no member, or there is none for the user. */
+export function mustBeMember(conversation: ConversationState, user: string): void {
+  if (conversation.member(user) === undefined || conversation.isHiddenFrom(user)) throw noSuchConversation()
+}
+
+function noSuchConversation(): RouterError {
+  return new RouterError(ERROR.noSuchConversation, 'there is no such conversation')
 }
 
 /** Whether this seq is one that the user may read, if there is such a one. */

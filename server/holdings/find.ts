@@ -4,7 +4,7 @@ import { isExpired, expiryOf } from '../../protocol/expiry.js'
 import { ERROR } from '../../protocol/generated/registry.js'
 import { KEPT_LIST, userKeys } from '../../storage/keyspace.js'
 import type { Blob, BlobPlace } from '../blobs/blob-router.js'
-import { mayReadSeq, readableBy } from '../groups/access.js'
+import { mayReadSeq, mustRead } from '../groups/access.js'
 import { isListed } from '../profiles/kept-list.js'
 import { readStoredProfile } from '../profiles/profile.js'
 import { RouterError } from '../router/router.js'
@@ -42,9 +42,7 @@ async function idAt(shard: Shard, held: Held, user: string, place: BlobPlace): P
 /** The id, where the message carries it and the user may read it now: as history would show it. [BLB-16] */
 export async function carriedBlob(shard: Shard, user: string, address: string, seq: number, id: string): Promise<string> {
   const conversation = await shard.conversation(conversationName(user, address))
-  if (readableBy(conversation, user).length === 0 || conversation.isHiddenFrom(user)) {
-    throw new RouterError(ERROR.noSuchConversation, 'there is no such conversation')
-  }
+  mustRead(conversation, user)
   const record = mayReadSeq(conversation, user, seq) ? await shard.reading(readMessage(shard.engine, conversation, seq)) : null
   if (record === null || record.change !== null || record.operation !== null || isErased(record) || isExpired(expiryOf(record.extensions), shard.nowMs)) {
     throw new RouterError(ERROR.noSuchMessage, 'there is no such message')

@@ -9,7 +9,7 @@ import { ERROR, LIMIT, LIST } from '../../protocol/generated/registry.js'
 import { checkText } from '../../protocol/text.js'
 import type { Engine } from '../../storage/engine.js'
 import { KEPT_LIST, type KeptListNumber, pairName, userKeys } from '../../storage/keyspace.js'
-import { readableBy } from '../groups/access.js'
+import { mustRead, readableBy } from '../groups/access.js'
 import { type Held, holding, mustBePicture } from '../holdings/held.js'
 import { noteLookup } from '../operations/erasures.js'
 import { RouterError, type StoredMessage } from '../router/router.js'
@@ -294,7 +294,7 @@ export class Profiles implements ProfileService, ProfileAdmin {
     const address = normalizeConversation(conversation)
     if (address === null) throw new RouterError(ERROR.malformedAddress, 'not the address of a conversation')
     const state = await this.#shard.conversation(conversationName(user, address))
-    if (readableBy(state, user).length === 0 || state.isHiddenFrom(user)) throw new RouterError(ERROR.noSuchConversation, 'there is no such conversation')
+    mustRead(state, user)
     return state
   }
 

@@ -8,7 +8,7 @@ import type { ErrorCode } from '../../protocol/generated/registry.js'
 import { checkText } from '../../protocol/text.js'
 import { isReaction } from '../../protocol/reaction.js'
 import { readReferences } from '../../protocol/references.js'
-import { readableBy } from '../groups/access.js'
+import { mustBeMember, mustRead } from '../groups/access.js'
 import { Timers } from '../expiry/timers.js'
 import { Blobs } from '../holdings/blobs.js'
 import { Groups } from '../groups/groups.js'
@@ -142,8 +142,7 @@ export class LocalRouter implements Router {
 
   async history(user: string, conversation: string, request: HistoryRequest): Promise<HistoryPage> {
     const state = await this.#conversation(user, conversation)
-    const intervals = readableBy(state, user)
-    if (intervals.length === 0 || state.isHiddenFrom(user)) throw noSuchConversation()
+    const intervals = mustRead(state, user)
     const limit = Math.min(request.limit, LIMIT.historyPageMax)
     return this.shard.reading(readHistory(this.shard.engine, state, { ...request, limit }, intervals, user, this.shard.nowMs))
   }
@@ -156,7 +155,7 @@ export class LocalRouter implements Router {
   async receipts(user: string, conversation: string): Promise<readonly MemberWatermarks[]> {
     const viewer = await this.shard.user(user)
     const state = await this.#conversation(user, conversation)
-    if (state.member(user) === undefined || state.isHiddenFrom(user)) throw noSuchConversation()
+    mustBeMember(state, user)
     return settledWatermarks(this.shard, state, viewer)
   }
 
@@ -252,10 +251,6 @@ export class LocalRouter implements Router {
 function feedOf(attachment: Attachment): Feed {
   if (!(attachment instanceof Feed)) throw new TypeError('not an attachment of this router')
   return attachment
-}
-
-function noSuchConversation(): RouterError {
-  return new RouterError(ERROR.noSuchConversation, 'there is no such conversation')
 }
 
 /** 0: fine. [MSG-7, MSG-8, MSG-9, FRM-7] */
