@@ -45,3 +45,17 @@ test('who does not stop in time keeps it, and there is a bound on those that wai
   assert.throws(() => first?.release())
   assert.notEqual(locks.takeIfFree('a'), null)
 })
+
+test('once all are asked to stop, so is who waited, and who comes later', async () => {
+  const locks = new UploadLocks(60_000)
+  const first = await locks.take('a')
+  const waiting = [locks.take('a'), locks.take('a')]
+  locks.stopAll()
+  first?.release()
+  for (const each of waiting) {
+    const hold = await each
+    assert.equal(hold?.stopReason, 'shutdown')
+    hold?.release()
+  }
+  assert.equal((await locks.take('b'))?.stopReason, 'shutdown')
+})

@@ -51,6 +51,7 @@ const WAITING_MAX = 8
 export class UploadLocks {
   readonly #locks = new Map<string, Lock>()
   readonly #waitMs: number
+  #isStopping = false
 
   /** `waitMs`: how long who holds an upload may take to end, once asked. */
   constructor(waitMs: number) {
@@ -80,8 +81,9 @@ export class UploadLocks {
     return this.#locks.has(id) ? null : this.#give(id)
   }
 
-  /** Everybody is asked to stop. */
+  /** Everybody is asked to stop, also who has it later: one that waited would read on, and hold up the end of the server. */
   stopAll(): void {
+    this.#isStopping = true
     for (const lock of this.#locks.values()) lock.hold.stop('shutdown')
   }
 
@@ -100,15 +102,21 @@ export class UploadLocks {
       return
     }
     clearTimeout(next.timer)
-    lock.hold = new UploadHold(this, hold.id)
+    lock.hold = this.#newHold(hold.id)
     // Somebody newer waits already.
     if (lock.waiting.length > 0) lock.hold.stop('contended')
     next.resolve(lock.hold)
   }
 
   #give(id: string): UploadHold {
-    const hold = new UploadHold(this, id)
+    const hold = this.#newHold(id)
     this.#locks.set(id, { hold, waiting: [] })
+    return hold
+  }
+
+  #newHold(id: string): UploadHold {
+    const hold = new UploadHold(this, id)
+    if (this.#isStopping) hold.stop('shutdown')
     return hold
   }
 }
