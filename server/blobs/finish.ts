@@ -10,6 +10,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
 import { copyFile, link } from 'node:fs/promises'
 import { ERROR } from '../../protocol/generated/registry.js'
+import { toBlobError } from '../../storage/blobs/blob-error.js'
 import { BlobError, type BlobStore } from '../../storage/blobs/blob-store.js'
 import type { Staging } from '../../storage/blobs/staging.js'
 import type { Log } from '../log.js'
@@ -101,6 +102,8 @@ export class Finisher {
       log.debug({ upload: upload.id, user: upload.user, blob: blob.content.hash, size: blob.content.size, type, pictures: renditions.length }, 'blob-stored')
       return blob
     } catch (error) {
+      // Its staged bytes went with it: it has expired, or its user was removed.
+      if (error instanceof BlobError && error.code === 'not-found') throw isOver()
       if (error instanceof BlobError) counters.blobStoreFailed(error.code)
       throw error
     } finally {
@@ -196,7 +199,7 @@ export class Finisher {
   async #store(upload: Upload, content: Ready, renditions: readonly Ready<StoredRendition>[], preview: Preview | null): Promise<Blob> {
     const { commands, store, staging, counters } = this.#environment
     const all: readonly Ready[] = [...renditions, content]
-    if (!await commands.storing(upload.id, all.map(({ stored }) => stored.object))) throw isOver()
+    if (!await commands.storing(upload.id, all.map(({ stored }) => stored.object))) return this.#over(upload)
     for (const { stored: { object, size }, stagedId } of all) {
       await store.put(object, staging.path(stagedId), size)
       counters.blobBytesStored += size
@@ -208,8 +211,13 @@ export class Finisher {
       placeholder: preview?.placeholder ?? new Uint8Array(0),
       renditions: renditions.map(({ stored }) => stored),
     })
-    if (blob === null) throw isOver()
-    return blob
+    return blob ?? this.#over(upload)
+  }
+
+  /** What came behind its end nobody else would erase. */
+  async #over({ id }: Upload): Promise<never> {
+    await this.#environment.staging.remove(id)
+    throw isOver()
   }
 }
 
@@ -239,7 +247,9 @@ async function sameFile(path: string, other: string): Promise<void> {
   try {
     await link(path, other)
   } catch {
-    await copyFile(path, other, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE)
+    await copyFile(path, other, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE).catch((error: unknown) => {
+      throw toBlobError(error, `the upload ${path} could not be copied`)
+    })
   }
 }
 

@@ -1,0 +1,38 @@
+/** Uploads that end while something else happens to them. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { bearer, content, errorOf, httpRig, tus } from './testing/http-rig.js'
+
+const PNG = Buffer.from('89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c489', 'hex')
+
+test('an upload whose time is up while a picture is looked at is over, and leaves nothing', async (t) => {
+  const rig = await httpRig(t, {
+    preview: async () => {
+      // As its time does, and the removal of its user.
+      await rig.commands.abandonUpload(slot.id)
+      await rig.files(0)
+      return null
+    },
+  })
+  const slot = await rig.slot(PNG, { type: 'image/png' })
+  const answer = await rig.request('PUT', slot.url, bearer(slot), PNG)
+  assert.deepEqual([answer.status, errorOf(answer)], [410, 'no-such-blob'])
+  assert.equal(rig.counters.blobStoreErrors.size, 0)
+  await rig.files(0)
+})
+
+test('bytes that come to an upload whose time has just come are erased with it', async (t) => {
+  const rig = await httpRig(t)
+  const bytes = content(1000)
+  const slot = await rig.slot(bytes)
+  assert.equal((await rig.request('PATCH', slot.url, tus(slot, 0), bytes.subarray(0, 10))).status, 204)
+  const upload = rig.commands.upload.bind(rig.commands)
+  t.mock.method(rig.commands, 'upload', async (id: string) => {
+    const found = await upload(id)
+    await rig.commands.abandonUpload(id)
+    await rig.files(0)
+    return found
+  })
+  assert.equal((await rig.request('PUT', slot.url, bearer(slot), bytes)).status, 410)
+  await rig.files(0)
+})
