@@ -36,3 +36,34 @@ test('bytes that come to an upload whose time has just come are erased with it',
   assert.equal((await rig.request('PUT', slot.url, bearer(slot), bytes)).status, 410)
   await rig.files(0)
 })
+
+test('a POST does not end an upload that another request writes to by now', { timeout: 60_000 }, async (t) => {
+  const rig = await httpRig(t)
+  const bytes = content(1000)
+  const slot = await rig.slot(bytes)
+  const { origin, commands } = rig
+  const [upload, storing] = [commands.upload.bind(commands), commands.storing.bind(commands)]
+  let patched: Promise<{ status: number }> | null = null
+  let store: () => void = () => {}
+  const stored = new Promise<void>((resolve) => { store = resolve })
+  const isEnding = new Promise<void>((resolve) => {
+    t.mock.method(commands, 'storing', async (...given: Parameters<typeof storing>) => {
+      resolve()
+      await stored
+      return storing(...given)
+    })
+  })
+  let asked = 0
+  t.mock.method(commands, 'upload', async (id: string) => {
+    // The library's second look, when the lock is free again.
+    if (++asked === 2) {
+      patched = rig.request('PATCH', slot.url, tus(slot, 0), bytes)
+      await isEnding
+    }
+    return upload(id)
+  })
+  const answer = await rig.request('POST', `${origin}/blobs/uploads`, { ...tus(slot), 'upload-length': '1000' })
+  assert.equal(answer.status, 201)
+  store()
+  assert.equal((await patched!)?.status, 204)
+})

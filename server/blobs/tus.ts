@@ -30,6 +30,8 @@ export interface TusAnswer {
 /** A request on its way through the library: whose it is, and what our part of it failed with. */
 interface Passage {
   readonly claims: UploadClaims
+  /** The upload is its own to change. */
+  isHolding: boolean
   error: unknown
 }
 
@@ -51,7 +53,7 @@ export class Tus {
 
   /** Answers HEAD, POST and DELETE; and OPTIONS, for which nobody needs a token. Rejects with HttpError, and with what uploads do. */
   async answer(method: string, given: IncomingHttpHeaders, path: string, held: UploadClaims | null): Promise<TusAnswer> {
-    const passage: Passage | null = held === null ? null : { claims: held, error: null }
+    const passage: Passage | null = held === null ? null : { claims: held, isHolding: false, error: null }
     const headers = new Headers()
     for (const [name, value] of Object.entries(given)) {
       if ((name.startsWith('upload-') || name === 'tus-resumable') && typeof value === 'string') headers.set(name, value)
@@ -94,7 +96,9 @@ class StagedUploads extends DataStore {
   }
 
   override async getUpload(id: string): Promise<TusUpload> {
-    const found = await this.#uploads.completed(claims()).catch(failed)
+    const { isHolding } = passage()
+    // Behind POST the library looks once more, when the upload may be another request's already.
+    const found = await (isHolding ? this.#uploads.completed(claims()) : this.#uploads.find(claims())).catch(failed)
     const creation = found.isDone ? {} : { creation_date: this.#creation(found.upload.expiresMs) }
     return new TusUpload({ id, size: claims().size, offset: found.offset, ...creation })
   }
@@ -121,8 +125,12 @@ function lockerOf(locks: UploadLocks): Locker {
         lock: async () => {
           hold = await locks.take(id)
           if (hold === null) await failed(isBusy())
+          passage().isHolding = true
         },
-        unlock: async () => hold?.release(),
+        unlock: async () => {
+          passage().isHolding = false
+          hold?.release()
+        },
       }
     },
   }
