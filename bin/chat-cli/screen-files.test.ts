@@ -134,3 +134,11 @@ test('Tab completes the name of a file as far as all agree, with what a space ne
   assert.deepEqual(completePath({ before: '/send "a', after: '' }, ['a b/']).line, { before: '/send "a b/', after: '' })
   assert.deepEqual(completePath({ before: '/send "a', after: '' }, ['a b']).line, { before: '/send "a b" ', after: '' })
 })
+
+test('Tab goes by all names, also those that there is no room to tell, and never ends within a character', () => {
+  const names = Array.from({ length: 25 }, (_, at) => `photo-${at < 22 ? 1 : 2}${String(at).padStart(2, '0')}.jpg`)
+  const { line, choices } = completePath({ before: '/send p', after: '' }, names)
+  assert.equal(line.before, '/send photo-')
+  assert.deepEqual(choices, names.slice(0, 20))
+  assert.equal(completePath({ before: '/send a', after: '' }, ['a😀.jpg', 'a😁.jpg']).line.before, '/send a')
+})

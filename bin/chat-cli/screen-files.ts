@@ -80,6 +80,9 @@ export function pathBeforeCursor({ before }: Line): string | null {
   return firstPath(text).path
 }
 
+/** Names that are told; a list that nobody can read helps nobody. */
+const CHOICES_MAX = 20
+
 /** The line with the name completed as far as all names agree; `names` begin with what `pathBeforeCursor` said, folders end with a slash. */
 export function completePath(line: Line, names: readonly string[]): { line: Line; choices: readonly string[] } {
   const typed = pathBeforeCursor(line)
@@ -88,12 +91,13 @@ export function completePath(line: Line, names: readonly string[]): { line: Line
   let length = first.length
   for (const name of names) while (!name.startsWith(first.slice(0, length))) length -= 1
   const [, head = '', quote = ''] = /^(\/send\s+)("?)/.exec(line.before) ?? []
-  const common = first.slice(0, length)
+  // Names may differ within a character, and half of one is none.
+  const common = first.slice(0, length).replace(/[\ud800-\udbff]$/, '')
   const word = quote === '' ? common.replace(/[\s\\"]/g, '\\$&') : common
   const isWhole = names.length === 1 && !first.endsWith('/')
   return {
     line: { before: `${head}${quote}${word}${isWhole ? `${quote} ` : ''}`, after: line.after },
-    choices: names.length > 1 ? names.map((name) => name.replace(/\/$/, '').split('/').at(-1) ?? name) : [],
+    choices: names.length > 1 ? names.slice(0, CHOICES_MAX).map((name) => name.replace(/\/$/, '').split('/').at(-1) ?? name) : [],
   }
 }
 

@@ -9,8 +9,6 @@ import { safeText } from './safe-text.js'
 import type { UploadState } from './screen-files.js'
 import { checkFiles, checkSizes } from './upload-files.js'
 
-/** Names that are told; a list that nobody can read helps nobody. */
-const NAMES_MAX = 20
 /** The screen is told of progress no more often than this. */
 const PROGRESS_MS = 100
 
@@ -29,7 +27,6 @@ export async function listPaths(path: string, home: string): Promise<string[]> {
     .filter(({ name }) => name.startsWith(beginning) && (beginning !== '' || !name.startsWith('.')))
     .map((entry) => `${folder}${entry.name}${entry.isDirectory() ? '/' : ''}`)
     .sort()
-    .slice(0, NAMES_MAX)
 }
 
 /** Uploads a file. Rejects with a ChatFailure or a ClientError. */
