@@ -8,6 +8,7 @@ import type { FileHandle } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { DownloadTarget, FileTargetOptions, Hash } from './blob-platform.js'
 import { ClientError, localError } from './client-error.js'
+import { syncDirectory, writeAll } from './file-writing-node.js'
 
 /** Digits of the hash: enough to tell what was held from what is wanted; the whole is checked at the end. */
 const PART_HASH_DIGITS = 16
@@ -58,11 +59,7 @@ class FileTarget implements DownloadTarget {
   }
 
   async write(bytes: Uint8Array): Promise<void> {
-    await this.#try(async (file) => {
-      for (let written = 0; written < bytes.length;) {
-        written += (await file.write(bytes, written, bytes.length - written, this.#held + written)).bytesWritten
-      }
-    })
+    await this.#try((file) => writeAll(file, bytes, this.#held))
     this.#held += bytes.length
   }
 
@@ -111,17 +108,6 @@ async function renameToNew(from: string, to: string): Promise<void> {
     return
   }
   await unlink(from)
-}
-
-async function syncDirectory(directory: string): Promise<void> {
-  // Windows can't open a directory; there the rename is as durable as it gets.
-  if (process.platform === 'win32') return
-  const handle = await open(directory, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
 }
 
 function failed(path: string, error: unknown): Error {

@@ -14,6 +14,7 @@ import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { localError } from './client-error.js'
 import { lockDirectory } from './directory-lock-node.js'
+import { syncDirectory, writeAll } from './file-writing-node.js'
 import { makeDirectory } from './make-directory-node.js'
 import { applyChanges, copyState, emptyState, snapshotOf } from './state.js'
 import type { ClientStorage, MutableState, StorageChange } from './state.js'
@@ -178,25 +179,6 @@ function hasRecordBehind(bytes: Buffer, position: number): boolean {
     start = bytes.indexOf(PAYLOAD_START, start + 1)
   }
   return false
-}
-
-async function writeAll(file: FileHandle, bytes: Buffer, position: number): Promise<void> {
-  let written = 0
-  while (written < bytes.length) {
-    const result = await file.write(bytes, written, bytes.length - written, position + written)
-    written += result.bytesWritten
-  }
-}
-
-async function syncDirectory(directory: string): Promise<void> {
-  // Windows can't open a directory; there the rename is as durable as it gets.
-  if (process.platform === 'win32') return
-  const handle = await open(directory, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
 }
 
 function ignoreMissing(error: unknown): void {
