@@ -29,7 +29,7 @@ export interface StoredRendition extends StoredObject {
 /** A blob whose bytes are in the store; `content.hash` is its id. [BLB-1] */
 export interface Blob {
   readonly content: StoredObject
-  /** As shown, in pixels; 0: not a picture that could be decoded. */
+  /** As shown, in pixels; 0: not a picture that could be decoded, or one with more than `attachmentPixelsMax`. */
   readonly width: number
   readonly height: number
   /** ThumbHash; empty: none. */

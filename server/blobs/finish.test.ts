@@ -1,6 +1,7 @@
 /** Uploads that end while something else happens to them. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { LIMIT } from '../../protocol/generated/registry.js'
 import { bearer, content, errorOf, httpRig, tus } from './testing/http-rig.js'
 
 const PNG = Buffer.from('89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c489', 'hex')
@@ -19,6 +20,19 @@ test('an upload whose time is up while a picture is looked at is over, and leave
   assert.deepEqual([answer.status, errorOf(answer)], [410, 'no-such-blob'])
   assert.equal(rig.counters.blobStoreErrors.size, 0)
   await rig.files(0)
+})
+
+test('a picture too long for an attachment to tell is described without its size', async (t) => {
+  let width: number = LIMIT.attachmentPixelsMax
+  const rig = await httpRig(t, { preview: async () => ({ width, height: 10, placeholder: new Uint8Array(3), renditions: [] }) })
+  const described = async (bytes: Buffer): Promise<unknown> => {
+    await rig.uploaded(bytes)
+    const blob = await rig.blob(bytes)
+    return [blob?.width, blob?.height, blob?.placeholder.length]
+  }
+  assert.deepEqual(await described(PNG), [width, 10, 3])
+  width++
+  assert.deepEqual(await described(Buffer.concat([PNG, Buffer.from('longer')])), [0, 0, 3])
 })
 
 test('bytes that come to an upload whose time has just come are erased with it', async (t) => {

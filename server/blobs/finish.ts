@@ -9,7 +9,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
 import { copyFile, link } from 'node:fs/promises'
-import { ERROR } from '../../protocol/generated/registry.js'
+import { ERROR, LIMIT } from '../../protocol/generated/registry.js'
 import { toBlobError } from '../../storage/blobs/blob-error.js'
 import { BlobError, type BlobStore } from '../../storage/blobs/blob-store.js'
 import type { Staging } from '../../storage/blobs/staging.js'
@@ -206,8 +206,7 @@ export class Finisher {
     }
     const blob = await commands.finishUpload(upload.id, {
       content: content.stored,
-      width: preview?.width ?? 0,
-      height: preview?.height ?? 0,
+      ...shownSize(preview),
       placeholder: preview?.placeholder ?? new Uint8Array(0),
       renditions: renditions.map(({ stored }) => stored),
     })
@@ -219,6 +218,12 @@ export class Finisher {
     await this.#environment.staging.remove(id)
     throw isOver()
   }
+}
+
+/** A client puts it into the attachment that refers to the blob, which can't tell of more. */
+function shownSize(preview: Preview | null): Pick<Blob, 'width' | 'height'> {
+  const { width, height } = preview ?? { width: 0, height: 0 }
+  return Math.max(width, height) > LIMIT.attachmentPixelsMax ? { width: 0, height: 0 } : { width, height }
 }
 
 function strippedOf(preview: Preview | null): Rendition | undefined {
