@@ -26,7 +26,8 @@ export interface DownloadClaims {
   readonly expiresMs: number
 }
 
-const RENDITIONS: readonly string[] = ['original', 'thumbnail', 'square-640', 'square-96'] satisfies (RenditionKind | 'original')[]
+/** What can be downloaded of a blob. */
+export const RENDITIONS = ['original', 'thumbnail', 'square-640', 'square-96'] as const satisfies readonly (RenditionKind | 'original')[]
 const MAC_BYTES = 32
 const VERSION = 1
 /** Version, size, expiry, id. */
@@ -86,12 +87,16 @@ export class Capabilities {
     if ([...parameters.keys()].some((key) => !['e', 'r', 'n', 'm'].includes(key) || parameters.getAll(key).length > 1)) return null
     const rendition = parameters.get('r') ?? 'original'
     const expires = parameters.get('e') ?? ''
-    if (!RENDITIONS.includes(rendition) || !/^[0-9a-z]{1,10}$/.test(expires)) return null
-    const claims = { id, rendition: rendition as DownloadClaims['rendition'], name: parameters.get('n') ?? '', expiresMs: parseInt(expires, 36) }
+    if (!isRendition(rendition) || !/^[0-9a-z]{1,10}$/.test(expires)) return null
+    const claims = { id, rendition, name: parameters.get('n') ?? '', expiresMs: parseInt(expires, 36) }
     const given = fromBase64Url(parameters.get('m') ?? '')
     if (given?.length !== MAC_BYTES || !timingSafeEqual(given, downloadMac(this.#downloadKey, claims))) return null
     return nowMs < claims.expiresMs ? claims : null
   }
+}
+
+export function isRendition(text: string): text is DownloadClaims['rendition'] {
+  return (RENDITIONS as readonly string[]).includes(text)
 }
 
 /** A quarter of its age: the same URL is given for so long, and a cache that goes by URLs is of use. */

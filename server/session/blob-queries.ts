@@ -5,11 +5,10 @@ import { element, type Element } from '../../protocol/element.js'
 import { ERROR, LIMIT } from '../../protocol/generated/registry.js'
 import type { BlobDesk } from '../blobs/blob-desk.js'
 import type { Blob, BlobPlace, RenditionKind } from '../blobs/blob-router.js'
+import { isRendition, RENDITIONS } from '../blobs/capability.js'
 import { HttpError } from '../blobs/http-error.js'
 import { QueryError } from './query-error.js'
 import { conversationOf, optionalBoolean, optionalUint, userOf } from './query-fields.js'
-
-const RENDITIONS: readonly string[] = ['original', 'thumbnail', 'square-640', 'square-96'] satisfies (RenditionKind | 'original')[]
 
 /** The answer; null where it is no such query. `desk`: null where no blobs are kept. */
 export function answerBlobQuery(desk: BlobDesk | null, user: string, query: Element): Promise<Element> | null {
@@ -51,10 +50,10 @@ async function blob(desk: BlobDesk, user: string, query: Element): Promise<Eleme
 
 async function blobUrl(desk: BlobDesk, user: string, query: Element): Promise<Element> {
   const rendition = query.attributes.get('rendition') ?? 'original'
-  if (!RENDITIONS.includes(rendition)) throw new QueryError(ERROR.badRequest, `rendition is one of ${RENDITIONS.join(', ')}`)
+  if (!isRendition(rendition)) throw new QueryError(ERROR.badRequest, `rendition is one of ${RENDITIONS.join(', ')}`)
   const name = query.attributes.get('name') ?? ''
   if (Buffer.byteLength(name) > LIMIT.attachmentNameBytesMax) throw new QueryError(ERROR.badRequest, `name has more than ${String(LIMIT.attachmentNameBytesMax)} bytes`)
-  const { url, expiresMs, part } = await desk.url(user, placeOf(query), rendition as RenditionKind | 'original', name)
+  const { url, expiresMs, part } = await desk.url(user, placeOf(query), rendition, name)
   return element('blob-url', { url, expires: expiresMs, type: part.type, size: part.size, hash: part.hash })
 }
 
