@@ -3,7 +3,9 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import sharp, { type Metadata } from 'sharp'
 import { thumbHashToAverageRGBA, thumbHashToApproximateAspectRatio } from 'thumbhash'
+import { LIMIT } from '../../../protocol/generated/registry.js'
 import { sniff } from './content-type.js'
+import { PLACEHOLDER_BYTES_MAX, THUMBNAIL_PIXELS } from './previews.js'
 import { animated, png, pngChunk, PREVIEWED, quarters, withPngChunks } from './testing/pictures.js'
 import { ALL, poolFor, rendition, THUMBNAIL } from './testing/preview-testing.js'
 
@@ -55,6 +57,11 @@ suite('previews', () => {
       }
     }
     assert.equal(pool.pool.pids.length, 1, 'one process did it all')
+  })
+
+  test('[BLB-10] are no larger than the protocol says', () => {
+    assert.equal(THUMBNAIL_PIXELS, LIMIT.thumbnailPixelsMax)
+    assert.ok(PLACEHOLDER_BYTES_MAX <= LIMIT.placeholderBytesMax)
   })
 
   test('make nothing that was not asked for', async (t) => {

@@ -53,6 +53,7 @@ async function make(picture: Buffer, metadata: Metadata, options: SharpOptions, 
   // What is not asked for is not made: a placeholder alone needs no more than its own pixels.
   const edge = wants.thumbnail ? THUMBNAIL_PIXELS : PLACEHOLDER_PIXELS
   const small = await pixels(sharp(picture, options).autoOrient().resize(edge, edge, { fit: 'inside', withoutEnlargement: true }))
+  // From pixels alone: whatever the camera wrote beside them is left behind. [BLB-10]
   if (wants.thumbnail) renditions.push(await webp('thumbnail', fromPixels(small)))
   if (wants.squares) {
     const largest = await pixels(sharp(picture, options).autoOrient().resize(SQUARE_PIXELS[0], SQUARE_PIXELS[0], { fit: 'cover' }))

@@ -61,7 +61,7 @@ export interface Previews {
   close(): Promise<void>
 }
 
-/** Longest edge of a thumbnail, and the edges of the squares, in pixels. */
+/** Longest edge of a thumbnail, and the edges of the squares, in pixels. [BLB-10] */
 export const THUMBNAIL_PIXELS = 320
 export const SQUARE_PIXELS = [640, 96] as const
 /** A placeholder lies within a message, so it has a bound of its own; a ThumbHash has 25 bytes at most. */
