@@ -367,6 +367,14 @@ test('a range that can not be had, an error and a hanging server do not end a do
   assert.equal(server.seen.at(-1)?.from, '', 'the whole, after 416')
 })
 
+test('whoever answers a download with a page of his own is asked less and less often', async (t) => {
+  const { server, client, waits } = await bench(t)
+  const id = server.hold(LARGE)
+  server.faults.push(...Array.from({ length: 4 }, () => ({ kind: 'status' as const, status: 200, body: 'sign in first' })))
+  assert.equal(LARGE.equals((await client.download({ id }, {})).bytes), true)
+  assert.deepEqual(waits.slice(1, 4).map((waitMs, at) => waitMs > (waits[at] ?? 0)), [true, true, true], waits.join(' '))
+})
+
 test('[BLB-21] to a file: nothing stands under its name before all of it is checked, and another process goes on', async (t) => {
   const { server, client } = await bench(t)
   const id = server.hold(LARGE)

@@ -29,6 +29,8 @@ export class Download {
   readonly #newHash: BlobPlatform['newHash']
   #gone = 0
   #corrupted = 0
+  /** Most that was held. */
+  #furthest = 0
   /** Of what is held; null: not known. */
   #etag: string | null = null
 
@@ -111,10 +113,17 @@ export class Download {
         return
       }
       await target.write(chunk)
-      this.#gone = 0
-      this.#transfer.succeeded()
+      this.#arrived(target.held)
       this.#transfer.progressed(target.held, grant.size)
     }
+  }
+
+  #arrived(held: number): void {
+    this.#gone = 0
+    // Something on the way that answers with a page of its own, again and again, is not asked at full speed.
+    if (held <= this.#furthest) return
+    this.#furthest = held
+    this.#transfer.succeeded()
   }
 
   async #refused(exchange: Exchange, target: DownloadTarget): Promise<Step> {
@@ -134,6 +143,7 @@ export class Download {
     const error = localError('damaged-blob', 'what was downloaded does not have the hash that it should have')
     await target.restart()
     this.#etag = null
+    this.#furthest = 0
     if (++this.#corrupted > CORRUPTED_MAX) throw error
     await this.#transfer.failed(error)
     return false
