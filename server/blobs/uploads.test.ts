@@ -286,7 +286,7 @@ test('a body that goes on behind the end of its upload is ended, and what came i
 })
 
 test('an upload of which nothing comes is ended with 408, and what came stays', async (t) => {
-  const rig = await httpRig(t, { changes: { blobs: { uploadIdleMs: 150 } } })
+  const rig = await httpRig(t, { changes: { blobs: { uploadIdleMs: 1500 } } })
   const bytes = content(50_000)
   const slot = await rig.slot(bytes)
   const raw = await rig.raw(t)
@@ -294,9 +294,9 @@ test('an upload of which nothing comes is ended with 408, and what came stays', 
   raw.send(`PATCH /blobs/uploads/${slot.id} HTTP/1.1\r\nHost: x\r\nContent-Length: 50000\r\n${headers}\r\n`)
   for (let at = 0; at < 10; at++) {
     raw.send(bytes.subarray(at, at + 1))
-    await sleep(40)
+    await sleep(200)
   }
-  // 400 ms so far: slow, but it moves.
+  // 2 s so far: slow, but it moves.
   assert.equal(await raw.status(), 408)
   await raw.closed
   assert.equal(await offsetOf(rig, slot.url, tus(slot)), 10)
