@@ -4,7 +4,11 @@ import { parseArgs } from 'node:util'
 import type { Audience, Privacy } from '../../protocol/client/node.js'
 import { LIMIT } from '../../protocol/generated/registry.js'
 import { parseSpan, SPAN_EXAMPLES } from '../span.js'
+import type { AccountOptions, AskedOptions, Values } from './argument-values.js'
+import { accountOptions, checkedServer, refuseMore, text, timeoutMs, wholeNumber } from './argument-values.js'
 import { usageFailure } from './failure.js'
+import type { BlobsCommand, FetchCommand, SendCommand } from './file-arguments.js'
+import { blobsCommand, fetchCommand, sendCommand } from './file-arguments.js'
 import type { GroupCommand } from './group-arguments.js'
 import { groupArguments } from './group-arguments.js'
 import { GROUP_WORD_OPTIONS } from './group-words.js'
@@ -13,57 +17,14 @@ import { AUDIENCES } from './privacy-command.js'
 import { isPeopleTopic, PEOPLE_OPTIONS, peopleAction } from './people-arguments.js'
 import type { PeopleAction, PeopleTopic } from './people-arguments.js'
 
-/** Where and as whom to connect. null: not given. */
-export interface AccountOptions {
-  readonly server: string
-  readonly user: string
-  readonly passwordFile: string
-  readonly device: string | null
-  readonly stateRoot: string | null
-  readonly certificateFile: string | null
-  /** Whether to sign in without encryption over a network. [TOK-8] */
-  readonly allowsPlaintext: boolean
-}
-
-/** The same for the interactive program, which asks for what is missing. */
-export type AskedOptions = Omit<AccountOptions, 'server' | 'user' | 'passwordFile'> & {
-  readonly server: string | null
-  readonly user: string | null
-  readonly passwordFile: string | null
-}
-
 /** `timeoutMs` is null where there is no limit. */
 export type Command =
   | { readonly kind: 'help'; readonly topic: HelpTopic }
   | { readonly kind: 'version' }
   | { readonly kind: 'screen'; readonly account: AskedOptions }
-  | {
-    readonly kind: 'send'
-    readonly account: AccountOptions
-    readonly to: string
-    /** null: the lines of stdin; with files it may be empty */
-    readonly text: string | null
-    /** Paths. */
-    readonly files: readonly string[]
-    /** Whether pictures leave without what the camera wrote into them. */
-    readonly strip: boolean
-    readonly timeoutMs: number | null
-    readonly json: boolean
-  }
-  | {
-    readonly kind: 'fetch'
-    readonly account: AccountOptions
-    readonly conversation: string
-    readonly seq: number
-    /** Which file of the message, from 1; null: all. */
-    readonly number: number | null
-    /** As in SaveOptions. */
-    readonly out: string | null
-    readonly thumbnail: boolean
-    readonly timeoutMs: number | null
-    readonly json: boolean
-  }
-  | { readonly kind: 'blobs'; readonly account: AccountOptions; readonly timeoutMs: number | null; readonly json: boolean }
+  | SendCommand
+  | FetchCommand
+  | BlobsCommand
   | {
     readonly kind: 'recv'
     readonly account: AccountOptions
@@ -154,8 +115,6 @@ export type Command =
 export type HelpTopic =
   | 'chat' | 'send' | 'fetch' | 'blobs' | 'recv' | 'history' | 'devices' | 'presence' | 'privacy' | 'register' | 'invite' | 'search' | 'group' | OperateAction | PeopleTopic
 
-/** Seconds without progress after which all commands but `recv` give up where no --timeout is given. */
-export const TIMEOUT_SECONDS_DEFAULT = 60
 export const HISTORY_LIMIT_DEFAULT = 50
 export const HISTORY_LIMIT_MAX = 100_000
 
@@ -196,8 +155,6 @@ const OPTIONS = {
   ...PEOPLE_OPTIONS,
 } as const
 
-type Values = Record<string, string | boolean | undefined>
-
 /** The command that these arguments name. Throws a ChatFailure (usage) that says which argument is wrong. */
 export function parseCommand(args: readonly string[]): Command {
   const first = args[0]
@@ -209,9 +166,7 @@ export function parseCommand(args: readonly string[]): Command {
     case 'chat': return screenCommand(values, positionals)
     case 'send': return sendCommand(values, positionals)
     case 'fetch': return fetchCommand(values, positionals)
-    case 'blobs':
-      refuseMore(positionals, 'blobs')
-      return { kind: 'blobs', account: accountOptions(values, 'blobs'), timeoutMs: timeoutMs(values, 'blobs'), json: values['json'] === true }
+    case 'blobs': return blobsCommand(values, positionals)
     case 'recv': return recvCommand(values, positionals)
     case 'history': return historyCommand(values, positionals)
     case 'devices': return devicesCommand(values, positionals)
@@ -260,45 +215,6 @@ function screenCommand(values: Values, positionals: readonly string[]): Command 
     allowsPlaintext: values['allow-plaintext'] === true,
   }
   return { kind: 'screen', account }
-}
-
-function sendCommand(values: Values, positionals: readonly string[]): Command {
-  const account = accountOptions(values, 'send')
-  const files = filesOf(values)
-  const [to, message = files.length === 0 ? undefined : ''] = positionals
-  if (to === undefined || message === undefined) throw usageFailure('say whom to send what: TO TEXT, TO - for the lines of stdin, or --file FILE TO [TEXT]', 'send')
-  if (positionals.length > 2) throw usageFailure('the text is more than one argument: put it in quotes', 'send')
-  if (files.length > 0 && message === '-') throw usageFailure('files go with one text, not with the lines of stdin', 'send')
-  if (files.length === 0 && values['strip'] === true) throw usageFailure('--strip goes with --file', 'send')
-  return {
-    kind: 'send', account, to, text: message === '-' ? null : message, files, strip: values['strip'] === true,
-    timeoutMs: timeoutMs(values, 'send'), json: values['json'] === true,
-  }
-}
-
-function filesOf(values: Readonly<Record<string, unknown>>): readonly string[] {
-  const files = (values['file'] ?? []) as readonly string[]
-  if (files.includes('')) throw usageFailure('--file is empty', 'send')
-  if (files.length > LIMIT.attachmentsMax) throw usageFailure(`a message carries ${LIMIT.attachmentsMax} files at most, not ${files.length}`, 'send')
-  return files
-}
-
-function fetchCommand(values: Values, positionals: readonly string[]): Command {
-  const account = accountOptions(values, 'fetch')
-  const [conversation, seq, number, ...more] = positionals
-  refuseMore(more, 'fetch')
-  if (conversation === undefined || seq === undefined) throw usageFailure('say whose conversation and which message: NAME NUMBER', 'fetch')
-  const out = text(values, 'out')
-  return {
-    kind: 'fetch', account, conversation, seq: positionOf(seq, 'message'), number: number === undefined ? null : positionOf(number, 'file'), out,
-    thumbnail: values['thumbnail'] === true, timeoutMs: timeoutMs(values, 'fetch'), json: values['json'] === true,
-  }
-}
-
-function positionOf(word: string, what: string): number {
-  const number = /^[1-9]\d*$/.test(word) ? Number(word) : 0
-  if (!Number.isSafeInteger(number) || number < 1) throw usageFailure(`'${word}' is no number of a ${what}`, 'fetch')
-  return number
 }
 
 function recvCommand(values: Values, positionals: readonly string[]): Command {
@@ -447,64 +363,6 @@ function peopleCommand(topic: PeopleTopic, values: Values, positionals: readonly
   const account = accountOptions(values, topic)
   const action = peopleAction(topic, values, positionals)
   return { kind: 'people', account, action, timeoutMs: timeoutMs(values, topic), json: values['json'] === true }
-}
-
-function accountOptions(values: Values, topic: HelpTopic): AccountOptions {
-  const required = (name: string, hint: string): string => {
-    const value = text(values, name)
-    if (value === null) throw usageFailure(`--${name} ${hint} is missing`, topic)
-    return value
-  }
-  return {
-    server: checkedServer(required('server', 'URL'), topic),
-    user: required('user', 'NAME'),
-    passwordFile: required('password-file', 'FILE'),
-    device: text(values, 'device'),
-    stateRoot: text(values, 'state'),
-    certificateFile: text(values, 'ca'),
-    allowsPlaintext: values['allow-plaintext'] === true,
-  }
-}
-
-const SERVER_FORM = /^(?:tcp|tls|ws|wss):\/\/(?:\[[0-9a-fA-F:.]+\]|[^\s/:@?#[\]]+)(?::\d{1,5})?(?:\/[^\s]*)?$/
-
-/** `server` as given; throws a ChatFailure (usage) unless it is a URL that the client can connect to. */
-export function checkedServer(server: string, topic: string): string {
-  if (!SERVER_FORM.test(server) || !URL.canParse(server)) {
-    throw usageFailure(`'${server}' is not the URL of a server, like tcp://127.0.0.1:5322 (tcp, tls, ws or wss)`, topic)
-  }
-  return server
-}
-
-function text(values: Values, name: string): string | null {
-  const value = values[name]
-  if (value === undefined || typeof value === 'boolean') return null
-  if (value === '') throw usageFailure(`--${name} is empty`)
-  return value
-}
-
-function wholeNumber(values: Values, name: string, min: number, max: number, topic: HelpTopic): number {
-  const value = text(values, name) ?? ''
-  const number = /^\d+$/.test(value) ? Number(value) : Number.NaN
-  if (!(number >= min && number <= max)) throw usageFailure(`--${name} takes a whole number from ${min}${max === Number.MAX_SAFE_INTEGER ? '' : ` to ${max}`}, not '${value}'`, topic)
-  return number
-}
-
-/** Longest delay that a timer takes. */
-const TIMEOUT_SECONDS_MAX = 2_147_483
-
-/** null: 0 was given, wait without end. */
-function timeoutMs(values: Values, topic: HelpTopic): number | null {
-  const value = text(values, 'timeout')
-  if (value === null) return TIMEOUT_SECONDS_DEFAULT * 1000
-  const seconds = /^\d+(?:\.\d+)?$/.test(value) ? Number(value) : Number.NaN
-  if (!(seconds >= 0 && seconds <= TIMEOUT_SECONDS_MAX)) throw usageFailure(`--timeout takes seconds from 0 to ${TIMEOUT_SECONDS_MAX}, not '${value}'`, topic)
-  return seconds === 0 ? null : Math.max(1, Math.round(seconds * 1000))
-}
-
-function refuseMore(positionals: readonly string[], topic: HelpTopic): void {
-  const [first] = positionals
-  if (first !== undefined) throw usageFailure(`'${first}' is one argument too many`, topic)
 }
 
 function isTopic(word: string | undefined): word is HelpTopic {

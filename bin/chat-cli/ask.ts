@@ -1,6 +1,6 @@
 /** A command that asks the server something, prints the answer and leaves. */
 import type { Client } from '../../protocol/client/node.js'
-import type { AccountOptions } from './arguments.js'
+import type { AccountOptions } from './argument-values.js'
 import { connectClient } from './connect.js'
 import { Ending } from './ending.js'
 import type { ExitCode } from './failure.js'

@@ -1,14 +1,12 @@
 /** `chat blobs`: how much room one's files take. */
 import type { BlobUsage } from '../../protocol/client/node.js'
-import type { Command } from './arguments.js'
 import { ask } from './ask.js'
 import { bytesText } from './attachment-text.js'
 import type { ExitCode } from './failure.js'
+import type { BlobsCommand } from './file-arguments.js'
 import { safeJson } from './safe-text.js'
 import { uploadFailure } from './upload-files.js'
 import type { World } from './world.js'
-
-type BlobsCommand = Extract<Command, { kind: 'blobs' }>
 
 /** Rejects with a ChatFailure. */
 export async function blobs(command: BlobsCommand, world: World): Promise<ExitCode> {

@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { normalizeDevice, normalizeUser } from '../../protocol/address.js'
 import { PORTS } from '../../protocol/generated/registry.js'
-import type { AccountOptions } from './arguments.js'
+import type { AccountOptions } from './argument-values.js'
 import { usageFailure } from './failure.js'
 import type { World } from './world.js'
 

@@ -3,19 +3,17 @@ import { lstat, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Attachment, BlobReference, Client, DownloadedBlob, Rendition } from '../../protocol/client/node.js'
 import { ClientError } from '../../protocol/client/node.js'
-import type { Command } from './arguments.js'
 import { ask } from './ask.js'
 import { bytesText, freeNames, nameToSave } from './attachment-text.js'
 import type { Ending } from './ending.js'
 import { ChatFailure, EXIT } from './failure.js'
 import type { ExitCode } from './failure.js'
+import type { FetchCommand } from './file-arguments.js'
 import type { LineOutput } from './line-output.js'
 import { safeJson, safeText } from './safe-text.js'
 import { Progress } from './upload-progress.js'
 import type { World } from './world.js'
 import { complain } from './world.js'
-
-type FetchCommand = Extract<Command, { kind: 'fetch' }>
 
 /** Rejects with a ChatFailure. */
 export async function fetchFiles(command: FetchCommand, world: World): Promise<ExitCode> {

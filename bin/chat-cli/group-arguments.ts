@@ -1,5 +1,5 @@
 /** The command line of `chat group`. */
-import type { AccountOptions } from './arguments.js'
+import type { AccountOptions } from './argument-values.js'
 import { usageFailure } from './failure.js'
 import type { GroupRequest, GroupWordValues } from './group-words.js'
 import { GROUP_VERBS, groupRequest, isGroupVerb, WrongWords } from './group-words.js'

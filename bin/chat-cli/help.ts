@@ -1,6 +1,7 @@
 /** What `--help` prints. */
+import { TIMEOUT_SECONDS_DEFAULT } from './argument-values.js'
 import type { HelpTopic } from './arguments.js'
-import { HISTORY_LIMIT_DEFAULT, TIMEOUT_SECONDS_DEFAULT } from './arguments.js'
+import { HISTORY_LIMIT_DEFAULT } from './arguments.js'
 import { LIMIT } from '../../protocol/generated/registry.js'
 import { EXIT_TEXTS } from './failure.js'
 import { GROUP_JSON_HELP, GROUP_OPTIONS_HELP, GROUP_USAGE } from './group-help.js'

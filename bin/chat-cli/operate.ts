@@ -1,7 +1,7 @@
 /** `chat edit`, `delete`, `react` and `reply`: one thing done to one message. */
 import type { Ack, Client } from '../../protocol/client/node.js'
 import { ClientError } from '../../protocol/client/node.js'
-import type { AccountOptions } from './arguments.js'
+import type { AccountOptions } from './argument-values.js'
 import type { ExitCode } from './failure.js'
 import { EXIT, usageFailure } from './failure.js'
 import { ackJson, ackText } from './formats.js'

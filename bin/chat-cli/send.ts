@@ -1,11 +1,11 @@
 /** `chat send`: one message, or one for each line of stdin. */
 import type { Attachment, Client, UploadedBlob } from '../../protocol/client/node.js'
 import { ClientError } from '../../protocol/client/node.js'
-import type { Command } from './arguments.js'
 import { connectClient } from './connect.js'
 import { Ending } from './ending.js'
 import type { ExitCode } from './failure.js'
 import { EXIT } from './failure.js'
+import type { SendCommand } from './file-arguments.js'
 import { ackJson, ackText } from './formats.js'
 import { groupSendRefusal } from './group-actions.js'
 import { inputLines } from './input-lines.js'
@@ -16,8 +16,6 @@ import type { FileToSend } from './upload-files.js'
 import { Progress } from './upload-progress.js'
 import type { World } from './world.js'
 import { complain } from './world.js'
-
-type SendCommand = Extract<Command, { kind: 'send' }>
 
 /** Messages without an answer at one time: what a fast stdin may hold in the outbox. */
 const IN_FLIGHT_MAX = 256
