@@ -3,29 +3,17 @@ import { test } from 'node:test'
 import type { Attachment } from '../../protocol/client/node.js'
 import { lineText } from './line-editor.js'
 import { completePath, firstPath, pathBeforeCursor } from './screen-files.js'
-import type { Effect, ScreenEvent, ScreenState, ShownMessage } from './screen-state.js'
+import type { ScreenState, ShownMessage } from './screen-state.js'
 import { newScreenState } from './screen-state.js'
 import { update } from './screen-update.js'
 import { lineWithoutStyle, render } from './screen-view.js'
+import { key, type, typeOnly } from './testing/typing.js'
 
 const NOW = Date.UTC(2026, 0, 1, 12)
 const EMPTY = new Uint8Array(0)
 const BEACH: Attachment = {
   id: 'ab'.repeat(32), type: 'image/jpeg', size: 2_481_234, name: 'beach.jpg', width: 4032, height: 3024, durationMs: 0, placeholder: EMPTY, thumbnail: true,
   preview: '', key: EMPTY,
-}
-
-function key(name: string, text = ''): ScreenEvent {
-  return { kind: 'key', key: { name, ctrl: false, meta: false, text } }
-}
-
-function typeOnly(state: ScreenState, text: string): void {
-  for (const character of text) update(state, key(character, character))
-}
-
-function type(state: ScreenState, text: string): Effect[] {
-  typeOnly(state, text)
-  return update(state, key('return'))
 }
 
 function withBob(...messages: readonly ShownMessage[]): ScreenState {

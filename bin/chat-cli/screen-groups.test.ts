@@ -11,22 +11,10 @@ import type { Effect, ScreenEvent, ScreenState, ShownMessage } from './screen-st
 import { newScreenState } from './screen-state.js'
 import { update } from './screen-update.js'
 import { lineWithoutStyle, render } from './screen-view.js'
+import { key, type, typeOnly } from './testing/typing.js'
 
 const NOW = Date.UTC(2026, 0, 1, 12)
 const LINK = 'bm90IGEgcmVhbCBsaW5rIQ'
-
-function key(name: string, text = ''): ScreenEvent {
-  return { kind: 'key', key: { name, ctrl: false, meta: false, text } }
-}
-
-function typeOnly(state: ScreenState, text: string): void {
-  for (const character of text) update(state, key(character, character))
-}
-
-function type(state: ScreenState, text: string): Effect[] {
-  typeOnly(state, text)
-  return update(state, key('return'))
-}
 
 function shown(state: ScreenState): string[] {
   return render(state, NOW).lines.map((line) => lineWithoutStyle(line).trimEnd())

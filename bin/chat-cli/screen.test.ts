@@ -8,6 +8,7 @@ import { newScreenState } from './screen-state.js'
 import { MESSAGES_KEPT_MAX, update } from './screen-update.js'
 import { lineWithoutStyle, render } from './screen-view.js'
 import { textWidth } from './text-width.js'
+import { key, type } from './testing/typing.js'
 
 const NOW = Date.UTC(2026, 0, 1, 12)
 
@@ -23,15 +24,6 @@ function message(seq: number, text: string, own = false, from = own ? 'alice' : 
 
 function received(seq: number, text: string, own = false): ScreenEvent {
   return { kind: 'message', conversation: 'bob', message: message(seq, text, own) }
-}
-
-function key(name: string, text = '', ctrl = false): ScreenEvent {
-  return { kind: 'key', key: { name, ctrl, meta: false, text } }
-}
-
-function type(state: ScreenState, text: string): Effect[] {
-  for (const character of text) update(state, key(character, character))
-  return update(state, key('return'))
 }
 
 function shown(state: ScreenState): string[] {
