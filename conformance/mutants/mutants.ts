@@ -189,6 +189,23 @@ function challengeBecomes(change: (text: string) => string): Partial<Parts> {
   return reading('challenge', (frame) => withValues(frame, { data: Buffer.from(change(Buffer.from(frame.values['data'] as string, 'hex').toString())).toString('hex') }))
 }
 
+/** Says close as well, though the other side has. */
+function answeringClose(): Partial<Parts> {
+  return {
+    platform: rewired(() => {
+      let answer: readonly WireFrame[] = []
+      return {
+        connected: () => { answer = [] },
+        incoming: (frame) => {
+          if (frame.frame === 'close') answer = [withValues(frame, { host: '', retryAfterMs: 0, reason: '' })]
+          return [frame]
+        },
+        ending: () => answer,
+      }
+    }),
+  }
+}
+
 function withoutExtensions(frame: WireFrame): WireFrame {
   return { ...frame, extensions: {} }
 }
@@ -237,6 +254,7 @@ export const mutants: readonly Mutant[] = [
   { name: 'greedy', bug: 'has more stanzas without an answer than it may', caughtBy: ['opening/bind/few-at-a-time'], parts: reading('welcome', (frame) => withValues(frame, { unacknowledgedMax: 1024 })) },
   { name: 'comes-back-when-replaced', bug: 'takes replaced for a lost connection, so that two copies throw each other out', caughtBy: ['framing/close/stays-away/replaced'], parts: reading('close', (frame) => errorBecomes(frame, 'replaced', 'closed')) },
   { name: 'stays-away', bug: 'does not come back when the server was restarted', caughtBy: ['framing/close/comes-back/shutting-down'], parts: reading('close', (frame) => errorBecomes(frame, 'shutting-down', 'internal-error') === frame ? frame : withValues(frame, { error: errorCode('malformed-frame') })) },
+  { name: 'answers-close', bug: 'answers close with close', caughtBy: ['framing/close/not-answered/closed', 'framing/close/not-answered/malformed-frame'], parts: answeringClose() },
   { name: 'blind-for-gaps', bug: 'does not notice that an entry is missing', caughtBy: ['state/queue/gap'], parts: blindForGaps() },
   { name: 'lazy', bug: 'acknowledges only now and then', caughtBy: ['state/messages/acknowledged-in-time/message'], parts: writing('cursor', (frame) => (frame.values['index'] as number) % 50 === 0 ? frame : null) },
   { name: 'acks-too-much', bug: 'acknowledges an entry that it was never sent', caughtBy: ['state/messages/a-message-comes'], parts: writing('cursor', (frame) => withValues(frame, { index: frame.values['index'] as number + 1 })) },

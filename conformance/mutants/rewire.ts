@@ -12,6 +12,8 @@ export interface Wiring {
   /** What goes out in the place of a frame of the client. */
   readonly outgoing?: (frame: WireFrame) => readonly WireFrame[]
   readonly connected?: () => void
+  /** What goes out just before the client ends its side. */
+  readonly ending?: () => readonly WireFrame[]
 }
 
 /** Whole frames of a stream, each with its length; the rest stays in `held`. */
@@ -70,7 +72,11 @@ export function rewired(make: () => Wiring): (platform: Platform) => Platform {
             const changed = frames.map((frame) => change(frame, wiring.outgoing ?? pass, undefined)).filter((frame) => frame.length > 0)
             if (changed.length > 0) transport.write(changed)
           },
-          close: (code) => transport.close(code),
+          close: (code) => {
+            const last = wiring.ending?.() ?? []
+            if (last.length > 0) transport.write(last.map(encodeFrame))
+            return transport.close(code)
+          },
           drop: () => { transport.drop() },
         }
       },
