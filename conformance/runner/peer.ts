@@ -116,9 +116,12 @@ export class Peer implements ConnectionHost {
     return this.connections[this.#taken] ?? null
   }
 
-  /** When the last connection that a step has taken was over; 0: there was none. */
+  /**
+   * When the last connection that a step has taken was over; 0: there was none. Where the server said close that is when it did: a client
+   * counts from when it reads that, and its end may be seen here later than it was.
+   */
   get lastEndMs(): number {
-    const ended = this.connections.slice(0, this.#taken).map(({ endedMs, state }) => endedMs > 0 ? endedMs : state.serverClosedMs)
+    const ended = this.connections.slice(0, this.#taken).map(({ endedMs, state }) => state.serverClosedMs > 0 ? state.serverClosedMs : endedMs)
     return Math.max(0, ...ended)
   }
 

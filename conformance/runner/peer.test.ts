@@ -1,0 +1,31 @@
+/** What the scripted server knows of its connections. */
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { loadCases } from './load.js'
+import { Peer } from './peer.js'
+import { SeededBytes } from './random.js'
+import { Signal } from './signal.js'
+import { Trace } from './trace.js'
+import { Variables } from './variables.js'
+
+test('[RCN-3] a wait counts from the close that was sent, however late the end of the client is seen', async (t) => {
+  const peer = new Peer({
+    case: loadCases()[0]!, user: 'alice', password: 'secret', device: 'phone', random: new SeededBytes('1'),
+    variables: new Variables(), signal: new Signal(), trace: new Trace(), isBrowser: false,
+  })
+  t.after(() => { peer.close() })
+  const socket = connect(Number((await peer.listen('')).split(':')[1]), '127.0.0.1')
+  await once(socket, 'connect')
+  while (peer.untaken === null) await delay(1)
+  const connection = peer.takeConnection()!
+  connection.send([peer.frame(`<close error='overloaded' retryAfterMs='400'/>`, connection)])
+  const sentMs = performance.now()
+  await once(socket, 'data')
+  await delay(50)
+  socket.end()
+  while (connection.endedMs === 0) await delay(1)
+  assert.ok(peer.lastEndMs > 0 && peer.lastEndMs <= sentMs)
+})
