@@ -244,7 +244,7 @@ export const mutants: readonly Mutant[] = [
   { name: 'order-of-arrival', bug: 'shows messages in the order in which it heard of them', caughtBy: ['faults/connections/both-ways-at-once'], parts: { key: (_seq, count) => count } },
   { name: 'forgets-the-outbox', bug: 'keeps its outbox in memory alone', caughtBy: ['state/outbox/kept-over-a-kill', 'state/outbox/kept-before-connecting'], parts: forgetting(({ kind }) => kind === 'outboxPut') },
   { name: 'new-id-for-a-retry', bug: 'gives a message a new client id after a lost connection', caughtBy: ['state/outbox/lost-ack'], parts: freshIds() },
-  { name: 'no-jitter', bug: 'waits the whole bound before it reconnects', caughtBy: ['opening/back-off/jitter'], parts: withRandom(() => 0.999) },
+  { name: 'no-jitter', bug: 'waits the whole bound before it reconnects', caughtBy: ['opening/back-off/jitter', 'opening/back-off/at-the-cap'], parts: withRandom(() => 0.999) },
   { name: 'at-once', bug: 'reconnects at once', caughtBy: ['opening/back-off/jitter'], parts: withRandom(() => 0) },
   { name: 'deaf-for-retry-after', bug: 'does not wait as long as the server asks for', caughtBy: ['framing/close/retry-after'], parts: reading('close', (frame) => withValues(frame, { retryAfterMs: 0 })) },
   { name: 'impatient', bug: 'sends a refused message again too soon', caughtBy: ['state/outbox/retried/rate-limited'], parts: reading('refuse', (frame) => withValues(frame, { retryAfterMs: 0 })) },

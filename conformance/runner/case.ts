@@ -125,8 +125,8 @@ export interface Step {
   readonly shown?: number
   /** Pairs of a value and its pattern. */
   readonly check?: readonly (readonly [value: string, pattern: string])[]
-  /** How the last waits before a connection were spread: all within the bounds, and not all alike. */
-  readonly waits?: { readonly least: number; readonly most: number; readonly spread: number }
+  /** How the waits before connections were spread, all or the `last` ones: all within the bounds, and not all alike. */
+  readonly waits?: { readonly least: number; readonly most: number; readonly spread: number; readonly last?: number }
   /** Another port, whose `host:port` is known under this name. */
   readonly listen?: string
   /** Of server mode: which of the two accounts. */

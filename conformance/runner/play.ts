@@ -312,13 +312,16 @@ export class Play {
 
   async #accept(deadlineMs: number, { after, at, advancing }: AcceptStep = {}): Promise<Connection> {
     const lastEndMs = this.#peer.lastEndMs
+    /** Of all jumps but the last: the client has waited for at least as long. */
     let aheadMs = 0
+    let jumpMs = 0
     const look = (): Connection | null => this.#stop() ?? this.#peer.takeConnection()
     let connection = look()
     while (advancing !== undefined && connection === null && performance.now() < deadlineMs) {
       connection = await this.#signal.until(performance.now() + advanceEveryMs, look)
       if (connection !== null) break
-      aheadMs += advancing
+      aheadMs += jumpMs
+      jumpMs = advancing
       await this.#command({ do: 'advance', ms: advancing })
     }
     connection ??= await this.#signal.until(deadlineMs, look)
@@ -464,8 +467,8 @@ export class Play {
     }
   }
 
-  #spread({ least, most, spread }: { readonly least: number; readonly most: number; readonly spread: number }): void {
-    const waits = this.#waits.map(Math.round)
+  #spread({ least, most, spread, last }: NonNullable<Step['waits']>): void {
+    const waits = this.#waits.slice(last === undefined ? 0 : -last).map(Math.round)
     const wanted = `waits from ${String(least)} to ${String(most)} ms, more than ${String(spread)} ms apart`
     const lowest = Math.min(...waits)
     const highest = Math.max(...waits)
