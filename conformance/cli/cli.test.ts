@@ -1,10 +1,12 @@
 /** `chat-conformance` from the outside. */
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import { rootFolder } from '../spec/registry.js'
 
 function run(...args: string[]): { readonly status: number | null; readonly stdout: string; readonly stderr: string } {
@@ -48,4 +50,33 @@ test('a failure breaks the run with exit code 1, and the command that it names f
   assert.equal(again.status, 1)
   assert.match(again.stdout, /1 cases .* 1 FAIL/)
   assert.match(again.stdout, /#1 → <cursor/, 'with its trace')
+})
+
+test('a run that is stopped leaves neither processes nor folders', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'chat-conformance-test-'))
+  t.after(() => { rmSync(folder, { recursive: true }) })
+  // An adapter that would stay for ever: it tells its process id, and takes no notice of the end of stdin.
+  const stubborn = `const { writeFileSync } = require('node:fs')
+    require('node:readline').createInterface({ input: process.stdin }).on('line', (line) => {
+      const request = JSON.parse(line)
+      if (request.do === 'connect') writeFileSync(process.env.TMPDIR + '/pid', String(process.pid))
+      process.stdout.write(JSON.stringify({ id: request.id, features: ['start', 'connect', 'send', 'dump'] }) + '\\n')
+    })
+    setInterval(() => {}, 1000)`
+  const child = spawn(process.execPath, [`${rootFolder}bin/chat-conformance`, 'client', 'state/messages/a-message-comes', '--slow', '10', '--', process.execPath, '-e', stubborn], {
+    cwd: rootFolder, env: { ...process.env, TMPDIR: folder }, stdio: ['ignore', 'pipe', 'ignore'],
+  })
+  t.after(() => { child.kill('SIGKILL') })
+  let said = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => { said += text })
+  while (!existsSync(join(folder, 'pid')) || readFileSync(join(folder, 'pid'), 'utf8') === '') {
+    assert.equal(child.exitCode, null)
+    await delay(10)
+  }
+  child.kill('SIGINT')
+  assert.deepEqual(await once(child, 'close'), [130, null])
+  assert.equal(said, 'Stopped after 0 of 1 cases.\n')
+  const pid = Number(readFileSync(join(folder, 'pid'), 'utf8'))
+  assert.throws(() => process.kill(pid, 0), { code: 'ESRCH' })
+  assert.deepEqual(readdirSync(folder), ['pid'])
 })

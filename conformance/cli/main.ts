@@ -73,9 +73,29 @@ async function testClient(args: Arguments, cases: readonly Case[]): Promise<numb
   const command = args.adapter.map(quoted).join(' ')
   const alone = (id: string): string => `chat-conformance client ${id} --seed ${quoted(args.seed)} --trace -- ${command}`
   const { seed, slowness, parallel } = args
-  return report(args, selected, { mode: 'client', target: command, seed, alone, known: knownOf(args, cases) }, (onResult) => (
-    runCases(selected, { command: args.adapter, cwd: process.cwd(), seed, slowness, parallel, onResult })
+  return stoppable((stop) => (
+    report(args, selected, { mode: 'client', target: command, seed, alone, known: knownOf(args, cases) }, (onResult) => (
+      runCases(selected, { command: args.adapter, cwd: process.cwd(), seed, slowness, parallel, onResult, stop })
+    ))
   ))
+}
+
+/** On Ctrl-C no adapter stays, nor its folder: adapters have process groups of their own, so the terminal does not reach them. */
+async function stoppable(run: (stop: AbortSignal) => Promise<number>): Promise<number> {
+  const stop = new AbortController()
+  let exitCode = 0
+  const onSignal = (_name: NodeJS.Signals, number: number): void => {
+    exitCode = 128 + number
+    stop.abort()
+  }
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+  for (const name of signals) process.once(name, onSignal)
+  try {
+    const found = await run(stop.signal)
+    return exitCode === 0 ? found : exitCode
+  } finally {
+    for (const name of signals) process.off(name, onSignal)
+  }
 }
 
 async function report(
@@ -91,6 +111,10 @@ async function report(
     progress.step(result, args.showsTrace && (isShown || selected.length === 1) ? `${text}\n${traceText(result)}` : text)
   })
   progress.end()
+  if (results.length < selected.length) {
+    process.stdout.write(`Stopped after ${String(results.length)} of ${String(selected.length)} cases.\n`)
+    return 1
+  }
   const whole: Run = { ...about, results, durationMs: Math.round(performance.now() - beganMs) }
   if (args.junit !== '') writeFileSync(args.junit, junitXml(whole))
   if (args.json !== '') writeFileSync(args.json, jsonReport(whole))

@@ -80,12 +80,17 @@ export class Adapter {
       if (exitCode !== null || signalCode !== null) resolve()
       else this.#child.once('exit', () => { resolve() })
     })
+    this.endNow()
+    await gone
+  }
+
+  /** The same, but whoever uses it hears of that as of a crash. */
+  endNow(): void {
     try {
-      process.kill(-pid, 'SIGKILL')
+      if (this.#child.pid !== undefined) process.kill(-this.#child.pid, 'SIGKILL')
     } catch {
       // It went by itself.
     }
-    await gone
   }
 
   #read(text: string): void {
@@ -120,23 +125,36 @@ export class AdapterPool {
   readonly #command: readonly string[]
   readonly #cwd: string
   readonly #idle: Adapter[] = []
+  readonly #lent = new Set<Adapter>()
+  #isStopped = false
 
   constructor(command: readonly string[], cwd: string) {
     this.#command = command
     this.#cwd = cwd
   }
 
+  /** Throws an AdapterFailure where the run was stopped. */
   take(signal: Signal): Adapter {
-    const adapter = this.#idle.pop()
-    if (adapter?.failure !== null) return new Adapter(this.#command, signal, this.#cwd)
-    adapter.lend(signal)
+    if (this.#isStopped) throw new AdapterFailure('crash', 'the run was stopped')
+    const idle = this.#idle.pop()
+    const isUsable = idle?.failure === null
+    if (isUsable) idle.lend(signal)
+    const adapter = isUsable ? idle : new Adapter(this.#command, signal, this.#cwd)
+    this.#lent.add(adapter)
     return adapter
   }
 
   /** `isReusable`: it has answered `stop`. */
   async giveBack(adapter: Adapter, isReusable: boolean): Promise<void> {
+    this.#lent.delete(adapter)
     if (isReusable && adapter.failure === null) this.#idle.push(adapter)
     else await adapter.kill()
+  }
+
+  /** The cases that are played now fail, and no other begins. */
+  stop(): void {
+    this.#isStopped = true
+    for (const adapter of this.#lent) adapter.endNow()
   }
 
   async close(): Promise<void> {

@@ -63,14 +63,16 @@ export class Play {
   #connection: Connection | null = null
   #waits: number[] = []
   #step = 0
+  /** The time was up: what still waits for something begins nothing more. */
+  #isOver = false
 
   private constructor(played: Case, options: PlayOptions) {
     this.#case = played
     this.#options = options
     const random = new SeededBytes(`${options.seed} ${played.id}`)
     this.#password = `secret-${random.bytes(6).toString('hex')}`
-    this.#folder = mkdtempSync(join(tmpdir(), 'chat-conformance-'))
     this.#adapter = options.adapters.take(this.#signal)
+    this.#folder = mkdtempSync(join(tmpdir(), 'chat-conformance-'))
     this.#peer = new Peer({
       case: played, user, password: this.#password, device, random, variables: this.#variables, signal: this.#signal, trace: this.#trace,
       isBrowser: false,
@@ -92,6 +94,7 @@ export class Play {
       if (outcome.verdict === 'PASS' && play.#adapterFeatures.has('stop')) isReusable = await play.#letGo()
       return { case: played, ...outcome, durationMs, trace }
     } finally {
+      play.#isOver = true
       play.#peer.close()
       await options.adapters.giveBack(play.#adapter, isReusable)
       rmSync(play.#folder, { recursive: true, force: true })
@@ -223,13 +226,14 @@ export class Play {
 
   async #restart(): Promise<void> {
     await this.#kill()
+    if (this.#isOver) throw new AdapterFailure('timeout', 'the case is over')
     this.#adapter = this.#options.adapters.take(this.#signal)
     await this.#start()
   }
 
   async #kill(): Promise<void> {
     this.#trace.add('suite', 0, 'kills the client')
-    await this.#adapter.kill()
+    await this.#options.adapters.giveBack(this.#adapter, false)
   }
 
   // ——— Steps ———

@@ -12,16 +12,25 @@ export interface RunOptions extends Omit<PlayOptions, 'adapters'> {
   /** Cases at a time. */
   readonly parallel: number
   readonly onResult: (result: Result) => void
+  /** Ends the run early, with all that it started. */
+  readonly stop?: AbortSignal
 }
 
-/** Plays the cases; the results come in their order. Rejects for a fault of the suite. */
+/** Plays the cases; the results come in their order, where the run was stopped those that there were. Rejects for a fault of the suite. */
 export async function runCases(cases: readonly Case[], options: RunOptions): Promise<Result[]> {
   const results = new Array<Result | undefined>(cases.length)
   const adapters = new AdapterPool(options.command, options.cwd)
   let next = 0
+  const stop = (): void => {
+    next = cases.length
+    adapters.stop()
+  }
+  options.stop?.addEventListener('abort', stop)
   const work = async (): Promise<void> => {
     for (let place = next++; place < cases.length; place = next++) {
       const result = await Play.run(cases[place]!, { ...options, adapters })
+      // How a case ends that was stopped says nothing of the client.
+      if (options.stop?.aborted === true) return
       results[place] = result
       options.onResult(result)
     }
@@ -32,6 +41,7 @@ export async function runCases(cases: readonly Case[], options: RunOptions): Pro
     throw error
   }))
   const ended = await Promise.allSettled(workers)
+  options.stop?.removeEventListener('abort', stop)
   await adapters.close()
   for (const end of ended) if (end.status === 'rejected') throw end.reason
   return results.filter((result) => result !== undefined)
