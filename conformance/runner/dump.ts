@@ -70,21 +70,10 @@ function pick(found: unknown, wanted: unknown): unknown {
   return Object.fromEntries(Object.keys(wanted).map((key) => [key, record[key] ?? 0]))
 }
 
-/** `repeat:TEXT:TIMES` stands for a long text, `$name` for a variable. */
-function fill(value: unknown, variables: Variables): unknown {
-  if (typeof value === 'string') {
-    const repeated = /^repeat:(.+):([0-9]+)$/s.exec(value)
-    return repeated === null ? variables.fill(value) : repeated[1]!.repeat(Number(repeated[2]))
-  }
-  if (Array.isArray(value)) return value.map((item) => fill(item, variables))
-  if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, fill(inner, variables)]))
-}
-
 /** The first difference, or null. */
 export function dumpMismatch(expected: ExpectedDump, dump: Dump, variables: Variables): { readonly expected: string; readonly came: string } | null {
   for (const key of Object.keys(expected) as (keyof ExpectedDump)[]) {
-    const wanted = fill(expected[key], variables)
+    const wanted = variables.fillAll(expected[key])
     const found = partOf(key, expected, dump)
     // A state may be one of several: `online|waiting`.
     if (key === 'state' && String(wanted).split('|').includes(String(found))) continue

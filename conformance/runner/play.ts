@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as setTimeoutPromise } from 'node:timers/promises'
+import { setTimeout as delay } from 'node:timers/promises'
 import { registry } from '../spec/registry.js'
 import { AdapterFailure } from './adapter.js'
 import type { Adapter, AdapterPool, Answer } from './adapter.js'
@@ -135,7 +135,7 @@ export class Play {
   async #withinTime(all: Promise<void>): Promise<void> {
     const mostMs = caseTimeoutMs * this.#options.slowness
     const timer = new AbortController()
-    const over = setTimeoutPromise(mostMs, undefined, { signal: timer.signal }).then(() => {
+    const over = delay(mostMs, undefined, { signal: timer.signal }).then(() => {
       throw new CaseFailed('timeout', `the case to be over within ${String(mostMs)} ms`, 'it was not')
     })
     over.catch(() => {})
@@ -215,7 +215,7 @@ export class Play {
 
   async #do(step: Step): Promise<void> {
     const { refused, ...rest } = step
-    const answer = await this.#command(fillCommand(rest, this.#variables) as Command)
+    const answer = await this.#command(this.#variables.fillAll(rest) as Command)
     if (refused !== undefined && answer.refused !== refused) {
       throw new CaseFailed('fail', `the client to refuse ${String(step.do)} with ${refused}`, answer.refused ?? 'it took it')
     }
@@ -255,7 +255,7 @@ export class Play {
     else if (step.expectEnd !== undefined) await this.#expectEnd(deadlineMs)
     else if (step.sync !== undefined) await this.#sync(deadlineMs)
     else if (step.silent !== undefined) this.#peer.isSilent = step.silent
-    else if (step.delay !== undefined) await pause(step.delay)
+    else if (step.delay !== undefined) await delay(step.delay)
     else if (step.dump !== undefined) await this.#dump(step.dump, within)
     else if (step.shown !== undefined) await this.#shown(step.shown, deadlineMs)
     else if (step.waits !== undefined) this.#spread(step.waits)
@@ -457,7 +457,7 @@ export class Play {
         this.#trace.add('suite', 0, `the user sees ${JSON.stringify(answer)}`)
         throw new CaseFailed('fail', difference.expected, difference.came)
       }
-      await pause(difference === null ? settleMs : settleMs / 2)
+      await delay(difference === null ? settleMs : settleMs / 2)
     }
   }
 
@@ -467,7 +467,7 @@ export class Play {
       const fault = denseMismatch(messages, count)
       if (fault === null) return
       if (performance.now() > deadlineMs) throw new CaseFailed('fail', `${String(count)} messages, each conversation dense from 1`, fault)
-      await pause(settleMs)
+      await delay(settleMs)
     }
   }
 
@@ -496,23 +496,8 @@ function listOf<T>(value: T | readonly T[]): readonly T[] {
   return Array.isArray(value) ? value as readonly T[] : [value as T]
 }
 
-function pause(forMs: number): Promise<void> {
-  return new Promise((resolve) => { setTimeout(resolve, forMs) })
-}
-
 function rawBytes(raw: RawBytes): Buffer {
   if (typeof raw === 'string') return Buffer.from(raw.replaceAll(/\s/g, ''), 'hex')
   if ('repeat' in raw) return Buffer.from(raw.repeat.repeat(raw.times), 'hex')
   return Buffer.concat(raw.map(rawBytes))
-}
-
-/** Variables in the arguments of a command; `repeat:TEXT:TIMES` stands for a long text. */
-function fillCommand(value: unknown, variables: Variables): unknown {
-  if (typeof value === 'string') {
-    const repeated = /^repeat:(.+):([0-9]+)$/s.exec(value)
-    return repeated === null ? variables.fill(value) : repeated[1]!.repeat(Number(repeated[2]))
-  }
-  if (Array.isArray(value)) return value.map((item) => fillCommand(item, variables))
-  if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, fillCommand(inner, variables)]))
 }

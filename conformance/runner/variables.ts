@@ -29,6 +29,17 @@ export class Variables {
     })
   }
 
+  /** Every text in a value, of a dump or a command; `repeat:TEXT:TIMES` stands for a long text. */
+  fillAll(value: unknown): unknown {
+    if (typeof value === 'string') {
+      const repeated = /^repeat:(.+):([0-9]+)$/s.exec(value)
+      return repeated === null ? this.fill(value) : repeated[1]!.repeat(Number(repeated[2]))
+    }
+    if (Array.isArray(value)) return value.map((item) => this.fillAll(item))
+    if (typeof value !== 'object' || value === null) return value
+    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, this.fillAll(inner)]))
+  }
+
   /**
    * Whether a value is as the pattern says; null: it is, else what was expected, in words. Patterns: `5`, `$name`, `above 5`,
    * `at least $name`, `below …`, `at most …`, `not …`, `any`; with `$name ` in front of one of these words the value is kept as well.
