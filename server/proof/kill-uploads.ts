@@ -1,6 +1,7 @@
 /** SIGKILL to the server while files are uploaded, sent and fetched, again and again, at moments that nobody chose. */
 import assert from 'node:assert/strict'
 import { seeded } from '../seeded-random.js'
+import { mega } from './abuse.js'
 import { BlobUser, type SentBlob } from './blob-user.js'
 import { Chatd } from './chatd.js'
 import { delay, type Scope, until } from './scope.js'
@@ -95,8 +96,4 @@ async function checkAll({ users, sent }: Proof): Promise<void> {
     const broken = recorder.events.find(({ kind }) => kind === 'broken')
     assert.equal(broken, undefined)
   }
-}
-
-function mega(bytes: number): string {
-  return `${(bytes / 1_048_576).toFixed(1)} MiB`
 }

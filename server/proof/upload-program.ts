@@ -11,8 +11,8 @@ export interface UploadTask {
 }
 
 export interface UploadReport {
-  /** Bytes of complete uploads. */
-  readonly taken: number
+  /** Bytes of all pieces: many large files at once are complete long after that, and all together. */
+  readonly sent: number
   readonly failures: number
 }
 
@@ -28,7 +28,7 @@ function run({ urls, users, bytes, seed }: UploadTask): void {
     void keepUploading(user, bytes, random)
   }
   const sum = (of: (user: BlobUser) => number): number => all.reduce((total, user) => total + of(user), 0)
-  setInterval(() => process.send?.({ taken: sum(({ taken }) => taken), failures: sum(({ failures }) => failures) } satisfies UploadReport), REPORT_MS)
+  setInterval(() => process.send?.({ sent: sum(({ sent }) => sent), failures: sum(({ failures }) => failures) } satisfies UploadReport), REPORT_MS)
   process.on('disconnect', () => { process.exit(0) })
 }
 
