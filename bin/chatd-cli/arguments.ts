@@ -1,8 +1,10 @@
 /** The command line of `chatd` as a checked value. Pure: reads no file, no environment. */
 import { parseArgs, type ParseArgsConfig } from 'node:util'
 import { LIMIT } from '../../protocol/generated/registry.js'
+import type { Answers } from '../../server/capacity/constants.js'
 import { parseSpan, SPAN_EXAMPLES } from '../span.js'
 import { usageFailure } from './failure.js'
+import { answersOf, PLAN_OPTIONS } from './plan.js'
 import type { ReportAction } from './report.js'
 
 /** What the configuration is made from, beside the environment. */
@@ -36,6 +38,8 @@ export type Command =
   | { readonly kind: 'invite', readonly invite: InviteAction, readonly config: ConfigArguments }
   | { readonly kind: 'search-rebuild', readonly config: ConfigArguments }
   | { readonly kind: 'report', readonly action: ReportAction, readonly json: boolean, readonly config: ConfigArguments }
+  | { readonly kind: 'plan', readonly answers: Answers, readonly json: boolean }
+  | { readonly kind: 'plan-constants' }
   | { readonly kind: 'cert', readonly directory: string, readonly hosts: readonly string[], readonly days: number }
 
 type Options = NonNullable<ParseArgsConfig['options']>
@@ -59,6 +63,7 @@ export function parseCommand(args: readonly string[]): Command {
     case 'invite': return parseInvite(rest)
     case 'search': return parseSearch(rest)
     case 'report': return parseReport(rest)
+    case 'plan': return parsePlan(rest)
     case 'cert': return parseCert(rest)
     case 'version':
     case '--version': return { kind: 'version' }
@@ -135,6 +140,13 @@ function parseReport(args: readonly string[]): Command {
   if (action !== 'show' && action !== 'close') throw usageFailure(action === undefined ? 'say what to do: list, show or close' : `there is no chatd report ${action}`, 'report')
   if (!/^[1-9]\d{0,14}$/.test(id)) throw usageFailure(`chatd report ${action} needs the number of a report`, 'report')
   return { kind: 'report', action: { kind: action, id: Number(id) }, ...rest }
+}
+
+function parsePlan(args: readonly string[]): Command {
+  const questions: Options = Object.fromEntries(PLAN_OPTIONS.map((name) => [name, { type: 'string' }]))
+  const { values } = parse('plan', args, { ...HELP_OPTION, ...questions, constants: { type: 'boolean' }, json: { type: 'boolean' } }, 0)
+  if (values['help'] === true) return { kind: 'help', topic: 'plan' }
+  return values['constants'] === true ? { kind: 'plan-constants' } : { kind: 'plan', answers: answersOf(values), json: values['json'] === true }
 }
 
 function parseCert(args: readonly string[]): Command {

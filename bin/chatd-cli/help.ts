@@ -1,5 +1,7 @@
 /** The texts of `--help`. */
+import { QUESTIONS } from '../../server/capacity/constants.js'
 import { EXIT_TEXTS } from './failure.js'
+import { PLAN_OPTIONS } from './plan.js'
 
 const CONFIG_OPTIONS = `  --config FILE        read this TOML file; \`chatd config\` prints one with every value and what it means
   --set NAME=VALUE     set one value, for example limits.devicesMax=5; lists are comma-separated; may be repeated
@@ -18,6 +20,7 @@ const GENERAL = `chatd: a messenger server
   chatd report list|show|close [ID] --data DIR                 what users have reported
   chatd config [--config FILE]                                 print the effective configuration
   chatd cert --out DIR [--host NAME]...                        make a self-signed certificate to try TLS with
+  chatd plan [--users N] [--messages-per-day N]...             how many nodes a service of that size would need
   chatd version                                                print the version
 
 \`chatd COMMAND --help\` tells more about each.
@@ -105,7 +108,18 @@ const CERT = `chatd cert: make a self-signed certificate to try tls:// and wss:/
   --days N             how long it is valid (default: 90)
 `
 
+const PLAN = `chatd plan: how many nodes, cores, bytes a service of a given size would need
+
+  --users N            who use it in a month (default: 2e9)
+  --messages-per-day N (default: 100e9)
+${PLAN_OPTIONS.slice(2).map((name) => `  --${name} N`.padEnd(23) + `${QUESTIONS[name].about} (default: ${String(QUESTIONS[name].value)})`).join('\n')}
+  --constants          print what the plan follows from, and which of it was measured
+  --json               one JSON object
+
+For example: chatd plan --users 5e6 --messages-per-day 200e6 --cores 16 --memory 64e9 --disk 4e12
+`
+
 /** By command; '' is the general one. */
 export const HELP: Readonly<Record<string, string>> = {
-  '': GENERAL, 'start': START, 'user': USER, 'invite': INVITE, 'search': SEARCH, 'report': REPORT, 'config': CONFIG, 'cert': CERT,
+  '': GENERAL, 'start': START, 'user': USER, 'invite': INVITE, 'search': SEARCH, 'report': REPORT, 'config': CONFIG, 'plan': PLAN, 'cert': CERT,
 }

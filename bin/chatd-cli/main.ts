@@ -7,6 +7,7 @@ import { makeCertificate } from './cert.js'
 import { describeFailure, usageFailure } from './failure.js'
 import { HELP } from './help.js'
 import { runInvite } from './invite.js'
+import { constantsText, printPlan } from './plan.js'
 import { collectWhenQuiet } from './quiet-collection.js'
 import { report } from './report.js'
 import { rebuildIndex } from './search.js'
@@ -65,6 +66,12 @@ async function run(command: Command): Promise<void> {
       return
     case 'report':
       await report(load(command.config).config, command.action, command.json)
+      return
+    case 'plan':
+      printPlan(command.answers, command.json)
+      return
+    case 'plan-constants':
+      process.stdout.write(constantsText())
       return
     case 'cert':
       makeCertificate(command)

@@ -5,6 +5,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { blobs1, blobs16, blobsMemory } from './blobs.js'
+import { disk } from './disk.js'
 import { flat } from './flat.js'
 import { group, groups } from './groups.js'
 import { closeAll, connectAll, idOf, names, prepare, text, until } from './load.js'
@@ -260,6 +261,7 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   latency: { title: `1:1 online, offered at ${String(RATE_PER_SECOND)}/s`, run: latency },
   offline: { title: 'store for absent devices, then drain, logins included', run: offline },
   flat: { title: 'cost of a message by how many are stored in its conversation and wait in its queue', run: flat },
+  disk: { title: 'bytes on disk for one message of 100 characters, waiting and delivered, index included', run: disk },
   group: { title: 'a group of 200 online, one sender; a unit is a delivery', run: group },
   groups: { title: '1,000 groups of 50 among 1,000 people online, senders by chance; a unit is a delivery', run: groups },
   phones: { title: 'as many phones as there can be with p99 of deliveries below 250 ms', run: phones },

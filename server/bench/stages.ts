@@ -15,7 +15,9 @@ export interface Stored {
 }
 
 /** Sends `total` messages, each sender to its recipient with `window` without an ack; resolves when all are acked. */
-export async function store(senders: readonly RawClient[], recipients: readonly string[], total: number, window = WINDOW): Promise<Stored> {
+export async function store(
+  senders: readonly RawClient[], recipients: readonly string[], total: number, window = WINDOW, textOf: (id: number) => string = text,
+): Promise<Stored> {
   const share = total / senders.length
   const sent = new Array<number>(senders.length).fill(0)
   let acked = 0
@@ -23,7 +25,7 @@ export async function store(senders: readonly RawClient[], recipients: readonly 
   let lastMs = startMs
   const sendOne = (at: number): void => {
     const id = at * share + sent[at]!++
-    senders[at]!.send(recipients[at]!, text(id), id)
+    senders[at]!.send(recipients[at]!, textOf(id), id)
   }
   senders.forEach((sender, at) => {
     sender.onAccepted(() => {
