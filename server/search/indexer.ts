@@ -10,11 +10,10 @@ import { readable } from '../shard/entry-reader.js'
 import { type LogRecord, readLogRun } from '../shard/log-run.js'
 import type { Shard } from '../shard/shard.js'
 import type { ConversationState } from '../shard/state.js'
-import { searchableText } from './may-read.js'
+import { searchableBytes } from './may-read.js'
 import { SEGMENT_MESSAGES, SegmentBuilder, segmentEnd } from './segment.js'
 import { WorkBudget } from './work-budget.js'
 import { Turns } from '../shard/turns.js'
-import { fold, lettersOf, wordsOfFolded } from './words.js'
 
 /** Segments that wait; beyond it they are left to be found again. */
 const DUE_MAX = 10_000
@@ -146,13 +145,6 @@ async function indexSegment(shard: Shard, budget: WorkBudget, making: Making): P
   const first = end - SEGMENT_MESSAGES + 1
   const keys = conversationKeys(name)
   const builder = new SegmentBuilder()
-  const wordsIn = (text: string): Set<string> => {
-    const folded = fold(text)
-    const letters = lettersOf(folded)
-    budget.spend(letters)
-    making.letters += letters
-    return wordsOfFolded(folded)
-  }
   // What was done to texts so far is on the disk then.
   await shard.committed()
   const states = await shard.reading(readable(presentStates(shard.engine, keys, first, end)))
@@ -168,11 +160,13 @@ async function indexSegment(shard: Shard, budget: WorkBudget, making: Making): P
         if (record.seq < from || record.seq > end) continue
         if (budget.isOver) await budget.next()
         // Who may not see an edit sees the words before it: all lead here.
-        const words = wordsIn(searchableText(record))
+        const texts = [searchableBytes(record)]
         const state = states.get(record.seq)
         const edits = state === undefined || state.edit === null ? [] : [...state.pastEdits, state.edit]
-        for (const { text } of edits) for (const word of wordsIn(searchableText({ ...record, text }))) words.add(word)
-        builder.add(record.seq - first, record.from, record.timeMs, words)
+        for (const { text } of edits) texts.push(searchableBytes({ ...record, text }))
+        const letters = builder.add(record.seq - first, record.from, record.timeMs, texts)
+        budget.spend(letters)
+        making.letters += letters
       }
     }
     from = numberAt(lastKey) + 1

@@ -9,7 +9,7 @@ interface Said { readonly from: string, readonly text: string }
 
 function segmentOf(messages: readonly Said[]): Uint8Array {
   const builder = new SegmentBuilder()
-  for (const [place, { from, text }] of messages.entries()) builder.add(place, from, 1000 + place, wordsOf(text))
+  for (const [place, { from, text }] of messages.entries()) builder.add(place, from, 1000 + place, [Buffer.from(text)])
   return builder.take()
 }
 

@@ -12,8 +12,12 @@
  *
  * A place is seq - first, one byte; a set of places is 256 bits.
  */
+import { isAscii } from 'node:buffer'
+import { LIMIT } from '../../protocol/generated/registry.js'
+import { decodeText } from '../../protocol/utf8.js'
 import { StorageError } from '../../storage/engine.js'
-import type { WordQuery } from './words.js'
+import { HASH_FACTOR, HASH_SEED, WordTable } from './word-table.js'
+import { ASCII_SHARE, fold, lettersOf, WORD_LETTERS_MAX, type WordQuery, wordsOfFolded } from './words.js'
 
 /** Places fit into a byte. */
 export const SEGMENT_MESSAGES = 256
@@ -26,59 +30,136 @@ const POSTINGS_MAX = SET_BYTES
 const BITMAP = 0xff
 const HEAD_BYTES = 1 + 6 + SET_BYTES + 4
 const OFFSET_BYTES = 4
+/** Of one UTF-16 unit. */
+const UTF8_BYTES_MAX = 3
 /** No word begins so; the sender is found like a word. */
 const SENDER = '@'
+const SENDER_UNITS_MAX = SENDER.length + LIMIT.addressBytesMax
 
 /** The last seq of the segment that holds this one. */
 export function segmentEnd(seq: number): number {
   return Math.ceil(seq / SEGMENT_MESSAGES) * SEGMENT_MESSAGES
 }
 
+/** By byte of ASCII: the letter or digit as it is folded; 0: it is neither. */
+const FOLDED_ASCII = Uint8Array.from({ length: 0x80 }, (_, byte) => {
+  const letter = String.fromCharCode(byte).toLowerCase()
+  return /[a-z0-9]/.test(letter) ? letter.charCodeAt(0) : 0
+})
+
 /** Gathers what goes into one segment. */
 export class SegmentBuilder {
-  readonly #places = new Map<string, number[]>()
+  readonly #words = new WordTable(SEGMENT_WORDS_MAX)
+  /** Of each word, ascending. */
+  readonly #places: number[][] = []
   readonly #overflow = new Uint8Array(SET_BYTES)
+  /** The word that is being read. */
+  readonly #units = new Uint16Array(Math.max(WORD_LETTERS_MAX, SENDER_UNITS_MAX))
   #firstTimeMs = 0
 
-  /** Messages come ascending. */
-  add(place: number, from: string, timeMs: number, words: Iterable<string>): void {
+  /**
+   * A message; they come ascending. `texts`: UTF-8, its own and what it was edited to.
+   * Returns what it takes to look through them, in letters that are not ASCII.
+   */
+  add(place: number, from: string, timeMs: number, texts: readonly Uint8Array[]): number {
     if (this.#firstTimeMs === 0) this.#firstTimeMs = timeMs
     this.#addWord(place, SENDER + from)
-    for (const word of words) this.#addWord(place, word)
+    let letters = 0
+    for (const text of texts) {
+      if (isAscii(text)) {
+        this.#addAscii(place, text)
+        letters += Math.ceil(text.length / ASCII_SHARE)
+      } else {
+        const folded = fold(decodeText(text) ?? '')
+        for (const word of wordsOfFolded(folded)) this.#addWord(place, word)
+        letters += lettersOf(folded)
+      }
+    }
+    return letters
+  }
+
+  /** Most texts there are: folded and cut into words in one pass over their bytes. */
+  #addAscii(place: number, text: Uint8Array): void {
+    const units = this.#units
+    let count = 0
+    let length = 0
+    let hash = HASH_SEED
+    for (let at = 0; at <= text.length; at++) {
+      const unit = at < text.length ? FOLDED_ASCII[text[at]!]! : 0
+      if (unit !== 0) {
+        if (length >= WORD_LETTERS_MAX) continue
+        units[length++] = unit
+        hash = Math.imul(hash ^ unit, HASH_FACTOR)
+      } else if (length > 0) {
+        if (this.#note(place, this.#words.add(hash, units, length)) && ++count >= LIMIT.searchMessageWordsMax) return
+        length = 0
+        hash = HASH_SEED
+      }
+    }
   }
 
   #addWord(place: number, word: string): void {
-    const places = this.#places.get(word)
-    if (places !== undefined) places.push(place)
-    else if (this.#places.size < SEGMENT_WORDS_MAX) this.#places.set(word, [place])
-    else setBit(this.#overflow, place)
+    let hash = HASH_SEED
+    for (let at = 0; at < word.length; at++) {
+      const unit = this.#units[at] = word.charCodeAt(at)
+      hash = Math.imul(hash ^ unit, HASH_FACTOR)
+    }
+    this.#note(place, this.#words.add(hash, this.#units, word.length))
+  }
+
+  /** false: the message is known to hold the word. */
+  #note(place: number, number: number): boolean {
+    const places = this.#places[number]
+    if (number < 0) setBit(this.#overflow, place)
+    else if (places === undefined) this.#places.push([place])
+    else if (places[places.length - 1] === place) return false
+    else places.push(place)
+    return true
   }
 
   /** The row. */
   take(): Uint8Array {
-    const words = [...this.#places.keys()].sort()
-    const parts = words.map((word) => encodeWord(word, this.#places.get(word) ?? []))
-    const offsets = Buffer.allocUnsafe(words.length * OFFSET_BYTES)
-    let at = HEAD_BYTES + offsets.length
-    for (const [index, part] of parts.entries()) {
-      offsets.writeUInt32BE(at, index * OFFSET_BYTES)
-      at += part.length
+    const count = this.#words.size
+    const headBytes = HEAD_BYTES + count * OFFSET_BYTES
+    const row = Buffer.allocUnsafe(headBytes + this.#words.units * UTF8_BYTES_MAX + count * (2 + SET_BYTES))
+    row[0] = VERSION
+    row.writeUIntBE(this.#firstTimeMs, 1, 6)
+    row.set(this.#overflow, 7)
+    row.writeUInt32BE(count, 7 + SET_BYTES)
+    let at = headBytes
+    for (const [index, number] of this.#words.sorted().entries()) {
+      row.writeUInt32BE(at, HEAD_BYTES + index * OFFSET_BYTES)
+      at = writePlaces(row, this.#writeWord(row, at, number), this.#places[number]!)
     }
-    const head = Buffer.alloc(HEAD_BYTES)
-    head[0] = VERSION
-    head.writeUIntBE(this.#firstTimeMs, 1, 6)
-    head.set(this.#overflow, 7)
-    head.writeUInt32BE(words.length, 7 + SET_BYTES)
-    return Buffer.concat([head, offsets, ...parts])
+    // No more than it needs, for it stays until it is committed.
+    return Uint8Array.prototype.slice.call(row, 0, at)
+  }
+
+  /** Returns where it ends. */
+  #writeWord(row: Buffer, at: number, number: number): number {
+    if (!this.#words.isAscii) {
+      const length = row.write(this.#words.word(number), at + 1, 'utf8')
+      row[at] = length
+      return at + 1 + length
+    }
+    const letters = this.#words.letters(number)
+    row[at] = letters.length
+    row.set(letters, at + 1)
+    return at + 1 + letters.length
   }
 }
 
-function encodeWord(word: string, places: readonly number[]): Buffer {
-  const text = Buffer.from(word)
-  if (places.length <= POSTINGS_MAX) return Buffer.concat([Buffer.of(text.length), text, Buffer.of(places.length, ...places)])
-  const set = new Uint8Array(SET_BYTES)
+/** Returns where they end. */
+function writePlaces(row: Buffer, at: number, places: readonly number[]): number {
+  if (places.length <= POSTINGS_MAX) {
+    row[at++] = places.length
+    for (const place of places) row[at++] = place
+    return at
+  }
+  row[at] = BITMAP
+  const set = row.subarray(at + 1, at + 1 + SET_BYTES).fill(0)
   for (const place of places) setBit(set, place)
-  return Buffer.concat([Buffer.of(text.length), text, Buffer.of(BITMAP), set])
+  return at + 1 + SET_BYTES
 }
 
 /** A row, ready to be asked. Throws StorageError 'corrupt' for bytes that are no such row. */

@@ -12,7 +12,7 @@ import { LIMIT } from '../../protocol/generated/registry.js'
 export const WORD_LETTERS_MAX = 32
 
 /** So many letters of ASCII take as long as another. */
-const ASCII_SHARE = 5
+export const ASCII_SHARE = 5
 const ASCII = /^[\x00-\x7f]*$/
 const ASCII_WORD = /[a-z0-9]+/g
 /** Diacritics of Latin, Greek and Cyrillic, and the points of Hebrew and Arabic, which most people leave out; not the vowels of India. */
