@@ -24,6 +24,8 @@ export interface Arguments {
   readonly slowness: number
   readonly junit: string
   readonly json: string
+  readonly html: string
+  readonly markdown: string
   readonly known: string
   readonly showsTrace: boolean
   readonly listsRequirements: boolean
@@ -42,6 +44,8 @@ const options = {
   slow: { type: 'string' },
   junit: { type: 'string' },
   json: { type: 'string' },
+  html: { type: 'string' },
+  markdown: { type: 'string' },
   known: { type: 'string' },
   trace: { type: 'boolean' },
   requirements: { type: 'boolean' },
@@ -93,6 +97,8 @@ export function readArguments(argv: readonly string[]): Arguments {
     slowness: numberOf('slow', values.slow, 1),
     junit: values.junit ?? '',
     json: values.json ?? '',
+    html: values.html ?? '',
+    markdown: values.markdown ?? '',
     known: values.known ?? '',
     showsTrace: values.trace ?? false,
     listsRequirements: values.requirements ?? false,

@@ -23,6 +23,8 @@ Reports
   --trace               the decoded wire trace of what does not pass
   --junit FILE          JUnit XML
   --json FILE           everything, for programs: conformance/report.schema.json
+  --html FILE           a page to look at: requirements, cases, wire traces
+  --markdown FILE       a summary for a pull request
 
 The exit code is 0 where everything is as it should be, 1 where a case breaks the run, 2 where the command makes no sense.
 `

@@ -6,8 +6,10 @@ import { runCases } from '../runner/run.js'
 import type { Case } from '../runner/case.js'
 import { CaseFault } from '../runner/variables.js'
 import type { Result } from '../runner/verdict.js'
+import { htmlReport } from '../report/html.js'
 import { jsonReport } from '../report/json.js'
 import { junitXml } from '../report/junit.js'
+import { markdownReport } from '../report/markdown.js'
 import { isBroken, judge } from '../report/summary.js'
 import type { Run } from '../report/summary.js'
 import { Progress, failureText, summaryText, traceText } from '../report/terminal.js'
@@ -116,8 +118,8 @@ async function report(
     return 1
   }
   const whole: Run = { ...about, results, durationMs: Math.round(performance.now() - beganMs) }
-  if (args.junit !== '') writeFileSync(args.junit, junitXml(whole))
-  if (args.json !== '') writeFileSync(args.json, jsonReport(whole))
+  const files = [[args.junit, junitXml], [args.json, jsonReport], [args.html, htmlReport], [args.markdown, markdownReport]] as const
+  for (const [file, make] of files) if (file !== '') writeFileSync(file, make(whole))
   process.stdout.write(`${summaryText(whole)}\n`)
   return isBroken(whole) ? 1 : 0
 }

@@ -44,6 +44,16 @@ export function definitionsOf(pages: readonly Page[]): Definition[] {
     .map((match) => ({ id: match[1] ?? '', page: page.name, line: match[0] })))
 }
 
+/** By group of requirements, as `FRM`, the page where they begin. */
+export function pageOfRequirements(): ReadonlyMap<string, string> {
+  const pages = new Map<string, string>()
+  for (const { id, page } of definitionsOf(readPages())) {
+    const group = id.split('-')[0]!
+    if (!pages.has(group)) pages.set(group, page)
+  }
+  return pages
+}
+
 export function requirementText(requirement: RequirementEntry): string {
   return `**${requirement.id}** (${requirement.level}) ${requirement.text}`
 }
