@@ -19,6 +19,10 @@ export interface Arguments {
   readonly filter: Filter
   /** Behind `--`. */
   readonly adapter: readonly string[]
+  /** Adapters dial in; what is behind `--` is run to make them. */
+  readonly isDialIn: boolean
+  /** Where they do, and the address of this machine for the client. */
+  readonly at: { readonly host: string; readonly port: number }
   readonly seed: string
   readonly parallel: number
   readonly slowness: number
@@ -39,6 +43,8 @@ const commands = ['client', 'server', 'list', 'explain', 'help'] as const
 const options = {
   requirement: { type: 'string', multiple: true },
   level: { type: 'string', multiple: true },
+  'dial-in': { type: 'boolean' },
+  at: { type: 'string' },
   seed: { type: 'string' },
   parallel: { type: 'string' },
   slow: { type: 'string' },
@@ -69,6 +75,16 @@ function levelsOf(texts: readonly string[]): Level[] {
   })
 }
 
+/** `HOST:PORT` or `HOST`; port 0 is any. */
+function addressOf(text: string): { readonly host: string; readonly port: number } {
+  const parts = /^(?:\[([0-9a-fA-F:.]+)\]|([^:\s]+))(?::(\d+))?$/.exec(text)
+  const host = parts?.[1] ?? parts?.[2] ?? ''
+  const port = Number(parts?.[3] ?? 0)
+  if (host === '' || port > 65_535) throw new UsageError(`--at takes HOST:PORT, not ${text}`)
+  if (host === '0.0.0.0' || host === '::') throw new UsageError(`--at takes the address by which the client reaches this machine, not ${host}`)
+  return { host, port }
+}
+
 function parse(argv: readonly string[]) {
   try {
     return parseArgs({ args: [...argv], options, allowPositionals: true, strict: true })
@@ -92,6 +108,8 @@ export function readArguments(argv: readonly string[]): Arguments {
     positionals,
     filter: { ids: command === 'server' ? positionals.slice(1) : positionals, requirements, levels: levelsOf(values.level ?? []) },
     adapter,
+    isDialIn: values['dial-in'] ?? false,
+    at: addressOf(values.at ?? '127.0.0.1'),
     seed: values.seed ?? '1',
     parallel: Math.ceil(numberOf('parallel', values.parallel, 8)),
     slowness: numberOf('slow', values.slow, 1),

@@ -3,6 +3,7 @@ export const help = `Usage: chat-conformance COMMAND [CASE…] [options] [-- ADA
 Tests a client, or a server, of the chatd protocol.
 
   client [CASE…] -- ADAPTER ARGUMENT…   test a client by its adapter: a program that speaks JSON lines, see conformance/README.md
+  client [CASE…] --dial-in [-- PROGRAM…]  the same with adapters that open a WebSocket to this program, from a browser or a phone
   server URL [CASE…]                    test a server, with two accounts on it: --user and --password-file, each twice
   list [CASE…]                          list the cases; with --requirements what shows each requirement
   explain CASE                          what a case does, step by step, and why
@@ -17,6 +18,8 @@ How
   --seed TEXT           where nonces, salts and tokens come from (default 1)
   --parallel N          cases at a time (default 8)
   --slow N              all waiting times N times as long, for slow machines (default 1)
+  --dial-in             adapters dial in at the address that is shown, or that PROGRAM finds in CHAT_CONFORMANCE_URL
+  --at HOST:PORT        where, and the address of this machine for the client (default 127.0.0.1 and any port)
   --known FILE          failures that are known, with their reasons; one that passes, or fails otherwise, breaks the run
 
 Reports

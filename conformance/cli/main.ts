@@ -1,5 +1,6 @@
 /** `chat-conformance`: see help.ts. */
 import { readFileSync, writeFileSync } from 'node:fs'
+import { withAdapters } from './adapters.js'
 import { loadCases } from '../runner/load.js'
 import { readKnown } from '../runner/known.js'
 import { runCases } from '../runner/run.js'
@@ -70,16 +71,17 @@ function quoted(word: string): string {
 }
 
 async function testClient(args: Arguments, cases: readonly Case[]): Promise<number> {
-  if (args.adapter.length === 0) throw new UsageError('client takes the adapter behind --')
+  if (args.adapter.length === 0 && !args.isDialIn) throw new UsageError('client takes the adapter behind --, or --dial-in')
   const selected = select(cases, args.filter)
   const command = args.adapter.map(quoted).join(' ')
-  const alone = (id: string): string => `chat-conformance client ${id} --seed ${quoted(args.seed)} --trace -- ${command}`
+  const { host } = args.at
+  const how = `${args.isDialIn ? ' --dial-in' : ''}${host === '127.0.0.1' ? '' : ` --at ${quoted(host)}`}${command === '' ? '' : ` -- ${command}`}`
+  const alone = (id: string): string => `chat-conformance client ${id} --seed ${quoted(args.seed)} --trace${how}`
   const { seed, slowness, parallel } = args
-  return stoppable((stop) => (
-    report(args, selected, { mode: 'client', target: command, seed, alone, known: knownOf(args, cases) }, (onResult) => (
-      runCases(selected, { command: args.adapter, cwd: process.cwd(), seed, slowness, parallel, onResult, stop })
-    ))
-  ))
+  const about = { mode: 'client', target: command === '' ? 'what dialled in' : command, seed, alone, known: knownOf(args, cases) } as const
+  return stoppable((stop) => withAdapters(args, stop, (adapters) => (
+    report(args, selected, about, (onResult) => runCases(selected, { adapters, host, seed, slowness, parallel, onResult, stop }))
+  )))
 }
 
 /** On Ctrl-C no adapter stays, nor its folder: adapters have process groups of their own, so the terminal does not reach them. */

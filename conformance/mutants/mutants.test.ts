@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { availableParallelism } from 'node:os'
 import { test } from 'node:test'
 import { loadCases } from '../runner/load.js'
+import { PipeAdapters } from '../runner/pipe-adapter.js'
 import { runCases } from '../runner/run.js'
 import { rootFolder } from '../spec/registry.js'
 import { mutants } from './mutants.js'
@@ -15,7 +16,7 @@ const atATime = 3 * availableParallelism()
 async function verdictsOf(name: string, ids: readonly string[]): Promise<string[]> {
   const selected = ids.map((id) => cases.find((one) => one.id === id) ?? assert.fail(`${name}: no case is called ${id}`))
   const command = [process.execPath, `${rootFolder}dist/conformance/mutants/main.js`, name]
-  const results = await runCases(selected, { command, cwd: rootFolder, seed: '1', slowness: 1, parallel: 1, onResult: () => {} })
+  const results = await runCases(selected, { adapters: new PipeAdapters(command, rootFolder), seed: '1', slowness: 1, parallel: 1, onResult: () => {} })
   if (process.env['SHOW_MUTANTS'] !== undefined) for (const { failure } of results) console.log(`${name}: expected ${failure?.expected ?? ''}; came: ${failure?.came ?? ''}`)
   return results.map(({ verdict }) => verdict)
 }

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { rootFolder } from '../spec/registry.js'
 import { loadCases } from './load.js'
+import { PipeAdapters } from './pipe-adapter.js'
 import { runCases } from './run.js'
 import type { Result } from './verdict.js'
 
@@ -20,7 +21,7 @@ function scripted(answer: string): string[] {
 }
 
 async function play(command: readonly string[], one = aCase!, slowness = 1): Promise<Result> {
-  const [result] = await runCases([one], { command, cwd: rootFolder, seed: '1', slowness, parallel: 1, onResult: () => {} })
+  const [result] = await runCases([one], { adapters: new PipeAdapters(command, rootFolder), seed: '1', slowness, parallel: 1, onResult: () => {} })
   return result!
 }
 

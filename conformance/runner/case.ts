@@ -147,7 +147,8 @@ export interface CaseSource {
   /** The peer does something wrong, or something goes wrong, and the client has to withstand it. */
   readonly negative?: boolean
   readonly features?: readonly string[]
-  readonly transport?: Transport
+  /** Default: any, which is TCP for all but browsers. */
+  readonly transport?: Transport | 'any'
   readonly begin?: string
   /** Attributes of every `welcome` of the case. */
   readonly welcome?: Attributes
@@ -178,7 +179,7 @@ export interface Case extends Omit<CaseSource, 'table'> {
   readonly level: Level
   readonly negative: boolean
   readonly features: readonly string[]
-  readonly transport: Transport
+  readonly transport: Transport | 'any'
   readonly mode: Mode
   /** The file, below `cases/`. */
   readonly file: string

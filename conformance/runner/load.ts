@@ -59,7 +59,7 @@ function expand(source: CaseSource, file: string, mode: Mode): Case[] {
       level: filled.level ?? 'MUST',
       negative: filled.negative ?? false,
       features: filled.features ?? [],
-      transport: filled.transport ?? 'tcp',
+      transport: filled.transport ?? 'any',
       mode,
       file,
       steps: [...begin, ...filled.steps],

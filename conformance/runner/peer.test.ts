@@ -14,7 +14,7 @@ import { Variables } from './variables.js'
 test('[RCN-3] a wait counts from the close that was sent, however late the end of the client is seen', async (t) => {
   const peer = new Peer({
     case: loadCases()[0]!, user: 'alice', password: 'secret', device: 'phone', random: new SeededBytes('1'),
-    variables: new Variables(), signal: new Signal(), trace: new Trace(), isBrowser: false,
+    variables: new Variables(), signal: new Signal(), trace: new Trace(), host: '127.0.0.1',
   })
   t.after(() => { peer.close() })
   const socket = connect(Number((await peer.listen('')).split(':')[1]), '127.0.0.1')

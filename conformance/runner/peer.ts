@@ -4,7 +4,7 @@
  */
 import { limitOf } from './decode.js'
 import type { WireFrame } from './decode.js'
-import type { Attributes, Case, OpenStep } from './case.js'
+import type { Attributes, Case, OpenStep, Transport } from './case.js'
 import { Connection, isEntry } from './connection.js'
 import type { ConnectionHost } from './connection.js'
 import { Device } from './device.js'
@@ -31,8 +31,8 @@ export interface PeerOptions {
   readonly variables: Variables
   readonly signal: Signal
   readonly trace: Trace
-  /** Whether the client is a browser, which offers compression of its own accord. */
-  readonly isBrowser: boolean
+  /** Address of this machine at which the client reaches it. */
+  readonly host: string
 }
 
 /** Frames that a client may send at any time, and that no case has to reckon with unless it asks for them. */
@@ -50,6 +50,10 @@ export class Peer implements ConnectionHost {
   readonly faults: Fault[] = []
   /** Answers no ping by itself. */
   isSilent = false
+  /** What the next port speaks. */
+  transport: Transport = 'tcp'
+  /** Whether the client is a browser, which offers compression of its own accord. */
+  isBrowser = false
   readonly #options: PeerOptions
   readonly #listeners: Listener[] = []
   /** Queries that a step of the case expects, and answers itself. */
@@ -71,22 +75,22 @@ export class Peer implements ConnectionHost {
 
   /** Opens a port; `at` is what the case calls it. Returns `host:port`. */
   async listen(at: string): Promise<string> {
-    const { transport } = this.#options.case
-    const listener = await listen(transport, (pipe, upgrade) => {
+    const { host } = this.#options
+    const listener = await listen(this.transport, host, (pipe, upgrade) => {
       const connection = new Connection(this.connections.length + 1, at, pipe, this)
       this.connections.push(connection)
       this.trace.add('client', connection.number, at === '' ? 'connects' : `connects to ${at}`)
       if (upgrade !== null && upgrade.subprotocol !== registry.subprotocol) {
         this.fault({ requirement: 'FRM-12', text: `the client does not offer the subprotocol ${registry.subprotocol}` })
       }
-      if (upgrade !== null && upgrade.extensions.includes('permessage-deflate') && !this.#options.isBrowser) {
+      if (upgrade !== null && upgrade.extensions.includes('permessage-deflate') && !this.isBrowser) {
         this.fault({ requirement: 'FRM-15', text: 'the client offers permessage-deflate' })
       }
       this.notify()
       return connection
     })
     this.#listeners.push(listener)
-    return `127.0.0.1:${String(listener.port)}`
+    return `${host.includes(':') ? `[${host}]` : host}:${String(listener.port)}`
   }
 
   close(): void {

@@ -95,7 +95,7 @@ export function hearWebSocket(socket: WebSocket, handlers: PipeHandlers): void {
   socket.on('close', (code: number) => { end(code) })
 }
 
-function listenTcp(onPipe: OnPipe): Promise<Listener> {
+function listenTcp(host: string, onPipe: OnPipe): Promise<Listener> {
   const sockets = new Set<Socket>()
   // Our side of a connection that the client has ended is for the case to end.
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
@@ -105,7 +105,7 @@ function listenTcp(onPipe: OnPipe): Promise<Listener> {
   })
   return new Promise((resolve, reject) => {
     server.once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
+    server.listen(0, host, () => {
       resolve({
         port: (server.address() as AddressInfo).port,
         close: () => {
@@ -117,7 +117,7 @@ function listenTcp(onPipe: OnPipe): Promise<Listener> {
   })
 }
 
-function listenWebSocket(onPipe: OnPipe): Promise<Listener> {
+function listenWebSocket(host: string, onPipe: OnPipe): Promise<Listener> {
   const http = createHttpServer()
   const sockets = new WebSocketServer({
     server: http,
@@ -131,7 +131,7 @@ function listenWebSocket(onPipe: OnPipe): Promise<Listener> {
   })
   return new Promise((resolve, reject) => {
     http.once('error', reject)
-    http.listen(0, '127.0.0.1', () => {
+    http.listen(0, host, () => {
       resolve({
         port: (http.address() as AddressInfo).port,
         close: () => {
@@ -145,6 +145,6 @@ function listenWebSocket(onPipe: OnPipe): Promise<Listener> {
 }
 
 /** Listens on a free port of this machine. */
-export function listen(transport: Transport, onPipe: OnPipe): Promise<Listener> {
-  return transport === 'tcp' ? listenTcp(onPipe) : listenWebSocket(onPipe)
+export function listen(transport: Transport, host: string, onPipe: OnPipe): Promise<Listener> {
+  return transport === 'tcp' ? listenTcp(host, onPipe) : listenWebSocket(host, onPipe)
 }

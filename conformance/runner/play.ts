@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { registry } from '../spec/registry.js'
 import { AdapterFailure } from './adapter.js'
-import type { Adapter, AdapterPool, Answer } from './adapter.js'
+import type { Adapter, Adapters, Answer } from './adapter.js'
 import type { AcceptStep, Case, Command, ExpectedDump, RawBytes, Step } from './case.js'
 import type { Connection } from './connection.js'
 import { WireFault } from './decode.js'
@@ -22,7 +22,9 @@ import { CaseFailed, Unsupported } from './verdict.js'
 import type { Failure, Result, Verdict } from './verdict.js'
 
 export interface PlayOptions {
-  readonly adapters: AdapterPool
+  readonly adapters: Adapters
+  /** Address of this machine at which the client reaches the scripted server. */
+  readonly host?: string
   readonly seed: string
   /** All waiting times are this many times as long. */
   readonly slowness: number
@@ -57,7 +59,7 @@ export class Play {
   readonly #peer: Peer
   readonly #folder: string
   readonly #password: string
-  #adapter: Adapter
+  #adapter: Adapter | null = null
   #server = ''
   #adapterFeatures: ReadonlySet<string> = new Set()
   #connection: Connection | null = null
@@ -71,11 +73,10 @@ export class Play {
     this.#options = options
     const random = new SeededBytes(`${options.seed} ${played.id}`)
     this.#password = `secret-${random.bytes(6).toString('hex')}`
-    this.#adapter = options.adapters.take(this.#signal)
     this.#folder = mkdtempSync(join(tmpdir(), 'chat-conformance-'))
     this.#peer = new Peer({
       case: played, user, password: this.#password, device, random, variables: this.#variables, signal: this.#signal, trace: this.#trace,
-      isBrowser: false,
+      host: options.host ?? '127.0.0.1',
     })
     this.#variables.set('user', user)
     this.#variables.set('password', this.#password)
@@ -83,20 +84,20 @@ export class Play {
 
   /** Plays one case from beginning to end. Rejects for a fault of the suite alone. */
   static async run(played: Case, options: PlayOptions): Promise<Result> {
-    const beganMs = performance.now()
     const play = new Play(played, options)
+    let beganMs = performance.now()
     let isReusable = false
     try {
-      const outcome = await play.#outcome()
+      const outcome = await play.#outcome(() => { beganMs = performance.now() })
       const durationMs = Math.round(performance.now() - beganMs)
       const trace = [...play.#trace.lines]
       play.#peer.close()
-      if (outcome.verdict === 'PASS' && play.#adapterFeatures.has('stop')) isReusable = await play.#letGo()
+      if ((outcome.verdict === 'PASS' || outcome.verdict === 'UNSUPPORTED') && play.#adapterFeatures.has('stop')) isReusable = await play.#letGo()
       return { case: played, ...outcome, durationMs, trace }
     } finally {
       play.#isOver = true
       play.#peer.close()
-      await options.adapters.giveBack(play.#adapter, isReusable)
+      if (play.#adapter !== null) await options.adapters.giveBack(play.#adapter, isReusable)
       rmSync(play.#folder, { recursive: true, force: true })
     }
   }
@@ -112,8 +113,11 @@ export class Play {
     }
   }
 
-  async #outcome(): Promise<{ readonly verdict: Verdict; readonly failure: Failure | null; readonly reason: string }> {
+  /** `onBegin`: there is an adapter to play with. */
+  async #outcome(onBegin: () => void): Promise<{ readonly verdict: Verdict; readonly failure: Failure | null; readonly reason: string }> {
     try {
+      this.#adapter = await this.#options.adapters.take(this.#signal)
+      onBegin()
       await this.#withinTime(this.#all())
       return { verdict: 'PASS', failure: null, reason: '' }
     } catch (error) {
@@ -170,14 +174,15 @@ export class Play {
     readonly verdict: Verdict; readonly failure: Failure; readonly reason: string
   } {
     this.#trace.add('suite', 0, `${verdict}: expected ${expected}; came: ${came}`)
-    return { verdict, failure: { requirements, expected, came, step: this.#step, stderr: this.#adapter.stderr.trim() }, reason: '' }
+    return { verdict, failure: { requirements, expected, came, step: this.#step, stderr: this.#adapter?.stderr.trim() ?? '' }, reason: '' }
   }
 
   /** Throws where a rule was broken, or the adapter is gone. */
   #check(): void {
     const [fault] = this.#peer.faults
     if (fault !== undefined) throw new CaseFailed('fail', textOf(fault.requirement), fault.text, [fault.requirement])
-    if (this.#adapter.failure !== null) throw new AdapterFailure('crash', this.#adapter.failure)
+    const failure = this.#adapter?.failure ?? null
+    if (failure !== null) throw new AdapterFailure('crash', failure)
   }
 
   // ——— The adapter ———
@@ -186,9 +191,13 @@ export class Play {
     const answer = await this.#ask({ do: 'features' }, startTimeoutMs)
     const known = Array.isArray(answer['features']) ? answer['features'] as string[] : []
     this.#adapterFeatures = new Set(known)
-    const wanted = [...this.#case.features, ...(this.#case.transport === 'ws' ? ['websocket'] : [])]
+    const { transport, features: needed } = this.#case
+    const isBrowser = this.#peer.isBrowser = this.#adapterFeatures.has('browser')
+    if (isBrowser && transport === 'tcp') throw new Unsupported('a browser has no TCP')
+    const played = this.#peer.transport = transport === 'any' ? isBrowser ? 'ws' : 'tcp' : transport
+    const wanted = [...needed, ...(played === 'ws' && !isBrowser ? ['websocket'] : [])]
     for (const feature of wanted) if (!this.#adapterFeatures.has(feature)) this.#lacks(feature)
-    this.#server = `${this.#case.transport}://${await this.#peer.listen('')}`
+    this.#server = `${played}://${await this.#peer.listen('')}`
     await this.#start()
   }
 
@@ -202,6 +211,7 @@ export class Play {
   }
 
   async #ask(command: Command, timeoutMs: number): Promise<Answer> {
+    if (this.#adapter === null) throw new AdapterFailure('crash', 'there is no adapter')
     return this.#adapter.ask(command, timeoutMs * this.#options.slowness)
   }
 
@@ -227,13 +237,13 @@ export class Play {
   async #restart(): Promise<void> {
     await this.#kill()
     if (this.#isOver) throw new AdapterFailure('timeout', 'the case is over')
-    this.#adapter = this.#options.adapters.take(this.#signal)
+    this.#adapter = await this.#options.adapters.revive(this.#adapter!, this.#signal)
     await this.#start()
   }
 
   async #kill(): Promise<void> {
     this.#trace.add('suite', 0, 'kills the client')
-    await this.#options.adapters.giveBack(this.#adapter, false)
+    await this.#options.adapters.kill(this.#adapter!)
   }
 
   // ——— Steps ———
@@ -332,7 +342,8 @@ export class Play {
     if (connection === null) throw new CaseFailed('timeout', 'the client to connect', 'it did not')
     const waitMs = connection.openedMs - lastEndMs + aheadMs
     if (lastEndMs > 0) this.#waits.push(waitMs)
-    const [least, most] = after ?? [0, Infinity]
+    // One that the client has given up may be seen to end after the next has begun.
+    const [least, most] = after ?? [-Infinity, Infinity]
     // The server's clock begins when it sends, the client's when it reads.
     if (waitMs < least - 5 || waitMs > most + timerSlackMs * this.#options.slowness) {
       throw new CaseFailed('fail', `a connection ${String(least)} to ${String(most)} ms after the last one ended`, `one after ${String(Math.round(waitMs))} ms`)
@@ -415,7 +426,7 @@ export class Play {
     const name = registry.errors.find((error) => error.code === code)?.name ?? String(code)
     if (!errors.includes(name) && !errors.includes('any')) throw new CaseFailed('fail', wanted, frameToXml(close))
     await this.#expectEnd(deadlineMs)
-    const isWebSocket = this.#case.transport === 'ws'
+    const isWebSocket = this.#peer.transport === 'ws'
     if (isWebSocket && connection.endCode !== 4000 + code) this.#trace.add('suite', connection.number, `[CLS-6] the close code is ${String(connection.endCode)}`)
   }
 

@@ -1,14 +1,10 @@
 /** Plays many cases at a time, each with an adapter of its own. */
-import { AdapterPool } from './adapter.js'
 import type { Case } from './case.js'
 import { Play } from './play.js'
 import type { PlayOptions } from './play.js'
 import type { Result } from './verdict.js'
 
-export interface RunOptions extends Omit<PlayOptions, 'adapters'> {
-  /** Program and arguments of the adapter. */
-  readonly command: readonly string[]
-  readonly cwd: string
+export interface RunOptions extends PlayOptions {
   /** Cases at a time. */
   readonly parallel: number
   readonly onResult: (result: Result) => void
@@ -16,10 +12,10 @@ export interface RunOptions extends Omit<PlayOptions, 'adapters'> {
   readonly stop?: AbortSignal
 }
 
-/** Plays the cases; the results come in their order, where the run was stopped those that there were. Rejects for a fault of the suite. */
+/** Plays the cases, and closes the adapters; the results come in their order, where the run was stopped those that there were. Rejects for a fault of the suite. */
 export async function runCases(cases: readonly Case[], options: RunOptions): Promise<Result[]> {
   const results = new Array<Result | undefined>(cases.length)
-  const adapters = new AdapterPool(options.command, options.cwd)
+  const { adapters } = options
   let next = 0
   const stop = (): void => {
     next = cases.length
@@ -28,7 +24,7 @@ export async function runCases(cases: readonly Case[], options: RunOptions): Pro
   options.stop?.addEventListener('abort', stop)
   const work = async (): Promise<void> => {
     for (let place = next++; place < cases.length; place = next++) {
-      const result = await Play.run(cases[place]!, { ...options, adapters })
+      const result = await Play.run(cases[place]!, options)
       // How a case ends that was stopped says nothing of the client.
       if (options.stop?.aborted === true) return
       results[place] = result

@@ -5,13 +5,14 @@ import { test } from 'node:test'
 import { failureText } from '../report/terminal.js'
 import { rootFolder } from '../spec/registry.js'
 import { loadCases } from './load.js'
+import { PipeAdapters } from './pipe-adapter.js'
 import { runCases } from './run.js'
 
 /** Some of each file, others than those that the next one of a file has. */
 const someCases = loadCases().filter(({ mode }, place) => mode === 'client' && place % 12 === 5)
 
 async function failures(command: readonly string[], cases = someCases, slowness = 2): Promise<string[]> {
-  const results = await runCases(cases, { command, cwd: rootFolder, seed: '1', slowness, parallel: 6, onResult: () => {} })
+  const results = await runCases(cases, { adapters: new PipeAdapters(command, rootFolder), seed: '1', slowness, parallel: 6, onResult: () => {} })
   const about = { mode: 'client', target: '', seed: '1', results: [], durationMs: 0, known: new Map(), alone: (id: string) => id } as const
   return results.filter(({ verdict }) => verdict !== 'PASS').map((result) => failureText(about, result))
 }
