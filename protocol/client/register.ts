@@ -66,6 +66,8 @@ class Registration {
   #address: ServerAddress
   /** The same in every attempt: that is how the server knows a repetition. [INV-7] */
   #verifier: ScramVerifier | null = null
+  /** The server has said close on this connection: nothing more is said there. [CLS-2] */
+  #isClosed = false
 
   constructor(options: RegisterOptions, platform: Platform) {
     this.#options = options
@@ -79,6 +81,7 @@ class Registration {
       const message = `not without encryption to ${formatHost(this.#address)}: use tls:// or wss://, or allow plaintext`
       return { kind: 'failed', error: localError('plaintext-refused', message) }
     }
+    this.#isClosed = false
     const abort = new AbortController()
     let transport: Transport | null = null
     let timer: unknown = null
@@ -93,7 +96,7 @@ class Registration {
       this.#platform.clearTimer(timer)
       abort.abort()
       const open = transport as Transport | null
-      open?.write([encodeClose(ERROR.closed, 0, '', '')])
+      if (!this.#isClosed) open?.write([encodeClose(ERROR.closed, 0, '', '')])
       void open?.close(ERROR.closed)
     }
   }
@@ -154,6 +157,7 @@ class Registration {
   }
 
   #closed({ error, host, reason, retryAfterMs }: CloseFrame): Outcome {
+    this.#isClosed = true
     const elsewhere = error === ERROR.goToHost ? redirectTo(this.#address, host) : null
     if (elsewhere === null) return { kind: 'failed', error: serverError(error, reason, retryAfterMs) }
     this.#address = elsewhere
