@@ -345,6 +345,16 @@ test('[BLB-21] bytes with another hash are not handed out: read again, and told 
   await assert.rejects(client.download({ id }, {}), isCode('damaged-blob'))
 })
 
+test('[BLB-21] another blob than the one asked for is not handed out, though the server tells its hash', async (t) => {
+  const { server, client } = await bench(t)
+  const id = server.hold(SMALL)
+  server.swapped.set(id, server.hold(Buffer.from('another')))
+  await assert.rejects(client.download({ id }, {}), isCode('damaged-blob'))
+  await assert.rejects(client.download({ with: 'bob', seq: 1, attachment: id }, {}), isCode('damaged-blob'))
+  assert.equal((await client.download({ id }, { rendition: 'thumbnail' })).hash, server.swapped.get(id), 'of a smaller version the server says the hash')
+  assert.equal(server.seen.length, 1, 'what is not it is not read')
+})
+
 test('[BLB-18] a URL that has expired is asked for anew; a blob that is gone is told', async (t) => {
   const { server, client } = await bench(t)
   const id = server.hold(LARGE)

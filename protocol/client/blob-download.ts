@@ -60,8 +60,13 @@ export class Download {
     }
   }
 
-  #ask(): Promise<DownloadGrant> {
-    return this.#transfer.ask(blobUrlQuery(this.#place, this.#rendition), readBlobUrl)
+  async #ask(): Promise<DownloadGrant> {
+    const grant = await this.#transfer.ask(blobUrlQuery(this.#place, this.#rendition), readBlobUrl)
+    // The id of an original is its hash: one that the server says is another is another blob. [BLB-1] [BLB-21]
+    if (this.#rendition === 'original' && 'id' in this.#place && grant.hash !== this.#place.id) {
+      throw localError('damaged-blob', 'the server gives another blob than the one that was asked for')
+    }
+    return grant
   }
 
   /** False: another URL has to be asked for. */

@@ -53,6 +53,8 @@ export class BlobServer {
   readonly blobs = new Map<string, Buffer>()
   /** Downloads by the last part of their URL. */
   readonly grants = new Map<string, string>()
+  /** Ids in whose place another blob is given out, with the hash of that one. */
+  readonly swapped = new Map<string, string>()
   /** Queries asked, by name. */
   readonly asked: string[] = []
   /** Query by name: an error for each of the next times. */
@@ -87,10 +89,11 @@ export class BlobServer {
         return this.#describe(this.made.get(upload) ?? id)
       }
       case 'blob-url': {
-        const bytes = this.#find(id)
+        const given = this.swapped.get(id) ?? id
+        const bytes = this.#find(given)
         const name = randomBytes(8).toString('hex')
-        this.grants.set(name, id)
-        return element('blob-url', { url: `http://${this.host}:${this.port}/blobs/${name}`, expires: 1, type: 'image/png', size: bytes.length, hash: id })
+        this.grants.set(name, given)
+        return element('blob-url', { url: `http://${this.host}:${this.port}/blobs/${name}`, expires: 1, type: 'image/png', size: bytes.length, hash: given })
       }
       case 'blobs': return element('blobs', { used: 5, quota: 100, blobBytesMax: 50 })
       case 'blob-keep': return element('blob-keep', {}, this.#describe(id))
