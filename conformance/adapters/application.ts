@@ -7,6 +7,7 @@ import { ClientError } from '../../protocol/client/client-error.js'
 import type { Refusal } from '../../protocol/client/core-types.js'
 import { commonPlatform } from '../../protocol/client/driver.js'
 import type { Platform } from '../../protocol/client/driver.js'
+import { registerAccount } from '../../protocol/client/register.js'
 import type { ClientStorage } from '../../protocol/client/state.js'
 import { AdjustableClock } from './adjustable-clock.js'
 import type { Parts } from './parts.js'
@@ -18,7 +19,7 @@ export interface Request { readonly id: number; readonly do: string; readonly [a
 /** What this application can do anywhere. */
 export const features = [
   'start', 'connect', 'send', 'dump', 'markRead', 'operations', 'typing', 'presence', 'background', 'clock', 'groups', 'sync', 'history', 'disconnect',
-  'stop',
+  'unread', 'register', 'download', 'stop',
 ]
 
 /** What a runtime gives the adapter, beside the platform of the client. */
@@ -48,6 +49,10 @@ class Device {
   readonly #clock = new AdjustableClock(commonPlatform)
   readonly #record: (shown: Shown) => void
   readonly #parts: Parts
+  readonly #account: Readonly<Record<'server' | 'user' | 'password', string>>
+  readonly #platform: Platform
+  /** Downloaded, by id, as text. */
+  readonly #files: Record<string, string> = {}
   #error: ClientError | null = null
   #watched: string[] = []
 
@@ -62,7 +67,8 @@ class Device {
         this.#screen.show(one)
       }
     }
-    const platform = parts.platform({ ...commonPlatform, ...host.platform, ...this.#clock.platform() })
+    this.#account = { server: server!, user: user!, password: password! }
+    const platform = this.#platform = parts.platform({ ...commonPlatform, ...host.platform, ...this.#clock.platform() })
     const options = { server: server!, user: user!, device: device!, password: password!, storage: parts.storage(place.storage) }
     const client = this.#client = new BaseClient(options, platform)
     client.on('message', ({ conversation, seq, from, text, expiresMs, isIncomplete, change }) => {
@@ -107,8 +113,20 @@ class Device {
         }
         return {}
       }
+      case 'register': await registerAccount({ ...this.#account, invite: text }, this.#platform); return {}
+      case 'download': await this.#download(request['blob'] as string); return {}
       case 'dump': return this.#parts.dump(this.#dump())
       default: return { unsupported: true }
+    }
+  }
+
+  /** Shown when all of it is there; damaged-blob is no error of the adapter, there is just nothing to show. */
+  async #download(id: string): Promise<void> {
+    try {
+      const { bytes } = await this.#client.download({ id })
+      this.#files[id] = new TextDecoder().decode(bytes)
+    } catch (error) {
+      if (!(error instanceof ClientError)) throw error
     }
   }
 
@@ -132,9 +150,10 @@ class Device {
       const known = client.presence(user)
       return [user, known === null ? 'unknown' : known.isOnline ? 'online' : 'offline']
     }))
+    const unread = Object.fromEntries(names.map((name) => [name, this.#screen.unread(name, client.watermarks(name).read)]))
     const outbox = client.outbox().filter(({ kind }) => kind === 'message').map(({ to, text }) => ({ to, text }))
     return {
-      messages: this.#screen.messages(client.serverNowMs()), outbox, refused: this.#screen.refused, watermarks, presence,
+      messages: this.#screen.messages(client.serverNowMs()), outbox, refused: this.#screen.refused, watermarks, unread, presence, files: this.#files,
       typing: [...this.#typing.values()], state: client.state, error: this.#error?.symbol ?? '',
     }
   }

@@ -61,6 +61,12 @@ export class Screen {
     return known
   }
 
+  /** Messages of others above what was read; a change of a group is none. [RCP-8] [GRP-21] */
+  unread(conversation: string, read: number): number {
+    const lines = this.conversations.get(conversation)?.lines ?? new Map<number, ShownMessage>()
+    return [...lines.values()].filter(({ seq, from, change }) => seq > read && from !== this.#user && !change).length
+  }
+
   messages(nowMs: number): unknown[] {
     return [...this.conversations].flatMap(([conversation, { lines, views }]) => {
       const expired = new Set(views.expire(nowMs))

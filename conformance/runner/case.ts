@@ -17,6 +17,8 @@ export interface ExpectedDump {
   readonly presence?: Readonly<Record<string, string>>
   readonly state?: string
   readonly error?: string
+  /** What was downloaded and is shown, by the id of the blob, as text. */
+  readonly files?: Readonly<Record<string, string>>
 }
 
 export type ExpectedMessage = readonly [seq: number, from: string, text: string, more?: ExpectedMore]
@@ -83,12 +85,17 @@ export interface Step {
   readonly noConnection?: number
   /** The next frames of the client. */
   readonly expect?: string | readonly string[]
-  /** No frame that changes anything comes for so many milliseconds. */
+  /** No frame that changes anything comes for so many milliseconds, nor one of these that may come at any time otherwise. */
   readonly quiet?: number
+  readonly even?: readonly string[]
   /** The client says close with one of these errors, and ends the transport. */
   readonly expectClose?: string | readonly string[]
   /** The transport ends, with a close before it or without. */
   readonly expectEnd?: true
+  /** From now on the server does not end its side when the client has ended its own. */
+  readonly hold?: true
+  /** With `hold`: the client drops the transport, which its own end alone does not do. */
+  readonly expectDrop?: true
   readonly send?: string | readonly string[]
   /** Sent, and sent again. */
   readonly duplicate?: string
@@ -113,7 +120,7 @@ export interface Step {
   readonly delay?: number
   /** The client has read all that was sent: a ping and its pong. */
   readonly sync?: true
-  /** So many messages of `from`, their texts `text` and a number. */
+  /** So many messages of `from`, each with its number as its text, no more at a time than the window has room for. */
   readonly backlog?: number
   readonly from?: string
   /** The entries behind the cursor that bind named, as they were sent before. */
@@ -129,12 +136,18 @@ export interface Step {
   readonly waits?: { readonly least: number; readonly most: number; readonly spread: number; readonly last?: number }
   /** Another port, whose `host:port` is known under this name. */
   readonly listen?: string
+  /** A file at a URL that is known under this name: its text, and after how many bytes the connection ends too early. */
+  readonly serve?: string
+  readonly body?: string
+  readonly cutAfter?: number
   /** Of server mode: which of the two accounts. */
   readonly as?: string
   /** Milliseconds in which it has to happen. */
   readonly within?: number
   /** With `do`: what the client is expected to say of it. */
   readonly refused?: string
+  /** With `do`: the answer comes when it comes; the case is over when all have come. */
+  readonly later?: true
   readonly [argument: string]: unknown
 }
 
@@ -152,6 +165,8 @@ export interface CaseSource {
   readonly begin?: string
   /** Attributes of every `welcome` of the case. */
   readonly welcome?: Attributes
+  /** What the user types as the password; without it one is made up. */
+  readonly password?: string
   /** Every message, mark and operation is acked as a server would. */
   readonly acks?: boolean
   /** Answers to queries, by the name of the query; one more than is here gets the last again. */

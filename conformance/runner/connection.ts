@@ -29,6 +29,9 @@ export class Connection implements PipeHandlers {
   inbox: WireFrame[] = []
   /** When the client ended its side; 0: it has not. */
   endedMs = 0
+  /** Does not end its side when the client has. */
+  holds = false
+  isGone = false
   /** The WebSocket close code; 0: none. */
   endCode = 0
   /** The client's own close frame. */
@@ -85,7 +88,12 @@ export class Connection implements PipeHandlers {
     this.endedMs = performance.now()
     this.endCode = code
     this.#host.trace.add('client', this.number, code === 0 ? 'ends the connection' : `ends the connection with ${String(code)}`)
-    this.#pipe.end(0)
+    if (!this.holds) this.#pipe.end(0)
+    this.#host.notify()
+  }
+
+  onGone(): void {
+    this.isGone = true
     this.#host.notify()
   }
 
@@ -97,7 +105,7 @@ export class Connection implements PipeHandlers {
       return
     }
     trace.add('client', this.number, frameToXml(frame), bytes)
-    referee.received(this.state, frame, bytes.length)
+    referee.received(this.state, frame, bytes)
     if (frame.frame === 'close') this.clientClose = frame
     this.inbox.push(frame)
     this.#host.onFrame(this, frame)

@@ -247,3 +247,11 @@ export class StreamDecoder {
     return { value: reader.uint(), bytes: reader.place }
   }
 }
+
+/** Uints one after another, of the value of an extension in hexadecimal. Throws a WireFault. */
+export function uintsOf(hex: string): number[] {
+  const reader = new Reader(Buffer.from(hex, 'hex'), 'an extension')
+  const found: number[] = []
+  while (!reader.isAtEnd) found.push(reader.uint())
+  return found
+}

@@ -16,6 +16,8 @@ export interface Stanza {
 export class Device {
   readonly user: string
   readonly device: string
+  /** Prepared; '': none that anything is checked by. */
+  readonly password: string
   /** When `time` is 0 in a case: that of the first message. */
   readonly baseTimeMs = Date.UTC(2026, 0, 1, 8)
   queueEpoch = 1
@@ -41,9 +43,10 @@ export class Device {
   /** By client id: all that were sent. */
   readonly sent = new Map<number, Stanza>()
 
-  constructor(user: string, device: string) {
+  constructor(user: string, device: string, password: string) {
     this.user = user
     this.device = device
+    this.password = password
   }
 
   nextSeq(conversation: string): number {

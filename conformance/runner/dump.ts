@@ -55,6 +55,7 @@ function partOf(key: keyof ExpectedDump, expected: ExpectedDump, dump: Dump): un
     case 'outbox': return namesOf(dump, key, ['to', 'text'])
     case 'refused': return namesOf(dump, key, ['to', 'text', 'error'])
     case 'typing': return namesOf(dump, key, ['conversation', 'from'])
+    case 'files': return dump[key] ?? {}
     case 'state':
     case 'error': return dump[key] ?? ''
     default: {

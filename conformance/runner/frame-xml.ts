@@ -149,8 +149,12 @@ export function patternOf(text: string, side: Side): FramePattern {
   return { entry: frameEntryOf(xml, side), xml }
 }
 
-/** What differs, in words, or null where the frame is as expected. Captures into `variables` even where something else differs. */
+/** What differs, in words, or null where the frame is as expected: then `variables` keep what the pattern takes from it. */
 export function mismatch(pattern: FramePattern, frame: WireFrame, variables: Variables): string | null {
+  return variables.tentatively(() => difference(pattern, frame, variables))
+}
+
+function difference(pattern: FramePattern, frame: WireFrame, variables: Variables): string | null {
   if (frame.frame !== pattern.entry.name) return `${pattern.entry.name}, not ${frame.frame}`
   for (const field of pattern.entry.fields) {
     const fault = fieldMismatch(field, pattern.xml, frame.values[field.name]!, variables)

@@ -8,9 +8,9 @@ import type { Attributes, Case, OpenStep, Transport } from './case.js'
 import { Connection, isEntry } from './connection.js'
 import type { ConnectionHost } from './connection.js'
 import { Device } from './device.js'
+import { serveFile } from './files.js'
 import { elementOf, frameFromXml, readXml } from './frame-xml.js'
 import { listen } from './pipe.js'
-import type { Listener } from './pipe.js'
 import type { SeededBytes } from './random.js'
 import { Referee } from './referee.js'
 import type { Fault } from './referee.js'
@@ -25,6 +25,7 @@ import type { FieldEntry, FrameEntry } from '../spec/registry.js'
 export interface PeerOptions {
   readonly case: Case
   readonly user: string
+  /** Prepared. */
   readonly password: string
   readonly device: string
   readonly random: SeededBytes
@@ -55,7 +56,7 @@ export class Peer implements ConnectionHost {
   /** Whether the client is a browser, which offers compression of its own accord. */
   isBrowser = false
   readonly #options: PeerOptions
-  readonly #listeners: Listener[] = []
+  readonly #listeners: { close(): void }[] = []
   /** Queries that a step of the case expects, and answers itself. */
   readonly #expectedQueries: Set<string>
   readonly #answersGiven = new Map<string, number>()
@@ -66,7 +67,7 @@ export class Peer implements ConnectionHost {
   constructor(options: PeerOptions) {
     this.#options = options
     this.trace = options.trace
-    this.device = new Device(options.user, options.device)
+    this.device = new Device(options.user, options.device, options.password)
     this.referee = new Referee(this.device, (fault) => { this.fault(fault) })
     options.variables.set('newToken', this.newToken())
     options.variables.set('otherToken', this.newToken())
@@ -91,6 +92,15 @@ export class Peer implements ConnectionHost {
     })
     this.#listeners.push(listener)
     return `${host.includes(':') ? `[${host}]` : host}:${String(listener.port)}`
+  }
+
+  /** Opens a port with a file; returns its URL, which nobody guesses. */
+  async serve(text: string, cutAfter: number | null): Promise<string> {
+    const { host, random } = this.#options
+    const path = `/${random.bytes(16).toString('hex')}`
+    const server = await serveFile({ path, bytes: Buffer.from(text), cutAfter }, host)
+    this.#listeners.push(server)
+    return `http://${host.includes(':') ? `[${host}]` : host}:${String(server.port)}${path}`
   }
 
   close(): void {

@@ -27,6 +27,8 @@ export interface PipeHandlers {
   onOdd(what: string): void
   /** The peer has ended its side, or the transport is gone; once. `code`: the WebSocket close code, 0 where there is none. */
   onEnd(code: number): void
+  /** Nothing is left of the transport. */
+  onGone(): void
 }
 
 /** What is known of a WebSocket before its first byte. */
@@ -71,7 +73,10 @@ export function hearSocket(socket: Socket, handlers: PipeHandlers): void {
   socket.on('data', (bytes: Buffer) => { handlers.onData(bytes, false) })
   socket.on('end', () => { end(0) })
   socket.on('error', () => {})
-  socket.on('close', () => { end(0) })
+  socket.on('close', () => {
+    end(0)
+    handlers.onGone()
+  })
 }
 
 export function webSocketPipe(socket: WebSocket): Pipe {
@@ -92,7 +97,10 @@ export function hearWebSocket(socket: WebSocket, handlers: PipeHandlers): void {
     else handlers.onData(data, true)
   })
   socket.on('error', () => {})
-  socket.on('close', (code: number) => { end(code) })
+  socket.on('close', (code: number) => {
+    end(code)
+    handlers.onGone()
+  })
 }
 
 function listenTcp(host: string, onPipe: OnPipe): Promise<Listener> {

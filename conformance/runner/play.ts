@@ -14,6 +14,7 @@ import { denseMismatch, dumpMismatch } from './dump.js'
 import { encodeFrame, frameToXml, mismatch, patternOf } from './frame-xml.js'
 import { features } from './load.js'
 import { Peer, isFree } from './peer.js'
+import { preparedPassword } from './password.js'
 import { SeededBytes } from './random.js'
 import { Signal } from './signal.js'
 import { Trace } from './trace.js'
@@ -39,6 +40,7 @@ const answerTimeoutMs = 10_000
 const settleMs = 40
 /** How long a client is given to connect before its clock jumps once more. */
 const advanceEveryMs = 60
+const dropEveryMs = 100
 /** On a busy machine a client's timer fires late. */
 const timerSlackMs = 1500
 
@@ -64,6 +66,9 @@ export class Play {
   #adapterFeatures: ReadonlySet<string> = new Set()
   #connection: Connection | null = null
   #waits: number[] = []
+  /** The client was killed since it connected last: how long it took then is no wait. */
+  #isRestarted = false
+  readonly #laters: Promise<void>[] = []
   #step = 0
   /** The time was up: what still waits for something begins nothing more. */
   #isOver = false
@@ -72,10 +77,10 @@ export class Play {
     this.#case = played
     this.#options = options
     const random = new SeededBytes(`${options.seed} ${played.id}`)
-    this.#password = `secret-${random.bytes(6).toString('hex')}`
+    this.#password = played.password ?? `secret-${random.bytes(6).toString('hex')}`
     this.#folder = mkdtempSync(join(tmpdir(), 'chat-conformance-'))
     this.#peer = new Peer({
-      case: played, user, password: this.#password, device, random, variables: this.#variables, signal: this.#signal, trace: this.#trace,
+      case: played, user, password: preparedPassword(this.#password), device, random, variables: this.#variables, signal: this.#signal, trace: this.#trace,
       host: options.host ?? '127.0.0.1',
     })
     this.#variables.set('user', user)
@@ -128,6 +133,7 @@ export class Play {
   async #all(): Promise<void> {
     await this.#begin()
     for (const step of this.#case.steps) await this.#play(step)
+    await Promise.all(this.#laters)
     if (this.#case.dump !== undefined) {
       this.#step++
       await this.#dump(this.#case.dump, stepTimeoutMs)
@@ -137,7 +143,8 @@ export class Play {
 
   /** No case may hold up a run. */
   async #withinTime(all: Promise<void>): Promise<void> {
-    const mostMs = caseTimeoutMs * this.#options.slowness
+    const saidMs = this.#case.steps.reduce((sum, { within = 0 }) => sum + within, 0)
+    const mostMs = Math.max(caseTimeoutMs, saidMs) * this.#options.slowness
     const timer = new AbortController()
     const over = delay(mostMs, undefined, { signal: timer.signal }).then(() => {
       throw new CaseFailed('timeout', `the case to be over within ${String(mostMs)} ms`, 'it was not')
@@ -215,28 +222,39 @@ export class Play {
     return this.#adapter.ask(command, timeoutMs * this.#options.slowness)
   }
 
-  async #command(command: Command): Promise<Answer> {
+  async #command(command: Command, timeoutMs = answerTimeoutMs): Promise<Answer> {
     this.#trace.add('suite', 0, `to the client: ${JSON.stringify({ ...command, ...(command['password'] === undefined ? {} : { password: '…' }) })}`)
-    const answer = await this.#ask(command, answerTimeoutMs)
+    const answer = await this.#ask(command, timeoutMs)
     if (answer.unsupported === true) this.#lacks(featureOfCommand[command.do] ?? command.do)
     if (answer.error !== undefined) throw new CaseFailed('fail', `the client to ${command.do}`, `its adapter says: ${answer.error}`)
     return answer
   }
 
   async #do(step: Step): Promise<void> {
-    const { refused, ...rest } = step
-    const answer = await this.#command(this.#variables.fillAll(rest) as Command)
+    const { refused, later, ...rest } = step
+    const command = this.#variables.fillAll(rest) as Command
+    if (later === true) {
+      const answered = this.#command(command, caseTimeoutMs).then((answer) => { this.#compareAnswer(command, answer, refused) })
+      // Whoever waits for it hears of it; the case may fail before.
+      answered.catch(() => {})
+      this.#laters.push(answered)
+    } else this.#compareAnswer(command, await this.#command(command), refused)
+  }
+
+  #compareAnswer(step: Command, answer: Answer, refused: string | undefined): void {
     if (refused !== undefined && answer.refused !== refused) {
-      throw new CaseFailed('fail', `the client to refuse ${String(step.do)} with ${refused}`, answer.refused ?? 'it took it')
+      throw new CaseFailed('fail', `the client to refuse ${step.do} with ${refused}`, answer.refused ?? 'it took it')
     }
     if (refused === undefined && answer.refused !== undefined) {
-      throw new CaseFailed('fail', `the client to take ${String(step.do)}`, `it refused with ${answer.refused}`)
+      throw new CaseFailed('fail', `the client to take ${step.do}`, `it refused with ${answer.refused}`)
     }
   }
 
   async #restart(): Promise<void> {
     await this.#kill()
     if (this.#isOver) throw new AdapterFailure('timeout', 'the case is over')
+    this.#isRestarted = true
+    this.#connection = null
     this.#adapter = await this.#options.adapters.revive(this.#adapter!, this.#signal)
     await this.#start()
   }
@@ -260,9 +278,11 @@ export class Play {
     else if (step.open !== undefined) await this.#open(step, deadlineMs)
     else if (step.noConnection !== undefined) await this.#noConnection(step.noConnection)
     else if (step.expect !== undefined) for (const xml of listOf(step.expect)) await this.#expect(xml, deadlineMs)
-    else if (step.quiet !== undefined) await this.#quiet(step.quiet)
+    else if (step.quiet !== undefined) await this.#quiet(step.quiet, step.even)
     else if (step.expectClose !== undefined) await this.#expectClose(listOf(step.expectClose), deadlineMs)
     else if (step.expectEnd !== undefined) await this.#expectEnd(deadlineMs)
+    else if (step.expectDrop !== undefined) await this.#expectDrop(deadlineMs)
+    else if (step.hold !== undefined) this.#current().holds = true
     else if (step.sync !== undefined) await this.#sync(deadlineMs)
     else if (step.silent !== undefined) this.#peer.isSilent = step.silent
     else if (step.delay !== undefined) await delay(step.delay)
@@ -271,6 +291,8 @@ export class Play {
     else if (step.waits !== undefined) this.#spread(step.waits)
     else if (step.check !== undefined) this.#compare(step.check)
     else if (step.listen !== undefined) this.#variables.set(step.listen, await this.#peer.listen(step.listen))
+    else if (step.serve !== undefined) this.#variables.set(step.serve, await this.#peer.serve(step.body ?? '', step.cutAfter ?? null))
+    else if (step.backlog !== undefined) await this.#backlog(step.backlog, step.from ?? 'bob', deadlineMs)
     else if (step.repeat !== undefined) {
       for (let count = 1; count <= step.repeat; count++) {
         this.#variables.set('i', String(count))
@@ -297,14 +319,19 @@ export class Play {
     else if (step.close !== undefined) connection.end(step.close)
     else if (step.halfOpen !== undefined) connection.freeze()
     else if (step.resend !== undefined) this.#resend(connection)
-    else if (step.backlog !== undefined) this.#backlog(connection, step.backlog, step.from ?? 'bob')
     else throw new CaseFault(`no step is called ${Object.keys(step).join(', ')}`)
     await connection.flushed()
   }
 
-  #backlog(connection: Connection, count: number, from: string): void {
-    const piece = 100
+  async #backlog(count: number, from: string, deadlineMs: number): Promise<void> {
+    const connection = this.#current()
+    const piece = Math.min(100, connection.state.window)
     for (let begin = 1; begin <= count; begin += piece) {
+      const hasRoom = await this.#signal.until(deadlineMs, () => {
+        if (connection.endedMs > 0) throw new CaseFailed('fail', 'cursors for a backlog', 'the client ended the connection')
+        return this.#stop() ?? (connection.state.sentTo - connection.state.cursor + piece <= connection.state.window ? true : null)
+      })
+      if (hasRoom === null) throw new CaseFailed('timeout', 'a cursor, so that the window has room again', 'none', ['QUE-5'])
       const frames = Array.from({ length: Math.min(piece, count - begin + 1) }, (_, place) => (
         this.#peer.frame(`<message from='${from}'><body>${String(begin + place)}</body></message>`, connection)
       ))
@@ -341,7 +368,8 @@ export class Play {
     connection ??= await this.#signal.until(deadlineMs, look)
     if (connection === null) throw new CaseFailed('timeout', 'the client to connect', 'it did not')
     const waitMs = connection.openedMs - lastEndMs + aheadMs
-    if (lastEndMs > 0) this.#waits.push(waitMs)
+    if (lastEndMs > 0 && !this.#isRestarted) this.#waits.push(waitMs)
+    this.#isRestarted = false
     // One that the client has given up may be seen to end after the next has begun.
     const [least, most] = after ?? [-Infinity, Infinity]
     // The server's clock begins when it sends, the client's when it reads.
@@ -403,10 +431,12 @@ export class Play {
     if (found === null) throw new CaseFailed('timeout', xml, 'nothing')
   }
 
-  async #quiet(forMs: number): Promise<void> {
+  async #quiet(forMs: number, even: readonly string[] = []): Promise<void> {
     const connection = this.#current()
+    // What came before is not meant.
+    connection.inbox = connection.inbox.filter((one) => !even.includes(one.frame))
     await this.#signal.until(performance.now() + forMs, () => {
-      const frame = connection.inbox.find((one) => !isFree(one))
+      const frame = connection.inbox.find((one) => !isFree(one) || even.includes(one.frame))
       if (frame !== undefined) throw new CaseFailed('fail', `nothing for ${String(forMs)} ms`, frameToXml(frame))
       if (connection.endedMs > 0) throw new CaseFailed('fail', `nothing for ${String(forMs)} ms`, 'the client ended the connection')
       return this.#stop()
@@ -435,6 +465,16 @@ export class Play {
     const ended = await this.#signal.until(deadlineMs, () => connection.endedMs > 0 ? true : this.#stop())
     if (ended === null) throw new CaseFailed('timeout', 'the client to end the connection', 'it did not')
     connection.inbox = []
+  }
+
+  async #expectDrop(deadlineMs: number): Promise<void> {
+    const connection = this.#current()
+    // Of an end alone nothing is to be seen here: what is written has to find nobody.
+    while (!connection.isGone && performance.now() < deadlineMs) {
+      connection.write(encodeFrame({ frame: 'ping', values: { nonce: 1 }, extensions: {} }))
+      await this.#signal.until(performance.now() + dropEveryMs, () => connection.isGone ? true : null)
+    }
+    if (!connection.isGone) throw new CaseFailed('timeout', 'the client to drop the transport', 'it did not')
   }
 
   async #sync(deadlineMs: number): Promise<void> {
@@ -474,11 +514,14 @@ export class Play {
 
   async #shown(count: number, deadlineMs: number): Promise<void> {
     for (;;) {
+      this.#check()
+      const beganMs = performance.now()
       const { messages } = await this.#ask({ do: 'dump' }, answerTimeoutMs)
       const fault = denseMismatch(messages, count)
       if (fault === null) return
       if (performance.now() > deadlineMs) throw new CaseFailed('fail', `${String(count)} messages, each conversation dense from 1`, fault)
-      await delay(settleMs)
+      // A client that shows much has better things to do than to tell it all the time.
+      await delay(Math.max(settleMs, performance.now() - beganMs))
     }
   }
 

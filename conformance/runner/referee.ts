@@ -3,9 +3,10 @@
  * not do; the first fault fails the case. So a case of one subject finds faults of another, and needs to say only what is its own.
  */
 import { registry } from '../spec/registry.js'
-import { limitOf } from './decode.js'
+import { limitOf, uintsOf } from './decode.js'
 import type { WireFrame } from './decode.js'
 import type { Device, Stanza } from './device.js'
+import { verifierOf } from './scram.js'
 
 export interface Fault {
   readonly requirement: string
@@ -18,11 +19,16 @@ export class ConnectionState {
   versions = 0
   hasFeatures = false
   hasAuth = false
+  hasRegister = false
+  /** Iterations of a verifier, as features named them; null: it takes no registrations. */
+  registrationIterations: number | null = null
   bind: WireFrame | null = null
   hasWelcome = false
   frameBytesMax = limitOf('frameBytesMax')
   openFrameBytesMax = limitOf('openFrameBytesMax')
   unacknowledgedMax = limitOf('openStanzasMax')
+  /** Entries beyond the cursor that the client takes. */
+  window = limitOf('windowDefault')
   bytesBeforeWelcome = 0
   stanzasBeforeWelcome = 0
   lastClientId = 0
@@ -41,6 +47,7 @@ export class ConnectionState {
 }
 
 const entries = new Map(registry.frames.map((frame) => [frame.name, frame]))
+const registrationKey = registry.extensions.find(({ name }) => name === 'registration')!.key
 /** So late may come on a busy machine what a client wrote before it read our close. */
 const crossingMs = 1500
 
@@ -67,10 +74,12 @@ export class Referee {
     if (type % 2 === 0) this.#say('FRM-6', `the client sent a critical frame of the unknown type ${String(type)}`)
   }
 
-  received(state: ConnectionState, frame: WireFrame, byteCount: number): void {
+  received(state: ConnectionState, frame: WireFrame, bytes: Uint8Array): void {
     this.#order(state, frame)
+    const { password } = this.#device
+    if (password !== '' && Buffer.from(bytes).includes(password)) this.#say('INV-3', `${frame.frame} has the password in it`)
     if (!state.hasWelcome) {
-      state.bytesBeforeWelcome += byteCount
+      state.bytesBeforeWelcome += bytes.length
       const most = limitOf('openBytesMax')
       if (state.bytesBeforeWelcome > most) this.#say('OPN-5', `the client sent more than ${String(most)} bytes before it had welcome`)
     }
@@ -80,6 +89,7 @@ export class Referee {
         state.versions = (frame.values['versions'] as readonly number[]).length
         return
       case 'auth': this.#auth(state, frame); return
+      case 'register': this.#register(state, frame.values as Readonly<Record<string, string | number>>); return
       case 'bind': this.#bind(state, frame); return
       case 'message':
       case 'mark':
@@ -126,6 +136,24 @@ export class Referee {
     const place = known.tokens.indexOf(token)
     if (place < 0) this.#say('TOK-7', 'the client shows a token that it was never given')
     else if (place > 0 && known.isTokenProven) this.#say('TOK-7', 'the client shows an older token than the one that it was given last')
+  }
+
+  #register(state: ConnectionState, { user, salt, iterations, storedKey, serverKey }: Readonly<Record<string, string | number>>): void {
+    if (state.hasRegister) this.#say('INV-2', 'a second register on one connection')
+    if (state.hasAuth) this.#say('INV-2', 'register came behind auth')
+    if (!state.hasFeatures) this.#say('INV-2', 'register came before features')
+    state.hasRegister = true
+    const known = this.#device
+    if (user !== known.user) this.#say('INV-3', `register asks for the name ${String(user)}, not ${known.user}`)
+    for (const [name, value, count] of [['salt', salt, 16], ['storedKey', storedKey, 32], ['serverKey', serverKey, 32]] as const) {
+      if (String(value).length !== 2 * count) this.#say('INV-3', `${name} has ${String(String(value).length / 2)} bytes, not ${String(count)}`)
+    }
+    if (state.registrationIterations === null || iterations !== state.registrationIterations) {
+      this.#say('INV-3', `register says ${String(iterations)} iterations, features named ${String(state.registrationIterations)}`)
+      return
+    }
+    const right = verifierOf(known.password, Buffer.from(String(salt), 'hex'), state.registrationIterations)
+    if (storedKey !== right.storedKey || serverKey !== right.serverKey) this.#say('INV-3', 'the verifier is not that of the password')
   }
 
   #bind(state: ConnectionState, frame: WireFrame): void {
@@ -199,12 +227,13 @@ export class Referee {
   }
 
   /** A frame goes out to the client, or would have. */
-  sent(state: ConnectionState, { frame, values }: WireFrame): void {
+  sent(state: ConnectionState, { frame, values, extensions }: WireFrame): void {
     const known = this.#device
     switch (frame) {
       case 'features':
         state.hasFeatures = true
         state.openFrameBytesMax = values['openFrameBytesMax'] as number
+        state.registrationIterations = uintsOf(extensions[registrationKey] ?? '')[1] ?? null
         return
       case 'welcome': this.#welcome(state, values as Readonly<Record<string, string | number>>); return
       case 'ack':
@@ -228,6 +257,7 @@ export class Referee {
     state.hasWelcome = true
     state.frameBytesMax = Number(values['frameBytesMax'])
     state.unacknowledgedMax = Number(values['unacknowledgedMax'])
+    state.window = Number(values['window'])
     state.cursor = Number(values['cursor'])
     state.sentTo = Number(values['cursor'])
     known.sentTo = Math.max(known.sentTo, state.sentTo)

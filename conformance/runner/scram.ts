@@ -6,6 +6,15 @@ function hmac(key: Uint8Array, text: string): Buffer {
   return createHmac('sha256', key).update(text).digest()
 }
 
+/** What a server keeps of a password (RFC 5802, section 3), in hexadecimal. */
+export function verifierOf(password: string, salt: Uint8Array, iterations: number): { readonly storedKey: string; readonly serverKey: string } {
+  const salted = pbkdf2Sync(password, salt, iterations, 32, 'sha256')
+  return {
+    storedKey: createHash('sha256').update(hmac(salted, 'Client Key')).digest('hex'),
+    serverKey: hmac(salted, 'Server Key').toString('hex'),
+  }
+}
+
 /** What the exchange goes by; the parts of a case may change each of it. */
 export interface ScramOptions {
   readonly user: string

@@ -19,6 +19,16 @@ export class Variables {
     this.#values.set(name, value)
   }
 
+  /** What `look` keeps stays only where it finds nothing wrong: it returns what is. */
+  tentatively(look: () => string | null): string | null {
+    const before = new Map(this.#values)
+    const fault = look()
+    if (fault === null) return null
+    this.#values.clear()
+    for (const [name, value] of before) this.#values.set(name, value)
+    return fault
+  }
+
   /** The text with every name replaced. Throws a CaseFault for one without a value. */
   fill(text: string): string {
     return text.replaceAll(reference, (_, name: string, sign: string | undefined, number: string | undefined) => {

@@ -13,8 +13,7 @@ from codec import ERROR_NAMES
 from storage import Store
 
 FEATURES = ['start', 'connect', 'send', 'dump', 'markRead', 'operations', 'typing', 'presence', 'background', 'clock', 'groups', 'sync',
-            'history', 'disconnect', 'websocket', 'stop']
-
+            'history', 'disconnect', 'unread', 'websocket', 'stop']
 
 # Commands that are one call of the client.
 CALLS = {
@@ -132,11 +131,20 @@ class Adapter:
 async def main():
     reader = asyncio.StreamReader(limit=2 ** 23)
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    adapter = Adapter()
-    while line := await reader.readline():
-        request = json.loads(line)
+    adapter, waiting = Adapter(), set()
+
+    async def reply(request):
         number = request.pop('id')
         print(json.dumps({'id': number, **await adapter.answer(request)}), flush=True)
+
+    while line := await reader.readline():
+        request = json.loads(line)
+        if request['do'] != 'history':
+            await reply(request)
+            continue
+        # It waits for the server, and other commands may come before that answers.
+        waiting.add(task := asyncio.create_task(reply(request)))
+        task.add_done_callback(waiting.discard)
 
 
 asyncio.run(main())
