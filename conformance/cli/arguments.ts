@@ -14,7 +14,7 @@ export interface Filter {
 }
 
 export interface Arguments {
-  readonly command: 'client' | 'server' | 'list' | 'explain' | 'help'
+  readonly command: 'client' | 'server' | 'list' | 'explain' | 'new' | 'help'
   readonly positionals: readonly string[]
   readonly filter: Filter
   /** Behind `--`. */
@@ -38,7 +38,7 @@ export interface Arguments {
   readonly ca: string
 }
 
-const commands = ['client', 'server', 'list', 'explain', 'help'] as const
+const commands = ['client', 'server', 'list', 'explain', 'new', 'help'] as const
 
 const options = {
   requirement: { type: 'string', multiple: true },

@@ -7,7 +7,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
+import { loadCases } from '../runner/load.js'
 import { rootFolder } from '../spec/registry.js'
+import { explainText } from './explain.js'
+
+const hasPython = spawnSync('python3', ['-c', 'import sys; sys.exit(sys.version_info < (3, 11))']).status === 0
 
 function run(...args: string[]): { readonly status: number | null; readonly stdout: string; readonly stderr: string } {
   return spawnSync(process.execPath, [`${rootFolder}bin/chat-conformance`, ...args], { encoding: 'utf8', cwd: rootFolder, maxBuffer: 1 << 26 })
@@ -19,11 +23,38 @@ test('help, list and explain say what there is', () => {
   assert.match(run('--help').stdout, /Usage: chat-conformance/)
   assert.match(run('list', 'framing').stdout, /framing\/malformed\/in-a-session\/length-0/)
   assert.match(run('list', '--requirements').stdout, /FRM-11\s+MUST\s+\d+: framing/)
-  assert.match(run('explain', 'state/queue/gap').stdout, /QUE-3 \(MUST\)[^]*Begins as opened-session[^]*Steps/)
+  assert.match(run('explain', 'state/queue/gap').stdout, /QUE-3 \(MUST\), spec\/queue\.md[^]*Begins as opened-session[^]*Steps[^]*fails if/)
+})
+
+test('explain has words for every step of every case', () => {
+  for (const one of loadCases()) {
+    const text = explainText(one)
+    assert.ok(!/^ +[\d.]+ {2}\{"/m.test(text), text)
+    for (const line of text.split('\n')) assert.ok(line.length <= 110 || !line.trim().includes(' ') || line.includes('chat-conformance'), line)
+  }
+})
+
+test('new writes an adapter that runs, tells what is to do, and replaces no file', (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'chat-conformance-test-'))
+  t.after(() => { rmSync(folder, { recursive: true }) })
+  for (const [name, command] of [
+    ['adapter.py', hasPython ? ['python3', join(folder, 'adapter.py')] : null],
+    // What the compiler makes of it: not every Node that runs this runs TypeScript.
+    ['adapter.ts', [process.execPath, 'dist/conformance/templates/adapter.js']],
+  ] as const) {
+    assert.match(run('new', join(folder, name)).stdout, /all is still to do/)
+    assert.equal(run('new', join(folder, name)).status, 2)
+    if (command === null) continue
+    const { status, stdout } = run('client', 'state/messages/a-message-comes', 'state/presence/watches', '--', ...command)
+    assert.equal(status, 1)
+    assert.match(stdout, /TODO start: make your client/)
+    assert.match(stdout, /1 FAIL, 1 UNSUPPORTED/)
+  }
+  assert.equal(run('new', join(folder, 'adapter.rs')).status, 2)
 })
 
 test('what makes no sense is said, with exit code 2', () => {
-  for (const args of [['frobnicate'], ['client'], ['client', 'no/such/case', '--', 'x'], ['list', '--requirement', 'nonsense'], ['list', '--level', 'WILL'], ['explain'], ['client', '--parallel', '0', '--', 'x'], ['list', '--unknown']]) {
+  for (const args of [['frobnicate'], ['client'], ['client', 'no/such/case', '--', 'x'], ['list', '--requirement', 'nonsense'], ['list', '--level', 'WILL'], ['explain'], ['client', '--parallel', '0', '--', 'x'], ['client', '--dial-in', '--at', '0.0.0.0'], ['client', '--dial-in', '--at', 'a b'], ['new'], ['list', '--unknown']]) {
     const { status, stderr } = run(...args)
     assert.equal(status, 2, args.join(' '))
     assert.match(stderr, /^chat-conformance: /)

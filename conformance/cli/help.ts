@@ -7,6 +7,7 @@ Tests a client, or a server, of the chatd protocol.
   server URL [CASE…]                    test a server, with two accounts on it: --user and --password-file, each twice
   list [CASE…]                          list the cases; with --requirements what shows each requirement
   explain CASE                          what a case does, step by step, and why
+  new FILE                              write the beginning of an adapter: adapter.py, adapter.ts
 
 CASE is an id, or how ids begin: framing, framing/lengths.
 

@@ -16,8 +16,10 @@ import type { Run } from '../report/summary.js'
 import { Progress, failureText, summaryText, traceText } from '../report/terminal.js'
 import { UsageError, readArguments, select } from './arguments.js'
 import type { Arguments } from './arguments.js'
+import { explainText } from './explain.js'
 import { help } from './help.js'
-import { explainText, listText, requirementsText } from './list.js'
+import { newAdapter } from './new.js'
+import { listText, requirementsText } from './list.js'
 
 /** Sets the exit code; see help.ts. */
 export async function main(argv: readonly string[]): Promise<void> {
@@ -38,6 +40,10 @@ export async function main(argv: readonly string[]): Promise<void> {
 async function run(args: Arguments): Promise<number> {
   if (args.command === 'help') {
     process.stdout.write(help)
+    return 0
+  }
+  if (args.command === 'new') {
+    process.stdout.write(newAdapter(args.positionals))
     return 0
   }
   const cases = loadCases()

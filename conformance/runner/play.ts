@@ -32,7 +32,7 @@ export interface PlayOptions {
 }
 
 /** How long a client may take for what a step expects. */
-const stepTimeoutMs = 5000
+export const stepTimeoutMs = 5000
 const startTimeoutMs = 20_000
 const caseTimeoutMs = 60_000
 const answerTimeoutMs = 10_000
