@@ -6,11 +6,10 @@
  *
  * With a token all of ours goes out in one flight; with a password each frame waits for the one before it.
  */
-import { concatBytes } from '../bytes.js'
 import { encodeAuth, encodeBind, encodeHello, encodeResponse } from '../generated/frames.js'
 import type { AuthenticatedFrame, FeaturesFrame, Frame, WelcomeFrame } from '../generated/frames.js'
 import { ERROR, FRAME, LIMIT, PROTOCOL_VERSION } from '../generated/registry.js'
-import { encodeText } from '../utf8.js'
+import { encodeLoginToken } from '../login-token.js'
 import { serverError } from './client-error.js'
 import type { ClientError } from './client-error.js'
 import { encodeStanza } from './core-frames.js'
@@ -111,7 +110,7 @@ export class Opening {
     this.#usesToken = this.#token !== null && !this.#isTokenRefused
     if (this.#token === null || !this.#usesToken) return
     const { user, device } = this.#options
-    const auth = encodeAuth('TOKEN', concatBytes(encodeText(`${user}\0${device}\0`), this.#token))
+    const auth = encodeAuth('TOKEN', encodeLoginToken(user, device, this.#token))
     this.#host.push(auth)
     const bind = this.#encodeBind()
     this.#host.push(bind)

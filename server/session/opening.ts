@@ -6,16 +6,16 @@
  *                   │ ↑ └──auth(TOKEN)────────────────────┘
  *                   └─┘ register, once
  */
-import { normalizeDevice, normalizeUser } from '../../protocol/address.js'
+import { normalizeDevice } from '../../protocol/address.js'
 import { EMPTY_BYTES } from '../../protocol/bytes.js'
 import {
   type AuthFrame, type BindFrame, encodeAuthenticated, encodeChallenge, encodeFeatures, encodeWelcome, type Frame, type HelloFrame,
   type RegisterFrame, type ResponseFrame,
 } from '../../protocol/generated/frames.js'
 import { CHANNEL_BINDINGS, ERROR, type ErrorCode, FRAME, LIMIT, PROTOCOL_VERSION, RESUME } from '../../protocol/generated/registry.js'
+import { decodeLoginToken } from '../../protocol/login-token.js'
 import { deriveFakeVerifier } from '../../protocol/scram.js'
 import { ScramServer } from '../../protocol/scram-server.js'
-import { decodeText } from '../../protocol/utf8.js'
 import { answerRegister } from './registering.js'
 import { type Connection, HOLD } from '../connection/connection.js'
 import type { ConnectionEnvironment } from '../connection/connections.js'
@@ -169,17 +169,14 @@ export class Opening {
     else this.#authenticated(result)
   }
 
-  /** user, U+0000, device, U+0000, token [TOK-1] */
+  /** [TOK-1] */
   async #token(data: Uint8Array): Promise<void> {
-    const first = data.indexOf(0)
-    const second = data.indexOf(0, first + 1)
-    const user = first < 0 ? null : normalizeUser(decodeText(data.subarray(0, first)) ?? '')
-    const device = second < 0 ? null : normalizeDevice(decodeText(data.subarray(first + 1, second)) ?? '')
-    const token = data.subarray(second + 1)
-    if (first < 0 || second < 0 || user === null || device === null || token.length !== LIMIT.tokenBytes) {
+    const shown = decodeLoginToken(data)
+    if (shown === null) {
       this.#refuse(ERROR.tokenInvalid)
       return
     }
+    const { user, device, token } = shown
     const hash = sha256(token)
     const check = await this.#environment.router.checkToken(user, device, hash)
     if (this.#state !== EXPECT_AUTH) return
