@@ -1,9 +1,11 @@
 /** The files of conformance/vectors/ that are made from hand-chosen cases; scram.json is written by hand. */
 import { acceptableCases, invalidCases } from './bad-frame-cases.js'
 import { invalidElements, validElements } from './element-cases.js'
+import { errorCases, unknownErrorCases } from './error-cases.js'
 import { boundCases, extensionCases, plainCases, uintCases } from './frame-cases.js'
 import type { FrameCase } from './frame-cases.js'
 import { elementBytes, frameBytes, frameSpec, toHex } from './reference-encoder.js'
+import { dictionaryCases, loginTokenCases } from './token-cases.js'
 import { conversationCases, fullAddressCases, nameCases, passwordCases, textCases } from './text-cases.js'
 
 function validVector({ name, frame, fields, extensions = [], xml }: FrameCase): object {
@@ -38,6 +40,18 @@ export const vectorFiles: Readonly<Record<string, object>> = {
     about: 'Texts of messages as bytes, with 0 or the error that refuses them; passwords and what preparation makes of them, or null.',
     texts: textCases,
     passwords: passwordCases,
+  },
+  'tokens.json': {
+    $schema: './schema.json#/$defs/tokens',
+    about: 'Tokens of devices, as auth.data of TOKEN has them; and the dictionary of elements, each word with its number and what is malformed.',
+    logins: loginTokenCases,
+    dictionary: dictionaryCases,
+  },
+  'errors.json': {
+    $schema: './schema.json#/$defs/errors',
+    about: 'Every error with the frames that carry it; and errors of a later version, of which the range says what to do.',
+    errors: errorCases,
+    unknown: unknownErrorCases,
   },
 }
 

@@ -1,5 +1,7 @@
 /** Reads the committed vectors. */
 import { readFileSync } from 'node:fs'
+import type { ErrorCase } from './error-cases.js'
+import type { DictionaryCase, LoginTokenCase } from './token-cases.js'
 import type { AcceptableCase, InvalidCase } from './bad-frame-cases.js'
 import type { InvalidElementCase } from './element-cases.js'
 import type { JsonElement, JsonExtension, JsonFields } from './reference-encoder.js'
@@ -37,6 +39,16 @@ export interface TextVectors {
   readonly passwords: readonly NormalizeCase[]
 }
 
+export interface TokenVectors {
+  readonly logins: readonly LoginTokenCase[]
+  readonly dictionary: readonly DictionaryCase[]
+}
+
+export interface ErrorVectors {
+  readonly errors: readonly ErrorCase[]
+  readonly unknown: readonly ErrorCase[]
+}
+
 /** The text of a file of conformance/vectors/. */
 export function vectorFileText(name: string): string {
   return readFileSync(new URL(`conformance/vectors/${name}`, packageRoot), 'utf8')
@@ -50,3 +62,5 @@ export const codecVectors = read('codec.json') as CodecVectors
 export const elementVectors = read('elements.json') as ElementVectors
 export const addressVectors = read('addresses.json') as AddressVectors
 export const textVectors = read('text.json') as TextVectors
+export const tokenVectors = read('tokens.json') as TokenVectors
+export const errorVectors = read('errors.json') as ErrorVectors

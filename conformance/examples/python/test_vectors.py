@@ -133,6 +133,28 @@ class Words(unittest.TestCase):
         self.check(load('text')['passwords'], codec.prepare_password)
 
 
+class Errors(unittest.TestCase):
+    vectors = load('errors')
+
+    def test_frames(self):
+        for vector in self.vectors['errors'] + self.vectors['unknown']:
+            for carried in vector['frames']:
+                with self.subTest(vector['name'], frame=carried['frame']):
+                    frame = Frame(carried['frame'], from_fields(carried['frame'], carried['fields']), {})
+                    self.assertEqual(codec.encode(frame).hex(), carried['hex'])
+                    self.assertEqual(run([bytes.fromhex(carried['hex'])], 65536), ([frame], None))
+
+
+class Dictionary(unittest.TestCase):
+    def test_words(self):
+        for vector in load('tokens')['dictionary']:
+            with self.subTest(vector['name']):
+                self.assertEqual(codec.write_element(Element(vector['name'])).hex(), vector['asName'])
+                self.assertEqual(codec.write_element(Element('x', {'a': vector['name']})).hex(), vector['asValue'])
+                for spelled in vector['spelledOut']:
+                    self.assertRaises(codec.Malformed, codec.read_element, bytes.fromhex(spelled))
+
+
 class Attachments(unittest.TestCase):
     """[BLB-11] [FRM-7]"""
     ID, OTHER = 'ab' * 32, 'cd' * 32
