@@ -106,18 +106,21 @@ class Device {
       case 'advance': this.#clock.advance(ms); return {}
       case 'disconnect': await client.close(); return {}
       case 'stop': await client.close(); await this.#place.forget(); return {}
-      case 'history': {
-        const { messages } = await client.history(conversation)
-        for (const { seq: at, from, text: words, expiresMs, isIncomplete } of messages) {
-          this.#record({ what: 'message', conversation, seq: at, from, text: words, expiresMs, incomplete: isIncomplete, change: false })
-        }
-        return {}
-      }
+      case 'history': await this.#history(conversation); return {}
       case 'register': await registerAccount({ ...this.#account, invite: text }, this.#platform); return {}
       case 'download': await this.#download(request['blob'] as string); return {}
       case 'dump': return this.#parts.dump(this.#dump())
       default: return { unsupported: true }
     }
+  }
+
+  async #history(conversation: string): Promise<void> {
+    const { messages, operations, tail } = await this.#client.history(conversation)
+    for (const { seq, from, text, expiresMs, isIncomplete, change, editedMs, isDeleted, reactions } of messages) {
+      const page = { tail, editedMs, isDeleted, reactions }
+      this.#record({ what: 'message', conversation, seq, from, text: change === null ? text : change.name, expiresMs, incomplete: isIncomplete, change: change !== null, page })
+    }
+    for (const { seq, from, target, kind, text } of operations) this.#record({ what: 'operation', conversation, seq, from, target, kind, text })
   }
 
   /** Shown when all of it is there; damaged-blob is no error of the adapter, there is just nothing to show. */

@@ -1,5 +1,6 @@
 /** The smallest application of the reference client: it shows messages by conversation and seq, as operations have left them. */
 import type { Ack, Message, OperationEvent } from '../../protocol/client/core-types.js'
+import type { HistoryMessage } from '../../protocol/client/query-elements.js'
 import { MessageViews } from '../../protocol/client/message-views.js'
 
 interface ShownMessage extends Pick<Message, 'conversation' | 'seq' | 'from' | 'text' | 'expiresMs'> {
@@ -7,6 +8,8 @@ interface ShownMessage extends Pick<Message, 'conversation' | 'seq' | 'from' | '
   readonly incomplete: boolean
   /** A change of a group; its text is the name of the change. */
   readonly change: boolean
+  /** Out of a page of history: its tail, and what operations had made of the message by then. */
+  readonly page?: Pick<HistoryMessage, 'editedMs' | 'isDeleted' | 'reactions'> & { readonly tail: number }
 }
 
 /** Something that the application was told, and keeps. */
@@ -42,7 +45,7 @@ export class Screen {
     else {
       const { lines, views } = this.#of(shown.conversation)
       lines.set(this.#key(shown.seq, this.#count++), shown)
-      views.add(shown, 0)
+      views.add({ ...shown, ...shown.page }, shown.page?.tail ?? 0)
     }
   }
 
@@ -61,10 +64,11 @@ export class Screen {
     return known
   }
 
-  /** Messages of others above what was read; a change of a group is none. [RCP-8] [GRP-21] */
+  /** Messages of others above what was read; neither a change of a group, nor what was deleted. [RCP-8] [GRP-21] [OPS-14] */
   unread(conversation: string, read: number): number {
-    const lines = this.conversations.get(conversation)?.lines ?? new Map<number, ShownMessage>()
-    return [...lines.values()].filter(({ seq, from, change }) => seq > read && from !== this.#user && !change).length
+    const { lines, views } = this.#of(conversation)
+    const isThere = (seq: number): boolean => views.get(seq)?.isDeleted !== true && views.get(seq)?.isExpired !== true
+    return [...lines.values()].filter(({ seq, from, change }) => seq > read && from !== this.#user && !change && isThere(seq)).length
   }
 
   messages(nowMs: number): unknown[] {

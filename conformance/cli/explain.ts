@@ -22,7 +22,7 @@ export function explainText(one: Case): string {
   lines.push('', 'Steps', ...steps.flatMap((step, place) => stepLines(step, String(place + 1).padStart(4))))
   if (dump !== undefined) lines.push(...said(String(steps.length + 1).padStart(4), 'In the end the user sees', dumpWords(dump), 'what is shown is another thing, or changes again'))
   lines.push('', ...wrapped('In all of it the rules hold that always hold, such as numbers that rise and cursors of what was sent; who breaks one fails by it.', ''))
-  lines.push('', `Alone: chat-conformance ${one.mode} ${id} --trace ${one.mode === 'client' ? '-- ADAPTER' : 'URL …'}`)
+  lines.push('', one.mode === 'client' ? `Alone: chat-conformance client ${id} --trace -- ADAPTER` : `Alone: chat-conformance server URL ${id} --trace`)
   return `${lines.join('\n')}\n`
 }
 

@@ -634,22 +634,25 @@ class Client:
             data['expires'] = expires  # its words go with the message's
         if not self.store.add(conversation, seq, 'operation', sender, at, text, data, shown):
             return False
+        self.apply_to(item, seq, sender, at, kind, text)
+        return True
+
+    def apply_to(self, item, seq, sender, at, kind, text):
         if item is None or item['kind'] != 'message':
-            return True
+            return
         held = {k: v for k, v in item.items() if k not in ('conversation', 'seq', 'kind', 'from', 'time', 'text')}
         new_text = (item['text'] or '').encode()
         if kind == OPERATIONS['delete']:
             new_text, held = b'', {'deleted': True}  # with all that hung on it [OPS-7]
         elif held.get('deleted') or held.get('expired'):
-            return True
+            return
         elif kind == OPERATIONS['edit'] and text and seq > held.get('asOf', 0):
             new_text, held['edited'], held['asOf'] = text, at, seq  # the highest seq holds, whatever came first [OPS-5]
         elif kind == OPERATIONS['react']:
             reactions = held.setdefault('reactions', {})
             if seq > reactions.get(sender, [0])[0]:
                 reactions[sender] = [seq, text.decode('utf-8', 'replace')]  # an empty one takes it away [OPS-9]
-        self.store.change(conversation, target, new_text, held)
-        return True
+        self.store.change(item['conversation'], item['seq'], new_text, held)
 
     def entry_receipt(self, frame):
         mark = MARKS.get(frame['mark'])
@@ -797,6 +800,9 @@ class Client:
                 held = self.store.item(conversation, seq)
                 if held['kind'] == 'message' and held.get('asOf', 0) <= tail and not held.get('deleted') and not held.get('expired'):
                     self.store.change(conversation, seq, text, data)
+            for later in self.store.operations_on(conversation, seq, tail):  # they overtook the page, which has the message without them [OPS-15]
+                self.apply_to(self.store.item(conversation, seq), later['seq'], later['from'], later['time'],
+                              OPERATIONS.get(later['operation']), (later['text'] or '').encode())
         elif child.name == 'operation':
             data = {'target': child.number('target'), 'operation': child.get('kind')}
             if child.get('expires'):

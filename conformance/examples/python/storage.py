@@ -101,6 +101,12 @@ class Store:
                                (conversation,))
         return [as_item(conversation, *row) for row in rows]
 
+    def operations_on(self, conversation, target, behind):
+        """Those of a message with a seq above this one."""
+        rows = self.db.execute("SELECT seq, kind, sender, time, text, data FROM log WHERE conversation = ? AND seq > ? AND kind = 'operation' "
+                               "AND json_extract(data, '$.target') = ? ORDER BY seq", (conversation, behind, target))
+        return [as_item(conversation, *row) for row in rows]
+
     def add(self, conversation, seq, kind, sender, time, text, data, shown=0):
         """True where it was not there: whatever told of a seq first, it counts once [MSG-18]."""
         done = self.db.execute('INSERT OR IGNORE INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
