@@ -136,7 +136,7 @@ export class Connection implements PipeHandlers {
     }
     this.#writing = this.#writing.then(async () => {
       for (let place = 0; place < bytes.length; place += throttle.bytes) {
-        this.#pipe.write(bytes.subarray(place, place + throttle.bytes))
+        this.#pipe.writePart(bytes.subarray(place, place + throttle.bytes), place + throttle.bytes >= bytes.length)
         await new Promise((resolve) => { setTimeout(resolve, throttle.everyMs) })
       }
     })

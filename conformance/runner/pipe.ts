@@ -11,6 +11,8 @@ import { limitOf } from './decode.js'
 /** One transport, of either kind. */
 export interface Pipe {
   write(bytes: Uint8Array): void
+  /** The same in parts: over WebSocket those up to the last one are fragments of one message. */
+  writePart(bytes: Uint8Array, isLast: boolean): void
   /** A message of text; over TCP nothing. */
   writeText(text: string): void
   /** In good order. `code`: of the error, for the WebSocket close code. [CLS-6] */
@@ -57,6 +59,7 @@ function once(onEnd: (code: number) => void): (code: number) => void {
 export function socketPipe(socket: Socket): Pipe {
   return {
     write: (bytes) => { if (!socket.destroyed && socket.writable) socket.write(bytes) },
+    writePart: (bytes) => { if (!socket.destroyed && socket.writable) socket.write(bytes) },
     writeText: () => {},
     end: () => { if (!socket.destroyed) socket.end() },
     reset: () => { socket.resetAndDestroy() },
@@ -82,6 +85,7 @@ export function hearSocket(socket: Socket, handlers: PipeHandlers): void {
 export function webSocketPipe(socket: WebSocket): Pipe {
   return {
     write: (bytes) => { if (socket.readyState === socket.OPEN) socket.send(bytes, { binary: true }) },
+    writePart: (bytes, isLast) => { if (socket.readyState === socket.OPEN) socket.send(bytes, { binary: true, fin: isLast }) },
     writeText: (text) => { socket.send(text, { binary: false }) },
     end: (code) => { socket.close(4000 + code) },
     reset: () => { socket.terminate() },
