@@ -7,6 +7,7 @@ import { rightParts } from '../adapters/parts.js'
 import type { Parts } from '../adapters/parts.js'
 import type { Shown } from '../adapters/screen.js'
 import type { WireFrame } from '../runner/decode.js'
+import type { ElementValue } from '../spec/wire.js'
 import type { Platform } from '../../protocol/client/driver.js'
 import type { ClientStorage, StorageChange } from '../../protocol/client/state.js'
 import { rewired, withValues } from './rewire.js'
@@ -237,6 +238,49 @@ function neverOffline(): Partial<Parts> {
   }
 }
 
+/** Dice that fall alike after each start. */
+function sameDice(): Partial<Parts> {
+  let drawn = 0
+  return withRandom(() => (drawn++ * 0.618 + 0.4) % 1)
+}
+
+/** Drops an operation whose message it does not have. */
+function forgettingWhatIsEarly(): Partial<Parts> {
+  const seen = new Set<string>()
+  return showing((shown) => {
+    if (shown.what === 'message') seen.add(`${shown.conversation} ${String(shown.seq)}`)
+    return shown.what === 'operation' && !seen.has(`${shown.conversation} ${String(shown.target)}`) ? [] : [shown]
+  })
+}
+
+/** The user's own messages count as unread too. */
+function countingOwn(): Partial<Parts> {
+  return {
+    dump: (dump) => {
+      const own = (dump['messages'] as readonly { readonly conversation: string; readonly from: string }[]).filter(({ from }) => from === 'alice')
+      const counts = Object.entries(dump['unread'] as Readonly<Record<string, number>>)
+      return { ...dump, unread: Object.fromEntries(counts.map(([name, count]) => [name, count + own.filter(({ conversation }) => conversation === name).length])) }
+    },
+  }
+}
+
+/** Whatever it downloaded has the hash that the server told. */
+function believingInFiles(): Partial<Parts> {
+  let told = ''
+  return {
+    platform: (platform) => ({
+      ...rewired(() => ({
+        incoming: (frame) => {
+          const element = frame.values['element'] as ElementValue | undefined
+          if (element?.name === 'blob-url') told = element.attributes?.['hash'] ?? ''
+          return [frame]
+        },
+      }))(platform),
+      blobs: { ...platform.blobs, newHash: () => ({ ...platform.blobs.newHash(), update: () => {}, digest: () => Promise.resolve(told) }) },
+    }),
+  }
+}
+
 export const mutants: readonly Mutant[] = [
   { name: 'acks-before-it-stores', bug: 'acknowledges entries before they are on stable storage', caughtBy: ['state/queue/acknowledged-is-bound'], parts: storingLate() },
   { name: 'shows-duplicates', bug: 'shows what comes again once more', caughtBy: ['faults/connections/doubled'], parts: repeating((_seq, count) => count) },
@@ -245,6 +289,7 @@ export const mutants: readonly Mutant[] = [
   { name: 'forgets-the-outbox', bug: 'keeps its outbox in memory alone', caughtBy: ['state/outbox/kept-over-a-kill', 'state/outbox/kept-before-connecting'], parts: forgetting(({ kind }) => kind === 'outboxPut') },
   { name: 'new-id-for-a-retry', bug: 'gives a message a new client id after a lost connection', caughtBy: ['state/outbox/lost-ack'], parts: freshIds() },
   { name: 'no-jitter', bug: 'waits the whole bound before it reconnects', caughtBy: ['opening/back-off/jitter', 'opening/back-off/at-the-cap'], parts: withRandom(() => 0.999) },
+  { name: 'same-dice', bug: 'draws the same waits after each start, so that all come back at once', caughtBy: ['opening/back-off/mass-disconnect'], parts: sameDice() },
   { name: 'at-once', bug: 'reconnects at once', caughtBy: ['opening/back-off/jitter'], parts: withRandom(() => 0) },
   { name: 'deaf-for-retry-after', bug: 'does not wait as long as the server asks for', caughtBy: ['framing/close/retry-after'], parts: reading('close', (frame) => withValues(frame, { retryAfterMs: 0 })) },
   { name: 'impatient', bug: 'sends a refused message again too soon', caughtBy: ['state/outbox/retried/rate-limited'], parts: reading('refuse', (frame) => withValues(frame, { retryAfterMs: 0 })) },
@@ -282,6 +327,10 @@ export const mutants: readonly Mutant[] = [
   { name: 'misses-what-it-missed', bug: 'does not fetch what it missed when it is told too old', caughtBy: ['state/too-old/fetches'], parts: reading('result', (frame) => withValues(frame, { element: { name: 'conversations', attributes: { more: 'false' } } })) },
   { name: 'keeps-the-deleted', bug: 'goes on showing a message that was deleted', caughtBy: ['state/operations/deleted'], parts: showing((shown) => isOperation(shown, 'delete') ? [] : [shown]) },
   { name: 'deaf-for-edits', bug: 'goes on showing the text from before an edit', caughtBy: ['state/operations/edited'], parts: showing((shown) => isOperation(shown, 'edit') ? [] : [shown]) },
+  { name: 'forgets-what-is-early', bug: 'shows a deleted message whose page the deletion overtook', caughtBy: ['state/operations/delete-before-its-page'], parts: forgettingWhatIsEarly() },
+  { name: 'counts-its-own', bug: 'counts messages of its own as unread', caughtBy: ['state/unread/of-others'], parts: countingOwn() },
+  { name: 'believes-in-files', bug: 'does not check the hash of what it downloaded', caughtBy: ['state/downloads/damaged/others'], parts: believingInFiles() },
+  { name: 'iterations-of-its-own', bug: 'registers with other iterations than the server asks for', caughtBy: ['opening/register/registers/more-iterations'], parts: reading('features', (frame) => ({ ...frame, extensions: frame.extensions[113] === undefined ? {} : { 113: '018020' } })) },
   { name: 'hides-changes', bug: 'shows nothing of a change of a group that it does not know', caughtBy: ['state/groups/unknown-change'], parts: showing((shown) => shown.what === 'message' && shown.change && shown.text === 'teleport' ? [] : [shown]) },
   { name: 'keeps-what-expired', bug: 'goes on showing a message whose time has passed', caughtBy: ['state/disappearing/gone'], parts: showing((shown) => [shown.what === 'message' ? { ...shown, expiresMs: 0 } : shown]) },
   { name: 'types-for-ever', bug: 'shows typing beyond its time', caughtBy: ['state/presence/typing-expires'], parts: reading('typingFrom', (frame) => withValues(frame, { expiresMs: 60_000 })) },
