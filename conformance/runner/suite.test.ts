@@ -24,8 +24,12 @@ test('the reference client passes some cases of each file', async () => {
 
 const hasPython = spawnSync('python3', ['-c', 'import sys; sys.exit(sys.version_info < (3, 11))']).status === 0
 
+/** What the client in Python leaves out. */
+const leftOut = ['register', 'download']
+
 test('the client in Python passes them too', { skip: hasPython ? false : 'needs Python 3.11 or later' }, async () => {
-  assert.deepEqual(await failures(['python3', 'conformance/examples/python/adapter.py']), [])
+  const able = someCases.filter(({ features }) => !features.some((feature) => leftOut.includes(feature)))
+  assert.deepEqual(await failures(['python3', 'conformance/examples/python/adapter.py'], able), [])
 })
 
 test('a client that happens to draw the longest waits passes: its clock jumps further than it has to wait', async () => {
