@@ -49,7 +49,8 @@ function mayUseNode(file: string): boolean {
 /** The shard core, and the services within it, are deterministic: no sockets, no disk but through the engine they are given, no threads. */
 function isOutsideShardCore(file: string, specifier: string): boolean {
   if (!/^server\/(shard|groups|operations|expiry|presence|profiles|accounts|search|holdings)\//.test(file) || isTest(file)) return false
-  if (!specifier.startsWith('.')) return specifier !== 'node:crypto' && specifier !== 'node:assert/strict'
+  // What these do follows from what they are given.
+  if (!specifier.startsWith('.')) return !['node:crypto', 'node:assert/strict', 'node:buffer'].includes(specifier)
   return !/^(server\/((shard|groups|operations|expiry|presence|profiles|accounts|search|holdings|router)\/|blobs\/blob-router\.js$)|(storage|protocol)\/)/.test(posix.join(posix.dirname(file), specifier))
 }
 
