@@ -33,9 +33,16 @@ export interface Arguments {
   readonly known: string
   readonly showsTrace: boolean
   readonly listsRequirements: boolean
-  readonly users: readonly string[]
-  readonly passwordFiles: readonly string[]
+  /** Of server mode. */
+  readonly user: string
+  readonly other: string
+  readonly passwordFile: string
+  readonly otherPasswordFile: string
   readonly ca: string
+  readonly registers: boolean
+  readonly inviteFile: string
+  /** What the server was set up for. */
+  readonly has: readonly string[]
 }
 
 const commands = ['client', 'server', 'list', 'explain', 'new', 'help'] as const
@@ -55,9 +62,14 @@ const options = {
   known: { type: 'string' },
   trace: { type: 'boolean' },
   requirements: { type: 'boolean' },
-  user: { type: 'string', multiple: true },
-  'password-file': { type: 'string', multiple: true },
-  ca: { type: 'string' },
+  'user': { type: 'string' },
+  'other': { type: 'string' },
+  'password-file': { type: 'string' },
+  'other-password-file': { type: 'string' },
+  'ca': { type: 'string' },
+  'register': { type: 'boolean' },
+  'invite-file': { type: 'string' },
+  'has': { type: 'string', multiple: true },
   help: { type: 'boolean' },
 } as const
 
@@ -120,9 +132,14 @@ export function readArguments(argv: readonly string[]): Arguments {
     known: values.known ?? '',
     showsTrace: values.trace ?? false,
     listsRequirements: values.requirements ?? false,
-    users: values.user ?? [],
-    passwordFiles: values['password-file'] ?? [],
+    user: values.user ?? '',
+    other: values.other ?? '',
+    passwordFile: values['password-file'] ?? '',
+    otherPasswordFile: values['other-password-file'] ?? '',
     ca: values.ca ?? '',
+    registers: values.register ?? false,
+    inviteFile: values['invite-file'] ?? '',
+    has: values.has ?? [],
   }
 }
 

@@ -15,7 +15,7 @@ export function explainText(one: Case): string {
   for (const name of one.features) lines.push(...needLines(name))
   if (password !== undefined) lines.push(`password     ${JSON.stringify(password)}`)
   lines.push('', ...one.requirements.flatMap(requirementLines))
-  if (begin !== undefined) lines.push('', ...wrapped(`Begins as ${begin}: ${beginnings[begin]?.about ?? ''}`, ''))
+  if (begin !== undefined) lines.push('', ...wrapped(`Begins as ${begin}: ${beginnings[one.mode][begin]?.about ?? ''}`, ''))
   if (welcome !== undefined) lines.push('', `Every welcome says ${JSON.stringify(welcome)}`)
   if (acks === true) lines.push('', 'The server acks whatever comes.')
   for (const [query, answer] of Object.entries(answers ?? {})) lines.push('', ...wrapped(`The query ${query} is answered by ${listOf(answer).join(', then ')}`, ''))

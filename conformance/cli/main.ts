@@ -4,6 +4,8 @@ import { withAdapters } from './adapters.js'
 import { loadCases } from '../runner/load.js'
 import { readKnown } from '../runner/known.js'
 import { runCases } from '../runner/run.js'
+import { runServerCases } from '../runner/server-run.js'
+import { AccountFailure } from '../runner/accounts.js'
 import type { Case } from '../runner/case.js'
 import { CaseFault } from '../runner/variables.js'
 import type { Result } from '../runner/verdict.js'
@@ -20,6 +22,7 @@ import { explainText } from './explain.js'
 import { help } from './help.js'
 import { newAdapter } from './new.js'
 import { listText, requirementsText } from './list.js'
+import { serverOptions } from './server.js'
 
 /** Sets the exit code; see help.ts. */
 export async function main(argv: readonly string[]): Promise<void> {
@@ -28,6 +31,11 @@ export async function main(argv: readonly string[]): Promise<void> {
   } catch (error) {
     if (error instanceof CaseFault) {
       process.stderr.write(`chat-conformance: a case is written wrongly: ${error.message}\n`)
+      process.exitCode = 2
+      return
+    }
+    if (error instanceof AccountFailure) {
+      process.stderr.write(`chat-conformance: ${error.message}\n`)
       process.exitCode = 2
       return
     }
@@ -58,7 +66,7 @@ async function run(args: Arguments): Promise<number> {
       process.stdout.write(select(cases, args.filter).map(explainText).join('\n'))
       return 0
     case 'client': return testClient(args, cases.filter(({ mode }) => mode === 'client'))
-    case 'server': throw new UsageError('server mode is not there yet')
+    case 'server': return testServer(args, cases.filter(({ mode }) => mode === 'server'))
   }
 }
 
@@ -88,6 +96,23 @@ async function testClient(args: Arguments, cases: readonly Case[]): Promise<numb
   return stoppable((stop) => withAdapters(args, stop, (adapters) => (
     report(args, selected, about, (onResult) => runCases(selected, { adapters, host, seed, slowness, parallel, onResult, stop }))
   )))
+}
+
+async function testServer(args: Arguments, cases: readonly Case[]): Promise<number> {
+  const selected = select(cases, args.filter)
+  const options = await serverOptions(args, process.env)
+  const url = args.positionals[0] ?? ''
+  const given = [
+    ['user', args.user], ['password-file', args.passwordFile], ['other', args.other], ['other-password-file', args.otherPasswordFile],
+    ['invite-file', args.inviteFile], ['ca', args.ca], ...args.has.map((name) => ['has', name] as const),
+  ] as const
+  const same = given.filter(([, value]) => value !== '').map(([name, value]) => ` --${name} ${quoted(value)}`).join('')
+  const alone = (id: string): string => `chat-conformance server ${quoted(url)} ${id}${args.registers ? ' --register' : ''}${same} --seed ${quoted(args.seed)} --trace`
+  return stoppable((stop) => (
+    report(args, selected, { mode: 'server', target: url, seed: args.seed, alone, known: knownOf(args, cases) }, (onResult) => (
+      runServerCases(selected, { ...options, parallel: args.parallel, onResult, stop })
+    ))
+  ))
 }
 
 /** On Ctrl-C no adapter stays, nor its folder: adapters have process groups of their own, so the terminal does not reach them. */

@@ -1,13 +1,14 @@
 /**
  * Frames of cases: the XML form of `spec/elements.md`, loosened for people who write cases. What is left out of a frame that is sent is 0
- * or empty, or what the caller fills in; what is left out of one that is expected may be anything. `hex:00ff` is taken where bytes stand.
+ * or empty, or what the caller fills in; what is left out of one that is expected may be anything. Where bytes stand `hex:00ff`, `text:` with
+ * `\\0` for U+0000, `uint:5`, and `zeros:40` are taken.
  */
 import { parse } from 'ltx'
 import type { Element as XmlElement } from 'ltx'
 import { registry } from '../spec/registry.js'
 import type { FieldEntry, FrameEntry } from '../spec/registry.js'
 import type { ElementValue, FieldValue } from '../spec/wire.js'
-import { framePieces } from '../spec/wire.js'
+import { framePieces, uintBytes } from '../spec/wire.js'
 import { xmlOf } from '../spec/xml-form.js'
 import type { WireFrame } from './decode.js'
 import { CaseFault } from './variables.js'
@@ -64,7 +65,11 @@ function numberOf(field: FieldEntry, text: string): number {
 }
 
 function hexOf(text: string): string {
-  return text.startsWith('hex:') ? text.slice(4) : Buffer.from(text, 'base64').toString('hex')
+  if (text.startsWith('hex:')) return text.slice(4)
+  if (text.startsWith('text:')) return Buffer.from(text.slice(5).replaceAll('\\0', '\0')).toString('hex')
+  if (text.startsWith('uint:')) return Buffer.from(uintBytes(Number(text.slice(5)))).toString('hex')
+  if (text.startsWith('zeros:')) return '00'.repeat(Number(text.slice(6)))
+  return Buffer.from(text, 'base64').toString('hex')
 }
 
 /** An element of a query or an answer. */

@@ -25,8 +25,13 @@ function readJson(path: string): unknown {
   return JSON.parse(readFileSync(path, 'utf8'))
 }
 
-export const beginnings = readJson(join(casesFolder, 'beginnings.json')) as Readonly<Record<string, Beginning>>
+export const beginnings = {
+  client: readJson(join(casesFolder, 'beginnings.json')) as Readonly<Record<string, Beginning>>,
+  server: readJson(join(casesFolder, 'server-beginnings.json')) as Readonly<Record<string, Beginning>>,
+}
 export const features = (readJson(join(casesFolder, 'features.json')) as { readonly features: readonly Feature[] }).features
+/** What a server may offer. */
+export const serverFeatures = (readJson(join(casesFolder, 'server-features.json')) as { readonly features: readonly Omit<Feature, 'mandatory'>[] }).features
 
 /** `{{name}}` becomes the row's value; where it is all of a text, the value keeps its type. */
 function fillRow(value: unknown, row: Readonly<Record<string, unknown>>): unknown {
@@ -50,7 +55,7 @@ function expand(source: CaseSource, file: string, mode: Mode): Case[] {
   const rows = table ?? [null]
   return rows.map((row) => {
     const filled = row === null ? rest : fillRow(rest, row) as Omit<CaseSource, 'table'>
-    const begin = filled.begin === undefined ? [] : beginnings[filled.begin]?.steps
+    const begin = filled.begin === undefined ? [] : beginnings[mode][filled.begin]?.steps
     if (begin === undefined) throw new CaseFault(`${source.id} begins with ${String(filled.begin)}, which is none`)
     const section = file.replace(/\.json$/, '')
     return {

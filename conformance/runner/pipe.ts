@@ -2,6 +2,7 @@
 import { createServer } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
 import { createServer as createHttpServer } from 'node:http'
+import { TLSSocket } from 'node:tls'
 import { WebSocketServer } from 'ws'
 import type { WebSocket } from 'ws'
 import { registry } from '../spec/registry.js'
@@ -62,7 +63,11 @@ export function socketPipe(socket: Socket): Pipe {
     writePart: (bytes) => { if (!socket.destroyed && socket.writable) socket.write(bytes) },
     writeText: () => {},
     end: () => { if (!socket.destroyed) socket.end() },
-    reset: () => { socket.resetAndDestroy() },
+    reset: () => {
+      // Neither a transport that is just ending nor one of TLS can be reset: the handle would stay.
+      if (socket.writableEnded || socket instanceof TLSSocket) socket.destroy()
+      else socket.resetAndDestroy()
+    },
     freeze: () => {
       socket.removeAllListeners('data')
       socket.removeAllListeners('end')

@@ -6,21 +6,24 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { registry } from '../spec/registry.js'
 import { AdapterFailure } from './adapter.js'
 import type { Adapter, Adapters, Answer } from './adapter.js'
-import type { AcceptStep, Case, Command, ExpectedDump, RawBytes, Step } from './case.js'
+import type { AcceptStep, Case, Command, ExpectedDump, Step } from './case.js'
 import type { Connection } from './connection.js'
 import { WireFault } from './decode.js'
 import type { WireFrame } from './decode.js'
 import { denseMismatch, dumpMismatch } from './dump.js'
 import { encodeFrame, frameToXml, mismatch, patternOf } from './frame-xml.js'
 import { features } from './load.js'
+import { withinTime } from './outcome.js'
+import type { Outcome } from './outcome.js'
 import { Peer, isFree } from './peer.js'
 import { preparedPassword } from './password.js'
 import { SeededBytes } from './random.js'
 import { Signal } from './signal.js'
+import { listOf, rawBytes, textOf } from './step-parts.js'
 import { Trace } from './trace.js'
 import { CaseFault, Variables } from './variables.js'
 import { CaseFailed, Unsupported } from './verdict.js'
-import type { Failure, Result, Verdict } from './verdict.js'
+import type { Result, Verdict } from './verdict.js'
 
 export interface PlayOptions {
   readonly adapters: Adapters
@@ -119,11 +122,12 @@ export class Play {
   }
 
   /** `onBegin`: there is an adapter to play with. */
-  async #outcome(onBegin: () => void): Promise<{ readonly verdict: Verdict; readonly failure: Failure | null; readonly reason: string }> {
+  async #outcome(onBegin: () => void): Promise<Outcome> {
     try {
       this.#adapter = await this.#options.adapters.take(this.#signal)
       onBegin()
-      await this.#withinTime(this.#all())
+      const saidMs = this.#case.steps.reduce((sum, { within = 0 }) => sum + within, 0)
+      await withinTime(this.#all(), Math.max(caseTimeoutMs, saidMs) * this.#options.slowness)
       return { verdict: 'PASS', failure: null, reason: '' }
     } catch (error) {
       return this.#judge(error)
@@ -141,24 +145,7 @@ export class Play {
     this.#check()
   }
 
-  /** No case may hold up a run. */
-  async #withinTime(all: Promise<void>): Promise<void> {
-    const saidMs = this.#case.steps.reduce((sum, { within = 0 }) => sum + within, 0)
-    const mostMs = Math.max(caseTimeoutMs, saidMs) * this.#options.slowness
-    const timer = new AbortController()
-    const over = delay(mostMs, undefined, { signal: timer.signal }).then(() => {
-      throw new CaseFailed('timeout', `the case to be over within ${String(mostMs)} ms`, 'it was not')
-    })
-    over.catch(() => {})
-    all.catch(() => {})
-    try {
-      await Promise.race([all, over])
-    } finally {
-      timer.abort()
-    }
-  }
-
-  #judge(error: unknown): { readonly verdict: Verdict; readonly failure: Failure | null; readonly reason: string } {
+  #judge(error: unknown): Outcome {
     if (error instanceof Unsupported) return { verdict: 'UNSUPPORTED', failure: null, reason: error.message }
     if (error instanceof CaseFault) throw new CaseFault(`${this.#case.id}, step ${String(this.#step)}: ${error.message}`)
     // What broke a rule explains what came of it.
@@ -177,9 +164,7 @@ export class Play {
     throw error
   }
 
-  #failed(verdict: Verdict, requirements: readonly string[], expected: string, came: string): {
-    readonly verdict: Verdict; readonly failure: Failure; readonly reason: string
-  } {
+  #failed(verdict: Verdict, requirements: readonly string[], expected: string, came: string): Outcome {
     this.#trace.add('suite', 0, `${verdict}: expected ${expected}; came: ${came}`)
     return { verdict, failure: { requirements, expected, came, step: this.#step, stderr: this.#adapter?.stderr.trim() ?? '' }, reason: '' }
   }
@@ -540,18 +525,4 @@ export class Play {
       if (fault !== null) throw new CaseFailed('fail', `${value} to be ${fault}`, this.#variables.fill(value))
     }
   }
-}
-
-function textOf(requirement: string): string {
-  return registry.requirements.find(({ id }) => id === requirement)?.text ?? requirement
-}
-
-function listOf<T>(value: T | readonly T[]): readonly T[] {
-  return Array.isArray(value) ? value as readonly T[] : [value as T]
-}
-
-function rawBytes(raw: RawBytes): Buffer {
-  if (typeof raw === 'string') return Buffer.from(raw.replaceAll(/\s/g, ''), 'hex')
-  if ('repeat' in raw) return Buffer.from(raw.repeat.repeat(raw.times), 'hex')
-  return Buffer.concat(raw.map(rawBytes))
 }

@@ -1,0 +1,30 @@
+/** What steps of both modes are made of. */
+import { registry } from '../spec/registry.js'
+import type { RawBytes } from './case.js'
+
+/** The text of a requirement. */
+export function textOf(requirement: string): string {
+  return registry.requirements.find(({ id }) => id === requirement)?.text ?? requirement
+}
+
+export function listOf<T>(value: T | readonly T[]): readonly T[] {
+  return Array.isArray(value) ? value as readonly T[] : [value as T]
+}
+
+export function rawBytes(raw: RawBytes): Buffer {
+  if (typeof raw === 'string') return Buffer.from(raw.replaceAll(/\s/g, ''), 'hex')
+  if ('repeat' in raw) return Buffer.from(raw.repeat.repeat(raw.times), 'hex')
+  return Buffer.concat(raw.map(rawBytes))
+}
+
+/** Of an error of the registry. Throws a RangeError. */
+export function errorCode(name: string): number {
+  const error = registry.errors.find((one) => one.name === name)
+  if (error === undefined) throw new RangeError(`no error is called ${name}`)
+  return error.code
+}
+
+/** The number itself where the registry has none. */
+export function errorName(code: number): string {
+  return registry.errors.find((error) => error.code === code)?.name ?? String(code)
+}
