@@ -61,7 +61,7 @@ async function dialSocket(target: Target, twist: DialTwist, handlers: PipeHandle
   const socket = isTls
     ? connectTls({
       host, port, ...(/^[0-9.]+$|:/.test(host) ? {} : { servername: host }), ...(ca === '' ? {} : { ca }),
-      ALPNProtocols: [...(twist.alpn ?? [registry.alpn])], maxVersion: twist.tlsMax ?? 'TLSv1.3',
+      ...(twist.alpn?.length === 0 ? {} : { ALPNProtocols: [...(twist.alpn ?? [registry.alpn])] }), maxVersion: twist.tlsMax ?? 'TLSv1.3',
     })
     : connectTcp({ host, port, allowHalfOpen: true, noDelay: true })
   await settled(socket, isTls ? 'secureConnect' : 'connect')

@@ -32,6 +32,8 @@ export interface LoginStep {
   readonly token?: string
   readonly scram?: ScramChange
   readonly mechanism?: string
+  /** It does not come to that: the server closes with one of these errors. */
+  readonly refused?: string | readonly string[]
 }
 
 /** A request of HTTP, and what is expected of its answer. */
@@ -56,9 +58,9 @@ export interface ServerStep {
   /** The device forgets all that it has: token, epochs, cursor. */
   readonly lose?: true
   readonly send?: string | readonly string[]
-  /** With `send`: the ack of its last frame comes, with a seq of this pattern. */
+  /** With `send`: acks of all come, that of the last with a seq of this pattern. */
   readonly acked?: string
-  /** With `send`: its last frame is refused with this error. */
+  /** With `send`: its last frame is refused with this error, the others are acked. */
   readonly refused?: string
   readonly raw?: RawBytes
   readonly cut?: string

@@ -236,7 +236,10 @@ export class ServerPlay implements ServerConnectionHost {
     if (step.send !== undefined) {
       const frames = listOf(step.send).map((xml) => seat.frame(xml))
       connection.send(frames)
-      if (step.acked !== undefined || step.refused !== undefined) await this.#answered(connection, frames.at(-1)!, step, deadlineMs)
+      if (step.acked !== undefined || step.refused !== undefined) {
+        for (const frame of frames.slice(0, -1)) await this.#answered(connection, frame, { acked: 'any' }, deadlineMs)
+        await this.#answered(connection, frames.at(-1)!, step, deadlineMs)
+      }
     } else if (step.raw !== undefined) connection.raw(rawBytes(step.raw))
     else if (step.cut !== undefined) connection.raw(encodeFrame(seat.frame(step.cut)).subarray(0, step.bytes ?? 1))
     else if (step.text !== undefined) connection.text(step.text)
@@ -283,7 +286,18 @@ export class ServerPlay implements ServerConnectionHost {
     const present = seat.connection
     const isFresh = present?.isUsable === true && !present.state.hasFeatures
     const connection = isFresh ? present : await this.#connect(seat)
-    if (connection !== null && step.until !== 'connected') await seat.login(connection, step, deadlineMs)
+    if (connection === null || step.until === 'connected') return
+    if (step.refused === undefined) {
+      await seat.login(connection, step, deadlineMs)
+      return
+    }
+    const opened = seat.login(connection, step, deadlineMs)
+    const isOpen = await opened.then(() => true, (error: unknown) => {
+      if (!(error instanceof CaseFailed) || connection.close === null) throw error
+      return false
+    })
+    if (isOpen) throw new CaseFailed('fail', `close with ${listOf(step.refused).join(' or ')}`, 'the server opened a session')
+    await this.#expectClose(seat, listOf(step.refused), deadlineMs)
   }
 
   /** The next frame is this one; those that may come at any time are passed over. */

@@ -88,6 +88,7 @@ export class ServerReferee {
       case 'query': state.queries.add(values['id'] as number); return
       case 'cursor':
         state.owed = state.owed.filter((index) => index > (values['index'] as number))
+        record.cursor = Math.max(record.cursor, values['index'] as number)
         return
       case 'message':
       case 'mark':
