@@ -17,7 +17,7 @@ import type { Variables } from './variables.js'
 import { CaseFailed } from './verdict.js'
 
 /** Frames that a server may send at any time, and that no case has to reckon with unless it asks for them. */
-const freeFrames = new Set(['ping', 'pong', 'receipt', 'skip', 'changed', 'presence', 'typingFrom'])
+const freeFrames = new Set(['ping', 'pong', 'receipt', 'skip', 'change', 'changed', 'presence', 'typingFrom'])
 /** A backlog is acknowledged in pieces, so that it goes on. */
 const acknowledgeEvery = 64
 
