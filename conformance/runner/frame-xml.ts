@@ -1,18 +1,17 @@
 /**
  * Frames of cases: the XML form of `spec/elements.md`, loosened for people who write cases. What is left out of a frame that is sent is 0
  * or empty, or what the caller fills in; what is left out of one that is expected may be anything. Where bytes stand `hex:00ff`, `text:` with
- * `\\0` for U+0000, `uint:5`, and `zeros:40` are taken.
+ * `\\0` for U+0000, `uint:5`, `zeros:40`, and `element:` with XML are taken.
  */
 import { parse } from 'ltx'
 import type { Element as XmlElement } from 'ltx'
 import { registry } from '../spec/registry.js'
 import type { FieldEntry, FrameEntry } from '../spec/registry.js'
 import type { ElementValue, FieldValue } from '../spec/wire.js'
-import { framePieces, uintBytes } from '../spec/wire.js'
+import { elementBytes, framePieces, uintBytes } from '../spec/wire.js'
 import { xmlOf } from '../spec/xml-form.js'
 import type { WireFrame } from './decode.js'
-import { CaseFault } from './variables.js'
-import type { Variables } from './variables.js'
+import { CaseFault, Variables } from './variables.js'
 
 /** Which end of the connection a frame comes from. */
 export type Side = 'client' | 'server'
@@ -68,6 +67,7 @@ function hexOf(text: string): string {
   if (text.startsWith('hex:')) return text.slice(4)
   if (text.startsWith('text:')) return Buffer.from(text.slice(5).replaceAll('\\0', '\0')).toString('hex')
   if (text.startsWith('uint:')) return Buffer.from(uintBytes(Number(text.slice(5)))).toString('hex')
+  if (text.startsWith('element:')) return Buffer.from(elementBytes(elementOf(readXml(text.slice(8)), new Variables()))).toString('hex')
   if (text.startsWith('zeros:')) return '00'.repeat(Number(text.slice(6)))
   return Buffer.from(text, 'base64').toString('hex')
 }

@@ -89,10 +89,10 @@ export interface ServerStep {
   readonly forget?: true
   /** Acknowledges everything that has come; a number: up to that index, or the variable's. */
   readonly store?: true | string
-  /** A query, with the answer expected: an element's pattern, or the name of an error. */
+  /** A query, with the answer expected: an element's pattern, or the name of an error, or of one of several. */
   readonly ask?: string
   readonly result?: string
-  readonly fail?: string
+  readonly fail?: string | readonly string[]
   readonly sync?: true
   readonly delay?: number
   readonly check?: readonly (readonly [value: string, pattern: string])[]

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { registry } from '../spec/registry.js'
 import type { FieldEntry, FrameEntry } from '../spec/registry.js'
 import type { FieldValue } from '../spec/wire.js'
+import { registrationOf } from './accounts.js'
 import type { Account } from './accounts.js'
 import { WireFault } from './decode.js'
 import type { WireFrame } from './decode.js'
@@ -21,9 +22,6 @@ const freeFrames = new Set(['ping', 'pong', 'receipt', 'skip', 'change', 'change
 /** A backlog is acknowledged in pieces, so that it goes on. */
 const acknowledgeEvery = 64
 
-export function isFree({ frame }: WireFrame): boolean {
-  return freeFrames.has(frame)
-}
 
 export function isEntry({ frame }: WireFrame): boolean {
   return registry.frames.find(({ name }) => name === frame)?.entry === true
@@ -59,6 +57,11 @@ export class Seat {
     this.#variables = variables
     this.#signal = signal
     this.#check = check
+  }
+
+  /** Nothing that a case has to reckon with; what the user did itself comes back to its own devices too, or is skipped. [QUE-11] */
+  isFree({ frame, values }: WireFrame): boolean {
+    return freeFrames.has(frame) || (values['from'] === this.account.name && 'index' in values)
   }
 
   // ——— Frames ———
@@ -102,6 +105,7 @@ export class Seat {
       connection.send([hello])
       const features = await this.#next(connection, 'features', deadlineMs)
       for (const name of ['version', 'openFrameBytesMax', 'openTimeoutMs']) this.#variables.set(name, String(features.values[name]))
+      this.#variables.set('offered', String(registrationOf(features)?.iterations ?? 0))
       if (step.until === 'features') return
       if (isByToken) connection.send([this.#tokenAuth(step.token)])
       else if (await this.#scram(connection, features, step, deadlineMs)) return
@@ -170,7 +174,7 @@ export class Seat {
         if (!isTaken) connection.inbox.unshift(frame)
         return frame
       }
-      if (!isFree(frame)) throw new CaseFailed('fail', wanted, frameToXml(frame))
+      if (!this.isFree(frame)) throw new CaseFailed('fail', wanted, frameToXml(frame))
     }
   }
 

@@ -95,6 +95,11 @@ function elementPieces(element: ElementValue): Piece[] {
   return pieces
 }
 
+/** One encoded element. [ELM-1] */
+export function elementBytes(element: ElementValue): number[] {
+  return elementPieces(element).flatMap(({ bytes }) => [...bytes])
+}
+
 function lengthOf(pieces: readonly Piece[]): number {
   return pieces.reduce((sum, piece) => sum + piece.bytes.length, 0)
 }
