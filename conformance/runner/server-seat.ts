@@ -159,6 +159,8 @@ export class Seat {
       if (count % acknowledgeEvery === 0) this.store(connection)
     }
     this.store(connection)
+    // What came before the case began to look is not what it looks for.
+    connection.seen = [...connection.inbox]
   }
 
   /** Acknowledges what has come. */

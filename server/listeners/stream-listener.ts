@@ -47,10 +47,10 @@ function onRawConnection(this: OwnServer, socket: Socket): void {
   if (options !== undefined) enter(socket, options)
 }
 
-/** A client that offers other ALPN protocols only never gets here; one that offers none is let go, too: it can't mean us. */
+/** A client that offers other ALPN protocols only never gets here; one that offers none is served: simple TLS tools stay usable. */
 function onSecureConnection(this: OwnServer, socket: TLSSocket): void {
   const options = this[kOptions]
-  if (options === undefined || socket.alpnProtocol !== ALPN) socket.destroy()
+  if (options === undefined || (socket.alpnProtocol !== ALPN && socket.alpnProtocol !== false)) socket.destroy()
   else options.accept(new SocketTransport(socket, 'tls', acceptedMs(socket, options.clock)))
 }
 
