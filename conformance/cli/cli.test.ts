@@ -23,6 +23,7 @@ test('help, list and explain say what there is', () => {
   assert.match(run('--help').stdout, /Usage: chat-conformance/)
   assert.match(run('list', 'framing').stdout, /framing\/malformed\/in-a-session\/length-0/)
   assert.match(run('list', '--requirements').stdout, /FRM-11\s+MUST\s+\d+: framing/)
+  assert.match(run('explain', 'server/state/queue/window').stdout, /QUE-6 \(MUST\)[^]*Begins as pair[^]*Steps/)
   assert.match(run('explain', 'state/queue/gap').stdout, /QUE-3 \(MUST\), spec\/queue\.md[^]*Begins as opened-session[^]*Steps[^]*fails if/)
 })
 
@@ -58,6 +59,25 @@ test('what makes no sense is said, with exit code 2', () => {
     const { status, stderr } = run(...args)
     assert.equal(status, 2, args.join(' '))
     assert.match(stderr, /^chat-conformance: /)
+  }
+})
+
+test('a server is asked for with two accounts, or with registration, and no secret is an argument', () => {
+  const nowhere = 'tcp://127.0.0.1:1'
+  for (const [args, says] of [
+    [['server'], /takes the address/],
+    [['server', 'http://chat.example'], /no address of a server/],
+    [['server', nowhere], /--user is missing/],
+    [['server', nowhere, '--user', 'alice', '--other', 'bob'], /password of alice comes from/],
+    [['server', nowhere, '--user', 'alice', '--password', 'secret'], /--password/],
+    [['server', nowhere, '--register', '--invite-file', '/nowhere/invite'], /can't be read: ENOENT/],
+    [['server', nowhere, '--register', '--has', 'wings'], /it is one of accounts/],
+    [['server', nowhere, '--register', '--ca', 'package.json'], /no certificate/],
+    [['server', nowhere, '--register'], /no connection to the server/],
+  ] as const) {
+    const { status, stderr } = run(...args)
+    assert.equal(status, 2, args.join(' '))
+    assert.match(stderr, says)
   }
 })
 

@@ -17,6 +17,7 @@ export interface HttpRequest {
   readonly url: string
   readonly method: string
   readonly headers: Readonly<Record<string, string>>
+  /** Text, or bytes as `hex:00ff`. */
   readonly body: string
   readonly timeoutMs: number
 }
@@ -26,7 +27,7 @@ export function request({ target, url, method, headers, body, timeoutMs }: HttpR
   return new Promise((resolve) => {
     const place = new URL(url)
     const isTls = place.protocol === 'https:'
-    // [BLB] An unspecified host is the one that the client is connected to.
+    // A URL whose host is unspecified means the host that the client is connected to.
     const isUnspecified = place.hostname === '0.0.0.0' || place.hostname === '[::]'
     const sent = (isTls ? tlsRequest : plainRequest)({
       host: isUnspecified ? target.host : place.hostname.replace(/^\[(.*)\]$/, '$1'),
@@ -45,7 +46,7 @@ export function request({ target, url, method, headers, body, timeoutMs }: HttpR
     })
     sent.on('timeout', () => { sent.destroy() })
     sent.on('error', (error) => { resolve({ status: 0, headers: {}, text: error.message }) })
-    sent.end(body)
+    sent.end(body.startsWith('hex:') ? Buffer.from(body.slice(4), 'hex') : body)
   })
 }
 

@@ -20,7 +20,7 @@ import { Seat } from './server-seat.js'
 import { presetsOf } from './server-presets.js'
 import { SeededBytes } from './random.js'
 import { Signal } from './signal.js'
-import { errorName, listOf, rawBytes, textOf } from './step-parts.js'
+import { errorName, listOf, plain, rawBytes, textOf } from './step-parts.js'
 import { Trace } from './trace.js'
 import { CaseFault, Variables } from './variables.js'
 import { CaseFailed, Unsupported } from './verdict.js'
@@ -367,8 +367,8 @@ export class ServerPlay implements ServerConnectionHost {
     if (close === null) throw new CaseFailed('timeout', wanted, connection.inbox.filter((frame) => !seat.isFree(frame)).map(frameToXml).join(', ') || 'nothing')
     const name = errorName(close.values['error'] as number)
     if (!errors.includes(name)) throw new CaseFailed('fail', wanted, frameToXml(close))
-    this.#variables.set('retryAfterMs', String(close.values['retryAfterMs']))
-    this.#variables.set('reason', String(close.values['reason']))
+    this.#variables.set('retryAfterMs', plain(close.values['retryAfterMs']))
+    this.#variables.set('reason', plain(close.values['reason']))
     await this.#expectEnd(seat, deadlineMs)
   }
 
@@ -399,7 +399,7 @@ export class ServerPlay implements ServerConnectionHost {
 
   async #answered(connection: ServerConnection, stanza: WireFrame, { acked, refused }: ServerStep, deadlineMs: number): Promise<void> {
     const id = stanza.values['clientId']
-    const wanted = refused === undefined ? `<ack id='${String(id)}' seq='${String(acked)}'/>` : `<refuse id='${String(id)}' error='${refused}'/>`
+    const wanted = refused === undefined ? `<ack id='${plain(id)}' seq='${String(acked)}'/>` : `<refuse id='${plain(id)}' error='${refused}'/>`
     const answer = await this.#pick(connection, wanted, ({ frame, values }) => (frame === 'ack' || frame === 'refuse') && values['clientId'] === id, deadlineMs)
     this.#compareFrame(patternOf(wanted, 'server'), wanted, answer)
   }
@@ -421,7 +421,7 @@ export class ServerPlay implements ServerConnectionHost {
     if (lacking !== undefined && fail === undefined) throw new Unsupported(`this server does not have ${lacking}`)
     const isWanted = answer.frame === 'fail' && errors.includes(errorName(answer.values['error'] as number))
     if (!isWanted) this.#compareFrame(patternOf(wanted, 'server'), wanted, answer)
-    if (answer.frame === 'fail') this.#variables.set('retryAfterMs', String(answer.values['retryAfterMs']))
+    if (answer.frame === 'fail') this.#variables.set('retryAfterMs', plain(answer.values['retryAfterMs']))
   }
 
   async #sync(connection: ServerConnection, deadlineMs: number): Promise<void> {

@@ -8,7 +8,7 @@ import { limitOf } from './decode.js'
 import type { WireFrame } from './decode.js'
 import type { Fault } from './referee.js'
 import { frameToXml } from './frame-xml.js'
-import { errorName } from './step-parts.js'
+import { errorName, plain } from './step-parts.js'
 
 const entries = new Map(registry.frames.map((frame) => [frame.name, frame]))
 const errors = new Map(registry.errors.map((error) => [error.code, error]))
@@ -112,7 +112,7 @@ export class ServerReferee {
       case 'done': this.#done(state, values['index'] as number); return
       case 'pong': {
         const place = state.pings.indexOf(values['nonce'] as number)
-        if (place < 0) this.#say('KAL-2', `a pong with the nonce ${String(values['nonce'])}, of which there was no ping without an answer`)
+        if (place < 0) this.#say('KAL-2', `a pong with the nonce ${plain(values['nonce'])}, of which there was no ping without an answer`)
         else state.pings.splice(place, 1)
         return
       }
@@ -209,10 +209,10 @@ export class ServerReferee {
     if (stanza === undefined) return
     if (stanza.frame === 'message' && seq === 0) this.#say('MSG-6', 'a message was acked with seq 0')
     if (stanza.frame === 'mark') {
-      if (seq !== stanza.values['seq']) this.#say('RCP-10', `a mark of ${String(stanza.values['seq'])} was acked with ${String(seq)}`)
+      if (seq !== stanza.values['seq']) this.#say('RCP-10', `a mark of ${plain(stanza.values['seq'])} was acked with ${String(seq)}`)
       return
     }
-    const key = `${String(state.outboxEpoch)} ${String(id)} ${String(stanza.values['to'] ?? stanza.values['conversation'])}`
+    const key = `${String(state.outboxEpoch)} ${String(id)} ${plain(stanza.values['to'] ?? stanza.values['conversation'])}`
     const before = record.acked.get(key)
     if (before !== undefined && before !== 0 && seq !== before) this.#say('MSG-3', `the client id ${String(id)} was acked with seq ${String(before)}, and again with ${String(seq)}`)
     record.acked.set(key, seq)
@@ -241,19 +241,19 @@ export class ServerReferee {
 
   /** What came before under this index comes again as it was, or as nothing. */
   #again(state: SessionState, record: DeviceRecord, { frame, values }: WireFrame): void {
-    const key = `${String(state.queueEpoch)} ${String(values['index'])}`
+    const key = `${String(state.queueEpoch)} ${plain(values['index'])}`
     // A delete takes a text away, and receipts may be merged as long as nobody has stored them.
     const what = frame === 'skip' || frame === 'receipt' || frame === 'changed' ? '' : JSON.stringify([frame, values['conversation'], values['from'], values['seq'], values['time']])
     const before = record.entries.get(key) ?? ''
-    if (before !== '' && what !== '' && before !== what) this.#say('QUE-1', `the entry ${String(values['index'])} was another one before`)
+    if (before !== '' && what !== '' && before !== what) this.#say('QUE-1', `the entry ${plain(values['index'])} was another one before`)
     if (what !== '') record.entries.set(key, what)
   }
 
   #receipt(record: DeviceRecord, { values }: WireFrame): void {
-    const key = [values['conversation'], values['member'], values['mark']].join(' ')
+    const key = [values['conversation'], values['member'], values['mark']].map(plain).join(' ')
     const seq = values['seq'] as number
     const before = record.watermarks.get(key) ?? 0
-    if (seq < before) this.#say('RCP-2', `a receipt of ${String(values['conversation'])} says ${String(seq)}, after one that said ${String(before)}`)
+    if (seq < before) this.#say('RCP-2', `a receipt of ${plain(values['conversation'])} says ${String(seq)}, after one that said ${String(before)}`)
     record.watermarks.set(key, Math.max(before, seq))
   }
 

@@ -13,7 +13,7 @@ import type { LoginPhase, LoginStep } from './server-case.js'
 import type { ServerConnection } from './server-connection.js'
 import type { DeviceRecord } from './server-referee.js'
 import type { Signal } from './signal.js'
-import { textOf } from './step-parts.js'
+import { plain, textOf } from './step-parts.js'
 import type { Variables } from './variables.js'
 import { CaseFailed } from './verdict.js'
 
@@ -104,7 +104,7 @@ export class Seat {
     } else {
       connection.send([hello])
       const features = await this.#next(connection, 'features', deadlineMs)
-      for (const name of ['version', 'openFrameBytesMax', 'openTimeoutMs']) this.#variables.set(name, String(features.values[name]))
+      for (const name of ['version', 'openFrameBytesMax', 'openTimeoutMs']) this.#variables.set(name, plain(features.values[name]))
       this.#variables.set('offered', String(registrationOf(features)?.iterations ?? 0))
       if (step.until === 'features') return
       if (isByToken) connection.send([this.#tokenAuth(step.token)])
@@ -149,7 +149,7 @@ export class Seat {
   async #welcomed(connection: ServerConnection, until: LoginPhase | undefined, deadlineMs: number): Promise<void> {
     const welcome = await this.#next(connection, 'welcome', deadlineMs)
     for (const [name, value] of Object.entries(welcome.values)) {
-      this.#variables.set(name, name === 'token' ? `hex:${String(value)}` : name === 'resume' ? ['fresh', 'resumed', 'tooOld'][Number(value)] ?? String(value) : String(value))
+      this.#variables.set(name, name === 'token' ? `hex:${plain(value)}` : name === 'resume' ? ['fresh', 'resumed', 'tooOld'][Number(value)] ?? plain(value) : plain(value))
     }
     if (until === 'welcome') return
     for (let count = 1; ; count++) {

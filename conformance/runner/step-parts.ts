@@ -1,5 +1,6 @@
 /** What steps of both modes are made of. */
 import { registry } from '../spec/registry.js'
+import type { FieldValue } from '../spec/wire.js'
 import type { RawBytes } from './case.js'
 
 /** The text of a requirement. */
@@ -15,6 +16,11 @@ export function rawBytes(raw: RawBytes): Buffer {
   if (typeof raw === 'string') return Buffer.from(raw.replaceAll(/\s/g, ''), 'hex')
   if ('repeat' in raw) return Buffer.from(raw.repeat.repeat(raw.times), 'hex')
   return Buffer.concat(raw.map(rawBytes))
+}
+
+/** A field that is a number or a string, as text. */
+export function plain(value: FieldValue | undefined): string {
+  return typeof value === 'number' || typeof value === 'string' ? String(value) : ''
 }
 
 /** Of an error of the registry. Throws a RangeError. */
