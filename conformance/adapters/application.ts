@@ -27,6 +27,8 @@ export interface Host {
   readonly name: string
   readonly features: readonly string[]
   readonly platform: Pick<Platform, 'connect' | 'crypto' | 'blobs'>
+  /** The certificate in PEM that `start` says is to be trusted; without it there is no TLS. */
+  trusted?(ca: string): string
   /** @param storage the folder or the name that `start` has */
   open(storage: string): Place
 }
@@ -56,7 +58,7 @@ class Device {
   #error: ClientError | null = null
   #watched: string[] = []
 
-  constructor({ server, user, device, password, storage }: Readonly<Record<string, string>>, host: Host, parts: Parts) {
+  constructor({ server, user, device, password, storage, ca }: Readonly<Record<string, string>>, host: Host, parts: Parts) {
     this.#parts = parts
     const place = this.#place = host.open(storage!)
     this.#screen = new Screen(user!, parts.key)
@@ -69,7 +71,7 @@ class Device {
     }
     this.#account = { server: server!, user: user!, password: password! }
     const platform = this.#platform = parts.platform({ ...commonPlatform, ...host.platform, ...this.#clock.platform() })
-    const options = { server: server!, user: user!, device: device!, password: password!, storage: parts.storage(place.storage) }
+    const options = { server: server!, user: user!, device: device!, password: password!, storage: parts.storage(place.storage), ...(ca === undefined || host.trusted === undefined ? {} : { ca: host.trusted(ca) }) }
     const client = this.#client = new BaseClient(options, platform)
     client.on('message', ({ conversation, seq, from, text, expiresMs, isIncomplete, change }) => {
       this.#record({ what: 'message', conversation, seq, from, text: change === null ? text : change.name, expiresMs, incomplete: isIncomplete, change: change !== null })

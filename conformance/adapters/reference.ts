@@ -17,7 +17,8 @@ import type { Parts } from './parts.js'
 
 const host: Host = {
   name: 'chatd reference client, Node',
-  features: ['websocket'],
+  features: ['websocket', 'tls', 'channel-binding'],
+  trusted: (ca) => readFileSync(ca, 'utf8'),
   platform: { connect: connectNode, crypto: nodeCrypto, blobs: nodeBlobs },
   open: (folder) => {
     const file = `${folder}/shown.jsonl`

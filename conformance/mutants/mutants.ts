@@ -336,6 +336,27 @@ export const mutants: readonly Mutant[] = [
   { name: 'types-for-ever', bug: 'shows typing beyond its time', caughtBy: ['state/presence/typing-expires'], parts: reading('typingFrom', (frame) => withValues(frame, { expiresMs: 60_000 })) },
   { name: 'online-for-ever', bug: 'shows somebody online on the word of a connection that is gone', caughtBy: ['state/presence/forgotten-with-the-connection'], parts: neverOffline() },
   { name: 'trims', bug: 'changes the text of a message', caughtBy: ['state/messages/text-as-it-is/spaces'], parts: showing((shown) => [shown.what === 'message' ? { ...shown, text: shown.text.trim() } : shown]) },
+  {
+    name: 'trusts-anybody', bug: 'takes any certificate', caughtBy: ['security/tls/untrusted/other-issuer', 'security/tls/untrusted/other-name', 'security/tls/untrusted/expired', 'security/tls/untrusted/wss-other-issuer'],
+    parts: {
+      platform: (platform) => {
+        process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0'
+        return platform
+      },
+    },
+  },
+  {
+    name: 'hides-that-it-can-bind', bug: 'does not say that it could have bound to the channel', caughtBy: ['security/tls/stripped-plus', 'security/tls/binds-to-the-channel'],
+    parts: {
+      platform: (platform) => ({
+        ...platform,
+        connect: async (...connection) => {
+          const transport = await platform.connect(...connection)
+          return { channelBinding: null, write: (frames) => { transport.write(frames) }, close: (code) => transport.close(code), drop: () => { transport.drop() } }
+        },
+      }),
+    },
+  },
 ]
 
 export function partsOf(mutant: Mutant): Parts {

@@ -1,4 +1,5 @@
 /** What a case is, as its file has it. `cases/schema.json` says the same for editors and is what the files are checked by. */
+import type { Shown } from './certificate.js'
 
 export type Level = 'MUST' | 'SHOULD' | 'MAY'
 
@@ -83,6 +84,8 @@ export interface Step {
   readonly open?: OpenStep
   /** No connection comes for so many milliseconds. */
   readonly noConnection?: number
+  /** With TLS: within so many milliseconds the client tries, and sends nothing. */
+  readonly untrusted?: number
   /** The next frames of the client. */
   readonly expect?: string | readonly string[]
   /** No frame that changes anything comes for so many milliseconds, nor one of these that may come at any time otherwise. */
@@ -167,6 +170,10 @@ export interface CaseSource {
   readonly welcome?: Attributes
   /** What the user types as the password; without it one is made up. */
   readonly password?: string
+  /** With TLS: what the server shows; without it a certificate for its address that the client was told to trust. */
+  readonly certificate?: Shown
+  /** With TLS: the newest version that the server speaks. */
+  readonly tlsMax?: 'TLSv1.2' | 'TLSv1.3'
   /** Every message, mark and operation is acked as a server would. */
   readonly acks?: boolean
   /** Answers to queries, by the name of the query; one more than is here gets the last again. */
@@ -177,7 +184,7 @@ export interface CaseSource {
   readonly dump?: ExpectedDump
 }
 
-export type Transport = 'tcp' | 'ws'
+export type Transport = 'tcp' | 'ws' | 'tls' | 'wss'
 
 /** A file of cases. */
 export interface CaseFile {

@@ -4,7 +4,7 @@ import { StreamDecoder, WireFault, limitOf } from './decode.js'
 import type { Decoded, WireFrame } from './decode.js'
 import type { Device } from './device.js'
 import { encodeFrame, frameToXml } from './frame-xml.js'
-import type { Pipe, PipeHandlers } from './pipe.js'
+import type { Pipe, PipeHandlers, TlsFacts } from './pipe.js'
 import { ConnectionState } from './referee.js'
 import type { Fault, Referee } from './referee.js'
 import type { Trace } from './trace.js'
@@ -52,6 +52,11 @@ export class Connection implements PipeHandlers {
     this.at = at
     this.#pipe = pipe
     this.#host = host
+  }
+
+  /** What TLS negotiated; null without it. */
+  get tls(): TlsFacts | null {
+    return this.#pipe.tls
   }
 
   // ——— What comes ———

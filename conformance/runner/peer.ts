@@ -5,6 +5,7 @@
 import { limitOf } from './decode.js'
 import type { WireFrame } from './decode.js'
 import type { Attributes, Case, OpenStep, Transport } from './case.js'
+import { certificatesOf } from './certificate.js'
 import { Connection, isEntry } from './connection.js'
 import type { ConnectionHost } from './connection.js'
 import { Device } from './device.js'
@@ -36,6 +37,8 @@ export interface PeerOptions {
   readonly host: string
 }
 
+const plus = 'SCRAM-SHA-256-PLUS'
+
 /** Frames that a client may send at any time, and that no case has to reckon with unless it asks for them. */
 const freeFrames = new Set(['ping', 'pong', 'cursor', 'activity', 'watch', 'unwatch', 'typing', 'query'])
 
@@ -55,11 +58,14 @@ export class Peer implements ConnectionHost {
   transport: Transport = 'tcp'
   /** Whether the client is a browser, which offers compression of its own accord. */
   isBrowser = false
+  /** How often a client began with TLS. */
+  attempts = 0
   readonly #options: PeerOptions
   readonly #listeners: { close(): void }[] = []
   /** Queries that a step of the case expects, and answers itself. */
   readonly #expectedQueries: Set<string>
   readonly #answersGiven = new Map<string, number>()
+  readonly #certificates: ReturnType<typeof certificatesOf>
   /** Connections that a step has taken. */
   #taken = 0
   #nonce = 0
@@ -69,6 +75,7 @@ export class Peer implements ConnectionHost {
     this.trace = options.trace
     this.device = new Device(options.user, options.device, options.password)
     this.referee = new Referee(this.device, (fault) => { this.fault(fault) })
+    this.#certificates = certificatesOf(options.case.certificate ?? 'right', options.host)
     options.variables.set('newToken', this.newToken())
     options.variables.set('otherToken', this.newToken())
     this.#expectedQueries = new Set([...JSON.stringify(options.case.steps).matchAll(/<iq type='get'[^>]*><([A-Za-z-]+)/g)].map((match) => match[1]!))
@@ -77,13 +84,18 @@ export class Peer implements ConnectionHost {
   /** Opens a port; `at` is what the case calls it. Returns `host:port`. */
   async listen(at: string): Promise<string> {
     const { host } = this.#options
-    const listener = await listen(this.transport, host, (pipe, upgrade) => {
+    const tls = { certificate: this.#certificates.shown, newest: this.#options.case.tlsMax ?? 'TLSv1.3', onAttempt: () => { this.attempts++ } } as const
+    const listener = await listen(this.transport, host, tls, (pipe, upgrade) => {
       const connection = new Connection(this.connections.length + 1, at, pipe, this)
       this.connections.push(connection)
       this.trace.add('client', connection.number, at === '' ? 'connects' : `connects to ${at}`)
       if (upgrade !== null && upgrade.subprotocol !== registry.subprotocol) {
         this.fault({ requirement: 'FRM-12', text: `the client does not offer the subprotocol ${registry.subprotocol}` })
       }
+      if (pipe.tls !== null && upgrade === null && pipe.tls.alpn !== registry.alpn) {
+        this.fault({ requirement: 'FRM-13', text: `the client does not offer ${registry.alpn} in ALPN` })
+      }
+      if (pipe.tls !== null && pipe.tls.version !== 'TLSv1.3') this.fault({ requirement: 'FRM-13', text: `the client speaks ${pipe.tls.version}` })
       if (upgrade !== null && upgrade.extensions.includes('permessage-deflate') && !this.isBrowser) {
         this.fault({ requirement: 'FRM-15', text: 'the client offers permessage-deflate' })
       }
@@ -101,6 +113,11 @@ export class Peer implements ConnectionHost {
     const server = await serveFile({ path, bytes: Buffer.from(text), cutAfter }, host)
     this.#listeners.push(server)
     return `http://${host.includes(':') ? `[${host}]` : host}:${String(server.port)}${path}`
+  }
+
+  /** The certificate that the client is told to trust, in PEM. */
+  get trusted(): string {
+    return this.#certificates.trusted
   }
 
   close(): void {
@@ -195,7 +212,7 @@ export class Peer implements ConnectionHost {
     if (entry.entry === true && field.name === 'index') return this.device.lastIndex + 1
     if (entry.name === 'done' && field.name === 'index') return connection.state.sentTo
     if (entry.name === 'ping' && field.name === 'nonce') return ++this.#nonce
-    if (entry.name === 'features') return featuresDefault(field)
+    if (entry.name === 'features') return featuresDefault(field, connection.tls !== null)
     return entry.name === 'welcome' ? this.#welcomeDefault(field, connection) : undefined
   }
 
@@ -246,7 +263,8 @@ export class Peer implements ConnectionHost {
     const hello = await this.nextFrame(connection, ['hello'], deadlineMs)
     if (typeof hello === 'string') return `hello expected: ${hello}`
     if (until === 'hello') return null
-    connection.send([this.#features(step, connection)])
+    const features = this.#features(step, connection)
+    connection.send([features])
     if (until === 'features') return null
     const auth = await this.nextFrame(connection, ['auth'], deadlineMs)
     if (typeof auth === 'string') return `auth expected: ${auth}`
@@ -256,8 +274,9 @@ export class Peer implements ConnectionHost {
     if (until === 'auth') return null
     if (isToken) this.#authenticated(connection, '')
     else {
-      if (mechanism !== 'SCRAM-SHA-256') return `auth by SCRAM-SHA-256 or TOKEN expected: it was ${mechanism}`
-      const fault = await this.#scram(connection, auth, step, deadlineMs)
+      const offered = features.values['mechanisms'] as readonly string[]
+      if (!mechanism.startsWith('SCRAM-') || !offered.includes(mechanism)) return `auth by ${offered.join(' or ')} expected: it was ${mechanism}`
+      const fault = await this.#scram(connection, auth, offered.includes(plus), step, deadlineMs)
       if (fault !== null || until === 'challenge' || until === 'response') return fault
     }
     if (until === 'authenticated') return null
@@ -269,20 +288,23 @@ export class Peer implements ConnectionHost {
 
   #features(step: OpenStep, connection: Connection): WireFrame {
     const frame = this.frame(`<features ${attributesText(step.features)}/>`, connection)
-    return step.mechanisms === undefined ? frame : { ...frame, values: { ...frame.values, mechanisms: step.mechanisms } }
+    if (step.mechanisms === undefined) return frame
+    const channelBindings = step.mechanisms.includes(plus) ? registry.channelBindings : []
+    return { ...frame, values: { ...frame.values, mechanisms: step.mechanisms, channelBindings } }
   }
 
   #authenticated(connection: Connection, data: string): void {
     connection.send([{ frame: 'authenticated', values: { user: this.device.user, data }, extensions: {} }])
   }
 
-  async #scram(connection: Connection, auth: WireFrame, { scram = {}, until }: OpenStep, deadlineMs: number): Promise<string | null> {
+  async #scram(connection: Connection, auth: WireFrame, isPlusOffered: boolean, { scram = {}, until }: OpenStep, deadlineMs: number): Promise<string | null> {
     const { user, password, random, variables } = this.#options
     const nonce = random.bytes(18).toString('base64')
     const salt = random.bytes(16)
-    const exchange = new ScramExchange({ user, password, salt, iterations: limitOf('scramIterationsMin'), nonce })
-    const right = exchange.challenge(auth.values['data'] as string)
+    const exchange = new ScramExchange({ user, password, salt, iterations: limitOf('scramIterationsMin'), nonce, exporter: connection.tls?.exporter ?? null, isPlusOffered })
+    const right = exchange.challenge(auth.values['data'] as string, auth.values['mechanism'] === plus)
     variables.set('clientNonce', exchange.clientNonce)
+    variables.set('gs2', exchange.flag)
     variables.set('serverNonce', nonce)
     variables.set('salt', salt.toString('base64'))
     const challenge = scram.challenge === undefined ? right : hexOfText(variables.fill(scram.challenge))
@@ -319,10 +341,11 @@ function attributesText(attributes: Attributes = {}): string {
   return Object.entries(attributes).map(([name, value]) => `${name}='${String(value)}'`).join(' ')
 }
 
-function featuresDefault(field: FieldEntry): FieldValue | undefined {
+function featuresDefault(field: FieldEntry, isTls: boolean): FieldValue | undefined {
   switch (field.name) {
     case 'version': return registry.version
-    case 'mechanisms': return ['SCRAM-SHA-256', 'TOKEN']
+    case 'mechanisms': return isTls ? registry.mechanisms : ['SCRAM-SHA-256', 'TOKEN']
+    case 'channelBindings': return isTls ? registry.channelBindings : undefined
     case 'openFrameBytesMax': return limitOf('openFrameBytesMax')
     case 'openTimeoutMs': return limitOf('openTimeoutMs')
     default: return undefined

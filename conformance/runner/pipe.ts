@@ -1,16 +1,38 @@
-/** Byte pipes of the suite: TCP and WebSocket, as the side that listens. */
+/** Byte pipes of the suite: TCP and WebSocket, with TLS and without, as the side that listens. */
 import { createServer } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
 import { createServer as createHttpServer } from 'node:http'
-import { TLSSocket } from 'node:tls'
+import type { Server as HttpServer } from 'node:http'
+import { createServer as createHttpsServer } from 'node:https'
+import type { Duplex } from 'node:stream'
+import { TLSSocket, createServer as createTlsServer } from 'node:tls'
 import { WebSocketServer } from 'ws'
 import type { WebSocket } from 'ws'
 import { registry } from '../spec/registry.js'
 import type { Transport } from './case.js'
+import type { Certificate } from './certificate.js'
 import { limitOf } from './decode.js'
+
+export interface TlsFacts {
+  /** '': none. */
+  readonly alpn: string
+  readonly version: string
+  /** The exporter of RFC 9266. */
+  readonly exporter: Buffer
+}
+
+/** With TLS: what the server shows, and up to which version. */
+export interface Secured {
+  readonly certificate: Certificate
+  readonly newest: 'TLSv1.2' | 'TLSv1.3'
+  /** A client has begun. */
+  readonly onAttempt: () => void
+}
 
 /** One transport, of either kind. */
 export interface Pipe {
+  /** What TLS negotiated; null without it. */
+  readonly tls: TlsFacts | null
   write(bytes: Uint8Array): void
   /** The same in parts: over WebSocket those up to the last one are fragments of one message. */
   writePart(bytes: Uint8Array, isLast: boolean): void
@@ -57,8 +79,20 @@ function once(onEnd: (code: number) => void): (code: number) => void {
   }
 }
 
+/** null: there is no TLS. */
+function tlsFacts(socket: Duplex): TlsFacts | null {
+  if (!(socket instanceof TLSSocket)) return null
+  const { alpnProtocol } = socket
+  return {
+    alpn: typeof alpnProtocol === 'string' ? alpnProtocol : '',
+    version: socket.getProtocol() ?? '',
+    exporter: socket.exportKeyingMaterial(32, 'EXPORTER-Channel-Binding', Buffer.alloc(0)),
+  }
+}
+
 export function socketPipe(socket: Socket): Pipe {
   return {
+    tls: tlsFacts(socket),
     write: (bytes) => { if (!socket.destroyed && socket.writable) socket.write(bytes) },
     writePart: (bytes) => { if (!socket.destroyed && socket.writable) socket.write(bytes) },
     writeText: () => {},
@@ -87,8 +121,9 @@ export function hearSocket(socket: Socket, handlers: PipeHandlers): void {
   })
 }
 
-export function webSocketPipe(socket: WebSocket): Pipe {
+export function webSocketPipe(socket: WebSocket, tls: TlsFacts | null = null): Pipe {
   return {
+    tls,
     write: (bytes) => { if (socket.readyState === socket.OPEN) socket.send(bytes, { binary: true }) },
     writePart: (bytes, isLast) => { if (socket.readyState === socket.OPEN) socket.send(bytes, { binary: true, fin: isLast }) },
     writeText: (text) => { socket.send(text, { binary: false }) },
@@ -134,8 +169,52 @@ function listenTcp(host: string, onPipe: OnPipe): Promise<Listener> {
   })
 }
 
-function listenWebSocket(host: string, onPipe: OnPipe): Promise<Listener> {
-  const http = createHttpServer()
+/** A connection begins with its first byte: a client that does not trust what it is shown sends none. */
+function listenTls(host: string, { certificate, newest, onAttempt }: Secured, onPipe: OnPipe): Promise<Listener> {
+  const sockets = new Set<Socket>()
+  const server = createTlsServer({
+    cert: certificate.certificate, key: certificate.key, minVersion: 'TLSv1.2', maxVersion: newest, ALPNProtocols: [registry.alpn], allowHalfOpen: true, noDelay: true,
+  }, (socket) => {
+    socket.on('error', () => {})
+    socket.once('data', (first: Buffer) => {
+      const handlers = onPipe(socketPipe(socket), null)
+      hearSocket(socket, handlers)
+      handlers.onData(first, false)
+    })
+  })
+  server.on('tlsClientError', () => {})
+  server.on('connection', (socket: Socket) => {
+    onAttempt()
+    sockets.add(socket)
+    socket.on('error', () => {})
+    socket.on('close', () => { sockets.delete(socket) })
+  })
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(0, host, () => {
+      resolve({
+        port: (server.address() as AddressInfo).port,
+        close: () => {
+          server.close()
+          for (const socket of sockets) socket.destroy()
+        },
+      })
+    })
+  })
+}
+
+/** The web server below WebSockets. */
+function httpServer(tls: Secured | null): HttpServer {
+  if (tls === null) return createHttpServer()
+  const { certificate, newest, onAttempt } = tls
+  const server = createHttpsServer({ cert: certificate.certificate, key: certificate.key, minVersion: 'TLSv1.2', maxVersion: newest })
+  server.on('tlsClientError', () => {})
+  server.on('connection', onAttempt)
+  return server
+}
+
+function listenWebSocket(host: string, tls: Secured | null, onPipe: OnPipe): Promise<Listener> {
+  const http = httpServer(tls)
   const sockets = new WebSocketServer({
     server: http,
     perMessageDeflate: false,
@@ -144,7 +223,7 @@ function listenWebSocket(host: string, onPipe: OnPipe): Promise<Listener> {
   })
   sockets.on('connection', (socket, request) => {
     const upgrade = { subprotocol: socket.protocol, extensions: request.headers['sec-websocket-extensions'] ?? '' }
-    hearWebSocket(socket, onPipe(webSocketPipe(socket), upgrade))
+    hearWebSocket(socket, onPipe(webSocketPipe(socket, tlsFacts(request.socket)), upgrade))
   })
   return new Promise((resolve, reject) => {
     http.once('error', reject)
@@ -161,7 +240,12 @@ function listenWebSocket(host: string, onPipe: OnPipe): Promise<Listener> {
   })
 }
 
-/** Listens on a free port of this machine. */
-export function listen(transport: Transport, host: string, onPipe: OnPipe): Promise<Listener> {
-  return transport === 'tcp' ? listenTcp(host, onPipe) : listenWebSocket(host, onPipe)
+/** Listens on a free port of this machine. `tls`: of the transports that have it. */
+export function listen(transport: Transport, host: string, tls: Secured, onPipe: OnPipe): Promise<Listener> {
+  switch (transport) {
+    case 'tcp': return listenTcp(host, onPipe)
+    case 'tls': return listenTls(host, tls, onPipe)
+    case 'ws': return listenWebSocket(host, null, onPipe)
+    case 'wss': return listenWebSocket(host, tls, onPipe)
+  }
 }

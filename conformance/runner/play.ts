@@ -1,12 +1,12 @@
 /** Plays a case with a client: commands to its adapter, frames from the scripted server, and the comparison of what comes. */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { registry } from '../spec/registry.js'
 import { AdapterFailure } from './adapter.js'
 import type { Adapter, Adapters, Answer } from './adapter.js'
-import type { AcceptStep, Case, Command, ExpectedDump, Step } from './case.js'
+import type { AcceptStep, Case, Command, ExpectedDump, Step, Transport } from './case.js'
 import type { Connection } from './connection.js'
 import { WireFault } from './decode.js'
 import type { WireFrame } from './decode.js'
@@ -54,6 +54,9 @@ const mandatory = new Set(features.filter(({ mandatory: isMandatory }) => isMand
 const featureOfCommand: Readonly<Record<string, string>> = {
   edit: 'operations', remove: 'operations', react: 'operations', watch: 'presence', unwatch: 'presence', foreground: 'background', advance: 'clock',
 }
+
+/** What a client needs beside TCP. */
+const featuresOfTransport: Readonly<Record<Transport, readonly string[]>> = { tcp: [], ws: ['websocket'], tls: ['tls'], wss: ['websocket', 'tls'] }
 
 export class Play {
   readonly #case: Case
@@ -187,7 +190,7 @@ export class Play {
     const isBrowser = this.#peer.isBrowser = this.#adapterFeatures.has('browser')
     if (isBrowser && transport === 'tcp') throw new Unsupported('a browser has no TCP')
     const played = this.#peer.transport = transport === 'any' ? isBrowser ? 'ws' : 'tcp' : transport
-    const wanted = [...needed, ...(played === 'ws' && !isBrowser ? ['websocket'] : [])]
+    const wanted = [...needed, ...featuresOfTransport[played].filter((feature) => !isBrowser || feature !== 'websocket')]
     for (const feature of wanted) if (!this.#adapterFeatures.has(feature)) this.#lacks(feature)
     this.#server = `${played}://${await this.#peer.listen('')}`
     await this.#start()
@@ -199,7 +202,10 @@ export class Play {
   }
 
   async #start(): Promise<void> {
-    await this.#command({ do: 'start', server: this.#server, user, device, password: this.#password, storage: this.#folder })
+    const isTls = featuresOfTransport[this.#peer.transport].includes('tls')
+    const ca = join(this.#folder, 'trusted.pem')
+    if (isTls) writeFileSync(ca, this.#peer.trusted)
+    await this.#command({ do: 'start', server: this.#server, user, device, password: this.#password, storage: this.#folder, ...(isTls ? { ca } : {}) })
   }
 
   async #ask(command: Command, timeoutMs: number): Promise<Answer> {
@@ -262,6 +268,7 @@ export class Play {
     else if (step.accept !== undefined) await this.#accept(deadlineMs, step.accept)
     else if (step.open !== undefined) await this.#open(step, deadlineMs)
     else if (step.noConnection !== undefined) await this.#noConnection(step.noConnection)
+    else if (step.untrusted !== undefined) await this.#untrusted(step.untrusted)
     else if (step.expect !== undefined) for (const xml of listOf(step.expect)) await this.#expect(xml, deadlineMs)
     else if (step.quiet !== undefined) await this.#quiet(step.quiet, step.even)
     else if (step.expectClose !== undefined) await this.#expectClose(listOf(step.expectClose), deadlineMs)
@@ -393,6 +400,12 @@ export class Play {
   async #noConnection(forMs: number): Promise<void> {
     const found = await this.#signal.until(performance.now() + forMs, () => this.#peer.untaken)
     if (found !== null) throw new CaseFailed('fail', `no connection for ${String(forMs)} ms`, 'the client connected')
+  }
+
+  /** The client tries, and sends nothing. [FRM-16] */
+  async #untrusted(forMs: number): Promise<void> {
+    await this.#noConnection(forMs)
+    if (this.#peer.attempts === 0) throw new CaseFailed('timeout', 'the client to try to connect', 'it did not')
   }
 
   async #expect(xml: string, deadlineMs: number): Promise<void> {

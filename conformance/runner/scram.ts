@@ -23,6 +23,9 @@ export interface ScramOptions {
   readonly iterations: number
   /** What is put behind the client's nonce. */
   readonly nonce: string
+  /** Of the TLS below; null: there is none. */
+  readonly exporter: Uint8Array | null
+  readonly isPlusOffered: boolean
 }
 
 /** One exchange. Each method throws a WireFault where the client breaks a requirement. */
@@ -32,18 +35,23 @@ export class ScramExchange {
   #serverFirst = ''
   /** The client's nonce. */
   clientNonce = ''
+  /** The client's gs2 flag: n, y or p. */
+  flag = ''
+  #gs2 = ''
 
   constructor(options: ScramOptions) {
     this.#options = options
   }
 
-  /** Takes `auth.data`, returns `challenge.data`. */
-  challenge(data: string): string {
+  /** Takes `auth.data`, returns `challenge.data`. `isPlus`: the mechanism is that with channel binding. */
+  challenge(data: string, isPlus: boolean): string {
     const text = Buffer.from(data, 'hex').toString('utf8')
     const parts = /^([npy])(=[^,]*)?,([^,]*),(n=([^,]*),r=([!-+\--~]+))$/.exec(text)
     if (parts === null) throw new WireFault('SCR-1', `client-first is ${JSON.stringify(text)}`)
-    const [, flag = '', , authorization = '', bare = '', user = '', nonce = ''] = parts
-    if (flag !== 'n') throw new WireFault('SCR-3', `the gs2 flag is ${flag} on a transport that has no channel binding`)
+    const [, flag = '', binding = '', authorization = '', bare = '', user = '', nonce = ''] = parts
+    this.flag = flag
+    this.#gs2 = text.slice(0, text.length - bare.length)
+    this.#checkFlag(binding, isPlus)
     if (authorization !== '' && authorization !== `a=${this.#options.user}`) throw new WireFault('SCR-6', `the authorization identity is ${authorization}`)
     if (user !== this.#options.user) throw new WireFault('SCR-1', `the user name is ${JSON.stringify(user)}, not ${JSON.stringify(this.#options.user)}`)
     if (nonce.length < 24) throw new WireFault('SCR-1', `the nonce ${nonce} is shorter than 18 bytes in base64`)
@@ -54,6 +62,15 @@ export class ScramExchange {
     return Buffer.from(this.#serverFirst).toString('hex')
   }
 
+  #checkFlag(binding: string, isPlus: boolean): void {
+    const { exporter, isPlusOffered } = this.#options
+    if (isPlus) {
+      if (this.flag !== 'p' || binding !== '=tls-exporter') throw new WireFault('SCR-2', `the gs2 flag is ${this.flag}${binding} with channel binding`)
+    } else if (this.flag === 'p') throw new WireFault('SCR-2', 'the gs2 flag is p without channel binding')
+    else if (this.flag === 'y' && exporter === null) throw new WireFault('SCR-3', 'the gs2 flag is y on a transport that has no channel binding')
+    else if (this.flag === 'y' && isPlusOffered) throw new WireFault('SCR-3', 'the gs2 flag is y, and SCRAM-SHA-256-PLUS was offered')
+  }
+
   /** Takes `response.data`, returns `authenticated.data`. */
   final(data: string): string {
     const text = Buffer.from(data, 'hex').toString('utf8')
@@ -61,9 +78,8 @@ export class ScramExchange {
     const parts = /^(c=([^,]*),r=([^,]*)),p=([^,]*)$/.exec(text)
     if (parts === null) throw new WireFault('SCR-1', `client-final is ${JSON.stringify(text)}`)
     const [, bare = '', binding = '', wholeNonce = '', proofText = ''] = parts
-    if (Buffer.from(binding, 'base64').toString() !== 'n,,' && !Buffer.from(binding, 'base64').toString().startsWith('n,a=')) {
-      throw new WireFault('SCR-1', `the channel binding is ${binding}`)
-    }
+    const bound = Buffer.concat([Buffer.from(this.#gs2), this.flag === 'p' ? this.#options.exporter ?? Buffer.alloc(0) : Buffer.alloc(0)])
+    if (!Buffer.from(binding, 'base64').equals(bound)) throw new WireFault(this.flag === 'p' ? 'SCR-2' : 'SCR-1', `the channel binding is ${binding}, not ${bound.toString('base64')}`)
     if (wholeNonce !== `${this.clientNonce}${nonce}`) throw new WireFault('SCR-1', 'the nonce of client-final is another')
     const salted = pbkdf2Sync(password, salt, iterations, 32, 'sha256')
     const message = `${this.#clientFirst},${this.#serverFirst},${bare}`

@@ -16,7 +16,6 @@ const ofServers: Readonly<Record<string, string>> = {
 
 const ofClients: Readonly<Record<string, string>> = {
   'FRM-14': 'The TLS of Node has no early data: nothing here could see or accept it.',
-  'FRM-16': 'The scripted server does not speak TLS yet.',
   'QUE-16': 'Version 1 has no entry type that one of its clients may lack.',
   'PRF-19': 'How a name is shown beside an address is for a person to see.',
 }
