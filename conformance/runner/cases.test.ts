@@ -36,8 +36,8 @@ test('every file of cases keeps to the schema of its mode, and a file that does 
 function* framesOf(steps: readonly Step[], mode: Mode): Generator<readonly [string, Mode]> {
   const peer = mode === 'client' ? 'server' : 'client'
   for (const step of steps) {
-    const { expectAll, never, of } = step as { readonly expectAll?: readonly string[]; readonly never?: string; readonly of?: string }
-    for (const xml of [step.expect, expectAll, never, of].flat()) if (xml !== undefined) yield [xml, mode]
+    const { expectAll, some, never, of } = step as { readonly expectAll?: readonly string[]; readonly some?: string; readonly never?: string; readonly of?: string }
+    for (const xml of [step.expect, expectAll, some, never, of].flat()) if (xml !== undefined) yield [xml, mode]
     for (const xml of [step.send, step.duplicate, step.reorder, step.drop, step.cut].flat()) if (xml !== undefined) yield [xml, peer]
     yield* framesOf(step.steps ?? [], mode)
   }

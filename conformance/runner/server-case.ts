@@ -77,6 +77,8 @@ export interface ServerStep {
   readonly expect?: string | readonly string[]
   /** In whatever order. */
   readonly expectAll?: readonly string[]
+  /** One like this has come, or comes, since `forget` or the opening. */
+  readonly some?: string
   /** Everything up to now has come, and none of it, since `forget` or the opening, is like this. */
   readonly never?: string
   /** So many frames like the one named have come, since `forget` or the opening. */

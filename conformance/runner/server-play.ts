@@ -219,6 +219,7 @@ export class ServerPlay implements ServerConnectionHost {
     else if (step.lose !== undefined) Object.assign(seat.record, { token: '', queueEpoch: 0, cursor: 0, outboxEpoch: 0, lastClientId: 0 })
     else if (step.expect !== undefined) for (const xml of listOf(step.expect)) await this.#expect(seat, xml, deadlineMs)
     else if (step.expectAll !== undefined) await this.#expectAll(seat, step.expectAll, deadlineMs)
+    else if (step.some !== undefined) await this.#some(seat, step.some, deadlineMs)
     else if (step.never !== undefined) await this.#counted(seat, step.never, 0, deadlineMs)
     else if (step.count !== undefined) await this.#counted(seat, step.of ?? '', step.count, deadlineMs)
     else if (step.quiet !== undefined) await this.#quiet(seat, step.quiet)
@@ -333,6 +334,18 @@ export class ServerPlay implements ServerConnectionHost {
       return open.length === 0 ? true : null
     })
     if (found === null) throw new CaseFailed('timeout', open.map(({ xml }) => xml).join(' and '), 'nothing')
+  }
+
+  async #some(seat: Seat, xml: string, deadlineMs: number): Promise<void> {
+    const pattern = patternOf(xml, 'server')
+    const connection = this.#connection(seat)
+    const found = await this.#signal.until(deadlineMs, () => {
+      this.#check()
+      if (connection.seen.some((frame) => mismatch(pattern, frame, this.#variables) === null)) return true
+      if (connection.endedMs > 0) throw new CaseFailed('fail', xml, 'the server ended the connection')
+      return null
+    })
+    if (found === null) throw new CaseFailed('timeout', xml, 'nothing like it')
   }
 
   /** How many such frames have come, when everything has that the server had to say up to now. */
