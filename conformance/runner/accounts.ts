@@ -38,6 +38,11 @@ export function markOf(run: string, id: string): string {
   return `${run}-${createHash('sha256').update(id).digest('hex').slice(0, 6)}`
 }
 
+/** Whether a name ends as those do that runs make. */
+export function isMarked(name: string): boolean {
+  return /-[0-9a-f]{6}-[0-9a-f]{6}$/.test(name)
+}
+
 export class SharedAccounts implements Accounts {
   readonly areFresh = false
   readonly #accounts: ReadonlyMap<Role, Account>

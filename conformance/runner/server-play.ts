@@ -1,6 +1,6 @@
 /** Plays a case with a server: several devices of several people, each on raw connections of its own. */
 import { setTimeout as delay } from 'node:timers/promises'
-import { markOf } from './accounts.js'
+import { isMarked, markOf } from './accounts.js'
 import type { Account, Accounts } from './accounts.js'
 import type { Case } from './case.js'
 import type { WireFrame } from './decode.js'
@@ -25,6 +25,7 @@ import { Trace } from './trace.js'
 import { CaseFault, Variables } from './variables.js'
 import { CaseFailed, Unsupported } from './verdict.js'
 import type { Result, Verdict } from './verdict.js'
+import type { ElementValue } from '../spec/wire.js'
 
 export interface ServerPlayOptions {
   readonly target: Target
@@ -484,22 +485,30 @@ export class ServerPlay implements ServerConnectionHost {
 
   // ——— Afterwards ———
 
-  /** Accounts that others share lose the devices that the case made. Its outcome stays as it is. */
+  /** Accounts that all cases share lose the devices that the case made, and what a run that was stopped has left. Its outcome stays. */
   async #cleanUp(): Promise<void> {
     for (const connection of this.#connections) connection.drop()
-    for (const role of this.#accounts.keys()) {
-      const used = [...this.#seats.values()].filter((seat) => seat.account === this.#accounts.get(role) && seat.record.outboxEpoch > 0)
-      const devices = new Set(used.map(({ device }) => device))
-      if (devices.size === 0) continue
-      const cleaner = this.#seat(`${role}/cleaner`)
+    for (const account of this.#accounts.values()) {
+      // One of its own devices, since there may be room for no other.
+      const seat = [...this.#seats.values()].find((one) => one.account === account && one.record.outboxEpoch > 0)
+      if (seat === undefined) continue
       try {
-        await this.#login(cleaner, { by: 'password' }, this.#deadline({}))
-        for (const id of devices) await this.#ask(cleaner, { ask: `<remove-device id='${id}'/>` }, this.#deadline({})).catch(() => {})
-        await this.#ask(cleaner, { ask: '<logout/>' }, this.#deadline({}))
+        await this.#login(seat, { by: 'password' }, this.#deadline({}))
+        await this.#removeDevices(seat)
       } catch (error) {
         if (!(error instanceof CaseFailed)) throw error
         this.trace.add('suite', 0, `devices of the case stay: ${error.message}`)
       }
     }
+  }
+
+  async #removeDevices(seat: Seat): Promise<void> {
+    const connection = this.#connection(seat)
+    connection.send([seat.frame(`<iq type='get'><devices/></iq>`)])
+    const answer = await this.#pick(connection, 'devices', ({ frame }) => frame === 'result', this.#deadline({}))
+    const devices = (answer.values['element'] as ElementValue).children ?? []
+    const ids = devices.map((one) => typeof one === 'string' ? '' : one.attributes?.['id'] ?? '')
+    for (const id of ids.filter((one) => one !== seat.device && isMarked(one))) await this.#ask(seat, { ask: `<remove-device id='${id}'/>` }, this.#deadline({}))
+    await this.#ask(seat, { ask: '<logout/>' }, this.#deadline({}))
   }
 }
