@@ -1,33 +1,49 @@
 /** `explain`: a case in words, for who has to find out why a client fails it. */
 import { definitionsOf, readPages } from '../spec/pages.js'
 import { registry } from '../spec/registry.js'
-import { beginnings, features } from '../runner/load.js'
+import { beginnings, features, serverFeatures } from '../runner/load.js'
 import { stepTimeoutMs } from '../runner/play.js'
+import { serverSteps } from '../runner/server-case.js'
+import type { ServerStep } from '../runner/server-case.js'
+import { serverStepTimeoutMs } from '../runner/server-play.js'
 import type { Case, ExpectedDump, Step } from '../runner/case.js'
+import { serverWords } from './explain-server.js'
 import { wrapped } from './wrap.js'
 
 let pages: ReadonlyMap<string, string> | null = null
 
 export function explainText(one: Case): string {
-  const { id, title, level, negative, transport, file, begin, welcome, acks, answers, steps, dump, password } = one
-  const lines = [id, '', ...wrapped(`${title}.`, ''), '', `level        ${level}${negative ? ', negative: the server does something wrong, or something goes wrong' : ''}`]
-  lines.push(`file         conformance/cases/${file}`, `transport    ${transport === 'any' ? 'TCP, in a browser WebSocket' : transport === 'ws' ? 'WebSocket' : 'TCP'}`)
-  for (const name of one.features) lines.push(...needLines(name))
+  const { id, mode, title, level, negative, transport, file, begin, welcome, acks, answers, steps, dump, password } = one
+  const lines = [id, '', ...wrapped(`${title}.`, ''), '', `level        ${level}${negative ? `, negative: the ${mode === 'client' ? 'server' : 'client'} does something wrong, or something goes wrong` : ''}`]
+  lines.push(`file         conformance/cases/${file}`)
+  if (mode === 'client') lines.push(`transport    ${transportWords[transport]}`)
+  for (const name of one.features) lines.push(...needLines(name, mode === 'client' ? features : serverFeatures))
   if (password !== undefined) lines.push(`password     ${JSON.stringify(password)}`)
   lines.push('', ...one.requirements.flatMap(requirementLines))
-  if (begin !== undefined) lines.push('', ...wrapped(`Begins as ${begin}: ${beginnings[one.mode][begin]?.about ?? ''}`, ''))
+  if (begin !== undefined) lines.push('', ...wrapped(`Begins as ${begin}: ${beginnings[mode][begin]?.about ?? ''}`, ''))
+  if (one.certificate !== undefined) lines.push('', `The certificate of the server is ${certificateWords[one.certificate]}.`)
+  if (one.tlsMax !== undefined) lines.push('', `The server speaks ${one.tlsMax} at the most.`)
   if (welcome !== undefined) lines.push('', `Every welcome says ${JSON.stringify(welcome)}`)
   if (acks === true) lines.push('', 'The server acks whatever comes.')
   for (const [query, answer] of Object.entries(answers ?? {})) lines.push('', ...wrapped(`The query ${query} is answered by ${listOf(answer).join(', then ')}`, ''))
-  lines.push('', 'Steps', ...steps.flatMap((step, place) => stepLines(step, String(place + 1).padStart(4))))
+  lines.push('', 'Steps', ...(mode === 'client' ? steps.flatMap((step, place) => stepLines(step, numberOf(place))) : serverSteps(one).flatMap((step, place) => serverStepLines(step, numberOf(place)))))
   if (dump !== undefined) lines.push(...said(String(steps.length + 1).padStart(4), 'In the end the user sees', dumpWords(dump), 'what is shown is another thing, or changes again'))
   lines.push('', ...wrapped('In all of it the rules hold that always hold, such as numbers that rise and cursors of what was sent; who breaks one fails by it.', ''))
-  lines.push('', one.mode === 'client' ? `Alone: chat-conformance client ${id} --trace -- ADAPTER` : `Alone: chat-conformance server URL ${id} --trace`)
+  lines.push('', mode === 'client' ? `Alone: chat-conformance client ${id} --trace -- ADAPTER` : `Alone: chat-conformance server URL ${id} --trace`)
   return `${lines.join('\n')}\n`
 }
 
-function needLines(name: string): string[] {
-  const about = features.find((feature) => feature.name === name)?.about ?? ''
+const transportWords = { any: 'TCP, in a browser WebSocket', tcp: 'TCP', tls: 'TLS', ws: 'WebSocket', wss: 'WebSocket over TLS' } as const
+
+const certificateWords = { 'right': 'the right one', 'other-name': 'for another name', 'other-issuer': 'not the one to be trusted', 'expired': 'one that has expired' } as const
+
+/** Of a step, from 1. */
+function numberOf(place: number): string {
+  return String(place + 1).padStart(4)
+}
+
+function needLines(name: string, known: readonly { readonly name: string; readonly about: string }[]): string[] {
+  const about = known.find((feature) => feature.name === name)?.about ?? ''
   return wrapped(`${about.startsWith(`${name}: `) ? '' : `${name}: `}${about}`, ' '.repeat(13), 'needs        ')
 }
 
@@ -61,6 +77,17 @@ function stepLines(step: Step, number: string): string[] {
   return said(number, JSON.stringify(step), [], '')
 }
 
+function serverStepLines(step: ServerStep, number: string): string[] {
+  const within = `${String((step.within ?? serverStepTimeoutMs) / 1000)} s`
+  for (const word of Object.keys(serverWords) as (keyof typeof serverWords)[]) {
+    if (step[word] === undefined) continue
+    const [what, details, fails] = serverWords[word](step, within)
+    const inner = word === 'repeat' ? (step.steps ?? []).flatMap((one, place) => serverStepLines(one, `${number}.${String(place + 1)}`)) : []
+    return [...said(number, what, details, fails), ...inner]
+  }
+  return said(number, JSON.stringify(step), [], '')
+}
+
 type Words = readonly [what: string, details: readonly string[], fails: string]
 
 const anotherFrame = 'another frame comes that changes something, the client ends the connection, or nothing comes (TIMEOUT)'
@@ -81,6 +108,7 @@ const words = {
     `The client connects, logs in${open.by === undefined ? '' : ` by ${open.by}`}, and opens a session${open.until === undefined ? '' : `, as far as ${open.until}`}`,
     Object.entries(open).filter(([name]) => name !== 'by' && name !== 'until').map(([name, value]) => `${name}: ${JSON.stringify(value)}`), `it does not within ${within}, or does it otherwise`,
   ],
+  untrusted: ({ untrusted = 0 }: Step): Words => [`The client tries to connect, and sends nothing for ${String(untrusted)} ms`, [], 'it sends something, or does not try'],
   noConnection: ({ noConnection = 0 }: Step): Words => [`No connection comes for ${String(noConnection)} ms`, [], 'one comes'],
   expect: ({ expect = [] }: Step, within: string): Words => [`The client sends, within ${within}`, listOf(expect), anotherFrame],
   quiet: ({ quiet = 0, even = [] }: Step): Words => [`The client sends nothing that changes anything for ${String(quiet)} ms${even.length > 0 ? `, and no ${even.join(', ')}` : ''}`, [], 'it sends something, or ends the connection'],

@@ -40,7 +40,7 @@ export interface ServerPlayOptions {
 }
 
 /** How long a server may take for what a step expects. */
-const stepTimeoutMs = 8000
+export const serverStepTimeoutMs = 8000
 const caseTimeoutMs = 90_000
 /** How often a device looks whether it has been silent for too long. */
 const keepAliveEveryMs = 300
@@ -185,7 +185,7 @@ export class ServerPlay implements ServerConnectionHost {
   }
 
   #deadline({ within }: ServerStep): number {
-    return performance.now() + (within ?? stepTimeoutMs) * this.#options.slowness
+    return performance.now() + (within ?? serverStepTimeoutMs) * this.#options.slowness
   }
 
   // ——— Steps ———
@@ -470,7 +470,7 @@ export class ServerPlay implements ServerConnectionHost {
   async #http({ http }: ServerStep): Promise<void> {
     const { answer = {}, text, ...asked } = http ?? { method: 'GET', url: '', status: 200 }
     const { url, method, headers = {}, body = '', status } = this.#variables.fillAll(asked) as typeof asked
-    const came = await request({ target: this.#options.target, url, method, headers, body, timeoutMs: stepTimeoutMs * this.#options.slowness })
+    const came = await request({ target: this.#options.target, url, method, headers, body, timeoutMs: serverStepTimeoutMs * this.#options.slowness })
     this.trace.add('client', 0, `${method} ${url.replace(/\?.*/, '?…')}`)
     this.trace.add('server', 0, `${String(came.status)} ${JSON.stringify(came.headers)}`)
     const wanted = listOf(status)
