@@ -1,0 +1,566 @@
+/**
+ * One node of a cluster, for one shard: it follows the changelog as a standby, takes the shard when it is free, serves it as long as it is
+ * sure of its lease, and becomes a standby again.
+ *
+ * In which order things happen:
+ *
+ * 1. `openClusterNode` reads from the engine how far it has got, and begins to live. Nothing may write to the engine beside it.
+ * 2. It takes the shard when the lease is free: acquires, reads the changelog to its end, appends its first entry, and renews: now it is whole.
+ * 3. `directory` tells that this node owns the shard, and `onOwner` is given an engine for the shard to be made on; it is awaited.
+ * 4. The lease could not be renewed in time, or another node has the shard: in the same turn the engine refuses everything. Then `directory`
+ *    tells that nobody owns the shard, the engine is closed (what is under way settles), and `onLost` is called and awaited: the shard has to be
+ *    closed by then. Only then the node follows again, and may take the shard once more, with a new engine.
+ * 5. On purpose (`resign`, `close`): `onLost('resigned')` comes first, while commits still work, so that the shard can finish what it has.
+ *    Then the engine is closed, the lease given back, and standbys are woken.
+ * 6. `close` resigns, takes the node out of the directory and closes the store. The engine stays open; it is its opener's.
+ */
+import type { Engine } from '../../storage/engine.js'
+import { StorageError } from '../../storage/engine.js'
+import { OpBatch } from '../../storage/op-batch.js'
+import { encodeRecord } from './change-record.js'
+import { type AcquireAnswer, type ClusterStore, ClusterStoreError, type Confirmation, type ShardView } from './cluster-store.js'
+import { packPage, readPage, unpackRequest } from './copy-page.js'
+import { Directory, type ShardOwner } from './directory.js'
+import { type ClusterEnvironment, type ClusterLimits, sleep } from './environment.js'
+import { LogGap } from './follower.js'
+import { isAhead, type LossReason, OwnerLog } from './owner-log.js'
+import { isSamePosition, type Position, showPosition } from './position.js'
+import { ranked } from './ranking.js'
+import { ReplicatedEngine } from './replicated-engine.js'
+import { MEMBERS_KEY, packMembers, packState, readMembers, STATE_KEY } from './shard-rows.js'
+import { type CopySource, Standby } from './standby.js'
+import { membersWanted, type Notice, type Standing, trimmedBefore } from './standing.js'
+
+export interface ClusterNodeOptions {
+  /** The node's name, unique in the cluster and the same after a restart. */
+  readonly node: string
+  /** How other nodes reach its links. */
+  readonly address: string
+  readonly version: string
+  readonly shard: number
+  readonly engine: Engine
+  readonly store: ClusterStore
+  readonly environment: ClusterEnvironment
+  readonly limits: ClusterLimits
+  readonly copySource: CopySource
+  /** The shard is this node's. */
+  readonly onOwner: (engine: ReplicatedEngine) => void | Promise<void>
+  /** It is not any more; with 'resigned' it is for as long as the promise takes. */
+  readonly onLost: (reason: LossReason) => void | Promise<void>
+}
+
+export type NodeRole =
+  /** It follows, or waits until it can. */
+  | 'standby'
+  /** It copies the shard's content from the owner. */
+  | 'copying'
+  /** It has acquired the shard and reads the changelog to its end. */
+  | 'taking'
+  | 'owner'
+  /** It can't take part: `trouble` says why, and what to do. */
+  | 'refused'
+  | 'closed'
+
+/** For health, reports and tests. */
+export interface NodeReport {
+  readonly role: NodeRole
+  readonly position: Position
+  /** '': none. */
+  readonly trouble: string
+  /** Nodes that have to be heard before anybody can take the shard, after Redis has lost data. */
+  readonly waitingFor: readonly string[]
+}
+
+/** After something failed, and between two attempts to take the shard. */
+const RETRY_MS = 250
+/** How soon it is looked again after the owner has said that it gives the shard up. */
+const RELEASE_LOOK_MS = 20
+/** Every rank waits so much longer before it tries to take a free shard. */
+const RANK_MS = 300
+/** And all but its heir, where it was left to one that is there. */
+const HEIR_MS = 1500
+/** How long the owner waits to have applied what a copying node has already followed. */
+const PAGE_WAIT_MS = 5000
+
+/** Opens a node and lets it live; see above for the order of what follows. Rejects with StorageError when the engine can't be read. */
+export async function openClusterNode(options: ClusterNodeOptions): Promise<ClusterNode> {
+  const node = new ClusterNode(options, await Standby.load(standbyOptions(options)))
+  node.start()
+  return node
+}
+
+function standbyOptions({ node, engine, store, copySource, environment }: ClusterNodeOptions): Parameters<typeof Standby.load>[0] {
+  return { node, engine, store, copySource, monotonicMs: () => environment.monotonicMs() }
+}
+
+interface Ownership {
+  readonly log: OwnerLog
+  engine: ReplicatedEngine | null
+  /** `onLost('resigned')` has been called. */
+  isResigned: boolean
+  /** What the engine's row of members says. */
+  members: readonly string[]
+  readonly notices: Map<string, Notice>
+  /** Resolves when it is over. */
+  readonly over: Promise<LossReason>
+}
+
+export class ClusterNode {
+  readonly directory: Directory
+  readonly #options: ClusterNodeOptions
+  #standby: Standby
+  #role: NodeRole = 'standby'
+  #trouble = ''
+  #waitingFor: readonly string[] = []
+  #view: ShardView | null = null
+  #lookDueMs = -Infinity
+  #lookedMs = -Infinity
+  #beatDueMs = -Infinity
+  /** Since when the lease is free; null: it is not. */
+  #freeSinceMs: number | null = null
+  /** Since when the store knows of nothing. */
+  #emptySinceMs: number | null = null
+  /** A shard that was there does not have to be founded, whatever has become of it. */
+  #hasSeenShard = false
+  /** Kept until an attempt has an answer, so that one that succeeded without is known again. */
+  #claimToken: string | null = null
+  #ownedEpoch = 0
+  #ownership: Ownership | null = null
+  #mayOwn = true
+  #isClosing = false
+  #living: Promise<void> = Promise.resolve()
+  readonly #forgotten = new Set<string>()
+
+  constructor(options: ClusterNodeOptions, standby: Standby) {
+    this.#options = options
+    this.#standby = standby
+    this.directory = new Directory(options.node)
+  }
+
+  get report(): NodeReport {
+    const position = this.#ownership?.log.last ?? this.#standby.applied
+    return { role: this.#role, position, trouble: this.#trouble, waitingFor: this.#waitingFor }
+  }
+
+  start(): void {
+    this.#living = this.#live()
+  }
+
+  /**
+   * Gives the shard to another node, to `heir` if it is there; this one does not take it again until `stay`. Resolves when it is given up, at
+   * once where this node does not own it.
+   */
+  async resign(heir = ''): Promise<void> {
+    this.#mayOwn = false
+    const ownership = this.#ownership
+    if (ownership === null) return
+    if (ownership.engine !== null && ownership.log.lossReason === null && !ownership.isResigned) {
+      ownership.isResigned = true
+      await this.#options.onLost('resigned')
+      await ownership.engine.close()
+    }
+    await ownership.log.release(heir)
+    await ownership.over
+  }
+
+  /** This node may take the shard again. */
+  stay(): void {
+    this.#mayOwn = true
+  }
+
+  /** The operator's word that this node will not come back: its vote is not waited for any more. */
+  forget(node: string): void {
+    this.#options.environment.log.warn({ node }, 'cluster-node-forgotten')
+    this.#forgotten.add(node)
+  }
+
+  /** Resigns, leaves the directory, closes the store. Never rejects. */
+  async close(): Promise<void> {
+    this.#isClosing = true
+    await this.resign().catch(() => undefined)
+    await this.#living
+    const { store, node, version } = this.#options
+    await store.beat({ node, address: '', version }, 0).catch(() => undefined)
+    await store.close().catch(() => undefined)
+    this.#role = 'closed'
+  }
+
+  /** A page of the shard's content, for a node that copies. Rejects with StorageError where this one does not own it. */
+  async copyPage(requestBytes: Uint8Array): Promise<Uint8Array> {
+    const request = unpackRequest(requestBytes)
+    const ownership = this.#ownership
+    const engine = ownership?.engine ?? null
+    if (ownership === null || engine === null || this.#standby.lineage !== request.lineage) throw new StorageError('closed', 'this node does not own the shard')
+    if (request.position !== null) {
+      await Promise.race([engine.whenApplied(request.position.number), sleep(this.#options.environment, PAGE_WAIT_MS)])
+      if (engine.applied.number < request.position.number) throw new StorageError('io', 'this node lags behind the one that copies')
+    }
+    const position = engine.applied
+    const { rows, end } = await readPage(engine, request.after, this.#options.limits.copyPageBytes)
+    return packPage({ lineage: request.lineage, position, seen: ownership.log.last.number, rows, end })
+  }
+
+  get #nowMs(): number {
+    return this.#options.environment.monotonicMs()
+  }
+
+  async #live(): Promise<void> {
+    while (!this.#isClosing) {
+      try {
+        await this.#turn()
+        if (this.#role !== 'refused') this.#trouble = ''
+      } catch (error) {
+        await this.#failed(error)
+      }
+    }
+  }
+
+  async #failed(error: unknown): Promise<void> {
+    const { environment, engine } = this.#options
+    if (error instanceof LogGap) {
+      environment.log.warn({ error, position: showPosition(this.#standby.applied) }, 'cluster-must-copy')
+      this.#standby.forkFound()
+      return
+    }
+    const text = error instanceof Error ? error.message : String(error)
+    if (text !== this.#trouble) environment.log.warn({ error: error instanceof Error ? error : new Error(text) }, 'cluster-trouble')
+    this.#trouble = text
+    await sleep(environment, RETRY_MS)
+    if (error instanceof ClusterStoreError) return
+    // What the engine holds in memory may be anything now, and where it has got to is on its disk.
+    try {
+      await engine.reopen()
+      this.#standby = await Standby.load(standbyOptions(this.#options))
+    } catch (again) {
+      environment.log.warn({ error: again as Error }, 'cluster-engine-does-not-open')
+    }
+  }
+
+  /** One step as a standby; as an owner the whole ownership. */
+  async #turn(): Promise<void> {
+    await this.#lookWhenDue()
+    const view = this.#view
+    if (view === null) return
+    if (this.#isRefused(view)) {
+      await sleep(this.#options.environment, RETRY_MS)
+      return
+    }
+    if (this.#isMyTurn(view)) {
+      await this.#claim(view)
+      return
+    }
+    await this.#keepUp(view)
+  }
+
+  async #lookWhenDue(): Promise<void> {
+    const { store, limits } = this.#options
+    if (this.#standby.sawRelease && this.#freeSinceMs === null) this.#lookDueMs = Math.min(this.#lookDueMs, this.#lookedMs + RELEASE_LOOK_MS)
+    if (this.#nowMs < this.#lookDueMs) return
+    await this.#beatWhenDue()
+    const view = await store.look()
+    this.#view = view
+    this.directory.saw(view)
+    const nowMs = this.#nowMs
+    this.#lookedMs = nowMs
+    // Just behind the end of the lease, if nobody renews it.
+    this.#lookDueMs = nowMs + Math.min(limits.lookEveryMs, (view.leaseMs ?? Infinity) + 10)
+    this.#emptySinceMs = view.lineage === null ? this.#emptySinceMs ?? nowMs : null
+    if (view.lineage !== null) this.#hasSeenShard = true
+    if (view.leaseMs === null) this.#freeSinceMs ??= nowMs
+    else {
+      this.#freeSinceMs = null
+      this.#waitingFor = []
+    }
+    await this.#standby.confirm(true)
+    await this.#voteInDoubt(view)
+  }
+
+  /** Where the store may have lost something everybody says what it has, whether it can take the shard or not. */
+  async #voteInDoubt(view: ShardView): Promise<void> {
+    const { store, node } = this.#options
+    const { applied, isNew, lineage } = this.#standby
+    if (view.leaseMs !== null || view.isWhole || isNew || (view.lineage !== null && view.lineage !== lineage)) return
+    await store.vote(node, applied, Math.max(applied.epoch, this.#ownedEpoch))
+  }
+
+  async #beatWhenDue(): Promise<void> {
+    const { store, node, address, version, limits } = this.#options
+    if (this.#nowMs < this.#beatDueMs) return
+    this.#beatDueMs = this.#nowMs + 2 * limits.lookEveryMs
+    this.directory.sawNodes(await store.beat({ node, address, version }, limits.memberAwayMs))
+  }
+
+  /** Data that must not be mixed with the cluster's, nor overwritten by it. */
+  #isRefused(view: ShardView): boolean {
+    const { lineage, isNew, hasForeignRows } = this.#standby
+    let trouble = ''
+    if (view.lineage !== null && view.lineage !== lineage) {
+      if (!isNew) {
+        trouble = `the data directory belongs to another founding of this cluster (${lineage ?? ''}) than the one that Redis knows (${view.lineage}): ` +
+          'give this node an empty data directory, or stop the others, remove the keys of the cluster from Redis, and start this node first'
+      } else if (hasForeignRows) {
+        trouble = 'the data directory holds the data of a server outside this cluster: give this node an empty data directory; a cluster ' +
+          'begins with the data of the node that is started first'
+      }
+    }
+    if (trouble === '') {
+      if (this.#role === 'refused') this.#role = 'standby'
+      return false
+    }
+    if (this.#trouble !== trouble) this.#options.environment.log.error({ reason: trouble }, 'cluster-refused')
+    this.#role = 'refused'
+    this.#trouble = trouble
+    this.#lookDueMs = Math.min(this.#lookDueMs, this.#nowMs + RETRY_MS)
+    return true
+  }
+
+  /** Follows or copies until there is something else to do. */
+  async #keepUp(view: ShardView): Promise<void> {
+    const standby = this.#standby
+    const owner = this.#ownerOf(view)
+    if (!standby.isWhole && view.lineage !== null && owner !== null) {
+      if (this.#role !== 'copying') this.#options.environment.log.info({ from: owner.node, position: showPosition(standby.applied) }, 'cluster-copy-begins')
+      this.#role = 'copying'
+      await standby.copy(view.lineage, owner)
+      if (standby.isWhole) this.#options.environment.log.info({ position: showPosition(standby.applied) }, 'cluster-copy-done')
+      return
+    }
+    this.#role = 'standby'
+    const waitMs = Math.max(1, Math.min(this.#lookDueMs, this.#turnDueMs(view) ?? Infinity) - this.#nowMs)
+    if (standby.isWhole) await standby.follow(waitMs)
+    else await sleep(this.#options.environment, waitMs)
+  }
+
+  /** Who can be asked for pages. */
+  #ownerOf(view: ShardView): ShardOwner | null {
+    if (view.leaseMs === null || view.node === this.#options.node) return null
+    return { node: view.node, address: view.address, epoch: view.epoch }
+  }
+
+  /** When this node may try to take the shard; null: not now. */
+  #turnDueMs(view: ShardView): number | null {
+    const { node, shard, limits } = this.#options
+    const standby = this.#standby
+    if (!this.#mayOwn || this.#freeSinceMs === null) return null
+    if (standby.isNew) {
+      // To found, or to go on with a founding that was interrupted. Who has data comes first.
+      if (view.lineage !== null) return view.lineage === standby.lineage ? this.#freeSinceMs : null
+      if (this.#hasSeenShard || this.#emptySinceMs === null) return null
+      if (standby.hasForeignRows) return this.#emptySinceMs
+      return limits.mayFound ? this.#emptySinceMs + limits.leaseMs + RANK_MS * ranked(shard, this.#nodesSeen()).indexOf(node) : null
+    }
+    if (!standby.isWhole) return null
+    if (view.isWhole && !view.members.includes(node)) return null
+    const seen = this.#nodesSeen()
+    const rank = ranked(shard, seen).indexOf(node)
+    const waitsForHeir = view.heir !== '' && view.heir !== node && seen.includes(view.heir)
+    const first = view.heir === node ? 0 : Math.max(0, rank)
+    return this.#freeSinceMs + first * RANK_MS + (waitsForHeir ? HEIR_MS : 0)
+  }
+
+  #nodesSeen(): string[] {
+    const names = this.directory.nodes.filter((seen) => seen.ageMs <= this.#options.limits.leaseMs).map((seen) => seen.node)
+    return names.includes(this.#options.node) ? names : [...names, this.#options.node]
+  }
+
+  #isMyTurn(view: ShardView): boolean {
+    const dueMs = this.#turnDueMs(view)
+    return dueMs !== null && this.#nowMs >= dueMs
+  }
+
+  async #claim(view: ShardView): Promise<void> {
+    const { store, node, address, limits, environment, engine } = this.#options
+    const standby = this.#standby
+    const isFounding = standby.isNew && view.lineage === null
+    if (standby.lineage === null) await standby.intend(environment.randomToken())
+    const lineage = standby.lineage!
+    const position = standby.applied
+    // A founding that was interrupted has nobody else to ask.
+    if (standby.isNew && !isFounding) await store.vote(node, position, this.#ownedEpoch)
+    const voters = [...new Set([node, ...await readMembers(engine)])].filter((name) => !this.#forgotten.has(name))
+    this.#claimToken ??= environment.randomToken()
+    const token = this.#claimToken
+    const sentMs = this.#nowMs
+    const answer = await store.acquire({
+      node, address, token, lineage, leaseMs: limits.leaseMs, position, epoch: Math.max(position.epoch, this.#ownedEpoch),
+      claim: isFounding ? 'found' : 'take', voters,
+    })
+    this.#claimToken = null
+    this.#lookDueMs = -Infinity
+    if (answer.kind === 'acquired') {
+      this.#ownedEpoch = answer.epoch
+      await this.#own(answer, lineage, token, sentMs)
+      return
+    }
+    this.#noteRefusal(answer)
+    await sleep(environment, RETRY_MS)
+  }
+
+  #noteRefusal(answer: Exclude<AcquireAnswer, { kind: 'acquired' }>): void {
+    const missing = answer.kind === 'doubt' ? answer.missing : []
+    if (missing.join() !== this.#waitingFor.join() && missing.length > 0) {
+      this.#options.environment.log.warn({ missing: missing.join(' ') }, 'cluster-store-lost-data-waiting-for-nodes')
+    }
+    this.#waitingFor = missing
+  }
+
+  async #own(answer: Extract<AcquireAnswer, { kind: 'acquired' }>, lineage: string, token: string, sentMs: number): Promise<void> {
+    const { environment, limits, store, node, address } = this.#options
+    this.#role = 'taking'
+    this.#standby.begin()
+    environment.log.info({ epoch: answer.epoch, position: showPosition(this.#standby.applied), last: showPosition(answer.last) }, 'cluster-taking')
+    let isOver: (reason: LossReason) => void = () => undefined
+    const over = new Promise<LossReason>((resolve) => { isOver = resolve })
+    const applied = this.#standby.applied
+    const isFurther = isAhead(applied, answer.last)
+    const log = new OwnerLog({
+      store, environment, limits, node, address, lineage, epoch: answer.epoch, token, sentMs,
+      last: isFurther || answer.last === null ? applied : answer.last,
+      onLost: isOver,
+    })
+    log.members = answer.members
+    const ownership: Ownership = { log, engine: null, isResigned: false, members: [], notices: new Map(), over }
+    this.#ownership = ownership
+    const renewing = this.#keepRenewing(ownership)
+    try {
+      const position = await this.#takeOver(ownership, answer, lineage, isFurther)
+      await this.#serve(ownership, position, lineage)
+    } catch (error) {
+      // Lost on the way: another time. Anything else is trouble of this node's.
+      if (error instanceof LogGap || log.isSure) throw error
+    } finally {
+      await log.release('')
+      log.lose('failed')
+      this.#ownership = null
+      this.#role = 'standby'
+      await renewing
+      this.#view = null
+      this.#freeSinceMs = null
+      this.#emptySinceMs = null
+      this.#lookDueMs = -Infinity
+    }
+    this.#standby = await Standby.load(standbyOptions(this.#options))
+  }
+
+  /** From the first entry to the end of the ownership. */
+  async #serve(ownership: Ownership, position: Position, lineage: string): Promise<void> {
+    const { environment, limits, store, address, onOwner, onLost } = this.#options
+    const { log } = ownership
+    const engine = new ReplicatedEngine({ engine: this.#options.engine, log, store, lineage, position, partBytes: limits.partBytes })
+    ownership.engine = engine
+    this.#role = 'owner'
+    environment.log.info({ epoch: log.epoch, position: showPosition(position) }, 'cluster-owner')
+    this.directory.ownedBySelf(address, log.epoch)
+    try {
+      await onOwner(engine)
+      const reason = await ownership.over
+      environment.log[reason === 'resigned' ? 'info' : 'error']({ epoch: log.epoch, reason }, 'cluster-owner-no-more')
+    } finally {
+      this.directory.lost()
+      this.#role = 'standby'
+      await engine.close()
+      if (!ownership.isResigned) await onLost(log.lossReason ?? 'failed')
+    }
+  }
+
+  /** Reads the changelog to its end, or makes it what the engine has, and begins the epoch. Resolves with the first entry. */
+  async #takeOver({ log }: Ownership, answer: Extract<AcquireAnswer, { kind: 'acquired' }>, lineage: string, isFurther: boolean): Promise<Position> {
+    const { engine, node, limits, environment } = this.#options
+    const standby = this.#standby
+    if (isFurther && answer.isWhole && answer.last !== null) throw new LogGap('the changelog has less than this node, and has lost nothing')
+    if (!isFurther && answer.last !== null) {
+      if (!await standby.followTo(answer.last.number) || !isSamePosition(standby.reached, answer.last)) throw new LogGap('the changelog has another end than was said')
+    }
+    log.checkSure()
+    const isFounding = standby.applied.number === 0
+    const anew = isFurther && !isFounding
+    if (anew) environment.log.warn({ position: showPosition(standby.applied), last: showPosition(answer.last) }, 'cluster-changelog-begins-anew')
+    const known = answer.isWhole ? answer.members : await readMembers(engine)
+    const members = anew || isFounding ? [node] : [...new Set([...known, node])]
+    const batch = new OpBatch()
+    batch.put(MEMBERS_KEY, packMembers(members))
+    const parts = encodeRecord([], batch, limits.partBytes)
+    const position = anew ? await log.rebase(parts[0]!) : await log.append(parts)
+    batch.put(STATE_KEY, packState(lineage, position, null))
+    await engine.commit(batch)
+    log.members = members
+    log.complete()
+    while (await log.renew() === null) {
+      log.checkSure()
+      await sleep(environment, RETRY_MS / 5)
+    }
+    return position
+  }
+
+  /** From the acquisition to the end: renews, shows the node, and sees to members and changelog. Never rejects. */
+  async #keepRenewing(ownership: Ownership): Promise<void> {
+    const { environment, limits } = this.#options
+    const { log } = ownership
+    while (log.lossReason === null) {
+      await Promise.race([ownership.over, sleep(environment, limits.renewEveryMs)])
+      if (log.lossReason !== null) return
+      let confirmed = await log.renew()
+      for (let i = 0; confirmed === null && log.isSure && i < 3; i++) {
+        await sleep(environment, RETRY_MS / 2)
+        confirmed = await log.renew()
+      }
+      try {
+        await this.#beatWhenDue()
+        if (confirmed !== null && ownership.engine !== null) await this.#seeTo(ownership, ownership.engine, confirmed)
+      } catch {
+        // The next time; what keeps the lease from being renewed has been said.
+      }
+    }
+  }
+
+  async #seeTo(ownership: Ownership, engine: ReplicatedEngine, confirmed: ReadonlyMap<string, Confirmation>): Promise<void> {
+    const { node, limits } = this.#options
+    const { log } = ownership
+    if (ownership.members.length === 0) ownership.members = await readMembers(engine)
+    this.#notice(ownership, confirmed)
+    const standing: Standing = {
+      owner: node, epoch: log.epoch, members: ownership.members, last: log.last, confirmed, notices: ownership.notices, nowMs: this.#nowMs,
+    }
+    const wanted = membersWanted(standing, log.recent, limits)
+    const stay = ownership.members.filter((member) => wanted.includes(member))
+    const mayTake = log.members.filter((member) => wanted.includes(member))
+    if (mayTake.length < log.members.length) {
+      // Said to the store before anything else, so that who goes can't take the shard while it lacks what is trimmed.
+      log.members = mayTake
+      return
+    }
+    const before = trimmedBefore({ ...standing, members: log.members }, log.recent, limits)
+    if (before !== null) await log.trim(before)
+    if (wanted.length === ownership.members.length && stay.length === wanted.length) {
+      log.members = ownership.members
+      return
+    }
+    // In the changelog and on this disk first, then in the store: who may take the shard is known to all who could be asked.
+    const batch = engine.batch()
+    batch.put(MEMBERS_KEY, packMembers(wanted))
+    await engine.commit(batch)
+    ownership.members = wanted
+    log.members = wanted
+    this.#options.environment.log.info({ members: wanted.join(' ') }, 'cluster-members')
+  }
+
+  #notice({ notices, log }: Ownership, confirmed: ReadonlyMap<string, Confirmation>): void {
+    const nowMs = this.#nowMs
+    const note = (node: string): Notice => {
+      const notice = notices.get(node) ?? { seenMs: nowMs, movedMs: nowMs, number: 0 }
+      notices.set(node, notice)
+      return notice
+    }
+    for (const { node, ageMs } of this.directory.nodes) {
+      const notice = note(node)
+      notice.seenMs = Math.max(notice.seenMs, nowMs - ageMs)
+    }
+    for (const member of log.members) note(member)
+    for (const [node, { position }] of confirmed) {
+      const notice = notices.get(node)
+      if (notice === undefined) continue
+      if (position.number !== notice.number || position.number >= log.last.number) notice.movedMs = nowMs
+      notice.number = position.number
+    }
+  }
+}

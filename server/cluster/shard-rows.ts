@@ -1,0 +1,83 @@
+/**
+ * The two rows that the cluster keeps among the shard's own.
+ *
+ * `cluster-state` belongs to this engine alone: how far it has got in the changelog. It is written in the same batch as what the entries
+ * hold, so that it says neither more nor less than the rest of the store. `cluster-members` is part of the shard's content and comes with
+ * the changelog, like any other row.
+ */
+import { StorageError, type Engine } from '../../storage/engine.js'
+import { shardMetaKey } from '../../storage/shard-keys.js'
+import { ValueReader, ValueWriter } from '../../storage/value.js'
+import { isToken, type Position } from './position.js'
+
+export const STATE_KEY = shardMetaKey('cluster-state')
+export const MEMBERS_KEY = shardMetaKey('cluster-members')
+
+const VERSION = 1
+
+/** A copy of another node's content that is not complete: nobody may serve from it. */
+export interface CopyProgress {
+  /** Keys up to this one are there, as they were at `position`; empty: none. */
+  readonly after: Uint8Array
+  /** What is there may hold parts of changes up to this number; it is whole once `position` has reached it. */
+  readonly seen: number
+}
+
+/** What an engine is a state of. */
+export interface ShardState {
+  /** Random, made when the cluster's shard was founded: data of two foundings are never mixed. */
+  readonly lineage: string
+  readonly position: Position
+  readonly copy: CopyProgress | null
+}
+
+const writer = new ValueWriter()
+
+export function packState(lineage: string, position: Position, copy: CopyProgress | null): Buffer {
+  writer.begin().uint(VERSION).string(lineage).uint(position.epoch).uint(position.number).string(position.token).bool(copy !== null)
+  if (copy !== null) writer.bytes(copy.after).uint(copy.seen)
+  return writer.take()
+}
+
+/** Throws StorageError 'corrupt'. */
+export function unpackState(row: Uint8Array): ShardState {
+  const reader = versioned(row)
+  const lineage = reader.string()
+  const position = { epoch: reader.uint(), number: reader.uint(), token: reader.string() }
+  const copy = reader.bool() ? { after: Uint8Array.from(reader.bytes()), seen: reader.uint() } : null
+  if (!isToken(lineage) || !isToken(position.token)) throw new StorageError('corrupt', 'the row with the place in the changelog is damaged')
+  return { lineage, position, copy }
+}
+
+/** null: this store has never been part of a cluster. Rejects with StorageError. */
+export async function readState(engine: Engine): Promise<ShardState | null> {
+  const row = await engine.get(STATE_KEY)
+  return row === undefined ? null : unpackState(row)
+}
+
+/** Names of the nodes that may own the shard, in the order of their names. */
+export function packMembers(members: readonly string[]): Buffer {
+  writer.begin().uint(VERSION).uint(members.length)
+  for (const member of [...members].sort()) writer.string(member)
+  return writer.take()
+}
+
+/** Throws StorageError 'corrupt'. */
+export function unpackMembers(row: Uint8Array): string[] {
+  const reader = versioned(row)
+  const members: string[] = []
+  for (let left = reader.uint(); left > 0; left--) members.push(reader.string())
+  return members
+}
+
+/** Empty before the first entry of the changelog. */
+export async function readMembers(engine: Engine): Promise<string[]> {
+  const row = await engine.get(MEMBERS_KEY)
+  return row === undefined ? [] : unpackMembers(row)
+}
+
+function versioned(row: Uint8Array): ValueReader {
+  const reader = new ValueReader(row)
+  if (reader.uint() !== VERSION) throw new StorageError('corrupt', 'a row of the cluster is of a newer version; use the program that wrote it')
+  return reader
+}

@@ -1,0 +1,165 @@
+/** A node without the shard: it follows the changelog, or copies the shard's content first, and says how far it has got. */
+import type { Engine } from '../../storage/engine.js'
+import { everything } from '../../storage/keyspace.js'
+import type { ClusterStore } from './cluster-store.js'
+import { isEnd, packRequest, unpackPage } from './copy-page.js'
+import type { ShardOwner } from './directory.js'
+import { Follower } from './follower.js'
+import { BEGINNING, type Position } from './position.js'
+import { packState, readState, type ShardState, STATE_KEY } from './shard-rows.js'
+
+/** Entries read at a time: with the largest there are this is some MiB. */
+const READ_ENTRIES = 64
+/** A standby that follows confirms no more often than this: entries come by the hundred in a second. */
+const CONFIRM_EVERY_MS = 100
+/** How long the last changes of a copy are waited for at a time. */
+const FINISH_MS = 100
+
+/** Brings a request to the owner of the shard, and its answer back: bytes of `copy-page.ts`. */
+export interface CopySource {
+  page(owner: ShardOwner, request: Uint8Array): Promise<Uint8Array>
+}
+
+export interface StandbyOptions {
+  readonly node: string
+  readonly engine: Engine
+  readonly store: ClusterStore
+  readonly copySource: CopySource
+  monotonicMs(): number
+}
+
+export class Standby {
+  readonly #options: StandbyOptions
+  #state: ShardState | null
+  readonly hasForeignRows: boolean
+  #follower: Follower | null
+  #confirmedMs = -Infinity
+  #confirmed: Position | null = null
+  /** The changelog does not continue what the engine has. */
+  #mustCopy = false
+
+  private constructor(options: StandbyOptions, state: ShardState | null, hasRows: boolean) {
+    this.#options = options
+    this.#state = state
+    this.#follower = state === null || state.position.number === 0 ? null : new Follower(options.engine, state)
+    this.hasForeignRows = hasRows && this.#follower === null
+  }
+
+  /** Reads from the engine what it is a state of. Rejects with StorageError. */
+  static async load(options: StandbyOptions): Promise<Standby> {
+    const state = await readState(options.engine)
+    const rows = await options.engine.range({ ...everything(), limit: 2 })
+    return new Standby(options, state, rows.some(([key]) => Buffer.compare(key, STATE_KEY) !== 0))
+  }
+
+  /** Which founding the engine belongs to; of one that never began it is only what was meant. null: none. */
+  get lineage(): string | null {
+    return this.#state?.lineage ?? null
+  }
+
+  /** Whether nothing of a cluster is in the engine. */
+  get isNew(): boolean {
+    return this.#follower === null
+  }
+
+  /** Whether the engine is a state of the shard at some position. */
+  get isWhole(): boolean {
+    return this.#follower?.copy === null && !this.#mustCopy
+  }
+
+  get applied(): Position {
+    return this.#follower?.applied ?? BEGINNING
+  }
+
+  get reached(): Position {
+    return this.#follower?.reached ?? BEGINNING
+  }
+
+  get sawRelease(): boolean {
+    return this.#follower?.sawRelease ?? false
+  }
+
+  get follower(): Follower | null {
+    return this.#follower
+  }
+
+  /** The engine has to be copied over before it can follow. */
+  forkFound(): void {
+    this.#mustCopy = true
+  }
+
+  /** Notes on disk that a founding under this lineage is meant, so that a crash in the middle can be taken up again. */
+  async intend(lineage: string): Promise<void> {
+    const { engine } = this.#options
+    const batch = engine.batch()
+    batch.put(STATE_KEY, packState(lineage, BEGINNING, null))
+    await engine.commit(batch)
+    this.#state = { lineage, position: BEGINNING, copy: null }
+  }
+
+  /** It goes on from before the first entry: its node founds the shard, or had begun to. */
+  begin(): void {
+    if (this.#state !== null) this.#follower ??= new Follower(this.#options.engine, this.#state)
+  }
+
+  /** Waits up to `blockMs` for entries and applies them. Rejects with LogGap, ClusterStoreError, StorageError. */
+  async follow(blockMs: number): Promise<void> {
+    const follower = this.#follower
+    if (follower === null) return
+    let waitMs = blockMs
+    for (let read = READ_ENTRIES; read === READ_ENTRIES; waitMs = 0) {
+      const entries = await this.#options.store.read(follower.reached, READ_ENTRIES, waitMs)
+      await follower.take(entries)
+      await follower.finishCopy()
+      await this.confirm(false)
+      read = entries.length
+    }
+  }
+
+  /** Follows without waiting until this number has been read. Rejects like `follow`; resolves with false where the changelog ends before. */
+  async followTo(number: number): Promise<boolean> {
+    if (this.#follower === null) return number === 0
+    while (this.#follower.reached.number < number) {
+      const entries = await this.#options.store.read(this.#follower.reached, READ_ENTRIES, 0)
+      if (entries.length === 0) return false
+      await this.#follower.take(entries)
+    }
+    return true
+  }
+
+  /** One page of a copy from the owner, and what the changelog has by then. Rejects like `follow`, and with whatever the source says. */
+  async copy(lineage: string, owner: ShardOwner): Promise<void> {
+    const { engine, copySource } = this.#options
+    const copy = this.#follower?.copy ?? null
+    const isNew = copy === null || this.#mustCopy || this.#follower?.lineage !== lineage
+    if (!isNew && isEnd(copy.after)) {
+      await this.follow(FINISH_MS)
+      return
+    }
+    const request = isNew ? { lineage, position: null, after: new Uint8Array(0) } : { lineage, position: this.applied, after: copy.after }
+    const page = unpackPage(await copySource.page(owner, packRequest(request)))
+    if (isNew) {
+      const begun: ShardState = { lineage, position: page.position, copy: { after: new Uint8Array(0), seen: 0 } }
+      const batch = engine.batch()
+      batch.put(STATE_KEY, packState(begun.lineage, begun.position, begun.copy))
+      await engine.commit(batch)
+      this.#state = begun
+      this.#follower = new Follower(engine, begun)
+      this.#mustCopy = false
+    }
+    await this.#follower!.takePage(page)
+    await this.follow(0)
+  }
+
+  /** Tells the owner what need not be kept for this node; seldom, unless `isDue`. */
+  async confirm(isDue: boolean): Promise<void> {
+    const { store, node, monotonicMs } = this.#options
+    const follower = this.#follower
+    if (follower === null || this.#mustCopy) return
+    const nowMs = monotonicMs()
+    if (!isDue && (follower.applied === this.#confirmed || nowMs - this.#confirmedMs < CONFIRM_EVERY_MS)) return
+    this.#confirmedMs = nowMs
+    this.#confirmed = follower.applied
+    await store.confirm(node, { position: follower.applied, isCopying: follower.copy !== null })
+  }
+}

@@ -1,0 +1,314 @@
+/**
+ * A model of the store: what `RedisStore` does by scripts, on a few objects in memory, under a clock that is passed in. It can lose what a
+ * Redis can lose. `ModelStore` is what a node holds; what lies between the two is the caller's (`Carrier`).
+ */
+import { BEGINNING, comparePositions, isSamePosition, type Position } from '../position.js'
+import {
+  type AcquireAnswer, type AcquireRequest, type AppendAnswer, type AppendRequest, type ClusterStore, ClusterStoreError, type Confirmation,
+  type LogEntry, type NodeBeat, type NodeSeen, type RenewAnswer, type RenewRequest, type ShardView,
+} from '../cluster-store.js'
+
+interface Fence {
+  readonly lineage: string
+  readonly epoch: number
+  readonly token: string
+  readonly node: string
+  readonly address: string
+  readonly members: readonly string[]
+  readonly heir: string
+  readonly last: Position | null
+  /** '': in doubt. */
+  readonly incarnation: string
+}
+
+interface Vote {
+  readonly incarnation: string
+  readonly position: Position
+  readonly epoch: number
+}
+
+/** All that a Redis would hold. Everything in it is replaced, never changed, so that a copy is a few references. */
+interface Contents {
+  fence: Fence | null
+  lease: { readonly token: string, readonly endMs: number } | null
+  log: readonly LogEntry[]
+  confirmed: ReadonlyMap<string, Confirmation>
+  votes: ReadonlyMap<string, Vote>
+  nodes: ReadonlyMap<string, NodeBeat & { readonly timeMs: number }>
+}
+
+const EMPTY: Contents = { fence: null, lease: null, log: [], confirmed: new Map(), votes: new Map(), nodes: new Map() }
+/** States that a replica may be behind. */
+const HISTORY = 40
+
+/** Planted bugs of the store, for the simulation to find. */
+export interface StorePlants {
+  /** Appends are taken whoever owns the shard. */
+  readonly ignoresToken?: boolean
+  /** A store that has lost its tail is taken for whole. */
+  readonly forgetsDoubt?: boolean
+}
+
+export class ModelServer {
+  readonly #nowMs: () => number
+  readonly #plants: StorePlants
+  #contents: Contents = { ...EMPTY }
+  #history: Contents[] = []
+  #incarnation = 1
+  #waiters: (() => void)[] = []
+  /** Appends are refused, as by a Redis at its limit. */
+  isFull = false
+
+  constructor(nowMs: () => number, plants: StorePlants = {}) {
+    this.#nowMs = nowMs
+    this.#plants = plants
+  }
+
+  /** For checks alone. */
+  get log(): readonly LogEntry[] {
+    return this.#contents.log
+  }
+
+  /** A replica takes over that lacks the last `steps` writes. */
+  failOver(steps: number): void {
+    const kept = this.#history.at(-1 - steps) ?? this.#history[0]
+    if (kept !== undefined && steps > 0) this.#contents = { ...kept }
+    this.#newLife()
+  }
+
+  /** It starts again without its data. */
+  restartEmpty(): void {
+    this.#contents = { ...EMPTY }
+    this.#newLife()
+  }
+
+  /** FLUSHALL: the same life. */
+  flush(): void {
+    this.#contents = { ...EMPTY }
+    this.#changed()
+  }
+
+  #newLife(): void {
+    this.#history = []
+    if (this.#plants.forgetsDoubt !== true) this.#incarnation++
+    this.#changed()
+  }
+
+  get #life(): string {
+    return `life${String(this.#incarnation)}`
+  }
+
+  #changed(): void {
+    this.#history.push({ ...this.#contents })
+    if (this.#history.length > HISTORY) this.#history.shift()
+    const waiters = this.#waiters
+    this.#waiters = []
+    for (const waiter of waiters) waiter()
+  }
+
+  /** Has it called when something has changed. */
+  onceChanged(task: () => void): void {
+    this.#waiters.push(task)
+  }
+
+  #lease(): { readonly token: string, readonly leaseMs: number } | null {
+    const { lease } = this.#contents
+    const leaseMs = lease === null ? 0 : lease.endMs - this.#nowMs()
+    return lease === null || leaseMs <= 0 ? null : { token: lease.token, leaseMs }
+  }
+
+  #isWhole(): boolean {
+    const { fence, log } = this.#contents
+    return fence !== null && fence.incarnation === this.#life && (fence.last === null || log.length > 0)
+  }
+
+  look(): ShardView {
+    const { fence } = this.#contents
+    return {
+      lineage: fence?.lineage ?? null, epoch: fence?.epoch ?? 0, node: fence?.node ?? '', address: fence?.address ?? '',
+      members: fence?.members ?? [], heir: fence?.heir ?? '', last: this.#last(), isWhole: this.#isWhole(),
+      leaseMs: this.#lease()?.leaseMs ?? null, incarnation: this.#life,
+    }
+  }
+
+  #last(): Position | null {
+    const { fence, log } = this.#contents
+    return log.length === 0 ? null : fence?.last ?? null
+  }
+
+  acquire(request: AcquireRequest): AcquireAnswer {
+    const { fence, votes } = this.#contents
+    if (fence !== null && fence.token === request.token) return this.#acquired(fence, this.#isWhole(), request.leaseMs)
+    const lease = this.#lease()
+    if (request.claim !== 'sure' && lease !== null) return { kind: 'held', node: fence?.node ?? '', leaseMs: lease.leaseMs }
+    if (fence !== null && fence.lineage !== request.lineage) return { kind: 'foreign', lineage: fence.lineage }
+    if (request.claim === 'found') {
+      if (fence !== null) return { kind: 'founded' }
+      if (votes.size > 0) return { kind: 'doubt', missing: [...votes.keys()] }
+    }
+    if (request.claim === 'sure' && fence !== null && fence.epoch >= request.epoch) return { kind: 'fenced', epoch: fence.epoch }
+    const isWhole = this.#isWhole()
+    if (request.claim === 'take') {
+      if (isWhole) {
+        if (fence?.members.includes(request.node) !== true) return { kind: 'stranger' }
+      } else {
+        const missing = request.voters.filter((voter) => !this.#hasVoted(voter, request.position))
+        if (missing.length > 0) return { kind: 'doubt', missing }
+      }
+    }
+    const epochs = [...votes.values()].map((vote) => vote.epoch)
+    const epoch = Math.max(fence?.epoch ?? 0, request.epoch, request.position.epoch, ...epochs) + 1
+    const isTaken = isWhole && request.claim === 'take'
+    const made: Fence = {
+      lineage: request.lineage, epoch, token: request.token, node: request.node, address: request.address, heir: '', last: this.#last(),
+      members: isTaken ? fence?.members ?? [] : [], incarnation: isTaken ? this.#life : '',
+    }
+    this.#contents.votes = new Map()
+    return this.#acquired(made, isTaken, request.leaseMs)
+  }
+
+  #acquired(fence: Fence, isWhole: boolean, leaseMs: number): AcquireAnswer {
+    this.#contents.fence = fence
+    this.#contents.lease = { token: fence.token, endMs: this.#nowMs() + leaseMs }
+    this.#changed()
+    return { kind: 'acquired', epoch: fence.epoch, last: this.#last(), isWhole, members: fence.members }
+  }
+
+  #hasVoted(voter: string, position: Position): boolean {
+    const vote = this.#contents.votes.get(voter)
+    return vote?.incarnation === this.#life && comparePositions(vote.position, position) <= 0
+  }
+
+  renew(request: RenewRequest): RenewAnswer {
+    const { fence } = this.#contents
+    if (fence?.token !== request.token) return { kind: 'fenced', epoch: fence?.epoch ?? 0 }
+    const last = this.#last()
+    if (request.complete !== null && (last === null || last.number < request.complete.number)) return { kind: 'gap', last }
+    const incarnation = request.complete === null ? fence.incarnation : this.#life
+    this.#contents.fence = { ...fence, incarnation, members: request.members }
+    this.#contents.lease = { token: request.token, endMs: this.#nowMs() + request.leaseMs }
+    this.#changed()
+    return { kind: 'renewed', confirmed: this.#contents.confirmed }
+  }
+
+  release(token: string, heir: string): void {
+    const { fence } = this.#contents
+    if (fence?.token !== token) return
+    this.#contents.lease = null
+    this.#contents.fence = { ...fence, heir }
+    this.#changed()
+  }
+
+  append({ token, previous, entry }: AppendRequest): AppendAnswer {
+    const { fence } = this.#contents
+    if (this.isFull) throw new ClusterStoreError('refused', 'OOM: the store is full')
+    if (fence === null || (fence.token !== token && this.#plants.ignoresToken !== true)) return { kind: 'fenced', epoch: fence?.epoch ?? 0 }
+    const last = this.#last()
+    if (last !== null && isSamePosition(last, entry.position)) return { kind: 'appended' }
+    if (!isSamePosition(last ?? BEGINNING, previous)) return { kind: 'gap', last }
+    this.#put(fence, [...this.#contents.log, entry])
+    return { kind: 'appended' }
+  }
+
+  rebase({ token, entry }: Omit<AppendRequest, 'previous'>): AppendAnswer {
+    const { fence } = this.#contents
+    if (this.isFull) throw new ClusterStoreError('refused', 'OOM: the store is full')
+    if (fence?.token !== token) return { kind: 'fenced', epoch: fence?.epoch ?? 0 }
+    this.#put({ ...fence, members: [fence.node] }, [entry])
+    return { kind: 'appended' }
+  }
+
+  #put(fence: Fence, log: readonly LogEntry[]): void {
+    this.#contents.log = log
+    this.#contents.fence = { ...fence, last: log.at(-1)?.position ?? null }
+    this.#changed()
+  }
+
+  read(after: Position, countMax: number): LogEntry[] {
+    return this.#contents.log.filter(({ position }) => comparePositions(position, after) > 0).slice(0, countMax)
+  }
+
+  trim(token: string, before: Position): void {
+    const { fence, log } = this.#contents
+    if (fence?.token !== token) return
+    const kept = log.filter(({ position }, index) => index === log.length - 1 || comparePositions(position, before) >= 0)
+    if (kept.length === log.length) return
+    this.#contents.log = kept
+    this.#changed()
+  }
+
+  confirm(node: string, confirmation: Confirmation): void {
+    this.#contents.confirmed = new Map(this.#contents.confirmed).set(node, confirmation)
+    this.#changed()
+  }
+
+  vote(node: string, position: Position, epoch: number): void {
+    this.#contents.votes = new Map(this.#contents.votes).set(node, { incarnation: this.#life, position, epoch })
+    this.#changed()
+  }
+
+  beat(node: NodeBeat | null, ageMaxMs: number): NodeSeen[] {
+    const nowMs = this.#nowMs()
+    if (node !== null) {
+      const nodes = new Map(this.#contents.nodes)
+      if (node.address === '') nodes.delete(node.node)
+      else nodes.set(node.node, { ...node, timeMs: nowMs })
+      this.#contents.nodes = nodes
+      this.#changed()
+    }
+    return [...this.#contents.nodes.values()].map(({ timeMs, ...seen }) => ({ ...seen, ageMs: nowMs - timeMs })).filter(({ ageMs }) => ageMs <= ageMaxMs)
+  }
+}
+
+/** What carries a call to the store and its answer back: at once, or through a network that loses things. */
+export type Carrier = <T>(call: () => T) => Promise<T>
+
+/** Calls `task` in so many milliseconds. */
+export type After = (delayMs: number, task: () => void) => void
+
+export class ModelStore implements ClusterStore {
+  readonly #server: ModelServer
+  readonly #carry: Carrier
+  readonly #after: After
+
+  constructor(server: ModelServer, carry: Carrier = atOnce, after: After = setTimer) {
+    this.#server = server
+    this.#carry = carry
+    this.#after = after
+  }
+
+  look(): Promise<ShardView> { return this.#carry(() => this.#server.look()) }
+  acquire(request: AcquireRequest): Promise<AcquireAnswer> { return this.#carry(() => this.#server.acquire(request)) }
+  renew(request: RenewRequest): Promise<RenewAnswer> { return this.#carry(() => this.#server.renew(request)) }
+  release(token: string, heir: string): Promise<void> { return this.#carry(() => { this.#server.release(token, heir) }) }
+  append(request: AppendRequest): Promise<AppendAnswer> { return this.#carry(() => this.#server.append(copied(request))) }
+  rebase(request: Omit<AppendRequest, 'previous'>): Promise<AppendAnswer> { return this.#carry(() => this.#server.rebase(copied(request))) }
+  trim(token: string, before: Position): Promise<void> { return this.#carry(() => { this.#server.trim(token, before) }) }
+  confirm(node: string, confirmation: Confirmation): Promise<void> { return this.#carry(() => { this.#server.confirm(node, confirmation) }) }
+  vote(node: string, position: Position, epoch: number): Promise<void> { return this.#carry(() => { this.#server.vote(node, position, epoch) }) }
+  beat(node: NodeBeat | null, ageMaxMs: number): Promise<NodeSeen[]> { return this.#carry(() => this.#server.beat(node, ageMaxMs)) }
+  close(): Promise<void> { return Promise.resolve() }
+
+  async read(after: Position, countMax: number, blockMs: number): Promise<LogEntry[]> {
+    let isLate = blockMs === 0
+    for (;;) {
+      const changed = new Promise<void>((resolve) => { if (!isLate) this.#server.onceChanged(resolve) })
+      const entries = await this.#carry(() => this.#server.read(after, countMax))
+      if (entries.length > 0 || isLate) return entries
+      await Promise.race([changed, new Promise<void>((resolve) => { this.#after(blockMs, () => { isLate = true; resolve() }) })])
+    }
+  }
+}
+
+function atOnce<T>(call: () => T): Promise<T> {
+  return new Promise((resolve) => { resolve(call()) })
+}
+
+function setTimer(delayMs: number, task: () => void): void {
+  setTimeout(task, delayMs).unref()
+}
+
+/** Memory of its own, as what goes over a wire has. */
+function copied<T extends { readonly entry: LogEntry }>(request: T): T {
+  return { ...request, entry: { ...request.entry, bytes: Uint8Array.from(request.entry.bytes) } }
+}
