@@ -11,6 +11,7 @@
  * Time is the store's alone. Rejections are ClusterStoreErrors.
  */
 import type { Position } from './position.js'
+import type { Membership } from './shard-rows.js'
 
 export type ClusterStoreErrorCode =
   /** No answer, or none in time: it may have happened, or not, or happen later. */
@@ -63,21 +64,25 @@ export interface AcquireRequest {
   readonly position: Position
   readonly epoch: number
   /**
-   * - `take`: the lease is free; and the fence is whole and has the claimant among its members, or all of `voters` have voted and none is
-   *   further;
+   * - `take`: the lease is free; and the fence is whole and has the claimant among its members, or it is in doubt and all have voted who have to
+   *   (`membership`), and none is further;
    * - `found`: there is nothing at all, and nobody has voted;
    * - `sure`: the claimant owns the shard, its lease has not ended, and the store has forgotten that.
    */
   readonly claim: 'take' | 'found' | 'sure'
-  /** Who has to have voted where the fence is in doubt. */
-  readonly voters: readonly string[]
+  /**
+   * Who has to have voted where the fence is in doubt, as the claimant's engine has it: its members, if the owner that made them so has that
+   * on its disk as well (its vote says so). Else that change has not happened, as far as others know, and only who was a member before it may
+   * claim, if both those before and those behind it have voted.
+   */
+  readonly membership: Membership
 }
 
 export type AcquireAnswer =
   /** It is the claimant's. `isWhole` false: the changelog may lack what the claimant has. */
-  | { readonly kind: 'acquired', readonly epoch: number, readonly last: Position | null, readonly isWhole: boolean, readonly members: readonly string[] }
+  | { readonly kind: 'acquired', readonly epoch: number, readonly last: Position | null, readonly isWhole: boolean, readonly members: readonly string[], readonly incarnation: string }
   | { readonly kind: 'held', readonly node: string, readonly leaseMs: number }
-  /** These have not voted, or are further. */
+  /** These have not voted, or are further; or the maker of the membership knows another one. */
   | { readonly kind: 'doubt', readonly missing: readonly string[] }
   /** It belongs to another founding. */
   | { readonly kind: 'foreign', readonly lineage: string }
@@ -91,14 +96,19 @@ export type AcquireAnswer =
 export interface RenewRequest {
   readonly token: string
   readonly leaseMs: number
-  /** All up to here has to be in the changelog, and then the fence is whole; null: that is not known yet. */
+  /** All up to here has to be in the changelog; null: that is not known yet. */
   readonly complete: Position | null
+  /**
+   * The life of the store in which that was so. Only if it is still the same the fence is whole: a request that was long on its way knows
+   * nothing of what was appended since to a store that has failed over in between.
+   */
+  readonly incarnation: string
   /** Who may take the shard from now on. */
   readonly members: readonly string[]
 }
 
 export type RenewAnswer =
-  | { readonly kind: 'renewed', readonly confirmed: ReadonlyMap<string, Confirmation> }
+  | { readonly kind: 'renewed', readonly confirmed: ReadonlyMap<string, Confirmation>, readonly incarnation: string, readonly isWhole: boolean }
   | { readonly kind: 'gap', readonly last: Position | null }
   | { readonly kind: 'fenced', readonly epoch: number }
 
@@ -122,6 +132,15 @@ export type AppendAnswer =
   | { readonly kind: 'appended' }
   | { readonly kind: 'gap', readonly last: Position | null }
   | { readonly kind: 'fenced', readonly epoch: number }
+
+/** Said in one life of the store: the node has got so far, owns nothing, and has owned no later epoch. */
+export interface Vote {
+  readonly node: string
+  readonly position: Position
+  readonly epoch: number
+  /** Of the membership that it knows. */
+  readonly change: string
+}
 
 export interface LogEntry {
   readonly position: Position
@@ -160,8 +179,7 @@ export interface ClusterStore {
   /** Removes entries before this one, if the token is the owner's. The last entry stays. */
   trim(token: string, before: Position): Promise<void>
   confirm(node: string, confirmation: Confirmation): Promise<void>
-  /** Says, in this life of the store, that the node has got so far, owns nothing, and has owned no later epoch. */
-  vote(node: string, position: Position, epoch: number): Promise<void>
+  vote(vote: Vote): Promise<void>
   /** Shows a node, and tells which have shown themselves within `ageMaxMs`; null shows none. '' as address: it has gone. */
   beat(node: NodeBeat | null, ageMaxMs: number): Promise<NodeSeen[]>
   close(): Promise<void>

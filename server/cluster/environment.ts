@@ -31,8 +31,11 @@ export interface ClusterLimits {
   readonly retainBytes: number
   /** Bytes of one page of a copy. */
   readonly copyPageBytes: number
-  /** Whether a node without data may found the shard where there is none. */
-  readonly mayFound: boolean
+  /**
+   * Whether this node founds the shard where the store knows of none, with the data that it has. At one node alone: a second one that finds a
+   * store without data, because that has lost it, would begin a shard of its own.
+   */
+  readonly founds: boolean
 }
 
 export const CLUSTER_LIMITS: ClusterLimits = {
@@ -46,7 +49,7 @@ export const CLUSTER_LIMITS: ClusterLimits = {
   changelogAgeMs: 600_000,
   retainBytes: 16 << 20,
   copyPageBytes: 1 << 20,
-  mayFound: true,
+  founds: false,
 }
 
 /**

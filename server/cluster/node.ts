@@ -27,7 +27,7 @@ import { isAhead, type LossReason, OwnerLog } from './owner-log.js'
 import { isSamePosition, type Position, showPosition } from './position.js'
 import { ranked } from './ranking.js'
 import { ReplicatedEngine } from './replicated-engine.js'
-import { MEMBERS_KEY, packMembers, packState, readMembers, STATE_KEY } from './shard-rows.js'
+import { type Membership, MEMBERS_KEY, packMembership, packState, readMembership, STATE_KEY } from './shard-rows.js'
 import { type CopySource, Standby } from './standby.js'
 import { membersWanted, type Notice, type Standing, trimmedBefore } from './standing.js'
 
@@ -265,7 +265,7 @@ export class ClusterNode {
     // Just behind the end of the lease, if nobody renews it.
     this.#lookDueMs = nowMs + Math.min(limits.lookEveryMs, (view.leaseMs ?? Infinity) + 10)
     this.#emptySinceMs = view.lineage === null ? this.#emptySinceMs ?? nowMs : null
-    if (view.lineage !== null) this.#hasSeenShard = true
+    if (view.lineage !== null && view.lineage !== this.#standby.lineage) this.#hasSeenShard = true
     if (view.leaseMs === null) this.#freeSinceMs ??= nowMs
     else {
       this.#freeSinceMs = null
@@ -277,10 +277,10 @@ export class ClusterNode {
 
   /** Where the store may have lost something everybody says what it has, whether it can take the shard or not. */
   async #voteInDoubt(view: ShardView): Promise<void> {
-    const { store, node } = this.#options
+    const { store, node, engine } = this.#options
     const { applied, isNew, lineage } = this.#standby
     if (view.leaseMs !== null || view.isWhole || isNew || (view.lineage !== null && view.lineage !== lineage)) return
-    await store.vote(node, applied, Math.max(applied.epoch, this.#ownedEpoch))
+    await store.vote({ node, position: applied, epoch: Math.max(applied.epoch, this.#ownedEpoch), change: (await readMembership(engine)).change })
   }
 
   async #beatWhenDue(): Promise<void> {
@@ -343,11 +343,11 @@ export class ClusterNode {
     const standby = this.#standby
     if (!this.#mayOwn || this.#freeSinceMs === null) return null
     if (standby.isNew) {
-      // To found, or to go on with a founding that was interrupted. Who has data comes first.
+      // To found, or to go on with a founding that was interrupted.
       if (view.lineage !== null) return view.lineage === standby.lineage ? this.#freeSinceMs : null
-      if (this.#hasSeenShard || this.#emptySinceMs === null) return null
-      if (standby.hasForeignRows) return this.#emptySinceMs
-      return limits.mayFound ? this.#emptySinceMs + limits.leaseMs + RANK_MS * ranked(shard, this.#nodesSeen()).indexOf(node) : null
+      if (!limits.founds || this.#hasSeenShard || this.#emptySinceMs === null) return null
+      // Who has data of the cluster, and finds a store that has lost it, says so first.
+      return this.#emptySinceMs + limits.leaseMs
     }
     if (!standby.isWhole) return null
     if (view.isWhole && !view.members.includes(node)) return null
@@ -376,14 +376,14 @@ export class ClusterNode {
     const lineage = standby.lineage!
     const position = standby.applied
     // A founding that was interrupted has nobody else to ask.
-    if (standby.isNew && !isFounding) await store.vote(node, position, this.#ownedEpoch)
-    const voters = [...new Set([node, ...await readMembers(engine)])].filter((name) => !this.#forgotten.has(name))
+    if (standby.isNew && !isFounding) await store.vote({ node, position, epoch: this.#ownedEpoch, change: '' })
+    const membership = this.#withoutForgotten(await readMembership(engine))
     this.#claimToken ??= environment.randomToken()
     const token = this.#claimToken
     const sentMs = this.#nowMs
     const answer = await store.acquire({
       node, address, token, lineage, leaseMs: limits.leaseMs, position, epoch: Math.max(position.epoch, this.#ownedEpoch),
-      claim: isFounding ? 'found' : 'take', voters,
+      claim: isFounding ? 'found' : 'take', membership,
     })
     this.#claimToken = null
     this.#lookDueMs = -Infinity
@@ -394,6 +394,11 @@ export class ClusterNode {
     }
     this.#noteRefusal(answer)
     await sleep(environment, RETRY_MS)
+  }
+
+  #withoutForgotten({ members, before, change, by }: Membership): Membership {
+    const isThere = (name: string): boolean => !this.#forgotten.has(name)
+    return { members: members.filter(isThere), before: before.filter(isThere), change, by: isThere(by) ? by : '' }
   }
 
   #noteRefusal(answer: Exclude<AcquireAnswer, { kind: 'acquired' }>): void {
@@ -414,7 +419,7 @@ export class ClusterNode {
     const applied = this.#standby.applied
     const isFurther = isAhead(applied, answer.last)
     const log = new OwnerLog({
-      store, environment, limits, node, address, lineage, epoch: answer.epoch, token, sentMs,
+      store, environment, limits, node, address, lineage, epoch: answer.epoch, token, sentMs, incarnation: answer.incarnation,
       last: isFurther || answer.last === null ? applied : answer.last,
       onLost: isOver,
     })
@@ -465,7 +470,7 @@ export class ClusterNode {
 
   /** Reads the changelog to its end, or makes it what the engine has, and begins the epoch. Resolves with the first entry. */
   async #takeOver({ log }: Ownership, answer: Extract<AcquireAnswer, { kind: 'acquired' }>, lineage: string, isFurther: boolean): Promise<Position> {
-    const { engine, node, limits, environment } = this.#options
+    const { engine, node, environment } = this.#options
     const standby = this.#standby
     if (isFurther && answer.isWhole && answer.last !== null) throw new LogGap('the changelog has less than this node, and has lost nothing')
     if (!isFurther && answer.last !== null) {
@@ -475,17 +480,20 @@ export class ClusterNode {
     const isFounding = standby.applied.number === 0
     const anew = isFurther && !isFounding
     if (anew) environment.log.warn({ position: showPosition(standby.applied), last: showPosition(answer.last) }, 'cluster-changelog-begins-anew')
-    const known = answer.isWhole ? answer.members : await readMembers(engine)
+    const before = (await readMembership(engine)).members
+    const known = answer.isWhole ? answer.members : before
     const members = anew || isFounding ? [node] : [...new Set([...known, node])]
     const batch = new OpBatch()
-    batch.put(MEMBERS_KEY, packMembers(members))
-    const parts = encodeRecord([], batch, limits.partBytes)
-    const position = anew ? await log.rebase(parts[0]!) : await log.append(parts)
+    batch.put(MEMBERS_KEY, packMembership({ members, change: environment.randomToken(), by: node, before }))
+    // In one entry: nobody could go on from a part of it.
+    const parts = encodeRecord([], batch, Infinity)
+    const position = anew ? await log.rebase(standby.applied, parts[0]!) : await log.append(parts)
     batch.put(STATE_KEY, packState(lineage, position, null))
     await engine.commit(batch)
+    log.applied(position)
     log.members = members
     log.complete()
-    while (await log.renew() === null) {
+    while (await log.renew() === null || !log.isWhole) {
       log.checkSure()
       await sleep(environment, RETRY_MS / 5)
     }
@@ -516,10 +524,10 @@ export class ClusterNode {
   async #seeTo(ownership: Ownership, engine: ReplicatedEngine, confirmed: ReadonlyMap<string, Confirmation>): Promise<void> {
     const { node, limits } = this.#options
     const { log } = ownership
-    if (ownership.members.length === 0) ownership.members = await readMembers(engine)
+    if (ownership.members.length === 0) ownership.members = (await readMembership(engine)).members
     this.#notice(ownership, confirmed)
     const standing: Standing = {
-      owner: node, epoch: log.epoch, members: ownership.members, last: log.last, confirmed, notices: ownership.notices, nowMs: this.#nowMs,
+      owner: node, epoch: log.epoch, members: ownership.members, last: log.last, applied: engine.applied, confirmed, notices: ownership.notices, nowMs: this.#nowMs,
     }
     const wanted = membersWanted(standing, log.recent, limits)
     const stay = ownership.members.filter((member) => wanted.includes(member))
@@ -537,7 +545,7 @@ export class ClusterNode {
     }
     // In the changelog and on this disk first, then in the store: who may take the shard is known to all who could be asked.
     const batch = engine.batch()
-    batch.put(MEMBERS_KEY, packMembers(wanted))
+    batch.put(MEMBERS_KEY, packMembership({ members: wanted, change: this.#options.environment.randomToken(), by: node, before: ownership.members }))
     await engine.commit(batch)
     ownership.members = wanted
     log.members = wanted

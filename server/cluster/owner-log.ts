@@ -17,6 +17,7 @@ import {
 import { type ClusterEnvironment, type ClusterLimits, LEASE_MARGIN, sleep } from './environment.js'
 import { BEGINNING, comparePositions, isSamePosition, type Position, showPosition } from './position.js'
 import { RecentEntries } from './recent-entries.js'
+import { NO_MEMBERS } from './shard-rows.js'
 
 /** Between two attempts of what got no answer. */
 const RETRY_MS = 50
@@ -30,6 +31,8 @@ export interface OwnerLogOptions {
   readonly lineage: string
   readonly epoch: number
   readonly token: string
+  /** The life of the store in which it was acquired. */
+  readonly incarnation: string
   /** When the acquisition was sent, by the monotonic clock. */
   readonly sentMs: number
   /** The last entry of the changelog, or what the owner's engine is at where that is further. */
@@ -55,6 +58,9 @@ export class OwnerLog {
   #last: Position
   #sureUntilMs: number
   #lossReason: LossReason | null = null
+  /** The life of the store at the last answer. */
+  #incarnation: string
+  #isWhole = false
   /** Before the first renewal that may call the changelog complete. */
   #isComplete = false
   #isReleased = false
@@ -72,6 +78,7 @@ export class OwnerLog {
     this.#epoch = options.epoch
     this.#token = options.token
     this.#last = options.last
+    this.#incarnation = options.incarnation
     this.#sureUntilMs = this.#sureFrom(options.sentMs)
     this.#watch()
   }
@@ -83,6 +90,11 @@ export class OwnerLog {
   /** The last entry that is known to be in the changelog. */
   get last(): Position {
     return this.#last
+  }
+
+  /** Whether the store had all that was written, and nothing was lost since, when it was last renewed. */
+  get isWhole(): boolean {
+    return this.#isWhole
   }
 
   get recent(): RecentEntries {
@@ -149,12 +161,14 @@ export class OwnerLog {
         return
       }
       const entry = this.#entryBehind(previous, bytes)
+      const mendings = this.#mendings
       const answer = await this.#ask(() => {
         // Whatever is answered from here on, it may have arrived.
         this.#pending = entry
         return store.append({ token: this.#token, previous, entry })
       })
-      if (answer === null) continue
+      // What was answered before something was mended says nothing of what is there now.
+      if (answer === null || mendings !== this.#mendings) continue
       if (answer.kind === 'appended') {
         this.#appended(entry)
         return
@@ -177,23 +191,26 @@ export class OwnerLog {
   }
 
   /**
-   * Empties the changelog and begins it with this entry. Rejects like `append`. Behind an entry that is pending nobody goes on from what it
-   * has: some may have that entry, and some not.
+   * Empties the changelog and begins it with this entry, behind what the owner's engine has: only as the first thing that is done in an
+   * ownership. Rejects like `append`.
    */
-  async rebase(bytes: Uint8Array): Promise<Position> {
-    const { store, environment } = this.#options
-    const previousToken = this.#pending === null ? this.#last.token : environment.randomToken()
-    const number = (this.#pending ?? { position: this.#last }).position.number + 1
-    const entry = { position: { epoch: this.#epoch, number, token: this.#token }, previousToken, bytes }
+  async rebase(base: Position, bytes: Uint8Array): Promise<Position> {
+    const entry = { position: { epoch: this.#epoch, number: base.number + 1, token: this.#token }, previousToken: base.token, bytes }
     for (;;) {
       this.checkSure()
-      const answer = await this.#ask(() => store.rebase({ token: this.#token, entry }))
+      const answer = await this.#ask(() => this.#options.store.rebase({ token: this.#token, entry }))
       if (answer?.kind === 'appended') {
         this.#appended(entry)
         return this.#last
       }
-      if (answer?.kind === 'fenced') this.lose('fenced')
+      // A store that has lost this ownership already: it is begun once more.
+      if (answer !== null) this.lose('fenced')
     }
+  }
+
+  /** The owner's engine has all up to here, so that its entries need not be kept for it. */
+  applied(position: Position): void {
+    this.#recent.applied(position.number)
   }
 
   /** null: no answer; after a pause. Rejects with StorageError when the store has refused. */
@@ -236,12 +253,14 @@ export class OwnerLog {
     const mendings = this.#mendings
     let answer: RenewAnswer
     try {
-      answer = await store.renew({ token, leaseMs: limits.leaseMs, complete: this.#isComplete ? this.#last : null, members: this.members })
+      answer = await store.renew({ token, leaseMs: limits.leaseMs, complete: this.#isComplete ? this.#last : null, incarnation: this.#incarnation, members: this.members })
     } catch (error) {
       environment.log.warn({ error: error as Error, epoch: this.#epoch }, 'cluster-lease-not-renewed')
       return null
     }
     if (answer.kind === 'renewed') {
+      this.#incarnation = answer.incarnation
+      this.#isWhole = answer.isWhole
       if (mendings === this.#mendings) this.#sureUntilMs = Math.max(this.#sureUntilMs, this.#sureFrom(sentMs))
       return answer.confirmed
     }
@@ -281,7 +300,7 @@ export class OwnerLog {
       this.checkSure()
       const sentMs = environment.monotonicMs()
       const answer = await store.acquire({
-        node, address, token, lineage, leaseMs: limits.leaseMs, position: this.#last, epoch: this.#epoch, claim: 'sure', voters: [],
+        node, address, token, lineage, leaseMs: limits.leaseMs, position: this.#last, epoch: this.#epoch, claim: 'sure', membership: NO_MEMBERS,
       }).catch(() => null)
       this.checkSure()
       if (answer === null) {
@@ -291,6 +310,8 @@ export class OwnerLog {
       if (answer.kind !== 'acquired') return fenced()
       this.#epoch = answer.epoch
       this.#token = token
+      this.#incarnation = answer.incarnation
+      this.#isWhole = false
       this.#sureUntilMs = Math.max(this.#sureUntilMs, this.#sureFrom(sentMs))
       return answer.last
     }
@@ -321,8 +342,8 @@ export class OwnerLog {
     // Begun anew with what is kept: who has the rest goes on, and others copy.
     const [first, ...rest] = this.#recent.all
     if (first === undefined) {
-      await this.rebase(emptyRecord()[0]!)
-      return
+      this.lose('fenced')
+      throw new StorageError('closed', 'the store has lost the changelog before this owner had written to it')
     }
     for (;;) {
       this.checkSure()

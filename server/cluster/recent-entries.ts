@@ -14,7 +14,7 @@ export class RecentEntries {
   #sizes: Size[] = []
   #sizeBytes = 0
 
-  /** `bytesMax`: of the entries that are kept whole. */
+  /** `bytesMax`: of the entries that are kept whole; the last one always is. */
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax
   }
@@ -26,10 +26,14 @@ export class RecentEntries {
     this.#entryBytes += bytes
     this.#sizes.push({ position: entry.position, bytes })
     this.#sizeBytes += bytes
+  }
+
+  /** The engine has everything up to this number. What is behind it stays, whatever it takes: the owner itself would need it. */
+  applied(number: number): void {
     if (this.#entryBytes <= this.#bytesMax) return
     // A quarter at a time: an array loses its first elements only by a copy of the rest.
     let dropped = 0
-    while (dropped < this.#entries.length && this.#entryBytes > this.#bytesMax * 0.75) this.#entryBytes -= this.#entries[dropped++]!.bytes.length
+    while (dropped < this.#entries.length - 1 && this.#entries[dropped]!.position.number <= number && this.#entryBytes > this.#bytesMax * 0.75) this.#entryBytes -= this.#entries[dropped++]!.bytes.length
     this.#entries = this.#entries.slice(dropped)
   }
 

@@ -149,6 +149,7 @@ export class ReplicatedEngine implements Engine {
 
   #reached(position: Position): void {
     this.#applied = position
+    this.#log.applied(position)
     for (let i = this.#whenApplied.length - 1; i >= 0; i--) {
       const waiter = this.#whenApplied[i]!
       if (waiter.number > position.number) continue

@@ -55,25 +55,39 @@ export async function readState(engine: Engine): Promise<ShardState | null> {
   return row === undefined ? null : unpackState(row)
 }
 
-/** Names of the nodes that may own the shard, in the order of their names. */
-export function packMembers(members: readonly string[]): Buffer {
-  writer.begin().uint(VERSION).uint(members.length)
-  for (const member of [...members].sort()) writer.string(member)
+/** Which nodes may take the shard; in doubt all of them are asked. */
+export interface Membership {
+  readonly members: readonly string[]
+  /** Random: which change this is. */
+  readonly change: string
+  /** The owner that made it. As long as that has it not on its disk, it has not happened. */
+  readonly by: string
+  /** Who could take it before the change. */
+  readonly before: readonly string[]
+}
+
+export const NO_MEMBERS: Membership = { members: [], change: '', by: '', before: [] }
+
+export function packMembership({ members, change, by, before }: Membership): Buffer {
+  writer.begin().uint(VERSION).string(change).string(by)
+  for (const names of [members, before]) {
+    writer.uint(names.length)
+    for (const name of [...names].sort()) writer.string(name)
+  }
   return writer.take()
 }
 
 /** Throws StorageError 'corrupt'. */
-export function unpackMembers(row: Uint8Array): string[] {
+export function unpackMembership(row: Uint8Array): Membership {
   const reader = versioned(row)
-  const members: string[] = []
-  for (let left = reader.uint(); left > 0; left--) members.push(reader.string())
-  return members
+  const names = (): string[] => Array.from({ length: reader.uint() }, () => reader.string())
+  return { change: reader.string(), by: reader.string(), members: names(), before: names() }
 }
 
-/** Empty before the first entry of the changelog. */
-export async function readMembers(engine: Engine): Promise<string[]> {
+/** Nobody before the first entry of the changelog. Rejects with StorageError. */
+export async function readMembership(engine: Engine): Promise<Membership> {
   const row = await engine.get(MEMBERS_KEY)
-  return row === undefined ? [] : unpackMembers(row)
+  return row === undefined ? NO_MEMBERS : unpackMembership(row)
 }
 
 function versioned(row: Uint8Array): ValueReader {

@@ -22,6 +22,8 @@ export interface Standing {
   readonly members: readonly string[]
   /** The last entry. */
   readonly last: Position
+  /** What the owner's own engine has. */
+  readonly applied: Position
   readonly confirmed: ReadonlyMap<string, Confirmation>
   readonly notices: ReadonlyMap<string, Readonly<Notice>>
   readonly nowMs: number
@@ -66,8 +68,8 @@ function keptFrom({ last, epoch }: Standing, recent: RecentEntries, limits: Clus
 
 /** What comes before this entry may go: all members have it, and who copies or follows beside them as well, within bounds. null: nothing. */
 export function trimmedBefore(standing: Standing, recent: RecentEntries, limits: ClusterLimits): Position | null {
-  const { owner, members, confirmed, notices, nowMs, last } = standing
-  let slowest: Position | null = last
+  const { owner, members, confirmed, notices, nowMs, applied } = standing
+  let slowest: Position | null = applied
   for (const node of members) {
     if (node === owner) continue
     const position = confirmed.get(node)?.position
@@ -80,6 +82,7 @@ export function trimmedBefore(standing: Standing, recent: RecentEntries, limits:
     if (slowest !== null && comparePositions(position, slowest) < 0) slowest = position
   }
   const floor = keptFrom(standing, recent, limits)
-  if (slowest === null || floor === null) return slowest ?? floor
-  return comparePositions(floor, slowest) > 0 ? floor : slowest
+  const before = slowest === null || (floor !== null && comparePositions(floor, slowest) > 0) ? floor : slowest
+  // Its own engine recovers from there.
+  return before !== null && comparePositions(before, applied) > 0 ? applied : before
 }

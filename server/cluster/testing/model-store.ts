@@ -5,7 +5,7 @@
 import { BEGINNING, comparePositions, isSamePosition, type Position } from '../position.js'
 import {
   type AcquireAnswer, type AcquireRequest, type AppendAnswer, type AppendRequest, type ClusterStore, ClusterStoreError, type Confirmation,
-  type LogEntry, type NodeBeat, type NodeSeen, type RenewAnswer, type RenewRequest, type ShardView,
+  type LogEntry, type NodeBeat, type NodeSeen, type RenewAnswer, type RenewRequest, type ShardView, type Vote,
 } from '../cluster-store.js'
 
 interface Fence {
@@ -21,10 +21,8 @@ interface Fence {
   readonly incarnation: string
 }
 
-interface Vote {
+interface Ballot extends Vote {
   readonly incarnation: string
-  readonly position: Position
-  readonly epoch: number
 }
 
 /** All that a Redis would hold. Everything in it is replaced, never changed, so that a copy is a few references. */
@@ -33,7 +31,7 @@ interface Contents {
   lease: { readonly token: string, readonly endMs: number } | null
   log: readonly LogEntry[]
   confirmed: ReadonlyMap<string, Confirmation>
-  votes: ReadonlyMap<string, Vote>
+  votes: ReadonlyMap<string, Ballot>
   nodes: ReadonlyMap<string, NodeBeat & { readonly timeMs: number }>
 }
 
@@ -152,7 +150,7 @@ export class ModelServer {
       if (isWhole) {
         if (fence?.members.includes(request.node) !== true) return { kind: 'stranger' }
       } else {
-        const missing = request.voters.filter((voter) => !this.#hasVoted(voter, request.position))
+        const missing = this.#missing(request)
         if (missing.length > 0) return { kind: 'doubt', missing }
       }
     }
@@ -171,12 +169,18 @@ export class ModelServer {
     this.#contents.fence = fence
     this.#contents.lease = { token: fence.token, endMs: this.#nowMs() + leaseMs }
     this.#changed()
-    return { kind: 'acquired', epoch: fence.epoch, last: this.#last(), isWhole, members: fence.members }
+    return { kind: 'acquired', epoch: fence.epoch, last: this.#last(), isWhole, members: fence.members, incarnation: this.#life }
   }
 
-  #hasVoted(voter: string, position: Position): boolean {
-    const vote = this.#contents.votes.get(voter)
-    return vote?.incarnation === this.#life && comparePositions(vote.position, position) <= 0
+  /** Whose vote is missing, or says that it has more. */
+  #missing({ node, position, membership: { members, before, by, change } }: AcquireRequest): string[] {
+    const { votes } = this.#contents
+    const isDone = by === '' || by === node || votes.get(by)?.change === change
+    if (!isDone && !before.includes(node)) return [by]
+    return [...new Set([node, ...members, ...isDone ? [] : before])].filter((voter) => {
+      const vote = votes.get(voter)
+      return vote?.incarnation !== this.#life || comparePositions(vote.position, position) > 0
+    })
   }
 
   renew(request: RenewRequest): RenewAnswer {
@@ -184,11 +188,12 @@ export class ModelServer {
     if (fence?.token !== request.token) return { kind: 'fenced', epoch: fence?.epoch ?? 0 }
     const last = this.#last()
     if (request.complete !== null && (last === null || last.number < request.complete.number)) return { kind: 'gap', last }
-    const incarnation = request.complete === null ? fence.incarnation : this.#life
+    const isComplete = request.complete !== null && request.incarnation === this.#life
+    const incarnation = isComplete ? this.#life : fence.incarnation
     this.#contents.fence = { ...fence, incarnation, members: request.members }
     this.#contents.lease = { token: request.token, endMs: this.#nowMs() + request.leaseMs }
     this.#changed()
-    return { kind: 'renewed', confirmed: this.#contents.confirmed }
+    return { kind: 'renewed', confirmed: this.#contents.confirmed, incarnation: this.#life, isWhole: this.#isWhole() }
   }
 
   release(token: string, heir: string): void {
@@ -242,8 +247,8 @@ export class ModelServer {
     this.#changed()
   }
 
-  vote(node: string, position: Position, epoch: number): void {
-    this.#contents.votes = new Map(this.#contents.votes).set(node, { incarnation: this.#life, position, epoch })
+  vote(vote: Vote): void {
+    this.#contents.votes = new Map(this.#contents.votes).set(vote.node, { ...vote, incarnation: this.#life })
     this.#changed()
   }
 
@@ -285,7 +290,7 @@ export class ModelStore implements ClusterStore {
   rebase(request: Omit<AppendRequest, 'previous'>): Promise<AppendAnswer> { return this.#carry(() => this.#server.rebase(copied(request))) }
   trim(token: string, before: Position): Promise<void> { return this.#carry(() => { this.#server.trim(token, before) }) }
   confirm(node: string, confirmation: Confirmation): Promise<void> { return this.#carry(() => { this.#server.confirm(node, confirmation) }) }
-  vote(node: string, position: Position, epoch: number): Promise<void> { return this.#carry(() => { this.#server.vote(node, position, epoch) }) }
+  vote(vote: Vote): Promise<void> { return this.#carry(() => { this.#server.vote(vote) }) }
   beat(node: NodeBeat | null, ageMaxMs: number): Promise<NodeSeen[]> { return this.#carry(() => this.#server.beat(node, ageMaxMs)) }
   close(): Promise<void> { return Promise.resolve() }
 

@@ -150,7 +150,7 @@ export class SimProcess {
     if (room.plants.trustsLease === true) plantTrust(store)
     const environment = this.environment()
     const options = {
-      node: name, address: `${name}:1`, version: '1', shard: 0, engine: disk, store, environment, limits: room.limits,
+      node: name, address: `${name}:1`, version: '1', shard: 0, engine: disk, store, environment, limits: { ...room.limits, founds: name === 'n1' },
       copySource: { page: (owner: ShardOwner, request: Uint8Array) => this.#page(owner, request) },
       onOwner: (engine: ReplicatedEngine) => { this.#own(engine, disk) },
       onLost: async () => { await this.#lose() },
