@@ -6,7 +6,8 @@
  * disk, or with nothing. Each life of a Redis, and each promotion of a replica, has ids of its own (`run_id`, `master_replid`), which the
  * fence remembers. While they are the same nothing can have been lost, the fence is *whole*, and whoever finds the lease free may take
  * it. When they have changed the fence is *in doubt* until either an owner whose lease has not ended says that all it had written is
- * there, or every member has said how far it has got, in this life of the store, and the one that has most takes it.
+ * there, or every member has said how far it has got, and the one that has most takes it. Such votes are counted in rounds: one begins
+ * when the first node finds the fence in doubt and the lease free, and is over when the shard is taken or the store loses anything more.
  *
  * Time is the store's alone. Rejections are ClusterStoreErrors.
  */
@@ -50,6 +51,8 @@ export interface ShardView {
   readonly leaseMs: number | null
   /** Which life of the store this is. */
   readonly incarnation: string
+  /** While it is in doubt and the lease free: what votes are counted under; '' else. */
+  readonly round: string
 }
 
 /** A claim to the shard. */
@@ -71,7 +74,7 @@ export interface AcquireRequest {
    */
   readonly claim: 'take' | 'found' | 'sure'
   /**
-   * Who has to have voted where the fence is in doubt, as the claimant's engine has it: its members, if the owner that made them so has that
+   * Who has to have voted where the fence is in doubt, as the claimant's engine has it: its members, the claimant among them, if the owner that made them so has that
    * on its disk as well (its vote says so). Else that change has not happened, as far as others know, and only who was a member before it may
    * claim, if both those before and those behind it have voted.
    */
@@ -133,9 +136,13 @@ export type AppendAnswer =
   | { readonly kind: 'gap', readonly last: Position | null }
   | { readonly kind: 'fenced', readonly epoch: number }
 
-/** Said in one life of the store: the node has got so far, owns nothing, and has owned no later epoch. */
+/**
+ * The node has got so far, owns nothing, and has owned no later epoch. It counts in the round in which it was said: one that was long on its
+ * way may not be true any more.
+ */
 export interface Vote {
   readonly node: string
+  readonly round: string
   readonly position: Position
   readonly epoch: number
   /** Of the membership that it knows. */
@@ -163,7 +170,8 @@ export interface NodeSeen extends NodeBeat {
 }
 
 export interface ClusterStore {
-  look(): Promise<ShardView>
+  /** `round`: a random token, for a new round of votes where one is needed. */
+  look(round: string): Promise<ShardView>
   acquire(request: AcquireRequest): Promise<AcquireAnswer>
   renew(request: RenewRequest): Promise<RenewAnswer>
   /** Frees the lease if it is this token's, and names who should have it next ('' for anybody). */

@@ -257,7 +257,7 @@ export class ClusterNode {
     if (this.#standby.sawRelease && this.#freeSinceMs === null) this.#lookDueMs = Math.min(this.#lookDueMs, this.#lookedMs + RELEASE_LOOK_MS)
     if (this.#nowMs < this.#lookDueMs) return
     await this.#beatWhenDue()
-    const view = await store.look()
+    const view = await store.look(this.#options.environment.randomToken())
     this.#view = view
     this.directory.saw(view)
     const nowMs = this.#nowMs
@@ -279,8 +279,8 @@ export class ClusterNode {
   async #voteInDoubt(view: ShardView): Promise<void> {
     const { store, node, engine } = this.#options
     const { applied, isNew, lineage } = this.#standby
-    if (view.leaseMs !== null || view.isWhole || isNew || (view.lineage !== null && view.lineage !== lineage)) return
-    await store.vote({ node, position: applied, epoch: Math.max(applied.epoch, this.#ownedEpoch), change: (await readMembership(engine)).change })
+    if (view.round === '' || isNew || (view.lineage !== null && view.lineage !== lineage)) return
+    await store.vote({ node, round: view.round, position: applied, epoch: Math.max(applied.epoch, this.#ownedEpoch), change: (await readMembership(engine)).change })
   }
 
   async #beatWhenDue(): Promise<void> {
@@ -376,7 +376,7 @@ export class ClusterNode {
     const lineage = standby.lineage!
     const position = standby.applied
     // A founding that was interrupted has nobody else to ask.
-    if (standby.isNew && !isFounding) await store.vote({ node, position, epoch: this.#ownedEpoch, change: '' })
+    if (standby.isNew && !isFounding) await store.vote({ node, round: view.round, position, epoch: this.#ownedEpoch, change: '' })
     const membership = this.#withoutForgotten(await readMembership(engine))
     this.#claimToken ??= environment.randomToken()
     const token = this.#claimToken
@@ -539,7 +539,9 @@ export class ClusterNode {
     }
     const before = trimmedBefore({ ...standing, members: log.members }, log.recent, limits)
     if (before !== null) await log.trim(before)
-    if (wanted.length === ownership.members.length && stay.length === wanted.length) {
+    // An ownership that was claimed again shows itself in the changelog: who follows it is known by an entry of its epoch.
+    const isShown = log.last.epoch === log.epoch
+    if (isShown && wanted.length === ownership.members.length && stay.length === wanted.length) {
       log.members = ownership.members
       return
     }

@@ -21,8 +21,10 @@ interface Fence {
   readonly incarnation: string
 }
 
-interface Ballot extends Vote {
+interface Round {
+  readonly token: string
   readonly incarnation: string
+  readonly votes: ReadonlyMap<string, Vote>
 }
 
 /** All that a Redis would hold. Everything in it is replaced, never changed, so that a copy is a few references. */
@@ -31,11 +33,11 @@ interface Contents {
   lease: { readonly token: string, readonly endMs: number } | null
   log: readonly LogEntry[]
   confirmed: ReadonlyMap<string, Confirmation>
-  votes: ReadonlyMap<string, Ballot>
+  round: Round | null
   nodes: ReadonlyMap<string, NodeBeat & { readonly timeMs: number }>
 }
 
-const EMPTY: Contents = { fence: null, lease: null, log: [], confirmed: new Map(), votes: new Map(), nodes: new Map() }
+const EMPTY: Contents = { fence: null, lease: null, log: [], confirmed: new Map(), round: null, nodes: new Map() }
 /** States that a replica may be behind. */
 const HISTORY = 40
 
@@ -120,13 +122,24 @@ export class ModelServer {
     return fence !== null && fence.incarnation === this.#life && (fence.last === null || log.length > 0)
   }
 
-  look(): ShardView {
+  look(round: string): ShardView {
     const { fence } = this.#contents
+    const isOpen = !this.#isWhole() && this.#lease() === null
+    if (isOpen && this.#round() === null) {
+      this.#contents.round = { token: round, incarnation: this.#life, votes: new Map() }
+      this.#changed()
+    }
     return {
+      round: isOpen ? this.#round()?.token ?? '' : '',
       lineage: fence?.lineage ?? null, epoch: fence?.epoch ?? 0, node: fence?.node ?? '', address: fence?.address ?? '',
       members: fence?.members ?? [], heir: fence?.heir ?? '', last: this.#last(), isWhole: this.#isWhole(),
       leaseMs: this.#lease()?.leaseMs ?? null, incarnation: this.#life,
     }
+  }
+
+  #round(): Round | null {
+    const { round } = this.#contents
+    return round?.incarnation === this.#life ? round : null
   }
 
   #last(): Position | null {
@@ -135,7 +148,8 @@ export class ModelServer {
   }
 
   acquire(request: AcquireRequest): AcquireAnswer {
-    const { fence, votes } = this.#contents
+    const { fence } = this.#contents
+    const votes = this.#round()?.votes ?? new Map<string, Vote>()
     if (fence !== null && fence.token === request.token) return this.#acquired(fence, this.#isWhole(), request.leaseMs)
     const lease = this.#lease()
     if (request.claim !== 'sure' && lease !== null) return { kind: 'held', node: fence?.node ?? '', leaseMs: lease.leaseMs }
@@ -150,6 +164,8 @@ export class ModelServer {
       if (isWhole) {
         if (fence?.members.includes(request.node) !== true) return { kind: 'stranger' }
       } else {
+        const { members, by } = request.membership
+        if (by !== '' && !members.includes(request.node)) return { kind: 'stranger' }
         const missing = this.#missing(request)
         if (missing.length > 0) return { kind: 'doubt', missing }
       }
@@ -161,7 +177,7 @@ export class ModelServer {
       lineage: request.lineage, epoch, token: request.token, node: request.node, address: request.address, heir: '', last: this.#last(),
       members: isTaken ? fence?.members ?? [] : [], incarnation: isTaken ? this.#life : '',
     }
-    this.#contents.votes = new Map()
+    this.#contents.round = null
     return this.#acquired(made, isTaken, request.leaseMs)
   }
 
@@ -174,12 +190,12 @@ export class ModelServer {
 
   /** Whose vote is missing, or says that it has more. */
   #missing({ node, position, membership: { members, before, by, change } }: AcquireRequest): string[] {
-    const { votes } = this.#contents
-    const isDone = by === '' || by === node || votes.get(by)?.change === change
+    const votes = this.#round()?.votes
+    const isDone = by === '' || by === node || votes?.get(by)?.change === change
     if (!isDone && !before.includes(node)) return [by]
     return [...new Set([node, ...members, ...isDone ? [] : before])].filter((voter) => {
-      const vote = votes.get(voter)
-      return vote?.incarnation !== this.#life || comparePositions(vote.position, position) > 0
+      const vote = votes?.get(voter)
+      return vote === undefined || comparePositions(vote.position, position) > 0
     })
   }
 
@@ -248,7 +264,9 @@ export class ModelServer {
   }
 
   vote(vote: Vote): void {
-    this.#contents.votes = new Map(this.#contents.votes).set(vote.node, { ...vote, incarnation: this.#life })
+    const round = this.#round()
+    if (round?.token !== vote.round) return
+    this.#contents.round = { ...round, votes: new Map(round.votes).set(vote.node, vote) }
     this.#changed()
   }
 
@@ -282,7 +300,7 @@ export class ModelStore implements ClusterStore {
     this.#after = after
   }
 
-  look(): Promise<ShardView> { return this.#carry(() => this.#server.look()) }
+  look(round: string): Promise<ShardView> { return this.#carry(() => this.#server.look(round)) }
   acquire(request: AcquireRequest): Promise<AcquireAnswer> { return this.#carry(() => this.#server.acquire(request)) }
   renew(request: RenewRequest): Promise<RenewAnswer> { return this.#carry(() => this.#server.renew(request)) }
   release(token: string, heir: string): Promise<void> { return this.#carry(() => { this.#server.release(token, heir) }) }

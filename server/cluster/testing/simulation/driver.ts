@@ -4,8 +4,6 @@ import type { ReplicatedEngine } from '../../replicated-engine.js'
 import type { SimProcess } from './machine.js'
 import { HEAD_KEY, itemKey } from './oracle.js'
 
-let lives = 0
-
 export class Driver {
   readonly #process: SimProcess
   readonly #engine: ReplicatedEngine
@@ -18,7 +16,7 @@ export class Driver {
   constructor(process: SimProcess, engine: ReplicatedEngine) {
     this.#process = process
     this.#engine = engine
-    this.#name = `${process.machine.name}.${String(lives++)}`
+    this.#name = `${process.machine.name}.${String(process.machine.room.oracle.ownerships)}`
   }
 
   start(): void {

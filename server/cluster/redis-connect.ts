@@ -1,0 +1,56 @@
+/** Connections to the operator's Redis: one server, one behind Sentinels, or a Redis Cluster. */
+import { Cluster, Redis } from 'ioredis'
+import type { Log } from '../log.js'
+import type { RedisClient } from './redis-store.js'
+
+export interface RedisTarget {
+  readonly mode: 'standalone' | 'sentinel' | 'cluster'
+  /** `redis://HOST:PORT` or `rediss://HOST:PORT`: the server; the Sentinels; some nodes of the cluster. */
+  readonly urls: readonly string[]
+  /** What the Sentinels call it. */
+  readonly sentinelName: string
+  /** '': none. */
+  readonly user: string
+  readonly password: string
+}
+
+/** Between two attempts to connect: short, since a lease is. */
+const RECONNECT_MAX_MS = 500
+const CONNECT_TIMEOUT_MS = 2000
+
+/** Throws TypeError for a URL that is none. */
+export function connectRedis({ mode, urls, sentinelName, user, password }: RedisTarget, log: Log): RedisClient {
+  const addresses = urls.map((url) => new URL(url))
+  const hosts = addresses.map((url) => ({ host: url.hostname.replace(/^\[|\]$/g, ''), port: url.port === '' ? 6379 : Number(url.port) }))
+  const [first] = hosts
+  if (first === undefined) throw new TypeError('no Redis is named')
+  const options = {
+    ...user === '' ? {} : { username: user },
+    ...password === '' ? {} : { password },
+    ...addresses[0]!.protocol === 'rediss:' ? { tls: {} } : {},
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: null,
+    // A replica that was the primary: there is another one now.
+    reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
+    protocol: 2 as const,
+    retryStrategy: (times: number) => Math.min(RECONNECT_MAX_MS, times * 50),
+  }
+  const client = mode === 'cluster'
+    ? new Cluster(hosts, { redisOptions: options, enableOfflineQueue: false, clusterRetryStrategy: (times) => Math.min(RECONNECT_MAX_MS, times * 50), slotsRefreshTimeout: CONNECT_TIMEOUT_MS })
+    : mode === 'sentinel'
+      ? new Redis({ ...options, sentinels: hosts, name: sentinelName, sentinelRetryStrategy: (times) => Math.min(RECONNECT_MAX_MS, times * 50) })
+      : new Redis({ ...options, ...first })
+  // Said once for each time it goes away; without a listener the process would end.
+  let isAway = false
+  client.on('error', (error: Error) => {
+    if (!isAway) log.warn({ error }, 'redis-away')
+    isAway = true
+  })
+  client.on('ready', () => {
+    if (isAway) log.info({}, 'redis-back')
+    isAway = false
+  })
+  return client
+}
