@@ -106,12 +106,12 @@ elseif isWhole then
   if not isMember then return {'stranger'} end
 else
   local by, change = ARGV[11], ARGV[12]
-  local isMember = by == ''
-  for _, member in ipairs(split(ARGV[9], ',')) do isMember = isMember or member == node end
-  if not isMember then return {'stranger'} end
   local isDone = by == '' or by == node or (voted[by] and voted[by].change == change)
   local wasMember = false
   for _, name in ipairs(split(ARGV[10], ',')) do wasMember = wasMember or name == node end
+  local isMember = by == ''
+  for _, name in ipairs(split(ARGV[9], ',')) do isMember = isMember or name == node end
+  if not isMember and (isDone or not wasMember) then return {'stranger'} end
   if not isDone and not wasMember then return {'doubt', by} end
   local asked = split(ARGV[9], ',')
   asked[#asked + 1] = node
@@ -140,10 +140,12 @@ if ARGV[3] ~= '' then
   local _, number = 0, 0
   if lastId ~= '' then _, number = numbers(lastId) end
   if number < tonumber(ARGV[3]) then return {'gap', lastId, lastToken} end
-  if ARGV[4] == now and fence.incarnation ~= now then redis.call('HSET', KEYS[1], 'incarnation', now) end
 end
+-- A Redis at its limit refuses what could grow, and a lease that goes on does not.
+if redis.call('GET', KEYS[2]) == ARGV[1] then redis.call('PEXPIRE', KEYS[2], ARGV[2])
+else redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2]) end
 if fence.members ~= ARGV[5] then redis.call('HSET', KEYS[1], 'members', ARGV[5]) end
-redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])
+if ARGV[3] ~= '' and ARGV[4] == now and fence.incarnation ~= now then redis.call('HSET', KEYS[1], 'incarnation', now) end
 return {'renewed', now, (ARGV[3] ~= '' and ARGV[4] == now or whole(fence, now)) and 1 or 0, redis.call('HGETALL', KEYS[5])}
 `
 

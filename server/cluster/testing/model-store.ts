@@ -164,9 +164,8 @@ export class ModelServer {
       if (isWhole) {
         if (fence?.members.includes(request.node) !== true) return { kind: 'stranger' }
       } else {
-        const { members, by } = request.membership
-        if (by !== '' && !members.includes(request.node)) return { kind: 'stranger' }
         const missing = this.#missing(request)
+        if (missing === null) return { kind: 'stranger' }
         if (missing.length > 0) return { kind: 'doubt', missing }
       }
     }
@@ -188,10 +187,11 @@ export class ModelServer {
     return { kind: 'acquired', epoch: fence.epoch, last: this.#last(), isWhole, members: fence.members, incarnation: this.#life }
   }
 
-  /** Whose vote is missing, or says that it has more. */
-  #missing({ node, position, membership: { members, before, by, change } }: AcquireRequest): string[] {
+  /** Whose vote is missing, or says that it has more; null: the claimant is not to be asked for. */
+  #missing({ node, position, membership: { members, before, by, change } }: AcquireRequest): string[] | null {
     const votes = this.#round()?.votes
     const isDone = by === '' || by === node || votes?.get(by)?.change === change
+    if (by !== '' && !members.includes(node) && (isDone || !before.includes(node))) return null
     if (!isDone && !before.includes(node)) return [by]
     return [...new Set([node, ...members, ...isDone ? [] : before])].filter((voter) => {
       const vote = votes?.get(voter)

@@ -1,0 +1,99 @@
+/** A real redis-server for a test: a process of its own, on a free port, with a folder that goes with it. */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { freePort } from '../../testing/free-port.js'
+
+const HOW_TO = 'redis-server is not installed: apt-get install redis-server (tests of clusters with a real Redis are skipped)'
+
+function isInstalled(): boolean {
+  return spawnSync('redis-server', ['--version']).status === 0
+}
+
+/** For the `skip` of a test: false, or why. With CHATD_REQUIRE_REDIS=1 nothing is skipped, and the test fails where there is no Redis. */
+export const WITHOUT_REDIS: string | false = process.env['CHATD_REQUIRE_REDIS'] === '1' || isInstalled() ? false : HOW_TO
+
+export class RedisServer {
+  readonly port: number
+  readonly #directory: string
+  readonly #arguments: readonly string[]
+  #process: ChildProcess | null = null
+
+  private constructor(port: number, directory: string, args: readonly string[]) {
+    this.port = port
+    this.#directory = directory
+    this.#arguments = args
+  }
+
+  /** Started, and stopped when the test ends. `args`: of redis-server, behind those that keep it to itself. */
+  static async start(t: TestContext, ...args: readonly string[]): Promise<RedisServer> {
+    const directory = await mkdtemp(join(tmpdir(), 'chatd-redis-'))
+    const server = new RedisServer(await freePort(), directory, args)
+    t.after(async () => {
+      await server.kill()
+      await rm(directory, { recursive: true, force: true })
+    })
+    await server.start()
+    return server
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${String(this.port)}`
+  }
+
+  async start(): Promise<void> {
+    this.#process = spawn('redis-server', ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.#directory, '--save', '', '--appendfsync', 'always', ...this.#arguments], { stdio: 'ignore' })
+    await this.#answering()
+  }
+
+  async kill(): Promise<void> {
+    const process = this.#process
+    this.#process = null
+    if (process === null) return
+    process.kill('SIGKILL')
+    if (process.exitCode === null && process.signalCode === null) await once(process, 'exit')
+  }
+
+  /** It lives, and does nothing. */
+  pause(): void {
+    this.#process?.kill('SIGSTOP')
+  }
+
+  goOn(): void {
+    this.#process?.kill('SIGCONT')
+  }
+
+  /** One command, in words; resolves with the answer's first line. */
+  async say(...words: readonly string[]): Promise<string> {
+    const socket = connect(this.port, '127.0.0.1')
+    try {
+      socket.write(`*${String(words.length)}\r\n${words.map((word) => `$${String(Buffer.byteLength(word))}\r\n${word}\r\n`).join('')}`)
+      const [answer] = await once(socket, 'data') as [Buffer]
+      return answer.toString().trim()
+    } finally {
+      socket.destroy()
+    }
+  }
+
+  /** The bytes that a replica of this one has still to get. */
+  async isInSync(replica: RedisServer): Promise<boolean> {
+    const offset = (text: string): string | undefined => /master_repl_offset:(\d+)/.exec(text)?.[1]
+    return offset(await this.say('INFO', 'replication')) === offset(await replica.say('INFO', 'replication'))
+  }
+
+  async #answering(): Promise<void> {
+    for (let tries = 0; ; tries++) {
+      try {
+        if ((await this.say('PING')).includes('PONG')) return
+      } catch (error) {
+        if (tries > 200) throw error
+      }
+      await pause(20)
+    }
+  }
+}
