@@ -24,7 +24,7 @@ import { Directory, type ShardOwner } from './directory.js'
 import { type ClusterEnvironment, type ClusterLimits, sleep } from './environment.js'
 import { LogGap } from './follower.js'
 import { isAhead, type LossReason, OwnerLog } from './owner-log.js'
-import { isSamePosition, type Position, showPosition } from './position.js'
+import { BEGINNING, isSamePosition, type Position, showPosition } from './position.js'
 import { ranked } from './ranking.js'
 import { ReplicatedEngine } from './replicated-engine.js'
 import { type Membership, MEMBERS_KEY, packMembership, packState, readMembership, STATE_KEY } from './shard-rows.js'
@@ -278,9 +278,10 @@ export class ClusterNode {
   /** Where the store may have lost something everybody says what it has, whether it can take the shard or not. */
   async #voteInDoubt(view: ShardView): Promise<void> {
     const { store, node, engine } = this.#options
-    const { applied, isNew, lineage } = this.#standby
+    const { applied, isNew, isWhole, lineage } = this.#standby
     if (view.round === '' || isNew || (view.lineage !== null && view.lineage !== lineage)) return
-    await store.vote({ node, round: view.round, position: applied, epoch: Math.max(applied.epoch, this.#ownedEpoch), change: (await readMembership(engine)).change })
+    // What a copy is part of is whole elsewhere: it is made from who had it all.
+    await store.vote({ node, round: view.round, position: isWhole ? applied : BEGINNING, epoch: Math.max(applied.epoch, this.#ownedEpoch), change: (await readMembership(engine)).change })
   }
 
   async #beatWhenDue(): Promise<void> {
@@ -347,7 +348,7 @@ export class ClusterNode {
       if (view.lineage !== null) return view.lineage === standby.lineage ? this.#freeSinceMs : null
       if (!limits.founds || this.#hasSeenShard || this.#emptySinceMs === null) return null
       // Who has data of the cluster, and finds a store that has lost it, says so first.
-      return this.#emptySinceMs + limits.leaseMs
+      return this.#emptySinceMs + limits.foundAfterMs
     }
     if (!standby.isWhole) return null
     if (view.isWhole && !view.members.includes(node)) return null

@@ -162,11 +162,12 @@ export class OwnerLog {
       }
       const entry = this.#entryBehind(previous, bytes)
       const mendings = this.#mendings
+      const pending = this.#pending
       const answer = await this.#ask(() => {
         // Whatever is answered from here on, it may have arrived.
         this.#pending = entry
         return store.append({ token: this.#token, previous, entry })
-      })
+      }, () => { this.#pending = pending })
       // What was answered before something was mended says nothing of what is there now.
       if (answer === null || mendings !== this.#mendings) continue
       if (answer.kind === 'appended') {
@@ -214,14 +215,17 @@ export class OwnerLog {
   }
 
   /** null: no answer; after a pause. Rejects with StorageError when the store has refused. */
-  async #ask(call: () => Promise<AppendAnswer>): Promise<AppendAnswer | null> {
+  async #ask(call: () => Promise<AppendAnswer>, onRefused: () => void = () => undefined): Promise<AppendAnswer | null> {
     try {
       return await call()
     } catch (error) {
       if (!(error instanceof ClusterStoreError)) throw error
-      if (error.code === 'refused') throw new StorageError('disk-full', `Redis refuses what is appended to the changelog: ${error.message}`, { cause: error })
-      await sleep(this.#options.environment, RETRY_MS)
-      return null
+      if (error.code !== 'refused') {
+        await sleep(this.#options.environment, RETRY_MS)
+        return null
+      }
+      onRefused()
+      throw new StorageError('disk-full', `Redis refuses what is appended to the changelog: ${error.message}`, { cause: error })
     }
   }
 

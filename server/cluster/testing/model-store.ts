@@ -69,6 +69,10 @@ export class ModelServer {
     return this.#contents.log
   }
 
+  get members(): readonly string[] {
+    return this.#contents.fence?.members ?? []
+  }
+
   /** A replica takes over that lacks the last `steps` writes. */
   failOver(steps: number): void {
     const kept = this.#history.at(-1 - steps) ?? this.#history[0]

@@ -7,7 +7,8 @@ import { Breach } from '../../../testing/simulation/breach.js'
 import { Random } from '../../../testing/simulation/random.js'
 import { settle, World } from '../../../testing/simulation/world.js'
 import { CLUSTER_LIMITS, type ClusterLimits } from '../../environment.js'
-import { STATE_KEY } from '../../shard-rows.js'
+import { showPosition } from '../../position.js'
+import { readMembership, STATE_KEY } from '../../shard-rows.js'
 import { ModelServer, type StorePlants } from '../model-store.js'
 import { type Faults, Machine, type NodePlants, type Room } from './machine.js'
 import { Oracle } from './oracle.js'
@@ -236,15 +237,23 @@ export class ClusterSimulation implements Room {
 
   async #until(endMs: number, isSo: () => boolean, complaint: string): Promise<void> {
     while (!isSo()) {
-      if (this.world.nowMs() > endMs) throw new Breach(`${complaint}: ${this.#machines.map((machine) => `${machine.name} ${JSON.stringify(machine.process?.node?.report)}`).join(', ')}`)
+      if (this.world.nowMs() > endMs) throw new Breach(`${complaint}: ${(await Promise.all(this.#machines.map((machine) => this.#describe(machine)))).join('; ')}`)
       await this.#pass(200)
     }
+  }
+
+  /** For a complaint. */
+  async #describe({ name, disk, process }: Machine): Promise<string> {
+    const { members, before, by, change } = await readMembership(disk)
+    const report = process?.node?.report
+    const at = report === undefined ? 'down' : `${report.role} at ${showPosition(report.position)} waiting for ${report.waitingFor.join('+')} ${report.trouble}`
+    return `${name} ${at}, members ${members.join('+')} by ${by} (${change.slice(0, 4)}), before ${before.join('+')}`
   }
 
   #isTogether(): boolean {
     const owners = this.#machines.filter((machine) => machine.process?.node?.report.role === 'owner')
     const last = this.server.log.at(-1)?.position.number ?? 0
-    const members = new Set(this.server.look('').members)
+    const members = new Set(this.server.members)
     return owners.length === 1 && this.#machines.every((machine) => {
       const report = machine.process?.node?.report
       return members.has(machine.name) && (report?.role === 'owner' || report?.role === 'standby') && report.position.number === last
