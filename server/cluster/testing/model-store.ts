@@ -47,6 +47,8 @@ export interface StorePlants {
   readonly ignoresToken?: boolean
   /** A store that has lost its tail is taken for whole. */
   readonly forgetsDoubt?: boolean
+  /** What was refused is read all the same, by who reads at that moment. */
+  readonly readsRefused?: boolean
 }
 
 export class ModelServer {
@@ -56,6 +58,8 @@ export class ModelServer {
   #history: Contents[] = []
   #incarnation = 1
   #waiters: (() => void)[] = []
+  /** For a planted bug: the last entry that was refused. */
+  #refused: LogEntry | null = null
   /** Appends are refused, as by a Redis at its limit. */
   isFull = false
 
@@ -226,11 +230,15 @@ export class ModelServer {
 
   append({ token, previous, entry }: AppendRequest): AppendAnswer {
     const { fence } = this.#contents
-    if (this.isFull) throw new ClusterStoreError('refused', 'OOM: the store is full')
+    if (this.isFull) {
+      // Not the empty ones with which an owner tries whether there is room again.
+      if (entry.bytes.length > 2) this.#refused = entry
+      throw new ClusterStoreError('refused', 'OOM: the store is full')
+    }
     if (fence === null || (fence.token !== token && this.#plants.ignoresToken !== true)) return { kind: 'fenced', epoch: fence?.epoch ?? 0 }
     const last = this.#last()
     if (last !== null && isSamePosition(last, entry.position)) return { kind: 'appended' }
-    if (!isSamePosition(last ?? BEGINNING, previous)) return { kind: 'gap', last }
+    if (!isSamePosition(last ?? BEGINNING, previous) && this.#plants.ignoresToken !== true) return { kind: 'gap', last }
     this.#put(fence, [...this.#contents.log, entry])
     return { kind: 'appended' }
   }
@@ -250,7 +258,9 @@ export class ModelServer {
   }
 
   read(after: Position, countMax: number): LogEntry[] {
-    return this.#contents.log.filter(({ position }) => comparePositions(position, after) > 0).slice(0, countMax)
+    const found = this.#contents.log.filter(({ position }) => comparePositions(position, after) > 0).slice(0, countMax)
+    if (this.#plants.readsRefused === true && found.length === 0 && this.#refused !== null && this.#refused.position.number === after.number + 1) return [this.#refused]
+    return found
   }
 
   trim(token: string, before: Position): void {

@@ -20,7 +20,7 @@ export class Driver {
   }
 
   start(): void {
-    this.#running = this.#run().catch((error: unknown) => { this.#process.machine.room.report(error) })
+    this.#running = Promise.all([this.#run(), this.#readOn()]).then(() => undefined, (error: unknown) => { this.#process.machine.room.report(error) })
   }
 
   async stop(): Promise<void> {
@@ -41,6 +41,21 @@ export class Driver {
         if (!(error instanceof StorageError)) throw error
         await this.#reopen()
       }
+    }
+  }
+
+  /** Reads beside the commits: one that hangs is no reason not to look. */
+  async #readOn(): Promise<void> {
+    const { oracle, world } = this.#process.machine.room
+    while (!this.#isStopped) {
+      const least = oracle.ackedHead
+      try {
+        const row = await this.#engine.get(HEAD_KEY)
+        oracle.read(this.#name, row === undefined ? 0 : Number(Buffer.from(row).toString()), least)
+      } catch (error) {
+        if (!(error instanceof StorageError)) throw error
+      }
+      await this.#process.sleep(50 + world.random.below(100))
     }
   }
 
