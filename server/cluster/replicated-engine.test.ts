@@ -20,7 +20,8 @@ engineSuite('replicated, over RocksDB', async (t) => {
   const directory = await temporaryDirectory(t)
   const rig = new Rig(t)
   const inner = closeAfter(t, await openEngine({ directory, engine: 'auto', create: true }))
-  const node = await rig.start('n1', { founds: true, engine: inner })
+  // To open RocksDB again takes a busy machine longer than the leases of these tests are.
+  const node = await rig.start('n1', { founds: true, engine: inner, limits: { leaseMs: 30_000 } })
   // The suite closes what it opens; the node goes first.
   closeAfter(t, node.node)
   return (await rig.owner()).engine!

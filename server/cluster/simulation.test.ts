@@ -56,7 +56,7 @@ const PLANTS: readonly [name: string, options: Omit<ClusterSimulationOptions, 's
   ['a store that takes appends whoever owns the shard', { storePlants: { ignoresToken: true } }, 60, /was acknowledged as|two owners|does not continue/],
   ['a commit that is acknowledged before it is in the changelog', { nodePlants: { acknowledgesEarly: true } }, 40, LOST],
   ['an owner that keeps what the changelog does not have', { nodePlants: { engineFirst: true } }, 60, /was acknowledged as|other rows|numbers up to/],
-  ['a standby that is ahead of its owner', { storePlants: { readsRefused: true } }, 60, /was acknowledged as|other rows|numbers up to/],
+  ['a standby that is ahead of its owner', { nodePlants: { standbyFirst: true } }, 60, /was acknowledged as|other rows|numbers up to/],
   ['a position that is written apart from what it is the position of', { nodePlants: { positionApart: true } }, 60, LOST],
   ['an owner that takes its lease for longer than it is', { nodePlants: { trustsLease: true } }, 60, /reads \d+ when/],
   ['a store that has lost its tail and is believed', { storePlants: { forgetsDoubt: true } }, 60, LOST],

@@ -47,8 +47,6 @@ export interface StorePlants {
   readonly ignoresToken?: boolean
   /** A store that has lost its tail is taken for whole. */
   readonly forgetsDoubt?: boolean
-  /** What was refused is read all the same, by who reads at that moment. */
-  readonly readsRefused?: boolean
 }
 
 export class ModelServer {
@@ -58,8 +56,6 @@ export class ModelServer {
   #history: Contents[] = []
   #incarnation = 1
   #waiters: (() => void)[] = []
-  /** For a planted bug: the last entry that was refused. */
-  #refused: LogEntry | null = null
   /** Appends are refused, as by a Redis at its limit. */
   isFull = false
 
@@ -230,11 +226,7 @@ export class ModelServer {
 
   append({ token, previous, entry }: AppendRequest): AppendAnswer {
     const { fence } = this.#contents
-    if (this.isFull) {
-      // Not the empty ones with which an owner tries whether there is room again.
-      if (entry.bytes.length > 2) this.#refused = entry
-      throw new ClusterStoreError('refused', 'OOM: the store is full')
-    }
+    if (this.isFull) throw new ClusterStoreError('refused', 'OOM: the store is full')
     if (fence === null || (fence.token !== token && this.#plants.ignoresToken !== true)) return { kind: 'fenced', epoch: fence?.epoch ?? 0 }
     const last = this.#last()
     if (last !== null && isSamePosition(last, entry.position)) return { kind: 'appended' }
@@ -258,9 +250,7 @@ export class ModelServer {
   }
 
   read(after: Position, countMax: number): LogEntry[] {
-    const found = this.#contents.log.filter(({ position }) => comparePositions(position, after) > 0).slice(0, countMax)
-    if (this.#plants.readsRefused === true && found.length === 0 && this.#refused !== null && this.#refused.position.number === after.number + 1) return [this.#refused]
-    return found
+    return this.#contents.log.filter(({ position }) => comparePositions(position, after) > 0).slice(0, countMax)
   }
 
   trim(token: string, before: Position): void {

@@ -37,6 +37,8 @@ export interface NodePlants {
   readonly positionApart?: boolean
   /** The node takes its lease for longer than it is. */
   readonly trustsLease?: boolean
+  /** A standby has a commit before it is in the changelog. */
+  readonly standbyFirst?: boolean
 }
 
 /** What machines have in common. */
@@ -181,7 +183,8 @@ export class SimProcess {
   #own(engine: ReplicatedEngine, disk: MemoryEngine): void {
     const { room, name } = this.machine
     if (room.plants.acknowledgesEarly === true) engine.commit = early(engine)
-    if (room.plants.engineFirst === true) engine.commit = innerFirst(engine, disk)
+    if (room.plants.engineFirst === true) engine.commit = innerFirst(engine, () => disk)
+    if (room.plants.standbyFirst === true) engine.commit = innerFirst(engine, () => room.machine(name === 'n2' ? 'n3' : 'n2')?.disk ?? disk)
     this.engine = engine
     room.oracle.owns(name, disk)
     this.driver = new Driver(this, engine)
@@ -268,9 +271,10 @@ function early(engine: ReplicatedEngine): ReplicatedEngine['commit'] {
   }
 }
 
-function innerFirst(engine: ReplicatedEngine, disk: MemoryEngine): ReplicatedEngine['commit'] {
+function innerFirst(engine: ReplicatedEngine, diskOf: () => MemoryEngine): ReplicatedEngine['commit'] {
   const commit = engine.commit.bind(engine)
   return async (batch) => {
+    const disk = diskOf()
     const copy = disk.batch()
     if (batch instanceof OpBatch) batch.keys.forEach((key, i) => { copy.put(key, batch.values[i] ?? new Uint8Array(0)) })
     await disk.commit(copy)

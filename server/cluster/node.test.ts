@@ -1,0 +1,175 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { MemoryEngine } from '../../storage/memory-engine.js'
+import { everything } from '../../storage/keyspace.js'
+import { put } from '../../storage/testing/engine-suite.js'
+import type { Engine } from '../../storage/engine.js'
+import type { DirectoryView } from './directory.js'
+import { STATE_KEY } from './shard-rows.js'
+import { Rig, until } from './testing/rig.js'
+
+async function rowsOf(engine: Engine): Promise<string[]> {
+  const rows = await engine.range({ ...everything(), limit: 100_000 })
+  return rows.filter(([key]) => Buffer.compare(key, STATE_KEY) !== 0).map(([key, value]) => `${Buffer.from(key).toString('hex')}=${Buffer.from(value).toString('hex')}`)
+}
+
+test('a cluster begins with the data of the node that founds it, and the others copy it while it serves', async (t) => {
+  const rig = new Rig(t, { limits: { copyPageBytes: 2000 } })
+  const inner = new MemoryEngine()
+  for (let i = 0; i < 300; i++) await put(inner, [`row${String(i).padStart(4, '0')}`, 'x'.repeat(50)])
+  const first = await rig.start('n1', { founds: true, engine: inner })
+  await rig.owner()
+  // What the second one had before goes.
+  const second = await rig.start('n2')
+  let written = 0
+  const writing = (async () => {
+    while (second.node.report.role !== 'standby' || written < 50) await put(first.engine!, [`row${String(written++ * 7 % 400).padStart(4, '0')}`, `new ${String(written)}`])
+  })()
+  await writing
+  await until(() => second.node.report.position.number === first.node.report.position.number)
+  assert.deepEqual(await rowsOf(second.inner), await rowsOf(first.inner))
+  await until(() => rig.server.members.includes('n2'))
+})
+
+test('a node that is gone is followed by one that has everything', async (t) => {
+  const rig = new Rig(t)
+  const first = await rig.start('n1', { founds: true })
+  await rig.owner()
+  const second = await rig.start('n2')
+  await until(() => rig.server.members.includes('n2'))
+  await put(first.engine!, ['a', '1'])
+  first.cut()
+  const owner = await rig.owner(first)
+  assert.equal(owner, second)
+  assert.equal(Buffer.from(await owner.engine!.get(Buffer.from('a')) ?? '').toString(), '1')
+  await until(() => first.losses.length > 0)
+  await put(owner.engine!, ['b', '2'])
+  // It comes back, and follows.
+  first.store.isCut = false
+  await until(async () => await first.inner.get(Buffer.from('b')) !== undefined)
+})
+
+test('an owner that resigns finishes what it has first, and its heir has the shard at once', async (t) => {
+  const rig = new Rig(t)
+  const first = await rig.start('n1', { founds: true })
+  await rig.owner()
+  for (const name of ['n2', 'n3']) await rig.start(name)
+  await until(() => rig.server.members.length === 3)
+  const engine = first.engine!
+  first.beforeLost = () => put(engine, ['last', 'words'])
+  const began = performance.now()
+  await first.node.resign('n3')
+  const owner = await rig.owner(first)
+  const took = performance.now() - began
+  assert.equal(owner.name, 'n3')
+  assert.deepEqual(first.losses, ['resigned'])
+  assert.equal(Buffer.from(await owner.engine!.get(Buffer.from('last')) ?? '').toString(), 'words')
+  // Not when the lease would have ended.
+  assert.ok(took < 900, `${String(took)} ms`)
+  await assert.rejects(put(engine, ['later', '1']), { code: 'closed' })
+})
+
+test('the directory tells who owns the shard, and says nobody in between', async (t) => {
+  const rig = new Rig(t)
+  const first = await rig.start('n1', { founds: true })
+  await rig.owner()
+  const second = await rig.start('n2')
+  const seen: DirectoryView[] = []
+  await until(() => second.node.directory.view.owner?.node === 'n1')
+  assert.deepEqual(first.node.directory.view, { owner: { node: 'n1', address: 'n1:1', epoch: 1 }, isSelf: true })
+  second.node.directory.onChange((view) => seen.push(view))
+  await until(() => rig.server.members.includes('n2'))
+  await first.node.resign()
+  await rig.owner(first)
+  assert.deepEqual(seen.at(-1), { owner: { node: 'n2', address: 'n2:1', epoch: 2 }, isSelf: true })
+  await until(() => first.node.directory.view.owner?.node === 'n2')
+  assert.deepEqual(first.node.directory.nodes.map(({ node }) => node).sort(), ['n1', 'n2'])
+  assert.equal(first.node.directory.view.isSelf, false)
+})
+
+test('a node with the data of another server, or of another founding, takes no part and says why', async (t) => {
+  const rig = new Rig(t)
+  await rig.start('n1', { founds: true })
+  await rig.owner()
+  const stranger = new MemoryEngine()
+  await put(stranger, ['precious', 'data'])
+  const second = await rig.start('n2', { engine: stranger })
+  await until(() => second.node.report.role === 'refused')
+  assert.match(second.node.report.trouble, /outside this cluster: give this node an empty data directory/)
+
+  const other = new Rig(t)
+  const third = await other.start('n3', { founds: true })
+  await other.owner()
+  await third.node.close()
+  const fourth = await rig.start('n3', { engine: third.inner })
+  await until(() => fourth.node.report.role === 'refused')
+  assert.match(fourth.node.report.trouble, /belongs to another founding/)
+  assert.equal(Buffer.from(await stranger.get(Buffer.from('precious')) ?? '').toString(), 'data')
+})
+
+test('when the store has lost everything the owner puts it back, and who was close by goes on without a copy', async (t) => {
+  const events: string[] = []
+  const note = (_: object, event: string): void => { events.push(event) }
+  const rig = new Rig(t, { log: { debug: note, info: note, warn: note, error: note } })
+  const first = await rig.start('n1', { founds: true })
+  await rig.owner()
+  const second = await rig.start('n2')
+  await until(() => rig.server.members.includes('n2'))
+  await put(first.engine!, ['a', '1'])
+  await until(async () => await second.inner.get(Buffer.from('a')) !== undefined)
+  events.length = 0
+  rig.server.restartEmpty()
+  await put(first.engine!, ['b', '2'])
+  await until(async () => await second.inner.get(Buffer.from('b')) !== undefined)
+  assert.ok(events.includes('cluster-store-lost-epoch'))
+  assert.ok(!events.includes('cluster-copy-begins') && !events.includes('cluster-owner-no-more'), events.join(' '))
+})
+
+test('after the store has lost everything a node waits for the others, unless the operator gives one up', async (t) => {
+  const rig = new Rig(t)
+  const first = await rig.start('n1', { founds: true })
+  await rig.owner()
+  const second = await rig.start('n2')
+  await until(() => rig.server.members.includes('n2'))
+  await put(first.engine!, ['a', '1'])
+  await until(async () => await second.inner.get(Buffer.from('a')) !== undefined)
+  first.cut()
+  rig.server.restartEmpty()
+  await until(() => second.node.report.waitingFor.includes('n1'))
+  assert.equal(second.engine, null)
+  second.node.forget('n1')
+  const owner = await rig.owner(first)
+  assert.equal(owner, second)
+})
+
+test('a member that is away too long is none any more, and becomes one again when it has followed', async (t) => {
+  const rig = new Rig(t, { limits: { memberAwayMs: 500 } })
+  const first = await rig.start('n1', { founds: true })
+  await rig.owner()
+  const second = await rig.start('n2')
+  await until(() => rig.server.members.includes('n2'))
+  second.cut()
+  await until(() => !rig.server.members.includes('n2'))
+  await put(first.engine!, ['a', '1'])
+  second.store.isCut = false
+  await until(() => rig.server.members.includes('n2'))
+})
+
+test('the changelog is trimmed behind the slowest member, and a member too far behind copies', async (t) => {
+  const rig = new Rig(t, { limits: { changelogEntriesMax: 40, memberAwayMs: 60_000 } })
+  const first = await rig.start('n1', { founds: true })
+  await rig.owner()
+  const second = await rig.start('n2')
+  await until(() => rig.server.members.includes('n2'))
+  for (let i = 0; i < 30; i++) await put(first.engine!, [`a${String(i)}`, '1'])
+  await until(() => rig.server.log.length < 10)
+  second.cut()
+  for (let i = 0; i < 30; i++) await put(first.engine!, [`b${String(i)}`, '1'])
+  await new Promise((resolve) => { setTimeout(resolve, 400) })
+  assert.ok(rig.server.log.length >= 30, 'it keeps what the member lacks')
+  for (let i = 0; i < 60; i++) await put(first.engine!, [`c${String(i)}`, '1'])
+  await until(() => !rig.server.members.includes('n2') && rig.server.log.length <= 45)
+  second.store.isCut = false
+  await until(() => rig.server.members.includes('n2'))
+  assert.deepEqual(await rowsOf(second.inner), await rowsOf(first.inner))
+})

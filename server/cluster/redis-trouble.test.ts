@@ -1,0 +1,151 @@
+/** Nodes with a real Redis that is killed, stopped, emptied, filled up, or comes back with less than it had. */
+import assert from 'node:assert/strict'
+import { test, type TestContext } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Engine } from '../../storage/engine.js'
+import { put } from '../../storage/testing/engine-suite.js'
+import { SILENT_LOG } from '../log.js'
+import { connectRedis } from './redis-connect.js'
+import { RedisStore } from './redis-store.js'
+import { RedisServer, WITHOUT_REDIS } from './testing/redis-server.js'
+import { Rig, type RigNode, until } from './testing/rig.js'
+
+const options = { skip: WITHOUT_REDIS }
+
+interface Running {
+  readonly rig: Rig
+  readonly nodes: readonly RigNode[]
+  readonly acknowledged: string[]
+  /** Writes at whoever owns the shard, until the test ends. */
+  isWriting: boolean
+}
+
+/** Three nodes on a Redis, all of them members, and somebody who writes all the time. */
+async function running(t: TestContext, server: RedisServer): Promise<Running> {
+  const target = { mode: 'standalone', urls: [server.url], sentinelName: '', user: '', password: '' } as const
+  const rig = new Rig(t, {
+    openStore: () => new RedisStore({ connect: () => connectRedis(target, SILENT_LOG), cluster: 'trouble', shard: 0, timeoutMs: 300, replicas: 0 }),
+    limits: { leaseMs: 1500, renewEveryMs: 200 },
+  })
+  const nodes = [await rig.start('n1', { founds: true }), await rig.start('n2'), await rig.start('n3')]
+  await rig.owner()
+  const made: Running = { rig, nodes, acknowledged: [], isWriting: true }
+  t.after(() => { made.isWriting = false })
+  void write(made)
+  await until(() => nodes.every((node) => node.node.report.role !== 'copying'))
+  await until(async () => (await server.say('HGET', 'chatd:{trouble:0}:fence', 'members')).includes('n1,n2,n3'))
+  await until(() => made.acknowledged.length > 20)
+  return made
+}
+
+async function write(made: Running): Promise<void> {
+  for (let number = 1; made.isWriting; number++) {
+    const owner = made.nodes.find((node) => node.engine !== null)
+    const name = `k${String(number).padStart(6, '0')}`
+    try {
+      if (owner?.engine == null) await pause(10)
+      else {
+        await put(owner.engine, [name, name])
+        made.acknowledged.push(name)
+        await pause(1)
+      }
+    } catch {
+      // As a shard does.
+      await owner?.engine?.reopen().catch(() => undefined)
+      await pause(20)
+    }
+  }
+}
+
+/** Writing goes on; then it ends, and what was acknowledged is at every node. */
+async function settled(made: Running): Promise<void> {
+  const before = made.acknowledged.length
+  await until(() => made.acknowledged.length > before + 20, 20_000)
+  made.isWriting = false
+  const owner = await made.rig.owner()
+  await until(() => made.nodes.every((node) => node.node.report.role !== 'copying' && node.node.report.position.number === owner.node.report.position.number), 20_000)
+  for (const node of made.nodes) {
+    const has = new Set(await namesOf(node.inner))
+    const lost = made.acknowledged.filter((name) => !has.has(name))
+    assert.deepEqual(lost, [], `lost at ${node.name}`)
+  }
+}
+
+async function namesOf(engine: Engine): Promise<string[]> {
+  return (await engine.range({ gte: Buffer.from('k'), lt: Buffer.from('l'), limit: 1_000_000 })).map(([key]) => Buffer.from(key).toString())
+}
+
+test('Redis is killed and starts again with what it had: service goes on by itself', options, async (t) => {
+  const server = await RedisServer.start(t, '--appendonly', 'yes')
+  const made = await running(t, server)
+  await server.kill()
+  await pause(2500)
+  await until(() => made.nodes.every((node) => node.engine === null))
+  await server.start()
+  await settled(made)
+})
+
+test('Redis stands still for longer than a lease', options, async (t) => {
+  const server = await RedisServer.start(t)
+  const made = await running(t, server)
+  server.pause()
+  await until(() => made.nodes.every((node) => node.engine === null))
+  server.goOn()
+  await settled(made)
+})
+
+test('Redis is flushed: the owner puts back what it knows, and nobody has to copy', options, async (t) => {
+  const server = await RedisServer.start(t)
+  const made = await running(t, server)
+  const owner = await made.rig.owner()
+  await server.say('FLUSHALL')
+  await settled(made)
+  assert.deepEqual(owner.losses, [])
+})
+
+test('Redis starts again without its data: the node that has most goes on', options, async (t) => {
+  const server = await RedisServer.start(t)
+  const made = await running(t, server)
+  await server.kill()
+  await pause(2500)
+  await server.start()
+  await settled(made)
+})
+
+test('Redis comes back with less than it had confirmed', options, async (t) => {
+  const server = await RedisServer.start(t, '--appendonly', 'no')
+  const made = await running(t, server)
+  await server.say('SAVE')
+  const before = made.acknowledged.length
+  await until(() => made.acknowledged.length > before + 50)
+  await server.kill()
+  await server.start()
+  await settled(made)
+})
+
+test('Redis has no memory left: nothing is acknowledged, the owner stays, and goes on when there is some', options, async (t) => {
+  const server = await RedisServer.start(t)
+  const made = await running(t, server)
+  const owner = await made.rig.owner()
+  await server.say('CONFIG', 'SET', 'maxmemory', '1')
+  await pause(200)
+  const before = made.acknowledged.length
+  await pause(2000)
+  assert.equal(made.acknowledged.length, before)
+  assert.deepEqual(owner.losses, [])
+  await server.say('CONFIG', 'SET', 'maxmemory', '0')
+  await settled(made)
+})
+
+test('the owner dies: another has everything within the lease and little more', options, async (t) => {
+  const server = await RedisServer.start(t)
+  const made = await running(t, server)
+  const owner = await made.rig.owner()
+  const began = performance.now()
+  owner.cut()
+  await made.rig.owner(owner)
+  const took = performance.now() - began
+  assert.ok(took < 1500 + 1000, `${String(took)} ms`)
+  owner.store.isCut = false
+  await settled(made)
+})
