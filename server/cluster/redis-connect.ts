@@ -24,24 +24,28 @@ export function connectRedis({ mode, urls, sentinelName, user, password }: Redis
   const hosts = addresses.map((url) => ({ host: url.hostname.replace(/^\[|\]$/g, ''), port: url.port === '' ? 6379 : Number(url.port) }))
   const [first] = hosts
   if (first === undefined) throw new TypeError('no Redis is named')
-  const options = {
+  const common = {
     ...user === '' ? {} : { username: user },
     ...password === '' ? {} : { password },
     ...addresses[0]!.protocol === 'rediss:' ? { tls: {} } : {},
     connectTimeout: CONNECT_TIMEOUT_MS,
-    enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: null,
+    protocol: 2 as const,
+  }
+  const retryDelayMs = (times: number): number => Math.min(RECONNECT_MAX_MS, times * 50)
+  const single = {
+    ...common,
+    enableOfflineQueue: false,
+    retryStrategy: retryDelayMs,
     // A replica that was the primary: there is another one now.
     reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
-    protocol: 2 as const,
-    retryStrategy: (times: number) => Math.min(RECONNECT_MAX_MS, times * 50),
   }
   const client = mode === 'cluster'
-    ? new Cluster(hosts, { redisOptions: options, enableOfflineQueue: false, clusterRetryStrategy: (times) => Math.min(RECONNECT_MAX_MS, times * 50), slotsRefreshTimeout: CONNECT_TIMEOUT_MS })
+    ? new Cluster(hosts, { redisOptions: common, enableOfflineQueue: false, clusterRetryStrategy: retryDelayMs, slotsRefreshTimeout: CONNECT_TIMEOUT_MS })
     : mode === 'sentinel'
-      ? new Redis({ ...options, sentinels: hosts, name: sentinelName, sentinelRetryStrategy: (times) => Math.min(RECONNECT_MAX_MS, times * 50) })
-      : new Redis({ ...options, ...first })
+      ? new Redis({ ...single, sentinels: hosts, name: sentinelName, sentinelRetryStrategy: retryDelayMs })
+      : new Redis({ ...single, ...first })
   // Said once for each time it goes away; without a listener the process would end.
   let isAway = false
   client.on('error', (error: Error) => {

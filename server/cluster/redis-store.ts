@@ -14,7 +14,7 @@ import { ACQUIRE, APPEND, BEAT, LOOK, REBASE, RELEASE, RENEW, TRIM, VOTE } from 
 export type RedisClient = Redis | Cluster
 
 export interface RedisStoreOptions {
-  /** Opens a connection; called twice. See `redis-connect.ts`. */
+  /** Opens a connection; called twice, and again where one has given up. See `redis-connect.ts`. */
   readonly connect: () => RedisClient
   /** Name of the cluster: letters, digits, dot, dash, underscore. */
   readonly cluster: string
@@ -41,8 +41,9 @@ const NAME = /^[A-Za-z0-9._-]{1,64}$/
 
 export class RedisStore implements ClusterStore {
   readonly #options: RedisStoreOptions
-  readonly #redis: RedisClient
-  readonly #reader: RedisClient
+  #redis: RedisClient
+  #reader: RedisClient
+  #isClosed = false
   readonly #keys: { readonly fence: string, readonly lease: string, readonly log: string, readonly confirmed: string, readonly round: string, readonly nodes: string }
 
   /** Throws RangeError for a name that can't be part of a key. */
@@ -141,13 +142,13 @@ export class RedisStore implements ClusterStore {
 
   async #waitForReplicas(): Promise<void> {
     const { replicas, timeoutMs } = this.#options
-    const have = number(await this.#call(this.#redis, 'WAIT', [replicas, Math.ceil(timeoutMs / 2)], timeoutMs))
+    const have = number(await this.#call(this.#steps(), 'WAIT', [replicas, Math.ceil(timeoutMs / 2)], timeoutMs))
     if (have < replicas) throw new ClusterStoreError('unreplicated', `${String(have)} of ${String(replicas)} replicas of Redis have the entry`)
   }
 
   async read(after: Position, countMax: number, blockMs: number): Promise<LogEntry[]> {
     const isWaiting = blockMs > 0
-    const found = await this.#call(isWaiting ? this.#reader : this.#redis, 'XREAD', [
+    const found = await this.#call(isWaiting ? this.#reads() : this.#steps(), 'XREAD', [
       'COUNT', countMax, ...isWaiting ? ['BLOCK', Math.ceil(blockMs)] : [], 'STREAMS', this.#keys.log, idOf(after),
     ], this.#options.timeoutMs + blockMs) as [Buffer, [Buffer, Buffer[]][]][] | null
     return found === null ? [] : found[0]![1].map(([id, fields]) => entryOf(id, fields))
@@ -159,7 +160,7 @@ export class RedisStore implements ClusterStore {
 
   async confirm(node: string, { position: at, isCopying }: Confirmation): Promise<void> {
     checkName(node)
-    await this.#call(this.#redis, 'HSET', [this.#keys.confirmed, node, `${idOf(at)} ${at.token} ${isCopying ? 'c' : 'f'}`], this.#options.timeoutMs)
+    await this.#call(this.#steps(), 'HSET', [this.#keys.confirmed, node, `${idOf(at)} ${at.token} ${isCopying ? 'c' : 'f'}`], this.#options.timeoutMs)
   }
 
   async vote({ node, round, position: at, epoch, change }: Vote): Promise<void> {
@@ -173,7 +174,19 @@ export class RedisStore implements ClusterStore {
     return seen.map((row) => ({ node: text(row[0]), address: text(row[1]), version: text(row[2]), ageMs: number(row[3]) }))
   }
 
+  /** A client may give up for good, as where it is told to go while it looks for the primary; then there is a new one. */
+  #steps(): RedisClient {
+    if (this.#redis.status === 'end' && !this.#isClosed) this.#redis = this.#options.connect()
+    return this.#redis
+  }
+
+  #reads(): RedisClient {
+    if (this.#reader.status === 'end' && !this.#isClosed) this.#reader = this.#options.connect()
+    return this.#reader
+  }
+
   close(): Promise<void> {
+    this.#isClosed = true
     // Nothing that counts waits in them.
     this.#redis.disconnect()
     this.#reader.disconnect()
@@ -183,10 +196,10 @@ export class RedisStore implements ClusterStore {
   async #run({ lua, sha }: Script, keys: readonly string[], values: readonly Argument[]): Promise<unknown[]> {
     const { timeoutMs } = this.#options
     try {
-      return await this.#call(this.#redis, 'EVALSHA', [sha, keys.length, ...keys, ...values], timeoutMs) as unknown[]
+      return await this.#call(this.#steps(), 'EVALSHA', [sha, keys.length, ...keys, ...values], timeoutMs) as unknown[]
     } catch (error) {
       if (!(error instanceof ClusterStoreError) || !error.message.includes('NOSCRIPT')) throw error
-      return await this.#call(this.#redis, 'EVAL', [lua, keys.length, ...keys, ...values], timeoutMs) as unknown[]
+      return await this.#call(this.#steps(), 'EVAL', [lua, keys.length, ...keys, ...values], timeoutMs) as unknown[]
     }
   }
 
@@ -195,7 +208,7 @@ export class RedisStore implements ClusterStore {
       const timer = setTimeout(() => {
         reject(new ClusterStoreError('unreachable', `Redis has not answered within ${String(timeoutMs)} ms`))
         // What hangs would be answered into nothing, and what comes behind it hangs as well.
-        redis.disconnect(true)
+        if (redis.status === 'ready') redis.disconnect(true)
       }, timeoutMs)
       redis.callBuffer(command, ...values).then((answer) => {
         clearTimeout(timer)

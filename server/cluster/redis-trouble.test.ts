@@ -5,7 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Engine } from '../../storage/engine.js'
 import { put } from '../../storage/testing/engine-suite.js'
 import { SILENT_LOG } from '../log.js'
-import { connectRedis } from './redis-connect.js'
+import { connectRedis, type RedisTarget } from './redis-connect.js'
 import { RedisStore } from './redis-store.js'
 import { RedisServer, WITHOUT_REDIS } from './testing/redis-server.js'
 import { Rig, type RigNode, until } from './testing/rig.js'
@@ -20,9 +20,12 @@ interface Running {
   isWriting: boolean
 }
 
+function standalone({ url }: RedisServer): RedisTarget {
+  return { mode: 'standalone', urls: [url], sentinelName: '', user: '', password: '' }
+}
+
 /** Three nodes on a Redis, all of them members, and somebody who writes all the time. */
-async function running(t: TestContext, server: RedisServer): Promise<Running> {
-  const target = { mode: 'standalone', urls: [server.url], sentinelName: '', user: '', password: '' } as const
+async function running(t: TestContext, server: RedisServer, target: RedisTarget = standalone(server)): Promise<Running> {
   const rig = new Rig(t, {
     openStore: () => new RedisStore({ connect: () => connectRedis(target, SILENT_LOG), cluster: 'trouble', shard: 0, timeoutMs: 300, replicas: 0 }),
     limits: { leaseMs: 1500, renewEveryMs: 200 },
@@ -60,7 +63,9 @@ async function write(made: Running): Promise<void> {
 /** Writing goes on; then it ends, and what was acknowledged is at every node. */
 async function settled(made: Running): Promise<void> {
   const before = made.acknowledged.length
-  await until(() => made.acknowledged.length > before + 20, 20_000)
+  await until(() => made.acknowledged.length > before + 20, 20_000).catch((error: unknown) => {
+    throw new Error(made.nodes.map(({ name, node }) => `${name} ${JSON.stringify(node.report)}`).join('; '), { cause: error })
+  })
   made.isWriting = false
   const owner = await made.rig.owner()
   await until(() => made.nodes.every((node) => node.node.report.role !== 'copying' && node.node.report.position.number === owner.node.report.position.number), 20_000)
@@ -147,5 +152,25 @@ test('the owner dies: another has everything within the lease and little more', 
   const took = performance.now() - began
   assert.ok(took < 1500 + 1000, `${String(took)} ms`)
   owner.store.isCut = false
+  await settled(made)
+})
+
+test('a Sentinel makes a replica the primary: the nodes find it, and go on', options, async (t) => {
+  const primary = await RedisServer.start(t)
+  const replica = await RedisServer.start(t, '--replicaof', '127.0.0.1', String(primary.port))
+  await until(async () => (await primary.say('INFO', 'replication')).includes('state=online'))
+  const sentinel = await RedisServer.sentinel(t, primary)
+  await until(async () => (await sentinel.say('SENTINEL', 'REPLICAS', 'chatd')).includes(String(replica.port)))
+  const made = await running(t, primary, { mode: 'sentinel', urls: [sentinel.url], sentinelName: 'chatd', user: '', password: '' })
+  await primary.kill()
+  await until(async () => (await replica.say('INFO', 'replication')).includes('role:master'), 20_000)
+  await settled(made)
+})
+
+test('a Redis Cluster holds a shard on one of its nodes', options, async (t) => {
+  const server = await RedisServer.start(t, '--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1')
+  await server.say('CLUSTER', 'ADDSLOTSRANGE', '0', '16383')
+  await until(async () => (await server.say('CLUSTER', 'INFO')).includes('cluster_state:ok'))
+  const made = await running(t, server, { mode: 'cluster', urls: [server.url], sentinelName: '', user: '', password: '' })
   await settled(made)
 })

@@ -1,7 +1,7 @@
 /** A real redis-server for a test: a process of its own, on a free port, with a folder that goes with it. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -42,12 +42,24 @@ export class RedisServer {
     return server
   }
 
+  /** A Sentinel that watches a primary under the name `chatd`, and alone decides that it is gone. */
+  static async sentinel(t: TestContext, primary: RedisServer): Promise<RedisServer> {
+    const directory = await mkdtemp(join(tmpdir(), 'chatd-sentinel-'))
+    const file = join(directory, 'sentinel.conf')
+    await writeFile(file, `sentinel monitor chatd 127.0.0.1 ${String(primary.port)} 1\nsentinel down-after-milliseconds chatd 500\nsentinel failover-timeout chatd 2000\n`)
+    t.after(() => rm(directory, { recursive: true, force: true }))
+    return RedisServer.start(t, '--sentinel', file)
+  }
+
   get url(): string {
     return `redis://127.0.0.1:${String(this.port)}`
   }
 
   async start(): Promise<void> {
-    this.#process = spawn('redis-server', ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.#directory, '--save', '', '--appendfsync', 'always', ...this.#arguments], { stdio: 'ignore' })
+    const [first, file] = this.#arguments
+    const own = ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.#directory]
+    const args = first === '--sentinel' ? [file ?? '', '--sentinel', ...own] : [...own, '--save', '', '--appendfsync', 'always', ...this.#arguments]
+    this.#process = spawn('redis-server', args, { stdio: 'ignore' })
     await this.#answering()
   }
 
@@ -75,6 +87,9 @@ export class RedisServer {
       socket.write(`*${String(words.length)}\r\n${words.map((word) => `$${String(Buffer.byteLength(word))}\r\n${word}\r\n`).join('')}`)
       const [answer] = await once(socket, 'data') as [Buffer]
       return answer.toString().trim()
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ECONNRESET') return ''
+      throw error
     } finally {
       socket.destroy()
     }
