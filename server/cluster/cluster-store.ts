@@ -130,6 +130,14 @@ export interface AppendRequest {
   readonly entry: LogEntry
 }
 
+export interface RebaseRequest {
+  /** Of the owner that begins it anew. */
+  readonly token: string
+  /** What is last; null: nothing. */
+  readonly found: Position | null
+  readonly entry: LogEntry
+}
+
 export type AppendAnswer =
   /** It is in the changelog, now or by an earlier attempt. */
   | { readonly kind: 'appended' }
@@ -177,8 +185,8 @@ export interface ClusterStore {
   /** Frees the lease if it is this token's, and names who should have it next ('' for anybody). */
   release(token: string, heir: string): Promise<void>
   append(request: AppendRequest): Promise<AppendAnswer>
-  /** Empties the changelog and begins it anew with this entry, whatever was last; the owner is its only member then. Never says 'gap'. */
-  rebase(request: Omit<AppendRequest, 'previous'>): Promise<AppendAnswer>
+  /** Empties the changelog, if it still ends where the owner found it to, and begins it anew with this entry; the owner is its only member then. */
+  rebase(request: RebaseRequest): Promise<AppendAnswer>
   /**
    * Entries behind this position, the oldest first, `countMax` at most. Without any it waits up to `blockMs` for one; 0: not at all.
    * Whether they continue the reader's log is for the reader to see.

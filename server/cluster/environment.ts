@@ -4,10 +4,10 @@ import type { Scheduler } from '../shard/environment.js'
 
 export interface ClusterEnvironment {
   /** Milliseconds since some start; never runs backwards. Only its differences count, and only on this machine. */
-  monotonicMs(): number
+  readonly monotonicMs: () => number
   readonly scheduler: Scheduler
   /** 16 random hexadecimal digits. */
-  randomToken(): string
+  readonly randomToken: () => string
   readonly log: Log
 }
 

@@ -90,7 +90,7 @@ export async function openClusterNode(options: ClusterNodeOptions): Promise<Clus
 }
 
 function standbyOptions({ node, engine, store, copySource, environment }: ClusterNodeOptions): Parameters<typeof Standby.load>[0] {
-  return { node, engine, store, copySource, monotonicMs: () => environment.monotonicMs() }
+  return { node, engine, store, copySource, monotonicMs: environment.monotonicMs }
 }
 
 interface Ownership {
@@ -488,7 +488,7 @@ export class ClusterNode {
     batch.put(MEMBERS_KEY, packMembership({ members, change: environment.randomToken(), by: node, before }))
     // In one entry: nobody could go on from a part of it.
     const parts = encodeRecord([], batch, Infinity)
-    const position = anew ? await log.rebase(standby.applied, parts[0]!) : await log.append(parts)
+    const position = anew ? await log.rebase(standby.applied, answer.last, parts[0]!) : await log.append(parts)
     batch.put(STATE_KEY, packState(lineage, position, null))
     await engine.commit(batch)
     log.applied(position)

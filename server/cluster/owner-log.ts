@@ -195,11 +195,11 @@ export class OwnerLog {
    * Empties the changelog and begins it with this entry, behind what the owner's engine has: only as the first thing that is done in an
    * ownership. Rejects like `append`.
    */
-  async rebase(base: Position, bytes: Uint8Array): Promise<Position> {
+  async rebase(base: Position, found: Position | null, bytes: Uint8Array): Promise<Position> {
     const entry = { position: { epoch: this.#epoch, number: base.number + 1, token: this.#token }, previousToken: base.token, bytes }
     for (;;) {
       this.checkSure()
-      const answer = await this.#ask(() => this.#options.store.rebase({ token: this.#token, entry }))
+      const answer = await this.#ask(() => this.#options.store.rebase({ token: this.#token, found, entry }))
       if (answer?.kind === 'appended') {
         this.#appended(entry)
         return this.#last
@@ -351,7 +351,7 @@ export class OwnerLog {
     }
     for (;;) {
       this.checkSure()
-      const answer = await this.#ask(() => store.rebase({ token: this.#token, entry: first }))
+      const answer = await this.#ask(() => store.rebase({ token: this.#token, found, entry: first }))
       if (answer?.kind === 'appended') break
       if (answer !== null) throw changing()
     }

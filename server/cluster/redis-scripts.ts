@@ -176,10 +176,14 @@ redis.call('HSET', KEYS[1], 'last', ARGV[4], 'lastToken', ARGV[5])
 return {'appended'}
 `
 
-/** KEYS: fence log. ARGV: token, id of the entry, its token, that of the one before, its bytes. */
+/** KEYS: fence log. ARGV: token, id of the entry, its token, that of the one before, its bytes, id and token of what was found last ('' nothing). */
 export const REBASE = `
-local fence = redis.call('HMGET', KEYS[1], 'token', 'epoch', 'node')
+local fence = redis.call('HMGET', KEYS[1], 'token', 'epoch', 'node', 'last', 'lastToken')
 if fence[1] ~= ARGV[1] then return {'fenced', fence[2] or '0'} end
+local lastId, lastToken = '', ''
+if fence[4] and redis.call('EXISTS', KEYS[2]) == 1 then lastId, lastToken = fence[4], fence[5] end
+if lastId == ARGV[2] and lastToken == ARGV[3] then return {'appended'} end
+if lastId ~= ARGV[6] or lastToken ~= ARGV[7] then return {'gap', lastId, lastToken} end
 redis.call('DEL', KEYS[2])
 redis.call('XADD', KEYS[2], ARGV[2], 't', ARGV[3], 'p', ARGV[4], 'r', ARGV[5])
 redis.call('HSET', KEYS[1], 'last', ARGV[2], 'lastToken', ARGV[3], 'members', fence[3])

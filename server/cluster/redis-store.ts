@@ -3,10 +3,10 @@
  * is sent twice by itself: whoever called decides whether to ask again.
  */
 import { createHash } from 'node:crypto'
-import { Cluster, Redis } from 'ioredis'
+import { Cluster, type Redis } from 'ioredis'
 import {
   type AcquireAnswer, type AcquireRequest, type AppendAnswer, type AppendRequest, type ClusterStore, ClusterStoreError, type Confirmation,
-  type LogEntry, type NodeBeat, type NodeSeen, type RenewAnswer, type RenewRequest, type ShardView, type Vote,
+  type LogEntry, type NodeBeat, type NodeSeen, type RebaseRequest, type RenewAnswer, type RenewRequest, type ShardView, type Vote,
 } from './cluster-store.js'
 import { idOf, type Position, positionOf } from './position.js'
 import { ACQUIRE, APPEND, BEAT, LOOK, REBASE, RELEASE, RENEW, TRIM, VOTE } from './redis-scripts.js'
@@ -119,8 +119,10 @@ export class RedisStore implements ClusterStore {
     ])
   }
 
-  async rebase({ token, entry }: Omit<AppendRequest, 'previous'>): Promise<AppendAnswer> {
-    return this.#written(SCRIPTS.rebase, [token, idOf(entry.position), entry.position.token, entry.previousToken, bufferOf(entry.bytes)])
+  async rebase({ token, found, entry }: RebaseRequest): Promise<AppendAnswer> {
+    return this.#written(SCRIPTS.rebase, [
+      token, idOf(entry.position), entry.position.token, entry.previousToken, bufferOf(entry.bytes), found === null ? '' : idOf(found), found?.token ?? '',
+    ])
   }
 
   async #written(appending: Script, values: readonly Argument[]): Promise<AppendAnswer> {

@@ -46,7 +46,7 @@ async function write(made: Running): Promise<void> {
     const owner = made.nodes.find((node) => node.engine !== null)
     const name = `k${String(number).padStart(6, '0')}`
     try {
-      if (owner?.engine == null) await pause(10)
+      if (owner === undefined || owner.engine === null) await pause(10)
       else {
         await put(owner.engine, [name, name])
         made.acknowledged.push(name)

@@ -25,7 +25,7 @@ export interface StandbyOptions {
   readonly engine: Engine
   readonly store: ClusterStore
   readonly copySource: CopySource
-  monotonicMs(): number
+  readonly monotonicMs: () => number
 }
 
 export class Standby {

@@ -5,7 +5,7 @@
 import { BEGINNING, comparePositions, isSamePosition, type Position } from '../position.js'
 import {
   type AcquireAnswer, type AcquireRequest, type AppendAnswer, type AppendRequest, type ClusterStore, ClusterStoreError, type Confirmation,
-  type LogEntry, type NodeBeat, type NodeSeen, type RenewAnswer, type RenewRequest, type ShardView, type Vote,
+  type LogEntry, type NodeBeat, type NodeSeen, type RebaseRequest, type RenewAnswer, type RenewRequest, type ShardView, type Vote,
 } from '../cluster-store.js'
 
 interface Fence {
@@ -235,10 +235,13 @@ export class ModelServer {
     return { kind: 'appended' }
   }
 
-  rebase({ token, entry }: Omit<AppendRequest, 'previous'>): AppendAnswer {
+  rebase({ token, found, entry }: RebaseRequest): AppendAnswer {
     const { fence } = this.#contents
     if (this.isFull) throw new ClusterStoreError('refused', 'OOM: the store is full')
     if (fence?.token !== token) return { kind: 'fenced', epoch: fence?.epoch ?? 0 }
+    const last = this.#last()
+    if (last !== null && isSamePosition(last, entry.position)) return { kind: 'appended' }
+    if (found === null ? last !== null : last === null || !isSamePosition(last, found)) return { kind: 'gap', last }
     this.#put({ ...fence, members: [fence.node] }, [entry])
     return { kind: 'appended' }
   }
@@ -309,7 +312,7 @@ export class ModelStore implements ClusterStore {
   renew(request: RenewRequest): Promise<RenewAnswer> { return this.#carry(() => this.#server.renew(request)) }
   release(token: string, heir: string): Promise<void> { return this.#carry(() => { this.#server.release(token, heir) }) }
   append(request: AppendRequest): Promise<AppendAnswer> { return this.#carry(() => this.#server.append(copied(request))) }
-  rebase(request: Omit<AppendRequest, 'previous'>): Promise<AppendAnswer> { return this.#carry(() => this.#server.rebase(copied(request))) }
+  rebase(request: RebaseRequest): Promise<AppendAnswer> { return this.#carry(() => this.#server.rebase(copied(request))) }
   trim(token: string, before: Position): Promise<void> { return this.#carry(() => { this.#server.trim(token, before) }) }
   confirm(node: string, confirmation: Confirmation): Promise<void> { return this.#carry(() => { this.#server.confirm(node, confirmation) }) }
   vote(vote: Vote): Promise<void> { return this.#carry(() => { this.#server.vote(vote) }) }

@@ -157,8 +157,11 @@ function changelog(open: OpenStore): void {
     // Redis trims whole nodes of a hundred entries.
     assert.ok(left.length >= 1 && left.length <= 100, `${String(left.length)} entries`)
     assert.deepEqual(left.at(-1)?.position, at(1, count, '1'))
-    assert.deepEqual(await store.rebase({ token: token('2'), entry: entry(at(1, 9, '2'), token('3')) }), { kind: 'fenced', epoch: 1 })
-    assert.deepEqual(await store.rebase({ token: token('1'), entry: entry(at(1, 9, '1'), token('3')) }), { kind: 'appended' })
+    assert.deepEqual(await store.rebase({ token: token('2'), found: at(1, count, '1'), entry: entry(at(1, 9, '2'), token('3')) }), { kind: 'fenced', epoch: 1 })
+    const rebase = { token: token('1'), found: at(1, count, '1'), entry: entry(at(1, 9, '1'), token('3')) }
+    assert.deepEqual(await store.rebase({ ...rebase, found: null }), { kind: 'gap', last: at(1, count, '1') })
+    assert.deepEqual(await store.rebase(rebase), { kind: 'appended' })
+    assert.deepEqual(await store.rebase(rebase), { kind: 'appended' })
     assert.deepEqual((await store.read(BEGINNING, 10, 0)).map(({ position }) => position), [at(1, 9, '1')])
     const view = await store.look(token('9'))
     assert.deepEqual([view.last, view.members], [at(1, 9, '1'), ['n1']])

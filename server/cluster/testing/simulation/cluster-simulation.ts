@@ -42,7 +42,7 @@ export class ClusterSimulation implements Room {
   readonly #options: ClusterSimulationOptions
   readonly #random: Random
   readonly #machines: Machine[] = []
-  readonly #failures: unknown[] = []
+  readonly #failures: Error[] = []
   readonly trace: string[] = []
   readonly world: World
   readonly server: ModelServer
@@ -81,7 +81,7 @@ export class ClusterSimulation implements Room {
   }
 
   report(error: unknown): void {
-    this.#failures.push(error)
+    this.#failures.push(error instanceof Error ? error : new Error('something else was thrown', { cause: error }))
   }
 
   /** Throws a Breach, with what led to it, when a promise is broken. */
@@ -210,7 +210,7 @@ export class ClusterSimulation implements Room {
 
   #resign(machine: Machine): void {
     const { process } = machine
-    if (process?.engine == null || process.isPaused) return
+    if (process === null || process.engine === null || process.isPaused) return
     this.note(`${machine.name} resigns`)
     process.node?.resign(this.#random.pick(this.#machines).name).then(() => { process.node?.stay() }, (error: unknown) => { this.report(error) })
   }

@@ -244,7 +244,7 @@ export class SimProcess {
       const arrive = (): void => {
         // A paused peer answers when it wakes; what it would throw goes back as well.
         const result = new Promise<T>((settle) => { settle(call()) })
-        result.then((value) => { back(() => { resolve(value) }) }, (error: unknown) => { back(() => { reject(error as Error) }) })
+        result.then((value) => { back(() => { resolve(value) }) }, (error: Error) => { back(() => { reject(error) }) })
       }
       world.after(delay(), () => { if (!isLost()) arrive() })
       if (mayDouble && room.isFaulty && world.random.chance(faults.doubled)) world.after(world.random.below(300), () => { if (!isLost()) arrive() })
@@ -254,9 +254,9 @@ export class SimProcess {
 
   #page(owner: ShardOwner, request: Uint8Array): Promise<Uint8Array> {
     const peer = this.machine.room.machine(owner.node)
-    return this.#travel(() => peer?.isCut !== false || peer.process?.node == null, async () => {
-      const process = peer?.process
-      if (process?.node == null) throw new Breach('a page of nobody')
+    return this.#travel(() => peer?.isCut !== false || (peer.process?.node ?? null) === null, async () => {
+      const process = peer?.process ?? null
+      if (process === null || process.node === null) throw new Breach('a page of nobody')
       await process.awake()
       return process.node.copyPage(Uint8Array.from(request))
     }, false)
