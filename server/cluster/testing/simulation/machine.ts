@@ -244,7 +244,9 @@ export class SimProcess {
       const arrive = (): void => {
         // A paused peer answers when it wakes; what it would throw goes back as well.
         const result = new Promise<T>((settle) => { settle(call()) })
-        result.then((value) => { back(() => { resolve(value) }) }, (error: Error) => { back(() => { reject(error) }) })
+        result.then((value) => { back(() => { resolve(value) }) }, (error: unknown) => {
+          back(() => { reject(error instanceof Error ? error : new Error('something else was thrown', { cause: error })) })
+        })
       }
       world.after(delay(), () => { if (!isLost()) arrive() })
       if (mayDouble && room.isFaulty && world.random.chance(faults.doubled)) world.after(world.random.below(300), () => { if (!isLost()) arrive() })
