@@ -6,7 +6,7 @@ import { put } from '../../storage/testing/engine-suite.js'
 import type { Engine } from '../../storage/engine.js'
 import type { DirectoryView } from './directory.js'
 import { STATE_KEY } from './shard-rows.js'
-import { Rig, until } from './testing/rig.js'
+import { Rig, SHORT, until } from './testing/rig.js'
 
 async function rowsOf(engine: Engine): Promise<string[]> {
   const rows = await engine.range({ ...everything(), limit: 100_000 })
@@ -65,7 +65,7 @@ test('an owner that resigns finishes what it has first, and its heir has the sha
   assert.deepEqual(first.losses, ['resigned'])
   assert.equal(Buffer.from(await owner.engine!.get(Buffer.from('last')) ?? '').toString(), 'words')
   // Not when the lease would have ended.
-  assert.ok(took < 900, `${String(took)} ms`)
+  assert.ok(took < SHORT.leaseMs * 0.9, `${String(took)} ms`)
   await assert.rejects(put(engine, ['later', '1']), { code: 'closed' })
 })
 

@@ -8,11 +8,13 @@ import { BEGINNING } from './position.js'
 import { readState } from './shard-rows.js'
 import { Rig, until } from './testing/rig.js'
 
+/** What these tests do takes a busy machine longer than the leases of others are. */
+const LONG = { leaseMs: 60_000 }
 const ALL = { gte: Buffer.from([0]), lt: Buffer.from([0xff]), limit: 1000 }
 
 engineSuite('replicated, in memory', async (t) => {
   const rig = new Rig(t)
-  await rig.start('n1', { founds: true })
+  await rig.start('n1', { founds: true, limits: LONG })
   return (await rig.owner()).engine!
 })
 
@@ -20,8 +22,7 @@ engineSuite('replicated, over RocksDB', async (t) => {
   const directory = await temporaryDirectory(t)
   const rig = new Rig(t)
   const inner = closeAfter(t, await openEngine({ directory, engine: 'auto', create: true }))
-  // To open RocksDB again takes a busy machine longer than the leases of these tests are.
-  const node = await rig.start('n1', { founds: true, engine: inner, limits: { leaseMs: 30_000 } })
+  const node = await rig.start('n1', { founds: true, engine: inner, limits: LONG })
   // The suite closes what it opens; the node goes first.
   closeAfter(t, node.node)
   return (await rig.owner()).engine!

@@ -13,7 +13,7 @@ import type { LossReason } from '../owner-log.js'
 import type { ReplicatedEngine } from '../replicated-engine.js'
 import { ModelServer, ModelStore } from './model-store.js'
 
-export const SHORT: ClusterLimits = { ...CLUSTER_LIMITS, leaseMs: 1000, renewEveryMs: 150, lookEveryMs: 50, foundAfterMs: 0 }
+export const SHORT: ClusterLimits = { ...CLUSTER_LIMITS, leaseMs: 1500, renewEveryMs: 150, lookEveryMs: 50, foundAfterMs: 0 }
 
 export function realEnvironment(log: Log = SILENT_LOG): ClusterEnvironment {
   return {
