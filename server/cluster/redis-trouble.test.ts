@@ -5,6 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Engine } from '../../storage/engine.js'
 import { put } from '../../storage/testing/engine-suite.js'
 import { SILENT_LOG } from '../log.js'
+import { freePort } from '../testing/free-port.js'
 import { connectRedis, type RedisTarget } from './redis-connect.js'
 import { RedisStore } from './redis-store.js'
 import { RedisServer, WITHOUT_REDIS } from './testing/redis-server.js'
@@ -168,7 +169,7 @@ test('a Sentinel makes a replica the primary: the nodes find it, and go on', opt
 })
 
 test('a Redis Cluster holds a shard on one of its nodes', options, async (t) => {
-  const server = await RedisServer.start(t, '--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1')
+  const server = await RedisServer.start(t, '--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1', '--cluster-port', String(await freePort()))
   await server.say('CLUSTER', 'ADDSLOTSRANGE', '0', '16383')
   await until(async () => (await server.say('CLUSTER', 'INFO')).includes('cluster_state:ok'))
   const made = await running(t, server, { mode: 'cluster', urls: [server.url], sentinelName: '', user: '', password: '' })
