@@ -55,11 +55,6 @@ export class RecentEntries {
     return this.#sizes[0]?.position ?? null
   }
 
-  /** Bytes of all entries that were added and not trimmed. */
-  get bytes(): number {
-    return this.#sizeBytes
-  }
-
   /** The first entry that may stay for the rest to be of this size at most; null: all may. */
   firstWithin(bytesMax: number): Position | null {
     let over = this.#sizeBytes - bytesMax
