@@ -8,29 +8,21 @@ import { BlobSide } from './blobs/blob-side.js'
 import { blobEnvironment, type BlobStorage, openBlobStorage } from './blobs/blob-storage.js'
 import { originOf } from './blobs/origin.js'
 import { type Clock, SYSTEM_CLOCK } from './clock.js'
-import { ConfigError } from './config/config.js'
-import { parseAdminUrl, parseListenUrl, parseOrigin } from './config/listen-url.js'
+import { parseAdminUrl, parseOrigin } from './config/listen-url.js'
 import { type Config, SETTINGS } from './config/settings.js'
 import { Admission } from './connection/admission.js'
 import { Connections, SWEEP_MS } from './connection/connections.js'
 import { openControlServer } from './control/control-server.js'
-import type { HttpHandler } from './listeners/http-handler.js'
 import type { Listener } from './listeners/listener.js'
-import { openListener } from './listeners/open-listener.js'
-import { readTlsFiles, type TlsFiles } from './listeners/tls-files.js'
 import { type Log, SILENT_LOG } from './log.js'
 import { Counters, createMetrics } from './metrics.js'
+import { listenError, openOne, readTls } from './open-listeners.js'
 import { PRESENCE_LIMITS } from './presence/limits.js'
 import { LocalRouter } from './router/local-router.js'
 import type { Router } from './router/router.js'
 import { openServerSecret } from './session/server-secret.js'
 import { Shard } from './shard/shard.js'
 import { shardEnvironment } from './shard-environment.js'
-
-/** A listener that can't be opened. The message is one line for the operator. */
-export class ListenError extends Error {
-  override readonly name = 'ListenError'
-}
 
 export interface ServerOptions {
   readonly log?: Log
@@ -168,38 +160,6 @@ async function openStorage(config: Config, log: Log, steps: (() => Promise<void>
   return storage
 }
 
-function readTls(config: Config, clock: Clock): TlsFiles | null {
-  const { urls, tlsCertificate, tlsKey } = config.listen
-  if (!urls.some((url) => parseListenUrl(url)?.encrypted === true)) return null
-  return readTlsFiles(tlsCertificate, tlsKey, clock.nowMs())
-}
-
-async function openOne(
-  url: string, config: Config, clock: Clock, log: Log, admission: Admission, connections: Connections, http: HttpHandler | null,
-  tls: TlsFiles | null,
-): Promise<Listener> {
-  const parsed = parseListenUrl(url)
-  if (parsed === null) throw new ConfigError(`listen.urls: ${url} is no listener`)
-  try {
-    return await openListener({
-      url: parsed,
-      accept: (transport) => connections.accept(transport),
-      admission,
-      clock,
-      log,
-      backlog: config.listen.backlog,
-      openTimeoutMs: config.limits.openTimeoutMs,
-      // A frame of the largest size with its length, and the whole first flight of a client that has a token.
-      messageBytesMax: config.limits.frameBytesMax + 8,
-      origins: config.listen.origins,
-      http,
-      tls,
-    })
-  } catch (error) {
-    throw listenError(url, error)
-  }
-}
-
 async function openAdmin(config: Config, counters: Counters, shard: Shard, log: Log, notReady: () => string): Promise<AdminListener | null> {
   const parsed = config.admin.url === '' ? null : parseAdminUrl(config.admin.url)
   if (parsed === null) return null
@@ -213,17 +173,6 @@ async function openAdmin(config: Config, counters: Counters, shard: Shard, log: 
     const admin = await openAdminListener(parsed.host, 0, sources)
     log.warn({ wanted: config.admin.url, admin: admin.url }, 'admin-port-taken')
     return admin
-  }
-}
-
-function listenError(url: string, error: unknown): Error {
-  switch ((error as NodeJS.ErrnoException).code) {
-    case 'EADDRINUSE': return new ListenError(`${url} is in use: stop the program that listens there, or choose another port`, { cause: error })
-    case 'EACCES': return new ListenError(`${url} is not allowed to this user: choose a port above 1023`, { cause: error })
-    case 'EADDRNOTAVAIL': return new ListenError(`${url} is not an address of this machine: choose one that is`, { cause: error })
-    case 'ENOTFOUND':
-    case 'EAI_AGAIN': return new ListenError(`${url} has a name that does not resolve: write an IP address`, { cause: error })
-    default: return error instanceof Error ? error : new Error(String(error))
   }
 }
 

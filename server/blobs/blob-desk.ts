@@ -36,6 +36,9 @@ export interface DownloadUrl {
   readonly part: StoredObject
 }
 
+/** What sessions ask of it: of this node's, or of the node's that keeps the files. */
+export type Desk = Pick<BlobDesk, 'sizeMax' | 'upload' | 'whatBecame' | 'url' | 'find' | 'keep' | 'usage'>
+
 export class BlobDesk {
   readonly #environment: BlobDeskEnvironment
   /** `https://chat.example`, once it is known. */

@@ -4,7 +4,7 @@
  */
 import { encodeClose } from '../../protocol/generated/frames.js'
 import { ERROR, ERRORS, type ErrorCode } from '../../protocol/generated/registry.js'
-import type { BlobDesk } from '../blobs/blob-desk.js'
+import type { Desk } from '../blobs/blob-desk.js'
 import type { Clock } from '../clock.js'
 import type { Config } from '../config/settings.js'
 import type { Transport, TransportHandler } from '../listeners/transport.js'
@@ -31,7 +31,7 @@ export interface ConnectionEnvironment {
   readonly admission: Admission
   readonly secret: ServerSecret
   /** null: no blobs are kept. */
-  readonly blobs: BlobDesk | null
+  readonly blobs: Desk | null
 }
 
 export const SWEEP_MS = 1000

@@ -177,6 +177,7 @@ export class Profiles implements ProfileService, ProfileAdmin {
     return this.#reading((engine) => isListed(engine, userKeys(owner), KEPT_LIST.blocked, other))
   }
 
+  /** Has `listener` told after the commit of each change; returns what takes it off again. */
   onRelation(listener: (change: RelationChange) => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)

@@ -104,8 +104,6 @@ export interface ProfileService {
   /** For other services (presence, groups): what the lists say, as it is on disk. */
   isBlocked(owner: string, other: string): Promise<boolean>
   isContact(owner: string, other: string): Promise<boolean>
-  /** Told after the commit of each change; returns what takes it off again. */
-  onRelation(listener: (change: RelationChange) => void): () => void
 }
 
 /** For the operator. */

@@ -75,6 +75,9 @@ export class LocalRouter implements Router {
     return openFeed(this.shard, request, sink)
   }
 
+  /** `openFeed` looks for itself. */
+  abandon(): void {}
+
   start(attachment: Attachment): void {
     const feed = feedOf(attachment)
     feed.start()

@@ -33,6 +33,8 @@ export interface DeviceSink extends PresenceSink {
   done(index: number): void
   /** An ephemeral frame of this type, or the part of it that these names are, was not taken. [PRS-11] */
   declined(frame: number, names: readonly string[], error: ErrorCode, retryAfterMs: number): void
+  /** Nobody is there any more to be told anything. Looked at before a place is opened, for it would take that of a later session. */
+  readonly isGone?: boolean
   /** The shard ends the session (replaced, device removed, storage unavailable…). No call follows it; do not call `detach`. */
   ended(error: ErrorCode): void
 }
@@ -79,6 +81,11 @@ export interface AttachRequest {
   readonly usedTokenHash: Uint8Array | null
   /** SHA-256 of a fresh token that the shard may put into the device's second slot. */
   readonly freshTokenHash: Uint8Array
+  /**
+   * Stamp of a place that was lost with its owner or its link: the session goes on in another one. Nothing about the device changes, no
+   * token is issued, and it is refused as replaced where a later session of the device has its place.
+   */
+  readonly resumes?: number
 }
 
 /** A device's place at its user's shard while its session lives; opaque but for the epoch its client ids count under. */
@@ -97,6 +104,8 @@ export interface Attached {
   readonly window: number
   /** Whether the fresh token was taken and has to be told to the device. */
   readonly tokenIssued: boolean
+  /** Of two places that a device had, at whichever owners of its shard, the later one has the higher stamp. */
+  readonly stamp: number
 }
 
 export interface HistoryRequest {
@@ -213,6 +222,8 @@ export interface Router extends RegistrationRouter, SearchRouter {
 
   /** Opens the device's place. The sink may be told that it has ended from then on, all else from `start` on. */
   attach(request: AttachRequest, sink: DeviceSink): Promise<Attached>
+  /** The connection of a sink that is being attached has ended: it needs no place. If it gets one all the same, it is detached as ever. */
+  abandon(sink: DeviceSink): void
   /** The welcome is written: entries may flow, and `done` may be told before this returns. Does nothing when the session has ended. */
   start(attachment: Attachment): void
   detach(attachment: Attachment): void

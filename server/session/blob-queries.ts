@@ -3,7 +3,7 @@ import { isMediaType } from '../../protocol/attachments.js'
 import { encodeBase64 } from '../../protocol/base64.js'
 import { element, type Element } from '../../protocol/element.js'
 import { ERROR, LIMIT } from '../../protocol/generated/registry.js'
-import type { BlobDesk } from '../blobs/blob-desk.js'
+import type { Desk } from '../blobs/blob-desk.js'
 import type { Blob, BlobPlace, RenditionKind } from '../blobs/blob-router.js'
 import { isRendition, RENDITIONS } from '../blobs/capability.js'
 import { HttpError } from '../blobs/http-error.js'
@@ -11,7 +11,7 @@ import { QueryError } from './query-error.js'
 import { conversationOf, optionalBoolean, optionalUint, userOf } from './query-fields.js'
 
 /** The answer; null where it is no such query. `desk`: null where no blobs are kept. */
-export function answerBlobQuery(desk: BlobDesk | null, user: string, query: Element): Promise<Element> | null {
+export function answerBlobQuery(desk: Desk | null, user: string, query: Element): Promise<Element> | null {
   switch (query.name) {
     case 'upload': return upload(kept(desk), user, query)
     case 'blob': return blob(kept(desk), user, query)
@@ -22,12 +22,12 @@ export function answerBlobQuery(desk: BlobDesk | null, user: string, query: Elem
   }
 }
 
-function kept(desk: BlobDesk | null): BlobDesk {
+function kept(desk: Desk | null): Desk {
   if (desk === null) throw new QueryError(ERROR.noBlobs, 'blobs are not kept here')
   return desk
 }
 
-async function upload(desk: BlobDesk, user: string, query: Element): Promise<Element> {
+async function upload(desk: Desk, user: string, query: Element): Promise<Element> {
   const size = optionalUint(query, 'size')
   if (size === null || size === 0) throw new QueryError(ERROR.badRequest, 'size is missing or 0: say how many bytes it has')
   const type = query.attributes.get('type') ?? ''
@@ -41,14 +41,14 @@ async function upload(desk: BlobDesk, user: string, query: Element): Promise<Ele
   return element('upload', { id, url, token, offset, expires: expiresMs })
 }
 
-async function blob(desk: BlobDesk, user: string, query: Element): Promise<Element> {
+async function blob(desk: Desk, user: string, query: Element): Promise<Element> {
   if (!query.attributes.has('upload')) return blobElement(await desk.find(user, hexOf(query, 'id', 64)))
   const uploadId = hexOf(query, 'upload', 32)
   const became = await asQuery(desk.whatBecame(user, uploadId))
   return 'blob' in became ? blobElement(became.blob) : element('blob', { upload: uploadId, offset: became.offset })
 }
 
-async function blobUrl(desk: BlobDesk, user: string, query: Element): Promise<Element> {
+async function blobUrl(desk: Desk, user: string, query: Element): Promise<Element> {
   const rendition = query.attributes.get('rendition') ?? 'original'
   if (!isRendition(rendition)) throw new QueryError(ERROR.badRequest, `rendition is one of ${RENDITIONS.join(', ')}`)
   const name = query.attributes.get('name') ?? ''
@@ -74,13 +74,13 @@ function placeOf(query: Element): BlobPlace {
   return { kind: 'group', group: conversation }
 }
 
-async function blobKeep(desk: BlobDesk, user: string, query: Element): Promise<Element> {
+async function blobKeep(desk: Desk, user: string, query: Element): Promise<Element> {
   const id = hexOf(query, 'id', 64)
   const blob = await desk.keep(user, conversationOf(query), seqOf(query), id)
   return element('blob-keep', {}, blobElement(blob))
 }
 
-async function blobs(desk: BlobDesk, user: string): Promise<Element> {
+async function blobs(desk: Desk, user: string): Promise<Element> {
   const { used, quota } = await desk.usage(user)
   return element('blobs', { used, quota: quota === 0 ? undefined : quota, blobBytesMax: desk.sizeMax })
 }

@@ -51,6 +51,8 @@ export class Opening {
   #tokenDevice: string
   #tokenHash: Uint8Array | null
   #hasRegistered: boolean
+  /** That is being attached. */
+  #session: Session | null
 
   constructor(connection: Connection, environment: ConnectionEnvironment) {
     this.#connection = connection
@@ -66,6 +68,7 @@ export class Opening {
     this.#tokenDevice = ''
     this.#tokenHash = null
     this.#hasRegistered = false
+    this.#session = null
   }
 
   /** One frame, in order, and each step once. [FRM-10] [OPN-1] [OPN-19] */
@@ -81,6 +84,7 @@ export class Opening {
   /** The connection ended; what is still awaited is thrown away. */
   end(): void {
     this.#state = ENDED
+    if (this.#session !== null) this.#environment.router.abandon(this.#session)
     this.#exchange = null
   }
 
@@ -224,6 +228,7 @@ export class Opening {
     const { router } = this.#environment
     const token = randomPiece(LIMIT.tokenBytes)
     const session = new Session(this.#connection, this.#environment, this.#user, device)
+    this.#session = session
     const attached = await router.attach({
       user: this.#user,
       device,
@@ -235,7 +240,7 @@ export class Opening {
       usedTokenHash: this.#tokenHash,
       ...(this.#tokenHash === null && this.#verifierSalt !== null ? { verifierSalt: this.#verifierSalt } : {}),
       freshTokenHash: sha256(token),
-    }, session)
+    }, session).finally(() => { this.#session = null })
     if (this.#state !== EXPECT_BIND) {
       if (!session.isEnded) router.detach(attached.attachment)
       return

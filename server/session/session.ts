@@ -66,6 +66,11 @@ export class Session implements DeviceSink {
     return this.#isEnded
   }
 
+  /** Its connection has ended. */
+  get isGone(): boolean {
+    return !this.connection.isAlive
+  }
+
   /** Whether an answer is still due: to a stanza or to a query. */
   get isWaiting(): boolean {
     return this.#unanswered > 0 || (this.#queries !== null && this.#queries.waiting > 0)

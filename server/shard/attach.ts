@@ -26,7 +26,7 @@ function matches(slot: TokenSlot | null, hash: Uint8Array): boolean {
 export function deviceFor(user: UserState, request: AttachRequest, nowMs: number, limits: ShardLimits): { device: DeviceState; isNew: boolean } {
   const known = user.device(request.device)
   if (known !== undefined) return { device: known, isNew: false }
-  if (request.usedTokenHash !== null) throw new RouterError(ERROR.deviceRemoved, 'the device was removed')
+  if (request.usedTokenHash !== null || request.resumes !== undefined) throw new RouterError(ERROR.deviceRemoved, 'the device was removed')
   if (user.devices.length >= limits.devicesMax) {
     throw new RouterError(ERROR.tooManyDevices, `the account has ${String(limits.devicesMax)} devices; remove one first`)
   }
@@ -39,6 +39,7 @@ export function deviceFor(user: UserState, request: AttachRequest, nowMs: number
  * the row has to be written. Throws RouterError token-invalid when the token is in neither slot any more. [TOK-2, TOK-3]
  */
 export function moveTokens(device: DeviceState, request: AttachRequest, nowMs: number, limits: ShardLimits): { issued: boolean; changed: boolean } {
+  if (request.resumes !== undefined) return checkResumed(device, request.usedTokenHash)
   const fresh: TokenSlot = { hash: pack(request.freshTokenHash), issuedMs: nowMs }
   if (request.usedTokenHash === null) {
     device.tokenIssued = fresh
@@ -58,6 +59,21 @@ export function moveTokens(device: DeviceState, request: AttachRequest, nowMs: n
     return { issued: true, changed: true }
   }
   return { issued: false, changed: false }
+}
+
+/** A session that goes on keeps the token that let it in, however old it has become meanwhile; one that was burned lets nobody in. */
+function checkResumed(device: DeviceState, hash: Uint8Array | null): { issued: false; changed: false } {
+  if (hash !== null && !matches(device.tokenUsed, hash) && !matches(device.tokenIssued, hash)) {
+    throw new RouterError(ERROR.tokenInvalid, 'the token is no longer valid')
+  }
+  return { issued: false, changed: false }
+}
+
+/** Throws RouterError replaced where another session of the device, which began later, has its place: that one goes on. */
+export function checkLatest(device: DeviceState, { resumes }: AttachRequest): void {
+  if (resumes !== undefined && device.feed !== null && device.feed.stamp > resumes) {
+    throw new RouterError(ERROR.replaced, 'another connection bound the same device')
+  }
 }
 
 export interface Position {

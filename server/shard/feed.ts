@@ -58,6 +58,8 @@ export class Feed implements Attachment {
   readonly sink: DeviceSink
   readonly outboxEpoch: number
   readonly window: number
+  /** See Attached.stamp. */
+  readonly stamp: number
   /** Its place among those whose presence counts; null before it has begun. */
   seat: Seat | null = null
   /** Routes this session has used, by the address as the client wrote it. */
@@ -79,13 +81,14 @@ export class Feed implements Attachment {
   #isDone = false
   #hasEnded = false
 
-  constructor(host: FeedHost, user: UserState, device: DeviceState, sink: DeviceSink, outboxEpoch: number, window: number, cursor: number) {
+  constructor(host: FeedHost, user: UserState, device: DeviceState, sink: DeviceSink, outboxEpoch: number, window: number, cursor: number, stamp: number) {
     this.host = host
     this.user = user
     this.device = device
     this.sink = sink
     this.outboxEpoch = outboxEpoch
     this.window = window
+    this.stamp = stamp
     this.#acknowledged = cursor
     this.#position = cursor
     this.#backlogEnd = user.tail

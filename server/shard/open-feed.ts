@@ -4,7 +4,7 @@ import { numberAt } from '../../storage/keyspace.js'
 import { ERROR } from '../../protocol/generated/registry.js'
 import type { Attached, AttachRequest, DeviceSink } from '../router/router.js'
 import { RouterError } from '../router/router.js'
-import { deviceFor, moveTokens, outboxEpochFor, positionFor } from './attach.js'
+import { checkLatest, deviceFor, moveTokens, outboxEpochFor, positionFor } from './attach.js'
 import { readEntries } from './entry-reader.js'
 import { readRun } from './entry-run.js'
 import { Feed } from './feed.js'
@@ -27,9 +27,11 @@ export async function openFeed(shard: Shard, request: AttachRequest, sink: Devic
   // The store may have failed in between, or an operator come by: what a bind depends on has to be true in the turn in which it counts.
   while (!user.alive) user = await settledUser(shard, request)
   checkAccount(user, request)
+  if (sink.isGone === true) throw new RouterError(ERROR.replaced, 'the connection has ended')
   const nowMs = shard.environment.clock.nowMs()
   const { limits } = shard.environment
   const { device, isNew } = deviceFor(user, request, nowMs, limits)
+  checkLatest(device, request)
   const tokens = moveTokens(device, request, nowMs, limits)
   const position = positionFor(user, device, isNew, request, limits)
   const outboxEpoch = outboxEpochFor(device, request)
@@ -46,7 +48,7 @@ export async function openFeed(shard: Shard, request: AttachRequest, sink: Devic
     shard.transaction.late.moveCursor(user, device)
   }
   const window = Math.min(request.window === 0 ? limits.windowDefault : request.window, limits.windowMax)
-  const feed = new Feed(shard, user, device, sink, outboxEpoch, window, position.cursor)
+  const feed = new Feed(shard, user, device, sink, outboxEpoch, window, position.cursor, shard.nextStamp())
   shard.addFeed(feed)
   exposeQueue(user)
   const attached: Attached = {
@@ -58,6 +60,7 @@ export async function openFeed(shard: Shard, request: AttachRequest, sink: Devic
     outboxEpoch,
     window,
     tokenIssued: tokens.issued,
+    stamp: feed.stamp,
   }
   // The welcome names what the queue holds, so all of that has to be on disk, and what the feed will read has to be there. Not so
   // the cursor that an acknowledgement moved, or an end that was noted: the device names its own again. A device that comes back

@@ -53,6 +53,8 @@ const LIST_PAGE = 1000
 const INVITES_RESIDENT_MAX = 1000
 /** How often to look whether fewer wait at the gates: they are let go without a word where their sessions have ended. */
 const GATES_LOOK_MS = 1
+/** Places that a shard may give in a millisecond, on average over its life, before its stamps are ahead of the clock. */
+const STAMPS_BY_MS = 1024
 
 const EMPTY = new Uint8Array(0)
 
@@ -70,6 +72,7 @@ export class Shard implements FeedHost, GateHost, CommitHost {
   /** Counts failures: what began in an earlier life has no say in this one. */
   #life = 0
   readonly #attached = new Set<Feed>()
+  #lastStamp: number
   /** Users with a session or more. */
   #online = 0
   /** Told of every session that is over, by whoever ended it. */
@@ -84,6 +87,7 @@ export class Shard implements FeedHost, GateHost, CommitHost {
   constructor(engine: Engine, environment: ShardEnvironment) {
     this.engine = engine
     this.environment = environment
+    this.#lastStamp = environment.firstStamp ?? environment.clock.nowMs() * STAMPS_BY_MS
     this.#loop = new CommitLoop(engine, environment, this)
     this.#beginLife()
     this.indexer = environment.limits.searchEnabled ? new Indexer(this) : null
@@ -122,6 +126,11 @@ export class Shard implements FeedHost, GateHost, CommitHost {
   whenRoom(task: () => void): void {
     if (this.#loop.isCrowded) this.#loop.whenRoom(task)
     else this.environment.scheduler.after(GATES_LOOK_MS, task)
+  }
+
+  /** Of the next place; see Attached.stamp. */
+  nextStamp(): number {
+    return ++this.#lastStamp
   }
 
   get sessions(): number {

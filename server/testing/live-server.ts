@@ -22,11 +22,17 @@ import { Counters } from '../metrics.js'
 import type { Router, Verifier } from '../router/router.js'
 import { startServer } from '../run.js'
 import type { RunningServer } from '../run.js'
+import { type FrontKind, frontOf } from './live-front.js'
 import { newVerifier, NODE_CRYPTO } from '../session/node-crypto.js'
 
 /** Of every account of these servers. */
 export const PASSWORD = 'secret'
 const ITERATIONS = 4096
+
+/** Where the shard of these servers is; see startLive. */
+export const LIVE_ROUTER = liveRouter()
+/** Of a test of what only the process with the store can say of itself. */
+export const ONE_PROCESS = { skip: LIVE_ROUTER === 'local' ? false : 'files are served, and counted, by the process that has the store' }
 
 type Changes = Parameters<typeof configOf>[0]
 
@@ -57,10 +63,26 @@ export function liveConfig(t: TestContext, changes: Changes = {}): Config {
 
 /** What `chatd start` runs, with an account for each name; it stops with the test. */
 export async function liveServer(t: TestContext, config: Config, users: readonly string[] = ['alice', 'bob']): Promise<LiveServer> {
-  const server = await startServer(config)
+  const server = await startLive(t, config)
   t.after(() => server.stop())
   for (const user of users) await server.router.addUser(user, await passwordVerifier())
   return { ...server, url: server.ready.listeners[0]! }
+}
+
+/**
+ * `startServer`; or with CHATD_LIVE_ROUTER=remote or =cluster two halves of it that meet over a link: the same tests say the same of
+ * both, see router/over-link.test.ts.
+ */
+async function startLive(t: TestContext, config: Config): Promise<RunningServer> {
+  if (LIVE_ROUTER === 'local') return startServer(config)
+  // The ports that the test has chosen are the front's.
+  const urls = config.listen.urls.map((url) => url.replace(/:\d+$/, ':0'))
+  return frontOf(t, await startServer({ ...config, listen: { ...config.listen, urls } }), config, LIVE_ROUTER)
+}
+
+function liveRouter(): FrontKind | 'local' {
+  const kind = process.env['CHATD_LIVE_ROUTER']
+  return kind === 'remote' || kind === 'cluster' ? kind : 'local'
 }
 
 /** Listener, connections and sessions as they are, in front of a router that the test has prepared. Returns the listener's URL. */

@@ -26,7 +26,7 @@ export class FakeRouter implements Router {
   /** Hot calls in order: `message 1 bob hi`, `mark 2 bob 2 7`, `cursor 3`. */
   readonly calls: string[] = []
   /** What `attach` gives, beside the attachment. */
-  attached = { resume: 0 as 0 | 1 | 2, queueEpoch: 11, cursor: 0, pending: 0, outboxEpoch: 21, window: 256, tokenIssued: true }
+  attached = { resume: 0 as 0 | 1 | 2, queueEpoch: 11, cursor: 0, pending: 0, outboxEpoch: 21, window: 256, tokenIssued: true, stamp: 1 }
   /** The next control call is rejected with it. */
   failure: Error | null = null
   /** Control calls wait for it. */
@@ -86,6 +86,7 @@ export class FakeRouter implements Router {
     return { ...this.attached, attachment }
   }
 
+  abandon(): void {}
   start(): void {}
 
   detach(attachment: Attachment): void {
