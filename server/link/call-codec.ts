@@ -36,7 +36,7 @@ function isInstance(value: unknown): value is object {
 
 function readable(value: object): Readonly<Record<string, unknown>> {
   const prototype = Object.getPrototypeOf(value) as object
-  const getters = Object.entries(Object.getOwnPropertyDescriptors(prototype)).filter(([, { get }]) => get !== undefined).map(([name]) => name)
+  const getters = Object.entries(Object.getOwnPropertyDescriptors(prototype)).filter(([, property]) => 'get' in property).map(([name]) => name)
   return Object.fromEntries([...Object.keys(value), ...getters].map((name) => [name, (value as Readonly<Record<string, unknown>>)[name]]))
 }
 

@@ -65,7 +65,8 @@ export class LinkDecoder {
     if (length > end - position) return this.#wait(position - start + length)
     this.#position = position + length
     this.reader.reset(chunk, position + 1, position + length)
-    return chunk[position]! === 0 ? LINK_MALFORMED : chunk[position]!
+    const type = chunk[position]!
+    return type === 0 ? LINK_MALFORMED : type
   }
 
   /** `frameBytes`: of the whole frame, 0 while unknown. */

@@ -242,7 +242,7 @@ class LinkPeer implements LinkHandler {
     if (this.link.hasEnded) return
     const isRefusal = error instanceof RouterError || error instanceof HttpError
     if (!isRefusal) this.#environment.log.error({ error: asError(error) }, 'link-call-failed')
-    const code: ErrorCode | 0 = isRefusal ? error.code as ErrorCode : 0
+    const code: ErrorCode | 0 = isRefusal ? error.code : 0
     const retryAfterMs = error instanceof RouterError ? Math.ceil(error.retryAfterMs) : 0
     appendFailed(this.link.beginSend(), call, code, retryAfterMs, isRefusal ? error.message.replaceAll('\0', '') : '')
     this.link.endSend()

@@ -82,7 +82,7 @@ export interface AttachRequest {
   /** SHA-256 of a fresh token that the shard may put into the device's second slot. */
   readonly freshTokenHash: Uint8Array
   /**
-   * Stamp of a place that was lost with its owner or its link: the session goes on in another one. Nothing about the device changes, no
+   * Stamp of a session that has lost its place with an owner or a link, and goes on in another one. Nothing about the device changes, no
    * token is issued, and it is refused as replaced where a later session of the device has its place.
    */
   readonly resumes?: number
@@ -104,7 +104,7 @@ export interface Attached {
   readonly window: number
   /** Whether the fresh token was taken and has to be told to the device. */
   readonly tokenIssued: boolean
-  /** Of two places that a device had, at whichever owners of its shard, the later one has the higher stamp. */
+  /** Of two sessions of a device the later one has the higher stamp, at whichever owners of its shard they began. One that goes on keeps its own. */
   readonly stamp: number
 }
 

@@ -142,7 +142,7 @@ export interface ShardEnvironment {
   random32(): number
   readonly limits: ShardLimits
   readonly log: Logger
-  /** Stamps of places count from here: higher for each life of the shard, at whichever node. Not given: they count from the clock. */
+  /** Stamps of sessions count from here: higher for each life of the shard, at whichever node. Not given: they count from the clock. */
   readonly firstStamp?: number
   /** Not given: no blobs are kept. */
   readonly blobs?: BlobEnvironment

@@ -48,7 +48,7 @@ export async function openFeed(shard: Shard, request: AttachRequest, sink: Devic
     shard.transaction.late.moveCursor(user, device)
   }
   const window = Math.min(request.window === 0 ? limits.windowDefault : request.window, limits.windowMax)
-  const feed = new Feed(shard, user, device, sink, outboxEpoch, window, position.cursor, shard.nextStamp())
+  const feed = new Feed(shard, user, device, sink, outboxEpoch, window, position.cursor, request.resumes ?? shard.nextStamp())
   shard.addFeed(feed)
   exposeQueue(user)
   const attached: Attached = {

@@ -53,7 +53,7 @@ const LIST_PAGE = 1000
 const INVITES_RESIDENT_MAX = 1000
 /** How often to look whether fewer wait at the gates: they are let go without a word where their sessions have ended. */
 const GATES_LOOK_MS = 1
-/** Places that a shard may give in a millisecond, on average over its life, before its stamps are ahead of the clock. */
+/** Sessions that may begin in a millisecond, on average over a shard's life, before its stamps are ahead of the clock. */
 const STAMPS_BY_MS = 1024
 
 const EMPTY = new Uint8Array(0)
@@ -128,7 +128,7 @@ export class Shard implements FeedHost, GateHost, CommitHost {
     else this.environment.scheduler.after(GATES_LOOK_MS, task)
   }
 
-  /** Of the next place; see Attached.stamp. */
+  /** Of the next session; see Attached.stamp. */
   nextStamp(): number {
     return ++this.#lastStamp
   }

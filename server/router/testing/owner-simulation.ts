@@ -156,8 +156,6 @@ export class OwnerSimulation {
 
   /** Throws with the last steps when something is not as it should be. */
   async run(steps: number): Promise<OwnerSimulationResult> {
-    const onFailure = (error: unknown): void => { this.#failure ??= error }
-    process.on('unhandledRejection', onFailure)
     try {
       await this.#populate()
       for (let step = 0; step < steps; step++) await this.#step(this.#act())
@@ -165,8 +163,6 @@ export class OwnerSimulation {
       await this.#check()
     } catch (error) {
       throw new Error(`seed ${String(this.#seed)}: ${error instanceof Error ? error.message : String(error)}\n  ${this.trace.slice(-30).join('\n  ')}`, { cause: error })
-    } finally {
-      process.off('unhandledRejection', onFailure)
     }
     for (const node of this.#nodes) this.#resumed += node.router.resumed
     return { messages: this.#written, moves: this.#moves, resumed: this.#resumed }
@@ -190,7 +186,8 @@ export class OwnerSimulation {
     const { router } = this.#owner
     for (const user of USERS) await this.#finish(router.addUser(user, VERIFIER))
     await this.#finish(router.groups.create('alice', GROUP, { displayName: 'f', about: '', policy: {}, users: ['bob', 'carol'] }))
-    for (const user of USERS) for (const id of ['phone', 'laptop']) this.#devices.push(new SimDevice(user, id))
+    const report = (error: unknown): void => { this.#failure ??= error }
+    for (const user of USERS) for (const id of ['phone', 'laptop']) this.#devices.push(new SimDevice(user, id, report))
     // Every device once, so that all of them are owed what follows.
     for (const device of this.#devices) {
       device.watches = USERS.filter((user) => user !== device.user)
@@ -211,7 +208,7 @@ export class OwnerSimulation {
     if (name !== '') this.trace.push(name)
     this.world.runTask()
     await settle()
-    if (this.#failure !== null) throw this.#failure
+    if (this.#failure !== null) throw asError(this.#failure)
   }
 
   #news(owner: SimNode): ShardOwner {
@@ -416,3 +413,6 @@ export class OwnerSimulation {
   }
 }
 
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error))
+}

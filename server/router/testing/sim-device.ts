@@ -33,12 +33,12 @@ class SimSession implements DeviceSink {
     this.device = device
   }
 
-  acked(clientId: number, seq: number): void { if (!this.isOver) this.device.acked(clientId, seq) }
+  acked(clientId: number, seq: number): void { this.#tell(() => this.device.acked(clientId, seq)) }
   refused(clientId: number, error: ErrorCode): void {
-    assert.fail(`${this.device.name}: ${String(clientId)} is refused with ${ERRORS.get(error)?.name ?? String(error)}`)
+    this.#tell(() => assert.fail(`${this.device.name}: ${String(clientId)} is refused with ${ERRORS.get(error)?.name ?? String(error)}`))
   }
 
-  entries(frames: Uint8Array, last: number, count: number): void { if (!this.isOver) this.device.entries(decodeEntries(frames), last, count) }
+  entries(frames: Uint8Array, last: number, count: number): void { this.#tell(() => this.device.entries(decodeEntries(frames), last, count)) }
   done(): void { if (!this.isOver) this.device.done++ }
   ended(error: ErrorCode): void {
     if (this.isOver) return
@@ -53,13 +53,25 @@ class SimSession implements DeviceSink {
 
   typing(): void {}
   declined(_frame: number, names: readonly string[], error: ErrorCode): void {
-    assert.fail(`${this.device.name} may not watch ${names.join(' ')}: ${String(error)}`)
+    this.#tell(() => assert.fail(`${this.device.name} may not watch ${names.join(' ')}: ${String(error)}`))
+  }
+
+  /** What is wrong is heard where nothing stands between it and the simulation. */
+  #tell(hear: () => void): void {
+    if (this.isOver) return
+    try {
+      hear()
+    } catch (error) {
+      this.isOver = true
+      this.device.report(error)
+    }
   }
 }
 
 export class SimDevice {
   readonly user: string
   readonly id: string
+  readonly report: (error: unknown) => void
   readonly outbox: SentMessage[] = []
   readonly acks = new Map<number, { readonly message: SentMessage, readonly seq: number }>()
   readonly received: Received[] = []
@@ -77,9 +89,10 @@ export class SimDevice {
   #nextClientId = 1
   #cutMs = -Infinity
 
-  constructor(user: string, id: string) {
+  constructor(user: string, id: string, report: (error: unknown) => void) {
     this.user = user
     this.id = id
+    this.report = report
   }
 
   get name(): string {
@@ -123,7 +136,7 @@ export class SimDevice {
       if (this.#session !== session || session.isOver) return
       this.#session = null
       if (!(error instanceof Error) || !('code' in error) || error.code !== ERROR.storageUnavailable) throw error
-    })
+    }).catch(this.report)
   }
 
   #opened(session: SimSession, attached: Attached, router: Router): void {
@@ -155,7 +168,7 @@ export class SimDevice {
   write(to: string, text: string): void {
     const message = { clientId: this.#nextClientId++, to, text }
     this.outbox.push(message)
-    if (this.#session?.attached != null) this.#send(this.#session, message)
+    if (this.#session !== null && this.#session.attached !== null) this.#send(this.#session, message)
   }
 
   #send({ attached }: SimSession, { clientId, to, text }: SentMessage): void {
@@ -167,15 +180,15 @@ export class SimDevice {
   }
 
   acknowledge(): void {
-    const attached = this.#session?.attached
-    if (attached == null || this.#lastIndex === this.#acknowledged) return
+    const attached = this.#session?.attached ?? null
+    if (attached === null || this.#lastIndex === this.#acknowledged) return
     this.#acknowledged = this.#lastIndex
     assert.ok(this.#router?.cursor(attached.attachment, this.#lastIndex), `${this.name} may not acknowledge what it was sent`)
   }
 
   setActivity(activity: number): void {
-    const attached = this.#session?.attached
-    if (attached != null) this.#router?.activity(attached.attachment, activity)
+    const attached = this.#session?.attached ?? null
+    if (attached !== null) this.#router?.activity(attached.attachment, activity)
   }
 
   // From the server

@@ -65,7 +65,7 @@ export class SimPipe implements Transport {
       const bytes = Buffer.concat(this.#sent.splice(0))
       const size = this.#world.random.chance(0.3) ? 1 + this.#world.random.below(PIECE_BYTES_MAX) : bytes.length
       if (bytes.length > size) this.#sent.push(bytes.subarray(size))
-      if (bytes.length > 0) other.#handler?.received(bytes.slice(0, size), false)
+      if (bytes.length > 0) other.#handler?.received(Uint8Array.prototype.slice.call(bytes, 0, size), false)
       if (this.#sent.length > 0) this.#move()
       else if (this.#isEnding) other.#handler?.peerEnded()
     })
