@@ -45,7 +45,8 @@ export function selfSigned(hosts: readonly string[], days: number, nowMs: number
       SEQUENCE,
       extension('551d13', true, der(SEQUENCE)), // basicConstraints: no CA
       extension('551d0f', true, Buffer.from([BIT_STRING, 2, 7, 0x80])), // keyUsage: digitalSignature
-      extension('551d25', false, der(SEQUENCE, oid('2b06010505070301'))), // extKeyUsage: serverAuth
+      // extKeyUsage: serverAuth, and clientAuth, for a node of a cluster shows it to the node that it dials
+      extension('551d25', false, der(SEQUENCE, oid('2b06010505070301'), oid('2b06010505070302'))),
       extension('551d11', false, der(SEQUENCE, ...hosts.map(alternativeName))), // subjectAltName
     )),
   )

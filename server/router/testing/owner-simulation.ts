@@ -22,7 +22,7 @@ import { LocalRouter } from '../local-router.js'
 import { OwnerRoutes, type ShardOwner } from '../owner-routes.js'
 import { dialRouter } from '../remote-router.js'
 import { SimDevice } from './sim-device.js'
-import { SimPipe } from './sim-pipe.js'
+import { SimPipe } from '../../link/testing/sim-pipe.js'
 
 const USERS = ['alice', 'bob', 'carol'] as const
 const GROUP = '#friends'

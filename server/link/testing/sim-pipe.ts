@@ -19,7 +19,11 @@ export class SimPipe implements Transport {
   #isMoving = false
   #isEnding = false
   isOpen = true
-  #isBlocked = false
+  /** What is written is lost, and nobody is told. */
+  isMuted = false
+  /** Nothing that is written is taken: the other end reads nothing. */
+  isStuck = false
+  writes = 0
 
   private constructor(world: World) {
     this.#world = world
@@ -38,21 +42,15 @@ export class SimPipe implements Transport {
   }
 
   write(bytes: Uint8Array): boolean {
-    if (!this.isOpen) return true
+    this.writes++
+    if (!this.isOpen || this.isMuted) return true
+    if (this.isStuck) return false
     // As the kernel would, for what comes behind may be written over.
     this.#sent.push(bytes.slice())
     this.#move()
     if (!this.#world.random.chance(0.05)) return true
-    this.#isBlocked = true
-    this.#world.after(this.#world.random.below(3 * DELAY_MS_MAX), () => {
-      this.#isBlocked = false
-      if (this.isOpen) this.#handler?.drained()
-    })
+    this.#world.after(this.#world.random.below(3 * DELAY_MS_MAX), () => { if (this.isOpen) this.#handler?.drained() })
     return false
-  }
-
-  get isBlocked(): boolean {
-    return this.#isBlocked
   }
 
   #move(): void {
