@@ -4,6 +4,7 @@ import type { Engine } from '../storage/engine.js'
 import type { EngineName } from '../storage/metadata.js'
 import { openEngine } from '../storage/open.js'
 import { type AdminListener, openAdminListener } from './admin/admin-listener.js'
+import type { BlobDesk } from './blobs/blob-desk.js'
 import { BlobSide } from './blobs/blob-side.js'
 import { blobEnvironment, type BlobStorage, openBlobStorage } from './blobs/blob-storage.js'
 import { originOf } from './blobs/origin.js'
@@ -13,6 +14,7 @@ import { type Config, SETTINGS } from './config/settings.js'
 import { Admission } from './connection/admission.js'
 import { Connections, SWEEP_MS } from './connection/connections.js'
 import { openControlServer } from './control/control-server.js'
+import type { HttpHandler } from './listeners/http-handler.js'
 import type { Listener } from './listeners/listener.js'
 import { type Log, SILENT_LOG } from './log.js'
 import { Counters, createMetrics } from './metrics.js'
@@ -20,7 +22,7 @@ import { listenError, openOne, readTls } from './open-listeners.js'
 import { PRESENCE_LIMITS } from './presence/limits.js'
 import { LocalRouter } from './router/local-router.js'
 import type { Router } from './router/router.js'
-import { openServerSecret } from './session/server-secret.js'
+import { openServerSecret, type ServerSecret } from './session/server-secret.js'
 import { Shard } from './shard/shard.js'
 import { shardEnvironment } from './shard-environment.js'
 
@@ -29,6 +31,8 @@ export interface ServerOptions {
   readonly clock?: Clock
   /** Stands between the server and its store: for proofs that need a store to fail at a moment of their choosing. */
   readonly wrapEngine?: (engine: Engine) => Engine
+  /** false: it opens no listeners for clients; other processes take them, see workers/supervisor.ts. */
+  readonly takesClients?: boolean
 }
 
 /** What `chatd start` prints once it serves. */
@@ -46,6 +50,12 @@ export interface RunningServer {
   readonly router: Router
   readonly counters: Counters
   readonly connections: Connections
+  /** Of names that are not there: the same at every process that takes clients. */
+  readonly secret: ServerSecret
+  /** null: no blobs are kept. */
+  readonly blobs: { readonly desk: BlobDesk, readonly http: HttpHandler } | null
+  /** URLs of blobs begin with the first web listener of these, where the operator has said nothing else. */
+  serveBlobsAt(listeners: readonly string[]): void
   /** Reads certificate and key again for new connections. Throws ConfigError and keeps the old ones when they can't be used. */
   renewTls(): void
   /** Tells clients to come back, finishes what was handed in, and closes everything. Never rejects; a second call waits for the first. */
@@ -71,7 +81,7 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
     }
   })
   try {
-    const server = await start(config, clock, log, options.wrapEngine ?? ((engine) => engine), steps, stop)
+    const server = await start(config, clock, log, options, steps, stop)
     steps.unshift(() => log.info({}, 'server-stopped'))
     return server
   } catch (error) {
@@ -81,12 +91,13 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
 }
 
 async function start(
-  config: Config, clock: Clock, log: Log, wrapEngine: (engine: Engine) => Engine, steps: (() => Promise<void> | void)[],
+  config: Config, clock: Clock, log: Log, { wrapEngine, takesClients = true }: ServerOptions, steps: (() => Promise<void> | void)[],
   stop: () => Promise<void>,
 ): Promise<RunningServer> {
   const tls = readTls(config, clock)
   const { directory } = config.data
-  const engine = wrapEngine(await openEngine({ directory, engine: config.data.engine as 'auto' | EngineName, create: true }))
+  const opened = await openEngine({ directory, engine: config.data.engine as 'auto' | EngineName, create: true })
+  const engine = wrapEngine?.(opened) ?? opened
   steps.push(() => engine.close())
   mkdirSync(directory, { recursive: true, mode: 0o700 })
   const secret = openServerSecret(directory, config.auth.scramIterations)
@@ -116,10 +127,11 @@ async function start(
     // Cut now, and waited for when the clients are gone.
     blobs?.close(drainTimeoutMs).catch(() => { /* told to who waits below */ })
   })
-  for (const url of config.listen.urls) {
+  for (const url of takesClients ? config.listen.urls : []) {
     listeners.push(await openOne(url, config, clock, log, admission, connections, blobs?.http ?? null, tls))
   }
-  blobs?.desk.serveAt(parseOrigin(config.blobs.publicUrl) ?? originOf(listeners.map((listener) => listener.url)) ?? '')
+  const serveBlobsAt = (urls: readonly string[]): void => blobs?.desk.serveAt(parseOrigin(config.blobs.publicUrl) ?? originOf(urls) ?? '')
+  serveBlobsAt(listeners.map((listener) => listener.url))
   void blobs?.sweep()
   if (storage === null) log.info({ reason: noBlobsReason(config) }, 'blobs-off')
   else await logBlobs(storage, config, log)
@@ -131,6 +143,9 @@ async function start(
     router,
     counters,
     connections,
+    secret,
+    blobs: blobs === null ? null : { desk: blobs.desk, http: blobs.http },
+    serveBlobsAt,
     renewTls: () => {
       const renewed = readTls(config, clock)
       if (renewed !== null) for (const listener of listeners) listener.renewTls(renewed)

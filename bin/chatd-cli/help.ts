@@ -34,6 +34,8 @@ const START = `chatd start: run the server in the foreground
   --data DIR           where everything is stored; made if it is not there (default: chatd-data)
   --listen URL         tcp://HOST:PORT, tls://, ws:// or wss://; port 0 takes any free one; may be repeated and
                        replaces the listeners of the configuration (default: tcp://127.0.0.1:5322 ws://127.0.0.1:5380)
+  --workers N          processes that take clients, beside the one with the store: N of them, or auto for as many as there
+                       are processors (default: one process does all)
 ${CONFIG_OPTIONS}
 
 Once it serves it prints one line to stdout:

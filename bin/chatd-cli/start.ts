@@ -1,8 +1,13 @@
 /** `chatd start`: the server in the foreground, from the ready line to the exit code. */
+import { fileURLToPath } from 'node:url'
 import type { Config } from '../../server/config/settings.js'
 import { openLog, type ProcessLog } from '../../server/log.js'
 import { type ReadyLine, type RunningServer, startServer } from '../../server/run.js'
+import { startWithWorkers } from '../../server/workers/supervisor.js'
 import { EXIT } from './failure.js'
+
+/** The program of the processes that take clients. */
+const WORKER = fileURLToPath(new URL('worker.js', import.meta.url))
 
 /** Runs until a signal ends it. Rejects when the server can't be started. */
 export async function start(config: Config): Promise<void> {
@@ -15,7 +20,7 @@ export async function start(config: Config): Promise<void> {
     process.exit(EXIT.crashed)
   })
   const stopSignal = nextStopSignal()
-  const server = await startServer(config, { log })
+  const server = config.listen.workers === 1 ? await startServer(config, { log }) : await startWithWorkers(config, { log, program: WORKER })
   // Without TLS a hangup of the terminal ends the server, like any program in the foreground.
   if (server.ready.listeners.some((url) => /^(?:tls|wss):/.test(url))) process.on('SIGHUP', () => renewTls(server, log))
   process.stdout.write(`${JSON.stringify(server.ready)}\n`)

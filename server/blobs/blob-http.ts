@@ -5,7 +5,7 @@ import { ERROR } from '../../protocol/generated/registry.js'
 import { BlobError } from '../../storage/blobs/blob-store.js'
 import type { Clock } from '../clock.js'
 import type { Config } from '../config/settings.js'
-import type { HttpHandler } from '../listeners/http-handler.js'
+import { clientAddress, type HttpHandler } from '../listeners/http-handler.js'
 import type { Log } from '../log.js'
 import type { Counters } from '../metrics.js'
 import { RouterError } from '../router/router.js'
@@ -202,7 +202,7 @@ export class BlobHttp implements HttpHandler {
   }
 
   #slot(kind: 'upload' | 'download', request: IncomingMessage): () => void {
-    const release = this.#environment.slots.take(kind, request.socket.remoteAddress ?? '')
+    const release = this.#environment.slots.take(kind, clientAddress(request))
     if (release === null) throw new HttpError(503, ERROR.resourceLimit, `too many ${kind}s at once`, { retryAfter: 1 })
     return release
   }

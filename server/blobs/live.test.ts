@@ -177,7 +177,7 @@ test('with blobs in S3 it is the same, and while S3 is away uploads and download
   assert.equal((await request('GET', url)).status, 200)
 })
 
-test('over TLS it is the same, by the URL that is given out', ONE_PROCESS, async (t) => {
+test('over TLS it is the same, by the URL that is given out', async (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'chatd-tls-'))
   t.after(() => rmSync(directory, { recursive: true, force: true }))
   const pair = selfSigned(['localhost', '127.0.0.1'], 30, Date.now())
@@ -201,7 +201,7 @@ test('over TLS it is the same, by the URL that is given out', ONE_PROCESS, async
   assert.ok((await ask('GET', url, {})).equals(bytes))
 })
 
-test('URLs begin with what the operator says, or with the first web listener', ONE_PROCESS, async (t) => {
+test('URLs begin with what the operator says, or with the first web listener', async (t) => {
   const [alice] = await sessions(t, { blobs: { publicUrl: 'https://chat.example/' } })
   assert.match((await alice.slot(content(10))).url, /^https:\/\/chat\.example\/blobs\/uploads\/[0-9a-f]{32}$/)
   const open = await serve(t, { listen: { urls: ['ws://0.0.0.0:0', 'ws://127.0.0.1:0'], allowPlaintext: true } })

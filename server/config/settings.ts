@@ -60,6 +60,7 @@ export const SETTINGS = {
     tlsCertificate: text('', 'PEM file with the certificate chain of tls:// and wss://; read again on SIGHUP'),
     tlsKey: text('', 'PEM file with the private key of tls:// and wss://; read again on SIGHUP'),
     origins: list([], 'web origins beside the server\'s own host whose pages may open a WebSocket (https://chat.example); "*" is any'),
+    workers: integer(1, 0, 256, 'processes', 'processes that take clients, beside the one that has the store; 1: one process does all; 0: as many as there are processors. What limits say of connections, addresses and registrations in all is divided among them'),
     backlog: integer(1024, 1, 65_535, 'connections', 'connections the kernel may hold before they are accepted'),
   },
   admin: {
@@ -94,6 +95,7 @@ export const SETTINGS = {
     pongTimeoutMs: integer(LIMIT.pongTimeoutMs, 100, 600_000, 'ms', 'a ping without an answer for this long: the peer is gone'),
     ackTimeoutMs: integer(120_000, 100, 3_600_000, 'ms', 'a client that lives but acknowledges nothing for this long is a slow consumer'),
     closeTimeoutMs: integer(LIMIT.closeTimeoutMs, 100, 60_000, 'ms', 'how long a peer may take to end a closed connection'),
+    ownerWaitMs: integer(10_000, 0, 600_000, 'ms', 'with more processes or nodes than one: how long sessions wait for one that is in charge before their clients are told to come again'),
     drainTimeoutMs: integer(10_000, 0, 600_000, 'ms', 'at SIGTERM: how long commits in flight and clients may take to finish'),
     drainJitterMs: integer(5_000, 0, 600_000, 'ms', 'at SIGTERM: clients are told to come back after a random part of this'),
     outgoingBytesMax: integer(4_194_304, 131_072, 1_073_741_824, 'bytes', 'bytes waiting for one client before it is a slow consumer'),

@@ -13,12 +13,18 @@ const PATH_BYTES_MAX = 103
  * or that second directory belongs to somebody else.
  */
 export function controlPath(directory: string): string {
+  return socketPath(directory, 'control')
+}
+
+/** The same for another socket of the server, by its name: short, and a file name. */
+export function socketPath(directory: string, name: string): string {
   const real = realpathSync(directory)
+  const suffix = name === 'control' ? '' : `-${name}`
   const hash = createHash('sha256').update(real).digest('hex').slice(0, 16)
-  if (process.platform === 'win32') return `\\\\.\\pipe\\chatd-${hash}`
-  const path = join(real, 'control.sock')
+  if (process.platform === 'win32') return `\\\\.\\pipe\\chatd-${hash}${suffix}`
+  const path = join(real, `${name}.sock`)
   if (Buffer.byteLength(path) <= PATH_BYTES_MAX) return path
-  return join(privateDirectory(), `${hash}.sock`)
+  return join(privateDirectory(), `${hash}${suffix}.sock`)
 }
 
 function privateDirectory(): string {

@@ -1,6 +1,14 @@
 /** What a web listener serves beside WebSockets, as far as it knows. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 
+/** Of a request that came through another process: the address of the client there. */
+export const kClientAddress = Symbol('clientAddress')
+
+/** IP address of who asks, as text. */
+export function clientAddress(request: IncomingMessage & { readonly [kClientAddress]?: string }): string {
+  return request[kClientAddress] ?? request.socket.remoteAddress ?? ''
+}
+
 export interface HttpHandler {
   /** How long a connection may wait for its next request, in milliseconds. */
   readonly keepAliveMs: number

@@ -22,7 +22,7 @@ import { OwnerRoutes } from '../router/owner-routes.js'
 import { dialRouter, type RemoteRouter } from '../router/remote-router.js'
 import type { Router } from '../router/router.js'
 import type { RunningServer } from '../run.js'
-import { openServerSecret } from '../session/server-secret.js'
+import { BlobPassage, openBlobPassage } from '../workers/blob-passage.js'
 
 /** `remote`: a router that lives as long as its link; `cluster`: one that follows the owner. */
 export type FrontKind = 'remote' | 'cluster'
@@ -40,7 +40,7 @@ export async function frontOf(t: TestContext, server: RunningServer, config: Con
   t.after(() => rmSync(directory, { recursive: true, force: true }))
   const environment = systemLinkEnvironment()
   const linkServer = new LinkServer(environment)
-  linkServer.serve({ router: server.router, desk: server.connections.environment.blobs })
+  linkServer.serve({ router: server.router, desk: server.blobs?.desk ?? null })
   const acceptor = new LinkAcceptor(testIdentity('owner'), environment, { [ROUTER_PURPOSE]: linkServer })
   const address = `unix:${join(directory, 'link')}`
   const listener = await openLinkListener(parseLinkAddress(address)!, null, (transport) => acceptor.accept(transport))
@@ -69,17 +69,24 @@ export async function frontOf(t: TestContext, server: RunningServer, config: Con
     desk = hasBlobs ? remoteDesk((name, args) => remote.ask(name, args), sizeMax) : null
     close = () => remote.close()
   }
-  const secret = openServerSecret(config.data.directory, config.auth.scramIterations)
-  const front = await openFront(config, { router, desk, secret })
+  // Files go the way that they go through a worker.
+  const { blobs } = server
+  const blobSocket = join(directory, 'blobs')
+  const closePassage = blobs === null ? null : await openBlobPassage(blobSocket, blobs.http)
+  const http = blobs === null ? null : new BlobPassage(blobSocket, config.blobs.keepAliveMs)
+  const front = await openFront(config, { router, desk, secret: server.secret, http })
+  server.serveBlobsAt(front.listeners)
   const stop = async (): Promise<void> => {
     await front.stop()
     close()
     routes.close()
     acceptor.close()
     listener.stop()
+    closePassage?.()
     await server.stop()
   }
   return {
+    ...server,
     ready: { ready: true, listeners: front.listeners, admin: server.ready.admin },
     router, counters: front.counters, connections: front.connections, renewTls: () => front.renewTls(), stop,
   }
