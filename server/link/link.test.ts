@@ -1,4 +1,4 @@
-/** Who gets a link, how it ends, what it bounds: spec/links.md by number. */
+/** Who gets a link, how it ends, what it bounds: spec/links.md, 1 to 9. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ByteBuffer } from '../../protocol/byte-buffer.js'

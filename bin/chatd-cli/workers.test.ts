@@ -1,0 +1,177 @@
+/** `chatd start --workers`: several processes that are one server to everybody outside. */
+import assert from 'node:assert/strict'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { test, type TestContext } from 'node:test'
+import { connect as connectTls } from 'node:tls'
+import { fileURLToPath } from 'node:url'
+import { encodeMessage } from '../../protocol/generated/frames.js'
+import { ERROR, FRAME } from '../../protocol/generated/registry.js'
+import { BlobSession } from '../../server/blobs/testing/blob-session.js'
+import { content } from '../../server/blobs/testing/http-rig.js'
+import { errorOf, login, PASSWORD } from '../../server/testing/live-server.js'
+
+const CHATD = fileURLToPath(new URL('../../../bin/chatd', import.meta.url))
+const CHEAP = ['--set', 'auth.scramIterations=4096', '--set', 'data.engine=leveldb']
+
+interface Line { readonly event: string, readonly pid: number, readonly worker?: string, readonly session?: string, readonly user?: string }
+
+interface Running {
+  readonly child: ChildProcess
+  readonly listeners: readonly string[]
+  readonly admin: string
+  readonly lines: Line[]
+  readonly ended: Promise<number | null>
+  /** The next line of the log that is of this kind, once there are more than `count`. */
+  line(isIt: (line: Line) => boolean, count?: number): Promise<Line>
+}
+
+function folder(t: TestContext): string {
+  const directory = mkdtempSync(join(tmpdir(), 'chatd-workers-'))
+  t.after(() => rmSync(directory, { recursive: true, force: true }))
+  return directory
+}
+
+async function run(args: readonly string[], input = ''): Promise<number | null> {
+  const child = spawn(process.execPath, [CHATD, ...args], { stdio: ['pipe', 'ignore', 'ignore'] })
+  child.stdin.end(input)
+  const [code] = await once(child, 'close') as [number | null]
+  return code
+}
+
+async function start(t: TestContext, directory: string, args: readonly string[] = [], urls = ['tcp://127.0.0.1:0', 'ws://127.0.0.1:0']): Promise<Running> {
+  const data = join(directory, 'data')
+  for (const user of ['alice', 'bob']) assert.equal(await run(['user', 'add', user, '--data', data, '--password-stdin', ...CHEAP], `${PASSWORD}\n`), 0)
+  const child = spawn(process.execPath, [
+    CHATD, 'start', '--data', data, '--workers', '2', ...urls.flatMap((url) => ['--listen', url]), '--set', 'admin.url=http://127.0.0.1:0',
+    '--set', 'limits.drainTimeoutMs=2000', '--set', 'limits.drainJitterMs=0', '--set', 'rate.strangerPerSecond=0', ...CHEAP, ...args,
+  ], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, npm_lifecycle_event: '' } })
+  t.after(() => child.kill('SIGKILL'))
+  const lines: Line[] = []
+  let wake = (): void => {}
+  createInterface({ input: child.stderr }).on('line', (line) => {
+    lines.push(line.startsWith('{') ? JSON.parse(line) as Line : { event: line, pid: 0 })
+    wake()
+  })
+  const ended = once(child, 'close').then(([code]) => code as number | null)
+  const [ready] = await Promise.race([once(createInterface({ input: child.stdout }), 'line') as Promise<[string]>, ended.then(() => assert.fail(JSON.stringify(lines)))])
+  const { listeners, admin } = JSON.parse(ready) as { listeners: string[], admin: string }
+  const line = async (isIt: (line: Line) => boolean, count = 0): Promise<Line> => {
+    for (;;) {
+      const found = lines.filter(isIt)[count]
+      if (found !== undefined) return found
+      await new Promise<void>((resolve) => { wake = resolve })
+    }
+  }
+  return { child, listeners, admin, lines, ended, line }
+}
+
+function text(words: string): Uint8Array {
+  return Buffer.from(words)
+}
+
+test('two processes take clients by turns, who talk as at one; one that dies takes nobody else along, and comes back', { timeout: 120_000 }, async (t) => {
+  const server = await start(t, folder(t))
+  const [url = ''] = server.listeners
+  const alice = await login(t, url, 'alice')
+  const bob = await login(t, url, 'bob')
+  const opened = async (user: string): Promise<number> => (await server.line(({ event, user: of }) => event === 'session-opened' && of === user)).pid
+  const [ofAlice, ofBob] = [await opened('alice'), await opened('bob')]
+  assert.notEqual(ofAlice, ofBob, 'by turns')
+  alice.client.send(encodeMessage(1, 'bob', text('hi')))
+  const ack = await alice.client.until(FRAME.ack)
+  const delivery = await bob.client.until(FRAME.delivery)
+  assert.ok(ack.type === FRAME.ack && ack.seq === 1 && delivery.type === FRAME.delivery && Buffer.from(delivery.text).toString() === 'hi')
+
+  const starts = server.lines.filter(({ event }) => event === 'worker-started').length
+  process.kill(ofBob, 'SIGKILL')
+  await bob.client.closed
+  // Alice hears nothing of it.
+  alice.client.send(encodeMessage(2, 'bob', text('are you there?')))
+  await alice.client.until(FRAME.ack)
+  await server.line(({ event }) => event === 'worker-died')
+  await server.line(({ event }) => event === 'worker-started', starts)
+  const [one, other] = [await login(t, url, 'bob', 'phone'), await login(t, url, 'bob', 'laptop')]
+  for (const { client } of [one, other]) {
+    const next = await client.until(FRAME.delivery)
+    assert.ok(next.type === FRAME.delivery)
+  }
+  const pids = new Set(server.lines.filter(({ event }) => event === 'session-opened').map(({ pid }) => pid))
+  assert.equal(pids.size, 3, 'the new process takes clients, too')
+
+  server.child.kill('SIGTERM')
+  assert.equal(await errorOf(alice.client), ERROR.shuttingDown)
+  assert.equal(await server.ended, 0)
+})
+
+test('what is counted is counted for all of them, and what is limited in all is limited in all', { timeout: 120_000 }, async (t) => {
+  const server = await start(t, folder(t), ['--set', 'limits.connectionsMax=4'])
+  const [url = ''] = server.listeners
+  const clients = [await login(t, url, 'alice'), await login(t, url, 'bob'), await login(t, url, 'bob', 'laptop')]
+  for (const [i, { client }] of clients.entries()) {
+    client.send(encodeMessage(1, i === 0 ? 'bob' : 'alice', text('x')))
+    await client.until(FRAME.ack)
+  }
+  const value = async (name: string): Promise<number> => {
+    const metrics = await (await fetch(`${server.admin}/metrics`)).text()
+    return Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(metrics)?.[1])
+  }
+  while (await value('chatd_sessions') !== 3 || await value('chatd_stanzas_received_total') !== 3) await new Promise((resolve) => { setTimeout(resolve, 50) })
+  await login(t, url, 'alice', 'laptop')
+  await assert.rejects(login(t, url, 'alice', 'tablet'), new RegExp(String(ERROR.overloaded)))
+  server.child.kill('SIGTERM')
+  assert.equal(await server.ended, 0)
+})
+
+test('files go up and down at any of them', { timeout: 120_000 }, async (t) => {
+  const server = await start(t, folder(t))
+  const [url = '', web = ''] = server.listeners
+  const [alice, bob] = [await BlobSession.open(t, url, 'alice'), await BlobSession.open(t, url, 'bob')]
+  const bytes = content(300_000)
+  const slot = await alice.slot(bytes)
+  assert.ok(slot.url.startsWith(`${web.replace('ws:', 'http:')}/blobs/`), slot.url)
+  const blob = await alice.upload(bytes)
+  const seq = await alice.send('bob', 1, blob)
+  for (let turn = 0; turn < 3; turn++) assert.ok((await bob.download({ with: 'alice', seq, id: blob['id'] })).equals(bytes))
+})
+
+test('SIGHUP gives all of them the new certificate', { timeout: 120_000 }, async (t) => {
+  const directory = folder(t)
+  for (const name of ['first', 'second']) assert.equal(await run(['cert', '--out', join(directory, name), '--host', 'localhost']), 0)
+  const [cert, key] = [join(directory, 'first', 'chatd.crt'), join(directory, 'first', 'chatd.key')]
+  const server = await start(t, directory, ['--set', `listen.tlsCertificate=${cert}`, '--set', `listen.tlsKey=${key}`], ['tls://127.0.0.1:0'])
+  const port = Number(new URL((server.listeners[0] ?? '').replace('tls:', 'https:')).port)
+  const shown = async (): Promise<string> => {
+    const socket = connectTls({ host: '127.0.0.1', port, rejectUnauthorized: false, ALPNProtocols: ['chatd/1'] })
+    await once(socket, 'secureConnect')
+    const { fingerprint256 } = socket.getPeerCertificate()
+    socket.destroy()
+    return fingerprint256
+  }
+  const before = await shown()
+  assert.equal(await shown(), before)
+  for (const name of ['chatd.crt', 'chatd.key']) copyFileSync(join(directory, 'second', name), join(directory, 'first', name))
+  const renewals = server.lines.filter(({ event }) => event === 'tls-renewed').length
+  server.child.kill('SIGHUP')
+  // The supervisor's own, and one of each worker.
+  await server.line(({ event }) => event === 'tls-renewed', renewals + 2)
+  const after = [await shown(), await shown()]
+  assert.equal(new Set(after).size, 1)
+  assert.notEqual(after[0], before)
+})
+
+test('a port that is in use is one line and an exit code, and leaves nobody running', { timeout: 120_000 }, async (t) => {
+  const directory = folder(t)
+  const server = await start(t, directory)
+  const child = spawn(process.execPath, [CHATD, 'start', '--data', join(directory, 'other'), '--workers', '2', '--listen', server.listeners[0] ?? '', '--set', 'admin.url=', ...CHEAP],
+    { stdio: ['ignore', 'ignore', 'pipe'] })
+  let stderr = ''
+  child.stderr.on('data', (chunk: Buffer) => { stderr += chunk.toString() })
+  const [code] = await once(child, 'close') as [number | null]
+  assert.match(stderr, /chatd: .* is in use: stop the program/)
+  assert.ok(code !== 0 && code !== null)
+})
