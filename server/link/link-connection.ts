@@ -43,6 +43,7 @@ export class LinkConnection implements TransportHandler, Flushable {
   #piece: ByteBuffer | null = null
   #isDirty = false
   #isBlocked = false
+  #isOverflowing = false
   #lastHeardMs: number
   #lastSentMs: number
   #lastTickMs: number
@@ -152,8 +153,11 @@ export class LinkConnection implements TransportHandler, Flushable {
     this.#lastSentMs = clock.monotonicMs()
   }
 
+  /** In a later turn: who has something to say may be in the middle of telling many. */
   #checkOutgoing(): void {
-    if (this.waitingBytes > this.environment.limits.outgoingBytesMax) this.close(LINK_CLOSE.overflow)
+    if (this.#isOverflowing || this.waitingBytes <= this.environment.limits.outgoingBytesMax) return
+    this.#isOverflowing = true
+    this.environment.scheduler.defer(() => this.close(LINK_CLOSE.overflow))
   }
 
   drained(): void {

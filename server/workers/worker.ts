@@ -29,6 +29,7 @@ export function runWorker(openLog: (config: Config) => ProcessLog): void {
   let worker: Promise<Worker | null> | null = null
   process.on('message', (message: ToWorker) => {
     if (message.kind === 'start') worker = begin(message.order, openLog(message.order.config))
+    else if (message.kind === 'stop' && worker === null) process.exit(0)
     else worker?.then((each) => message.kind === 'stop' ? each?.stop() : each?.renewTls()).catch(() => process.exit(1))
   })
   // Nothing can be done without it.
