@@ -9,6 +9,7 @@ import { type Clock, SYSTEM_CLOCK } from './clock.js'
 import type { Config } from './config/settings.js'
 import { Admission } from './connection/admission.js'
 import { Connections, SWEEP_MS } from './connection/connections.js'
+import type { Redirects } from './connection/redirects.js'
 import type { HttpHandler } from './listeners/http-handler.js'
 import type { Listener } from './listeners/listener.js'
 import { type Log, SILENT_LOG } from './log.js'
@@ -28,6 +29,8 @@ export interface FrontOptions {
   readonly log?: Log
   readonly clock?: Clock
   readonly counters?: Counters
+  /** Not given: clients are served where they have come to. */
+  readonly redirects?: Redirects
 }
 
 export interface Front {
@@ -45,10 +48,10 @@ export interface Front {
 
 /** Resolves once every listener is open. Rejects with ConfigError and ListenError, and leaves nothing open then. */
 export async function openFront(config: Config, options: FrontOptions): Promise<Front> {
-  const { router, desk, secret, http = null, log = SILENT_LOG, clock = SYSTEM_CLOCK, counters = new Counters() } = options
+  const { router, desk, secret, http = null, log = SILENT_LOG, clock = SYSTEM_CLOCK, counters = new Counters(), redirects } = options
   const tls = readTls(config, clock)
   const admission = new Admission(config, clock)
-  const connections = new Connections({ config, clock, log, counters, router, admission, secret, blobs: desk })
+  const connections = new Connections({ config, clock, log, counters, router, admission, secret, blobs: desk, ...redirects === undefined ? {} : { redirects } })
   const listeners: Listener[] = []
   const stopListening = (): void => { for (const listener of listeners.splice(0)) listener.stop() }
   const sweeper = setInterval(() => connections.sweep(), SWEEP_MS)

@@ -920,7 +920,7 @@ export const ERRORS: ReadonlyMap<number, ErrorInfo> = new Map<number, ErrorInfo>
     class: 'again',
     retryable: true,
     doc: 'Connect to the host that is named.',
-    reserved: 'for services of more than one node',
+    reserved: null,
   }],
   [103, {
     code: 103,

@@ -259,12 +259,12 @@ export class Connection implements TransportHandler {
 
   /**
    * Ends the connection from this side: sends what waits and then close, and ends the transport. Whatever comes from the peer after
-   * that is thrown away. Does nothing when it has ended already. [CLS-1]
+   * that is thrown away. Does nothing when it has ended already. `host`: with go-to-host alone. [CLS-1]
    */
-  close(error: ErrorCode, retryAfterMs = 0, reason = ''): void {
+  close(error: ErrorCode, retryAfterMs = 0, reason = '', host = ''): void {
     if (this.#phase >= PHASE_CLOSING) return
     if (error === ERROR.slowConsumer) this.#dropPending()
-    appendClose(this.#piece ??= new ByteBuffer(), error, retryAfterMs, '', reason === '' ? ERRORS.get(error)?.doc ?? '' : reason)
+    appendClose(this.#piece ??= new ByteBuffer(), error, retryAfterMs, host, reason === '' ? ERRORS.get(error)?.doc ?? '' : reason)
     this.#pendingFrames++
     this.#end(error, 'server', reason)
     this.#writePending(true)

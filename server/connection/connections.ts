@@ -19,6 +19,7 @@ import type { Admission } from './admission.js'
 import { Connection, HOLD } from './connection.js'
 import { DeadlineQueue } from './deadline-queue.js'
 import { Flusher } from './flusher.js'
+import type { Redirects } from './redirects.js'
 import { FRAMES_BY_TAKER, TurnQueue } from './turn-queue.js'
 
 /** What connections, openings and sessions need from the outside. */
@@ -32,6 +33,8 @@ export interface ConnectionEnvironment {
   readonly secret: ServerSecret
   /** null: no blobs are kept. */
   readonly blobs: Desk | null
+  /** Not given: clients are served where they have come to. */
+  readonly redirects?: Redirects
 }
 
 export const SWEEP_MS = 1000

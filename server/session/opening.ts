@@ -131,6 +131,12 @@ export class Opening {
       connection.close(ERROR.unsupportedMechanism)
       return
     }
+    // Before anything is computed for it.
+    const host = this.#environment.redirects?.hostFor(connection.transport.scheme) ?? null
+    if (host !== null) {
+      connection.close(ERROR.goToHost, 0, '', host) // [CLS-7]
+      return
+    }
     const waitMs = this.#environment.admission.authenticationWaitMs(connection.transport.remoteAddress)
     if (waitMs > 0) {
       connection.close(ERROR.tooManyAttempts, waitMs)
