@@ -46,6 +46,8 @@ export interface ClusterRouterOptions {
 const RESUMES_AT_ONCE = 256
 /** Before what failed for want of an owner is tried again. */
 const RETRY_MS = 100
+/** Before sessions that go on watch again: whom they watch have to find their places, too. */
+const WATCH_AGAIN_MS = 2000
 /** How often to look for who has waited too long. */
 const SWEEP_MS = 250
 
@@ -70,6 +72,7 @@ export class ClusterRouter extends CallingRouter implements SessionHost {
   #waiters: Waiter[] = []
   #onRoom: (() => void)[] = []
   #toCatchUp: ClusterSession[] = []
+  #toWatch: ClusterSession[] = []
   /** What sessions ask about blobs. */
   readonly desk: Desk | null
   /** Sessions that went on at another place, and those that ended because there was none, for metrics. */
@@ -213,6 +216,17 @@ export class ClusterRouter extends CallingRouter implements SessionHost {
       const sessions = this.#toCatchUp
       this.#toCatchUp = []
       for (const session of sessions) session.catchUp()
+    })
+  }
+
+  /** @internal */
+  watchLater(session: ClusterSession): void {
+    this.#toWatch.push(session)
+    if (this.#toWatch.length > 1) return
+    this.#options.scheduler.after(WATCH_AGAIN_MS, () => {
+      const sessions = this.#toWatch
+      this.#toWatch = []
+      for (const session of sessions) session.watchAgain()
     })
   }
 

@@ -19,6 +19,8 @@ export interface SessionHost {
   over(session: ClusterSession): void
   /** Has `catchUp` called in a later turn. */
   catchUpLater(session: ClusterSession): void
+  /** Has `watchAgain` called when most sessions have found their places: until then everybody would seem to have gone. */
+  watchLater(session: ClusterSession): void
 }
 
 const NO_WATCHES: ReadonlySet<string> = new Set()
@@ -103,9 +105,14 @@ export class ClusterSession implements Attachment {
     if (attachment === null) return
     router.start(attachment)
     if (this.#isInactive) router.activity(attachment, ACTIVITY.inactive)
-    if (this.#watched.size > 0) router.watch(attachment, [...this.#watched])
+    if (this.#watched.size > 0) this.host.watchLater(this)
     this.#unanswered.sendTo(router, attachment)
     this.host.catchUpLater(this)
+  }
+
+  watchAgain(): void {
+    const { place } = this
+    if (place !== null && place.attachment !== null && this.#watched.size > 0) place.router.watch(place.attachment, [...this.#watched])
   }
 
   /** The place is no more, or not the one of the present owner. */
