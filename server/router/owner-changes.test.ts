@@ -11,7 +11,7 @@ import { Unanswered } from './unanswered.js'
 const FIRST = Number(process.env['CHATD_OWNERS_FIRST'] ?? 1)
 const SEEDS = Number(process.env['CHATD_OWNERS_SEEDS'] ?? 40)
 const STEPS = 1500
-const PLANT_SEEDS = 10
+const PLANT_SEEDS = 60
 
 test('owners change and links are lost: every message is there once, in order, and no session ends', async () => {
   let [messages, moves, resumed] = [0, 0, 0]

@@ -39,6 +39,8 @@ export class SimPipe implements Transport {
 
   start(handler: TransportHandler): void {
     this.#handler = handler
+    // What came before waited, as it does in a kernel.
+    if (this.#other !== null && this.#other.#sent.length > 0) this.#other.#move()
   }
 
   write(bytes: Uint8Array): boolean {
@@ -59,13 +61,13 @@ export class SimPipe implements Transport {
     this.#world.after(this.#world.random.below(DELAY_MS_MAX), () => {
       this.#isMoving = false
       const other = this.#other
-      if (!this.isOpen || other === null || !other.isOpen) return
+      if (!this.isOpen || other === null || !other.isOpen || other.#handler === null) return
       const bytes = Buffer.concat(this.#sent.splice(0))
       const size = this.#world.random.chance(0.3) ? 1 + this.#world.random.below(PIECE_BYTES_MAX) : bytes.length
       if (bytes.length > size) this.#sent.push(bytes.subarray(size))
-      if (bytes.length > 0) other.#handler?.received(Uint8Array.prototype.slice.call(bytes, 0, size), false)
+      if (bytes.length > 0) other.#handler.received(Uint8Array.prototype.slice.call(bytes, 0, size), false)
       if (this.#sent.length > 0) this.#move()
-      else if (this.#isEnding) other.#handler?.peerEnded()
+      else if (this.#isEnding) other.#handler.peerEnded()
     })
   }
 
