@@ -46,12 +46,18 @@ export function accountOptions(values: Values, topic: string): AccountOptions {
 
 const SERVER_FORM = /^(?:tcp|tls|ws|wss):\/\/(?:\[[0-9a-fA-F:.]+\]|[^\s/:@?#[\]]+)(?::\d{1,5})?(?:\/[^\s]*)?$/
 
-/** `server` as given; throws a ChatFailure (usage) unless it is a URL that the client can connect to. */
+/** `server` as given; throws a ChatFailure (usage) unless it is a URL that the client can connect to, or several with commas between. */
 export function checkedServer(server: string, topic: string): string {
-  if (!SERVER_FORM.test(server) || !URL.canParse(server)) {
-    throw usageFailure(`'${server}' is not the URL of a server, like tcp://127.0.0.1:5322 (tcp, tls, ws or wss)`, topic)
+  for (const url of serversOf(server)) {
+    if (SERVER_FORM.test(url) && URL.canParse(url)) continue
+    throw usageFailure(`'${url}' is not the URL of a server, like tcp://127.0.0.1:5322 (tcp, tls, ws or wss)`, topic)
   }
   return server
+}
+
+/** The nodes of one service, in the order in which they are tried. */
+export function serversOf(server: string): string[] {
+  return server.split(',')
 }
 
 /** null: not given. */

@@ -1,7 +1,7 @@
 /** A connected client for a command: its device, its state directory, its errors as failures with an exit code. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { Client, ClientError, fileStorage } from '../../protocol/client/node.js'
-import type { AccountOptions } from './argument-values.js'
+import { type AccountOptions, serversOf } from './argument-values.js'
 import type { DeviceChoice, Purpose } from './device.js'
 import { chooseDevice } from './device.js'
 import type { Ending } from './ending.js'
@@ -64,7 +64,7 @@ interface Secret {
 
 async function tryDevice(plan: Plan, choice: DeviceChoice, { password, ca }: Secret, mayWait: boolean): Promise<Client | null | 'in-use'> {
   const client = new Client({
-    server: plan.account.server,
+    server: serversOf(plan.account.server),
     user: choice.user,
     password,
     device: choice.device,

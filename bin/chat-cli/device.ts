@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { normalizeDevice, normalizeUser } from '../../protocol/address.js'
 import { PORTS } from '../../protocol/generated/registry.js'
-import type { AccountOptions } from './argument-values.js'
+import { type AccountOptions, serversOf } from './argument-values.js'
 import { usageFailure } from './failure.js'
 import type { World } from './world.js'
 
@@ -37,9 +37,9 @@ export function hostPart(hostName: string): string {
   return fitted === '' ? 'cli' : fitted
 }
 
-/** Host and port: a server is the same over TCP and TLS of one port, and another on another port. */
+/** Host and port: a server is the same over TCP and TLS of one port, and another on another port. Of several the first one names them. */
 function serverPart(server: string): string {
-  const url = new URL(server)
+  const url = new URL(serversOf(server)[0]!)
   const kind = url.protocol.slice(0, -1) as keyof typeof PORTS
   return `${url.hostname.replace(/[^A-Za-z0-9.-]/g, '_')}_${url.port === '' ? PORTS[kind] : url.port}`
 }

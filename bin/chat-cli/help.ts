@@ -6,7 +6,8 @@ import { LIMIT } from '../../protocol/generated/registry.js'
 import { EXIT_TEXTS } from './failure.js'
 import { GROUP_JSON_HELP, GROUP_OPTIONS_HELP, GROUP_USAGE } from './group-help.js'
 
-const ACCOUNT = `  --server URL          tcp://HOST:PORT, tls://HOST:PORT, ws://HOST:PORT or wss://HOST:PORT
+const ACCOUNT = `  --server URL          tcp://HOST:PORT, tls://HOST:PORT, ws://HOST:PORT or wss://HOST:PORT; several nodes of a cluster
+                        with commas between: each is tried in turn
   --user NAME           who you are
   --password-file FILE  file that holds the password; a line end after it does not count
   --ca FILE             PEM file with the certificate to trust, for a server with a certificate of its own making

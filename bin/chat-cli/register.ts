@@ -1,6 +1,7 @@
 /** `chat register`: makes an account. What logs in later is any other command. */
 import { readFile } from 'node:fs/promises'
 import { ClientError, register } from '../../protocol/client/node.js'
+import { serversOf } from './argument-values.js'
 import type { Command } from './arguments.js'
 import { asFailure } from './connect.js'
 import { chooseDevice } from './device.js'
@@ -22,7 +23,7 @@ export async function registerUser(command: RegisterCommand, world: World): Prom
   const password = command.asksPassword ? await askTwice(choice.user, world) : await readPassword(account.passwordFile)
   const ca = account.certificateFile === null ? null : await readCertificate(account.certificateFile)
   const tryWith = (code: string | null): Promise<string> => register({
-    server: account.server,
+    server: serversOf(account.server)[0]!,
     user: choice.user,
     password,
     agent: 'chat',

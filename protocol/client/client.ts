@@ -56,6 +56,7 @@ import {
 } from './profile-elements.js'
 import type { BlockedInfo, ContactInfo, Flags, FlagsInfo, ListPage, ListRequest, Profile, ProfileInfo } from './profile-elements.js'
 import { parseServerUrl } from './server-url.js'
+import type { ServerAddress } from './server-url.js'
 import { encodeReferences, type References } from '../references.js'
 import type { ClientState, ClientStorage, OperationName, StanzaKind } from './state.js'
 import { GroupClient } from './group-client.js'
@@ -63,8 +64,11 @@ import { memoryStorage } from './storage-memory.js'
 import type { TransportOptions } from './transport.js'
 
 export interface ClientOptions extends TransportOptions {
-  /** `tcp://`, `tls://`, `ws://` or `wss://`, host and port; the port may be left out. */
-  readonly server: string
+  /**
+   * `tcp://`, `tls://`, `ws://` or `wss://`, host and port; the port may be left out. Several, such as the nodes of a cluster, are tried in turn
+   * whenever a connection is lost, the first one first.
+   */
+  readonly server: string | readonly string[]
   readonly user: string
   /** Needed for the first login and when the token is not valid any more; a function is asked only then. */
   readonly password?: string | (() => string | Promise<string>)
@@ -184,7 +188,7 @@ export class BaseClient {
     this.#options = options
     this.#storage = options.storage ?? memoryStorage()
     this.#coreOptions = {
-      server: parseServerUrl(options.server),
+      servers: serversOf(options.server),
       user,
       device,
       deviceName: options.deviceName ?? '',
@@ -203,7 +207,7 @@ export class BaseClient {
       ask: (query, read) => this.#ask(query, read),
       blobs: platform.blobs,
       http: platform.blobs.http(options.ca),
-      address: () => this.#driver?.address ?? this.#coreOptions.server,
+      address: () => this.#driver?.address ?? this.#coreOptions.servers[0]!,
       allowsPlaintext: this.#coreOptions.allowsPlaintext,
       nowMs: platform.nowMs,
       setTimer: platform.setTimer,
@@ -737,4 +741,10 @@ function settle<T>(waiters: Map<number, Waiter<T>>, id: number): Waiter<T> | und
   const waiter = waiters.get(id)
   waiters.delete(id)
   return waiter
+}
+
+function serversOf(server: string | readonly string[]): ServerAddress[] {
+  const servers = (typeof server === 'string' ? [server] : server).map(parseServerUrl)
+  if (servers.length === 0) throw new TypeError('no server is named')
+  return servers
 }

@@ -8,7 +8,8 @@ import type { ServerAddress } from './server-url.js'
 import type { OperationName, StanzaKind, StorageChange } from './state.js'
 
 export interface CoreOptions {
-  readonly server: ServerAddress
+  /** One or more. */
+  readonly servers: readonly ServerAddress[]
   /** Normalised. */
   readonly user: string
   /** Normalised. */

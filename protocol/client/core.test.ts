@@ -37,7 +37,7 @@ class Bench {
   constructor(options: Partial<CoreOptions> = {}, disk: MutableState = emptyState()) {
     this.disk = disk
     this.core = new ClientCore({
-      server: SERVER, user: 'alice', device: 'phone', deviceName: '', agent: '', window: 0, hasPassword: true, reconnects: true, allowsPlaintext: false,
+      servers: [SERVER], user: 'alice', device: 'phone', deviceName: '', agent: '', window: 0, hasPassword: true, reconnects: true, allowsPlaintext: false,
       fetchesWhenFresh: false, random: () => 0.5, connectTimeoutMs: 15_000, queryTimeoutMs: 30_000, outboxEntriesMax: 100, ...options,
     }, disk)
     this.core.start(0)
@@ -185,14 +185,14 @@ test('[CLS-7] follows go-to-host three times in a row at most, over the same tra
 })
 
 test('[TOK-8] connects in plaintext to loopback only, by URL and by go-to-host, unless a person has allowed it', () => {
-  const answers = (server: string, allowsPlaintext = false) => new Bench({ server: parseServerUrl(server), allowsPlaintext }).core.state
+  const answers = (server: string, allowsPlaintext = false) => new Bench({ servers: [parseServerUrl(server)], allowsPlaintext }).core.state
   for (const host of ['127.0.0.1', '127.255.0.9:7', 'localhost', 'LOCALHOST:7', '[::1]:7']) {
     assert.equal(answers(`tcp://${host}`), 'connecting', host)
     assert.equal(answers(`ws://${host}/chat`), 'connecting', host)
   }
   for (const host of ['chat.example', '10.0.0.1', '[::2]', '127.0.0.1.example', 'localhost.example', '127.1', '127.0.0.256', '[::ffff:10.0.0.1]']) {
     for (const scheme of ['tcp', 'ws']) {
-      const bench = new Bench({ server: parseServerUrl(`${scheme}://${host}`) })
+      const bench = new Bench({ servers: [parseServerUrl(`${scheme}://${host}`)] })
       const { error } = bench.last('stopped')
       assert.equal(error?.symbol, 'plaintext-refused', host)
       assert.equal(error.isRetryable, false)
@@ -203,7 +203,7 @@ test('[TOK-8] connects in plaintext to loopback only, by URL and by go-to-host, 
   }
 
   for (const allowsPlaintext of [false, true]) {
-    const bench = new Bench({ server: parseServerUrl('tcp://127.0.0.1'), allowsPlaintext })
+    const bench = new Bench({ servers: [parseServerUrl('tcp://127.0.0.1')], allowsPlaintext })
     bench.connect()
     bench.receive(encodeClose(ERROR.goToHost, 0, 'chat.example:7', ''))
     bench.passTo(bench.dueMs)

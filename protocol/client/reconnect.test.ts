@@ -3,13 +3,13 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { LIMIT } from '../generated/registry.js'
 import { Reconnect } from './reconnect.js'
-import { parseServerUrl } from './server-url.js'
+import { parseServerUrl, type ServerAddress } from './server-url.js'
 
 const SERVER = parseServerUrl('wss://chat.example/socket')
 const RANDOM_MAX = 1 - 2 ** -53
 
 test('a peer that breaks the protocol after every welcome is tried more and more slowly, until a session lasts', () => {
-  const reconnect = new Reconnect(SERVER)
+  const reconnect = new Reconnect([SERVER])
   const waits = []
   for (let round = 0; round < 4; round++) {
     reconnect.opened(1000)
@@ -24,6 +24,23 @@ test('a peer that breaks the protocol after every welcome is tried more and more
   reconnect.opened(3000)
   reconnect.faulted(3001 + LIMIT.reconnectCapMs)
   assert.equal(reconnect.lost(3001 + LIMIT.reconnectCapMs, 0, RANDOM_MAX), 1000, 'a fault after a long session counts as the first')
+})
+
+test('[RCN-5] of several servers each is tried in turn, but for a host that a server has named', () => {
+  const [first, second] = ['tcp://one', 'tcp://two:7'].map(parseServerUrl) as [ServerAddress, ServerAddress]
+  const reconnect = new Reconnect([first, second])
+  const waits: number[] = []
+  const next = (): string => {
+    waits.push(reconnect.lost(0, 0, RANDOM_MAX))
+    return `${reconnect.address.host}:${String(reconnect.address.port)}`
+  }
+  assert.equal(reconnect.address, first)
+  assert.deepEqual([next(), next()], ['two:7', `one:${String(first.port)}`])
+  assert.deepEqual(waits, [LIMIT.reconnectBaseMs, 2 * LIMIT.reconnectBaseMs], 'a wait counts for all of them')
+  reconnect.redirect('three:9')
+  assert.equal(next(), 'three:9')
+  reconnect.redirect(null)
+  assert.equal(next(), 'two:7')
 })
 
 test('server URLs: schemes, default ports, paths, IPv6; anything else is a TypeError', () => {

@@ -10,7 +10,9 @@ const REDIRECTS_MAX = 3
 const FAULT_MEMORY_MS = LIMIT.reconnectCapMs
 
 export class Reconnect {
-  readonly #server: ServerAddress
+  readonly #servers: readonly ServerAddress[]
+  /** Which of them. */
+  #at = 0
   #attempt = 0
   /** Times in a row that the peer broke the protocol, sessions or not: welcome alone does not start over then. */
   #faults = 0
@@ -19,13 +21,18 @@ export class Reconnect {
   #redirects = 0
   #redirect: ServerAddress | null = null
 
-  constructor(server: ServerAddress) {
-    this.#server = server
+  /** @param servers one or more addresses of the same service, such as the nodes of a cluster: each is tried in turn [RCN-5] */
+  constructor(servers: readonly ServerAddress[]) {
+    this.#servers = servers
   }
 
   /** Where to connect next. */
   get address(): ServerAddress {
     return this.#redirect ?? this.#server
+  }
+
+  get #server(): ServerAddress {
+    return this.#servers[this.#at]!
   }
 
   /** Welcome: the count of attempts starts over. [RCN-2] */
@@ -53,6 +60,7 @@ export class Reconnect {
   lost(nowMs: number, retryAfterMs: number, random: number): number {
     this.#forgive(nowMs)
     this.#openedMs = Infinity
+    if (this.#redirect === null) this.#at = (this.#at + 1) % this.#servers.length
     return backOffMs(this.#attempt++, retryAfterMs, random)
   }
 

@@ -112,7 +112,7 @@ export class Simulation {
     this.#dueMs = Infinity
     this.#attempt = 0
     this.#core = new this.#Core({
-      server: { scheme: 'tls', host: 'model', port: 1, path: '/' },
+      servers: [{ scheme: 'tls', host: 'model', port: 1, path: '/' }],
       user: 'alice', device: 'phone', deviceName: '', agent: '', window: 0, hasPassword: true, reconnects: true, allowsPlaintext: false,
       fetchesWhenFresh: this.#options.tooOld,
       random: () => {
