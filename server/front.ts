@@ -31,6 +31,8 @@ export interface FrontOptions {
   readonly counters?: Counters
   /** Not given: clients are served where they have come to. */
   readonly redirects?: Redirects
+  /** false: no listener is opened. */
+  readonly takesClients?: boolean
 }
 
 export interface Front {
@@ -48,7 +50,7 @@ export interface Front {
 
 /** Resolves once every listener is open. Rejects with ConfigError and ListenError, and leaves nothing open then. */
 export async function openFront(config: Config, options: FrontOptions): Promise<Front> {
-  const { router, desk, secret, http = null, log = SILENT_LOG, clock = SYSTEM_CLOCK, counters = new Counters(), redirects } = options
+  const { router, desk, secret, http = null, log = SILENT_LOG, clock = SYSTEM_CLOCK, counters = new Counters(), redirects, takesClients = true } = options
   const tls = readTls(config, clock)
   const admission = new Admission(config, clock)
   const connections = new Connections({ config, clock, log, counters, router, admission, secret, blobs: desk, ...redirects === undefined ? {} : { redirects } })
@@ -56,7 +58,7 @@ export async function openFront(config: Config, options: FrontOptions): Promise<
   const stopListening = (): void => { for (const listener of listeners.splice(0)) listener.stop() }
   const sweeper = setInterval(() => connections.sweep(), SWEEP_MS)
   try {
-    for (const url of config.listen.urls) listeners.push(await openOne(url, config, clock, log, admission, connections, http, tls))
+    for (const url of takesClients ? config.listen.urls : []) listeners.push(await openOne(url, config, clock, log, admission, connections, http, tls))
   } catch (error) {
     clearInterval(sweeper)
     stopListening()

@@ -89,8 +89,8 @@ export interface ShardGauges {
   readonly indexer: { readonly waiting: number; readonly made: number; readonly searches: number; readonly searchRows: number } | null
 }
 
-/** The registry behind `/metrics`. One for each server, so that two servers in one process do not mix. */
-export function createMetrics(counters: Counters, shard: ShardGauges): Registry {
+/** The registry behind `/metrics`. One for each server, so that two servers in one process do not mix. `shard`: null while there is none here. */
+export function createMetrics(counters: Counters, shard: () => ShardGauges | null): Registry {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
   const gauge = (name: string, question: string, value: () => number): void => {
@@ -114,10 +114,10 @@ export function createMetrics(counters: Counters, shard: ShardGauges): Registry 
     collect() { for (const [transport, value] of Object.entries(counters.connections)) this.set({ transport }, value) },
   })
   gauge('chatd_sessions', 'How many devices are online?', () => counters.sessions)
-  gauge('chatd_store_available', 'Do commits succeed? (1: yes)', () => shard.isAvailable ? 1 : 0)
-  gauge('chatd_waiting_commands', 'How many commands wait for something to be read from the store?', () => shard.waiting)
-  gauge('chatd_commit_operations', 'How many operations did the last commit gather?', () => shard.lastCommitOperations)
-  gauge('chatd_search_segments_waiting', 'How far is the index of searches behind? (segments of 256 messages)', () => shard.indexer?.waiting ?? 0)
+  gauge('chatd_store_available', 'Do commits succeed? (1: yes)', () => shard()?.isAvailable === true ? 1 : 0)
+  gauge('chatd_waiting_commands', 'How many commands wait for something to be read from the store?', () => shard()?.waiting ?? 0)
+  gauge('chatd_commit_operations', 'How many operations did the last commit gather?', () => shard()?.lastCommitOperations ?? 0)
+  gauge('chatd_search_segments_waiting', 'How far is the index of searches behind? (segments of 256 messages)', () => shard()?.indexer?.waiting ?? 0)
   new Counter({
     name: 'chatd_connections_accepted_total', help: 'How fast do clients connect, by transport?', labelNames: ['transport'], registers: [registry],
     collect() {
@@ -148,9 +148,9 @@ export function createMetrics(counters: Counters, shard: ShardGauges): Registry 
   counter('chatd_cursors_received_total', 'How many acknowledgements cover them? (entries / cursors: how well do they merge?)', () => counters.cursors)
   counter('chatd_queries_total', 'How many queries are asked?', () => counters.queries)
   counter('chatd_query_failures_total', 'How many of them fail?', () => counters.queryFailures)
-  counter('chatd_search_segments_total', 'How many segments of the index were made?', () => shard.indexer?.made ?? 0)
-  counter('chatd_searches_total', 'How many pages of searches are answered?', () => shard.indexer?.searches ?? 0)
-  counter('chatd_search_rows_total', 'What do they cost? (rows read, and what takes as long)', () => Math.round(shard.indexer?.searchRows ?? 0))
+  counter('chatd_search_segments_total', 'How many segments of the index were made?', () => shard()?.indexer?.made ?? 0)
+  counter('chatd_searches_total', 'How many pages of searches are answered?', () => shard()?.indexer?.searches ?? 0)
+  counter('chatd_search_rows_total', 'What do they cost? (rows read, and what takes as long)', () => Math.round(shard()?.indexer?.searchRows ?? 0))
   counter('chatd_ephemeral_received_total', 'How much presence, typing and activity do clients send?', () => counters.ephemeralIn)
   counter('chatd_ephemeral_sent_total', 'How much of it goes out?', () => counters.ephemeralOut)
   counter('chatd_ephemeral_dropped_total', 'How often was a connection too busy for it?', () => counters.ephemeralDropped)

@@ -1,30 +1,19 @@
-/** A whole server in one call: store, shard, router, connections, listeners, control socket, admin listener; and its orderly end. */
-import { mkdirSync } from 'node:fs'
+/** A whole server in one call, alone or as a node of a cluster; and its orderly end. */
 import type { Engine } from '../storage/engine.js'
-import type { EngineName } from '../storage/metadata.js'
-import { openEngine } from '../storage/open.js'
-import { type AdminListener, openAdminListener } from './admin/admin-listener.js'
 import type { BlobDesk } from './blobs/blob-desk.js'
-import { BlobSide } from './blobs/blob-side.js'
-import { blobEnvironment, type BlobStorage, openBlobStorage } from './blobs/blob-storage.js'
-import { originOf } from './blobs/origin.js'
 import { type Clock, SYSTEM_CLOCK } from './clock.js'
-import { parseAdminUrl, parseOrigin } from './config/listen-url.js'
-import { type Config, SETTINGS } from './config/settings.js'
-import { Admission } from './connection/admission.js'
-import { Connections, SWEEP_MS } from './connection/connections.js'
-import { openControlServer } from './control/control-server.js'
+import type { ClusterAdmin } from './cluster/cluster-admin.js'
+import type { Config } from './config/settings.js'
+import type { Connections } from './connection/connections.js'
 import type { HttpHandler } from './listeners/http-handler.js'
-import type { Listener } from './listeners/listener.js'
 import { type Log, SILENT_LOG } from './log.js'
-import { Counters, createMetrics } from './metrics.js'
-import { listenError, openOne, readTls } from './open-listeners.js'
-import { PRESENCE_LIMITS } from './presence/limits.js'
-import { LocalRouter } from './router/local-router.js'
+import type { Counters } from './metrics.js'
 import type { Router } from './router/router.js'
-import { openServerSecret, type ServerSecret } from './session/server-secret.js'
-import { Shard } from './shard/shard.js'
-import { shardEnvironment } from './shard-environment.js'
+import { runAlone } from './run-alone.js'
+import { runNode } from './run-node.js'
+import type { ServerSecret } from './session/server-secret.js'
+
+export { ListenError } from './open-listeners.js'
 
 export interface ServerOptions {
   readonly log?: Log
@@ -42,6 +31,8 @@ export interface ReadyLine {
   readonly listeners: readonly string[]
   /** null: turned off. */
   readonly admin: string | null
+  /** Where other nodes reach this one; not given outside of a cluster. */
+  readonly link?: string
 }
 
 export interface RunningServer {
@@ -50,6 +41,8 @@ export interface RunningServer {
   readonly router: Router
   readonly counters: Counters
   readonly connections: Connections
+  /** null: this server stands alone. */
+  readonly cluster: ClusterAdmin | null
   /** Of names that are not there: the same at every process that takes clients. */
   readonly secret: ServerSecret
   /** null: no blobs are kept. */
@@ -60,6 +53,16 @@ export interface RunningServer {
   renewTls(): void
   /** Tells clients to come back, finishes what was handed in, and closes everything. Never rejects; a second call waits for the first. */
   stop(): Promise<void>
+}
+
+/** What both kinds of server are made with. `steps`: what has to be undone, last pushed first; when the start fails, too. */
+export interface Start {
+  readonly config: Config
+  readonly clock: Clock
+  readonly log: Log
+  readonly wrapEngine: (engine: Engine) => Engine
+  readonly takesClients: boolean
+  readonly steps: (() => Promise<void> | void)[]
 }
 
 /**
@@ -81,113 +84,16 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
     }
   })
   try {
-    const server = await start(config, clock, log, options, steps, stop)
+    const { wrapEngine = (engine: Engine) => engine, takesClients = true } = options
+    const start: Start = { config, clock, log, wrapEngine, takesClients, steps }
+    const server = await (config.cluster.redis.length > 0 ? runNode(start) : runAlone(start))
     steps.unshift(() => log.info({}, 'server-stopped'))
-    return server
+    const { listeners, admin, link } = server.ready
+    log.info({ listeners: listeners.join(' '), admin, ...link === undefined ? {} : { link }, directory: config.data.directory }, 'server-started')
+    return { ...server, stop }
   } catch (error) {
     await stop()
     throw error
-  }
-}
-
-async function start(
-  config: Config, clock: Clock, log: Log, { wrapEngine, takesClients = true }: ServerOptions, steps: (() => Promise<void> | void)[],
-  stop: () => Promise<void>,
-): Promise<RunningServer> {
-  const tls = readTls(config, clock)
-  const { directory } = config.data
-  const opened = await openEngine({ directory, engine: config.data.engine as 'auto' | EngineName, create: true })
-  const engine = wrapEngine?.(opened) ?? opened
-  steps.push(() => engine.close())
-  mkdirSync(directory, { recursive: true, mode: 0o700 })
-  const secret = openServerSecret(directory, config.auth.scramIterations)
-  const storage = await openStorage(config, log, steps)
-  const shard = new Shard(engine, shardEnvironment(config, clock, log, storage === null ? null : blobEnvironment(storage)))
-  steps.push(() => shard.close())
-  const router = new LocalRouter(shard, { ...PRESENCE_LIMITS, ...config.presence })
-  const counters = new Counters()
-  const blobs = storage === null || router.blobs === null ? null : new BlobSide({ config, clock, log, counters, secret, storage, commands: router.blobs })
-  const { drainTimeoutMs } = config.limits
-  steps.push(() => blobs?.close(drainTimeoutMs))
-  const admission = new Admission(config, clock)
-  // Open until the clients are gone, so that /readyz can say what goes on.
-  let admin: AdminListener | null = null
-  steps.push(() => admin?.close())
-  const connections = new Connections({ config, clock, log, counters, router, admission, secret, blobs: blobs?.desk ?? null })
-  const sweeper = setInterval(() => connections.sweep(), SWEEP_MS)
-  steps.push(() => clearInterval(sweeper), () => connections.drain())
-  const control = await openControlServer(directory, router, log)
-  steps.push(() => control.close())
-
-  const listeners: Listener[] = []
-  let isStopping = false
-  steps.push(() => {
-    isStopping = true
-    for (const listener of listeners) listener.stop()
-    // Cut now, and waited for when the clients are gone.
-    blobs?.close(drainTimeoutMs).catch(() => { /* told to who waits below */ })
-  })
-  for (const url of takesClients ? config.listen.urls : []) {
-    listeners.push(await openOne(url, config, clock, log, admission, connections, blobs?.http ?? null, tls))
-  }
-  const serveBlobsAt = (urls: readonly string[]): void => blobs?.desk.serveAt(parseOrigin(config.blobs.publicUrl) ?? originOf(urls) ?? '')
-  serveBlobsAt(listeners.map((listener) => listener.url))
-  void blobs?.sweep()
-  if (storage === null) log.info({ reason: noBlobsReason(config) }, 'blobs-off')
-  else await logBlobs(storage, config, log)
-  admin = await openAdmin(config, counters, shard, log, () => isStopping ? 'stopping' : shard.isAvailable ? '' : 'the store is not available')
-  const ready: ReadyLine = { ready: true, listeners: listeners.map((listener) => listener.url), admin: admin?.url ?? null }
-  log.info({ listeners: ready.listeners.join(' '), admin: ready.admin, directory, engine: engine.name }, 'server-started')
-  return {
-    ready,
-    router,
-    counters,
-    connections,
-    secret,
-    blobs: blobs === null ? null : { desk: blobs.desk, http: blobs.http },
-    serveBlobsAt,
-    renewTls: () => {
-      const renewed = readTls(config, clock)
-      if (renewed !== null) for (const listener of listeners) listener.renewTls(renewed)
-      log.info({ validTo: renewed === null ? null : new Date(renewed.validToMs).toISOString() }, 'tls-renewed')
-    },
-    stop,
-  }
-}
-
-/** Why no blobs are kept; empty: they are. */
-function noBlobsReason({ blobs, listen }: Config): string {
-  if (!blobs.enabled) return 'blobs.enabled is false'
-  return blobs.publicUrl !== '' || originOf(listen.urls) !== null ? '' : 'no ws:// or wss:// listener, and no blobs.publicUrl'
-}
-
-/** Where there is no room the operator hears of it before the first user does. */
-async function logBlobs({ store, staging, room }: BlobStorage, { blobs }: Config, log: Log): Promise<void> {
-  const free = await staging.freeBytes()
-  log.info({ store: store.name, free }, 'blobs-on')
-  if (!await room.has(1)) log.warn({ free, freeBytesMin: blobs.freeBytesMin, setting: 'blobs.freeBytesMin' }, 'blobs-no-room')
-}
-
-async function openStorage(config: Config, log: Log, steps: (() => Promise<void> | void)[]): Promise<BlobStorage | null> {
-  if (noBlobsReason(config) !== '') return null
-  const storage = await openBlobStorage(config, process.env, log)
-  steps.push(() => storage.store.close())
-  return storage
-}
-
-async function openAdmin(config: Config, counters: Counters, shard: Shard, log: Log, notReady: () => string): Promise<AdminListener | null> {
-  const parsed = config.admin.url === '' ? null : parseAdminUrl(config.admin.url)
-  if (parsed === null) return null
-  const sources = { metrics: createMetrics(counters, shard), notReady }
-  try {
-    return await openAdminListener(parsed.host, parsed.port, sources)
-  } catch (error) {
-    // Nobody chose the port that is the default: a second server on the machine takes another, and says so.
-    const isChosen = config.admin.url !== SETTINGS.admin.url.default
-    if (isChosen || (error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw listenError(config.admin.url, error)
-    const admin = await openAdminListener(parsed.host, 0, sources)
-    log.warn({ wanted: config.admin.url, admin: admin.url }, 'admin-port-taken')
-    return admin
   }
 }
 

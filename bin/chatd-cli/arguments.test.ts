@@ -35,6 +35,19 @@ test('knows the commands for invites and the index', () => {
   assert.ok(disable.kind === 'user' && disable.action === 'disable')
 })
 
+test('knows the commands for clusters', () => {
+  const of = (...args: string[]): unknown => {
+    const command = parseCommand(['cluster', ...args])
+    assert.ok(command.kind === 'cluster')
+    return command.command
+  }
+  assert.deepEqual(of('status', '--json', '--data', 'd'), { action: 'status', json: true })
+  assert.deepEqual(of('drain', 'n1'), { action: 'drain', node: 'n1' })
+  assert.deepEqual(of('move', '0', 'n2'), { action: 'move', node: 'n2' })
+  assert.deepEqual(of('secret', '--out', 'f'), { action: 'secret', file: 'f' })
+  assert.deepEqual(of('leave'), { action: 'leave' })
+})
+
 test('makes a certificate for this machine unless told otherwise', () => {
   const command = parseCommand(['cert', '--out', 'd'])
   assert.ok(command.kind === 'cert')
@@ -49,6 +62,14 @@ test('refuses what it does not know, naming the help to read', () => {
     [['start', '--data'], /--data <value>' argument missing/],
     [['start', '--set', 'x'], /--set takes NAME=VALUE/],
     [['user'], /say what to do/],
+    [['cluster'], /say what to do/],
+    [['cluster', 'drain'], /needs the name of a node/],
+    [['cluster', 'move', 'n1'], /the number of a shard/],
+    [['cluster', 'move', '0'], /needs the name of a node/],
+    [['cluster', 'status', 'n1'], /takes no n1/],
+    [['cluster', 'forget', 'n1', 'n2'], /n2 is too much/],
+    [['cluster', 'secret'], /--out FILE/],
+    [['cluster', 'split'], /no chatd cluster split/],
     [['user', 'add'], /chatd user add needs a name/],
     [['user', 'rename', 'x'], /no chatd user rename/],
     [['user', 'list', 'x'], /takes no name/],

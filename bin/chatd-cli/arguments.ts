@@ -3,6 +3,7 @@ import { parseArgs, type ParseArgsConfig } from 'node:util'
 import { LIMIT } from '../../protocol/generated/registry.js'
 import type { Answers } from '../../server/capacity/constants.js'
 import { parseSpan, SPAN_EXAMPLES } from '../span.js'
+import { type ClusterCommand, parseCluster } from './cluster-arguments.js'
 import { usageFailure } from './failure.js'
 import { answersOf, PLAN_OPTIONS } from './plan.js'
 import type { ReportAction } from './report.js'
@@ -38,6 +39,7 @@ export type Command =
   | { readonly kind: 'invite', readonly invite: InviteAction, readonly config: ConfigArguments }
   | { readonly kind: 'search-rebuild', readonly config: ConfigArguments }
   | { readonly kind: 'report', readonly action: ReportAction, readonly json: boolean, readonly config: ConfigArguments }
+  | { readonly kind: 'cluster', readonly command: ClusterCommand, readonly config: ConfigArguments }
   | { readonly kind: 'plan', readonly answers: Answers, readonly json: boolean }
   | { readonly kind: 'plan-constants' }
   | { readonly kind: 'cert', readonly directory: string, readonly hosts: readonly string[], readonly days: number }
@@ -63,6 +65,11 @@ export function parseCommand(args: readonly string[]): Command {
     case 'invite': return parseInvite(rest)
     case 'search': return parseSearch(rest)
     case 'report': return parseReport(rest)
+    case 'cluster': {
+      const { values, positionals } = parse('cluster', rest, { ...CONFIG_OPTIONS, json: { type: 'boolean' }, out: { type: 'string' } }, 3)
+      if (values['help'] === true) return { kind: 'help', topic: 'cluster' }
+      return { kind: 'cluster', command: parseCluster(positionals, values['json'] === true, values['out']), config: configArguments('cluster', values) }
+    }
     case 'plan': return parsePlan(rest)
     case 'cert': return parseCert(rest)
     case 'version':

@@ -20,6 +20,7 @@ const GENERAL = `chatd: a messenger server
   chatd report list|show|close [ID] --data DIR                 what users have reported
   chatd config [--config FILE]                                 print the effective configuration
   chatd cert --out DIR [--host NAME]...                        make a self-signed certificate to try TLS with
+  chatd cluster status|drain|stay|move|forget --data DIR       see to a cluster of servers, at one of its nodes
   chatd plan [--users N] [--messages-per-day N]...             how many nodes a service of that size would need
   chatd version                                                print the version
 
@@ -110,6 +111,22 @@ const CERT = `chatd cert: make a self-signed certificate to try tls:// and wss:/
   --days N             how long it is valid (default: 90)
 `
 
+const CLUSTER = `chatd cluster: see to a cluster of servers, through the node that runs on the data directory
+
+  chatd cluster status --data DIR [--json]       who is there, who owns the shard, how far each node has got
+  chatd cluster drain NODE --data DIR            NODE gives up what it owns, before it is stopped for a while; nobody notices
+  chatd cluster stay NODE --data DIR             it may own again
+  chatd cluster move 0 NODE --data DIR           the shard goes to NODE
+  chatd cluster forget NODE --data DIR           NODE is lost for good: what waits for it goes on without
+  chatd cluster secret --out FILE                make the secret that all nodes share
+  chatd cluster leave --data DIR                 of a node that is stopped: its data is that of a server which stands alone
+
+  --data DIR           the data directory of one of the nodes (default: chatd-data)
+${CONFIG_OPTIONS}
+
+The settings of the section cluster make a server a node of one; spec/cluster.md is the page for operators.
+`
+
 const PLAN = `chatd plan: how many nodes, cores, bytes a service of a given size would need
 
   --users N            who use it in a month (default: 2e9)
@@ -123,5 +140,5 @@ For example: chatd plan --users 5e6 --messages-per-day 200e6 --cores 16 --memory
 
 /** By command; '' is the general one. */
 export const HELP: Readonly<Record<string, string>> = {
-  '': GENERAL, 'start': START, 'user': USER, 'invite': INVITE, 'search': SEARCH, 'report': REPORT, 'config': CONFIG, 'plan': PLAN, 'cert': CERT,
+  '': GENERAL, 'start': START, 'user': USER, 'invite': INVITE, 'search': SEARCH, 'report': REPORT, 'config': CONFIG, 'cluster': CLUSTER, 'plan': PLAN, 'cert': CERT,
 }

@@ -1,9 +1,11 @@
 /** `chatd`: from the command line to what carries it out, and from its errors to one line and an exit code. */
-import { readFileSync } from 'node:fs'
 import { loadConfig } from '../../server/config/config.js'
+import { version } from '../../server/version.js'
 import { printConfig } from '../../server/config/print.js'
 import { type Command, type ConfigArguments, parseCommand } from './arguments.js'
 import { makeCertificate } from './cert.js'
+import { leave, makeSecret, order, printStatus } from './cluster.js'
+import type { ClusterCommand } from './cluster-arguments.js'
 import { describeFailure, usageFailure } from './failure.js'
 import { HELP } from './help.js'
 import { runInvite } from './invite.js'
@@ -67,6 +69,9 @@ async function run(command: Command): Promise<void> {
     case 'report':
       await report(load(command.config).config, command.action, command.json)
       return
+    case 'cluster':
+      await runCluster(command.command, command.config)
+      return
     case 'plan':
       printPlan(command.answers, command.json)
       return
@@ -78,12 +83,17 @@ async function run(command: Command): Promise<void> {
   }
 }
 
-function load({ file, flags }: ConfigArguments): ReturnType<typeof loadConfig> {
-  return loadConfig({ file, flags, environment: process.env })
+async function runCluster(command: ClusterCommand, config: ConfigArguments): Promise<void> {
+  switch (command.action) {
+    case 'secret':
+      makeSecret(command.file)
+      return
+    case 'leave': return leave(load(config).config)
+    case 'status': return printStatus(load(config).config, command.json)
+    default: return order(load(config).config, command.action, command.node)
+  }
 }
 
-/** That of the package, which lies above dist/bin/chatd-cli. */
-function version(): string {
-  const text = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')
-  return (JSON.parse(text) as { version: string }).version
+function load({ file, flags }: ConfigArguments): ReturnType<typeof loadConfig> {
+  return loadConfig({ file, flags, environment: process.env })
 }

@@ -1,6 +1,7 @@
 /** `chatd plan`: what a service of a given size would need, from what one of each thing was measured to cost. */
 import { type Answers, type Constant, CONSTANTS, type Question, QUESTIONS } from '../../server/capacity/constants.js'
 import { type Need, plan, type Plan } from '../../server/capacity/plan.js'
+import { table } from '../table.js'
 import { usageFailure } from './failure.js'
 
 const SHARES: readonly Question[] = ['online-share', 'media-share', 'away-share', 'busy']
@@ -37,7 +38,7 @@ At the daily peak, a second:
   ${short(load.connections)} connections, ${short(load.messages)} messages, ${short(load.deliveries)} deliveries, ${short(load.returns)} returns, ${short(load.uploads)} uploads
 
 Nodes of ${short(asked.cores)} cores, ${bytes(asked.memory)} of memory, ${bytes(asked.disk)} of disk, ${short(asked.network)}bit/s, ${short(asked.busy * 100)} % busy at the peak, ${short(asked.copies)} ${asked.copies === 1 ? 'copy' : 'copies'} of each shard:
-${table([['', 'in all', 'of a node', 'nodes'], ...needs.map(needRow)])}
+${table([['', 'in all', 'of a node', 'nodes'], ...needs.map(needRow)], true)}
   ${short(nodes)} nodes. First to give out: ${first!.name}; with twice as much of it in a node, ${second!.name} at ${short(Math.max(second!.nodes, Math.ceil(first!.nodes / 2)))} nodes.
   ${short(cores.events)} cores for messages, deliveries and returns, ${short(cores.standbys)} for standbys.
   Each node writes ${bytes(writtenByNodeADay)} a day to its disk.
@@ -69,11 +70,6 @@ export function constantsText(): string {
 
 function markdown([head, ...rows]: string[][]): string {
   return [head!, head!.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |\n`).join('')
-}
-
-function table(rows: string[][]): string {
-  const widths = rows[0]!.map((_, at) => Math.max(...rows.map((row) => row[at]!.length)))
-  return rows.map((row) => `  ${row.map((cell, at) => at === 0 ? cell.padEnd(widths[at]!) : cell.padStart(widths[at]!)).join('  ').trimEnd()}`).join('\n')
 }
 
 const SCALES: readonly (readonly [number, string])[] = [[1e18, ' E'], [1e15, ' P'], [1e12, ' T'], [1e9, ' G'], [1e6, ' M'], [1e3, ' k']]

@@ -44,7 +44,7 @@ export interface ClusterNodeOptions {
   readonly limits: ClusterLimits
   readonly copySource: CopySource
   /** The shard is this node's. */
-  readonly onOwner: (engine: ReplicatedEngine) => void | Promise<void>
+  readonly onOwner: (engine: ReplicatedEngine, epoch: number) => void | Promise<void>
   /** It is not any more; with 'resigned' it is for as long as the promise takes. */
   readonly onLost: (reason: LossReason) => void | Promise<void>
 }
@@ -65,6 +65,8 @@ export type NodeRole =
 export interface NodeReport {
   readonly role: NodeRole
   readonly position: Position
+  /** Who may take the shard, as the owner says, or as it was last heard. */
+  readonly members: readonly string[]
   /** '': none. */
   readonly trouble: string
   /** Nodes that have to be heard before anybody can take the shard, after Redis has lost data. */
@@ -139,7 +141,8 @@ export class ClusterNode {
 
   get report(): NodeReport {
     const position = this.#ownership?.log.last ?? this.#standby.applied
-    return { role: this.#role, position, trouble: this.#trouble, waitingFor: this.#waitingFor }
+    const members = this.#ownership?.members ?? this.#view?.members ?? []
+    return { role: this.#role, position, members, trouble: this.#trouble, waitingFor: this.#waitingFor }
   }
 
   start(): void {
@@ -458,7 +461,7 @@ export class ClusterNode {
     environment.log.info({ epoch: log.epoch, position: showPosition(position) }, 'cluster-owner')
     this.directory.ownedBySelf(address, log.epoch)
     try {
-      await onOwner(engine)
+      await onOwner(engine, log.epoch)
       const reason = await ownership.over
       environment.log[reason === 'resigned' ? 'info' : 'error']({ epoch: log.epoch, reason }, 'cluster-owner-no-more')
     } finally {

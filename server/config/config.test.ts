@@ -103,6 +103,31 @@ test('refuses blobs that nobody could reach or store', (t) => {
   load(t, { flags: { 'blobs.store': 's3', 'blobs.s3Endpoint': 'https://s3.example', 'blobs.s3Bucket': 'chat' } })
 })
 
+test('refuses a cluster without names, secret, a Redis or a link that others can use', (t) => {
+  const node = { 'cluster.redis': 'redis://127.0.0.1:6379', 'cluster.node': 'n1', 'cluster.secretFile': 'secret' }
+  const wrong: [Record<string, string>, RegExp][] = [
+    [{ 'cluster.redis': 'http://127.0.0.1' }, /cluster\.redis: .* is no redis:/],
+    [{ 'cluster.redis': 'redis://user:pw@127.0.0.1' }, /cluster\.redis: redis:\/\/…@127\.0\.0\.1 is no redis:/],
+    [{ 'cluster.node': '' }, /cluster\.node is ""/],
+    [{ 'cluster.node': 'a b' }, /cluster\.node/],
+    [{ 'cluster.name': '{x}' }, /cluster\.name/],
+    [{ 'cluster.secretFile': '' }, /cluster\.secretFile is empty.*chatd cluster secret/],
+    [{ 'cluster.link': 'http://127.0.0.1:1' }, /cluster\.link: .* is no address of a link/],
+    [{ 'cluster.link': 'tcp://0.0.0.0:5340' }, /plaintext beyond loopback.*allowPlaintextLinks/],
+    [{ 'cluster.linkAddress': 'tcp://10.0.0.1:5340' }, /cluster\.linkAddress: .*plaintext beyond loopback/],
+    [{ 'cluster.link': 'tls://0.0.0.0:5340' }, /needs cluster\.tlsCertificate, cluster\.tlsKey and cluster\.tlsCa/],
+    [{ 'cluster.renewEveryMs': '2000' }, /one lost renewal would lose the shard/],
+    [{ 'cluster.redis': 'redis://a,redis://b', 'cluster.redisReplicas': '1' }, /redisReplicas can't be had with a Redis Cluster/],
+  ]
+  for (const [change, message] of wrong) refuses(t, { flags: { ...node, ...change } }, message)
+  load(t, { flags: node })
+  load(t, { flags: { ...node, 'cluster.link': 'tcp://10.0.0.1:5340', 'cluster.allowPlaintextLinks': 'true' } })
+  load(t, { flags: { ...node, 'cluster.link': 'unix:/run/chatd/link' } })
+  load(t, { flags: { ...node, 'cluster.redis': 'redis://a,redis://b', 'cluster.redisReplicas': '1', 'cluster.sentinelMaster': 'mymaster' } })
+  // Of a server that stands alone nothing of it is looked at.
+  load(t, { flags: { 'cluster.node': 'a b' } })
+})
+
 test('refuses pairs of limits that contradict each other', (t) => {
   refuses(t, { flags: { 'limits.windowMax': '100' } }, /limits\.windowDefault \(256\) is larger than limits\.windowMax \(100\)/)
 })

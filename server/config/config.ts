@@ -4,13 +4,12 @@
  */
 import { readFileSync } from 'node:fs'
 import { parse, TomlError } from 'smol-toml'
+import { checkCluster } from './check-cluster.js'
+import { ConfigError } from './config-error.js'
 import { isLoopback, parseAdminUrl, parseListenUrl, parseOrigin } from './listen-url.js'
 import { allSettings, type Config, SETTINGS, type Setting, type Value } from './settings.js'
 
-/** A configuration that can't be used. The message is one line for the operator. */
-export class ConfigError extends Error {
-  override readonly name = 'ConfigError'
-}
+export { ConfigError }
 
 /** Where a value came from, for `chatd config`. */
 export type Source = 'default' | 'file' | 'environment' | 'flag'
@@ -182,6 +181,7 @@ function checkTogether(config: Config): void {
     throw new ConfigError(`admin.url: ${show(admin.url)} is no http://HOST:PORT; empty turns the admin listener off`)
   }
   checkBlobs(config)
+  checkCluster(config)
   const ordered = [
     ['limits.windowDefault', limits.windowDefault, 'limits.windowMax', limits.windowMax],
     ['limits.openFrameBytesMax', limits.openFrameBytesMax, 'limits.frameBytesMax', limits.frameBytesMax],

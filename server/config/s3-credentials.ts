@@ -2,8 +2,8 @@
  * Keys of an S3 service: from a file that its owner alone can read, or from the variables that every S3 program knows. Never from the
  * configuration or the arguments, which are printed, logged, and seen by other users of the machine.
  */
-import { readFileSync, statSync } from 'node:fs'
 import { ConfigError } from './config.js'
+import { readOwnFile } from './own-file.js'
 
 export interface S3Credentials {
   readonly accessKeyId: string
@@ -29,7 +29,7 @@ function fromEnvironment(environment: Readonly<Record<string, string | undefined
 function fromFile(file: string): S3Credentials {
   const values = new Map<string, string>()
   let number = 0
-  for (const line of readOwnFile(file).split(/\r?\n/)) {
+  for (const line of readOwnFile('blobs.s3CredentialsFile', file).toString('utf8').split(/\r?\n/)) {
     number++
     const text = line.trim()
     // Other programs write sections and comments into such files.
@@ -43,16 +43,4 @@ function fromFile(file: string): S3Credentials {
   const sessionToken = values.get('session_token') ?? ''
   if (accessKeyId === '' || secretAccessKey === '') throw new ConfigError(`${file}: access_key_id and secret_access_key have to be there`)
   return { accessKeyId, secretAccessKey, ...sessionToken === '' ? {} : { sessionToken } }
-}
-
-function readOwnFile(file: string): string {
-  try {
-    if (process.platform !== 'win32' && (statSync(file).mode & 0o077) !== 0) {
-      throw new ConfigError(`${file} can be read by other users of this machine: chmod 600 ${file}`)
-    }
-    return readFileSync(file, 'utf8')
-  } catch (error) {
-    if (error instanceof ConfigError) throw error
-    throw new ConfigError(`can't read blobs.s3CredentialsFile ${file}: ${(error as NodeJS.ErrnoException).code ?? String(error)}`)
-  }
 }

@@ -3,6 +3,7 @@
  * environment, the printed configuration and its type are all made from this table.
  */
 import { LIMIT } from '../../protocol/generated/registry.js'
+import { CLUSTER_LIMITS } from '../cluster/environment.js'
 import { PRESENCE_LIMITS } from '../presence/limits.js'
 import { SHARD_LIMITS } from '../shard/environment.js'
 
@@ -95,6 +96,8 @@ export const SETTINGS = {
     pongTimeoutMs: integer(LIMIT.pongTimeoutMs, 100, 600_000, 'ms', 'a ping without an answer for this long: the peer is gone'),
     ackTimeoutMs: integer(120_000, 100, 3_600_000, 'ms', 'a client that lives but acknowledges nothing for this long is a slow consumer'),
     closeTimeoutMs: integer(LIMIT.closeTimeoutMs, 100, 60_000, 'ms', 'how long a peer may take to end a closed connection'),
+    clientUrls: list([], 'what clients reach this node by, where that is not listen.urls: for those that are sent on to it'),
+    redirectsPerSecond: integer(0, 0, 1_000_000, 'clients/s', 'clients that are told to go to the node that owns the shard; the others are served over a link; 0: all of them'),
     ownerWaitMs: integer(10_000, 0, 600_000, 'ms', 'with more processes or nodes than one: how long sessions wait for one that is in charge before their clients are told to come again'),
     drainTimeoutMs: integer(10_000, 0, 600_000, 'ms', 'at SIGTERM: how long commits in flight and clients may take to finish'),
     drainJitterMs: integer(5_000, 0, 600_000, 'ms', 'at SIGTERM: clients are told to come back after a random part of this'),
@@ -185,6 +188,34 @@ export const SETTINGS = {
     typingRefreshMs: integer(PRESENCE_LIMITS.typingRefreshMs, 0, 600_000, 'ms', 'the same typing is forwarded again no sooner than this'),
     exceptMax: integer(PRESENCE_LIMITS.exceptMax, 0, 1000, 'users', 'users on the list of exceptions of one user\'s privacy settings'),
     saveEveryMs: integer(PRESENCE_LIMITS.saveEveryMs, 100, DAY_MS, 'ms', 'how often last seen is written for a user who stays connected'),
+  },
+  cluster: {
+    redis: list([], 'the Redis that keeps this cluster together: redis://HOST:PORT or rediss://; several are the nodes of a Redis Cluster, or Sentinels where sentinelMaster names one; empty: no cluster'),
+    sentinelMaster: text('', 'what the Sentinels call the Redis'),
+    redisUser: text('', 'user of Redis, where it has some'),
+    redisPasswordFile: text('', 'file for the owner alone with the password of Redis'),
+    redisReplicas: integer(0, 0, 16, 'replicas', 'replicas of Redis that must have what is acknowledged; 0: Redis itself'),
+    name: text('chatd', 'of the cluster: the same at its nodes, another for each that shares a Redis'),
+    node: text('', 'of this node: no other has it, and it stays the same'),
+    founds: flag(false, 'this node\'s data is what the cluster begins with, where Redis knows of none; at one node alone'),
+    secretFile: text('', 'file for the owner alone with a secret that all nodes share: 32 bytes or more, made by chatd cluster secret'),
+    link: text('tcp://127.0.0.1:5340', 'where other nodes reach this one: tcp://, tls:// or unix:PATH; port 0 takes any free one'),
+    linkAddress: text('', 'what they reach it by, where that is another address; empty: link'),
+    allowPlaintextLinks: flag(false, 'allow tcp:// links beyond loopback: messages are then readable on the way'),
+    tlsCertificate: text('', 'PEM file with the certificate of this node for tls:// links; read again on SIGHUP'),
+    tlsKey: text('', 'PEM file with its private key'),
+    tlsCa: text('', 'PEM file with what has signed the certificates of all nodes'),
+    sharedFiles: flag(false, 'blobs.directory lies on a file system that all nodes share; else blobs need store s3'),
+    leaseMs: integer(CLUSTER_LIMITS.leaseMs, 500, 600_000, 'ms', 'a node that says nothing for this long has lost its shard to another'),
+    renewEveryMs: integer(CLUSTER_LIMITS.renewEveryMs, 50, 60_000, 'ms', 'how often the owner of a shard says that it is there'),
+    lookEveryMs: integer(CLUSTER_LIMITS.lookEveryMs, 20, 60_000, 'ms', 'how often a node looks who owns the shard'),
+    memberAwayMs: integer(CLUSTER_LIMITS.memberAwayMs, 1000, DAY_MS, 'ms', 'a node away for this long may not take the shard before it has followed again'),
+    changelogEntriesMax: integer(CLUSTER_LIMITS.changelogEntriesMax, 1000, 100_000_000, 'entries', 'of the changelog in Redis, for a node that lags; further behind it copies'),
+    changelogBytesMax: integer(CLUSTER_LIMITS.changelogBytesMax, 1_048_576, 1_000_000_000_000, 'bytes', 'the same in bytes'),
+    changelogAgeMs: integer(CLUSTER_LIMITS.changelogAgeMs, 1000, 7 * DAY_MS, 'ms', 'how long it is kept for a node that confirms nothing'),
+    retainBytes: integer(CLUSTER_LIMITS.retainBytes, 65_536, 17_179_869_184, 'bytes', 'of the changelog that the owner keeps in memory, for a Redis that loses its end'),
+    clientUrls: list([], 'what clients reach this node by, where that is not listen.urls: for those that are sent on to it'),
+    redirectsPerSecond: integer(0, 0, 1_000_000, 'clients/s', 'clients that are told to go to the node that owns the shard; the others are served over a link; 0: all of them'),
   },
   log: {
     level: text('info', 'least severe line that is written', ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),

@@ -4,14 +4,21 @@ import { createConnection, type Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 import { ERROR, type ErrorCode } from '../../protocol/generated/registry.js'
 import { RouterError } from '../router/router.js'
-import { type ControlAnswer, type ControlRequest, type ControlResult, encodeRequest, type InvitePage, type UserPage } from './control-codec.js'
+import type { ClusterStatus } from '../cluster/cluster-admin.js'
+import { type ClusterAction, type ControlAnswer, type ControlRequest, type ControlResult, encodeRequest, type InvitePage, type UserPage } from './control-codec.js'
 import type { RebuildResult } from '../search/search-router.js'
 import { controlPath } from './control-path.js'
 import { fromLine, type ReportLines } from './report-codec.js'
 import type { OpenUserAdmin } from './user-admin.js'
 
+/** What a running server is asked for beside its accounts. */
+export interface ControlClient extends OpenUserAdmin {
+  /** Of its cluster; the status with 'status', else null. Rejects with RouterError, also where it is in none. */
+  cluster(action: ClusterAction, node: string): Promise<ClusterStatus | null>
+}
+
 /** Connects to the server that runs on the directory; null when none does. Calls reject with RouterError. */
-export async function connectControl(directory: string): Promise<OpenUserAdmin | null> {
+export async function connectControl(directory: string): Promise<ControlClient | null> {
   let socket: Socket
   try {
     socket = createConnection(controlPath(directory))
@@ -58,6 +65,7 @@ export async function connectControl(directory: string): Promise<OpenUserAdmin |
       },
       closeReport: async (id) => (await inTurn({ method: 'closeReport', id }) as ReportLines).more,
     },
+    cluster: async (action, node) => await inTurn({ method: 'cluster', action, node }) as ClusterStatus | null,
     close: async () => { socket.destroy() },
   }
 }

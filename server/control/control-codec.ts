@@ -1,6 +1,7 @@
 /** What goes over the control socket: one JSON object a line, one answer for each request, in order. Secrets are verifiers only. */
 import { LIMIT } from '../../protocol/generated/registry.js'
 import { readInviteId } from '../session/invite-code.js'
+import type { ClusterStatus } from '../cluster/cluster-admin.js'
 import type { InviteInfo, NewInvite } from '../accounts/registration-router.js'
 import type { AccountSummary, Verifier } from '../router/router.js'
 import type { RebuildResult } from '../search/search-router.js'
@@ -15,6 +16,17 @@ export type ControlRequest =
   | { readonly method: 'revokeInvite', readonly id: string }
   | { readonly method: 'rebuildSearch' }
   | ReportControlRequest
+  | ClusterControlRequest
+
+const CLUSTER_ACTIONS = ['status', 'drain', 'stay', 'move', 'forget'] as const
+export type ClusterAction = (typeof CLUSTER_ACTIONS)[number]
+
+/** Of a server that is a node of a cluster. `node`: whom it is about; empty with status. */
+export interface ClusterControlRequest {
+  readonly method: 'cluster'
+  readonly action: ClusterAction
+  readonly node: string
+}
 
 /** The code itself stays with who made it. */
 export type OperatorInvite = Pick<NewInvite, 'id' | 'secretHash' | 'uses' | 'expiresMs'>
@@ -29,7 +41,7 @@ export interface InvitePage {
   readonly more: boolean
 }
 
-export type ControlResult = UserPage | InvitePage | RebuildResult | ReportLines | null
+export type ControlResult = UserPage | InvitePage | RebuildResult | ReportLines | ClusterStatus | null
 
 export type ControlAnswer =
   | { readonly ok: true, readonly page: ControlResult }
@@ -56,7 +68,7 @@ export function decodeRequest(line: string): ControlRequest | null {
   } catch {
     return null
   }
-  const { method, user, verifier, after, limit, disabled, invite, id } = value
+  const { method, user, verifier, after, limit, disabled, invite, id, action, node } = value
   switch (method) {
     case 'addUser':
     case 'changeVerifier': {
@@ -73,6 +85,10 @@ export function decodeRequest(line: string): ControlRequest | null {
     }
     case 'revokeInvite': return typeof id === 'string' ? { method, id } : null
     case 'rebuildSearch': return { method }
+    case 'cluster': {
+      const known = CLUSTER_ACTIONS.find((each) => each === action)
+      return known === undefined || typeof node !== 'string' || (known === 'status') !== (node === '') ? null : { method, action: known, node }
+    }
     default: return decodeReportRequest(value)
   }
 }

@@ -4,8 +4,9 @@ import { createServer, type Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 import { ERROR } from '../../protocol/generated/registry.js'
 import type { Log } from '../log.js'
+import type { ClusterAdmin } from '../cluster/cluster-admin.js'
 import { type Router, RouterError } from '../router/router.js'
-import { type ControlAnswer, type ControlRequest, type ControlResult, decodeRequest, LINE_BYTES_MAX } from './control-codec.js'
+import { type ClusterControlRequest, type ControlAnswer, type ControlRequest, type ControlResult, decodeRequest, LINE_BYTES_MAX } from './control-codec.js'
 import { isReportRequest, type ReportControlRequest, type ReportLines, toLine } from './report-codec.js'
 import { controlPath } from './control-path.js'
 
@@ -13,18 +14,25 @@ export interface ControlServer {
   close(): void
 }
 
+/** What is controlled. */
+export interface ControlTargets {
+  readonly router: Router
+  /** null: the server stands alone. */
+  readonly cluster: ClusterAdmin | null
+}
+
 /**
  * Listens for `chatd user`. To be called by the holder of the data directory alone: a socket that is there is that of a dead server.
  * Rejects with the error of `listen`.
  */
-export async function openControlServer(directory: string, router: Router, log: Log): Promise<ControlServer> {
+export async function openControlServer(directory: string, targets: ControlTargets, log: Log): Promise<ControlServer> {
   const path = controlPath(directory)
   if (process.platform !== 'win32') rmSync(path, { force: true })
   const open = new Set<Socket>()
   const server = createServer((socket) => {
     open.add(socket)
     socket.on('close', () => open.delete(socket))
-    serve(socket, router, log).catch(() => socket.destroy())
+    serve(socket, targets, log).catch(() => socket.destroy())
   })
   server.maxConnections = 16
   const umask = process.umask(0o177)
@@ -45,7 +53,7 @@ export async function openControlServer(directory: string, router: Router, log: 
   }
 }
 
-async function serve(socket: Socket, router: Router, log: Log): Promise<void> {
+async function serve(socket: Socket, targets: ControlTargets, log: Log): Promise<void> {
   socket.on('error', () => socket.destroy())
   let bytes = 0
   socket.on('data', (chunk) => {
@@ -55,13 +63,14 @@ async function serve(socket: Socket, router: Router, log: Log): Promise<void> {
   for await (const line of createInterface({ input: socket, crlfDelay: Infinity })) {
     bytes = 0
     const request = decodeRequest(line)
-    const answer = request === null ? failure(ERROR.badRequest, 'not a control request of this version') : await carryOut(request, router, log)
+    const answer = request === null ? failure(ERROR.badRequest, 'not a control request of this version') : await carryOut(request, targets, log)
     socket.write(`${JSON.stringify(answer)}\n`)
   }
 }
 
-async function carryOut(request: ControlRequest, router: Router, log: Log): Promise<ControlAnswer> {
+async function carryOut(request: ControlRequest, { router, cluster }: ControlTargets, log: Log): Promise<ControlAnswer> {
   try {
+    if (request.method === 'cluster') return { ok: true, page: await ofCluster(request, cluster, log) }
     const page = isReportRequest(request) ? await reportLines(request, router, log) : await ask(request, router)
     if (page !== null) return { ok: true, page }
     if ('user' in request) log.info({ method: request.method, user: request.user }, 'account-changed')
@@ -76,7 +85,7 @@ async function carryOut(request: ControlRequest, router: Router, log: Log): Prom
 }
 
 /** null: something was changed. */
-async function ask(request: Exclude<ControlRequest, ReportControlRequest>, router: Router): Promise<ControlResult> {
+async function ask(request: Exclude<ControlRequest, ReportControlRequest | ClusterControlRequest>, router: Router): Promise<ControlResult> {
   switch (request.method) {
     case 'users': return router.users(request.after, request.limit)
     case 'invites': return router.invites(null, request.after, request.limit)
@@ -88,6 +97,14 @@ async function ask(request: Exclude<ControlRequest, ReportControlRequest>, route
     case 'makeInvite': await router.makeInvite({ ...request.invite, maker: '', allowance: null }); return null
     case 'revokeInvite': await router.revokeInvite(null, request.id); return null
   }
+}
+
+async function ofCluster({ action, node }: ClusterControlRequest, cluster: ClusterAdmin | null, log: Log): Promise<ControlResult> {
+  if (cluster === null) throw new RouterError(ERROR.unavailable, 'this server stands alone: it is no node of a cluster')
+  if (action === 'status') return cluster.status()
+  log.info({ action, node }, 'cluster-ordered')
+  await cluster[action](node)
+  return null
 }
 
 async function reportLines(request: ReportControlRequest, { profiles }: Router, log: Log): Promise<ReportLines> {

@@ -6,6 +6,7 @@ import type { EngineName } from '../../storage/metadata.js'
 import { openEngine } from '../../storage/open.js'
 import { StorageError } from '../../storage/engine.js'
 import { SYSTEM_CLOCK } from '../clock.js'
+import { refuseClusterData } from '../cluster/cluster-data.js'
 import type { Config } from '../config/settings.js'
 import { SILENT_LOG } from '../log.js'
 import { LocalRouter } from '../router/local-router.js'
@@ -46,7 +47,7 @@ export async function openUserAdmin(config: Config, create: boolean): Promise<Op
     const remote = await connectControl(directory)
     if (remote !== null) return remote
     try {
-      return openLocal(config, await openEngine({ directory, engine, create }))
+      return await openLocal(config, await openEngine({ directory, engine, create }))
     } catch (error) {
       if (!(error instanceof StorageError) || error.code !== 'locked' || performance.now() > giveUpMs) throw error
     }
@@ -54,7 +55,13 @@ export async function openUserAdmin(config: Config, create: boolean): Promise<Op
   }
 }
 
-function openLocal(config: Config, engine: Awaited<ReturnType<typeof openEngine>>): OpenUserAdmin {
+async function openLocal(config: Config, engine: Awaited<ReturnType<typeof openEngine>>): Promise<OpenUserAdmin> {
+  try {
+    await refuseClusterData(engine, config.data.directory)
+  } catch (error) {
+    await engine.close()
+    throw error
+  }
   const shard = new Shard(engine, shardEnvironment(config, SYSTEM_CLOCK, SILENT_LOG))
   const router = new LocalRouter(shard)
   return {

@@ -88,6 +88,6 @@ export async function frontOf(t: TestContext, server: RunningServer, config: Con
   return {
     ...server,
     ready: { ready: true, listeners: front.listeners, admin: server.ready.admin },
-    router, counters: front.counters, connections: front.connections, renewTls: () => front.renewTls(), stop,
+    router, counters: front.counters, connections: front.connections, cluster: null, renewTls: () => front.renewTls(), stop,
   }
 }

@@ -1,11 +1,11 @@
 /** A real redis-server for a test: a process of its own, on a free port, with a folder that goes with it. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
+import { readdirSync, rmSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { TestContext } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { freePort } from '../../testing/free-port.js'
 
@@ -17,6 +17,11 @@ function isInstalled(): boolean {
 
 /** For the `skip` of a test: false, or why. With CHATD_REQUIRE_REDIS=1 nothing is skipped, and the test fails where there is no Redis. */
 export const WITHOUT_REDIS: string | false = process.env['CHATD_REQUIRE_REDIS'] === '1' || isInstalled() ? false : HOW_TO
+
+/** Where its end is noted: a test, or a proof. */
+export interface Endings {
+  after(end: () => Promise<void>): void
+}
 
 export class RedisServer {
   readonly port: number
@@ -30,8 +35,8 @@ export class RedisServer {
     this.#arguments = args
   }
 
-  /** Started, and stopped when the test ends. `args`: of redis-server, behind those that keep it to itself. */
-  static async start(t: TestContext, ...args: readonly string[]): Promise<RedisServer> {
+  /** Started, and killed when what it is for ends. `args`: of redis-server, behind those that keep it to itself. */
+  static async start(t: Endings, ...args: readonly string[]): Promise<RedisServer> {
     const directory = await mkdtemp(join(tmpdir(), 'chatd-redis-'))
     const server = new RedisServer(await freePort(), directory, args)
     t.after(async () => {
@@ -43,7 +48,7 @@ export class RedisServer {
   }
 
   /** A Sentinel that watches a primary under the name `chatd`, and alone decides that it is gone. */
-  static async sentinel(t: TestContext, primary: RedisServer): Promise<RedisServer> {
+  static async sentinel(t: Endings, primary: RedisServer): Promise<RedisServer> {
     const directory = await mkdtemp(join(tmpdir(), 'chatd-sentinel-'))
     const file = join(directory, 'sentinel.conf')
     await writeFile(file, `sentinel monitor chatd 127.0.0.1 ${String(primary.port)} 1\nsentinel down-after-milliseconds chatd 500\nsentinel failover-timeout chatd 2000\n`)
@@ -69,6 +74,11 @@ export class RedisServer {
     if (process === null) return
     process.kill('SIGKILL')
     if (process.exitCode === null && process.signalCode === null) await once(process, 'exit')
+  }
+
+  /** What it has on disk is gone; to be called while it does not run. */
+  lose(): void {
+    for (const name of readdirSync(this.#directory)) rmSync(join(this.#directory, name), { recursive: true, force: true })
   }
 
   /** It lives, and does nothing. */

@@ -1,0 +1,58 @@
+/** What nodes ask each other, over real sockets. */
+import assert from 'node:assert/strict'
+import { test, type TestContext } from 'node:test'
+import { LinkDesk } from '../link/link-desk.js'
+import { systemLinkEnvironment } from '../link/link-environment.js'
+import { LinkError } from '../link/open-link.js'
+import { ERROR } from '../../protocol/generated/registry.js'
+import { RouterError } from '../router/router.js'
+import { type NodeCalls, NODE_PURPOSE, NodeCallServer, NodeLinks } from './node-links.js'
+
+const SECRET = Buffer.alloc(32, 7)
+
+async function pairOf(t: TestContext, calls: NodeCalls, limits = {}): Promise<{ links: NodeLinks, address: string, listener: LinkDesk }> {
+  const environment = systemLinkEnvironment({ limits })
+  const listener = new LinkDesk({ cluster: 'c', node: 'n1', secret: SECRET }, environment, null)
+  const address = await listener.listen({ kind: 'tcp', host: '127.0.0.1', port: 0 }, { [NODE_PURPOSE]: new NodeCallServer(calls, environment) })
+  const dialler = new LinkDesk({ cluster: 'c', node: 'n2', secret: SECRET }, environment, null)
+  const links = new NodeLinks({ identity: dialler.identity, environment, dial: (text) => dialler.dial(text) })
+  t.after(() => {
+    links.close()
+    listener.close()
+  })
+  return { links, address, listener }
+}
+
+test('a call brings bytes there and back, many at once over one link', async (t) => {
+  const { links, address } = await pairOf(t, { double: async (bytes) => Buffer.concat([bytes as Uint8Array, bytes as Uint8Array]) })
+  const sizes = [0, 1, 1000, 1 << 20]
+  const answers = await Promise.all(sizes.map((size) => links.ask('n1', address, 'double', Buffer.alloc(size, 5))))
+  assert.deepEqual(answers.map((answer) => (answer as Uint8Array).length), sizes.map((size) => 2 * size))
+})
+
+test('what the other node refuses is told with its words, and a call that it does not know', async (t) => {
+  const { links, address } = await pairOf(t, { refuse: () => Promise.reject(new RouterError(ERROR.rateLimited, 'not now', { retryAfterMs: 70 })), break: () => Promise.reject(new Error('a fault')) })
+  await assert.rejects(links.ask('n1', address, 'refuse', null), (error) => error instanceof RouterError && error.message === 'not now' && error.retryAfterMs === 70)
+  await assert.rejects(links.ask('n1', address, 'break', null), /a fault/)
+  await assert.rejects(links.ask('n1', address, 'constructor', null), /knows no constructor/)
+})
+
+test('another node than the one that is meant is not asked, and one that is not there can be asked again when it is', async (t) => {
+  const { links, address, listener } = await pairOf(t, { hello: async () => 'hi' })
+  await assert.rejects(links.ask('n3', address, 'hello', null), LinkError)
+  listener.close()
+  await assert.rejects(links.ask('n1', address, 'hello', null), LinkError)
+})
+
+test('a link that ends rejects what is under way, and the next call opens another', async (t) => {
+  let release = (): void => {}
+  const { links, address, listener } = await pairOf(t, { wait: () => new Promise((resolve) => { release = () => { resolve('late') } }), hello: async () => 'hi' })
+  assert.equal(await links.ask('n1', address, 'hello', null), 'hi')
+  const waiting = links.ask('n1', address, 'wait', null)
+  waiting.catch(() => { /* looked at below */ })
+  await links.ask('n1', address, 'hello', null)
+  listener.close()
+  await assert.rejects(waiting, (error) => error instanceof RouterError)
+  release()
+  await assert.rejects(links.ask('n1', address, 'hello', null), LinkError)
+})
