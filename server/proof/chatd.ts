@@ -129,6 +129,11 @@ export class Chatd {
     await exited
   }
 
+  /** SIGSTOP, until `goOn`: it lives, and does nothing. */
+  pause(): void { this.#child?.kill('SIGSTOP') }
+
+  goOn(): void { this.#child?.kill('SIGCONT') }
+
   /** SIGTERM; resolves with the exit code. */
   async stop(): Promise<number | null> {
     const child = this.#child
@@ -147,6 +152,7 @@ export class Chatd {
   }
 
   async #addUsers(users: readonly string[]): Promise<void> {
+    if (users.length === 0) return
     const child = this.#spawn(['user', 'import', '--data', this.data])
     const exited = once(child, 'exit')
     child.stderr!.on('data', (text: Buffer) => { this.stderr += text.toString() })

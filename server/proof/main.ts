@@ -9,6 +9,7 @@ import { parseArgs } from 'node:util'
 import { abuse } from './abuse.js'
 import { abuseLatency } from './abuse-latency.js'
 import { collectBlobs } from './collect-blobs.js'
+import { CLUSTER_BLOWS, clusterProof } from './cluster.js'
 import { clockJumps, clockJumpsTooFar } from './clock-jumps.js'
 import { halfOpen } from './half-open.js'
 import { killClients } from './kill-clients.js'
@@ -51,6 +52,9 @@ const PROOFS: Readonly<Record<string, Proof>> = {
   // A measurement, which needs a machine with nothing else to do.
   'abuse-latency': { rounds: 3, clients: 20, run: abuseLatency },
   'upload-latency': { rounds: 3, clients: 20, run: uploadLatency },
+  ...Object.fromEntries(CLUSTER_BLOWS.map((blow) => [`cluster-${blow}`, { rounds: 10, clients: 50, run: (scope: Scope, numbers: Numbers) => clusterProof(scope, [blow], numbers) }])),
+  // All of them in turn.
+  'cluster': { rounds: 21, clients: 50, run: (scope, numbers) => clusterProof(scope, CLUSTER_BLOWS, numbers) },
   'clock': {
     rounds: 18,
     clients: 24,

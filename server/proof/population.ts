@@ -60,12 +60,15 @@ export class Population {
   #isTalking = false
   #sent = 0
   acks = 0
+  /** By device. */
+  readonly acksBy: number[]
   messages = 0
 
   constructor(options: PopulationOptions) {
     this.#options = options
     this.random = seeded(options.seed)
     this.users = usersOf(options.places)
+    this.acksBy = options.places.map(() => 0)
     options.places.forEach(({ user, device }, at) => {
       const recorder = new Recorder(user, device)
       this.recorders.push(recorder)
@@ -74,6 +77,7 @@ export class Population {
         url: options.urls[at % options.urls.length]!, user, device, recorder, random: this.random,
         onAck: (text, seq) => {
           this.acks++
+          this.acksBy[at]!++
           options.device?.onAck?.(text, seq)
           this.#next(own)
         },

@@ -1,0 +1,14 @@
+/** A cluster of real processes that is struck, each way once. The same as commands, for longer: main.ts. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { WITHOUT_REDIS } from '../cluster/testing/redis-server.js'
+import { CLUSTER_BLOWS, clusterProof } from './cluster.js'
+import { scopeOf } from './scope.js'
+
+for (const blows of [['kill-owner', 'rolling', 'pause-owner', 'kill-standby'], ['kill-redis', 'pause-redis', 'empty-redis']]) {
+  test(`[MSG-1] [MSG-3] [QUE-2] three nodes under load from 24 clients, ${blows.join(', ')}: everything arrives once and in order`, { skip: WITHOUT_REDIS }, async (t) => {
+    for (const blow of blows) assert.ok(CLUSTER_BLOWS.includes(blow))
+    const { acknowledged } = await clusterProof(scopeOf(t), blows, { clients: 24, rounds: blows.length, seed: Date.now() % 1_000_000 })
+    assert.ok(acknowledged >= 500, `only ${acknowledged} messages`)
+  })
+}

@@ -1,0 +1,102 @@
+/** A cluster of real processes with a real Redis, for proofs: nodes n1, n2 …, each with a data directory of its own. */
+import { randomBytes } from 'node:crypto'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { ClusterStatus } from '../cluster/cluster-admin.js'
+import { RedisServer } from '../cluster/testing/redis-server.js'
+import { connectControl } from '../control/control-client.js'
+import { freePort } from '../testing/free-port.js'
+import { Chatd } from './chatd.js'
+import { delay, PATIENCE_MS, type Scope } from './scope.js'
+
+export interface NodesOptions {
+  readonly count?: number
+  /** Settings of every node, by their name in the environment. */
+  readonly settings?: Readonly<Record<string, string>>
+}
+
+export class Nodes {
+  readonly redis: RedisServer
+  readonly all: readonly Chatd[]
+
+  private constructor(redis: RedisServer, all: readonly Chatd[]) {
+    this.redis = redis
+    this.all = all
+  }
+
+  /** Resolves when one node owns the shard and all others follow. Everything ends with the scope. */
+  static async start(scope: Scope, users: readonly string[], { count = 3, settings = {} }: NodesOptions = {}): Promise<Nodes> {
+    const redis = await RedisServer.start({ after: (end) => { scope.after(end) } }, '--appendonly', 'yes')
+    const folder = mkdtempSync(join(tmpdir(), 'chatd-nodes-'))
+    scope.after(() => { rmSync(folder, { recursive: true, force: true }) })
+    const secret = join(folder, 'secret')
+    writeFileSync(secret, randomBytes(48).toString('base64url'), { mode: 0o600 })
+    const all: Chatd[] = []
+    for (let at = 0; at < count; at++) {
+      all.push(await Chatd.prepare(scope, at === 0 ? users : [], {
+        directory: join(folder, nameOf(at)),
+        settings: {
+          CHATD_CLUSTER_REDIS: redis.url, CHATD_CLUSTER_NODE: nameOf(at), CHATD_CLUSTER_FOUNDS: String(at === 0), CHATD_CLUSTER_SECRET_FILE: secret,
+          CHATD_CLUSTER_LINK: `tcp://127.0.0.1:${String(await freePort())}`, ...settings,
+        },
+      }))
+    }
+    const nodes = new Nodes(redis, all)
+    for (const node of all) await node.restart()
+    await nodes.untilWhole()
+    return nodes
+  }
+
+  get urls(): string[] { return this.all.flatMap(({ tcp, ws }) => [tcp, ws]) }
+
+  nameOf(node: Chatd): string { return nameOf(this.all.indexOf(node)) }
+
+  named(name: string): Chatd { return this.all.find((node) => this.nameOf(node) === name)! }
+
+  /** As a node that runs sees it; null: none answers. */
+  async status(): Promise<ClusterStatus | null> {
+    for (const node of this.all) {
+      if (!node.isRunning) continue
+      const control = await connectControl(node.data)
+      if (control === null) continue
+      try {
+        return await control.cluster('status', '')
+      } catch {
+        // It ends at this moment, or knows nothing yet.
+      } finally {
+        await control.close()
+      }
+    }
+    return null
+  }
+
+  /** Waits for an owner that runs. */
+  async owner(): Promise<Chatd> {
+    let found: Chatd | undefined
+    await this.#until('an owner', ({ owner, nodes }) => {
+      found = this.all.find((node) => this.nameOf(node) === owner && node.isRunning)
+      return found !== undefined && nodes.some(({ node, role }) => node === owner && role === 'owner')
+    })
+    return found!
+  }
+
+  /** Waits until every node that runs owns the shard, or may own it next. */
+  async untilWhole(): Promise<void> {
+    const running = this.all.filter(({ isRunning }) => isRunning).map((node) => this.nameOf(node))
+    await this.#until(`${running.join(', ')} to follow`, ({ nodes, members }) =>
+      nodes.some(({ role }) => role === 'owner') && running.every((name) => members.includes(name) && nodes.some(({ node, role }) => node === name && (role === 'owner' || role === 'standby'))))
+  }
+
+  async #until(what: string, condition: (status: ClusterStatus) => boolean): Promise<void> {
+    const giveUpMs = performance.now() + PATIENCE_MS
+    for (;;) {
+      const status = await this.status()
+      if (status !== null && condition(status)) return
+      if (performance.now() > giveUpMs) throw new Error(`waited in vain for ${what}: ${JSON.stringify(status)}`)
+      await delay(50)
+    }
+  }
+}
+
+function nameOf(at: number): string { return `n${String(at + 1)}` }
