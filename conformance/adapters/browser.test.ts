@@ -26,6 +26,8 @@ test('the reference client passes some cases of each file in Chromium', { skip: 
   assert.ok(await dialIn.hasAdapter(60_000))
   const results = await runCases(someCases, { adapters: dialIn, seed: '1', slowness: 2, parallel: 6, onResult: () => {} })
   const about = { mode: 'client', target: '', seed: '1', results: [], durationMs: 0, known: new Map(), alone: (id: string) => id } as const
-  assert.deepEqual(results.filter(({ verdict }) => verdict !== 'PASS').map((result) => failureText(about, result)), [])
-  assert.ok(results.length > 30)
+  // A page chooses no certificates and opens no TCP: what needs that it says it can't, and what it has to be able to do would be a FAIL.
+  const wrong = results.filter(({ verdict }) => verdict !== 'PASS' && verdict !== 'UNSUPPORTED')
+  assert.deepEqual(wrong.map((result) => failureText(about, result)), [])
+  assert.ok(results.filter(({ verdict }) => verdict === 'PASS').length > 30)
 })
