@@ -65,7 +65,7 @@ export type NodeRole =
 export interface NodeReport {
   readonly role: NodeRole
   readonly position: Position
-  /** Who may take the shard, as the owner says, or as it was last heard. */
+  /** Who may take the shard if its owner dies now, as the owner has told the store, or as it was last heard. */
   readonly members: readonly string[]
   /** '': none. */
   readonly trouble: string
@@ -141,7 +141,7 @@ export class ClusterNode {
 
   get report(): NodeReport {
     const position = this.#ownership?.log.last ?? this.#standby.applied
-    const members = this.#ownership?.members ?? this.#view?.members ?? []
+    const members = this.#ownership?.log.membersTold ?? this.#view?.members ?? []
     return { role: this.#role, position, members, trouble: this.#trouble, waitingFor: this.#waitingFor }
   }
 

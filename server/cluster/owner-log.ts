@@ -71,6 +71,8 @@ export class OwnerLog {
   #pending: LogEntry | null = null
   /** Who may take the shard, as the next renewal says it. */
   members: readonly string[] = []
+  /** Those that the store was last told of: only they can take the shard if this node dies now. */
+  membersTold: readonly string[] = []
 
   constructor(options: OwnerLogOptions) {
     this.#options = options
@@ -255,14 +257,16 @@ export class OwnerLog {
     const sentMs = environment.monotonicMs()
     const token = this.#token
     const mendings = this.#mendings
+    const { members } = this
     let answer: RenewAnswer
     try {
-      answer = await store.renew({ token, leaseMs: limits.leaseMs, complete: this.#isComplete ? this.#last : null, incarnation: this.#incarnation, members: this.members })
+      answer = await store.renew({ token, leaseMs: limits.leaseMs, complete: this.#isComplete ? this.#last : null, incarnation: this.#incarnation, members })
     } catch (error) {
       environment.log.warn({ error: error as Error, epoch: this.#epoch }, 'cluster-lease-not-renewed')
       return null
     }
     if (answer.kind === 'renewed') {
+      this.membersTold = members
       this.#incarnation = answer.incarnation
       this.#isWhole = answer.isWhole
       if (mendings === this.#mendings) this.#sureUntilMs = Math.max(this.#sureUntilMs, this.#sureFrom(sentMs))
