@@ -27,6 +27,15 @@ test('help, list and explain say what there is', () => {
   assert.match(run('explain', 'state/queue/gap').stdout, /QUE-3 \(MUST\), spec\/queue\.md[^]*Begins as opened-session[^]*Steps[^]*fails if/)
 })
 
+test('a reader that has enough ends it without a word', async () => {
+  const child = spawn(process.execPath, [`${rootFolder}bin/chat-conformance`, 'list', '--requirements'], { cwd: rootFolder, stdio: ['ignore', 'pipe', 'pipe'] })
+  child.stdout.destroy()
+  let stderr = ''
+  child.stderr.on('data', (text: Buffer) => { stderr += text.toString() })
+  const [code] = await once(child, 'close') as [number]
+  assert.deepEqual([code, stderr], [0, ''])
+})
+
 test('explain has words for every step of every case', () => {
   for (const one of loadCases()) {
     const text = explainText(one)

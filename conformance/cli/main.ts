@@ -26,6 +26,11 @@ import { serverOptions } from './server.js'
 
 /** Sets the exit code; see help.ts. */
 export async function main(argv: readonly string[]): Promise<void> {
+  // Whoever read it has enough, as `head` has.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
+    process.exit(0)
+  })
   try {
     process.exitCode = await run(readArguments(argv))
   } catch (error) {
