@@ -20,14 +20,12 @@ import { ClusterDesk, nodeCalls } from './cluster/cluster-admin.js'
 import { readClusterSecrets, readLinkTls } from './cluster/cluster-files.js'
 import { addClusterMetrics } from './cluster/cluster-metrics.js'
 import type { DirectoryView } from './cluster/directory.js'
-import { type ClusterLimits, CLUSTER_LIMITS } from './cluster/environment.js'
 import { type ClusterNode, openClusterNode } from './cluster/node.js'
 import { NODE_PURPOSE, NodeCallServer, NodeLinks } from './cluster/node-links.js'
 import { openClusterStore } from './cluster/open-store.js'
 import { clientHosts, OwnerHosts } from './cluster/owner-hosts.js'
 import { OwnedShard } from './cluster/owned-shard.js'
 import { parseOrigin } from './config/listen-url.js'
-import type { Config } from './config/settings.js'
 import { type ClientHosts, Redirects } from './connection/redirects.js'
 import { openControlServer } from './control/control-server.js'
 import { openFront } from './front.js'
@@ -158,7 +156,8 @@ async function joinCluster(
     node: cluster.node, address, version: version(), shard: SHARD, engine,
     store: openClusterStore(config, SHARD, log),
     environment: { monotonicMs: () => clock.monotonicMs(), scheduler: links.environment.scheduler, randomToken: () => randomBytes(TOKEN_BYTES).toString('hex'), log },
-    limits: clusterLimits(cluster),
+    // The settings of the section have the names of the limits.
+    limits: cluster,
     copySource: { page: async (owner, request) => await nodeLinks.ask(owner.node, owner.address, 'copyPage', request) as Uint8Array },
     onOwner: (replicated, epoch) => owned.open(replicated, epoch),
     onLost: () => owned.close(),
@@ -171,9 +170,4 @@ async function joinCluster(
 function ownerOf({ owner, isSelf }: DirectoryView): ShardOwner | null {
   if (owner === null) return null
   return isSelf ? { kind: 'self' } : { kind: 'node', node: owner.node, address: owner.address }
-}
-
-function clusterLimits(cluster: Config['cluster']): ClusterLimits {
-  const { leaseMs, renewEveryMs, lookEveryMs, memberAwayMs, changelogEntriesMax, changelogBytesMax, changelogAgeMs, retainBytes, founds } = cluster
-  return { ...CLUSTER_LIMITS, leaseMs, renewEveryMs, lookEveryMs, memberAwayMs, changelogEntriesMax, changelogBytesMax, changelogAgeMs, retainBytes, founds }
 }

@@ -22,7 +22,7 @@ export async function start(config: Config): Promise<void> {
   const stopSignal = nextStopSignal()
   const server = config.listen.workers === 1 ? await startServer(config, { log }) : await startWithWorkers(config, { log, program: WORKER })
   // Without TLS a hangup of the terminal ends the server, like any program in the foreground.
-  if (server.ready.listeners.some((url) => /^(?:tls|wss):/.test(url))) process.on('SIGHUP', () => renewTls(server, log))
+  if ([...server.ready.listeners, server.ready.link ?? ''].some((url) => /^(?:tls|wss):/.test(url))) process.on('SIGHUP', () => renewTls(server, log))
   process.stdout.write(`${JSON.stringify(server.ready)}\n`)
   if (process.stderr.isTTY || process.env['npm_lifecycle_event'] === 'start') process.stderr.write(greeting(server.ready, config))
 

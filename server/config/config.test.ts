@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { ConfigError, configOf, loadConfig, type LoadedConfig } from './config.js'
 import { printConfig } from './print.js'
-import { allSettings } from './settings.js'
+import { allSettings, SETTINGS } from './settings.js'
 
 interface Input { toml?: string, environment?: Record<string, string>, flags?: Record<string, string> }
 
@@ -126,6 +126,13 @@ test('refuses a cluster without names, secret, a Redis or a link that others can
   load(t, { flags: { ...node, 'cluster.redis': 'redis://a,redis://b', 'cluster.redisReplicas': '1', 'cluster.sentinelMaster': 'mymaster' } })
   // Of a server that stands alone nothing of it is looked at.
   load(t, { flags: { 'cluster.node': 'a b' } })
+})
+
+test('the page on clusters names every setting of theirs, and no other', () => {
+  const page = readFileSync(new URL('../../../spec/cluster.md', import.meta.url), 'utf8')
+  const table = page.slice(page.indexOf('## Settings'), page.indexOf('## What the log says'))
+  const named = table.split('\n').filter((line) => line.startsWith('| `')).flatMap((line) => [...line.split('|')[1]!.matchAll(/`(\w+)`/g)].map((match) => match[1]!))
+  assert.deepEqual(named.sort(), Object.keys(SETTINGS.cluster).sort())
 })
 
 test('refuses pairs of limits that contradict each other', (t) => {
