@@ -4,9 +4,11 @@ import { StreamDecoder, WireFault, limitOf } from './decode.js'
 import type { Decoded, WireFrame } from './decode.js'
 import type { Device } from './device.js'
 import { encodeFrame, frameToXml } from './frame-xml.js'
+import { Intake } from './intake.js'
 import type { Pipe, PipeHandlers, TlsFacts } from './pipe.js'
 import { ConnectionState } from './referee.js'
 import type { Fault, Referee } from './referee.js'
+import { ThrottledWriter } from './throttle.js'
 import type { Trace } from './trace.js'
 
 export interface ConnectionHost {
@@ -42,10 +44,15 @@ export class Connection implements PipeHandlers {
   isOver = false
   readonly #pipe: Pipe
   readonly #host: ConnectionHost
-  readonly #decoder = new StreamDecoder()
-  #throttle: { readonly bytes: number; readonly everyMs: number } | null = null
-  #writing: Promise<void> = Promise.resolve()
-  #isBroken = false
+  readonly #intake = new Intake({
+    bodyBytesMax: () => this.#host.referee.bodyBytesMax(this.state),
+    take: (decoded) => { this.#take(decoded) },
+    broken: ({ message, requirement }, bytes) => {
+      this.#host.trace.add('client', this.number, `what does not decode: ${message}`, bytes)
+      this.#host.fault({ requirement, text: message })
+    },
+  })
+  readonly #writer = new ThrottledWriter()
 
   constructor(number: number, at: string, pipe: Pipe, host: ConnectionHost) {
     this.number = number
@@ -62,24 +69,11 @@ export class Connection implements PipeHandlers {
   // ——— What comes ———
 
   onData(bytes: Uint8Array, isMessage: boolean): void {
-    if (this.#isBroken || this.isFrozen) return
+    if (this.isFrozen) return
     if (isMessage && bytes.length > limitOf('frameBytesMax') + limitOf('uintBytesMax')) {
       this.#host.fault({ requirement: 'FRM-20', text: `a WebSocket message of ${String(bytes.length)} bytes` })
     }
-    this.#decoder.push(bytes)
-    try {
-      for (;;) {
-        const decoded = this.#decoder.next(this.#host.referee.bodyBytesMax(this.state))
-        if (decoded === null) break
-        this.#take(decoded)
-      }
-      if (isMessage && this.#decoder.rest > 0) throw new WireFault('FRM-12', 'a WebSocket message ends within a frame')
-    } catch (error) {
-      if (!(error instanceof WireFault)) throw error
-      this.#isBroken = true
-      this.#host.trace.add('client', this.number, `what does not decode: ${error.message}`, bytes)
-      this.#host.fault({ requirement: error.requirement, text: error.message })
-    }
+    this.#intake.push(bytes, isMessage)
     this.#host.notify()
   }
 
@@ -134,17 +128,7 @@ export class Connection implements PipeHandlers {
 
   write(bytes: Uint8Array): void {
     if (this.isFrozen) return
-    const throttle = this.#throttle
-    if (throttle === null) {
-      this.#pipe.write(bytes)
-      return
-    }
-    this.#writing = this.#writing.then(async () => {
-      for (let place = 0; place < bytes.length; place += throttle.bytes) {
-        this.#pipe.writePart(bytes.subarray(place, place + throttle.bytes), place + throttle.bytes >= bytes.length)
-        await new Promise((resolve) => { setTimeout(resolve, throttle.everyMs) })
-      }
-    })
+    this.#writer.write(this.#pipe, bytes)
   }
 
   raw(bytes: Uint8Array): void {
@@ -159,12 +143,12 @@ export class Connection implements PipeHandlers {
   }
 
   throttle(bytes: number, everyMs: number): void {
-    this.#throttle = { bytes, everyMs }
+    this.#writer.throttle(bytes, everyMs)
   }
 
   /** Resolves when all that was throttled is out. */
   flushed(): Promise<void> {
-    return this.#writing
+    return this.#writer.flushed()
   }
 
   end(how: 'end' | 'reset', code = 0): void {

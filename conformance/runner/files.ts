@@ -1,6 +1,7 @@
 /** Files of the scripted server, by HTTP: what a client downloads, the right bytes and others. */
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { listenAnywhere } from './listener.js'
+import type { Listener } from './listener.js'
 
 /** What is behind one URL. */
 export interface ServedFile {
@@ -10,13 +11,8 @@ export interface ServedFile {
   readonly cutAfter: number | null
 }
 
-export interface FileServer {
-  readonly port: number
-  close(): void
-}
-
 /** Answers GET and HEAD of one path from pages of any origin, a Range too; all else is not there. */
-export function serveFile({ path, bytes, cutAfter }: ServedFile, host: string): Promise<FileServer> {
+export function serveFile({ path, bytes, cutAfter }: ServedFile, host: string): Promise<Listener> {
   const http = createServer((request, response) => {
     response.setHeader('access-control-allow-origin', '*')
     response.setHeader('access-control-allow-headers', 'range, if-range')
@@ -40,16 +36,8 @@ export function serveFile({ path, bytes, cutAfter }: ServedFile, host: string): 
     else if (cutAfter === null) response.end(sent)
     else response.write(sent.subarray(0, cutAfter), () => { response.socket?.end() })
   })
-  return new Promise((resolve, reject) => {
-    http.once('error', reject)
-    http.listen(0, host, () => {
-      resolve({
-        port: (http.address() as AddressInfo).port,
-        close: () => {
-          http.close()
-          http.closeAllConnections()
-        },
-      })
-    })
+  return listenAnywhere(http, host, () => {
+    http.close()
+    http.closeAllConnections()
   })
 }

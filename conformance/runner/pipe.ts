@@ -1,6 +1,6 @@
 /** Byte pipes of the suite: TCP and WebSocket, with TLS and without, as the side that listens. */
 import { createServer } from 'node:net'
-import type { AddressInfo, Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { createServer as createHttpServer } from 'node:http'
 import type { Server as HttpServer } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
@@ -12,6 +12,8 @@ import { registry } from '../spec/registry.js'
 import type { Transport } from './case.js'
 import type { Certificate } from './certificate.js'
 import { limitOf } from './decode.js'
+import { listenAnywhere } from './listener.js'
+import type { Listener } from './listener.js'
 
 export interface TlsFacts {
   /** '': none. */
@@ -60,11 +62,6 @@ export interface PipeHandlers {
 export interface Upgrade {
   readonly subprotocol: string
   readonly extensions: string
-}
-
-export interface Listener {
-  readonly port: number
-  close(): void
 }
 
 /** Called for each connection; returns who hears of it. `upgrade` is null over TCP. */
@@ -155,17 +152,9 @@ function listenTcp(host: string, onPipe: OnPipe): Promise<Listener> {
     socket.on('close', () => { sockets.delete(socket) })
     hearSocket(socket, onPipe(socketPipe(socket), null))
   })
-  return new Promise((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(0, host, () => {
-      resolve({
-        port: (server.address() as AddressInfo).port,
-        close: () => {
-          server.close()
-          for (const socket of sockets) socket.destroy()
-        },
-      })
-    })
+  return listenAnywhere(server, host, () => {
+    server.close()
+    for (const socket of sockets) socket.destroy()
   })
 }
 
@@ -189,17 +178,9 @@ function listenTls(host: string, { certificate, newest, onAttempt }: Secured, on
     socket.on('error', () => {})
     socket.on('close', () => { sockets.delete(socket) })
   })
-  return new Promise((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(0, host, () => {
-      resolve({
-        port: (server.address() as AddressInfo).port,
-        close: () => {
-          server.close()
-          for (const socket of sockets) socket.destroy()
-        },
-      })
-    })
+  return listenAnywhere(server, host, () => {
+    server.close()
+    for (const socket of sockets) socket.destroy()
   })
 }
 
@@ -225,18 +206,10 @@ function listenWebSocket(host: string, tls: Secured | null, onPipe: OnPipe): Pro
     const upgrade = { subprotocol: socket.protocol, extensions: request.headers['sec-websocket-extensions'] ?? '' }
     hearWebSocket(socket, onPipe(webSocketPipe(socket, tlsFacts(request.socket)), upgrade))
   })
-  return new Promise((resolve, reject) => {
-    http.once('error', reject)
-    http.listen(0, host, () => {
-      resolve({
-        port: (http.address() as AddressInfo).port,
-        close: () => {
-          for (const socket of sockets.clients) socket.terminate()
-          sockets.close()
-          http.close()
-        },
-      })
-    })
+  return listenAnywhere(http, host, () => {
+    for (const socket of sockets.clients) socket.terminate()
+    sockets.close()
+    http.close()
   })
 }
 

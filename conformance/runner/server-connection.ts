@@ -1,13 +1,14 @@
 /** One connection to the server under test: what came of it, in order, and what is sent to it. */
-import { StreamDecoder, WireFault } from './decode.js'
 import type { Decoded, WireFrame } from './decode.js'
 import type { Dialled, DialTwist, Target } from './dial.js'
 import { dial } from './dial.js'
 import { encodeFrame, frameToXml } from './frame-xml.js'
+import { Intake } from './intake.js'
 import type { Pipe, PipeHandlers } from './pipe.js'
 import type { Fault } from './referee.js'
 import type { DeviceRecord, ServerReferee } from './server-referee.js'
 import { SessionState } from './server-referee.js'
+import { ThrottledWriter } from './throttle.js'
 import type { Trace } from './trace.js'
 
 export interface ServerConnectionHost {
@@ -42,10 +43,15 @@ export class ServerConnection implements PipeHandlers {
   #channelBinding: Buffer | null = null
   #facts: Readonly<Record<string, string>> = {}
   readonly #host: ServerConnectionHost
-  readonly #decoder = new StreamDecoder()
-  #throttle: { readonly bytes: number; readonly everyMs: number } | null = null
-  #writing: Promise<void> = Promise.resolve()
-  #isBroken = false
+  readonly #intake = new Intake({
+    bodyBytesMax: () => this.#host.referee.bodyBytesMax(this.state),
+    take: (decoded) => { this.#take(decoded) },
+    broken: ({ message, requirement }, bytes) => {
+      this.#host.trace.add('server', this.number, `what does not decode: ${message}`, bytes)
+      this.#host.fault({ requirement, text: message })
+    },
+  })
+  readonly #writer = new ThrottledWriter()
   #lastSentMs = 0
   #nonce = firstOwnNonce
 
@@ -82,21 +88,8 @@ export class ServerConnection implements PipeHandlers {
   // ——— What comes ———
 
   onData(bytes: Uint8Array, isMessage: boolean): void {
-    if (this.#isBroken || this.isFrozen) return
-    this.#decoder.push(bytes)
-    try {
-      for (;;) {
-        const decoded = this.#decoder.next(this.#host.referee.bodyBytesMax(this.state))
-        if (decoded === null) break
-        this.#take(decoded)
-      }
-      if (isMessage && this.#decoder.rest > 0) throw new WireFault('FRM-12', 'a WebSocket message ends within a frame')
-    } catch (error) {
-      if (!(error instanceof WireFault)) throw error
-      this.#isBroken = true
-      this.#host.trace.add('server', this.number, `what does not decode: ${error.message}`, bytes)
-      this.#host.fault({ requirement: error.requirement, text: error.message })
-    }
+    if (this.isFrozen) return
+    this.#intake.push(bytes, isMessage)
     this.#host.notify()
   }
 
@@ -169,18 +162,7 @@ export class ServerConnection implements PipeHandlers {
   #write(bytes: Uint8Array): void {
     if (this.isFrozen || this.#pipe === null) return
     this.#lastSentMs = performance.now()
-    const pipe = this.#pipe
-    const throttle = this.#throttle
-    if (throttle === null) {
-      pipe.write(bytes)
-      return
-    }
-    this.#writing = this.#writing.then(async () => {
-      for (let place = 0; place < bytes.length; place += throttle.bytes) {
-        pipe.write(bytes.subarray(place, place + throttle.bytes))
-        await new Promise((resolve) => { setTimeout(resolve, throttle.everyMs) })
-      }
-    })
+    this.#writer.write(this.#pipe, bytes)
   }
 
   /** Says that it is there, where it has been silent for a while. [KAL-1] */
@@ -190,12 +172,12 @@ export class ServerConnection implements PipeHandlers {
   }
 
   throttle(bytes: number, everyMs: number): void {
-    this.#throttle = { bytes, everyMs }
+    this.#writer.throttle(bytes, everyMs)
   }
 
   /** Resolves when all that was throttled is out. */
   flushed(): Promise<void> {
-    return this.#writing
+    return this.#writer.flushed()
   }
 
   end(how: 'end' | 'reset'): void {
