@@ -85,14 +85,15 @@ test('an append that waits for replicas is not done without them', options, asyn
   const primary = await RedisServer.start(t)
   const replica = await RedisServer.start(t, '--replicaof', '127.0.0.1', String(primary.port))
   while (!(await primary.say('INFO', 'replication')).includes('state=online')) await pause(20)
-  const store = openStore(t, primary, { replicas: 1, timeoutMs: 600 })
-  await ready(store)
+  const store = openStore(t, primary, { replicas: 1, timeoutMs: 30_000 })
+  const hasty = openStore(t, primary, { replicas: 1, timeoutMs: 1000 })
+  await Promise.all([ready(store), ready(hasty)])
   await store.acquire(claim('n1', { leaseMs: 60_000 }))
   const at = (number: number) => ({ epoch: 1, number, token: token('1') })
   assert.equal((await store.append({ token: token('1'), previous: BEGINNING, entry: entry(at(1), BEGINNING.token) })).kind, 'appended')
   replica.pause()
   const second = { token: token('1'), previous: at(1), entry: entry(at(2), token('1')) }
-  await assert.rejects(store.append(second), { code: 'unreplicated' })
+  await assert.rejects(hasty.append(second), { code: 'unreplicated' })
   replica.goOn()
   // It is there already, and now at the replica too.
   assert.equal((await store.append(second)).kind, 'appended')
