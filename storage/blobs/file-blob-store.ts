@@ -19,6 +19,7 @@ import { errnoOf, toBlobError } from './blob-error.js'
 import { BlobError, assertBlobName, assertByteRange, isBlobName } from './blob-store.js'
 import type { BlobStore, StoredBlob } from './blob-store.js'
 import { openRegularFile, readFileRange, recycleChunk } from './file-range.js'
+import { inSyncTurn } from './sync-turn.js'
 
 const HEX_PAIR = /^[0-9a-f]{2}$/
 
@@ -160,7 +161,7 @@ export class FileBlobStore implements BlobStore {
   async #move(file: string, target: string): Promise<void> {
     try {
       await rename(file, target)
-      await syncDirectory(path.dirname(target))
+      await inSyncTurn(() => syncDirectory(path.dirname(target)))
       return
     } catch (error) {
       if (errnoOf(error) !== 'EXDEV') throw error
@@ -257,7 +258,8 @@ async function syncFile(file: string): Promise<void> {
   try {
     // Some file systems know no permissions; the folders are for the owner alone anyway.
     await handle.chmod(0o600).catch(() => undefined)
-    await handle.sync()
+    // Bytes and size. All else would cost a commit of the file system's journal, which everybody waits for who syncs.
+    await inSyncTurn(() => handle.datasync())
   } finally {
     await handle.close()
   }

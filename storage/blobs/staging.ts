@@ -12,6 +12,7 @@ import { syncDirectory } from '../sync-directory.js'
 import { errnoOf, toBlobError } from './blob-error.js'
 import { BlobError } from './blob-store.js'
 import { openRegularFile, readFileRange } from './file-range.js'
+import { inSyncTurn } from './sync-turn.js'
 
 const UPLOAD_ID = /^[0-9a-f]{32}$/
 
@@ -47,6 +48,8 @@ export class Staging {
   // Writers under way, and the size that their file had before them.
   readonly #writers = new Map<string, number>()
   readonly #appends = new Map<string, AbortController>()
+  /** Made by this process, and their names may not be on stable storage yet. */
+  readonly #unnamed = new Set<string>()
 
   private constructor(directory: string) {
     this.#directory = directory
@@ -116,7 +119,9 @@ export class Staging {
   async size(id: string): Promise<number | null> {
     const file = this.path(id)
     try {
-      return await sizeOnDisk(file)
+      const size = await sizeOnDisk(file)
+      if (this.#unnamed.has(id)) await syncDirectory(this.#directory)
+      return size
     } catch (error) {
       if (errnoOf(error) === 'ENOENT') return null
       throw toBlobError(error, `the upload ${id} could not be looked up`)
@@ -163,6 +168,7 @@ export class Staging {
     this.#writers.set(id, 0)
     try {
       await unlink(file)
+      this.#unnamed.delete(id)
     } catch (error) {
       if (errnoOf(error) !== 'ENOENT') throw toBlobError(error, `the upload ${id} could not be removed`)
     } finally {
@@ -204,17 +210,17 @@ export class Staging {
     const there = await this.#sizeBefore(file)
     if (there !== offset) return { size: there, outcome: 'wrong-offset' }
     const handle = await open(file, constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0), 0o600)
+    if (offset === 0) this.#unnamed.add(id)
     try {
-      if (offset === 0) await syncDirectory(this.#directory)
       const writer = new OffsetWriter(handle, offset)
       let ended: Omit<Appended, 'size'>
       try {
         ended = await writeAll(writer, source, sizeMax, signal)
       } catch (error) {
-        await settle(handle, offset, error)
+        await this.#settle(id, handle, offset, error)
         throw error
       }
-      await handle.datasync().catch(async (error: unknown) => {
+      await this.#sync(id, handle).catch(async (error: unknown) => {
         // Once a sync has failed nobody knows what the disk has, and the next one may say that all is well.
         await handle.truncate(offset)
         throw error
@@ -225,6 +231,21 @@ export class Staging {
     }
   }
 
+  /** Bytes first: a new file's name is on disk along with them as a rule, so that the directory has nothing left to wait for. */
+  async #sync(id: string, handle: FileHandle): Promise<void> {
+    await inSyncTurn(() => handle.datasync())
+    if (!this.#unnamed.has(id)) return
+    await inSyncTurn(() => syncDirectory(this.#directory))
+    this.#unnamed.delete(id)
+  }
+
+  /** Keeps what was written before a disk was full, and takes back what was written before any other failure. */
+  async #settle(id: string, handle: FileHandle, offset: number, error: unknown): Promise<void> {
+    const { code } = toBlobError(error, '')
+    if (code === 'no-space' && await this.#sync(id, handle).then(() => true, () => false)) return
+    await handle.truncate(offset).catch(() => undefined)
+  }
+
   async #sizeBefore(file: string): Promise<number> {
     try {
       return await sizeOnDisk(file)
@@ -233,13 +254,6 @@ export class Staging {
       throw error
     }
   }
-}
-
-/** Keeps what was written before a disk was full, and takes back what was written before any other failure. */
-async function settle(handle: FileHandle, offset: number, error: unknown): Promise<void> {
-  const { code } = toBlobError(error, '')
-  if (code === 'no-space' && await handle.datasync().then(() => true, () => false)) return
-  await handle.truncate(offset).catch(() => undefined)
 }
 
 /** Writes at the end of a file, all of each chunk. */
