@@ -3,7 +3,7 @@
  * for how a pair stands to each other, which its conversation has (pair.ts). Changes of one user come one after the other, each on
  * disk before the next; what concerns a conversation is changed in its turn (`Shard.inTurn`), so that messages see it in one order.
  */
-import { hasAttachments } from '../../protocol/attachments.js'
+import { hasAttachments, readAttachments } from '../../protocol/attachments.js'
 import { isGroup, normalizeConversation } from '../../protocol/address.js'
 import { ERROR, LIMIT, LIST } from '../../protocol/generated/registry.js'
 import { checkText } from '../../protocol/text.js'
@@ -244,7 +244,7 @@ export class Profiles implements ProfileService, ProfileAdmin {
       before = page.messages[0]?.seq
       if (!page.more || before === undefined || found.length >= LIMIT.reportMessagesMax) break
     }
-    return found.slice(-LIMIT.reportMessagesMax)
+    return found.slice(-LIMIT.reportMessagesMax).map((message) => ({ ...message, text: reportedText(message) }))
   }
 
   /** So that nothing is reported where blocking would fail. */
@@ -375,4 +375,11 @@ function checkRoom(edit: ListEdit, max: number): void {
 /** One entry for all devices; the one that made the change knows it by its version. A single device has nobody to tell. [PRF-8] */
 function tellDevices(transaction: Transaction, user: UserState, list: number, version: number): void {
   if (user.exists && user.devices.length > 1) appendChanged(transaction, user, list, version)
+}
+
+/** What was said; of files alone, what they are called. */
+function reportedText({ text, extensions }: StoredMessage): Uint8Array {
+  if (text.length > 0) return text
+  const names = (readAttachments(extensions) ?? []).map(({ name, type }) => name === '' ? type : name)
+  return Buffer.from(`[${names.join(', ')}]`)
 }
