@@ -31,6 +31,7 @@ export async function uploadLatency(scope: Scope, { clients, rounds, seed }: Upl
   for (let round = 1; round <= rounds; round++) {
     const before = await chatting.measure()
     const uploads = new Uploads(scope, { urls: [chatd.tcp, chatd.ws], users: uploaders, bytes: UPLOAD_BYTES, seed: seed + round })
+    await uploads.begun
     await chatting.settle()
     const { sent } = uploads.report
     const beside = await chatting.measure()
@@ -50,10 +51,17 @@ export async function uploadLatency(scope: Scope, { clients, rounds, seed }: Upl
 class Uploads {
   readonly #child: ChildProcess
   report: UploadReport = { sent: 0, failures: 0 }
+  /** The first bytes have been sent: the server has what it needs for uploads. */
+  readonly begun: Promise<void>
 
   constructor(scope: Scope, task: UploadTask) {
     this.#child = spawn(process.execPath, [PROGRAM, JSON.stringify(task)], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
-    this.#child.on('message', (report: UploadReport) => { this.report = report })
+    this.begun = new Promise((resolve) => {
+      this.#child.on('message', (report: UploadReport) => {
+        this.report = report
+        if (report.sent > 0) resolve()
+      })
+    })
     scope.after(() => { this.stop() })
   }
 
