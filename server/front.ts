@@ -10,7 +10,7 @@ import type { Config } from './config/settings.js'
 import { Admission } from './connection/admission.js'
 import { Connections, SWEEP_MS } from './connection/connections.js'
 import type { Redirects } from './connection/redirects.js'
-import type { HttpHandler } from './listeners/http-handler.js'
+import type { ConnectionTaker } from './listeners/connection-taker.js'
 import type { Listener } from './listeners/listener.js'
 import { type Log, SILENT_LOG } from './log.js'
 import { Counters } from './metrics.js'
@@ -25,7 +25,7 @@ export interface FrontOptions {
   /** The same at every node and process, or strangers would be shown different challenges for the same unknown name. [OPN-13] */
   readonly secret: ServerSecret
   /** What ws:// and wss:// serve beside WebSockets; null: nothing. */
-  readonly http?: HttpHandler | null
+  readonly taker?: ConnectionTaker | null
   readonly log?: Log
   readonly clock?: Clock
   readonly counters?: Counters
@@ -50,7 +50,7 @@ export interface Front {
 
 /** Resolves once every listener is open. Rejects with ConfigError and ListenError, and leaves nothing open then. */
 export async function openFront(config: Config, options: FrontOptions): Promise<Front> {
-  const { router, desk, secret, http = null, log = SILENT_LOG, clock = SYSTEM_CLOCK, counters = new Counters(), redirects, takesClients = true } = options
+  const { router, desk, secret, taker = null, log = SILENT_LOG, clock = SYSTEM_CLOCK, counters = new Counters(), redirects, takesClients = true } = options
   const tls = readTls(config, clock)
   const admission = new Admission(config, clock)
   const connections = new Connections({ config, clock, log, counters, router, admission, secret, blobs: desk, ...redirects === undefined ? {} : { redirects } })
@@ -58,7 +58,7 @@ export async function openFront(config: Config, options: FrontOptions): Promise<
   const stopListening = (): void => { for (const listener of listeners.splice(0)) listener.stop() }
   const sweeper = setInterval(() => connections.sweep(), SWEEP_MS)
   try {
-    for (const url of takesClients ? config.listen.urls : []) listeners.push(await openOne(url, config, clock, log, admission, connections, http, tls))
+    for (const url of takesClients ? config.listen.urls : []) listeners.push(await openOne(url, config, clock, log, admission, connections, taker, tls))
   } catch (error) {
     clearInterval(sweeper)
     stopListening()

@@ -5,7 +5,7 @@ import { parseListenUrl } from './config/listen-url.js'
 import type { Config } from './config/settings.js'
 import type { Admission } from './connection/admission.js'
 import type { Connections } from './connection/connections.js'
-import type { HttpHandler } from './listeners/http-handler.js'
+import type { ConnectionTaker } from './listeners/connection-taker.js'
 import type { Listener } from './listeners/listener.js'
 import { openListener } from './listeners/open-listener.js'
 import { readTlsFiles, type TlsFiles } from './listeners/tls-files.js'
@@ -25,7 +25,7 @@ export function readTls(config: Config, clock: Clock): TlsFiles | null {
 
 /** Rejects with ListenError. */
 export async function openOne(
-  url: string, config: Config, clock: Clock, log: Log, admission: Admission, connections: Connections, http: HttpHandler | null,
+  url: string, config: Config, clock: Clock, log: Log, admission: Admission, connections: Connections, taker: ConnectionTaker | null,
   tls: TlsFiles | null,
 ): Promise<Listener> {
   const parsed = parseListenUrl(url)
@@ -42,7 +42,7 @@ export async function openOne(
       // A frame of the largest size with its length, and the whole first flight of a client that has a token.
       messageBytesMax: config.limits.frameBytesMax + 8,
       origins: config.listen.origins,
-      http,
+      taker,
       tls,
     })
   } catch (error) {

@@ -3,9 +3,9 @@ import { mkdirSync } from 'node:fs'
 import type { EngineName } from '../storage/metadata.js'
 import { openEngine } from '../storage/open.js'
 import type { AdminListener } from './admin/admin-listener.js'
-import { BlobSide } from './blobs/blob-side.js'
+import { sweepStaged } from './blobs/blob-service.js'
 import { blobEnvironment } from './blobs/blob-storage.js'
-import { logBlobs, openBlobs } from './blobs/open-blobs.js'
+import { blobService, logBlobs, openBlobs } from './blobs/open-blobs.js'
 import { originOf } from './blobs/origin.js'
 import { refuseClusterData } from './cluster/cluster-data.js'
 import { parseOrigin } from './config/listen-url.js'
@@ -32,7 +32,7 @@ export async function runAlone({ config, clock, log, wrapEngine, takesClients, s
   steps.push(() => shard.close())
   const router = new LocalRouter(shard, { ...PRESENCE_LIMITS, ...config.presence })
   const counters = new Counters()
-  const blobs = storage === null || router.blobs === null ? null : new BlobSide({ config, clock, log, counters, secret, storage, commands: router.blobs })
+  const blobs = storage === null || router.blobs === null ? null : blobService({ config, clock, log, counters, secret, storage, commands: router.blobs })
   const { drainTimeoutMs } = config.limits
   steps.push(() => blobs?.close(drainTimeoutMs))
   // Open until the clients are gone, so that /readyz can say what goes on.
@@ -40,7 +40,7 @@ export async function runAlone({ config, clock, log, wrapEngine, takesClients, s
   steps.push(() => admin?.close())
   const control = await openControlServer(directory, { router, cluster: null }, log)
   steps.push(() => control.close())
-  const front = await openFront(config, { router, desk: blobs?.desk ?? null, secret, http: blobs?.http ?? null, takesClients, log, clock, counters })
+  const front = await openFront(config, { router, desk: blobs?.desk ?? null, secret, taker: blobs, takesClients, log, clock, counters })
   let isStopping = false
   steps.push(() => front.stop(), () => {
     isStopping = true
@@ -50,7 +50,7 @@ export async function runAlone({ config, clock, log, wrapEngine, takesClients, s
   })
   const serveBlobsAt = (urls: readonly string[]): void => blobs?.desk.serveAt(parseOrigin(config.blobs.publicUrl) ?? originOf(urls) ?? '')
   serveBlobsAt(front.listeners)
-  void blobs?.sweep()
+  if (storage !== null && router.blobs !== null) void sweepStaged(storage.leftIds, storage, router.blobs, log, () => isStopping)
   await logBlobs(storage, config, log)
   const notReady = (): string => isStopping ? 'stopping' : shard.isAvailable ? '' : 'the store is not available'
   admin = await openAdmin(config, createMetrics(counters, () => shard), log, notReady)
@@ -59,7 +59,7 @@ export async function runAlone({ config, clock, log, wrapEngine, takesClients, s
     router,
     counters,
     secret,
-    blobs: blobs === null ? null : { desk: blobs.desk, http: blobs.http },
+    blobs: blobs === null ? null : { desk: blobs.desk, taker: blobs },
     serveBlobsAt,
     connections: front.connections,
     cluster: null,

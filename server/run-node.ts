@@ -12,9 +12,9 @@ import type { Engine } from '../storage/engine.js'
 import type { EngineName } from '../storage/metadata.js'
 import { openEngine } from '../storage/open.js'
 import type { AdminListener } from './admin/admin-listener.js'
-import { BlobSide } from './blobs/blob-side.js'
+import { sweepStaged } from './blobs/blob-service.js'
 import { blobEnvironment } from './blobs/blob-storage.js'
-import { logBlobs, openBlobs } from './blobs/open-blobs.js'
+import { blobService, logBlobs, openBlobs } from './blobs/open-blobs.js'
 import { originOf } from './blobs/origin.js'
 import { ClusterDesk, nodeCalls } from './cluster/cluster-admin.js'
 import { readClusterSecrets, readLinkTls } from './cluster/cluster-files.js'
@@ -80,7 +80,7 @@ export async function runNode(start: Start): Promise<Omit<RunningServer, 'stop'>
 
   const counters = new Counters()
   const commands = router.blobs
-  const blobs = storage === null || commands === null ? null : new BlobSide({ config, clock, log, counters, secret: secrets.server, storage, commands })
+  const blobs = storage === null || commands === null ? null : blobService({ config, clock, log, counters, secret: secrets.server, storage, commands })
   const { drainTimeoutMs } = config.limits
   steps.push(() => blobs?.close(drainTimeoutMs))
   let admin: AdminListener | null = null
@@ -89,7 +89,7 @@ export async function runNode(start: Start): Promise<Omit<RunningServer, 'stop'>
   const control = await openControlServer(directory, { router, cluster }, log)
   steps.push(() => control.close())
   const redirects = new Redirects({ owner: () => ownerHosts.hosts, perSecond: redirectsPerSecond, clock })
-  const front = await openFront(config, { router, desk: blobs?.desk ?? null, secret: secrets.server, http: blobs?.http ?? null, takesClients, log, clock, counters, redirects })
+  const front = await openFront(config, { router, desk: blobs?.desk ?? null, secret: secrets.server, taker: blobs, takesClients, log, clock, counters, redirects })
   listening = front.listeners
   let isStopping = false
   steps.push(() => front.stop(), async () => {
@@ -100,7 +100,7 @@ export async function runNode(start: Start): Promise<Omit<RunningServer, 'stop'>
   })
   const serveBlobsAt = (urls: readonly string[]): void => blobs?.desk.serveAt(parseOrigin(config.blobs.publicUrl) ?? originOf(urls) ?? '')
   serveBlobsAt(front.listeners)
-  void blobs?.sweep()
+  if (storage !== null && commands !== null) void sweepStaged(storage.leftIds, storage, commands, log, () => isStopping)
   await logBlobs(storage, config, log)
   const metrics = createMetrics(counters, () => owned.shard)
   addClusterMetrics(metrics, { node, router, linkServer, links: linkCounters })
@@ -110,7 +110,7 @@ export async function runNode(start: Start): Promise<Omit<RunningServer, 'stop'>
     ready: { ready: true, listeners: front.listeners, admin: admin?.url ?? null, link: address },
     router, counters, cluster, serveBlobsAt,
     secret: secrets.server,
-    blobs: blobs === null ? null : { desk: blobs.desk, http: blobs.http },
+    blobs: blobs === null ? null : { desk: blobs.desk, taker: blobs },
     connections: front.connections,
     renewTls: () => {
       front.renewTls()

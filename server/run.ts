@@ -5,7 +5,7 @@ import { type Clock, SYSTEM_CLOCK } from './clock.js'
 import type { ClusterAdmin } from './cluster/cluster-admin.js'
 import type { Config } from './config/settings.js'
 import type { Connections } from './connection/connections.js'
-import type { HttpHandler } from './listeners/http-handler.js'
+import type { ConnectionTaker } from './listeners/connection-taker.js'
 import { type Log, SILENT_LOG } from './log.js'
 import type { Counters } from './metrics.js'
 import type { Router } from './router/router.js'
@@ -46,7 +46,7 @@ export interface RunningServer {
   /** Of names that are not there: the same at every process that takes clients. */
   readonly secret: ServerSecret
   /** null: no blobs are kept. */
-  readonly blobs: { readonly desk: BlobDesk, readonly http: HttpHandler } | null
+  readonly blobs: { readonly desk: BlobDesk, readonly taker: ConnectionTaker } | null
   /** URLs of blobs begin with the first web listener of these, where the operator has said nothing else. */
   serveBlobsAt(listeners: readonly string[]): void
   /** Reads certificate and key again for new connections. Throws ConfigError and keeps the old ones when they can't be used. */

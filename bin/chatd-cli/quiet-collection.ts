@@ -3,8 +3,8 @@
  * V8 gives it back itself, but only where it collects young objects while little is allocated: on a server that has become quiet that
  * may be hours later. The collection does what V8's next one would have to do, a little earlier.
  */
-import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
+import { getHeapSpaceStatistics } from 'node:v8'
+import { youngCollector } from '../../server/young-objects.js'
 
 /** V8 looks back on what was allocated in 5 s: so the third collection of a quiet time, or one soon after it, counts as a quiet one. */
 const CHECK_MS = 2600
@@ -37,24 +37,4 @@ export function collectWhenQuiet(): void {
 /** What V8 has for young objects, used or not. */
 function youngBytes(): number {
   return getHeapSpaceStatistics().find((space) => space.space_name === 'new_space')?.physical_space_size ?? 0
-}
-
-/** Collects young objects and nothing else, which takes milliseconds. null where V8 has no such function for us. */
-function youngCollector(): (() => void) | null {
-  const gc = exposedGc()
-  return gc === null ? null : () => { gc({ type: 'minor' }) }
-}
-
-type Gc = (options: { type: 'minor' }) => void
-
-/** V8 gives the function to contexts made while the flag is set: here to one that holds nothing else, and to none after it. */
-function exposedGc(): Gc | null {
-  const given: unknown = (globalThis as { gc?: unknown }).gc
-  if (typeof given === 'function') return given as Gc
-  setFlagsFromString('--expose-gc')
-  try {
-    return runInNewContext('typeof gc === "function" ? gc : null') as Gc | null
-  } finally {
-    setFlagsFromString('--no-expose-gc')
-  }
 }

@@ -2,19 +2,26 @@
 import { ERROR } from '../../protocol/generated/registry.js'
 import type { Clock } from '../clock.js'
 import type { Config } from '../config/settings.js'
+import type { Counters } from '../metrics.js'
 import { RouterError } from '../router/router.js'
 import type { Blob, BlobCommands, BlobPlace, BlobUsage, StoredObject, Upload, UploadRequest } from './blob-router.js'
 import { type Capabilities, type DownloadClaims, urlExpiryMs } from './capability.js'
 import { isAllowed } from './media/content-type.js'
 import { UPLOADS_PATH } from './tus.js'
-import type { Uploads } from './uploads.js'
+
+/** Who knows how far uploads are, and completes one that has all its bytes. */
+export interface UploadEnds {
+  /** Rejects with no-such-blob, and with RouterError, HttpError and BlobError where it can't be completed now. */
+  whatBecame(user: string, uploadId: string): Promise<{ readonly blob: Blob } | { readonly upload: Upload, readonly offset: number }>
+}
 
 export interface BlobDeskEnvironment {
   readonly capabilities: Capabilities
   readonly commands: BlobCommands
-  readonly uploads: Uploads
+  readonly uploads: UploadEnds
   readonly config: Config['blobs']
   readonly clock: Clock
+  readonly counters: Counters
 }
 
 /** Where an upload is, and what goes with each request there. */
@@ -59,6 +66,15 @@ export class BlobDesk {
 
   /** The form of the request is the caller's to check. Rejects with RouterError, by code as BLB-6 says. */
   async upload(user: string, request: UploadRequest): Promise<{ readonly blob: Blob } | { readonly slot: UploadSlot }> {
+    try {
+      return await this.#upload(user, request)
+    } catch (error) {
+      if (error instanceof RouterError) this.#environment.counters.uploadRefused(error.code)
+      throw error
+    }
+  }
+
+  async #upload(user: string, request: UploadRequest): Promise<{ readonly blob: Blob } | { readonly slot: UploadSlot }> {
     const { commands, uploads, config } = this.#environment
     if (request.size > config.sizeMax) throw new RouterError(ERROR.blobTooLarge, `a blob has at most ${String(config.sizeMax)} bytes here`)
     if (!isAllowed(request.type, config.types)) throw new RouterError(ERROR.typeNotAllowed, `${request.type} is not taken here`)

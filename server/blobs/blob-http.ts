@@ -5,7 +5,6 @@ import { ERROR } from '../../protocol/generated/registry.js'
 import { BlobError } from '../../storage/blobs/blob-store.js'
 import type { Clock } from '../clock.js'
 import type { Config } from '../config/settings.js'
-import { clientAddress, type HttpHandler } from '../listeners/http-handler.js'
 import type { Log } from '../log.js'
 import type { Counters } from '../metrics.js'
 import { RouterError } from '../router/router.js'
@@ -45,27 +44,29 @@ const CORS = {
 }
 const EXPOSED = 'Accept-Ranges, Content-Disposition, Content-Length, Content-Range, ETag, Location, Retry-After, Tus-Extension, Tus-Max-Size, Tus-Resumable, Tus-Version, Upload-Expires, Upload-Length, Upload-Offset'
 
-export class BlobHttp implements HttpHandler {
-  readonly keepAliveMs: number
+export class BlobHttp {
   readonly #environment: BlobHttpEnvironment
   readonly #answering = new Map<ServerResponse, Promise<void>>()
   /** By connection: how many requests it had, and the last answer, which a pipelined request waits for. */
-  readonly #connections = new WeakMap<Socket, { count: number, last: Promise<void> | null }>()
+  readonly #connections = new WeakMap<Socket, { count: number, last: Promise<void> | null, readonly address: string }>()
   #isClosing = false
   #closed: Promise<void> | null = null
 
   constructor(environment: BlobHttpEnvironment) {
     this.#environment = environment
-    this.keepAliveMs = environment.config.blobs.keepAliveMs
   }
 
-  takes(target: string): boolean {
-    return pathOf(target).startsWith('/blobs/')
+  /** Whose connection it is: an IP address, which the socket does not know where it stands for another. */
+  connected(socket: Socket, address: string): void {
+    this.#connections.set(socket, { count: 0, last: null, address })
   }
 
+  /**
+   * Answers, now or later; never throws. Bodies are read here, or left, and ended when nothing comes; who expects 100-continue hears so
+   * when its body is going to be read. `isOriginAllowed`: pages of the request's origin may read the answer; false where there is none.
+   */
   handle(request: IncomingMessage, response: ServerResponse, isOriginAllowed: boolean): void {
-    const connection = this.#connections.get(request.socket) ?? { count: 0, last: null }
-    this.#connections.set(request.socket, connection)
+    const connection = this.#connection(request.socket)
     connection.count++
     // node's own maximum says so too, and then waits for another.
     if (connection.count >= this.#environment.config.blobs.requestsByConnectionMax) response.setHeader('connection', 'close')
@@ -201,8 +202,14 @@ export class BlobHttp implements HttpHandler {
     }
   }
 
+  #connection(socket: Socket): { count: number, last: Promise<void> | null, readonly address: string } {
+    const connection = this.#connections.get(socket)
+    if (connection === undefined) throw new Error('a request of a connection that nobody has told of')
+    return connection
+  }
+
   #slot(kind: 'upload' | 'download', request: IncomingMessage): () => void {
-    const release = this.#environment.slots.take(kind, clientAddress(request))
+    const release = this.#environment.slots.take(kind, this.#connection(request.socket).address)
     if (release === null) throw new HttpError(503, ERROR.resourceLimit, `too many ${kind}s at once`, { retryAfter: 1 })
     return release
   }
@@ -223,6 +230,11 @@ export class BlobHttp implements HttpHandler {
     else log.debug(fields, 'blob-request-refused')
     answerShortly(request, response, failure.status, { ...failure.headers, 'content-type': 'application/json', 'cache-control': 'no-store' }, failure.body)
   }
+}
+
+/** Whether a request for this target, as it stands in the request line, is answered here. */
+export function isBlobTarget(target: string): boolean {
+  return pathOf(target).startsWith('/blobs/')
 }
 
 /** Without what a proxy's form of the request line puts before it (RFC 9112, 3.2.2). */

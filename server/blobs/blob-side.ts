@@ -1,18 +1,20 @@
-/** The parts of the HTTP side, put together: what listeners serve, what sessions ask, and how it ends. */
+/** The parts of the HTTP side, put together: what becomes of connections and bytes, and how it ends. */
 import type { Clock } from '../clock.js'
 import type { Config } from '../config/settings.js'
 import type { Log } from '../log.js'
 import type { Counters } from '../metrics.js'
 import type { ServerSecret } from '../session/server-secret.js'
-import { BlobDesk } from './blob-desk.js'
+import { Churn } from '../young-objects.js'
 import { BlobHttp } from './blob-http.js'
 import type { BlobCommands } from './blob-router.js'
+import { BlobServer } from './blob-server.js'
 import type { BlobStorage } from './blob-storage.js'
 import { Capabilities } from './capability.js'
 import { Downloads } from './downloads.js'
 import { Finisher } from './finish.js'
 import { PREVIEW_DEFAULTS, PreviewPool } from './media/preview-pool.js'
 import type { Previews } from './media/previews.js'
+import { PlainPieces } from './plain-pieces.js'
 import { RequestSlots } from './request-slots.js'
 import { Tus } from './tus.js'
 import { UploadLocks } from './upload-locks.js'
@@ -34,14 +36,12 @@ export interface BlobSideOptions {
 const LOCK_WAIT_MS = 15_000
 
 export class BlobSide {
-  readonly http: BlobHttp
-  readonly desk: BlobDesk
+  readonly server: BlobServer
+  readonly uploads: Uploads
   readonly #finisher: Finisher
   readonly #previews: Previews
+  readonly #pieces: PlainPieces
   readonly #storage: BlobStorage
-  readonly #commands: BlobCommands
-  readonly #log: Log
-  #isClosing = false
   #closed: Promise<void> | null = null
 
   constructor({ config, clock, log, counters, secret, storage, commands, previews }: BlobSideOptions) {
@@ -49,35 +49,19 @@ export class BlobSide {
     const { blobs, listen } = config
     const capabilities = new Capabilities(secret.key)
     const locks = new UploadLocks(LOCK_WAIT_MS)
+    const churn = new Churn()
     this.#storage = storage
-    this.#commands = commands
-    this.#log = log
+    this.#pieces = new PlainPieces({ store, churn, bytesMax: blobs.memoryBytes })
     this.#previews = previews ?? previewPool(blobs, log)
-    this.#finisher = new Finisher({ commands, staging, store, previews: this.#previews, types: blobs.types, log, counters })
-    const uploads = new Uploads({ commands, staging, finisher: this.#finisher, locks, room, config: blobs, counters })
+    this.#finisher = new Finisher({ commands, staging, store, previews: this.#previews, types: blobs.types, log, counters, churn })
+    const uploads = new Uploads({ commands, staging, finisher: this.#finisher, locks, room, config: blobs, counters, churn })
     const downloads = new Downloads({
-      capabilities, commands, store, clock, counters, idleMs: blobs.downloadIdleMs, resourcePolicy: listen.origins.length === 0 ? 'same-site' : 'cross-origin',
+      capabilities, commands, pieces: this.#pieces, clock, counters, idleMs: blobs.downloadIdleMs, resourcePolicy: listen.origins.length === 0 ? 'same-site' : 'cross-origin',
     })
     const tus = new Tus({ uploads, locks, sizeMax: blobs.sizeMax, uploadAgeMs: blobs.uploadAgeMs })
     const slots = new RequestSlots(config, counters)
-    this.http = new BlobHttp({ capabilities, uploads, downloads, tus, locks, slots, config, clock, log, counters })
-    this.desk = new BlobDesk({ capabilities, commands, uploads, config: blobs, clock })
-  }
-
-  /**
-   * Removes what an earlier process has staged and nobody knows any more: pictures that were made for an upload, and uploads whose end it
-   * did not live to see. Never rejects.
-   */
-  async sweep(): Promise<void> {
-    const { staging, leftIds } = this.#storage
-    try {
-      for (const id of leftIds) {
-        if (this.#isClosing) return
-        if (await this.#commands.upload(id) === null) await staging.remove(id)
-      }
-    } catch (error) {
-      this.#log.warn({ error: error instanceof Error ? error : new Error(String(error)) }, 'staging-not-swept')
-    }
+    this.server = new BlobServer(new BlobHttp({ capabilities, uploads, downloads, tus, locks, slots, config, clock, log, counters }), config)
+    this.uploads = uploads
   }
 
   /** Ends uploads at once and downloads after `graceMs`, and closes the store. A second call waits for the first. */
@@ -86,10 +70,10 @@ export class BlobSide {
   }
 
   async #close(graceMs: number): Promise<void> {
-    this.#isClosing = true
-    await this.http.close(graceMs)
+    await this.server.close(graceMs)
     await this.#finisher.close()
     await this.#previews.close()
+    this.#pieces.close()
     await this.#storage.store.close()
   }
 }

@@ -17,7 +17,7 @@ export interface BlobStorage {
   readonly store: BlobStore
   readonly staging: Staging
   readonly room: DiskRoom
-  readonly eraser: ObjectEraser
+  readonly eraser: StoreEraser
   /** Uploads, and what was made of them, that an earlier process has left. */
   readonly leftIds: readonly string[]
 }
@@ -50,7 +50,8 @@ export async function openBlobStorage(config: Config, environment: Readonly<Reco
   return { store, staging, room, eraser: new StoreEraser(store, staging), leftIds: await stagedIds(staging) }
 }
 
-async function stagedIds(staging: Staging): Promise<string[]> {
+/** What lies there now. */
+export async function stagedIds(staging: Staging): Promise<string[]> {
   const ids: string[] = []
   for await (const { id } of staging.list()) ids.push(id)
   return ids
@@ -73,9 +74,11 @@ function openS3(blobs: Config['blobs'], environment: Readonly<Record<string, str
   }
 }
 
-class StoreEraser implements ObjectEraser {
+export class StoreEraser implements ObjectEraser {
   readonly #store: BlobStore
   readonly #staging: Staging
+  /** Who writes uploads, where that is another process: it has to let go of one first. Resolves with false: nobody does now. */
+  eraseElsewhere: (uploadId: string) => Promise<boolean> = () => Promise.resolve(false)
 
   constructor(store: BlobStore, staging: Staging) {
     this.#store = store
@@ -88,6 +91,7 @@ class StoreEraser implements ObjectEraser {
 
   /** A body that is still written to it could go on for as long as its sender likes: it is ended, and this tried again. */
   async eraseStaged(uploadId: string): Promise<void> {
+    if (await this.eraseElsewhere(uploadId)) return
     if (await this.#staging.remove(uploadId)) return
     this.#staging.interrupt(uploadId)
     throw new BlobError('unavailable', `the upload ${uploadId} is being written`)

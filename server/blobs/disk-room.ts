@@ -5,10 +5,16 @@ export class DiskRoom {
   readonly #freeBytesMin: number
   /** Promised to bodies that are read, and not written yet. */
   #promised = 0
+  /** The same by another process on this disk, as far as it has told. */
+  promisedElsewhere = 0
 
   constructor(freeBytes: () => Promise<number>, freeBytesMin: number) {
     this.#freeBytes = freeBytes
     this.#freeBytesMin = freeBytesMin
+  }
+
+  get promised(): number {
+    return this.#promised
   }
 
   /** Whether so many bytes more would leave enough. Rejects with the BlobError of a disk that does not say. */
@@ -17,7 +23,7 @@ export class DiskRoom {
   }
 
   #leavesEnough(free: number, bytes: number): boolean {
-    return free - this.#promised - bytes >= this.#freeBytesMin
+    return free - this.#promised - this.promisedElsewhere - bytes >= this.#freeBytesMin
   }
 
   /** Bytes that are going to be written; null: there is no room. Whoever has them tells what was written, and releases the rest. */

@@ -137,7 +137,7 @@ test('[BLB-18] a URL with anything changed, or after its time, is 404, as is one
   let nowMs = Date.now()
   const bytes = content(100)
   const { rig, url } = await served(t, bytes, 'a.txt', { clock: { nowMs: () => nowMs, monotonicMs: () => Math.floor(performance.now()) } })
-  const { expiresMs } = await rig.side.desk.url('alice', { kind: 'own', id: sha256(bytes) }, 'original', 'a.txt')
+  const { expiresMs } = await rig.blobs.desk.url('alice', { kind: 'own', id: sha256(bytes) }, 'original', 'a.txt')
   assert.ok(expiresMs <= nowMs + 3_600_000)
   assert.equal((await rig.request('GET', url)).status, 200)
   const changed = [
@@ -173,7 +173,7 @@ test('[BLB-10] renditions are downloaded as what they are, each with its own has
     },
   })
   await rig.uploaded(PNG)
-  const { url, part } = await rig.side.desk.url('alice', { kind: 'own', id: sha256(PNG) }, 'thumbnail', '')
+  const { url, part } = await rig.blobs.desk.url('alice', { kind: 'own', id: sha256(PNG) }, 'thumbnail', '')
   assert.equal(part.hash, sha256(thumbnail))
   const answer = await rig.request('GET', url)
   assert.ok(answer.body.equals(thumbnail))
@@ -193,7 +193,7 @@ test('with strip the blob is what is left, under its own hash', async (t) => {
   })
   const slot = await rig.slot(PNG, { strip: true })
   assert.equal((await rig.request('PUT', slot.url, bearer(slot), PNG)).status, 201)
-  const became = await rig.side.desk.whatBecame('alice', slot.id)
+  const became = await rig.blobs.desk.whatBecame('alice', slot.id)
   assert.ok('blob' in became)
   assert.deepEqual([became.blob.content.hash, became.blob.content.size, became.blob.renditions], [sha256(left), left.length, []])
   assert.ok((await rig.request('GET', await rig.url(left))).body.equals(left))
@@ -221,6 +221,16 @@ test('with strip what its user calls a picture, and is none that is known, is no
   assert.equal(await rig.blob(raw), null)
 })
 
+test('with strip a picture whose process was killed can be tried again, but not for ever', async (t) => {
+  let deaths = 0
+  const rig = await httpRig(t, { preview: () => Promise.reject(new NotLookedAt(`killed ${String(++deaths)}`, true)) })
+  const slot = await rig.slot(PNG, { strip: true })
+  assert.equal((await rig.request('PUT', slot.url, bearer(slot), PNG)).status, 503)
+  assert.equal((await rig.request('PUT', slot.url, bearer(slot), PNG)).status, 503)
+  assert.equal((await rig.request('PUT', slot.url, bearer(slot), PNG)).status, 415)
+  assert.equal(deaths, 3)
+})
+
 test('with strip a picture that nobody has looked at waits, and is cleaned when somebody does', async (t) => {
   const left = Buffer.concat([PNG, Buffer.from('clean')])
   let isBusy = true
@@ -236,7 +246,7 @@ test('with strip a picture that nobody has looked at waits, and is cleaned when 
   assert.equal(await rig.blob(PNG), null)
   isBusy = false
   assert.equal((await rig.request('HEAD', slot.url, tus(slot))).headers['upload-offset'], String(PNG.length))
-  const became = await rig.side.desk.whatBecame('alice', slot.id)
+  const became = await rig.blobs.desk.whatBecame('alice', slot.id)
   assert.ok('blob' in became)
   assert.deepEqual([became.blob.content.hash, await rig.blob(PNG)], [sha256(left), null])
 })

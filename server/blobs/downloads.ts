@@ -1,22 +1,21 @@
-/** Downloads: by a URL that says what it is good for, in whole or in part, from the store through the cipher to the socket. */
+/** Downloads: by a URL that says what it is good for, in whole or in part, piece by piece to the socket. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Readable } from 'node:stream'
 import { ERROR } from '../../protocol/generated/registry.js'
-import { BlobError, type BlobStore } from '../../storage/blobs/blob-store.js'
+import { BlobError } from '../../storage/blobs/blob-store.js'
 import type { Clock } from '../clock.js'
 import type { Counters } from '../metrics.js'
 import type { Blob, BlobCommands, StoredObject } from './blob-router.js'
 import { type ByteRange, matchesNone, rangeApplies, rangeOf } from './byte-range.js'
 import type { Capabilities, DownloadClaims } from './capability.js'
-import { BlobCipher } from './cipher.js'
 import { contentDisposition } from './content-disposition.js'
 import { HttpError } from './http-error.js'
 import { isShownInline } from './media/content-type.js'
+import type { PieceReader, PlainPieces } from './plain-pieces.js'
 
 export interface DownloadsEnvironment {
   readonly capabilities: Capabilities
   readonly commands: BlobCommands
-  readonly store: BlobStore
+  readonly pieces: PlainPieces
   readonly clock: Clock
   readonly counters: Counters
   readonly idleMs: number
@@ -52,15 +51,21 @@ export class Downloads {
     const { start, end } = range === 'whole' ? { start: 0, end: wanted.size } : range
     const described = { ...headers, 'content-type': wanted.type, 'content-length': String(end - start) }
     if (method === 'HEAD') return finished(response, 200, described)
-    const bytes = await this.#environment.store.read(wanted.object, start, end)
-    if (response.destroyed) {
-      bytes.destroy()
-      return 499
+    const reader = this.#environment.pieces.open(wanted, start, end)
+    const closed = (): void => { reader.destroy() }
+    response.once('close', closed)
+    try {
+      // Before anything is said: a store that hasn't got it, or is away, is an error of its own.
+      const first = await reader.next()
+      if (response.destroyed) return 499
+      const status = range === 'whole' ? 200 : 206
+      response.writeHead(status, range === 'whole' ? described : { ...described, 'content-range': contentRange(range, wanted.size) })
+      await this.#send(first, reader, response)
+      return status
+    } finally {
+      response.off('close', closed)
+      reader.destroy()
     }
-    const status = range === 'whole' ? 200 : 206
-    response.writeHead(status, range === 'whole' ? described : { ...described, 'content-range': contentRange(range, wanted.size) })
-    await this.#send(bytes, new BlobCipher(wanted.key, start), response)
-    return status
   }
 
   /** [BLB-19] [BLB-20] */
@@ -77,24 +82,19 @@ export class Downloads {
     }
   }
 
-  async #send(bytes: Readable, cipher: BlobCipher, response: ServerResponse): Promise<void> {
-    const { counters, idleMs, store } = this.#environment
-    const closed = (): void => { bytes.destroy() }
-    response.once('close', closed)
+  async #send(first: Buffer | null, reader: PieceReader, response: ServerResponse): Promise<void> {
+    const { counters, idleMs } = this.#environment
     try {
-      for await (const chunk of bytes as AsyncIterable<Buffer>) {
-        counters.blobBytesOut += chunk.length
-        const plain = cipher.update(chunk)
-        store.recycle?.(chunk)
-        if (!response.write(plain)) await drained(response, idleMs)
+      for (let piece = first; piece !== null; piece = await reader.next()) {
+        counters.blobBytesOut += piece.length
+        if (!response.write(piece)) await drained(response, idleMs)
+        else if (response.destroyed) return
       }
       response.end()
     } catch (error) {
       const isClientGone = response.destroyed
       response.destroy()
       if (!isClientGone) throw error
-    } finally {
-      response.off('close', closed)
     }
   }
 }

@@ -15,11 +15,13 @@ import { BlobError, type BlobStore } from '../../storage/blobs/blob-store.js'
 import type { Staging } from '../../storage/blobs/staging.js'
 import type { Log } from '../log.js'
 import type { Counters } from '../metrics.js'
+import type { Churn } from '../young-objects.js'
 import type { Blob, BlobCommands, StoredObject, StoredRendition, Upload } from './blob-router.js'
 import { BlobCipher, crypt, derivedKey } from './cipher.js'
 import { HttpError } from './http-error.js'
-import { agrees, HEAD_BYTES, isAllowed, type MediaKind, sniff } from './media/content-type.js'
+import { agrees, isAllowed, type MediaKind, sniff } from './media/content-type.js'
 import { NotLookedAt, type Preview, type Previews, type Rendition } from './media/previews.js'
+import { type Looked, UploadDigest } from './upload-digest.js'
 
 export interface FinisherEnvironment {
   readonly commands: BlobCommands
@@ -30,16 +32,7 @@ export interface FinisherEnvironment {
   readonly types: readonly string[]
   readonly log: Log
   readonly counters: Counters
-}
-
-/** What one pass over the staged bytes has shown. */
-interface Looked {
-  /** SHA-256 of the plain bytes. */
-  readonly hash: string
-  /** SHA-256 of the bytes as stored. */
-  readonly object: string
-  /** The first HEAD_BYTES. */
-  readonly head: Uint8Array
+  readonly churn: Churn
 }
 
 /** An object, and the staged file that holds it. */
@@ -48,9 +41,14 @@ interface Ready<T extends StoredObject = StoredObject> {
   readonly stagedId: string
 }
 
+const DEATHS_MAX = 3
+const DEATHS_KEPT_MAX = 1000
+
 export class Finisher {
   readonly #environment: FinisherEnvironment
   readonly #running = new Map<string, Promise<Blob>>()
+  /** By upload: how many processes ended while they looked at its picture. */
+  readonly #deaths = new Map<string, number>()
   #isClosing = false
 
   constructor(environment: FinisherEnvironment) {
@@ -59,13 +57,13 @@ export class Finisher {
 
   /**
    * Makes a blob of an upload that has all its bytes; nothing may write to it meanwhile. Who comes while it is being done gets the same
-   * outcome. Rejects with HttpError: 460 (another hash; the upload is empty again), 415 (the type; the upload is over), 410 (it is over),
+   * outcome. `looked`: what its bytes have shown on their way; null: they are read again. Rejects with HttpError: 460 (another hash; the upload is empty again), 415 (the type; the upload is over), 410 (it is over),
    * and with what store and router say; then it can be tried again.
    */
-  finish(upload: Upload): Promise<Blob> {
+  finish(upload: Upload, looked: Looked | null = null): Promise<Blob> {
     const running = this.#running.get(upload.id)
     if (running !== undefined) return running
-    const finishing = this.#finish(upload).finally(() => this.#running.delete(upload.id))
+    const finishing = this.#finish(upload, looked).finally(() => this.#running.delete(upload.id))
     this.#running.set(upload.id, finishing)
     return finishing
   }
@@ -81,11 +79,11 @@ export class Finisher {
     await Promise.allSettled(this.#running.values())
   }
 
-  async #finish(upload: Upload): Promise<Blob> {
+  async #finish(upload: Upload, looked: Looked | null): Promise<Blob> {
     const { staging, log, counters } = this.#environment
     const made: string[] = []
     try {
-      const { hash, object, head } = await this.#look(upload)
+      const { hash, object, head } = looked ?? await this.#look(upload)
       // [BLB-8]
       if (hash !== upload.hash) {
         await staging.remove(upload.id)
@@ -112,19 +110,13 @@ export class Finisher {
   }
 
   async #look({ id, key, size }: Upload): Promise<Looked> {
-    const plainHash = createHash('sha256')
-    const storedHash = createHash('sha256')
+    const digest = new UploadDigest(size)
     const cipher = new BlobCipher(key, 0)
-    const head = Buffer.alloc(Math.min(HEAD_BYTES, size))
-    let at = 0
     for await (const chunk of await this.#environment.staging.read(id, 0, size) as AsyncIterable<Uint8Array>) {
-      const plain = cipher.update(chunk)
-      storedHash.update(chunk)
-      plainHash.update(plain)
-      if (at < head.length) plain.copy(head, at)
-      at += plain.length
+      digest.update(cipher.update(chunk), chunk)
+      this.#environment.churn.allocated(2 * chunk.length)
     }
-    return { hash: plainHash.digest('hex'), object: storedHash.digest('hex'), head }
+    return digest.result()
   }
 
   /** [BLB-3] */
@@ -149,11 +141,25 @@ export class Finisher {
     } catch (error) {
       counters.previewsFailed++
       if (!(error instanceof NotLookedAt)) throw error
+      if (error.hasDied && this.#hasDiedOften(id)) return null
       throw new HttpError(503, ERROR.unavailable, 'nobody can look at the picture at present; what came is kept', { retryAfter: 10, cause: error })
     } finally {
       // Also when nobody has asked for its first byte.
       staged.destroy()
     }
+  }
+
+  /** A process may be killed by whatever else needs memory: a picture is taken for its murderer when that has happened often. */
+  #hasDiedOften(id: string): boolean {
+    const deaths = (this.#deaths.get(id) ?? 0) + 1
+    this.#deaths.delete(id)
+    if (deaths >= DEATHS_MAX) return true
+    this.#deaths.set(id, deaths)
+    for (const [oldest] of this.#deaths) {
+      if (this.#deaths.size <= DEATHS_KEPT_MAX) break
+      this.#deaths.delete(oldest)
+    }
+    return false
   }
 
   /** To keep it as it is would tell the place that the user did not want to tell. */

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { request as httpsRequest } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { test, type TestContext } from 'node:test'
 import sharp from 'sharp'
 import { startS3rver } from '../../storage/blobs/testing/s3rver.js'
@@ -155,7 +156,7 @@ test('with blobs in S3 it is the same, and while S3 is away uploads and download
   let s3 = await startS3rver(join(directory, 's3'))
   t.after(() => s3.close())
   writeFileSync(keys, `access_key_id = ${s3.accessKeyId}\nsecret_access_key = ${s3.secretAccessKey}\n`, { mode: 0o600 })
-  const [alice, bob] = await sessions(t, { blobs: { store: 's3', s3Endpoint: s3.endpoint, s3Bucket: s3.bucket, s3Prefix: 'blobs/', s3CredentialsFile: keys } })
+  const [alice, bob] = await sessions(t, { blobs: { store: 's3', s3Endpoint: s3.endpoint, s3Bucket: s3.bucket, s3Prefix: 'blobs/', s3CredentialsFile: keys, memoryBytes: 0 } })
   const photo = await picture(800, 400)
   const blob = await alice.upload(photo, 'image/jpeg')
   const seq = await alice.send('bob', 1, blob)
@@ -245,17 +246,31 @@ test('what goes by HTTP is counted for the operator', ONE_PROCESS, async (t) => 
   await alice.upload(await picture(50, 50))
   await alice.upload(Buffer.from('89504e470d0a1a0a0000000d49484452', 'hex'))
   await alice.download({ id: sha256(bytes) })
+  assert.equal(await alice.ask('upload', { size: 2 ** 30, hash: sha256(bytes), type: 'text/plain' }), 'blob-too-large')
   const slot = await alice.slot(content(10))
   await request('PUT', slot.url, { authorization: `Bearer ${slot.token}` }, content(10))
   await request('GET', slot.url.replace(/uploads.*/, `${sha256(bytes)}?m=x`))
+  // The process of blobs tells now and then.
+  for (let wait = 0; server.counters.downloads.get('404') === undefined && wait < 1000; wait++) await sleep(10)
   const metrics = await createMetrics(server.counters, () => null).metrics()
   for (const line of [
     'chatd_blob_uploads_finished_total 3', 'chatd_blob_bytes_sent_total 1000', 'chatd_blob_previews_made_total 1', 'chatd_blob_previews_failed_total 1',
-    'chatd_blob_uploads_refused_total{error="hash-mismatch"} 1', 'chatd_blob_downloads_total{status="200"} 1', 'chatd_blob_downloads_total{status="404"} 1',
+    'chatd_blob_uploads_refused_total{error="hash-mismatch"} 1',
+    'chatd_blob_uploads_refused_total{error="blob-too-large"} 1', 'chatd_blob_downloads_total{status="200"} 1', 'chatd_blob_downloads_total{status="404"} 1',
     'chatd_blob_uploads_reading 0', 'chatd_blob_downloads_sending 0',
   ]) assert.ok(metrics.includes(`\n${line}\n`), line)
   assert.match(metrics, /\nchatd_blob_bytes_received_total [1-9]/)
   assert.match(metrics, /\nchatd_blob_bytes_stored_total [1-9]/)
+})
+
+test('a report shows a message of files alone by their names', async (t) => {
+  const server = await serve(t)
+  const alice = await BlobSession.open(t, server.url, 'alice')
+  const bob = await BlobSession.open(t, server.url, 'bob')
+  await alice.send('bob', 1, await alice.upload(content(100)))
+  assert.equal(typeof await bob.ask('report', { with: 'alice' }), 'object')
+  const [report] = (await server.router.profiles.reports(0, 10)).reports
+  assert.deepEqual(report?.messages.map(({ text }) => Buffer.from(text).toString()), ['[beach.jpg]'])
 })
 
 test('a store that can not be used keeps the server from starting, in words for the operator', async (t) => {

@@ -1,8 +1,12 @@
-/** Whether a configuration keeps blobs, and what the operator is told of it. */
+/** Whether a configuration keeps blobs, where their bytes are handled, and what the operator is told of it. */
+import { SYSTEM_CLOCK } from '../clock.js'
 import type { Config } from '../config/settings.js'
 import type { Log } from '../log.js'
+import { type BlobService, LocalBlobs } from './blob-service.js'
+import type { BlobSideOptions } from './blob-side.js'
 import { type BlobStorage, openBlobStorage } from './blob-storage.js'
 import { originOf } from './origin.js'
+import { BlobProcess } from './process/blob-process.js'
 
 /** Why no blobs are kept; empty: they are. */
 export function noBlobsReason({ blobs, listen, cluster }: Config): string {
@@ -18,6 +22,13 @@ export async function openBlobs(config: Config, log: Log, steps: (() => Promise<
   const storage = await openBlobStorage(config, process.env, log)
   steps.push(() => storage.store.close())
   return storage
+}
+
+/** In a process of their own, unless that is turned off, or time is not the system's. */
+export function blobService(options: BlobSideOptions): BlobService {
+  const { config, clock, log, counters, secret, storage, commands } = options
+  if (!config.blobs.ownProcess || clock !== SYSTEM_CLOCK) return new LocalBlobs(options)
+  return new BlobProcess({ config, clock, log, counters, key: secret.key, storage, commands })
 }
 
 /** Where there is no room the operator hears of it before the first user does. */

@@ -18,22 +18,41 @@ function expectsContinue(request: IncomingMessage): boolean {
   return request.headers.expect?.toLowerCase() === '100-continue'
 }
 
-/** The chunks of a body as they come. If none comes for `idleMs` the hold is asked to stop. `onBytes` counts them. */
+/** How slowly a body may come. */
+export interface Patience {
+  /** Nothing at all. */
+  readonly uploadIdleMs: number
+  /** Less than this in each stretch of `uploadSlowMs`; 0: however little. */
+  readonly uploadSlowBytes: number
+  readonly uploadSlowMs: number
+}
+
+/** The chunks of a body as they come. If nothing comes for too long, or too little, the hold is asked to stop. `onBytes` counts them. */
 export async function* bodyOf(
-  request: IncomingMessage, response: ServerResponse, hold: UploadHold, idleMs: number, onBytes: (count: number) => void,
+  request: IncomingMessage, response: ServerResponse, hold: UploadHold, patience: Patience, onBytes: (count: number) => void,
 ): AsyncGenerator<Uint8Array, void> {
   if (expectsContinue(request)) response.writeContinue()
-  const timer = setTimeout(() => hold.stop('idle'), idleMs)
+  let lately = 0
+  const timer = setTimeout(() => hold.stop('idle'), patience.uploadIdleMs)
+  const meter = setInterval(() => {
+    if (lately < patience.uploadSlowBytes) hold.stop('slow')
+    lately = 0
+  }, patience.uploadSlowMs)
+  const stopTimers = (): void => {
+    clearTimeout(timer)
+    clearInterval(meter)
+  }
   // Who gives up has told so by the signal, and may do it while this waits for a chunk that never comes.
-  hold.signal.addEventListener('abort', () => clearTimeout(timer), { once: true })
+  hold.signal.addEventListener('abort', stopTimers, { once: true })
   try {
     for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
       timer.refresh()
+      lately += chunk.length
       onBytes(chunk.length)
       yield chunk
     }
   } finally {
-    clearTimeout(timer)
+    stopTimers()
   }
 }
 

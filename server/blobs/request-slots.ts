@@ -8,7 +8,7 @@ export class RequestSlots {
   readonly #config: Config['blobs']
   readonly #exemptLoopback: boolean
   readonly #counters: Counters
-  readonly #byNetwork = new Map<string, number>()
+  readonly #byNetwork = new Map<string, { upload: number, download: number }>()
 
   constructor(config: Config, counters: Counters) {
     this.#config = config.blobs
@@ -20,18 +20,22 @@ export class RequestSlots {
   take(kind: 'upload' | 'download', address: string): (() => void) | null {
     const counters = this.#counters
     const network = networkOf(address)
-    const own = this.#byNetwork.get(network) ?? 0
-    if (own >= this.#config.byAddressMax && !(this.#exemptLoopback && isLoopback(network))) return null
+    const own = this.#byNetwork.get(network) ?? { upload: 0, download: 0 }
+    if (this.#hasAll(kind, own) && !(this.#exemptLoopback && isLoopback(network))) return null
     if (kind === 'upload' ? counters.uploadsReading >= this.#config.uploadsAtOnceMax : counters.downloadsSending >= this.#config.downloadsAtOnceMax) return null
-    this.#byNetwork.set(network, own + 1)
+    own[kind]++
+    this.#byNetwork.set(network, own)
     if (kind === 'upload') counters.uploadsReading++
     else counters.downloadsSending++
     return () => {
       if (kind === 'upload') counters.uploadsReading--
       else counters.downloadsSending--
-      const left = (this.#byNetwork.get(network) ?? 1) - 1
-      if (left === 0) this.#byNetwork.delete(network)
-      else this.#byNetwork.set(network, left)
+      own[kind]--
+      if (own.upload + own.download === 0) this.#byNetwork.delete(network)
     }
+  }
+
+  #hasAll(kind: 'upload' | 'download', { upload, download }: { readonly upload: number, readonly download: number }): boolean {
+    return upload + download >= this.#config.byAddressMax || (kind === 'upload' && upload >= this.#config.uploadsByAddressMax)
   }
 }

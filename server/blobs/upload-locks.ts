@@ -4,7 +4,7 @@
  */
 
 /** Why a body is not read any further. */
-export type StopReason = 'contended' | 'idle' | 'shutdown'
+export type StopReason = 'contended' | 'idle' | 'slow' | 'shutdown'
 
 /** The right to write. Ends with `release`, once. */
 export class UploadHold {

@@ -302,6 +302,25 @@ test('an upload of which nothing comes is ended with 408, and what came stays', 
   assert.equal(await offsetOf(rig, slot.url, tus(slot)), 10)
 })
 
+test('an upload that moves, but not as fast as it has to, is ended with 408, and what came stays', async (t) => {
+  const rig = await httpRig(t, { changes: { blobs: { uploadSlowBytes: 1000, uploadSlowMs: 1000 } } })
+  const bytes = content(50_000)
+  const slot = await rig.slot(bytes)
+  const raw = await rig.raw(t)
+  const headers = Object.entries(tus(slot, 0)).map(([name, value]) => `${name}: ${value}\r\n`).join('')
+  raw.send(`PATCH /blobs/uploads/${slot.id} HTTP/1.1\r\nHost: x\r\nContent-Length: 50000\r\n${headers}\r\n`)
+  // Enough for the first second, and a byte now and then.
+  raw.send(bytes.subarray(0, 1000))
+  let at = 1000
+  const trickle = setInterval(() => { raw.send(bytes.subarray(at, ++at)) }, 100)
+  t.after(() => { clearInterval(trickle) })
+  assert.equal(await raw.status(), 408)
+  clearInterval(trickle)
+  await raw.closed
+  const offset = await offsetOf(rig, slot.url, tus(slot))
+  assert.ok(offset > 1000 && offset <= at, String(offset))
+})
+
 test('a slow body outlives the time that headers have', async (t) => {
   const rig = await httpRig(t, { changes: { limits: { openTimeoutMs: 200 } } })
   const bytes = content(10)
@@ -349,7 +368,7 @@ test('pipelined requests are answered in order, one at a time', async (t) => {
 })
 
 test('beyond the uploads at once others are told to come back, by address too', async (t) => {
-  for (const blobs of [{ uploadsAtOnceMax: 1 }, { byAddressMax: 1 }]) {
+  for (const blobs of [{ uploadsAtOnceMax: 1 }, { byAddressMax: 1 }, { uploadsByAddressMax: 1 }]) {
     const rig = await httpRig(t, { changes: { blobs, limits: { exemptLoopback: false } } })
     const [one, two] = [content(10), content(20)]
     const slot = await rig.slot(one)
@@ -361,6 +380,7 @@ test('beyond the uploads at once others are told to come back, by address too', 
     assert.equal(refused.status, 503)
     assert.equal(errorOf(refused), 'resource-limit')
     assert.equal(refused.headers['retry-after'], '1')
+    if ('uploadsByAddressMax' in blobs) assert.equal((await rig.request('GET', `${rig.origin}/blobs/${sha256(one)}?x`)).status, 404, 'downloads have places of their own')
     raw.socket.destroy()
     while (rig.counters.uploadsReading > 0) await sleep(1)
     assert.equal((await rig.request('PUT', other.url, bearer(other), two)).status, 201)
@@ -487,7 +507,7 @@ test('a store or a shard that fails while an upload ends leaves it complete, and
       assert.equal(answer.status, 204)
     },
     head: async ({ url }, headers, size) => assert.equal(await offsetOf(rig, url, headers), size),
-    query: async ({ id }) => assert.ok('blob' in await rig.side.desk.whatBecame('alice', id)),
+    query: async ({ id }) => assert.ok('blob' in await rig.blobs.desk.whatBecame('alice', id)),
   }
   for (const [point, fail, status] of [
     ['put', () => { failure = new BlobError('unavailable', 'S3 is away') }, 503], ['put', () => { failure = new BlobError('no-space', 'full') }, 507],
@@ -534,9 +554,9 @@ test('two that ask what became of an upload at once get the same blob, made once
   rig.commands.failures.set('storing', new Error('not yet'))
   await rig.request('PUT', slot.url, bearer(slot), bytes)
   const before = rig.commands.calls.filter((call) => call === 'finishUpload').length
-  const became = await Promise.all([1, 2, 3].map(() => rig.side.desk.whatBecame('alice', slot.id)))
+  const became = await Promise.all([1, 2, 3].map(() => rig.blobs.desk.whatBecame('alice', slot.id)))
   for (const each of became) assert.ok('blob' in each || each.offset === bytes.length)
-  assert.ok('blob' in await rig.side.desk.whatBecame('alice', slot.id))
+  assert.ok('blob' in await rig.blobs.desk.whatBecame('alice', slot.id))
   assert.equal(rig.commands.calls.filter((call) => call === 'finishUpload').length, before + 1)
 })
 

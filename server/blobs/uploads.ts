@@ -8,13 +8,15 @@ import type { Appended, Staging } from '../../storage/blobs/staging.js'
 import type { Config } from '../config/settings.js'
 import type { Counters } from '../metrics.js'
 import { RouterError } from '../router/router.js'
+import type { Churn } from '../young-objects.js'
 import type { Blob, BlobCommands, Upload } from './blob-router.js'
 import type { UploadClaims } from './capability.js'
-import { crypt } from './cipher.js'
+import { BlobCipher } from './cipher.js'
 import type { DiskRoom } from './disk-room.js'
 import type { Finisher } from './finish.js'
 import { HttpError } from './http-error.js'
 import { bodyOf, contentLength } from './request-body.js'
+import { type UploadDigest, UploadDigests } from './upload-digest.js'
 import type { UploadHold, UploadLocks } from './upload-locks.js'
 
 export interface UploadsEnvironment {
@@ -25,6 +27,7 @@ export interface UploadsEnvironment {
   readonly room: DiskRoom
   readonly config: Config['blobs']
   readonly counters: Counters
+  readonly churn: Churn
 }
 
 /** What there is of an upload: `offset` bytes of it, or a blob already. */
@@ -37,6 +40,7 @@ const SOON_SECONDS = 1
 
 export class Uploads {
   readonly #environment: UploadsEnvironment
+  readonly #digests = new UploadDigests()
 
   constructor(environment: UploadsEnvironment) {
     this.#environment = environment
@@ -140,19 +144,25 @@ export class Uploads {
   }
 
   async #receive(upload: Upload, offset: number, request: IncomingMessage, response: ServerResponse, hold: UploadHold): Promise<Found> {
-    const { staging, room, config, counters } = this.#environment
+    const { staging, room, config, counters, churn } = this.#environment
     const left = upload.size - offset
     const promise = await room.promise(Math.min(left, contentLength(request) ?? left))
     if (promise === null) throw new HttpError(507, ERROR.storageFull, 'the server has no room at present', { retryAfter: 60 })
     try {
       const onBytes = (count: number): void => {
         counters.blobBytesIn += count
+        // The chunk, and what it is encrypted to.
+        churn.allocated(2 * count)
         promise.written(count)
       }
-      const plain = bodyOf(request, response, hold, config.uploadIdleMs, onBytes)
-      const appended = await staging.append(upload.id, offset, crypt(plain, upload.key, offset), upload.size, hold.signal)
+      const plain = bodyOf(request, response, hold, config, onBytes)
+      const digest = this.#digests.take(upload.id, offset, upload.size)
+      const appended = await staging.append(upload.id, offset, sealed(plain, new BlobCipher(upload.key, offset), digest), upload.size, hold.signal)
+      // It has seen no more and no less than what is there.
+      const seen = digest?.at === appended.size ? digest : null
+      if (seen !== null && seen.at < upload.size) this.#digests.keep(upload.id, seen)
       await this.#checkAppended(upload, offset, appended, hold)
-      return await this.#completed(upload, appended.size)
+      return await this.#completed(upload, appended.size, seen)
     } finally {
       promise.release()
     }
@@ -172,10 +182,19 @@ export class Uploads {
     }
   }
 
-  async #completed(upload: Upload, offset: number): Promise<Found> {
+  async #completed(upload: Upload, offset: number, digest: UploadDigest | null = null): Promise<Found> {
     if (offset < upload.size) return { isDone: false, upload, offset }
-    await this.#environment.finisher.finish(upload)
+    await this.#environment.finisher.finish(upload, digest?.result() ?? null)
     return { isDone: true, offset }
+  }
+}
+
+/** The chunks of a body as they are stored. Each is asked for when it is wanted. */
+async function* sealed(source: AsyncIterable<Uint8Array>, cipher: BlobCipher, digest: UploadDigest | null): AsyncGenerator<Uint8Array, void> {
+  for await (const chunk of source) {
+    const stored = cipher.update(chunk)
+    digest?.update(chunk, stored)
+    yield stored
   }
 }
 
@@ -198,6 +217,7 @@ function tooLong(size: number): HttpError {
 function stopped(hold: UploadHold): HttpError {
   switch (hold.stopReason) {
     case 'idle': return new HttpError(408, ERROR.unavailable, 'nothing came for too long; what came is kept')
+    case 'slow': return new HttpError(408, ERROR.unavailable, 'too little came for too long; what came is kept')
     case 'shutdown': return new HttpError(503, ERROR.unavailable, 'the server is stopping; what came is kept', { retryAfter: SOON_SECONDS })
     case 'contended': case null: return isBusy()
   }

@@ -4,7 +4,7 @@ import type { Clock } from '../clock.js'
 import type { ListenUrl } from '../config/listen-url.js'
 import type { Admission } from '../connection/admission.js'
 import type { Log } from '../log.js'
-import type { HttpHandler } from './http-handler.js'
+import type { ConnectionTaker } from './connection-taker.js'
 import type { TlsFiles } from './tls-files.js'
 import type { Accept } from './transport.js'
 
@@ -30,7 +30,7 @@ export interface ListenerOptions {
   /** Web origins that may open a WebSocket beside the server's own host. */
   readonly origins: readonly string[]
   /** What ws:// and wss:// serve beside WebSockets; null: nothing. */
-  readonly http: HttpHandler | null
+  readonly taker: ConnectionTaker | null
   /** Certificate and key; null for listeners without TLS. */
   readonly tls: TlsFiles | null
 }
@@ -77,6 +77,19 @@ export function enter(socket: Socket, options: ListenerOptions): boolean {
 /** When `enter` saw the socket; for a TLS socket, whose raw socket it saw, now: the handshake has a timeout of its own. */
 export function acceptedMs(socket: Socket, clock: Clock): number {
   return (socket as OwnSocket)[kAcceptedMs] ?? clock.monotonicMs()
+}
+
+/** The socket goes where its close is not seen: it counts until the function that is returned is called. */
+export function keepCounted(socket: Socket): () => void {
+  const { [kAdmission]: admission, [kAddress]: address = '' }: OwnSocket = socket
+  socket.off('close', onSocketClose)
+  return () => { admission?.leave(address) }
+}
+
+/** A socket that stands for one that is counted already: `leave` is called when it closes. */
+export function countAsBefore(socket: Socket, leave: () => void): void {
+  if (socket.closed) leave()
+  else socket.once('close', leave)
 }
 
 function onSocketClose(this: OwnSocket): void {

@@ -49,7 +49,7 @@ async function serve(t: TestContext, url: string, changes: Parameters<typeof con
   const listener = await openListener({
     url: parseListenUrl(url)!, accept: (transport) => connections.accept(transport), admission, clock: SYSTEM_CLOCK, log: SILENT_LOG,
     backlog: 16, openTimeoutMs: 5000, messageBytesMax: config.limits.frameBytesMax + 8, origins: config.listen.origins,
-    http: null, tls: { cert: pair.certificate, key: pair.key, validToMs: 0 },
+    taker: null, tls: { cert: pair.certificate, key: pair.key, validToMs: 0 },
   })
   t.after(async () => {
     listener.stop()

@@ -1,38 +1,53 @@
-/** Listeners for ws:// and wss://: one HTTP server each, for the upgrade, a page that says what this is, and what a handler takes. */
-import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from 'node:http'
-import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
-import type { Socket } from 'node:net'
+/**
+ * Listeners for ws:// and wss://: the upgrade, a page that says what this is, and connections that somebody else takes for what they ask
+ * first. The HTTP server has no port of its own: it is handed the connections that are left.
+ */
+import { createServer as createHttpServer, type IncomingMessage, type Server as HttpServer, type ServerResponse } from 'node:http'
+import { createServer as createTcpServer, type Server, type Socket } from 'node:net'
+import { createServer as createTlsServer } from 'node:tls'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { SUBPROTOCOL } from '../../protocol/generated/registry.js'
 import { formatUrl } from '../config/listen-url.js'
-import { acceptedMs, enter, listen, type Listener, type ListenerOptions } from './listener.js'
+import { readFirstRequest } from './first-request.js'
+import { acceptedMs, countAsBefore, enter, keepCounted, listen, type Listener, type ListenerOptions } from './listener.js'
+import { isOriginAllowed } from './origins.js'
 import { serverTlsOptions } from './tls-options.js'
 import { WebSocketTransport } from './websocket-transport.js'
 
 const kState = Symbol('state')
-type OwnServer = Server & { [kState]?: { readonly options: ListenerOptions, readonly upgrader: WebSocketServer } }
+interface State {
+  readonly options: ListenerOptions
+  readonly upgrader: WebSocketServer
+  readonly web: HttpServer
+}
+type Own<S> = S & { [kState]?: State }
 
 const PAGE = `This is a chatd messenger server. Clients connect here by WebSocket, subprotocol ${SUBPROTOCOL}.\n`
 
 /** Opens a ws:// listener. Rejects with the error of `listen`. */
 export async function openWsListener(options: ListenerOptions): Promise<Listener> {
-  const server = createServer(httpOptions(options))
-  const port = await open(server, options)
-  return { url: formatUrl('ws', options.url.host, port), renewTls: () => {}, stop: () => stop(server) }
+  const server = createTcpServer({ allowHalfOpen: true, noDelay: true })
+  server.on('connection', onConnection)
+  server.on('connection', onSocket)
+  const { port, stop } = await open(server, options)
+  return { url: formatUrl('ws', options.url.host, port), renewTls: () => {}, stop }
 }
 
 /** Opens a wss:// listener over TLS 1.3. Rejects with the error of `listen`. */
 export async function openWssListener(options: ListenerOptions): Promise<Listener> {
-  const server: TlsServer = createTlsServer({ ...httpOptions(options), ...serverTlsOptions(options), ALPNProtocols: ['http/1.1'] })
-  const port = await open(server, options)
+  const server = createTlsServer({ ...serverTlsOptions(options), noDelay: true, ALPNProtocols: ['http/1.1'] })
+  server.on('connection', onConnection)
+  server.on('secureConnection', onSocket)
+  server.on('tlsClientError', onTlsClientError)
+  const { port, stop } = await open(server, options)
   return {
     url: formatUrl('wss', options.url.host, port),
     renewTls: (files) => server.setSecureContext({ cert: files.cert, key: files.key }),
-    stop: () => stop(server),
+    stop,
   }
 }
 
-async function open(server: OwnServer, options: ListenerOptions): Promise<number> {
+async function open(server: Own<Server>, options: ListenerOptions): Promise<{ readonly port: number, readonly stop: () => void }> {
   const upgrader = new WebSocketServer({
     noServer: true,
     clientTracking: false,
@@ -41,49 +56,79 @@ async function open(server: OwnServer, options: ListenerOptions): Promise<number
     maxPayload: options.messageBytesMax, // [FRM-20]
     handleProtocols: () => SUBPROTOCOL,
   })
-  server[kState] = { options, upgrader }
-  server.on('connection', onConnection)
-  server.on('request', onRequest)
-  // Who asks before it sends a body is told by who would read it.
-  server.on('checkContinue', onRequest)
-  server.on('upgrade', onUpgrade)
-  server.on('tlsClientError', onTlsClientError)
-  return listen(server, options)
-}
-
-function stop(server: Server): void {
-  server.close()
-  server.closeIdleConnections()
-}
-
-/** Short patience for headers. Bodies are the handler's: one that is slow and moves may take as long as it likes. */
-function httpOptions(options: ListenerOptions): ServerOptions {
-  return {
-    noDelay: true,
+  const web: Own<HttpServer> = createHttpServer({
     maxHeaderSize: 8192,
     headersTimeout: options.openTimeoutMs,
-    requestTimeout: options.http === null ? options.openTimeoutMs : 0,
+    requestTimeout: options.openTimeoutMs,
     connectionsCheckingInterval: Math.min(5000, options.openTimeoutMs),
-    keepAliveTimeout: options.http?.keepAliveMs ?? 1000,
+    keepAliveTimeout: 1000,
+  })
+  const state: State = { options, upgrader, web }
+  server[kState] = state
+  web[kState] = state
+  web.on('request', onRequest)
+  web.on('upgrade', onUpgrade)
+  const port = await listen(server, options)
+  // What it does where it listens itself: from now on it looks after the time that requests take.
+  web.emit('listening')
+  const stop = (): void => {
+    server.close()
+    web.close()
+    web.closeIdleConnections()
   }
+  return { port, stop }
 }
 
-function onConnection(this: OwnServer, socket: Socket): void {
+function onConnection(this: Own<Server>, socket: Socket): void {
   const state = this[kState]
   if (state !== undefined) enter(socket, state.options)
 }
 
-function onTlsClientError(this: OwnServer, error: Error & { code?: string }): void {
+function onTlsClientError(this: Own<Server>, error: Error & { code?: string }, socket: Socket): void {
   this[kState]?.options.log.debug({ code: error.code }, 'tls-refused')
+  socket.destroy()
 }
 
-function onRequest(this: OwnServer, request: IncomingMessage, response: ServerResponse): void {
-  const options = this[kState]?.options
-  if (options?.http?.takes(request.url ?? '') === true) {
-    const { origin } = request.headers
-    options.http.handle(request, response, origin !== undefined && isOriginAllowed(request, options.origins))
+/** A connection of which nothing was read yet. */
+function onSocket(this: Own<Server>, socket: Socket): void {
+  const state = this[kState]
+  if (state === undefined || socket.destroyed) return
+  const { options: { taker, openTimeoutMs }, web } = state
+  if (taker === null) {
+    web.emit('connection', socket)
     return
   }
+  const address = socket.remoteAddress ?? ''
+  readFirstRequest(socket, openTimeoutMs, (target, head) => {
+    if (!taker.takes(target)) {
+      serve(web, socket, head)
+      return
+    }
+    const left = keepCounted(socket)
+    taker.take({
+      socket, head, address, left,
+      giveBack: (other, bytes) => {
+        countAsBefore(other, left)
+        serve(web, other, bytes)
+      },
+    })
+  })
+}
+
+/** Goes on with a connection of which these bytes were read. */
+function serve(web: HttpServer, socket: Socket, head: Uint8Array): void {
+  if (socket.destroyed) return
+  socket.unshift(head)
+  web.emit('connection', socket)
+  socket.resume()
+}
+
+function onRequest(this: Own<HttpServer>, request: IncomingMessage, response: ServerResponse): void {
+  answerPage(request, response)
+}
+
+/** For people with a browser, and those who are at the wrong place. */
+export function answerPage(request: IncomingMessage, response: ServerResponse): void {
   const isPage = request.method === 'GET' && request.url === '/'
   response.writeHead(isPage ? 200 : 404, {
     'content-type': 'text/plain; charset=utf-8', 'connection': 'close', 'x-content-type-options': 'nosniff',
@@ -91,7 +136,7 @@ function onRequest(this: OwnServer, request: IncomingMessage, response: ServerRe
   response.end(isPage ? PAGE : 'not found\n')
 }
 
-function onUpgrade(this: OwnServer, request: IncomingMessage, socket: Socket, head: Buffer): void {
+function onUpgrade(this: Own<HttpServer>, request: IncomingMessage, socket: Socket, head: Buffer): void {
   const state = this[kState]
   if (state === undefined) return
   const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((name) => name.trim())
@@ -108,17 +153,6 @@ function onUpgrade(this: OwnServer, request: IncomingMessage, socket: Socket, he
     const scheme = options.url.encrypted ? 'wss' : 'ws'
     options.accept(new WebSocketTransport(webSocket, socket, scheme, acceptedMs(socket, options.clock)))
   })
-}
-
-/** Programs send no Origin. A page may connect to its own host, on any port, and from where the operator says so. */
-function isOriginAllowed(request: IncomingMessage, origins: readonly string[]): boolean {
-  const origin = request.headers.origin
-  if (origin === undefined || origins.includes('*') || origins.includes(origin)) return true
-  try {
-    return new URL(origin).hostname === new URL(`http://${request.headers.host ?? ''}`).hostname
-  } catch {
-    return false
-  }
 }
 
 function refuse(socket: Socket, status: string, reason: string): void {

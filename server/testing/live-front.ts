@@ -72,9 +72,9 @@ export async function frontOf(t: TestContext, server: RunningServer, config: Con
   // Files go the way that they go through a worker.
   const { blobs } = server
   const blobSocket = join(directory, 'blobs')
-  const closePassage = blobs === null ? null : await openBlobPassage(blobSocket, blobs.http)
-  const http = blobs === null ? null : new BlobPassage(blobSocket, config.blobs.keepAliveMs)
-  const front = await openFront(config, { router, desk, secret: server.secret, http })
+  const closePassage = blobs === null ? null : await openBlobPassage(blobSocket, blobs.taker)
+  const taker = blobs === null ? null : new BlobPassage(blobSocket)
+  const front = await openFront(config, { router, desk, secret: server.secret, taker })
   server.serveBlobsAt(front.listeners)
   const stop = async (): Promise<void> => {
     await front.stop()

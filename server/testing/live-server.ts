@@ -97,7 +97,7 @@ export async function serveRouter(t: TestContext, router: Router): Promise<strin
   const listener = await openListener({
     url: parseListenUrl('tcp://127.0.0.1:0')!, accept: (transport) => connections.accept(transport), admission, clock: SYSTEM_CLOCK,
     log: SILENT_LOG, backlog: 16, openTimeoutMs: config.limits.openTimeoutMs, messageBytesMax: config.limits.frameBytesMax + 8,
-    origins: [], http: null, tls: null,
+    origins: [], taker: null, tls: null,
   })
   t.after(async () => {
     clearInterval(sweeper)

@@ -1,28 +1,21 @@
 /**
- * Bodies of blobs between the process that takes clients and the one that has the files: HTTP over a Unix socket. The worker passes
- * requests on as they are, with two fields that say who asks; the supervisor's side takes them from nobody else, for the socket belongs to
- * the server's user alone.
+ * Connections for blobs between the process that takes clients and the one that has the files: the bytes as they are, over a Unix socket,
+ * behind a line that says who the client is. The supervisor's side takes them from nobody else, for the socket belongs to the server's user
+ * alone; where blobs have a process of their own it hands the socket on to that, and no byte of a file passes through it.
  */
 import { chmodSync, rmSync } from 'node:fs'
-import {
-  Agent, createServer, type IncomingHttpHeaders, type IncomingMessage, type OutgoingHttpHeaders, request as httpRequest, type ServerResponse,
-} from 'node:http'
+import { isIP, connect, createServer, type Socket } from 'node:net'
 import { pipeline } from 'node:stream'
-import { type HttpHandler, kClientAddress } from '../listeners/http-handler.js'
+import { isBlobTarget } from '../blobs/blob-http.js'
+import type { ConnectionTaker, TakenConnection } from '../listeners/connection-taker.js'
 
-const ADDRESS = 'x-chatd-address'
-const ORIGIN_ALLOWED = 'x-chatd-origin-allowed'
-/** Of one connection alone (RFC 9110, section 7.6.1). */
-const HOP_BY_HOP: ReadonlySet<string> = new Set(['connection', 'keep-alive', 'proxy-connection', 'te', 'transfer-encoding', 'upgrade'])
+/** An address and the end of its line. */
+const PRELUDE_BYTES_MAX = 64
+const NEWLINE = 0x0a
 
 /** The supervisor's end. Resolves to what closes it. Rejects with the error of `listen`. */
-export async function openBlobPassage(path: string, handler: HttpHandler): Promise<() => void> {
-  const take = (request: IncomingMessage & { [kClientAddress]?: string }, response: ServerResponse): void => {
-    request[kClientAddress] = String(request.headers[ADDRESS] ?? '')
-    handler.handle(request, response, request.headers[ORIGIN_ALLOWED] === '1')
-  }
-  const server = createServer({ requestTimeout: 0, keepAliveTimeout: handler.keepAliveMs }, take)
-  server.on('checkContinue', take)
+export async function openBlobPassage(path: string, taker: ConnectionTaker): Promise<() => void> {
+  const server = createServer({ allowHalfOpen: true, pauseOnConnect: false }, (socket) => readPrelude(socket, taker))
   rmSync(path, { force: true })
   const umask = process.umask(0o177)
   try {
@@ -34,57 +27,57 @@ export async function openBlobPassage(path: string, handler: HttpHandler): Promi
   } finally {
     process.umask(umask)
   }
-  return () => {
-    server.close()
-    server.closeIdleConnections()
+  return () => { server.close() }
+}
+
+function readPrelude(socket: Socket, taker: ConnectionTaker): void {
+  let bytes = Buffer.alloc(0)
+  const failed = (): void => { socket.destroy() }
+  const received = (chunk: Buffer): void => {
+    bytes = Buffer.concat([bytes, chunk])
+    const end = bytes.indexOf(NEWLINE)
+    if (end < 0 && bytes.length <= PRELUDE_BYTES_MAX) return
+    socket.off('data', received)
+    socket.off('error', failed)
+    socket.pause()
+    const address = bytes.subarray(0, Math.max(0, end)).toString('latin1')
+    if (isIP(address) === 0) {
+      socket.destroy()
+      return
+    }
+    taker.take({
+      socket, address, head: bytes.subarray(end + 1),
+      left: () => { /* it is counted where it came in */ },
+      // What else a client asks for on such a connection it asks for on another one.
+      giveBack: (other) => { other.destroy() },
+    })
   }
+  socket.on('data', received)
+  socket.on('error', failed)
 }
 
 /** The worker's end. */
-export class BlobPassage implements HttpHandler {
-  readonly keepAliveMs: number
+export class BlobPassage implements ConnectionTaker {
   readonly #path: string
-  readonly #agent: Agent
 
-  constructor(path: string, keepAliveMs: number) {
+  constructor(path: string) {
     this.#path = path
-    this.keepAliveMs = keepAliveMs
-    // The other end lets an idle connection go in the same time; one that is taken up just then would fail.
-    this.#agent = new Agent({ keepAlive: true, timeout: Math.max(1, keepAliveMs / 2) })
   }
 
   takes(target: string): boolean {
-    return target.startsWith('/blobs/')
+    return isBlobTarget(target)
   }
 
-  handle(request: IncomingMessage, response: ServerResponse, isOriginAllowed: boolean): void {
-    const headers = { ...withoutHops(request.headers), [ADDRESS]: request.socket.remoteAddress ?? '', [ORIGIN_ALLOWED]: isOriginAllowed ? '1' : '0' }
-    const passed = httpRequest({ socketPath: this.#path, method: request.method, path: request.url, headers, agent: this.#agent })
-    passed.on('continue', () => response.writeContinue())
-    passed.on('response', (answer) => {
-      const isLast = answer.headers.connection === 'close'
-      response.writeHead(answer.statusCode ?? 502, { ...withoutHops(answer.headers), ...isLast ? { connection: 'close' } : {} })
-      pipeline(answer, response, () => { /* either end is told by the other's end */ })
+  take({ socket, head, address, left }: TakenConnection): void {
+    const passage = connect({ path: this.#path, allowHalfOpen: true })
+    passage.write(Buffer.concat([Buffer.from(`${address}\n`, 'latin1'), head]))
+    const both = (one: Socket, other: Socket): Promise<void> => new Promise((resolve) => {
+      pipeline(one, other, () => { resolve() })
     })
-    passed.on('error', () => fail(response))
-    // A connection that has given its answer is used again.
-    response.on('close', () => { if (!response.writableFinished) passed.destroy() })
-    if (request.headers['content-length'] === undefined && request.headers['transfer-encoding'] === undefined) passed.end()
-    else request.pipe(passed)
+    void Promise.all([both(socket, passage), both(passage, socket)]).then(() => {
+      socket.destroy()
+      passage.destroy()
+      left()
+    })
   }
-}
-
-function withoutHops(headers: IncomingHttpHeaders): OutgoingHttpHeaders {
-  return Object.fromEntries(Object.entries(headers).filter(([name]) => !HOP_BY_HOP.has(name)))
-}
-
-function fail(response: ServerResponse): void {
-  // The other end has answered, and let the rest of the body go.
-  if (response.writableEnded) return
-  if (response.headersSent) {
-    response.destroy()
-    return
-  }
-  response.writeHead(503, { 'content-type': 'text/plain; charset=utf-8', 'retry-after': '1', 'connection': 'close' })
-  response.end('the process that keeps the files can\'t be reached\n')
 }

@@ -78,7 +78,7 @@ async function openInside(config: Config, server: RunningServer, log: Log, close
   })
   const { blobs } = server
   const blobSocket = blobs === null ? '' : socketPath(config.data.directory, 'blobs')
-  if (blobs !== null) closers.push(await openBlobPassage(blobSocket, blobs.http))
+  if (blobs !== null) closers.push(await openBlobPassage(blobSocket, blobs.taker))
   return {
     config: shareOf(config, workersOf(config)), linkAddress: listener.address, linkSecret, blobSocket,
     secretKey: server.secret.key, secretIterations: server.secret.iterations,

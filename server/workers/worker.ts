@@ -93,7 +93,7 @@ class Worker {
     const front = await openFront(config, {
       router, desk: router.desk, log,
       secret: { key: order.secretKey, iterations: order.secretIterations },
-      http: order.blobSocket === '' ? null : new BlobPassage(order.blobSocket, config.blobs.keepAliveMs),
+      taker: order.blobSocket === '' ? null : new BlobPassage(order.blobSocket),
     })
     const worker = new Worker(front, router, routes, log)
     tell({ kind: 'ready', listeners: front.listeners })

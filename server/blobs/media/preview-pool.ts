@@ -14,6 +14,8 @@ import { NotLookedAt, type Preview, type PreviewRequest, type Previews } from '.
 /** What became of a picture; a label of a metric. */
 export type PreviewOutcome = 'made' | 'unsupported' | 'undecodable' | 'too-large' | 'busy' | 'unavailable' | 'source' | 'timeout' | 'memory' | 'crashed' | 'aborted' | 'closed'
 
+/** What may be the picture's fault or not: the process was killed by a limit, by itself or by somebody else. */
+const DIED: ReadonlySet<PreviewOutcome> = new Set(['crashed', 'memory', 'timeout'])
 /** What says nothing about the picture. */
 const NOT_LOOKED_AT: ReadonlySet<PreviewOutcome> = new Set(['busy', 'unavailable', 'source', 'closed'])
 
@@ -218,7 +220,8 @@ export class PreviewPool implements Previews {
   /** Tells the caller, once. The source is given back whatever has been read of it. */
   #settle(work: Work, outcome: PreviewOutcome, preview: Preview | null): void {
     if (!this.#finish(work, outcome)) return
-    if (work.request.isNeeded === true && NOT_LOOKED_AT.has(outcome)) work.reject(new NotLookedAt(`a picture was not looked at: ${outcome}`))
+    const isUnknown = NOT_LOOKED_AT.has(outcome) || DIED.has(outcome)
+    if (work.request.isNeeded === true && isUnknown) work.reject(new NotLookedAt(`a picture was not looked at: ${outcome}`, DIED.has(outcome)))
     else work.resolve(preview)
   }
 

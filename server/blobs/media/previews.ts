@@ -16,9 +16,17 @@ export interface PreviewRequest {
   readonly isNeeded?: boolean
 }
 
-/** Nobody has looked at the picture, for a reason that says nothing about it: too many wait, no process starts, its source failed. */
+/**
+ * Nobody has looked at the picture, for a reason that says nothing about it: too many wait, no process starts, its source failed. Or who
+ * did has died of it, or of something else: `hasDied`.
+ */
 export class NotLookedAt extends Error {
   override readonly name = 'NotLookedAt'
+  readonly hasDied: boolean
+  constructor(message: string, hasDied = false) {
+    super(message)
+    this.hasDied = hasDied
+  }
 }
 
 export interface PreviewWants {

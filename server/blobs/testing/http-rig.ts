@@ -22,7 +22,7 @@ import { Shard } from '../../shard/shard.js'
 import { shardEnvironment } from '../../shard-environment.js'
 import { Counters } from '../../metrics.js'
 import type { Blob } from '../blob-router.js'
-import { BlobSide } from '../blob-side.js'
+import { LocalBlobs } from '../blob-service.js'
 import { blobEnvironment, type BlobStorage, openBlobStorage } from '../blob-storage.js'
 import type { UploadSlot } from '../blob-desk.js'
 import type { Preview, PreviewRequest, Previews } from '../media/previews.js'
@@ -49,7 +49,7 @@ export interface RigOptions {
 const VERIFIER = { salt: new Uint8Array(16), iterations: 4096, storedKey: new Uint8Array(32), serverKey: new Uint8Array(32) }
 
 export class HttpRig {
-  readonly side: BlobSide
+  readonly blobs: LocalBlobs
   readonly commands: WatchedCommands
   readonly storage: BlobStorage
   readonly counters: Counters
@@ -60,8 +60,8 @@ export class HttpRig {
   readonly lines: string[]
   readonly stop: () => Promise<void>
 
-  constructor(parts: Pick<HttpRig, 'side' | 'commands' | 'storage' | 'counters' | 'origin' | 'directory' | 'engine' | 'lines' | 'stop'>) {
-    this.side = parts.side
+  constructor(parts: Pick<HttpRig, 'blobs' | 'commands' | 'storage' | 'counters' | 'origin' | 'directory' | 'engine' | 'lines' | 'stop'>) {
+    this.blobs = parts.blobs
     this.commands = parts.commands
     this.storage = parts.storage
     this.counters = parts.counters
@@ -78,7 +78,7 @@ export class HttpRig {
 
   /** A slot for these bytes. */
   async slot(content: Uint8Array, more: { type?: string, hash?: string, user?: string, strip?: boolean, picture?: boolean } = {}): Promise<UploadSlot> {
-    const opened = await this.side.desk.upload(more.user ?? 'alice', {
+    const opened = await this.blobs.desk.upload(more.user ?? 'alice', {
       size: content.length, hash: more.hash ?? sha256(content), type: more.type ?? 'application/octet-stream', strip: more.strip ?? false, picture: more.picture ?? false,
     })
     assert.ok('slot' in opened)
@@ -108,7 +108,7 @@ export class HttpRig {
   }
 
   async url(content: Uint8Array, name = ''): Promise<string> {
-    return (await this.side.desk.url('alice', { kind: 'own', id: sha256(content) }, 'original', name)).url
+    return (await this.blobs.desk.url('alice', { kind: 'own', id: sha256(content) }, 'original', name)).url
   }
 
   request(method: string, url: string, headers: Record<string, string> = {}, body?: Uint8Array | string): Promise<Answer> {
@@ -139,20 +139,20 @@ export async function httpRig(t: TestContext, options: RigOptions = {}): Promise
   if (options.after === undefined) for (const user of ['alice', 'mallory']) await router.addUser(user, VERIFIER)
   const commands = new WatchedCommands(router.blobs!)
   const previews: Previews = { make: options.preview ?? (() => Promise.resolve(null)), close: () => Promise.resolve() }
-  const side = new BlobSide({ config, clock, log, counters, secret: { key: new Uint8Array(32).fill(5), iterations: 4096 }, storage, commands, previews })
+  const blobs = new LocalBlobs({ config, clock, log, counters, secret: { key: new Uint8Array(32).fill(5), iterations: 4096 }, storage, commands, previews })
   const listener = await openListener({
     url: parseListenUrl('ws://127.0.0.1:0')!, accept: () => assert.fail('no WebSocket was expected'), admission: new Admission(config, clock), clock,
-    log: SILENT_LOG, backlog: 16, openTimeoutMs: config.limits.openTimeoutMs, messageBytesMax: 65_536, origins: config.listen.origins, http: side.http, tls: null,
+    log: SILENT_LOG, backlog: 16, openTimeoutMs: config.limits.openTimeoutMs, messageBytesMax: 65_536, origins: config.listen.origins, taker: blobs, tls: null,
   })
   const origin = originOf([listener.url])!
-  side.desk.serveAt(origin)
+  blobs.desk.serveAt(origin)
   let stopped: Promise<void> | null = null
   const stop = (): Promise<void> => {
     listener.stop()
-    return stopped ??= side.close(100)
+    return stopped ??= blobs.close(100)
   }
   t.after(stop)
-  return new HttpRig({ side, commands, storage, counters, origin, directory, engine, lines, stop })
+  return new HttpRig({ blobs, commands, storage, counters, origin, directory, engine, lines, stop })
 }
 
 export function bearer(slot: UploadSlot): Record<string, string> {

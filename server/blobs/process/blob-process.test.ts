@@ -1,0 +1,234 @@
+/** A whole server whose blobs are in a process of their own: what passes between the two, and what becomes of it when that process dies. */
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { Agent, request as httpRequest } from 'node:http'
+import { connect, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { test, type TestContext } from 'node:test'
+import { connect as connectTls } from 'node:tls'
+import { SUBPROTOCOL } from '../../../protocol/generated/registry.js'
+import type { configOf } from '../../config/config.js'
+import { selfSigned } from '../../listeners/self-signed.js'
+import type { Log, LogFields } from '../../log.js'
+import { type RunningServer, startServer } from '../../run.js'
+import { liveConfig, passwordVerifier } from '../../testing/live-server.js'
+import { BlobSession } from '../testing/blob-session.js'
+import { content, request, sha256 } from '../testing/http-rig.js'
+
+interface Line {
+  readonly event: string
+  readonly fields: LogFields
+}
+
+interface Served {
+  readonly server: RunningServer
+  readonly lines: Line[]
+  readonly alice: BlobSession
+  readonly directory: string
+  /** The latest process of blobs. */
+  pid(): number
+}
+
+async function serve(t: TestContext, changes: Parameters<typeof configOf>[0] = {}): Promise<Served> {
+  const lines: Line[] = []
+  const record = (fields: LogFields, event: string): void => { lines.push({ event, fields }) }
+  const log: Log = { debug: record, info: record, warn: record, error: record }
+  const config = liveConfig(t, { ...changes, listen: { urls: ['tcp://127.0.0.1:0', 'ws://127.0.0.1:0'], ...changes.listen }, log: { level: 'debug' } })
+  const server = await startServer(config, { log })
+  t.after(() => server.stop())
+  await server.router.addUser('alice', await passwordVerifier())
+  const alice = await BlobSession.open(t, server.ready.listeners[0]!, 'alice')
+  const pid = (): number => Number(lines.filter(({ event }) => event === 'blob-process-started').at(-1)?.fields['process'])
+  return { server, lines, alice, directory: config.data.directory, pid }
+}
+
+/** Waits for what has no event of its own here. */
+async function eventually(isSo: () => boolean | Promise<boolean>): Promise<void> {
+  for (let wait = 0; !await isSo(); wait++) {
+    if (wait === 1000) assert.fail('it did not come')
+    await sleep(10)
+  }
+}
+
+async function put(alice: BlobSession, bytes: Buffer): Promise<number> {
+  const { url, token } = await alice.slot(bytes)
+  return (await request('PUT', url, { authorization: `Bearer ${token}` }, bytes)).status
+}
+
+async function connected(t: TestContext, port: string): Promise<Socket> {
+  const socket = connect(Number(port), '127.0.0.1')
+  t.after(() => socket.destroy())
+  await once(socket, 'connect')
+  return socket
+}
+
+/** All that comes until this has come. */
+async function until(socket: Socket, pattern: RegExp): Promise<string> {
+  let text = ''
+  while (!pattern.test(text)) {
+    const [chunk] = await Promise.race([once(socket, 'data') as Promise<[Buffer]>, once(socket, 'close').then(() => assert.fail(`closed after ${text}`))])
+    text += chunk.toString('latin1')
+  }
+  return text
+}
+
+test('the process of blobs is there once somebody needs it, and ends with the server', async (t) => {
+  const { server, alice, pid, lines } = await serve(t)
+  assert.equal(lines.some(({ event }) => event === 'blob-process-started'), false)
+  const bytes = content(500_000)
+  assert.equal(await put(alice, bytes), 201)
+  assert.notEqual(pid(), process.pid)
+  assert.ok((await alice.download({ id: sha256(bytes) })).equals(bytes))
+  process.kill(pid(), 0)
+  await server.stop()
+  assert.throws(() => process.kill(pid(), 0), { code: 'ESRCH' })
+  assert.equal(lines.some(({ event }) => event === 'blob-process-ended'), false)
+})
+
+test('where blobs are to share the process of messages they do', async (t) => {
+  const { alice, lines } = await serve(t, { blobs: { ownProcess: false } })
+  const bytes = content(300_000)
+  assert.equal(await put(alice, bytes), 201)
+  assert.ok((await alice.download({ id: sha256(bytes) })).equals(bytes))
+  assert.equal(lines.some(({ event }) => event === 'blob-process-started'), false)
+})
+
+test('[BLB-7] when the process of blobs is killed sessions go on, the log says so, and an upload goes on where it was', async (t) => {
+  const { server, alice, pid, lines } = await serve(t)
+  const bytes = content(1_000_000)
+  const slot = await alice.slot(bytes)
+  const headers = { 'authorization': `Bearer ${slot.token}`, 'tus-resumable': '1.0.0', 'content-type': 'application/offset+octet-stream' }
+  assert.equal((await request('PATCH', slot.url, { ...headers, 'upload-offset': '0' }, bytes.subarray(0, 400_000))).status, 204)
+  const first = pid()
+  const sending = httpRequest(slot.url, { method: 'PATCH', agent: false, headers: { ...headers, 'upload-offset': '400000', 'content-length': '600000' } })
+  const cut = once(sending, 'error')
+  sending.write(bytes.subarray(400_000, 700_000))
+  await eventually(() => server.counters.blobBytesIn > 400_000)
+  process.kill(first, 'SIGKILL')
+  await cut
+  await eventually(() => lines.some(({ event, fields }) => event === 'blob-process-ended' && String(fields['reason']).includes('SIGKILL')))
+  assert.equal(server.counters.uploadsReading, 0)
+  // The session is the same one.
+  const { offset } = await alice.slot(bytes)
+  assert.ok(Number(offset) >= 400_000)
+  assert.notEqual(pid(), first)
+  assert.equal((await request('PATCH', slot.url, { ...headers, 'upload-offset': offset }, bytes.subarray(Number(offset)))).status, 204)
+  assert.ok((await alice.download({ id: sha256(bytes) })).equals(bytes))
+})
+
+test('what a killed process of blobs has left on the way to an upload is removed by the next', async (t) => {
+  const { alice, pid, directory, lines } = await serve(t)
+  assert.equal(await put(alice, content(1000)), 201)
+  const staging = join(directory, 'blobs', 'uploads')
+  writeFileSync(join(staging, '0123456789abcdef0123456789abcdef'), 'left')
+  process.kill(pid(), 'SIGKILL')
+  await eventually(() => lines.some(({ event }) => event === 'blob-process-ended'))
+  assert.equal(await put(alice, content(1000)), 201)
+  await eventually(() => readdirSync(staging).length === 0)
+})
+
+test('a connection that was used for blobs may become a WebSocket', async (t) => {
+  const { server, alice } = await serve(t)
+  const bytes = content(1000)
+  assert.equal(await put(alice, bytes), 201)
+  const { url = '' } = await alice.answer('blob-url', { id: sha256(bytes) })
+  const { port, pathname, search } = new URL(url)
+  const socket = await connected(t, port)
+  for (let turn = 0; turn < 2; turn++) {
+    socket.write(`GET ${pathname}${search} HTTP/1.1\r\nHost: x\r\n\r\n`)
+    assert.match(await until(socket, /\r\n\r\n[^]{1000}$/), /^HTTP\/1\.1 200/)
+  }
+  socket.write(upgrade())
+  assert.match(await until(socket, /\r\n\r\n/), /^HTTP\/1\.1 101 /)
+  await eventually(() => server.counters.connections.ws === 1)
+  socket.destroy()
+  await eventually(() => server.counters.connections.ws === 0)
+})
+
+test('over TLS a connection that was used for blobs may become a WebSocket, too', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'chatd-tls-'))
+  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  const pair = selfSigned(['localhost', '127.0.0.1'], 30, Date.now())
+  const [tlsCertificate, tlsKey] = [join(folder, 'crt'), join(folder, 'key')]
+  writeFileSync(tlsCertificate, pair.certificate)
+  writeFileSync(tlsKey, pair.key)
+  const { server, pid } = await serve(t, { listen: { urls: ['tcp://127.0.0.1:0', 'wss://127.0.0.1:0'], tlsCertificate, tlsKey } })
+  const { port } = new URL(server.ready.listeners[1]!.replace('wss', 'https'))
+  const open = async (): Promise<Socket> => {
+    const socket = connectTls({ port: Number(port), host: '127.0.0.1', servername: 'localhost', ca: pair.certificate, ALPNProtocols: ['http/1.1'] })
+    t.after(() => socket.destroy())
+    socket.on('error', () => {})
+    await once(socket, 'secureConnect')
+    return socket
+  }
+  const socket = await open()
+  socket.write('GET /blobs/none HTTP/1.1\r\nHost: x\r\n\r\n')
+  assert.match(await until(socket, /\}\n$/), /^HTTP\/1\.1 404/)
+  socket.write(upgrade())
+  assert.match(await until(socket, /\r\n\r\n/), /^HTTP\/1\.1 101 /)
+  await eventually(() => server.counters.connections.wss === 1)
+  // The other end of one that was joined ends with the process.
+  const other = await open()
+  other.write('GET /blobs/none HTTP/1.1\r\nHost: x\r\n\r\n')
+  await until(other, /\}\n$/)
+  const closed = once(other, 'close')
+  process.kill(pid(), 'SIGKILL')
+  await closed
+  assert.equal(server.counters.connections.wss, 1)
+})
+
+test('requests for anything else on such a connection are answered as elsewhere', async (t) => {
+  const { server } = await serve(t)
+  const { port } = new URL(server.ready.listeners[1]!.replace('ws', 'http'))
+  const socket = await connected(t, port)
+  socket.write('GET /blobs/none HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n')
+  const text = await until(socket, /chatd messenger server/)
+  assert.deepEqual([...text.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => status), ['404', '200'])
+})
+
+test('a head that comes in pieces is read as one, and bodies behind it are whole', async (t) => {
+  const { alice } = await serve(t)
+  const bytes = content(200_000)
+  const { url, token } = await alice.slot(bytes)
+  const { port, pathname } = new URL(url)
+  const socket = await connected(t, port)
+  socket.setNoDelay(true)
+  const head = Buffer.from(`\r\nPUT ${pathname} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\nContent-Length: ${String(bytes.length)}\r\n\r\n`)
+  for (const at of [0, 1, 2, 3, 10, 40]) {
+    socket.write(head.subarray(at, { 0: 1, 1: 2, 2: 3, 3: 10, 10: 40 }[at] ?? head.length))
+    await sleep(5)
+  }
+  socket.write(bytes)
+  assert.match(await until(socket, /\r\n\r\n/), /^HTTP\/1\.1 201 /)
+})
+
+test('at the end uploads are cut with 503, and downloads may end', async (t) => {
+  const { server, alice } = await serve(t, { limits: { drainTimeoutMs: 5000, drainJitterMs: 0 } })
+  const bytes = content(16_000_000)
+  assert.equal(await put(alice, bytes), 201)
+  const { url = '' } = await alice.answer('blob-url', { id: sha256(bytes) })
+  const agent = new Agent({ keepAlive: true })
+  t.after(() => agent.destroy())
+  const getting = httpRequest(url, { agent }).end()
+  const [answer] = await once(getting, 'response') as [NodeJS.ReadableStream]
+  const hash = createHash('sha256')
+  const slot = await alice.slot(content(1000))
+  const sending = httpRequest(slot.url, { method: 'PUT', agent: false, headers: { 'authorization': `Bearer ${slot.token}`, 'content-length': '1000' } })
+  sending.on('error', () => {})
+  sending.write(content(10))
+  await eventually(() => server.counters.blobBytesIn === 16_000_010)
+  const refused = once(sending, 'response') as Promise<[{ statusCode: number }]>
+  const stopped = server.stop()
+  assert.equal((await refused)[0].statusCode, 503)
+  for await (const chunk of answer) hash.update(chunk)
+  assert.equal(hash.digest('hex'), sha256(bytes))
+  await stopped
+})
+
+function upgrade(): string {
+  return `GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: ${SUBPROTOCOL}\r\n\r\n`
+}

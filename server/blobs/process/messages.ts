@@ -1,0 +1,32 @@
+/** What the server and its process of blobs say to each other, beside calls. Some messages carry a socket. */
+import type { Config } from '../../config/settings.js'
+import type { CountChanges } from './counts.js'
+import type { CallMessage, SentError } from './calls.js'
+
+/** A value of a log line; errors in the form in which they travel. */
+export type SentField = string | number | boolean | null | undefined | { readonly error: SentError }
+
+/** From the server. */
+export type ToProcess =
+  | CallMessage
+  /** The first message. */
+  | { readonly kind: 'start', readonly config: Config, readonly key: Uint8Array }
+  /** With a socket, or without one where it closed on the way. `isStandIn`: the server moves the bytes of the real one, which is TLS. */
+  | { readonly kind: 'connection', readonly id: number, readonly head: Uint8Array, readonly address: string, readonly isStandIn: boolean }
+
+/** To the server. */
+export type FromProcess =
+  | CallMessage
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'not-ready', readonly error: SentError }
+  /** The socket of the connection has arrived: the next may be sent. */
+  | { readonly kind: 'taken', readonly id: number }
+  | { readonly kind: 'closed', readonly id: number }
+  /** With the socket, unless it is a stand-in. */
+  | { readonly kind: 'left-over', readonly id: number, readonly head: Uint8Array }
+  | { readonly kind: 'log', readonly level: 'debug' | 'info' | 'warn' | 'error', readonly fields: Readonly<Record<string, SentField>>, readonly event: string }
+  /** `promised`: bytes that bodies under way have been promised room for. */
+  | { readonly kind: 'counts', readonly changes: CountChanges, readonly promised: number }
+
+/** Calls of the server. */
+export const PROCESS_CALLS = { whatBecame: 'whatBecame', eraseStaged: 'eraseStaged', close: 'close' } as const
