@@ -22,6 +22,7 @@ export class LocalBlobs implements BlobService {
   constructor(options: BlobSideOptions) {
     const { config, clock, secret, commands, counters } = options
     this.#side = new BlobSide(options)
+    options.storage.eraser.onForgotten = (objects) => { this.#side.forgotten(objects) }
     this.desk = new BlobDesk({ capabilities: new Capabilities(secret.key), commands, uploads: this.#side.uploads, config: config.blobs, clock, counters })
   }
 

@@ -12,6 +12,7 @@ import type { BlobStorage } from './blob-storage.js'
 import { Capabilities } from './capability.js'
 import { Downloads } from './downloads.js'
 import { Finisher } from './finish.js'
+import { KnownBlobs } from './known-blobs.js'
 import { PREVIEW_DEFAULTS, PreviewPool } from './media/preview-pool.js'
 import type { Previews } from './media/previews.js'
 import { PlainPieces } from './plain-pieces.js'
@@ -41,6 +42,7 @@ export class BlobSide {
   readonly #finisher: Finisher
   readonly #previews: Previews
   readonly #pieces: PlainPieces
+  readonly #known: KnownBlobs
   readonly #storage: BlobStorage
   #closed: Promise<void> | null = null
 
@@ -50,18 +52,26 @@ export class BlobSide {
     const capabilities = new Capabilities(secret.key)
     const locks = new UploadLocks(LOCK_WAIT_MS)
     const churn = new Churn()
+    this.#known = new KnownBlobs(commands)
     this.#storage = storage
     this.#pieces = new PlainPieces({ store, churn, bytesMax: blobs.memoryBytes })
     this.#previews = previews ?? previewPool(blobs, log)
-    this.#finisher = new Finisher({ commands, staging, store, previews: this.#previews, types: blobs.types, log, counters, churn })
+    this.#finisher = new Finisher({ commands, staging, store, previews: this.#previews, types: blobs.types, log, counters, churn, known: this.#known })
     const uploads = new Uploads({ commands, staging, finisher: this.#finisher, locks, room, config: blobs, counters, churn })
     const downloads = new Downloads({
-      capabilities, commands, pieces: this.#pieces, clock, counters, idleMs: blobs.downloadIdleMs, resourcePolicy: listen.origins.length === 0 ? 'same-site' : 'cross-origin',
+      capabilities, known: this.#known, pieces: this.#pieces, clock, counters, idleMs: blobs.downloadIdleMs, resourcePolicy: listen.origins.length === 0 ? 'same-site' : 'cross-origin',
     })
     const tus = new Tus({ uploads, locks, sizeMax: blobs.sizeMax, uploadAgeMs: blobs.uploadAgeMs })
     const slots = new RequestSlots(config, counters)
     this.server = new BlobServer(new BlobHttp({ capabilities, uploads, downloads, tus, locks, slots, config, clock, log, counters }), config)
     this.uploads = uploads
+  }
+
+  /** Blobs with these objects are no more: nothing of them stays in memory. */
+  forgotten(objects: readonly string[]): void {
+    const all = new Set(objects)
+    this.#known.forgotten(all)
+    this.#pieces.forgotten(all)
   }
 
   /** Ends uploads at once and downloads after `graceMs`, and closes the store. A second call waits for the first. */

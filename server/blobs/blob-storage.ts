@@ -59,7 +59,7 @@ export async function stagedIds(staging: Staging): Promise<string[]> {
 
 /** What the shard is given of it. */
 export function blobEnvironment({ room, eraser }: BlobStorage): BlobEnvironment {
-  return { eraser, hasRoomFor: (bytes) => room.has(bytes), randomBytes }
+  return { eraser, hasRoomFor: (bytes) => room.has(bytes), forgotten: (objects) => { eraser.onForgotten(objects) }, randomBytes }
 }
 
 function openS3(blobs: Config['blobs'], environment: Readonly<Record<string, string | undefined>>): S3BlobStore {
@@ -77,6 +77,8 @@ function openS3(blobs: Config['blobs'], environment: Readonly<Record<string, str
 export class StoreEraser implements ObjectEraser {
   readonly #store: BlobStore
   readonly #staging: Staging
+  /** Who remembers blobs. */
+  onForgotten: (objects: readonly string[]) => void = () => {}
   /** Who writes uploads, where that is another process: it has to let go of one first. Resolves with false: nobody does now. */
   eraseElsewhere: (uploadId: string) => Promise<boolean> = () => Promise.resolve(false)
 

@@ -4,17 +4,18 @@ import { ERROR } from '../../protocol/generated/registry.js'
 import { BlobError } from '../../storage/blobs/blob-store.js'
 import type { Clock } from '../clock.js'
 import type { Counters } from '../metrics.js'
-import type { Blob, BlobCommands, StoredObject } from './blob-router.js'
+import type { Blob, StoredObject } from './blob-router.js'
 import { type ByteRange, matchesNone, rangeApplies, rangeOf } from './byte-range.js'
 import type { Capabilities, DownloadClaims } from './capability.js'
 import { contentDisposition } from './content-disposition.js'
 import { HttpError } from './http-error.js'
+import type { KnownBlobs } from './known-blobs.js'
 import { isShownInline } from './media/content-type.js'
 import type { PieceReader, PlainPieces } from './plain-pieces.js'
 
 export interface DownloadsEnvironment {
   readonly capabilities: Capabilities
-  readonly commands: BlobCommands
+  readonly known: KnownBlobs
   readonly pieces: PlainPieces
   readonly clock: Clock
   readonly counters: Counters
@@ -35,9 +36,9 @@ export class Downloads {
    * nothing has been said; what fails later ends the connection, so that no part passes for the whole.
    */
   async answer(id: string, query: string, request: IncomingMessage, response: ServerResponse): Promise<number> {
-    const { capabilities, commands, clock } = this.#environment
+    const { capabilities, known, clock } = this.#environment
     const claims = capabilities.openDownload(id, query, clock.nowMs())
-    const blob = claims === null ? null : await commands.blob(claims.id)
+    const blob = claims === null ? null : await known.blob(claims.id)
     const wanted = claims === null || blob === null ? null : partOf(blob, claims)
     if (claims === null || wanted === null) throw new HttpError(404, ERROR.noSuchBlob, 'there is no such blob, or none any more')
     const { headers: asked, method } = request

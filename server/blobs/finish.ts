@@ -19,6 +19,7 @@ import type { Churn } from '../young-objects.js'
 import type { Blob, BlobCommands, StoredObject, StoredRendition, Upload } from './blob-router.js'
 import { BlobCipher, crypt, derivedKey } from './cipher.js'
 import { HttpError } from './http-error.js'
+import type { KnownBlobs } from './known-blobs.js'
 import { agrees, isAllowed, type MediaKind, sniff } from './media/content-type.js'
 import { NotLookedAt, type Preview, type Previews, type Rendition } from './media/previews.js'
 import { type Looked, UploadDigest } from './upload-digest.js'
@@ -33,6 +34,7 @@ export interface FinisherEnvironment {
   readonly log: Log
   readonly counters: Counters
   readonly churn: Churn
+  readonly known: KnownBlobs
 }
 
 /** An object, and the staged file that holds it. */
@@ -203,7 +205,7 @@ export class Finisher {
   }
 
   async #store(upload: Upload, content: Ready, renditions: readonly Ready<StoredRendition>[], preview: Preview | null): Promise<Blob> {
-    const { commands, store, staging, counters } = this.#environment
+    const { commands, store, staging, counters, known } = this.#environment
     const all: readonly Ready[] = [...renditions, content]
     if (!await commands.storing(upload.id, all.map(({ stored }) => stored.object))) return this.#over(upload)
     for (const { stored: { object, size }, stagedId } of all) {
@@ -216,6 +218,7 @@ export class Finisher {
       placeholder: preview?.placeholder ?? new Uint8Array(0),
       renditions: renditions.map(({ stored }) => stored),
     })
+    known.changed(content.stored.hash)
     return blob ?? this.#over(upload)
   }
 

@@ -51,6 +51,11 @@ export class PlainPieces {
     return new PieceReader(this, this.#options, object, start, end)
   }
 
+  /** Nothing of these objects is kept any longer. What somebody is reading goes to its end, and may be kept for its minute. */
+  forgotten(objects: ReadonlySet<string>): void {
+    for (const name of this.#kept.keys()) if (objects.has(name.slice(0, name.indexOf('/')))) this.#forget(name)
+  }
+
   /** Forgets all. */
   close(): void {
     if (this.#sweeper !== null) clearInterval(this.#sweeper)

@@ -11,6 +11,7 @@ import { endKey, eraseKey, releaseKey, type ReleaseKind, uploadKey } from '../..
 import { blobKeys } from '../../storage/keyspace.js'
 import { shardMetaKey } from '../../storage/shard-keys.js'
 import type { Blob, StoredRendition, Upload } from '../blobs/blob-router.js'
+import type { ShardEnvironment } from '../shard/environment.js'
 import type { ConversationState, UserState } from '../shard/state.js'
 import type { Transaction } from '../shard/transaction.js'
 import {
@@ -40,6 +41,7 @@ export interface HeldBlob {
 export type BlobList = 'ends' | 'releases' | 'erases'
 
 export interface LedgerHost {
+  readonly environment: Pick<ShardEnvironment, 'blobs'>
   /** The one that fills at present. */
   readonly transaction: Transaction
   /** Something is listed that has to be done then (Unix time, ms); 0: at once. */
@@ -132,7 +134,9 @@ export class BlobLedger {
   erase(objects: readonly string[], atMs: number): void {
     const { transaction } = this.#host
     for (const object of objects) transaction.batch.put(eraseKey(atMs, 'object', object), LISTED)
-    if (objects.length > 0) this.#host.wakeBlobs('erases', atMs)
+    if (objects.length === 0) return
+    this.#host.environment.blobs?.forgotten?.(objects)
+    this.#host.wakeBlobs('erases', atMs)
   }
 
   // ——— Uploads ———

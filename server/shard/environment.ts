@@ -131,6 +131,8 @@ export interface BlobEnvironment {
   readonly eraser: ObjectEraser
   /** Whether the disk, or what else bytes are put into, has room for so many more. Rejections count as no. */
   hasRoomFor(bytes: number): Promise<boolean>
+  /** Told in the turn in which the blobs of these objects are dropped: whoever remembers one has to ask anew. */
+  forgotten?(objects: readonly string[]): void
   /** Random bytes fit for keys and ids. */
   randomBytes(count: number): Uint8Array
 }

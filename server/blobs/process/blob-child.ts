@@ -121,6 +121,11 @@ export class BlobChild {
     })
   }
 
+  /** What it remembers of these goes. */
+  forgotten(objects: readonly string[]): void {
+    this.#send({ kind: 'forgotten', objects })
+  }
+
   /** Lets it go after what it has answered; or kills it. */
   disconnect(): void {
     if (this.#child.connected) this.#child.disconnect()

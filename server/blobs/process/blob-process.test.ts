@@ -131,6 +131,18 @@ test('what a killed process of blobs has left on the way to an upload is removed
   await eventually(() => readdirSync(staging).length === 0)
 })
 
+test('[BLB-18] what is erased is downloaded no more, at once, whatever is remembered of it', async (t) => {
+  const { server, alice } = await serve(t)
+  const bytes = content(300_000)
+  assert.equal(await put(alice, bytes), 201)
+  const { url = '' } = await alice.answer('blob-url', { id: sha256(bytes) })
+  assert.equal((await request('GET', url)).status, 200)
+  assert.equal((await request('GET', url)).status, 200)
+  await server.router.removeUser('alice')
+  await eventually(async () => await server.router.blobs!.blob(sha256(bytes)) === null)
+  assert.equal((await request('GET', url)).status, 404)
+})
+
 test('a connection that was used for blobs may become a WebSocket', async (t) => {
   const { server, alice } = await serve(t)
   const bytes = content(1000)

@@ -52,6 +52,7 @@ export class BlobProcess implements BlobService {
     const { config, clock, commands, counters, key, storage } = options
     this.#options = options
     this.desk = new BlobDesk({ capabilities: new Capabilities(key), commands, uploads: this, config: config.blobs, clock, counters })
+    storage.eraser.onForgotten = (objects) => { this.#child?.forgotten(objects) }
     storage.eraser.eraseElsewhere = (uploadId) => this.#eraseStaged(uploadId)
   }
 
@@ -80,7 +81,6 @@ export class BlobProcess implements BlobService {
 
   /** Never rejects. */
   async #give(connection: TakenConnection): Promise<void> {
-    // Of TLS nobody else hears when it closes.
     try {
       await (await this.#running()).give(connection)
     } catch {
@@ -134,6 +134,8 @@ export class BlobProcess implements BlobService {
 
   async #close(graceMs: number): Promise<void> {
     this.#isClosing = true
+    // One that is not ready yet has nothing to finish, and may never be.
+    if (this.#starting !== null) this.#child?.kill()
     await this.#starting?.catch(() => undefined)
     const child = this.#child
     if (child !== null && !child.isEnded) {

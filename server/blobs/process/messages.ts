@@ -14,6 +14,9 @@ export type ToProcess =
   /** With a socket, or without one where it closed on the way. `isStandIn`: the server moves the bytes of the real one, which is TLS. */
   | { readonly kind: 'connection', readonly id: number, readonly head: Uint8Array, readonly address: string, readonly isStandIn: boolean }
 
+  /** Blobs with these objects are no more. */
+  | { readonly kind: 'forgotten', readonly objects: readonly string[] }
+
 /** To the server. */
 export type FromProcess =
   | CallMessage

@@ -70,6 +70,9 @@ function serve(config: Config, key: Uint8Array, log: Log, storage: Awaited<Retur
       case 'call': case 'result': case 'failure':
         calls.received(message)
         return
+      case 'forgotten':
+        side.forgotten(message.objects)
+        return
       case 'start': throw new Error('it has started')
     }
   })
