@@ -18,6 +18,7 @@ import { type RunningServer, startServer } from '../../run.js'
 import { liveConfig, passwordVerifier } from '../../testing/live-server.js'
 import { BlobSession } from '../testing/blob-session.js'
 import { content, request, sha256 } from '../testing/http-rig.js'
+import { BlobProcess } from './blob-process.js'
 
 interface Line {
   readonly event: string
@@ -87,6 +88,19 @@ test('the process of blobs is there once somebody needs it, and ends with the se
   await server.stop()
   assert.throws(() => process.kill(pid(), 0), { code: 'ESRCH' })
   assert.equal(lines.some(({ event }) => event === 'blob-process-ended'), false)
+})
+
+test('whoever asks while it starts gets an answer', async (t) => {
+  const { server, alice } = await serve(t)
+  const url = server.ready.listeners[0]!
+  const others = await Promise.all(['two', 'three', 'four'].map((device) => BlobSession.open(t, url, 'alice', undefined, device)))
+  const first = alice.slot(content(1000))
+  const { taker } = server.blobs!
+  assert.ok(taker instanceof BlobProcess)
+  // It was spawned, and is far from ready.
+  await eventually(() => taker.pid !== undefined)
+  const slots = await Promise.all([first, ...others.map((other, at) => other.slot(content(2000 + at)))])
+  assert.deepEqual(slots.map(({ offset }) => offset), ['0', '0', '0', '0'])
 })
 
 test('where blobs are to share the process of messages they do', async (t) => {

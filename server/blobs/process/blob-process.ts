@@ -98,8 +98,10 @@ export class BlobProcess implements BlobService {
 
   async #running(): Promise<BlobChild> {
     if (this.#isClosing) throw unavailable()
+    // A child that is there need not be ready.
+    if (this.#starting !== null) return this.#starting
     if (this.#child !== null && !this.#child.isEnded) return this.#child
-    return this.#starting ??= this.#start().finally(() => { this.#starting = null })
+    return this.#starting = this.#start().finally(() => { this.#starting = null })
   }
 
   async #start(): Promise<BlobChild> {

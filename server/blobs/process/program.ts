@@ -24,23 +24,31 @@ const LEVELS = ['debug', 'info', 'warn', 'error'] as const
 leaveSignalsToTheServer()
 // Whatever ended the server, nobody is left to work for.
 process.on('disconnect', () => { process.exit() })
-process.once('message', (message: ToProcess) => {
-  if (message.kind !== 'start') throw new Error(`${message.kind} came before the start`)
-  void start(message.config, message.key)
+type Taker = (message: ToProcess, socket?: Socket) => void
+
+let taker: Promise<Taker> | null = null
+// One listener for all of them: of several messages that come at once node drops those behind the one at which a listener leaves.
+process.on('message', (message: ToProcess, socket?: Socket) => {
+  if (taker !== null) void taker.then((take) => { take(message, socket) })
+  else if (message.kind === 'start') taker = start(message.config, message.key)
+  else throw new Error(`${message.kind} came before the start`)
 })
 
-async function start(config: Config, key: Uint8Array): Promise<void> {
+/** Resolves with what takes the messages behind the first. */
+async function start(config: Config, key: Uint8Array): Promise<Taker> {
   yieldToTheServer(config.blobs.nice, OOM_SCORE)
   const log = remoteLog(config.log.level)
   try {
-    serve(config, key, log, await openBlobStorage(config, process.env, log))
+    const take = serve(config, key, log, await openBlobStorage(config, process.env, log))
     send({ kind: 'ready' })
+    return take
   } catch (error) {
     send({ kind: 'not-ready', error: sentError(error) })
+    return () => { /* the server ends us */ }
   }
 }
 
-function serve(config: Config, key: Uint8Array, log: Log, storage: Awaited<ReturnType<typeof openBlobStorage>>): void {
+function serve(config: Config, key: Uint8Array, log: Log, storage: Awaited<ReturnType<typeof openBlobStorage>>): Taker {
   const counters = new Counters()
   const calls: Calls = new Calls(send, {
     whatBecame: (user: string, uploadId: string) => side.uploads.whatBecame(user, uploadId),
@@ -60,7 +68,7 @@ function serve(config: Config, key: Uint8Array, log: Log, storage: Awaited<Retur
     send({ kind: 'counts', changes: changes ?? {}, promised })
   }
   setInterval(tellCounts, COUNTS_MS).unref()
-  process.on('message', (message: ToProcess, socket: Socket | undefined) => {
+  return (message, socket) => {
     switch (message.kind) {
       case 'connection':
         send({ kind: 'taken', id: message.id })
@@ -75,7 +83,7 @@ function serve(config: Config, key: Uint8Array, log: Log, storage: Awaited<Retur
         return
       case 'start': throw new Error('it has started')
     }
-  })
+  }
 }
 
 function accept(side: BlobSide, { id, head, address, isStandIn }: Extract<ToProcess, { kind: 'connection' }>, socket: Socket): void {

@@ -19,8 +19,8 @@ export class BlobSession {
     this.client = client
   }
 
-  static async open(t: TestContext, url: string, user: string, password = PASSWORD): Promise<BlobSession> {
-    return new BlobSession((await login(t, url, user, 'phone', 0, password)).client)
+  static async open(t: TestContext, url: string, user: string, password = PASSWORD, device = 'phone'): Promise<BlobSession> {
+    return new BlobSession((await login(t, url, user, device, 0, password)).client)
   }
 
   /** The element that answers, or the name of the error. */
