@@ -15,7 +15,7 @@ interface Resumed {
   readonly upload: Upload
 }
 
-/** A client that goes on by itself for a while, as it does when nobody configures it. */
+/** A client that goes on by itself for a while. */
 function stockClient(bytes: Buffer, options: { uploadUrl?: string, endpoint?: string, token: string }): Resumed {
   let resolve: () => void = () => {}
   let reject: (error: Error) => void = () => {}
@@ -23,7 +23,8 @@ function stockClient(bytes: Buffer, options: { uploadUrl?: string, endpoint?: st
   const upload = new Upload(bytes, {
     ...options.uploadUrl === undefined ? { endpoint: options.endpoint ?? null } : { uploadUrl: options.uploadUrl },
     headers: { Authorization: `Bearer ${options.token}` },
-    retryDelays: Array.from({ length: 100 }, () => 50),
+    // A minute: a busy machine takes long to start the server again.
+    retryDelays: Array.from({ length: 600 }, () => 100),
     chunkSize: 300_000,
     metadata: { filename: 'beach.jpg' },
     onProgress: (sent) => {
