@@ -8,13 +8,9 @@ import type { Connections } from './connection/connections.js'
 import type { ConnectionTaker } from './listeners/connection-taker.js'
 import type { Listener } from './listeners/listener.js'
 import { openListener } from './listeners/open-listener.js'
+import { ListenError } from './listen-error.js'
 import { readTlsFiles, type TlsFiles } from './listeners/tls-files.js'
 import type { Log } from './log.js'
-
-/** A listener that can't be opened. The message is one line for the operator. */
-export class ListenError extends Error {
-  override readonly name = 'ListenError'
-}
 
 /** Certificate and key, where a listener needs them. Throws ConfigError. */
 export function readTls(config: Config, clock: Clock): TlsFiles | null {

@@ -32,7 +32,7 @@ export async function runAlone({ config, clock, log, wrapEngine, takesClients, s
   steps.push(() => shard.close())
   const router = new LocalRouter(shard, { ...PRESENCE_LIMITS, ...config.presence })
   const counters = new Counters()
-  const blobs = storage === null || router.blobs === null ? null : blobService({ config, clock, log, counters, secret, storage, commands: router.blobs })
+  const blobs = storage === null || router.blobs === null ? null : await blobService({ config, clock, log, counters, secret, storage, commands: router.blobs })
   const { drainTimeoutMs } = config.limits
   steps.push(() => blobs?.close(drainTimeoutMs))
   // Open until the clients are gone, so that /readyz can say what goes on.

@@ -80,7 +80,7 @@ export async function runNode(start: Start): Promise<Omit<RunningServer, 'stop'>
 
   const counters = new Counters()
   const commands = router.blobs
-  const blobs = storage === null || commands === null ? null : blobService({ config, clock, log, counters, secret: secrets.server, storage, commands })
+  const blobs = storage === null || commands === null ? null : await blobService({ config, clock, log, counters, secret: secrets.server, storage, commands })
   const { drainTimeoutMs } = config.limits
   steps.push(() => blobs?.close(drainTimeoutMs))
   let admin: AdminListener | null = null

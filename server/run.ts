@@ -10,10 +10,7 @@ import { type Log, SILENT_LOG } from './log.js'
 import type { Counters } from './metrics.js'
 import type { Router } from './router/router.js'
 import { runAlone } from './run-alone.js'
-import { runNode } from './run-node.js'
 import type { ServerSecret } from './session/server-secret.js'
-
-export { ListenError } from './open-listeners.js'
 
 export interface ServerOptions {
   readonly log?: Log
@@ -86,7 +83,7 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
   try {
     const { wrapEngine = (engine: Engine) => engine, takesClients = true } = options
     const start: Start = { config, clock, log, wrapEngine, takesClients, steps }
-    const server = await (config.cluster.redis.length > 0 ? runNode(start) : runAlone(start))
+    const server = config.cluster.redis.length > 0 ? await runCluster(start) : await runAlone(start)
     steps.unshift(() => log.info({}, 'server-stopped'))
     const { listeners, admin, link } = server.ready
     log.info({ listeners: listeners.join(' '), admin, ...link === undefined ? {} : { link }, directory: config.data.directory }, 'server-started')
@@ -95,6 +92,12 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
     await stop()
     throw error
   }
+}
+
+/** Redis and all that belongs to a cluster: most servers stand alone, and would load it for nothing. */
+async function runCluster(start: Start): Promise<Omit<RunningServer, 'stop'>> {
+  const { runNode } = await import('./run-node.js')
+  return runNode(start)
 }
 
 function once(run: () => Promise<void>): () => Promise<void> {

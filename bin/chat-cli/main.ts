@@ -1,25 +1,12 @@
 /** `chat`, the terminal client: reads the command line, runs one command, ends with its exit code. */
 import { readFile } from 'node:fs/promises'
 import { homedir, hostname } from 'node:os'
-import { blobs } from './blobs.js'
 import type { Command } from './arguments.js'
 import { parseCommand } from './arguments.js'
 import type { ExitCode } from './failure.js'
 import { ChatFailure, EXIT } from './failure.js'
-import { fetchFiles } from './fetch.js'
-import { group } from './group-command.js'
 import { helpText } from './help.js'
-import { interactive } from './interactive.js'
 import { LineOutput, OutputClosed } from './line-output.js'
-import { operate } from './operate.js'
-import { people } from './people.js'
-import { presence, privacy } from './presence.js'
-import { devices, history } from './queries.js'
-import { invite } from './invite.js'
-import { recv } from './recv.js'
-import { registerUser } from './register.js'
-import { search } from './search.js'
-import { send } from './send.js'
 import type { World } from './world.js'
 import { complain } from './world.js'
 
@@ -59,25 +46,26 @@ export async function run(args: readonly string[], world: World): Promise<ExitCo
   }
 }
 
+/** What a command needs is loaded for that command alone: a script may call it many times. */
 async function runCommand(command: Command, world: World): Promise<ExitCode> {
   switch (command.kind) {
     case 'help': return print(world, helpText(command.topic))
     case 'version': return print(world, `chat ${await version()}`)
-    case 'screen': return interactive(command.account, world)
-    case 'send': return send(command, world)
-    case 'fetch': return fetchFiles(command, world)
-    case 'blobs': return blobs(command, world)
-    case 'recv': return recv(command, world)
-    case 'history': return history(command, world)
-    case 'devices': return devices(command, world)
-    case 'presence': return presence(command, world)
-    case 'privacy': return privacy(command, world)
-    case 'operate': return operate(command, world)
-    case 'register': return registerUser(command, world)
-    case 'invite': return invite(command, world)
-    case 'search': return search(command, world)
-    case 'group': return group(command, world)
-    case 'people': return people(command, world)
+    case 'screen': return (await import('./interactive.js')).interactive(command.account, world)
+    case 'send': return (await import('./send.js')).send(command, world)
+    case 'fetch': return (await import('./fetch.js')).fetchFiles(command, world)
+    case 'blobs': return (await import('./blobs.js')).blobs(command, world)
+    case 'recv': return (await import('./recv.js')).recv(command, world)
+    case 'history': return (await import('./queries.js')).history(command, world)
+    case 'devices': return (await import('./queries.js')).devices(command, world)
+    case 'presence': return (await import('./presence.js')).presence(command, world)
+    case 'privacy': return (await import('./presence.js')).privacy(command, world)
+    case 'operate': return (await import('./operate.js')).operate(command, world)
+    case 'register': return (await import('./register.js')).registerUser(command, world)
+    case 'invite': return (await import('./invite.js')).invite(command, world)
+    case 'search': return (await import('./search.js')).search(command, world)
+    case 'group': return (await import('./group-command.js')).group(command, world)
+    case 'people': return (await import('./people.js')).people(command, world)
   }
 }
 

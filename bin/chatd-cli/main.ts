@@ -1,21 +1,12 @@
-/** `chatd`: from the command line to what carries it out, and from its errors to one line and an exit code. */
+/**
+ * `chatd`: from the command line to what carries it out, and from its errors to one line and an exit code. What a command needs is loaded
+ * for that command alone: the whole server takes a second of some machines' time, and `chatd user add` uses little of it.
+ */
 import { loadConfig } from '../../server/config/config.js'
-import { version } from '../../server/version.js'
-import { printConfig } from '../../server/config/print.js'
 import { type Command, type ConfigArguments, parseCommand } from './arguments.js'
-import { makeCertificate } from './cert.js'
-import { leave, makeSecret, order, printStatus } from './cluster.js'
 import type { ClusterCommand } from './cluster-arguments.js'
 import { describeFailure, usageFailure } from './failure.js'
 import { HELP } from './help.js'
-import { runInvite } from './invite.js'
-import { constantsText, printPlan } from './plan.js'
-import { collectWhenQuiet } from './quiet-collection.js'
-import { report } from './report.js'
-import { rebuildIndex } from './search.js'
-import { start } from './start.js'
-import { changeUser, importFromStdin, listUsers } from './user.js'
-import { limitYoungGeneration } from './young-generation.js'
 
 /** Runs one command; sets the exit code, and never rejects for anything an operator can cause. */
 export async function main(args: readonly string[]): Promise<void> {
@@ -38,52 +29,65 @@ async function run(command: Command): Promise<void> {
       process.stdout.write(text)
       return
     }
-    case 'version':
+    case 'version': {
+      const { version } = await import('../../server/version.js')
       process.stdout.write(`chatd ${version()}\n`)
       return
-    case 'config':
+    }
+    case 'config': {
+      const { printConfig } = await import('../../server/config/print.js')
       process.stdout.write(printConfig(load(command.config)))
       return
+    }
     case 'start': {
       const { config } = load(command.config)
-      limitYoungGeneration()
-      collectWhenQuiet()
-      await start(config)
+      await startServer(config)
       return
     }
     case 'user':
-      await changeUser(load(command.config).config, command)
+      await (await import('./user.js')).changeUser(load(command.config).config, command)
       return
     case 'user-list':
-      await listUsers(load(command.config).config, command.json)
+      await (await import('./user.js')).listUsers(load(command.config).config, command.json)
       return
     case 'user-import':
-      await importFromStdin(load(command.config).config)
+      await (await import('./user.js')).importFromStdin(load(command.config).config)
       return
     case 'invite':
-      await runInvite(load(command.config).config, command.invite)
+      await (await import('./invite.js')).runInvite(load(command.config).config, command.invite)
       return
     case 'search-rebuild':
-      await rebuildIndex(load(command.config).config)
+      await (await import('./search.js')).rebuildIndex(load(command.config).config)
       return
     case 'report':
-      await report(load(command.config).config, command.action, command.json)
+      await (await import('./report.js')).report(load(command.config).config, command.action, command.json)
       return
     case 'cluster':
       await runCluster(command.command, command.config)
       return
     case 'plan':
-      printPlan(command.answers, command.json)
+      (await import('./plan.js')).printPlan(command.answers, command.json)
       return
     case 'plan-constants':
-      process.stdout.write(constantsText())
+      process.stdout.write((await import('./plan.js')).constantsText())
       return
     case 'cert':
-      makeCertificate(command)
+      (await import('./cert.js')).makeCertificate(command)
   }
 }
 
+async function startServer(config: ReturnType<typeof loadConfig>['config']): Promise<void> {
+  const { limitYoungGeneration } = await import('./young-generation.js')
+  // Before anything that fills it.
+  limitYoungGeneration()
+  const { collectWhenQuiet } = await import('./quiet-collection.js')
+  const { start } = await import('./start.js')
+  collectWhenQuiet()
+  await start(config)
+}
+
 async function runCluster(command: ClusterCommand, config: ConfigArguments): Promise<void> {
+  const { leave, makeSecret, order, printStatus } = await import('./cluster.js')
   switch (command.action) {
     case 'secret':
       makeSecret(command.file)

@@ -5,9 +5,9 @@ import type { Config } from '../config/settings.js'
 import type { Counters } from '../metrics.js'
 import { RouterError } from '../router/router.js'
 import type { Blob, BlobCommands, BlobPlace, BlobUsage, StoredObject, Upload, UploadRequest } from './blob-router.js'
+import { UPLOADS_PATH } from './blob-targets.js'
 import { type Capabilities, type DownloadClaims, urlExpiryMs } from './capability.js'
 import { isAllowed } from './media/content-type.js'
-import { UPLOADS_PATH } from './tus.js'
 
 /** Who knows how far uploads are, and completes one that has all its bytes. */
 export interface UploadEnds {

@@ -8,12 +8,13 @@ import type { Config } from '../config/settings.js'
 import type { Log } from '../log.js'
 import type { Counters } from '../metrics.js'
 import { RouterError } from '../router/router.js'
+import { pathOf, UPLOADS_PATH } from './blob-targets.js'
 import type { Capabilities, UploadClaims } from './capability.js'
 import type { Downloads } from './downloads.js'
 import { HttpError, toHttpError } from './http-error.js'
 import { answerShortly, contentLength, handedOver } from './request-body.js'
 import type { RequestSlots } from './request-slots.js'
-import { type Tus, TUS_VERSION, UPLOADS_PATH } from './tus.js'
+import { type Tus, TUS_VERSION } from './tus.js'
 import type { UploadLocks } from './upload-locks.js'
 import { ClientGone, type Found, type Uploads } from './uploads.js'
 
@@ -230,16 +231,6 @@ export class BlobHttp {
     else log.debug(fields, 'blob-request-refused')
     answerShortly(request, response, failure.status, { ...failure.headers, 'content-type': 'application/json', 'cache-control': 'no-store' }, failure.body)
   }
-}
-
-/** Whether a request for this target, as it stands in the request line, is answered here. */
-export function isBlobTarget(target: string): boolean {
-  return pathOf(target).startsWith('/blobs/')
-}
-
-/** Without what a proxy's form of the request line puts before it (RFC 9112, 3.2.2). */
-function pathOf(target: string): string {
-  return target.replace(/^https?:\/\/[^/?#]*/i, '')
 }
 
 function targetOf(target: string): Target | null {

@@ -8,7 +8,8 @@ import type { Socket } from 'node:net'
 import type { Config } from '../config/settings.js'
 import { isOriginAllowed } from '../listeners/origins.js'
 import { answerPage } from '../listeners/web-listener.js'
-import { type BlobHttp, isBlobTarget } from './blob-http.js'
+import type { BlobHttp } from './blob-http.js'
+import { isBlobTarget } from './blob-targets.js'
 
 export interface BlobConnection {
   readonly socket: Socket

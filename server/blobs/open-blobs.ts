@@ -2,7 +2,7 @@
 import { SYSTEM_CLOCK } from '../clock.js'
 import type { Config } from '../config/settings.js'
 import type { Log } from '../log.js'
-import { type BlobService, LocalBlobs } from './blob-service.js'
+import type { BlobService } from './blob-service.js'
 import type { BlobSideOptions } from './blob-side.js'
 import { type BlobStorage, openBlobStorage } from './blob-storage.js'
 import { originOf } from './origin.js'
@@ -25,9 +25,12 @@ export async function openBlobs(config: Config, log: Log, steps: (() => Promise<
 }
 
 /** In a process of their own, unless that is turned off, or time is not the system's. */
-export function blobService(options: BlobSideOptions): BlobService {
+export async function blobService(options: BlobSideOptions): Promise<BlobService> {
   const { config, clock, log, counters, secret, storage, commands } = options
-  if (!config.blobs.ownProcess || clock !== SYSTEM_CLOCK) return new LocalBlobs(options)
+  if (!config.blobs.ownProcess || clock !== SYSTEM_CLOCK) {
+    const { LocalBlobs } = await import('./local-blobs.js')
+    return new LocalBlobs(options)
+  }
   return new BlobProcess({ config, clock, log, counters, key: secret.key, storage, commands })
 }
 

@@ -7,13 +7,13 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import type { IncomingHttpHeaders } from 'node:http'
 import { DataStore, type Lock, type Locker, Server, Upload as TusUpload } from '@tus/server'
 import { ERROR, type ErrorCode } from '../../protocol/generated/registry.js'
+import { UPLOADS_PATH } from './blob-targets.js'
 import type { UploadClaims } from './capability.js'
 import { HttpError } from './http-error.js'
 import type { UploadHold, UploadLocks } from './upload-locks.js'
 import { isBusy, type Uploads } from './uploads.js'
 
 export const TUS_VERSION = '1.0.0'
-export const UPLOADS_PATH = '/blobs/uploads'
 
 export interface TusOptions {
   readonly uploads: Uploads

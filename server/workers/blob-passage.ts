@@ -6,7 +6,7 @@
 import { chmodSync, rmSync } from 'node:fs'
 import { isIP, connect, createServer, type Socket } from 'node:net'
 import { pipeline } from 'node:stream'
-import { isBlobTarget } from '../blobs/blob-http.js'
+import { isBlobTarget } from '../blobs/blob-targets.js'
 import type { ConnectionTaker, TakenConnection } from '../listeners/connection-taker.js'
 
 /** An address and the end of its line. */
