@@ -41,14 +41,20 @@ export class World implements Clock, Scheduler {
 
   /** Runs one task that is due, any of them; without one time passes to the next. */
   runTask(): void {
-    const due = this.#tasks.filter((task) => task.dueMs <= this.#nowMs)
-    if (due.length === 0) {
-      if (this.#tasks.length > 0) this.#nowMs = Math.min(...this.#tasks.map((task) => task.dueMs))
+    let dueCount = 0
+    let nextMs = Infinity
+    for (const { dueMs } of this.#tasks) {
+      if (dueMs <= this.#nowMs) dueCount++
+      if (dueMs < nextMs) nextMs = dueMs
+    }
+    if (dueCount === 0) {
+      if (this.#tasks.length > 0) this.#nowMs = nextMs
       return
     }
-    const task = this.random.pick(due)
-    this.#tasks.splice(this.#tasks.indexOf(task), 1)
-    task.run()
+    let left = this.random.below(dueCount)
+    const index = this.#tasks.findIndex(({ dueMs }) => dueMs <= this.#nowMs && left-- === 0)
+    const [task] = this.#tasks.splice(index, 1)
+    task?.run()
   }
 
   passTime(ms: number): void {
