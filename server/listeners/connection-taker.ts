@@ -9,7 +9,10 @@ export interface ConnectionTaker {
 }
 
 export interface TakenConnection {
-  /** Plain, or TLS. Nothing was written to it. It is paused; there may be bytes in its buffer, which come behind the head. */
+  /**
+   * Plain, or TLS. Nothing was written to it. It is paused; there may be bytes in its buffer, which come behind the head. It may be gone
+   * before it is looked at; whoever gives it has a listener for its errors.
+   */
   readonly socket: Socket
   /** What came of it so far. */
   readonly head: Uint8Array

@@ -105,6 +105,8 @@ function onSocket(this: Own<Server>, socket: Socket): void {
       return
     }
     const left = keepCounted(socket)
+    // It may have to wait for its taker, and a reset meanwhile must not end the process.
+    socket.on('error', onTakenError)
     taker.take({
       socket, head, address, left,
       giveBack: (other, bytes) => {
@@ -113,6 +115,10 @@ function onSocket(this: Own<Server>, socket: Socket): void {
       },
     })
   })
+}
+
+function onTakenError(this: Socket): void {
+  this.destroy()
 }
 
 /** Goes on with a connection of which these bytes were read. */

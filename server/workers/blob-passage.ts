@@ -38,7 +38,6 @@ function readPrelude(socket: Socket, taker: ConnectionTaker): void {
     const end = bytes.indexOf(NEWLINE)
     if (end < 0 && bytes.length <= PRELUDE_BYTES_MAX) return
     socket.off('data', received)
-    socket.off('error', failed)
     socket.pause()
     const address = bytes.subarray(0, Math.max(0, end)).toString('latin1')
     if (isIP(address) === 0) {
@@ -53,6 +52,7 @@ function readPrelude(socket: Socket, taker: ConnectionTaker): void {
     })
   }
   socket.on('data', received)
+  // Also while it waits for its taker.
   socket.on('error', failed)
 }
 

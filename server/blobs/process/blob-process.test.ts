@@ -207,6 +207,21 @@ test('over TLS a connection that was used for blobs may become a WebSocket, too'
   assert.equal(server.counters.connections.wss, 1)
 })
 
+test('a connection that is reset while the process starts harms nobody', async (t) => {
+  const { server, lines } = await serve(t)
+  const { port } = new URL(server.ready.listeners[1]!.replace('ws', 'http'))
+  const socket = await connected(t, port)
+  const { taker } = server.blobs!
+  assert.ok(taker instanceof BlobProcess)
+  socket.write('GET /blobs/none HTTP/1.1\r\nHost: x\r\n\r\n')
+  await eventually(() => taker.pid !== undefined)
+  socket.resetAndDestroy()
+  await eventually(() => lines.some(({ event }) => event === 'blob-process-started'))
+  const other = await connected(t, port)
+  other.write('GET /blobs/none HTTP/1.1\r\nHost: x\r\n\r\n')
+  assert.match(await until(other, /\}\n$/), /^HTTP\/1\.1 404/)
+})
+
 test('requests for anything else on such a connection are answered as elsewhere', async (t) => {
   const { server } = await serve(t)
   const { port } = new URL(server.ready.listeners[1]!.replace('ws', 'http'))

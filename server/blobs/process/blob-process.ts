@@ -82,7 +82,9 @@ export class BlobProcess implements BlobService {
   /** Never rejects. */
   async #give(connection: TakenConnection): Promise<void> {
     try {
-      await (await this.#running()).give(connection)
+      const child = await this.#running()
+      if (connection.socket.destroyed) connection.left()
+      else await child.give(connection)
     } catch {
       // It was logged by who could not start it; the client comes again.
       connection.socket.destroy()
