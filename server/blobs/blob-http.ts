@@ -37,6 +37,15 @@ type Target =
   | { readonly kind: 'upload', readonly id: string }
   | { readonly kind: 'download', readonly id: string, readonly query: string }
 
+interface Connection {
+  /** Requests that it had, and those of them that are not answered yet. */
+  count: number
+  unanswered: number
+  /** What a pipelined request waits for. */
+  last: Promise<void> | null
+  readonly address: string
+}
+
 const UPLOAD_METHODS = ['HEAD', 'PATCH', 'PUT', 'DELETE', 'OPTIONS']
 const CORS = {
   'access-control-allow-methods': 'GET, HEAD, POST, PATCH, PUT, DELETE, OPTIONS',
@@ -48,8 +57,7 @@ const EXPOSED = 'Accept-Ranges, Content-Disposition, Content-Length, Content-Ran
 export class BlobHttp {
   readonly #environment: BlobHttpEnvironment
   readonly #answering = new Map<ServerResponse, Promise<void>>()
-  /** By connection: how many requests it had, and the last answer, which a pipelined request waits for. */
-  readonly #connections = new WeakMap<Socket, { count: number, last: Promise<void> | null, readonly address: string }>()
+  readonly #connections = new WeakMap<Socket, Connection>()
   #isClosing = false
   #closed: Promise<void> | null = null
 
@@ -59,7 +67,12 @@ export class BlobHttp {
 
   /** Whose connection it is: an IP address, which the socket does not know where it stands for another. */
   connected(socket: Socket, address: string): void {
-    this.#connections.set(socket, { count: 0, last: null, address })
+    this.#connections.set(socket, { count: 0, unanswered: 0, last: null, address })
+  }
+
+  /** Whether the last byte of some answer is still to be written. */
+  isAnswering(socket: Socket): boolean {
+    return this.#connection(socket).unanswered > 0
   }
 
   /**
@@ -69,6 +82,7 @@ export class BlobHttp {
   handle(request: IncomingMessage, response: ServerResponse, isOriginAllowed: boolean): void {
     const connection = this.#connection(request.socket)
     connection.count++
+    connection.unanswered++
     // node's own maximum says so too, and then waits for another.
     if (connection.count >= this.#environment.config.blobs.requestsByConnectionMax) response.setHeader('connection', 'close')
     const answer = async (): Promise<void> => {
@@ -78,7 +92,10 @@ export class BlobHttp {
     const answering = connection.last === null ? answer() : connection.last.then(answer)
     connection.last = answering
     this.#answering.set(response, answering)
-    void answering.finally(() => this.#answering.delete(response))
+    void answering.finally(() => {
+      this.#answering.delete(response)
+      connection.unanswered--
+    })
   }
 
   /** Uploads are cut, and what came is kept; downloads may end for `graceMs`. From the call on nothing new begins. A second call waits for the first. */
@@ -203,7 +220,7 @@ export class BlobHttp {
     }
   }
 
-  #connection(socket: Socket): { count: number, last: Promise<void> | null, readonly address: string } {
+  #connection(socket: Socket): Connection {
     const connection = this.#connections.get(socket)
     if (connection === undefined) throw new Error('a request of a connection that nobody has told of')
     return connection

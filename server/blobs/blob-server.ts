@@ -56,6 +56,8 @@ export class BlobServer {
       return
     }
     this.#connections.set(socket, connection)
+    // HTTP has one as well, up to an upgrade.
+    socket.on('error', () => socket.destroy())
     socket.once('close', () => { if (this.#connections.delete(socket)) connection.closed() })
     socket.allowHalfOpen = true
     socket.setNoDelay(true)
@@ -81,10 +83,13 @@ export class BlobServer {
     this.#http.handle(request, response, request.headers.origin !== undefined && isOriginAllowed(request, this.#origins))
   }
 
-  /** A proxy may use the connections of downloads again for its WebSockets. */
+  /**
+   * A proxy may use the connections of downloads again for its WebSockets. One that has not waited for its answers is let go: node tells of
+   * an upgrade as soon as it is read, and the rest of those answers would go to a socket that is somebody else's.
+   */
   #onUpgrade(request: IncomingMessage, socket: Duplex, behind: Buffer): void {
     const connection = this.#connections.get(socket)
-    if (connection === undefined) {
+    if (connection === undefined || this.#http.isAnswering(connection.socket)) {
       socket.destroy()
       return
     }

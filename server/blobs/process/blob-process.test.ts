@@ -207,6 +207,25 @@ test('over TLS a connection that was used for blobs may become a WebSocket, too'
   assert.equal(server.counters.connections.wss, 1)
 })
 
+test('an upgrade that does not wait for the answer before it ends its own connection alone', async (t) => {
+  for (const ownProcess of [true, false]) {
+    const { server, lines } = await serve(t, { blobs: { ownProcess } })
+    const { port } = new URL(server.ready.listeners[1]!.replace('ws', 'http'))
+    const [hasty, other] = [await connected(t, port), await connected(t, port)]
+    other.write('GET /blobs/none HTTP/1.1\r\nHost: x\r\n\r\n')
+    assert.match(await until(other, /\}\n$/), /^HTTP\/1\.1 404/)
+    let text = ''
+    hasty.on('data', (chunk: Buffer) => { text += chunk.toString('latin1') }).on('error', () => {})
+    const closed = once(hasty, 'close')
+    hasty.write(`GET /blobs/${'a'.repeat(64)}?x HTTP/1.1\r\nHost: x\r\n\r\n${upgrade()}`)
+    await closed
+    assert.equal(text, '')
+    other.write('GET /blobs/none HTTP/1.1\r\nHost: x\r\n\r\n')
+    assert.match(await until(other, /\}\n$/), /^HTTP\/1\.1 404/)
+    assert.equal(lines.some(({ event }) => event === 'blob-process-ended'), false)
+  }
+})
+
 test('a connection that is reset while the process starts harms nobody', async (t) => {
   const { server, lines } = await serve(t)
   const { port } = new URL(server.ready.listeners[1]!.replace('ws', 'http'))
