@@ -58,12 +58,11 @@ export class BlobChild {
   #onTaken: (id: number) => void = () => {}
   #stderrTail = ''
   #isEnded = false
-  /** Resolves when it can take connections; rejects if it can't come as far. */
+  /** Resolves when it can take connections; rejects if it can't come as far, or the system gives no process. */
   readonly ready: Promise<void>
   /** Resolves when it is gone. */
   readonly ended: Promise<void>
 
-  /** Throws where the system gives no process. */
   constructor(options: BlobChildOptions) {
     this.#options = options
     const child = spawn(process.execPath, [options.program ?? PROGRAM], {
@@ -72,8 +71,11 @@ export class BlobChild {
     this.#child = child
     this.#sum = new CountSum(options.counters)
     this.#calls = new Calls((message) => { this.#send(message) }, commandHandlers(options.commands))
-    child.stderr!.setEncoding('utf8').on('data', (text: string) => { this.#stderrTail = (this.#stderrTail + text).slice(-STDERR_TAIL_LENGTH) })
-    child.stderr!.on('error', () => { /* it ends with the process */ })
+    child.on('error', () => { /* told to who waits for `ready`, and an end like others afterwards */ })
+    // Out of descriptors node has made none of its streams, whatever its type says.
+    const stderr = child.stderr as typeof child.stderr | undefined
+    stderr?.setEncoding('utf8').on('data', (text: string) => { this.#stderrTail = (this.#stderrTail + text).slice(-STDERR_TAIL_LENGTH) })
+    stderr?.on('error', () => { /* it ends with the process */ })
     this.ready = new Promise((resolve, reject) => {
       child.on('message', (message: FromProcess, socket: Socket | undefined) => {
         if (message.kind === 'ready') resolve()
@@ -118,6 +120,7 @@ export class BlobChild {
       this.#onTaken = (taken) => { if (taken === id || taken === 0) resolve() }
       const bytes = near === null ? Buffer.concat([head, stopReading(socket)]) : head
       this.#send({ kind: 'connection', id, head: bytes, address, isStandIn: near !== null }, far)
+      this.#send({ kind: 'sent', id })
     })
   }
 
@@ -136,6 +139,11 @@ export class BlobChild {
   }
 
   #received(message: FromProcess, socket: Socket | undefined): void {
+    if (this.#isEnded) {
+      // What it said last may come behind its end, with which all is settled.
+      socket?.destroy()
+      if (message.kind !== 'log') return
+    }
     switch (message.kind) {
       case 'taken':
         this.#onTaken(message.id)
@@ -170,7 +178,10 @@ export class BlobChild {
   #leftOver(id: number, head: Uint8Array, socket: Socket | undefined): void {
     const given = this.#given.get(id)
     this.#given.delete(id)
-    if (given === undefined) return
+    if (given === undefined) {
+      socket?.destroy()
+      return
+    }
     if (given.near !== null) {
       given.connection.socket.unpipe(given.near).off('close', onJoinedClose)
       given.near.off('close', onJoinedClose).unpipe(given.connection.socket).destroy()
@@ -188,15 +199,16 @@ export class BlobChild {
     this.#options.room.promisedElsewhere = 0
     this.#onTaken(0)
     for (const { connection, near } of this.#given.values()) {
-      // The real ones were closed with the process.
+      // The real ones were closed with the process, but for one that was still here.
+      connection.socket.destroy()
       if (near === null) connection.left()
-      else connection.socket.destroy()
     }
     this.#given.clear()
   }
 
   #send(message: ToProcess, socket?: Socket): void {
     if (this.#child.connected) this.#child.send(message, socket, undefined, () => { /* its end is told by `exit` */ })
+    else socket?.destroy()
   }
 }
 

@@ -1,8 +1,9 @@
 /** A whole server whose blobs are in a process of their own: what passes between the two, and what becomes of it when that process dies. */
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { Agent, request as httpRequest } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -10,10 +11,11 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { test, type TestContext } from 'node:test'
 import { connect as connectTls } from 'node:tls'
-import { SUBPROTOCOL } from '../../../protocol/generated/registry.js'
+import { ERROR, SUBPROTOCOL } from '../../../protocol/generated/registry.js'
 import type { configOf } from '../../config/config.js'
 import { selfSigned } from '../../listeners/self-signed.js'
 import type { Log, LogFields } from '../../log.js'
+import type { RouterError } from '../../router/router.js'
 import { type RunningServer, startServer } from '../../run.js'
 import { liveConfig, passwordVerifier } from '../../testing/live-server.js'
 import { BlobSession } from '../testing/blob-session.js'
@@ -241,6 +243,45 @@ test('a connection that is reset while the process starts harms nobody', async (
   assert.match(await until(other, /\}\n$/), /^HTTP\/1\.1 404/)
 })
 
+test('a connection that the process has no descriptor for holds up no other', { skip: hasPrlimit() ? false : 'there is no prlimit' }, async (t) => {
+  const { server, pid } = await serve(t)
+  const { port } = new URL(server.ready.listeners[1]!.replace('ws', 'http'))
+  const open: Socket[] = []
+  const isAnswered = async (): Promise<boolean> => {
+    const socket = (await connected(t, port)).on('error', () => {})
+    open.push(socket)
+    socket.write('GET /blobs/none HTTP/1.1\r\nHost: x\r\n\r\n')
+    return Promise.race([once(socket, 'data').then(() => true), once(socket, 'close').then(() => false)])
+  }
+  assert.equal(await isAnswered(), true)
+  limitFiles(pid(), Math.max(...readdirSync(`/proc/${String(pid())}/fd`).map(Number)) + 2)
+  // Those that are answered stay open.
+  await eventually(async () => !await isAnswered())
+  assert.equal(await isAnswered(), false)
+  for (const socket of open) socket.destroy()
+  await eventually(isAnswered)
+})
+
+test('where the system gives no process the next one is tried for, and the server lives on', { skip: hasPrlimit() ? false : 'there is no prlimit' }, async (t) => {
+  const { server, lines } = await serve(t)
+  const before = Number(/Max open files +(\d+)/.exec(readFileSync('/proc/self/limits', 'latin1'))?.[1])
+  limitFiles(process.pid, Math.max(...readdirSync('/proc/self/fd').map(Number)) + 8)
+  const held: number[] = []
+  assert.throws(() => { for (;;) held.push(openSync('/dev/null', 'r')) }, { code: 'EMFILE' })
+  // Enough to look at a folder, and too few for a process.
+  closeSync(held.pop()!)
+  const { taker } = server.blobs!
+  assert.ok(taker instanceof BlobProcess)
+  const id = '0'.repeat(32)
+  const refused = await taker.whatBecame('alice', id).catch((error: unknown) => error)
+  for (const file of held) closeSync(file)
+  limitFiles(process.pid, before)
+  assert.equal((refused as RouterError).code, ERROR.unavailable)
+  const [line] = lines.filter(({ event }) => event === 'blob-process-not-started')
+  assert.match(String(line?.fields['error']), /EMFILE/)
+  await assert.rejects(taker.whatBecame('alice', id), { code: ERROR.noSuchBlob })
+})
+
 test('requests for anything else on such a connection are answered as elsewhere', async (t) => {
   const { server } = await serve(t)
   const { port } = new URL(server.ready.listeners[1]!.replace('ws', 'http'))
@@ -288,6 +329,14 @@ test('at the end uploads are cut with 503, and downloads may end', async (t) => 
   assert.equal(hash.digest('hex'), sha256(bytes))
   await stopped
 })
+
+function hasPrlimit(): boolean {
+  return process.platform === 'linux' && spawnSync('prlimit', ['--version']).status === 0
+}
+
+function limitFiles(pid: number, max: number): void {
+  assert.equal(spawnSync('prlimit', ['--pid', String(pid), `--nofile=${String(max)}:`]).status, 0)
+}
 
 function upgrade(): string {
   return `GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: ${SUBPROTOCOL}\r\n\r\n`

@@ -85,8 +85,9 @@ export class BlobProcess implements BlobService {
       const child = await this.#running()
       if (connection.socket.destroyed) connection.left()
       else await child.give(connection)
-    } catch {
-      // It was logged by who could not start it; the client comes again.
+    } catch (error) {
+      // That there is no process was logged; the client comes again.
+      if (!(error instanceof RouterError || error instanceof BlobProcessEnded)) this.#options.log.warn({ error: asError(error) }, 'blob-connection-refused')
       connection.socket.destroy()
       connection.left()
     }
@@ -124,7 +125,7 @@ export class BlobProcess implements BlobService {
     } catch (error) {
       this.#noStartBeforeMs = performance.now() + RESTART_MS
       this.#child?.kill()
-      if (!this.#isClosing) log.error({ error: error instanceof Error ? error : new Error(String(error)) }, 'blob-process-not-started')
+      if (!this.#isClosing) log.error({ error: asError(error) }, 'blob-process-not-started')
       throw unavailable(error)
     }
   }
@@ -145,7 +146,7 @@ export class BlobProcess implements BlobService {
     if (child !== null && !child.isEnded) {
       const timer = setTimeout(() => child.kill(), graceMs + CLOSE_MS)
       await child.call('close', graceMs).catch((error: unknown) => {
-        this.#options.log.warn({ error: error instanceof Error ? error : new Error(String(error)) }, 'blob-process-not-closed')
+        this.#options.log.warn({ error: asError(error) }, 'blob-process-not-closed')
       })
       child.disconnect()
       await child.ended
@@ -159,4 +160,8 @@ export class BlobProcess implements BlobService {
 
 function unavailable(cause?: unknown): RouterError {
   return new RouterError(ERROR.unavailable, 'uploads and downloads are not possible at present', { retryAfterMs: 2 * RESTART_MS, cause })
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error))
 }

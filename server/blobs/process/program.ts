@@ -61,6 +61,7 @@ function serve(config: Config, key: Uint8Array, log: Log, storage: Awaited<Retur
   const side = new BlobSide({ config, clock: SYSTEM_CLOCK, log, counters, secret: { key, iterations: 0 }, storage, commands: new RemoteCommands(calls) })
   const watch = new CountWatch(counters)
   let promised = 0
+  let arrived = 0
   const tellCounts = (): void => {
     const changes = watch.changes()
     if (changes === null && promised === storage.room.promised) return
@@ -71,9 +72,13 @@ function serve(config: Config, key: Uint8Array, log: Log, storage: Awaited<Retur
   return (message, socket) => {
     switch (message.kind) {
       case 'connection':
-        send({ kind: 'taken', id: message.id })
+        arrived = message.id
         if (socket === undefined) send({ kind: 'closed', id: message.id })
         else accept(side, message, socket)
+        return
+      case 'sent':
+        if (arrived !== message.id) send({ kind: 'closed', id: message.id })
+        send({ kind: 'taken', id: message.id })
         return
       case 'call': case 'result': case 'failure':
         calls.received(message)
@@ -92,6 +97,7 @@ function accept(side: BlobSide, { id, head, address, isStandIn }: Extract<ToProc
     closed: () => { send({ kind: 'closed', id }) },
     leftOver: (bytes) => {
       send({ kind: 'left-over', id, head: Buffer.concat([bytes, stopReading(socket)]) }, isStandIn ? undefined : socket)
+      send({ kind: 'closed', id })
       if (isStandIn) socket.destroy()
     },
   })

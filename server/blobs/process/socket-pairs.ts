@@ -22,14 +22,28 @@ export class SocketPairs {
 
   close(): void {
     this.#server?.close()
+    this.#server = null
     if (this.#directory !== '') rmSync(this.#directory, { recursive: true, force: true })
+    this.#directory = ''
   }
 
   async #open(): Promise<[Socket, Socket]> {
-    const server = this.#server ??= await this.#listen()
-    const near = connect(this.#path)
-    const [[far]] = await Promise.all([once(server, 'connection') as Promise<[Socket]>, once(near, 'connect')])
-    return [near, far]
+    const failed = new AbortController()
+    const { signal } = failed
+    let near: Socket | null = null
+    try {
+      const server = this.#server ??= await this.#listen()
+      near = connect(this.#path)
+      near.on('error', () => { /* told below while it opens; later it closes */ })
+      const [[far]] = await Promise.all([once(server, 'connection', { signal }) as Promise<[Socket]>, once(near, 'connect', { signal })])
+      return [near, far]
+    } catch (error) {
+      failed.abort()
+      near?.destroy()
+      // Somebody has tidied up its folder, or a connection is left that the next one would get: that begins anew.
+      this.close()
+      throw error
+    }
   }
 
   async #listen(): Promise<Server> {
@@ -42,6 +56,7 @@ export class SocketPairs {
     const server = createServer({ pauseOnConnect: true, allowHalfOpen: true })
     server.listen(this.#path)
     await once(server, 'listening')
+    server.on('error', () => { /* of accept(): told to who opens */ })
     server.unref()
     return server
   }
