@@ -405,3 +405,21 @@ test('what lies in the store is the content under the key of its row', async (t)
   for await (const chunk of await rig.storage.store.read(blob.content.object, 0, 5000)) chunks.push(chunk as Buffer)
   assert.ok(new BlobCipher(blob.content.key, 0).update(Buffer.concat(chunks)).equals(bytes))
 })
+
+test('who goes before the first byte was read is no fault of the store', async (t) => {
+  const bytes = content(1000)
+  let began = (): void => {}
+  const isReading = new Promise<void>((resolve) => { began = resolve })
+  const { rig, url } = await served(t, bytes, '', { wrapStore: reading(async () => new Readable({ read: () => { began() } })) })
+  const raw = await rig.raw(t)
+  const { pathname, search } = new URL(url)
+  raw.send(`GET ${pathname}${search} HTTP/1.1\r\nHost: x\r\n\r\n`)
+  await isReading
+  raw.socket.destroy()
+  for (let wait = 0; rig.counters.downloads.size === 0; wait++) {
+    if (wait === 500) assert.fail('it did not end')
+    await sleep(10)
+  }
+  assert.deepEqual([...rig.counters.downloads], [['499', 1]])
+  assert.equal(rig.lines.some((line) => line.includes('blob-request-failed')), false)
+})

@@ -57,7 +57,11 @@ export class Downloads {
     response.once('close', closed)
     try {
       // Before anything is said: a store that hasn't got it, or is away, is an error of its own.
-      const first = await reader.next()
+      const first = await reader.next().catch((error: unknown) => {
+        // Reading ends with the connection; that says nothing about the store.
+        if (!response.destroyed) throw error
+        return null
+      })
       if (response.destroyed) return 499
       const status = range === 'whole' ? 200 : 206
       response.writeHead(status, range === 'whole' ? described : { ...described, 'content-range': contentRange(range, wanted.size) })
