@@ -406,6 +406,17 @@ test('what lies in the store is the content under the key of its row', async (t)
   assert.ok(new BlobCipher(blob.content.key, 0).update(Buffer.concat(chunks)).equals(bytes))
 })
 
+test('[BLB-18] in a cluster what another node has erased is not found, at once', async (t) => {
+  const bytes = content(1000)
+  const { rig, url } = await served(t, bytes, '', { changes: { cluster: { redis: ['redis://127.0.0.1:1'], node: 'one', secretFile: 'none' } } })
+  // Who has the shard tells its own process of blobs alone.
+  rig.storage.eraser.onForgotten = () => {}
+  assert.equal((await rig.request('GET', url)).status, 200)
+  await rig.router.removeUser('alice')
+  for (let wait = 0; await rig.blob(bytes) !== null && wait < 500; wait++) await sleep(10)
+  assert.equal((await rig.request('GET', url)).status, 404)
+})
+
 test('who goes before the first byte was read is no fault of the store', async (t) => {
   const bytes = content(1000)
   let began = (): void => {}

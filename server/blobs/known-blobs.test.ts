@@ -16,7 +16,7 @@ test('[BLB-18] a blob is asked for once, until it changes, is forgotten, or seco
       asked.push(id)
       return rows.get(id) ?? null
     },
-  })
+  }, true)
   for (const id of ['a', 'a', 'b', 'b', 'c', 'c']) assert.equal((await known.blob(id))?.content.hash, id === 'c' ? undefined : id)
   assert.deepEqual(asked.splice(0), ['a', 'b', 'c', 'c'])
   rows.delete('a')
@@ -35,7 +35,7 @@ test('[BLB-18] a blob is asked for once, until it changes, is forgotten, or seco
 
 test('[BLB-18] an answer from before something was forgotten is not remembered', async () => {
   let answer: (blob: Blob | null) => void = () => {}
-  const known = new KnownBlobs({ blob: () => new Promise((resolve) => { answer = resolve }) })
+  const known = new KnownBlobs({ blob: () => new Promise((resolve) => { answer = resolve }) }, true)
   const first = known.blob('a')
   known.forgotten(new Set(['content-a']))
   answer(row('a'))

@@ -14,12 +14,15 @@ interface Known {
 
 export class KnownBlobs {
   readonly #commands: Pick<BlobCommands, 'blob'>
+  readonly #isTold: boolean
   readonly #known = new Map<string, Known>()
   /** Raised with each change: an answer from before is not remembered. */
   #changes = 0
 
-  constructor(commands: Pick<BlobCommands, 'blob'>) {
+  /** `isTold`: of what changes and is forgotten. In a cluster that happens at other nodes, too: nothing is remembered then. */
+  constructor(commands: Pick<BlobCommands, 'blob'>, isTold: boolean) {
     this.#commands = commands
+    this.#isTold = isTold
   }
 
   /** As `BlobCommands.blob`. */
@@ -29,7 +32,7 @@ export class KnownBlobs {
     this.#known.delete(id)
     const changes = this.#changes
     const blob = await this.#commands.blob(id)
-    if (blob === null || changes !== this.#changes) return blob
+    if (blob === null || changes !== this.#changes || !this.#isTold) return blob
     this.#known.set(id, { blob, untilMs: performance.now() + KNOWN_MS })
     for (const [oldest] of this.#known) {
       if (this.#known.size <= KNOWN_MAX) break

@@ -50,6 +50,7 @@ const VERIFIER = { salt: new Uint8Array(16), iterations: 4096, storedKey: new Ui
 
 export class HttpRig {
   readonly blobs: LocalBlobs
+  readonly router: LocalRouter
   readonly commands: WatchedCommands
   readonly storage: BlobStorage
   readonly counters: Counters
@@ -60,8 +61,9 @@ export class HttpRig {
   readonly lines: string[]
   readonly stop: () => Promise<void>
 
-  constructor(parts: Pick<HttpRig, 'blobs' | 'commands' | 'storage' | 'counters' | 'origin' | 'directory' | 'engine' | 'lines' | 'stop'>) {
+  constructor(parts: Pick<HttpRig, 'blobs' | 'router' | 'commands' | 'storage' | 'counters' | 'origin' | 'directory' | 'engine' | 'lines' | 'stop'>) {
     this.blobs = parts.blobs
+    this.router = parts.router
     this.commands = parts.commands
     this.storage = parts.storage
     this.counters = parts.counters
@@ -152,7 +154,7 @@ export async function httpRig(t: TestContext, options: RigOptions = {}): Promise
     return stopped ??= blobs.close(100)
   }
   t.after(stop)
-  return new HttpRig({ blobs, commands, storage, counters, origin, directory, engine, lines, stop })
+  return new HttpRig({ blobs, router, commands, storage, counters, origin, directory, engine, lines, stop })
 }
 
 export function bearer(slot: UploadSlot): Record<string, string> {
