@@ -73,7 +73,7 @@ export async function frontOf(t: TestContext, server: RunningServer, config: Con
   const { blobs } = server
   const blobSocket = join(directory, 'blobs')
   const closePassage = blobs === null ? null : await openBlobPassage(blobSocket, blobs.taker)
-  const taker = blobs === null ? null : new BlobPassage(blobSocket)
+  const taker = blobs === null ? null : new BlobPassage(blobSocket, config.blobs.downloadIdleMs)
   const front = await openFront(config, { router, desk, secret: server.secret, taker })
   server.serveBlobsAt(front.listeners)
   const stop = async (): Promise<void> => {

@@ -5,9 +5,9 @@
  */
 import { chmodSync, rmSync } from 'node:fs'
 import { isIP, connect, createServer, type Socket } from 'node:net'
-import { pipeline } from 'node:stream'
 import { isBlobTarget } from '../blobs/blob-targets.js'
 import type { ConnectionTaker, TakenConnection } from '../listeners/connection-taker.js'
+import { joinSockets } from '../listeners/joined-sockets.js'
 
 /** An address and the end of its line. */
 const PRELUDE_BYTES_MAX = 64
@@ -59,9 +59,12 @@ function readPrelude(socket: Socket, taker: ConnectionTaker): void {
 /** The worker's end. */
 export class BlobPassage implements ConnectionTaker {
   readonly #path: string
+  readonly #idleMs: number
 
-  constructor(path: string) {
+  /** `idleMs`: how long the last bytes of an answer may wait for their client. */
+  constructor(path: string, idleMs: number) {
     this.#path = path
+    this.#idleMs = idleMs
   }
 
   takes(target: string): boolean {
@@ -69,15 +72,9 @@ export class BlobPassage implements ConnectionTaker {
   }
 
   take({ socket, head, address, left }: TakenConnection): void {
-    const passage = connect({ path: this.#path, allowHalfOpen: true })
+    const passage = connect(this.#path)
     passage.write(Buffer.concat([Buffer.from(`${address}\n`, 'latin1'), head]))
-    const both = (one: Socket, other: Socket): Promise<void> => new Promise((resolve) => {
-      pipeline(one, other, () => { resolve() })
-    })
-    void Promise.all([both(socket, passage), both(passage, socket)]).then(() => {
-      socket.destroy()
-      passage.destroy()
-      left()
-    })
+    socket.once('close', left)
+    joinSockets(socket, passage, this.#idleMs)
   }
 }

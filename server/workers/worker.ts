@@ -93,7 +93,7 @@ class Worker {
     const front = await openFront(config, {
       router, desk: router.desk, log,
       secret: { key: order.secretKey, iterations: order.secretIterations },
-      taker: order.blobSocket === '' ? null : new BlobPassage(order.blobSocket),
+      taker: order.blobSocket === '' ? null : new BlobPassage(order.blobSocket, config.blobs.downloadIdleMs),
     })
     const worker = new Worker(front, router, routes, log)
     tell({ kind: 'ready', listeners: front.listeners })

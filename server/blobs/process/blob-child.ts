@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import type { Config } from '../../config/settings.js'
 import type { TakenConnection } from '../../listeners/connection-taker.js'
 import { stopReading } from '../../listeners/first-request.js'
+import { joinSockets, partSockets } from '../../listeners/joined-sockets.js'
 import type { Log, LogFields } from '../../log.js'
 import type { Counters } from '../../metrics.js'
 import type { BlobCommands } from '../blob-router.js'
@@ -115,7 +116,7 @@ export class BlobChild {
     if (this.#isEnded) throw new BlobProcessEnded('the process of blobs has ended')
     const id = ++this.#lastId
     this.#given.set(id, { connection, near })
-    if (near !== null) join(socket, near)
+    if (near !== null) joinSockets(socket, near, this.#options.config.blobs.downloadIdleMs)
     await new Promise<void>((resolve) => {
       this.#onTaken = (taken) => { if (taken === id || taken === 0) resolve() }
       const bytes = near === null ? Buffer.concat([head, stopReading(socket)]) : head
@@ -183,9 +184,7 @@ export class BlobChild {
       return
     }
     if (given.near !== null) {
-      given.connection.socket.unpipe(given.near).off('close', onJoinedClose)
-      given.near.off('close', onJoinedClose).unpipe(given.connection.socket).destroy()
-      given.connection.socket.pause()
+      partSockets(given.connection.socket, given.near)
       given.connection.giveBack(given.connection.socket, head)
     } else if (socket === undefined) given.connection.left()
     else given.connection.giveBack(socket, head)
@@ -221,24 +220,6 @@ function whenOver(child: ChildProcess): Promise<void> {
       else child.stderr.once('close', resolve)
     })
   })
-}
-
-const kOther = Symbol('other')
-type Joined = Socket & { [kOther]?: Socket }
-
-/** What comes of either goes to the other, until one closes. */
-function join(socket: Socket, near: Socket): void {
-  (socket as Joined)[kOther] = near
-  ;(near as Joined)[kOther] = socket
-  for (const end of [socket, near]) end.on('error', () => end.destroy()).on('close', onJoinedClose)
-  socket.pipe(near)
-  near.pipe(socket)
-}
-
-function onJoinedClose(this: Joined): void {
-  const other = this[kOther]
-  // What was written to it goes out still; it may have come from an answer that is complete.
-  other?.destroySoon()
 }
 
 function fieldsFrom(fields: Readonly<Record<string, SentField>>): LogFields {
