@@ -113,7 +113,11 @@ export class BlobChild {
   async give(connection: TakenConnection): Promise<void> {
     const { socket, head, address } = connection
     const [near, far] = socket instanceof TLSSocket ? await this.#options.pairs.open() : [null, socket]
-    if (this.#isEnded) throw new BlobProcessEnded('the process of blobs has ended')
+    if (this.#isEnded) {
+      near?.destroy()
+      far.destroy()
+      throw new BlobProcessEnded('the process of blobs has ended')
+    }
     const id = ++this.#lastId
     this.#given.set(id, { connection, near })
     if (near !== null) joinSockets(socket, near, this.#options.config.blobs.downloadIdleMs)

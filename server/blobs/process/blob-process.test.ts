@@ -262,6 +262,19 @@ test('a connection that the process has no descriptor for holds up no other', { 
   await eventually(isAnswered)
 })
 
+test('whoever waits for a process that does not start waits for one attempt', async (t) => {
+  const { server, lines, directory } = await serve(t)
+  const objects = join(directory, 'blobs', 'objects')
+  rmSync(objects, { recursive: true })
+  writeFileSync(objects, 'no folder')
+  const { port } = new URL(server.ready.listeners[1]!.replace('ws', 'http'))
+  const sockets = await Promise.all(Array.from({ length: 4 }, () => connected(t, port)))
+  const closed = sockets.map((socket) => once(socket.on('error', () => {}), 'close'))
+  for (const socket of sockets) socket.write('GET /blobs/none HTTP/1.1\r\nHost: x\r\n\r\n')
+  await Promise.all(closed)
+  assert.equal(lines.filter(({ event }) => event === 'blob-process-not-started').length, 1)
+})
+
 test('where the system gives no process the next one is tried for, and the server lives on', { skip: hasPrlimit() ? false : 'there is no prlimit' }, async (t) => {
   const { server, lines } = await serve(t)
   const before = Number(/Max open files +(\d+)/.exec(readFileSync('/proc/self/limits', 'latin1'))?.[1])

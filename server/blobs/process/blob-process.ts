@@ -64,7 +64,10 @@ export class BlobProcess implements BlobService {
   }
 
   take(connection: TakenConnection): void {
-    this.#lastGiven = this.#lastGiven.then(() => this.#give(connection))
+    // Who comes while it starts shares the outcome: one start after another would let the last wait for all of them.
+    const running = this.#running()
+    running.catch(() => { /* told below */ })
+    this.#lastGiven = this.#lastGiven.then(() => this.#give(connection, running))
   }
 
   async whatBecame(user: string, uploadId: string): Promise<{ readonly blob: Blob } | { readonly upload: Upload, readonly offset: number }> {
@@ -80,9 +83,10 @@ export class BlobProcess implements BlobService {
   }
 
   /** Never rejects. */
-  async #give(connection: TakenConnection): Promise<void> {
+  async #give(connection: TakenConnection, running: Promise<BlobChild>): Promise<void> {
     try {
-      const child = await this.#running()
+      const started = await running
+      const child = started.isEnded ? await this.#running() : started
       if (connection.socket.destroyed) connection.left()
       else await child.give(connection)
     } catch (error) {
