@@ -18,7 +18,7 @@ export async function readArchive(url: string, users: readonly string[]): Promis
 }
 
 async function readOne(url: string, user: string): Promise<Map<string, ArchivedMessage[]>> {
-  const client = new Client({ server: url, user, password: `pw-${user}`, device: 'auditor' })
+  const client = new Client({ server: url, user, password: `pw-${user}`, device: 'auditor', allowPlaintext: true })
   try {
     await client.connect()
     const conversations = new Map<string, ArchivedMessage[]>()

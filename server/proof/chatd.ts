@@ -25,6 +25,10 @@ export interface ChatdOptions {
   readonly directory?: string
   /** For node itself (`--cpu-prof`). */
   readonly nodeArguments?: readonly string[]
+  /** Where it listens. Default: 127.0.0.1. */
+  readonly host?: string
+  /** What its command line begins with, to run somewhere else (`ip netns exec NAME`). */
+  readonly through?: readonly string[]
 }
 
 export class Chatd {
@@ -37,13 +41,16 @@ export class Chatd {
   stderr = ''
   readonly #environment: Record<string, string>
   readonly #nodeArguments: readonly string[]
+  readonly #through: readonly string[]
   #child: ChildProcess | null = null
 
   private constructor(directory: string, ports: readonly [number, number], options: ChatdOptions) {
     this.directory = directory
-    this.tcp = `tcp://127.0.0.1:${ports[0]}`
-    this.ws = `ws://127.0.0.1:${ports[1]}`
+    const host = options.host ?? '127.0.0.1'
+    this.tcp = `tcp://${host}:${ports[0]}`
+    this.ws = `ws://${host}:${ports[1]}`
     this.#nodeArguments = options.nodeArguments ?? []
+    this.#through = options.through ?? []
     this.#environment = {
       CHATD_ADMIN_URL: '',
       // Logging in is not what is proven here, and the machine may be busy.
@@ -163,7 +170,8 @@ export class Chatd {
   }
 
   #spawn(args: readonly string[]): ChildProcess {
-    return spawn(process.execPath, [...this.#nodeArguments, PROGRAM, ...args], { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, ...this.#environment } })
+    const [command, ...rest] = [...this.#through, process.execPath, ...this.#nodeArguments, PROGRAM, ...args]
+    return spawn(command!, rest, { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, ...this.#environment } })
   }
 
   #logged(line: string): void {

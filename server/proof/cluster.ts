@@ -149,7 +149,7 @@ async function untilNextAck(population: Population, devices: readonly number[]):
 }
 
 /** When nothing happens any more all nodes have got equally far. */
-async function sameEverywhere(nodes: Nodes): Promise<void> {
+export async function sameEverywhere(nodes: Nodes): Promise<void> {
   const giveUpMs = performance.now() + 30_000
   for (;;) {
     const status = await nodes.status()

@@ -8,12 +8,15 @@ import { RedisServer } from '../cluster/testing/redis-server.js'
 import { connectControl } from '../control/control-client.js'
 import { freePort } from '../testing/free-port.js'
 import { Chatd } from './chatd.js'
+import { LOOPBACK, type Network, NODES, REDIS } from './network.js'
 import { delay, PATIENCE_MS, type Scope } from './scope.js'
 
 export interface NodesOptions {
   readonly count?: number
   /** Settings of every node, by their name in the environment. */
   readonly settings?: Readonly<Record<string, string>>
+  /** What lies between them. Default: loopback. */
+  readonly network?: Network
 }
 
 export class Nodes {
@@ -26,19 +29,25 @@ export class Nodes {
   }
 
   /** Resolves when one node owns the shard and all others follow. Everything ends with the scope. */
-  static async start(scope: Scope, users: readonly string[], { count = 3, settings = {} }: NodesOptions = {}): Promise<Nodes> {
-    const redis = await RedisServer.start({ after: (end) => { scope.after(end) } }, '--appendonly', 'yes')
+  static async start(scope: Scope, users: readonly string[], { count = 3, settings = {}, network = LOOPBACK }: NodesOptions = {}): Promise<Nodes> {
+    const redis = await RedisServer.startAt({ after: (end) => { scope.after(end) } }, network.place(REDIS), '--appendonly', 'yes')
     const folder = mkdtempSync(join(tmpdir(), 'chatd-nodes-'))
     scope.after(() => { rmSync(folder, { recursive: true, force: true }) })
     const secret = join(folder, 'secret')
     writeFileSync(secret, randomBytes(48).toString('base64url'), { mode: 0o600 })
     const all: Chatd[] = []
     for (let at = 0; at < count; at++) {
+      const name = nameOf(at)
+      const { host, through } = network.place(name)
+      const linkPort = await freePort()
       all.push(await Chatd.prepare(scope, at === 0 ? users : [], {
-        directory: join(folder, nameOf(at)),
+        directory: join(folder, name), host, through,
         settings: {
-          CHATD_CLUSTER_REDIS: redis.url, CHATD_CLUSTER_NODE: nameOf(at), CHATD_CLUSTER_FOUNDS: String(at === 0), CHATD_CLUSTER_SECRET_FILE: secret,
-          CHATD_CLUSTER_LINK: `tcp://127.0.0.1:${String(await freePort())}`, ...settings,
+          CHATD_CLUSTER_REDIS: `redis://${await network.reach(name, REDIS, redis.port)}`, CHATD_CLUSTER_NODE: name, CHATD_CLUSTER_FOUNDS: String(at === 0),
+          CHATD_CLUSTER_SECRET_FILE: secret, CHATD_CLUSTER_LINK: `tcp://${host}:${String(linkPort)}`,
+          CHATD_CLUSTER_LINK_ADDRESS: `tcp://${await network.reach(NODES, name, linkPort)}`,
+          // Networks of a proof are nobody else's.
+          CHATD_CLUSTER_ALLOW_PLAINTEXT_LINKS: 'true', CHATD_LISTEN_ALLOW_PLAINTEXT: 'true', ...settings,
         },
       }))
     }
@@ -99,4 +108,5 @@ export class Nodes {
   }
 }
 
-function nameOf(at: number): string { return `n${String(at + 1)}` }
+/** From 0. */
+export function nameOf(at: number): string { return `n${String(at + 1)}` }

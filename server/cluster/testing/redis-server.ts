@@ -23,22 +23,37 @@ export interface Endings {
   after(end: () => Promise<void>): void
 }
 
+/** Where it runs: the address it listens at, and what its command line begins with (`ip netns exec NAME`). */
+export interface RedisPlace {
+  readonly host: string
+  readonly through: readonly string[]
+}
+
+const HERE: RedisPlace = { host: '127.0.0.1', through: [] }
+
 export class RedisServer {
   readonly port: number
+  readonly #place: RedisPlace
   readonly #directory: string
   readonly #arguments: readonly string[]
   #process: ChildProcess | null = null
 
-  private constructor(port: number, directory: string, args: readonly string[]) {
+  private constructor(place: RedisPlace, port: number, directory: string, args: readonly string[]) {
+    this.#place = place
     this.port = port
     this.#directory = directory
     this.#arguments = args
   }
 
   /** Started, and killed when what it is for ends. `args`: of redis-server, behind those that keep it to itself. */
-  static async start(t: Endings, ...args: readonly string[]): Promise<RedisServer> {
+  static start(t: Endings, ...args: readonly string[]): Promise<RedisServer> {
+    return RedisServer.startAt(t, HERE, ...args)
+  }
+
+  /** The same, somewhere else. */
+  static async startAt(t: Endings, place: RedisPlace, ...args: readonly string[]): Promise<RedisServer> {
     const directory = await mkdtemp(join(tmpdir(), 'chatd-redis-'))
-    const server = new RedisServer(await freePort(), directory, args)
+    const server = new RedisServer(place, await freePort(), directory, args)
     t.after(async () => {
       await server.kill()
       await rm(directory, { recursive: true, force: true })
@@ -57,14 +72,16 @@ export class RedisServer {
   }
 
   get url(): string {
-    return `redis://127.0.0.1:${String(this.port)}`
+    return `redis://${this.#place.host}:${String(this.port)}`
   }
 
   async start(): Promise<void> {
     const [first, file] = this.#arguments
-    const own = ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.#directory]
+    const { host, through } = this.#place
+    const own = ['--port', String(this.port), '--bind', host, '--dir', this.#directory, ...host === HERE.host ? [] : ['--protected-mode', 'no']]
     const args = first === '--sentinel' ? [file ?? '', '--sentinel', ...own] : [...own, '--save', '', '--appendfsync', 'always', ...this.#arguments]
-    this.#process = spawn('redis-server', args, { stdio: 'ignore' })
+    const [command, ...rest] = [...through, 'redis-server', ...args]
+    this.#process = spawn(command!, rest, { stdio: 'ignore' })
     await this.#answering()
   }
 
@@ -92,7 +109,7 @@ export class RedisServer {
 
   /** One command, in words; resolves with the answer's first line. */
   async say(...words: readonly string[]): Promise<string> {
-    const socket = connect(this.port, '127.0.0.1')
+    const socket = connect(this.port, this.#place.host)
     try {
       socket.write(`*${String(words.length)}\r\n${words.map((word) => `$${String(Buffer.byteLength(word))}\r\n${word}\r\n`).join('')}`)
       const [answer] = await once(socket, 'data') as [Buffer]
