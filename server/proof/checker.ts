@@ -59,7 +59,9 @@ class Checker {
     for (const log of this.#logs) this.#collectSent(log)
     for (const log of this.#logs) this.#checkDevice(log)
     this.#checkPositions()
-    for (const log of this.#logs) this.#checkSendingOrder(log)
+    const sentBy = new Map<DeviceLog, [string, Sent][]>(this.#logs.map((log) => [log, []]))
+    for (const entry of this.#sent) sentBy.get(entry[1].log)!.push(entry)
+    for (const sent of sentBy.values()) this.#checkSendingOrder(sent)
     this.#checkReceipts()
     if (isComplete) this.#checkComplete()
     if (archive !== null) this.#checkArchive(archive)
@@ -164,13 +166,13 @@ class Checker {
   }
 
   /** A device's own messages to one conversation lie there in the order in which it sent them. */
-  #checkSendingOrder(log: DeviceLog): void {
+  #checkSendingOrder(sent: readonly [string, Sent][]): void {
     const last = new Map<string, { order: number, text: string, seq: number }>()
-    const own = [...this.#sent].filter(([, sent]) => sent.log === log && sent.seq > 0 && !Number.isNaN(sent.order))
-    for (const [text, sent] of own.sort(([, a], [, b]) => a.order - b.order)) {
-      const before = last.get(sent.to)
-      if (before !== undefined && before.seq >= sent.seq) this.#breach(`'${text}' (${sent.seq}) was sent behind '${before.text}' (${before.seq}) and lies before it`)
-      last.set(sent.to, { order: sent.order, text, seq: sent.seq })
+    const own = sent.filter(([, { seq, order }]) => seq > 0 && !Number.isNaN(order))
+    for (const [text, { to, order, seq }] of own.sort(([, a], [, b]) => a.order - b.order)) {
+      const before = last.get(to)
+      if (before !== undefined && before.seq >= seq) this.#breach(`'${text}' (${seq}) was sent behind '${before.text}' (${before.seq}) and lies before it`)
+      last.set(to, { order, text, seq })
     }
   }
 

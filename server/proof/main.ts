@@ -11,10 +11,12 @@ import { abuseLatency } from './abuse-latency.js'
 import { collectBlobs } from './collect-blobs.js'
 import { CLUSTER_BLOWS, clusterProof } from './cluster.js'
 import { clockJumps, clockJumpsTooFar } from './clock-jumps.js'
+import { crowdProof } from './crowd.js'
 import { halfOpen } from './half-open.js'
 import { killClients } from './kill-clients.js'
 import { killServer } from './kill-server.js'
 import { killUploads } from './kill-uploads.js'
+import { partitions } from './partition-apart.js'
 import { type Scope, withScope } from './scope.js'
 import { commitErrors, diskFull, mountSmallDisk } from './store-faults.js'
 import { uploadLatency } from './upload-latency.js'
@@ -55,6 +57,10 @@ const PROOFS: Readonly<Record<string, Proof>> = {
   ...Object.fromEntries(CLUSTER_BLOWS.map((blow) => [`cluster-${blow}`, { rounds: 10, clients: 50, run: (scope: Scope, numbers: Numbers) => clusterProof(scope, [blow], numbers) }])),
   // All of them in turn.
   'cluster': { rounds: 21, clients: 50, run: (scope, numbers) => clusterProof(scope, CLUSTER_BLOWS, numbers) },
+  // In network namespaces, which root may make, and others where the kernel lets them; else with proxies.
+  'cluster-partition': { rounds: 22, clients: 48, run: (scope, numbers) => partitions(scope, { ...numbers, leaseMs: 3000 }) },
+  // Rounds: with the crowd at the owner, at a standby, at all nodes.
+  'cluster-crowd': { rounds: 3, clients: 10_000, run: crowdProof },
   'clock': {
     rounds: 18,
     clients: 24,

@@ -23,6 +23,11 @@ const HELLO = encodeHello([1], 'chatd proof')
 
 export interface RawDeviceOptions {
   readonly url: string
+  /**
+   * Of the service. Then it comes back as clients have to: the next one of them with each attempt, after the wait of the back-off.
+   * [RCN-1] [RCN-5] Default: none; it comes back to `url`, and sooner.
+   */
+  readonly servers?: readonly string[]
   readonly user: string
   readonly device: string
   readonly recorder: Recorder
@@ -70,6 +75,9 @@ interface Question {
 export class RawDevice {
   readonly options: RawDeviceOptions
   #url: string
+  /** Attempts since the last welcome. */
+  #attempts = 0
+  #retryAfterMs = 0
   #token: Uint8Array | null = null
   #queueEpoch = 0
   #cursor = 0
@@ -119,6 +127,8 @@ export class RawDevice {
 
   /** From the next connection on. */
   set url(url: string) { this.#url = url }
+
+  get url(): string { return this.#url }
 
   get isOnline(): boolean { return this.#isOnline }
 
@@ -215,7 +225,18 @@ export class RawDevice {
     this.#timer = setTimeout(() => {
       this.#timer = null
       this.#connect()
-    }, this.options.random() * RECONNECT_MS)
+    }, this.#waitMs())
+  }
+
+  /** Before the next attempt, and where it goes to. [RCN-1] [RCN-3] [RCN-5] */
+  #waitMs(): number {
+    const { servers, random } = this.options
+    if (servers === undefined) return random() * RECONNECT_MS
+    this.#url = servers[(servers.indexOf(this.#url) + 1) % servers.length]!
+    const waitMs = this.#retryAfterMs + random() * Math.min(LIMIT.reconnectCapMs, LIMIT.reconnectBaseMs * 2 ** this.#attempts)
+    this.#attempts++
+    this.#retryAfterMs = 0
+    return waitMs
   }
 
   #opened(): void {
@@ -252,7 +273,7 @@ export class RawDevice {
       case FRAME.skip: this.#cursor = Math.max(this.#cursor, frame.index); return
       case FRAME.done: this.#isDone = true; return
       case FRAME.ping: this.#wire?.write(encodePong(frame.nonce)); return
-      case FRAME.close: this.#closed(frame.error); return
+      case FRAME.close: this.#closed(frame.error, frame.retryAfterMs); return
       default:
     }
   }
@@ -282,6 +303,7 @@ export class RawDevice {
     if (this.#timer !== null) clearTimeout(this.#timer)
     this.#timer = null
     this.#isOnline = true
+    this.#attempts = 0
     this.#watch()
     this.#sendWaiting(this.#unansweredMax)
   }
@@ -297,7 +319,8 @@ export class RawDevice {
     }, silenceMs / 8)
   }
 
-  #closed(error: number): void {
+  #closed(error: number, retryAfterMs: number): void {
+    this.#retryAfterMs = retryAfterMs
     this.closes.set(error, (this.closes.get(error) ?? 0) + 1)
     if (error === ERROR.tokenInvalid) this.#token = null
     const kind = ERRORS.get(error)?.class
