@@ -17,6 +17,7 @@ import { randomPiece } from '../session/random-pool.js'
 import type { ServerSecret } from '../session/server-secret.js'
 import type { Admission } from './admission.js'
 import { Connection, HOLD } from './connection.js'
+import { OpeningLine } from './opening-line.js'
 import { DeadlineQueue } from './deadline-queue.js'
 import { Flusher } from './flusher.js'
 import type { Redirects } from './redirects.js'
@@ -52,6 +53,7 @@ export class Connections {
   readonly flusher = new Flusher()
   readonly rates: DeviceRates
   readonly registrations: Registrations
+  readonly openings = new OpeningLine()
   readonly #opening = new Set<Connection>()
   readonly #open = new Set<Connection>()
   readonly #checks: DeadlineQueue<Connection>

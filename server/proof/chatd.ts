@@ -12,6 +12,11 @@ import { PATIENCE_MS, type Scope, until } from './scope.js'
 
 const PROGRAM = fileURLToPath(new URL('../../../bin/chatd', import.meta.url))
 
+/** Of /proc/PID/stat, behind the name of the program; proc(5). */
+const USER_TICKS = 11
+const SYSTEM_TICKS = 12
+const TICKS_A_SECOND = 100
+
 export interface LogLine {
   readonly level: string
   readonly event: string
@@ -93,6 +98,16 @@ export class Chatd {
   get residentBytes(): number {
     try {
       return Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${this.pid}/status`, 'utf8'))?.[1] ?? 0) * 1024
+    } catch {
+      return 0
+    }
+  }
+
+  /** Seconds of CPU in its present life; 0 where the system does not tell. */
+  get cpuSeconds(): number {
+    try {
+      const fields = readFileSync(`/proc/${this.pid}/stat`, 'utf8').split(') ').at(-1)!.split(' ')
+      return (Number(fields[USER_TICKS]) + Number(fields[SYSTEM_TICKS])) / TICKS_A_SECOND
     } catch {
       return 0
     }

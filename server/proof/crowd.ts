@@ -29,6 +29,9 @@ export interface CrowdReturn {
   readonly crowd: number
   /** Devices with something without an ack when the node was killed. */
   readonly inFlight: number
+  /** That it took: of the nodes that are left, and of this process with its devices. */
+  readonly nodesCpuSeconds: number
+  readonly devicesCpuSeconds: number
 }
 
 export interface CrowdFindings extends Findings {
@@ -78,7 +81,7 @@ export async function crowdProof(scope: Scope, { clients, rounds, seed }: CrowdO
     crowd.talk()
     await delay(1000)
     const dying = blow.dies(nodes.all, owner)
-    const back = await crowd.strike(dying)
+    const back = await crowd.strike(dying, nodes)
     returns.push(back)
     scope.note(`${blow.name}: ${show(back)}`)
     crowd.fallSilent()
@@ -158,7 +161,7 @@ class Crowd {
   }
 
   /** Kills the node while messages are under way to it. Resolves when everybody is back. */
-  async strike(node: Chatd): Promise<CrowdReturn> {
+  async strike(node: Chatd, nodes: Nodes): Promise<CrowdReturn> {
     const there = this.#devices.filter(({ url }) => url === node.tcp)
     for (const device of there) if (this.#random() < SHARE_AT_KILL) this.#send(device)
     // They are written, and perhaps read.
@@ -167,16 +170,23 @@ class Crowd {
     const connects = new Map(there.map((device) => [device, device.connects]))
     await node.kill()
     const killedMs = performance.now()
+    const left = nodes.all.filter(({ isRunning }) => isRunning)
+    const cpuOf = (): [number, number] => [left.reduce((sum, { cpuSeconds }) => sum + cpuSeconds, 0), devicesCpuSeconds()]
+    const before = cpuOf()
     const times: number[] = []
     const away = [...there]
     await until(() => `${away.length} devices to come back`, () => {
-      const before = away.length
+      const count = away.length
       keepOnly(away, (device) => device.connects === connects.get(device) || !device.isSettled)
       const nowMs = performance.now() - killedMs
-      for (let back = before - away.length; back > 0; back--) times.push(nowMs)
+      for (let back = count - away.length; back > 0; back--) times.push(nowMs)
       return away.length === 0
     })
-    return { halfMs: partOf(times, 0.5), mostMs: partOf(times, MOST), allMs: times.at(-1) ?? 0, crowd: there.length, inFlight }
+    const after = cpuOf()
+    return {
+      nodesCpuSeconds: after[0] - before[0], devicesCpuSeconds: after[1] - before[1],
+      halfMs: partOf(times, 0.5), mostMs: partOf(times, MOST), allMs: times.at(-1) ?? 0, crowd: there.length, inFlight,
+    }
   }
 
   #send(device: RawDevice): void {
@@ -198,7 +208,12 @@ function partOf(times: readonly number[], part: number): number {
   return times[Math.max(0, Math.ceil(times.length * part) - 1)] ?? 0
 }
 
-function show({ crowd, inFlight, halfMs, mostMs, allMs }: CrowdReturn): string {
+function devicesCpuSeconds(): number {
+  const { user, system } = process.cpuUsage()
+  return (user + system) / 1_000_000
+}
+
+function show({ crowd, inFlight, halfMs, mostMs, allMs, nodesCpuSeconds, devicesCpuSeconds: devices }: CrowdReturn): string {
   const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`
-  return `${crowd} devices were there, ${inFlight} with messages in flight; 50 % back after ${seconds(halfMs)}, 99 % after ${seconds(mostMs)}, 100 % after ${seconds(allMs)}`
+  return `${crowd} devices were there, ${inFlight} with messages in flight; 50 % back after ${seconds(halfMs)}, 99 % after ${seconds(mostMs)}, 100 % after ${seconds(allMs)}; CPU: nodes ${nodesCpuSeconds.toFixed(1)} s, devices ${devices.toFixed(1)} s`
 }

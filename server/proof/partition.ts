@@ -34,22 +34,24 @@ interface Blow {
   cuts(owner: string, others: readonly string[]): [from: string, to: string][]
   /** On bad lines, beside that. */
   slow?(owner: string, others: readonly string[]): string[]
+  /** The owner can't renew its lease: it has to stop, which also shows that the cut is one. */
+  readonly endsLease?: true
 }
 
 const both = (one: string, others: readonly string[]): [string, string][] => others.flatMap((other): [string, string][] => [[one, other], [other, one]])
 
 export const PARTITIONS: readonly Blow[] = [
-  { name: 'the owner cut off from Redis', cuts: (owner) => both(owner, [REDIS]) },
+  { name: 'the owner cut off from Redis', endsLease: true, cuts: (owner) => both(owner, [REDIS]) },
   { name: 'the owner cut off from the other nodes', cuts: (owner, others) => both(owner, others) },
-  { name: 'the owner cut off from all but its clients', cuts: (owner, others) => both(owner, [REDIS, ...others]) },
-  { name: 'what the owner says to Redis lost', cuts: (owner) => [[owner, REDIS]] },
-  { name: 'what Redis says to the owner lost', cuts: (owner) => [[REDIS, owner]] },
+  { name: 'the owner cut off from all but its clients', endsLease: true, cuts: (owner, others) => both(owner, [REDIS, ...others]) },
+  { name: 'what the owner says to Redis lost', endsLease: true, cuts: (owner) => [[owner, REDIS]] },
+  { name: 'what Redis says to the owner lost', endsLease: true, cuts: (owner) => [[REDIS, owner]] },
   { name: 'what the owner says to the nodes lost', cuts: (owner, others) => others.map((other) => [owner, other]) },
   { name: 'what the nodes say to the owner lost', cuts: (owner, others) => others.map((other) => [other, owner]) },
   { name: 'a standby cut off from all but its clients', cuts: (owner, [first, ...rest]) => both(first!, [REDIS, owner, ...rest]) },
   { name: 'what Redis says to a standby lost', cuts: (_owner, [first]) => [[REDIS, first!]] },
   { name: 'every line with 5 % loss and 50 ms each way', cuts: () => [], slow: (owner, others) => [owner, ...others, REDIS] },
-  { name: 'the owner cut off from Redis, the others on bad lines', cuts: (owner) => both(owner, [REDIS]), slow: (_owner, others) => [...others] },
+  { name: 'the owner cut off from Redis, the others on bad lines', endsLease: true, cuts: (owner) => both(owner, [REDIS]), slow: (_owner, others) => [...others] },
 ]
 
 /** The blows in turn, each for a part of a lease or for longer than one, as the seed says. */
@@ -91,12 +93,14 @@ async function strike(blow: Blow, { network, nodes, population, leaseMs }: Round
   await delay(random() * 50)
   const isLong = random() < 0.7
   const lastsMs = leaseMs * (isLong ? 1.2 + 1.5 * random() : 0.1 + 0.8 * random())
+  const logged = owner.log.length
   const pauses = new Pauses(population, [owner, ...followers])
   const cuts = blow.cuts(nodes.nameOf(owner), names)
   const slowed = blow.slow?.(nodes.nameOf(owner), names) ?? []
   if (slowed.length > 0) network.slow(slowed, BAD_LINE)
   for (const [from, to] of cuts) network.cut(from, to)
   await delay(lastsMs)
+  if (blow.endsLease === true && isLong) await owner.untilLogged('cluster-owner-no-more', logged)
   network.heal()
   await pauses.untilAllGoOn()
   await nodes.untilWhole()

@@ -19,6 +19,8 @@ import { openWire, type Wire, writeFrames } from './wire.js'
 const RECONNECT_MS = 150
 /** How long a WebSocket or TCP connection may take to open, and to reach welcome. */
 const OPEN_MS = 10_000
+/** The same where it keeps the rules for coming back, as the reference client has it. */
+const OPEN_BY_RULE_MS = 15_000
 const HELLO = encodeHello([1], 'chatd proof')
 
 export interface RawDeviceOptions {
@@ -198,7 +200,7 @@ export class RawDevice {
     this.connects++
     this.#sentId = 0
     this.#isDone = false
-    this.#timer = setTimeout(() => { this.#again() }, OPEN_MS)
+    this.#timer = setTimeout(() => { this.#again() }, this.options.servers === undefined ? OPEN_MS : OPEN_BY_RULE_MS)
     this.#wire = openWire(this.#url, {
       opened: () => { this.#opened() },
       frame: (frame) => { this.#handle(frame) },

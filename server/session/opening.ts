@@ -19,7 +19,8 @@ import { ScramServer } from '../../protocol/scram-server.js'
 import { answerRegister } from './registering.js'
 import { type Connection, HOLD } from '../connection/connection.js'
 import type { ConnectionEnvironment } from '../connection/connections.js'
-import { type Attached, RouterError } from '../router/router.js'
+import { OPENING_STEP, type OpeningStep } from '../connection/opening-line.js'
+import { type Attached, type AttachRequest, RouterError } from '../router/router.js'
 import { shorten } from './labels.js'
 import { NODE_CRYPTO, sha256 } from './node-crypto.js'
 import { randomPiece } from './random-pool.js'
@@ -84,6 +85,7 @@ export class Opening {
   /** The connection ended; what is still awaited is thrown away. */
   end(): void {
     this.#state = ENDED
+    this.#connection.connections.openings.leave(this)
     if (this.#session !== null) this.#environment.router.abandon(this.#session)
     this.#exchange = null
   }
@@ -156,7 +158,8 @@ export class Opening {
 
   async #challenge(exchange: ScramServer): Promise<void> {
     const { router, secret } = this.#environment
-    const account = exchange.user === null ? null : await router.account(exchange.user)
+    const { user } = exchange
+    const account = user === null ? null : await this.#inTurn(OPENING_STEP.authenticate, () => router.account(user))
     const verifier = account?.verifier
       ?? await deriveFakeVerifier(exchange.user ?? exchange.name, secret.key, secret.iterations, NODE_CRYPTO)
     if (this.#state !== EXPECT_AUTH) return
@@ -188,7 +191,7 @@ export class Opening {
     }
     const { user, device, token } = shown
     const hash = sha256(token)
-    const check = await this.#environment.router.checkToken(user, device, hash)
+    const check = await this.#inTurn(OPENING_STEP.authenticate, () => this.#environment.router.checkToken(user, device, hash))
     if (this.#state !== EXPECT_AUTH) return
     if (check !== 'valid') {
       this.#refuse(check === 'disabled' ? ERROR.accountDisabled : ERROR.tokenInvalid)
@@ -235,7 +238,7 @@ export class Opening {
     const token = randomPiece(LIMIT.tokenBytes)
     const session = new Session(this.#connection, this.#environment, this.#user, device)
     this.#session = session
-    const attached = await router.attach({
+    const request: AttachRequest = {
       user: this.#user,
       device,
       deviceName: shorten(frame.deviceName, LIMIT.labelBytesMax),
@@ -246,7 +249,8 @@ export class Opening {
       usedTokenHash: this.#tokenHash,
       ...(this.#tokenHash === null && this.#verifierSalt !== null ? { verifierSalt: this.#verifierSalt } : {}),
       freshTokenHash: sha256(token),
-    }, session).finally(() => { this.#session = null })
+    }
+    const attached = await this.#inTurn(OPENING_STEP.bind, () => router.attach(request, session)).finally(() => { this.#session = null })
     if (this.#state !== EXPECT_BIND) {
       if (!session.isEnded) router.detach(attached.attachment)
       return
@@ -281,6 +285,11 @@ export class Opening {
       resume: attached.resume,
       pending: attached.pending,
     }, 'session-opened')
+  }
+
+  /** What the shard has to do for it. */
+  #inTurn<T>(step: OpeningStep, perform: () => Promise<T>): Promise<T> {
+    return this.#connection.connections.openings.pass(this, step, perform)
   }
 
   /** Holds the connection's frames until the step is done. */
