@@ -38,8 +38,9 @@ export interface CrowdFindings extends Findings {
   readonly returns: readonly CrowdReturn[]
 }
 
-/** A device sends once in this time. */
+/** A device sends once in this time on average; but all together at least so often. */
 const SEND_EVERY_MS = 20_000
+const SENDS_A_SECOND_MIN = 100
 /** Of all devices so many send at the moment of the kill. */
 const SHARE_AT_KILL = 0.1
 const MOST = 0.99
@@ -139,10 +140,11 @@ class Crowd {
 
   /** Somebody sends every now and then, also while there is no server. */
   talk(): void {
-    const eachLook = this.#devices.length * LOOK_MS / SEND_EVERY_MS
+    const eachLook = LOOK_MS * Math.max(this.#devices.length / SEND_EVERY_MS, SENDS_A_SECOND_MIN / 1000)
     let due = 0
     this.#timer ??= setInterval(() => {
-      for (due += eachLook; due >= 1; due--) this.#send(this.#devices[Math.floor(this.#random() * this.#devices.length)]!)
+      // Some have much more to say than others.
+      for (due += eachLook; due >= 1; due--) this.#send(this.#devices[Math.floor(this.#random() ** 2 * this.#devices.length)]!)
     }, LOOK_MS)
   }
 
