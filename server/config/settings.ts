@@ -87,6 +87,7 @@ export const SETTINGS = {
     connectionsMax: integer(100_000, 1, 10_000_000, 'connections', 'connections in all'),
     connectionsByAddressMax: integer(1024, 1, 10_000_000, 'connections', 'connections of one network address (IPv6: of one /64)'),
     openingByAddressMax: integer(128, 1, 10_000_000, 'connections', 'connections of one network address that are not yet authenticated'),
+    openingsAtOnce: integer(256, 1, 1_000_000, 'steps', 'accounts, tokens and places that those who open have looked up at once; the others wait in line, and who is further comes first'),
     exemptLoopback: flag(true, 'do not count connections from loopback by address: behind a local proxy all come from there'),
     openTimeoutMs: integer(LIMIT.openTimeoutMs, 100, 600_000, 'ms', 'from the accepted connection to an open session'),
     openFrameBytesMax: integer(LIMIT.openFrameBytesMax, LIMIT.openFrameBytesMax, LIMIT.frameBytesMax, 'bytes', 'largest frame before the session is open'),

@@ -5,6 +5,7 @@ import { encodeAuth, encodeClose, encodeHello, encodeMessage, encodePing, encode
 import { ERROR, FRAME } from '../../protocol/generated/registry.js'
 import { createHarness, flight, HELLO, names, settle } from '../session/testing/harness.js'
 import { SWEEP_MS } from './connections.js'
+import { OPENING_STEP } from './opening-line.js'
 
 const encode = (text: string): Uint8Array => Buffer.from(text)
 const entry = (index: number, size = 0): Uint8Array => {
@@ -310,6 +311,13 @@ test('[109 too-many-connections] [103 overloaded] says why where there are too m
   assert.ok(close?.type === FRAME.close)
   assert.equal(close.error, ERROR.overloaded)
   assert.ok(close.retryAfterMs >= 5000)
+})
+
+test('as many openings are worked on at once as the operator says', () => {
+  const { connections: { openings } } = createHarness({ limits: { openingsAtOnce: 2 } })
+  const never = (): Promise<never> => new Promise(() => {})
+  for (let count = 0; count < 5; count++) void openings.pass({}, OPENING_STEP.bind, never)
+  assert.equal(openings.waiting, 3)
 })
 
 test('[101 shutting-down] drains: answers what was handed in, tells everybody, and is done when all have gone', async () => {

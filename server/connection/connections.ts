@@ -53,7 +53,7 @@ export class Connections {
   readonly flusher = new Flusher()
   readonly rates: DeviceRates
   readonly registrations: Registrations
-  readonly openings = new OpeningLine()
+  readonly openings: OpeningLine
   readonly #opening = new Set<Connection>()
   readonly #open = new Set<Connection>()
   readonly #checks: DeadlineQueue<Connection>
@@ -82,6 +82,7 @@ export class Connections {
     this.environment = environment
     this.rates = new DeviceRates(environment.config.rate, environment.clock)
     this.registrations = new Registrations(environment.config, environment.clock)
+    this.openings = new OpeningLine(environment.config.limits.openingsAtOnce)
     const { keepAliveMs, closeTimeoutMs } = environment.config.limits
     this.#checks = new DeadlineQueue(keepAliveMs / 8)
     this.#closing = new DeadlineQueue(closeTimeoutMs)

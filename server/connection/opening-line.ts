@@ -9,16 +9,14 @@
 export const OPENING_STEP = { authenticate: 0, bind: 1 } as const
 export type OpeningStep = (typeof OPENING_STEP)[keyof typeof OPENING_STEP]
 
-/** Steps under way at one process. Enough to fill commits and links: each takes the shard a tenth of a millisecond. */
-export const OPENINGS_AT_ONCE = 256
-
 export class OpeningLine {
   readonly #max: number
   #underWay = 0
   /** By step; in the order in which they came. */
   readonly #waiting: readonly Map<object, () => void>[] = [new Map(), new Map()]
 
-  constructor(max: number = OPENINGS_AT_ONCE) {
+  /** @param max steps under way at one process; enough to fill commits and links: each takes the shard a tenth of a millisecond */
+  constructor(max: number) {
     this.#max = max
   }
 

@@ -21,6 +21,7 @@ export function shareOf(config: Config, workers: number): Config {
       connectionsMax: part(limits.connectionsMax),
       connectionsByAddressMax: part(limits.connectionsByAddressMax),
       openingByAddressMax: part(limits.openingByAddressMax),
+      openingsAtOnce: part(limits.openingsAtOnce),
     },
     auth: {
       ...auth,
