@@ -21,6 +21,8 @@ export class HttpLoad {
   #head: string | null = ''
   #status = 0
   #left = 0
+  /** The server ends the connection behind this answer. */
+  #isLast = false
   /** Of bodies, so far. */
   bytesIn = 0
 
@@ -43,7 +45,8 @@ export class HttpLoad {
     })
     socket.on('error', (error) => { this.#request?.reject(error) })
     socket.on('close', () => {
-      if (this.#socket === socket) this.#socket = null
+      if (this.#socket !== socket) return
+      this.#socket = null
       this.#request?.reject(new Error('the server ended the connection'))
     })
     return socket
@@ -78,6 +81,7 @@ export class HttpLoad {
       this.#head = null
       this.#status = Number(head.slice(9, 12))
       this.#left = Number(/\r\ncontent-length: *(\d+)/i.exec(head)?.[1] ?? 0)
+      this.#isLast = /\r\nconnection: *close/i.test(head)
     }
     this.#left -= body.length
     this.bytesIn += body.length
@@ -85,6 +89,8 @@ export class HttpLoad {
     this.#head = ''
     const request = this.#request
     this.#request = null
+    // The next request opens another connection.
+    if (this.#isLast) this.#socket = null
     request?.resolve(this.#status)
   }
 }
