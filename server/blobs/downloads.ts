@@ -11,7 +11,10 @@ import { contentDisposition } from './content-disposition.js'
 import { HttpError } from './http-error.js'
 import type { KnownBlobs } from './known-blobs.js'
 import { isShownInline } from './media/content-type.js'
-import type { PieceReader, PlainPieces } from './plain-pieces.js'
+import { PIECE_BYTES, type PieceReader, type PlainPieces } from './plain-pieces.js'
+
+/** Of a download, handed to its socket and not sent: while one piece is copied by the system the next is there already. */
+const SENT_AHEAD_BYTES = 2 * PIECE_BYTES
 
 export interface DownloadsEnvironment {
   readonly capabilities: Capabilities
@@ -92,7 +95,8 @@ export class Downloads {
     try {
       for (let piece = first; piece !== null; piece = await reader.next()) {
         counters.blobBytesOut += piece.length
-        if (!response.write(piece)) await drained(response, idleMs)
+        const hasRoom = response.write(piece) || response.writableLength < SENT_AHEAD_BYTES
+        if (!hasRoom) await drained(response, idleMs)
         else if (response.destroyed) return
       }
       response.end()
