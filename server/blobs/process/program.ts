@@ -24,6 +24,7 @@ const LEVELS = ['debug', 'info', 'warn', 'error'] as const
 leaveSignalsToTheServer()
 // Whatever ended the server, nobody is left to work for.
 process.on('disconnect', () => { process.exit() })
+
 type Taker = (message: ToProcess, socket?: Socket) => void
 
 let taker: Promise<Taker> | null = null
