@@ -72,7 +72,7 @@ function brokenList(run: Run): string {
     const came = failure?.came ?? judge(run, result).note
     return `<li><span class="badge ${verdict}">${verdict}</span> <a href="#${encodeURIComponent(id)}">${escapeHtml(title)}</a><br><code>${escapeHtml(came.length > cameCharactersMax ? `${came.slice(0, cameCharactersMax)}…` : came)}</code></li>`
   })
-  return `<details class="group broken" open><summary>What breaks the run</summary><ul>\n${items.join('\n')}\n</ul></details>`
+  return `<details class="group broken" open><summary>What breaks the run (${String(broken.length)})</summary><ul>\n${items.join('\n')}\n</ul></details>`
 }
 
 function layerOf(result: Result): string {
