@@ -4,11 +4,13 @@
  *
  *     node .ci/test.js [folder or file below the sources…] [--without=folder or file…] [--options for node --test]
  */
-import { spawnSync } from 'node:child_process'
-import { existsSync, readdirSync, statSync } from 'node:fs'
-import { availableParallelism } from 'node:os'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { availableParallelism, tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { watchForHungFiles } from './hung-files.js'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const dist = join(root, 'dist')
@@ -40,13 +42,35 @@ if (files.length === 0) {
   console.error('no compiled tests found: run npx tsc -b first, and name folders such as storage or server/shard')
   process.exit(2)
 }
+const scratch = mkdtempSync(join(tmpdir(), 'chatd-tests-'))
+process.on('exit', () => rmSync(scratch, { recursive: true, force: true }))
+const failures = join(scratch, 'failures')
 if (!options.some((option) => option.startsWith('--test-reporter'))) options.unshift('--test-reporter=spec')
-// A test, or a file of them, that hangs has to fail with its name, not hold up everything behind it.
-if (!options.some((option) => option.startsWith('--test-timeout'))) options.unshift('--test-timeout=600000')
+options.push('--test-reporter-destination=stdout', `--test-reporter=${pathToFileURL(join(root, '.ci', 'failed-tests.js')).href}`, `--test-reporter-destination=${failures}`)
+// A test that hangs has to fail with its name, not hold up everything behind it.
+const timeout = '--test-timeout='
+if (!options.some((option) => option.startsWith(timeout))) options.unshift(`${timeout}600000`)
+const timeoutMs = Number(options.find((option) => option.startsWith(timeout)).slice(timeout.length))
 // Node would run one file less at once than there are processors; ours wait for processes, timers and disks in between.
 if (!options.some((option) => option.startsWith('--test-concurrency'))) options.unshift(`--test-concurrency=${availableParallelism() + 1}`)
 // What a test covers is noted for its own process: programs that it starts would spend longer on noting that than on what they do.
 if (process.env.NODE_V8_COVERAGE) options.unshift(`--import=${pathToFileURL(join(root, '.ci', 'cover-no-children.js')).href}`)
-const run = spawnSync(process.execPath, ['--test', ...options, ...files], { cwd: root, stdio: 'inherit' })
-if (run.error !== undefined) throw run.error
-process.exit(run.status ?? 1)
+
+/** A file has as long as a test may have, and a minute. */
+const FILE_EXTRA_MS = 60_000
+
+/** Plays these files, and tells how that ended, and which of them hung and were ended. */
+async function play(files) {
+  const runner = spawn(process.execPath, ['--test', ...options, ...files], { cwd: root, stdio: 'inherit' })
+  const exit = once(runner, 'exit')
+  const hungFiles = timeoutMs === 0 ? () => [] : watchForHungFiles(runner.pid, files, timeoutMs + FILE_EXTRA_MS)
+  const [status] = await exit
+  return { status: status ?? 1, hung: hungFiles() }
+}
+
+const { status, hung } = await play(files)
+const failed = existsSync(failures) ? readFileSync(failures, 'utf8').split('\n').filter((line) => line !== '').map((line) => JSON.parse(line)) : []
+if (hung.length === 0 || failed.some(({ file, name }) => name !== file || !hung.includes(file))) process.exit(status)
+// Node itself may hang where a process ends (nodejs/node#54918), which no test can help. What hangs again is ours.
+console.error(`\nNothing else failed. Once more: ${hung.join(', ')}`)
+process.exit((await play(hung)).status)
