@@ -22,9 +22,9 @@ const PAUSE_MS = 10
 const LETTERS_PER_PAUSE_MS = 1000
 /** The store is away: look again after this. */
 const RETRY_PAUSE_MS = 10_000
-/** Rows of the log read at once. */
-const PAGE_ROWS = 32
-const PAGE_BYTES = 32 * 1024
+/** Rows of the log read at once: to ask for a page costs as much as some twenty rows. */
+const PAGE_ROWS = 128
+const PAGE_BYTES = 64 * 1024
 
 interface Due {
   readonly name: string
