@@ -20,6 +20,8 @@ const DUE_MAX = 10_000
 /** Between two segments, each of which takes about a millisecond, or more by its letters: at most a tenth of the processor. */
 const PAUSE_MS = 10
 const LETTERS_PER_PAUSE_MS = 1000
+/** What was made waits so long for others to be committed with. */
+const COMMIT_MS = 200
 /** The store is away: look again after this. */
 const RETRY_PAUSE_MS = 10_000
 /** Rows of the log read at once: to ask for a page costs as much as some twenty rows. */
@@ -51,6 +53,7 @@ export class Indexer {
   readonly #due = new Map<string, Due>()
   readonly #underWay = new Set<Making>()
   #isRunning = false
+  #isCommitDue = false
   /** Shared by all that look through texts. */
   readonly budget: WorkBudget
   /** A user's searches come one after the other: each may hold something of all its conversations. */
@@ -74,7 +77,10 @@ export class Indexer {
     this.#due.delete(key)
     const making = new Making(name, end)
     this.#make(making).then(
-      () => this.#later(Math.max(PAUSE_MS, Math.ceil(making.letters / LETTERS_PER_PAUSE_MS))),
+      (isMade) => {
+        if (isMade) this.#commitSoon()
+        this.#later(Math.max(PAUSE_MS, Math.ceil(making.letters / LETTERS_PER_PAUSE_MS)))
+      },
       (error: unknown) => {
         this.#shard.environment.log.warn({ err: error }, 'a segment could not be indexed')
         this.#later(RETRY_PAUSE_MS)
@@ -120,8 +126,10 @@ export class Indexer {
   }
 
   /** Puts the segment that ends here into the open transaction; false: some of it is gone, damaged or has changed, and is looked for in the log. */
-  make(name: string, end: number): Promise<boolean> {
-    return this.#make(new Making(name, end))
+  async make(name: string, end: number): Promise<boolean> {
+    const isMade = await this.#make(new Making(name, end))
+    if (isMade) this.#shard.schedule()
+    return isMade
   }
 
   async #make(making: Making): Promise<boolean> {
@@ -135,6 +143,15 @@ export class Indexer {
     }
   }
 
+  #commitSoon(): void {
+    if (this.#isCommitDue) return
+    this.#isCommitDue = true
+    this.#shard.environment.scheduler.after(COMMIT_MS, () => {
+      this.#isCommitDue = false
+      this.#shard.schedule()
+    })
+  }
+
   #later(pauseMs: number): void {
     this.#shard.environment.scheduler.after(pauseMs, this.#run)
   }
@@ -145,8 +162,8 @@ async function indexSegment(shard: Shard, budget: WorkBudget, making: Making): P
   const first = end - SEGMENT_MESSAGES + 1
   const keys = conversationKeys(name)
   const builder = new SegmentBuilder()
-  // What was done to texts so far is on the disk then.
-  await shard.committed()
+  // What was done to texts so far has to be on the disk.
+  if (!shard.isSettledButForLate(await shard.conversation(name))) await shard.committed()
   const states = await shard.reading(readable(presentStates(shard.engine, keys, first, end)))
   if (states === null) return false
   for (let from = first; from <= end;) {
@@ -176,7 +193,6 @@ async function indexSegment(shard: Shard, budget: WorkBudget, making: Making): P
   if (making.isStale) return false
   if (conversation.trimmedTo >= first || conversation.committedTail < end) return false
   shard.transaction.batch.put(searchKeys(name).segment(end), builder.take())
-  shard.schedule()
   return true
 }
 
