@@ -82,6 +82,7 @@ export class Indexer {
         this.#later(Math.max(PAUSE_MS, Math.ceil(making.letters / LETTERS_PER_PAUSE_MS)))
       },
       (error: unknown) => {
+        if (this.#shard.isClosed) return
         this.#shard.environment.log.warn({ err: error }, 'a segment could not be indexed')
         this.#later(RETRY_PAUSE_MS)
       },
