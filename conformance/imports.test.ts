@@ -48,10 +48,10 @@ function mayUseNode(file: string): boolean {
 
 /** The shard core, and the services within it, are deterministic: no sockets, no disk but through the engine they are given, no threads. */
 function isOutsideShardCore(file: string, specifier: string): boolean {
-  if (!/^server\/(shard|groups|operations|expiry|presence|profiles|accounts|search|holdings)\//.test(file) || isTest(file)) return false
+  if (!/^server\/(shard|groups|operations|expiry|presence|profiles|accounts|search|holdings|channels)\//.test(file) || isTest(file)) return false
   // What these do follows from what they are given.
   if (!specifier.startsWith('.')) return !['node:crypto', 'node:assert/strict', 'node:buffer'].includes(specifier)
-  return !/^(server\/((shard|groups|operations|expiry|presence|profiles|accounts|search|holdings|router)\/|blobs\/blob-router\.js$)|(storage|protocol)\/)/.test(posix.join(posix.dirname(file), specifier))
+  return !/^(server\/((shard|groups|operations|expiry|presence|profiles|accounts|search|holdings|channels|router)\/|blobs\/blob-router\.js$)|(storage|protocol)\/)/.test(posix.join(posix.dirname(file), specifier))
 }
 
 /** Every module a source names: static, type-only, dynamic and re-exported imports, and workers by URL. */

@@ -1,0 +1,223 @@
+/**
+ * Both ends of a channel over a network that loses, doubles and reorders, on disks whose machines crash between any two steps: each
+ * entry takes effect exactly once and in order, and no more is under way than may be.
+ */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { CHANNEL_LIMITS, type ChannelLimits } from './limits.js'
+import { Receiver } from './receiver.js'
+import { Sender } from './sender.js'
+
+const LIMITS: ChannelLimits = { ...CHANNEL_LIMITS, windowEntries: 4, windowBytes: 10, entriesMax: 12, bytesMax: 40 }
+
+type Step =
+  | { kind: 'give', bytes: number }
+  | { kind: 'commit' | 'crash' | 'trim' | 'again' | 'pump' }
+  | { kind: 'apply' | 'commitTaken' | 'crashTaker' | 'hello' }
+  | { kind: 'carry' | 'lose' | 'double' | 'carryBack' | 'loseBack', at: number }
+
+const stepOf = fc.oneof(
+  fc.record({ kind: fc.constant('give' as const), bytes: fc.integer({ min: 1, max: 15 }) }),
+  fc.record({ kind: fc.constantFrom('commit' as const, 'commit' as const, 'pump' as const, 'pump' as const, 'trim' as const, 'again' as const, 'crash' as const) }),
+  fc.record({ kind: fc.constantFrom('apply' as const, 'apply' as const, 'commitTaken' as const, 'crashTaker' as const, 'hello' as const) }),
+  fc.record({ kind: fc.constantFrom('carry' as const, 'carry' as const, 'lose' as const, 'double' as const, 'carryBack' as const, 'loseBack' as const), at: fc.nat() }),
+)
+
+const LIFE = { maxLength: 150, size: 'max' } as const
+
+interface Bugs {
+  /** The cursor is kept outside the batch that it belongs to. */
+  readonly cursorApart?: boolean
+  readonly confirmsEarly?: boolean
+  readonly deletesEarly?: boolean
+}
+
+class Model {
+  readonly #bugs: Bugs
+  /** Rows of the giver's disk: size by number; and what it has noted there as confirmed. */
+  readonly #rows = new Map<number, number>()
+  #notedConfirmed = 0
+  #open: { number: number, bytes: number }[] = []
+  #sender = new Sender(LIMITS, 0, [])
+  /** What has taken effect on the taker's disk, and in its open transaction. */
+  #effects: number[] = []
+  #cursor = 0
+  #openEffects: number[] = []
+  #queue: number[] = []
+  #receiver = new Receiver(0)
+  readonly #forth: { first: number, numbers: number[] }[] = []
+  readonly #back: { cursor: number, again: boolean }[] = []
+
+  constructor(bugs: Bugs) {
+    this.#bugs = bugs
+  }
+
+  step(step: Step): void {
+    switch (step.kind) {
+      case 'give':
+        if (!this.#sender.isFull) this.#open.push({ number: this.#sender.give(step.bytes), bytes: step.bytes })
+        break
+      case 'commit': this.#commit(); break
+      case 'crash': this.#crash(); break
+      case 'trim': this.#trim(); break
+      case 'again': this.#sender.again(); break
+      case 'pump': this.#pump(); break
+      case 'apply': this.#apply(); break
+      case 'commitTaken': this.#commitTaken(); break
+      case 'crashTaker': this.#crashTaker(); break
+      case 'hello': this.#back.push({ cursor: this.#receiver.stored, again: true }); break
+      case 'carry': this.#arrive(take(this.#forth, step.at)); break
+      case 'lose': take(this.#forth, step.at); break
+      case 'double': {
+        const batch = this.#forth[step.at % Math.max(1, this.#forth.length)]
+        if (batch !== undefined) this.#forth.push(batch)
+        break
+      }
+      case 'carryBack': this.#arriveBack(take(this.#back, step.at)); break
+      case 'loseBack': take(this.#back, step.at); break
+    }
+    this.#check()
+  }
+
+  #commit(): void {
+    for (const { number, bytes } of this.#open) this.#rows.set(number, bytes)
+    this.#open = []
+    this.#sender.stored(this.#sender.last)
+  }
+
+  #crash(): void {
+    this.#open = []
+    const sizes: number[] = []
+    for (let number = this.#notedConfirmed + 1; this.#rows.has(number); number++) sizes.push(this.#rows.get(number) ?? 0)
+    this.#sender = new Sender(LIMITS, this.#notedConfirmed, sizes)
+  }
+
+  /** In two batches, the note first. */
+  #trim(): void {
+    this.#notedConfirmed = this.#bugs.deletesEarly === true ? this.#sender.sent : this.#sender.confirmed
+    for (const number of [...this.#rows.keys()]) if (number <= this.#notedConfirmed) this.#rows.delete(number)
+  }
+
+  #pump(): void {
+    const next = this.#sender.next()
+    if (next === null) return
+    const numbers = Array.from({ length: next.count }, (_, at) => next.first + at)
+    for (const number of numbers) assert.ok(this.#rows.has(number), `${String(number)} is sent and not on disk`)
+    const inFlight = [...this.#rows].filter(([number]) => number > this.#sender.confirmed && number <= this.#sender.sent)
+    assert.ok(inFlight.length <= LIMITS.windowEntries)
+    assert.ok(inFlight.length === 1 || inFlight.reduce((sum, [, bytes]) => sum + bytes, 0) <= LIMITS.windowBytes)
+    this.#forth.push({ first: next.first, numbers })
+  }
+
+  #arrive(batch: { first: number, numbers: number[] } | undefined): void {
+    if (batch === undefined) return
+    const known = this.#receiver.take(batch.first, batch.numbers.length)
+    if (known === null) this.#back.push({ cursor: this.#receiver.stored, again: true })
+    else this.#queue.push(...batch.numbers.slice(known))
+  }
+
+  #apply(): void {
+    const number = this.#queue.shift()
+    if (number === undefined) return
+    this.#openEffects.push(number)
+    assert.equal(this.#receiver.apply(), number)
+    if (this.#bugs.confirmsEarly === true) this.#back.push({ cursor: number, again: false })
+  }
+
+  #commitTaken(): void {
+    this.#effects.push(...this.#openEffects)
+    this.#openEffects = []
+    if (this.#bugs.cursorApart !== true) this.#cursor = this.#receiver.applied
+    this.#receiver.store(this.#receiver.applied)
+    this.#back.push({ cursor: this.#receiver.stored, again: false })
+  }
+
+  #crashTaker(): void {
+    this.#openEffects = []
+    this.#queue = []
+    this.#receiver = new Receiver(this.#cursor)
+  }
+
+  #arriveBack(confirmation: { cursor: number, again: boolean } | undefined): void {
+    if (confirmation === undefined) return
+    assert.ok(this.#sender.confirm(confirmation.cursor), 'it confirms what never was')
+    if (confirmation.again) this.#sender.again()
+  }
+
+  /** Effects are a beginning of what was given, each once; nothing is gone that the taker does not have. */
+  #check(): void {
+    const inOrder = [...this.#effects, ...this.#openEffects]
+    assert.deepEqual(inOrder, Array.from({ length: inOrder.length }, (_, at) => at + 1))
+    assert.ok(this.#sender.last - this.#sender.confirmed <= LIMITS.entriesMax)
+    for (let number = this.#effects.length + 1; number <= this.#sender.last - this.#open.length; number++) {
+      assert.ok(this.#rows.has(number), `${String(number)} is gone and was not taken`)
+    }
+  }
+
+  /** Nothing fails any more: all that is on the giver's disk takes effect. */
+  rest(): void {
+    this.#commit()
+    for (let round = 0; round < 100; round++) {
+      this.#sender.again()
+      this.#pump()
+      while (this.#forth.length > 0) this.#arrive(this.#forth.shift())
+      while (this.#queue.length > 0) this.#apply()
+      this.#commitTaken()
+      while (this.#back.length > 0) this.#arriveBack(this.#back.shift())
+      this.#check()
+      if (this.#sender.confirmed === this.#sender.last) return
+    }
+    assert.fail('it does not come to rest')
+  }
+}
+
+function take<T>(items: T[], at: number): T | undefined {
+  return items.length === 0 ? undefined : items.splice(at % items.length, 1)[0]
+}
+
+function play(steps: readonly Step[], bugs: Bugs = {}): void {
+  const model = new Model(bugs)
+  for (const step of steps) model.step(step)
+  model.rest()
+}
+
+void test('every entry takes effect exactly once and in order, whatever is lost, doubled, reordered or crashes', () => {
+  fc.assert(fc.property(fc.array(stepOf, LIFE), (steps) => { play(steps) }), { numRuns: 2000 })
+})
+
+const BUGS: readonly [name: string, bugs: Bugs][] = [
+  ['a cursor outside the batch', { cursorApart: true }],
+  ['an entry that is confirmed before the commit', { confirmsEarly: true }],
+  ['an entry that is deleted before it is confirmed', { deletesEarly: true }],
+]
+
+for (const [name, bugs] of BUGS) {
+  void test(`${name} is found`, () => {
+    const result = fc.check(fc.property(fc.array(stepOf, LIFE), (steps) => { play(steps, bugs) }), { numRuns: 2000 })
+    assert.ok(result.failed)
+  })
+}
+
+void test('a channel is full by entries and by bytes, and has room again when they are confirmed', () => {
+  const few = new Sender({ ...LIMITS, entriesMax: 2 }, 0, [1])
+  assert.equal(few.isFull, false)
+  few.give(1)
+  assert.equal(few.isFull, true)
+  few.stored(2)
+  assert.deepEqual(few.next(), { first: 1, count: 2 })
+  few.confirm(1)
+  assert.equal(few.isFull, false)
+  const large = new Sender({ ...LIMITS, bytesMax: 10 }, 7, [])
+  assert.equal(large.give(10), 8)
+  assert.equal(large.isFull, true)
+})
+
+void test('a confirmation of what was never on disk is refused, a late one says nothing', () => {
+  const sender = new Sender(LIMITS, 3, [1, 1])
+  sender.give(1)
+  assert.equal(sender.confirm(6), false)
+  assert.equal(sender.confirm(5), true)
+  assert.equal(sender.confirm(4), true)
+  assert.equal(sender.confirmed, 5)
+})

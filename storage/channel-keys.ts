@@ -1,0 +1,58 @@
+/**
+ * The keys of channels, in the slot that belongs to nobody: what this shard sends to others and has taken from them, and what it has been
+ * told of users who are at home in others.
+ *
+ *     slot      2 bytes: 0xFFFF
+ *     table     1 byte: which of these
+ *     name      the other shard's number, and of an entry its number; of a user its name
+ */
+import type { KeyRange } from './engine.js'
+import { checkName, DIGITS, digits, HEAD_BYTES, latin1, reserved, wholeTable } from './key-parts.js'
+
+const TABLE_ENTRIES = 0x66
+const TABLE_CONFIRMED = 0x67
+const TABLE_TAKEN = 0x68
+const TABLE_GUESTS = 0x6a
+
+/** As many digits as any shard's number has. */
+const SHARD_DIGITS = 5
+
+/** An entry of the channel to another shard. */
+export function channelEntryKey(to: number, number: number): Buffer {
+  return reserved(TABLE_ENTRIES, shardName(to) + digits(number))
+}
+
+/** Entries to that shard from `from` up to, without, `to`; without `to` up to the last. */
+export function channelEntries(shard: number, from: number, to?: number): KeyRange {
+  return { gte: channelEntryKey(shard, from), lt: to === undefined ? reserved(TABLE_ENTRIES, `${shardName(shard)}:`) : channelEntryKey(shard, to) }
+}
+
+/** The number of an entry, from its key. */
+export function channelNumberAt(key: Uint8Array): number {
+  return Number(latin1(key, HEAD_BYTES + SHARD_DIGITS, HEAD_BYTES + SHARD_DIGITS + DIGITS))
+}
+
+/** Up to where the other shard has confirmed the channel to it: before that its rows may be gone. */
+export function channelConfirmedKey(to: number): Buffer {
+  return reserved(TABLE_CONFIRMED, shardName(to))
+}
+
+/** Up to where this shard has taken the channel from another. */
+export function channelTakenKey(from: number): Buffer {
+  return reserved(TABLE_TAKEN, shardName(from))
+}
+
+/** What is known here of a user who is at home in another shard. */
+export function guestKey(user: string): Buffer {
+  checkName(user)
+  return reserved(TABLE_GUESTS, user)
+}
+
+/** All of them. */
+export function guests(): KeyRange {
+  return wholeTable(TABLE_GUESTS)
+}
+
+function shardName(shard: number): string {
+  return String(shard).padStart(SHARD_DIGITS, '0')
+}
