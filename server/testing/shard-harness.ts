@@ -1,9 +1,7 @@
 /**
- * A shard behind a LocalRouter on an engine in memory, with time that tests turn: deferred tasks run in later turns of the real event
- * loop, timers when `pass` reaches them. Devices record what their sinks are told.
+ * A shard behind a LocalRouter on an engine in memory, with time that tests turn (test-time.ts). Devices record what their sinks are told.
  */
 import assert from 'node:assert/strict'
-import { setImmediate as turn } from 'node:timers/promises'
 import type { Frame } from '../../protocol/generated/frames.js'
 import { FRAME, MARK, PRESENCE, TYPING } from '../../protocol/generated/registry.js'
 import type { ErrorCode } from '../../protocol/generated/registry.js'
@@ -15,7 +13,7 @@ import { ConversationRelations } from '../presence/relations.js'
 import type { Relations } from '../presence/relations.js'
 import { LocalRouter } from '../router/local-router.js'
 import { RouterError } from '../router/router.js'
-import type { Attached, AttachRequest, DeviceSink, Verifier } from '../router/router.js'
+import type { Attached, AttachRequest, DeviceSink, Router, Verifier } from '../router/router.js'
 import { SHARD_LIMITS } from '../shard/environment.js'
 import type { ShardLimits } from '../shard/environment.js'
 import { Shard } from '../shard/shard.js'
@@ -23,20 +21,24 @@ import type { Blob } from '../blobs/blob-router.js'
 import { objectsOf } from '../holdings/ledger.js'
 import { blobOf, type BlobShape, BlobStoreProcess, hashOf, TestBlobStore } from './blob-store.js'
 import { decodeEntries } from './entries.js'
+import { TestTime } from './test-time.js'
 
 export const VERIFIER: Verifier = {
   salt: new Uint8Array(16), iterations: 4096, storedKey: new Uint8Array(32).fill(1), serverKey: new Uint8Array(32).fill(2),
 }
-/** Idle turns of the event loop after which nothing more is on its way; an engine in memory needs none. */
-const IDLE_TURNS = 3
-
 /** A token's hash, different for every number. */
 export function tokenHash(number: number): Uint8Array {
   return new Uint8Array(32).fill(number)
 }
 
+/** What a device has to do with. */
+export interface DeviceHarness {
+  readonly router: Router
+  settle(): Promise<void>
+}
+
 export class TestDevice implements DeviceSink {
-  readonly harness: ShardHarness
+  readonly harness: DeviceHarness
   readonly user: string
   readonly id: string
   readonly acks: { clientId: number; seq: number; timeMs: number }[] = []
@@ -54,7 +56,7 @@ export class TestDevice implements DeviceSink {
   attached!: Attached
   #nextClientId = 1
 
-  constructor(harness: ShardHarness, user: string, id: string) {
+  constructor(harness: DeviceHarness, user: string, id: string) {
     this.harness = harness
     this.user = user
     this.id = id
@@ -187,12 +189,10 @@ export class ShardHarness {
   /** Survives crashes of the process, as a disk does. */
   readonly blobs = new TestBlobStore()
   #store: BlobStoreProcess | null = null
-  nowMs = 1_767_225_600_000
+  readonly #time = new TestTime()
+  #life = 0
   /** Events of the log. */
   readonly events: string[] = []
-  #deferred = 0
-  #timers: { dueMs: number; run: () => void }[] = []
-  #elapsedMs = 0
   #random = 0
 
   constructor(options: HarnessOptions = {}) {
@@ -203,27 +203,22 @@ export class ShardHarness {
     this.router = this.#route()
   }
 
+  get nowMs(): number {
+    return this.#time.nowMs
+  }
+
+  set nowMs(nowMs: number) {
+    this.#time.nowMs = nowMs
+  }
+
   /** Tasks and reads that are due have run; timers have not. */
-  async settle(): Promise<void> {
-    for (let idle = 0; idle < IDLE_TURNS;) {
-      await turn()
-      idle = this.#deferred === 0 ? idle + 1 : 0
-    }
+  settle(): Promise<void> {
+    return this.#time.settle()
   }
 
   /** Time passes, for the clock and for timers, one after the other. */
-  async pass(ms: number): Promise<void> {
-    await this.settle()
-    const endMs = this.#elapsedMs + ms
-    for (;;) {
-      const due = this.#timers.filter((timer) => timer.dueMs <= endMs).sort((one, other) => one.dueMs - other.dueMs)[0]
-      if (due === undefined) break
-      this.#timers.splice(this.#timers.indexOf(due), 1)
-      this.#advance(Math.max(due.dueMs, this.#elapsedMs))
-      due.run()
-      await this.settle()
-    }
-    this.#advance(endMs)
+  pass(ms: number): Promise<void> {
+    return this.#time.pass(ms)
   }
 
   async addUsers(...names: string[]): Promise<void> {
@@ -266,7 +261,6 @@ export class ShardHarness {
   /** The process dies at this moment and starts again on what is stored, or on what was when it died. */
   crash(stored = this.engine): void {
     if (!(stored instanceof MemoryEngine)) assert.fail('only an engine in memory can crash')
-    this.#timers = []
     this.engine = stored.copy(commitHooks(this.#options))
     this.shard = this.#start()
     this.router = this.#route()
@@ -304,18 +298,10 @@ export class ShardHarness {
   }
 
   #shard(store: BlobStoreProcess): Shard {
+    const life = ++this.#life
     return new Shard(this.engine, {
       clock: { nowMs: () => this.nowMs },
-      scheduler: {
-        defer: (run) => {
-          this.#deferred++
-          setImmediate(() => {
-            this.#deferred--
-            run()
-          })
-        },
-        after: (delayMs, run) => { this.#timers.push({ dueMs: this.#elapsedMs + delayMs, run }) },
-      },
+      scheduler: this.#time.scheduler(() => this.#life === life),
       random32: () => ++this.#random,
       limits: this.limits,
       ...this.#options.blobs === null ? {} : { blobs: store },
@@ -327,10 +313,6 @@ export class ShardHarness {
     })
   }
 
-  #advance(elapsedMs: number): void {
-    this.nowMs += elapsedMs - this.#elapsedMs
-    this.#elapsedMs = elapsedMs
-  }
 }
 
 function commitHooks({ beforeCommit, afterCommit }: HarnessOptions): MemoryEngineOptions {
