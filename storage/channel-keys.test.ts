@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { channelConfirmedKey, channelEntries, channelEntryKey, channelNumberAt, channelTakenKey, guestKey, guests } from './channel-keys.js'
+import { channelConfirmedKey, channelEntries, channelEntryKey, channelNumberAt, channelTakenKey, visitorKey, visitors } from './channel-keys.js'
 import type { KeyRange } from './engine.js'
 
 function isIn({ gte, lt }: KeyRange, key: Uint8Array): boolean {
@@ -20,7 +20,7 @@ void test('entries of a channel stand in the order of their numbers, apart from 
 })
 
 void test('no two rows of channels share a key', () => {
-  const keys = [channelEntryKey(1, 2), channelConfirmedKey(1), channelTakenKey(1), channelTakenKey(12), guestKey('ann'), guestKey('bob')]
+  const keys = [channelEntryKey(1, 2), channelConfirmedKey(1), channelTakenKey(1), channelTakenKey(12), visitorKey('ann'), visitorKey('bob')]
   assert.equal(new Set(keys.map((key) => key.toString('hex'))).size, keys.length)
-  assert.deepEqual(keys.filter((key) => isIn(guests(), key)), [guestKey('ann'), guestKey('bob')])
+  assert.deepEqual(keys.filter((key) => isIn(visitors(), key)), [visitorKey('ann'), visitorKey('bob')])
 })

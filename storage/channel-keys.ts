@@ -12,7 +12,7 @@ import { checkName, DIGITS, digits, HEAD_BYTES, latin1, reserved, wholeTable } f
 const TABLE_ENTRIES = 0x66
 const TABLE_CONFIRMED = 0x67
 const TABLE_TAKEN = 0x68
-const TABLE_GUESTS = 0x6a
+const TABLE_VISITORS = 0x6a
 
 /** As many digits as any shard's number has. */
 const SHARD_DIGITS = 5
@@ -43,14 +43,14 @@ export function channelTakenKey(from: number): Buffer {
 }
 
 /** What is known here of a user who is at home in another shard. */
-export function guestKey(user: string): Buffer {
+export function visitorKey(user: string): Buffer {
   checkName(user)
-  return reserved(TABLE_GUESTS, user)
+  return reserved(TABLE_VISITORS, user)
 }
 
 /** All of them. */
-export function guests(): KeyRange {
-  return wholeTable(TABLE_GUESTS)
+export function visitors(): KeyRange {
+  return wholeTable(TABLE_VISITORS)
 }
 
 function shardName(shard: number): string {

@@ -8,8 +8,12 @@ export interface ChannelLimits {
   readonly bytesMax: number
   /** What nothing was heard of for so long is sent again. */
   readonly resendMs: number
+  /** Who waits for the effect of an entry in another shard is told that it is unavailable after so long; the effect comes all the same. */
+  readonly answerMs: number
   /** Confirmed entries before they are deleted: a range at a time, not one by one. */
   readonly trimEvery: number
+  /** Or for so long, where the channel rests: what was deleted must not lie there. */
+  readonly trimMs: number
 }
 
 export const CHANNEL_LIMITS: ChannelLimits = {
@@ -18,5 +22,7 @@ export const CHANNEL_LIMITS: ChannelLimits = {
   entriesMax: 100_000,
   bytesMax: 64 << 20,
   resendMs: 2000,
+  answerMs: 10_000,
   trimEvery: 1024,
+  trimMs: 5000,
 }

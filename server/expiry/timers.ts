@@ -40,6 +40,7 @@ export class Timers implements TimerCommands {
     if (isGroup(address)) return this.#groups.change(user, address, { kind: 'timer', afterMs })
     return this.#shard.inTurn(conversationName(user, address), [], (route) => {
       mustBeMember(route.conversation, user)
+      this.#shard.mustHaveRoom(route)
       const { transaction, nowMs, environment } = this.#shard
       const seq = setPairTimer(transaction, route, user, afterMs, nowMs, environment.limits.checkpointEvery, () => {
         const waitMs = this.#shard.strangerWaitMs(route.conversation, user, nowMs)

@@ -143,7 +143,7 @@ function tellFloors(transaction: Transaction, conversation: ConversationState, m
  * Up to where all other members are, to whoever of them asks, from their watermarks alone. Who tells nobody what it reads holds this back,
  * though no receipts: it may be lower than what was told, and is never more than is true.
  */
-export function floorsOf({ members }: ConversationState): (viewer: UserState) => { delivered: number, read: number } {
+export function floorsOf({ members }: ConversationState): (viewer: Pick<UserState, 'name' | 'readReceipts'>) => { delivered: number, read: number } {
   const delivered = new Floor()
   const read = new Floor()
   for (const member of members) {

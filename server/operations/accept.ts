@@ -3,11 +3,13 @@ import { EMPTY_BYTES } from '../../protocol/bytes.js'
 import { withExpiry } from '../../protocol/expiry.js'
 import { encodeOperation } from '../../protocol/generated/frames.js'
 import { OPERATION } from '../../protocol/generated/registry.js'
+import type { OperationEntry } from '../channels/entries.js'
+import { Away } from '../channels/outgoing.js'
 import { mayReadSeq } from '../groups/access.js'
 import { segmentEnd } from '../search/segment.js'
 import { searchKeys } from '../../storage/keyspace.js'
 import { changeSide } from '../shard/conversation.js'
-import type { Feed } from '../shard/feed.js'
+import type { Author } from '../shard/author.js'
 import type { LogRecord } from '../shard/log-run.js'
 import { appendOperation, appendShared } from '../shard/queue.js'
 import { ANY_INDEX, SharedEntry } from '../shard/shared-entry.js'
@@ -39,16 +41,16 @@ export interface AcceptedOperation {
 
 /** The caller has decided that it may be done, and that the client id is above the writer's last. [OPS-1] */
 export function acceptOperation(
-  transaction: Transaction, route: Route, writer: Writer, feed: Feed, clientId: number, operation: AcceptedOperation, checkpointEvery: number,
+  transaction: Transaction, route: Route, writer: Writer, { user, device, outboxEpoch }: Author, clientId: number, operation: AcceptedOperation, checkpointEvery: number,
 ): void {
   const { conversation } = route
   const { target, kind, seq, timeMs } = operation
   const { keys } = conversation
   conversation.tail = seq
   conversation.lastTimeMs = timeMs
-  showOwn(transaction, conversation, feed.user.name, seq)
+  showOwn(transaction, conversation, user.name, seq)
   transaction.putRecord(conversation, seq, encodeOperationRow({
-    from: feed.user.name, device: feed.device.number, outboxEpoch: feed.outboxEpoch, clientId, previousSeq: writer.lastSeq, timeMs,
+    from: user.name, device: device.number, outboxEpoch, clientId, previousSeq: writer.lastSeq, timeMs,
     target: target.record.seq, kind,
   }))
   writer.lastClientId = clientId
@@ -66,7 +68,7 @@ export function acceptOperation(
     transaction.batch.delete(searchKeys(conversation.name).segment(segmentEnd(target.record.seq)))
   }
   transaction.noteExpiry(operation.next.expiresMs)
-  deliver(transaction, route, feed.user, operation)
+  deliver(transaction, route, user, operation)
   if (conversation.isCheckpointDue || seq - conversation.checkpointSeq >= checkpointEvery) transaction.markDirty(route)
 }
 
@@ -90,24 +92,39 @@ function lowerUnread(conversation: ConversationState, { from, seq }: LogRecord):
 }
 
 /** All get the same entry but for its index, and but for those who may not read the target. [OPS-13] */
-function deliver(transaction: Transaction, { conversation, users }: Route, author: UserState, operation: AcceptedOperation): void {
+function deliver(transaction: Transaction, { conversation, users, channels }: Route, author: UserState, operation: AcceptedOperation): void {
   const { kind, text } = operation
   const target = operation.target.record.seq
   const isDelete = kind === OPERATION.delete
   const shared = conversation.group === null ? null : sharedEntry(conversation, author, operation, text)
   const blank = shared === null || text.length === 0 ? shared : sharedEntry(conversation, author, operation, NO_TEXT)
+  const away = channels.length === 0 ? null : { whole: new Away(), blank: new Away() }
   for (const user of users) {
     if (!user.exists) continue
     // To who has blocked its author it does not exist. [PRF-10] What was deleted is not sent to it late: see erasures.ts.
     if (user !== author && conversation.side(user.name)?.isBlocking === true) continue
     // With one device alone the ack has said it all; but what its queue still holds of a deleted message is followed by its end. [QUE-11]
-    if (user === author && user.devices.length < 2 && !isDelete) continue
+    if (user === author && !user.mayHaveSiblings && !isDelete) continue
     const address = conversationAddress(conversation, user.name)
     const shown = text.length === 0 || mayReadSeq(conversation, user.name, target) ? text : NO_TEXT
+    if (away !== null && user.channel !== null) {
+      (shown === text ? away.whole : away.blank).add(user.channel, user.name)
+      continue
+    }
     if (shared === null || blank === null) {
       appendOperation(transaction, user, address, author.name, operation.seq, operation.timeMs, target, kind, shown, extensionsOf(operation))
     } else appendShared(transaction, user, shown === text ? shared : blank, text.length, address, author.name, operation.seq)
     if (isDelete) noteErasure(transaction, user, { conversation: address, seq: target, index: user.tail })
+  }
+  away?.whole.send(transaction, (members) => awayEntry(conversation, author, operation, text, members))
+  away?.blank.send(transaction, (members) => awayEntry(conversation, author, operation, NO_TEXT, members))
+}
+
+function awayEntry({ name }: ConversationState, author: UserState, operation: AcceptedOperation, text: Uint8Array, members: readonly string[]): OperationEntry {
+  const { target, kind, seq, timeMs } = operation
+  return {
+    kind: 'operation', conversation: name, from: author.name, seq, timeMs, target: target.record.seq, operation: kind, text,
+    extensions: extensionsOf(operation), members,
   }
 }
 

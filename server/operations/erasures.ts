@@ -119,7 +119,7 @@ const NONE_LOOKED_UP: ReadonlySet<string> = new Set()
  * What of a page of the queue the log has no text for any more, where it has to be looked up: almost never. What retention has taken counts
  * as deleted too: whether it was is not known any more. Rejects with StorageError, never 'corrupt'.
  */
-export async function lookUpErased(engine: Engine, user: UserState, page: readonly Entry[]): Promise<Erased> {
+export async function lookUpErased(isGone: IsGone, user: UserState, page: readonly Entry[]): Promise<Erased> {
   const last = page.at(-1)
   const { items, lookups } = user.erasures ?? NOTHING
   if (last === undefined || lookups.length === 0) return { items, lookedUp: NONE_LOOKED_UP }
@@ -139,14 +139,18 @@ export async function lookUpErased(engine: Engine, user: UserState, page: readon
   const all = [...wanted.values()]
   for (let at = 0; at < all.length; at += READS_AT_ONCE) {
     await Promise.all(all.slice(at, at + READS_AT_ONCE).map(async (target) => {
-      if (await readable(isGone(engine, user.name, target.conversation, target.seq)) === true) lookedUp.add(nameOf(target))
+      if (await readable(isGone(conversationName(user.name, target.conversation), target.seq)) === true) lookedUp.add(nameOf(target))
     }))
   }
   return { items, lookedUp }
 }
 
-async function isGone(engine: Engine, user: string, address: string, seq: number): Promise<boolean> {
-  const row = (await engine.range({ ...conversationKeys(conversationName(user, address)).logRange(seq), limit: 1 }))[0]
+/** Whether nothing is left of what a message said, by the name of its conversation. */
+export type IsGone = (conversation: string, seq: number) => Promise<boolean>
+
+/** The same of a conversation whose log is in this store. */
+export async function isGoneFrom(engine: Engine, conversation: string, seq: number): Promise<boolean> {
+  const row = (await engine.range({ ...conversationKeys(conversation).logRange(seq), limit: 1 }))[0]
   const record = row === undefined ? undefined : readLogRun(row[1], numberAt(row[0])).find((each) => each.seq === seq)
   // What has expired is told of as that, by its entry alone: see expiry/hand-out.ts.
   return record === undefined || (isErased(record) && expiryOf(record.extensions) === 0)

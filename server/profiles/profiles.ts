@@ -13,6 +13,9 @@ import { mustRead, readableBy } from '../groups/access.js'
 import { type Held, holding, mustBePicture } from '../holdings/held.js'
 import { noteLookup } from '../operations/erasures.js'
 import { RouterError, type StoredMessage } from '../router/router.js'
+import type { SideEntry } from '../channels/entries.js'
+import type { Outgoing } from '../channels/outgoing.js'
+import { unavailable } from '../shard/commit-loop.js'
 import { changeSide } from '../shard/conversation.js'
 import { readHistory } from '../shard/history.js'
 import { appendChanged } from '../shard/queue.js'
@@ -146,7 +149,9 @@ export class Profiles implements ProfileService, ProfileAdmin {
     return this.#relate(user, other, KEPT_LIST.contacts, (edit) => edit.item === null ? null : 'remove', (side) => side.withContact(false))
   }
 
-  isContact(owner: string, other: string): Promise<boolean> {
+  async isContact(owner: string, other: string): Promise<boolean> {
+    const side = await this.#sideElsewhere(owner, other)
+    if (side !== null) return side.isContact
     return this.#reading((engine) => isListed(engine, userKeys(owner), KEPT_LIST.contacts, other))
   }
 
@@ -173,8 +178,17 @@ export class Profiles implements ProfileService, ProfileAdmin {
     )
   }
 
-  isBlocked(owner: string, other: string): Promise<boolean> {
+  async isBlocked(owner: string, other: string): Promise<boolean> {
+    const side = await this.#sideElsewhere(owner, other)
+    if (side !== null) return side.isBlocking
     return this.#reading((engine) => isListed(engine, userKeys(owner), KEPT_LIST.blocked, other))
+  }
+
+  /** What the home of the owner says; null: that is this shard. */
+  async #sideElsewhere(owner: string, other: string): Promise<PairSide | null> {
+    const { channels } = this.#shard
+    const away = channels?.to(owner) ?? null
+    return channels === null || away === null ? null : channels.side(away, owner, other)
   }
 
   /** Has `listener` told after the commit of each change; returns what takes it off again. */
@@ -192,7 +206,7 @@ export class Profiles implements ProfileService, ProfileAdmin {
   }
 
   async changeFlags(user: string, conversation: string, change: Partial<ConversationFlags>): Promise<FlaggedConversation> {
-    await this.#memberOf(user, conversation)
+    await this.#mustBeIn(user, conversation)
     return this.#turns.run(user, async () => {
       const edit = await this.#reading((engine) => editList(engine, userKeys(user), KEPT_LIST.flags, conversation))
       const before = edit.item === null ? NO_FLAGS : decodeFlags(edit.item.value)
@@ -299,6 +313,15 @@ export class Profiles implements ProfileService, ProfileAdmin {
     return state
   }
 
+  /** The same of one that may be at home elsewhere. */
+  async #mustBeIn(user: string, conversation: string): Promise<void> {
+    const { channels } = this.#shard
+    const name = conversationName(user, normalizeConversation(conversation) ?? user)
+    const away = channels?.to(name) ?? null
+    if (channels === null || away === null) await this.#memberOf(user, conversation)
+    else await channels.mustRead(away, user, name)
+  }
+
   /**
    * Changes what `user` keeps of `other` in a list, and the user's side of their conversation, in one transaction and in the turn of
    * the conversation. `decide` gives the new value, 'remove', or null where nothing changes; it may throw RouterError.
@@ -312,24 +335,43 @@ export class Profiles implements ProfileService, ProfileAdmin {
       const edit = await this.#reading((engine) => editList(engine, userKeys(user), list, other))
       const value = decide(edit)
       if (value === null) return edit.version
-      const version = await this.#shard.inTurn(pairName(user, other), [], ({ conversation, users }: Route) => {
-        const { transaction } = this.#shard
-        const nowMs = this.#shard.environment.clock.nowMs()
-        const changed = value === 'remove' ? edit.remove(transaction.batch, nowMs) : edit.put(transaction.batch, value, nowMs)
-        const position = conversation.positionOf(user)
-        const side = conversation.side(user)
-        if (side !== null) changeSide(transaction, conversation, position, change(side, conversation))
-        const owner = users[position]
-        if (owner === undefined) return changed
-        // What the other deletes from now on is not told to it, and must not reach its late devices. [OPS-7]
-        if (list === KEPT_LIST.blocked && value !== 'remove') noteLookup(transaction, owner, other)
-        tellDevices(transaction, owner, list === KEPT_LIST.blocked ? LIST.blocked : LIST.contacts, changed)
-        return changed
-      })
+      const keep = (owner: UserState | undefined): number => this.#keep(owner, other, list, edit, value)
+      const away = this.#shard.channels?.to(pairName(user, other)) ?? null
+      const version = away !== null
+        ? await this.#relateAway(away, { kind: 'side', user, other, what: list === KEPT_LIST.blocked ? 'blocked' : 'contact', isOn: value !== 'remove' }, keep)
+        : await this.#shard.inTurn(pairName(user, other), [], ({ conversation, users }: Route) => {
+          const position = conversation.positionOf(user)
+          const side = conversation.side(user)
+          if (side !== null) changeSide(this.#shard.transaction, conversation, position, change(side, conversation))
+          return keep(users[position])
+        })
       await this.#tidy(user, list, edit)
       await this.#tellRelation(user, other)
       return version
     })
+  }
+
+  /** In the open transaction. Returns the version of the list. */
+  #keep(owner: UserState | undefined, other: string, list: KeptListNumber, edit: ListEdit, value: Uint8Array | 'remove'): number {
+    const { transaction, environment: { clock } } = this.#shard
+    const version = value === 'remove' ? edit.remove(transaction.batch, clock.nowMs()) : edit.put(transaction.batch, value, clock.nowMs())
+    if (owner === undefined) return version
+    // What the other deletes from now on is not told to it, and must not reach its late devices. [OPS-7]
+    if (list === KEPT_LIST.blocked && value !== 'remove') noteLookup(transaction, owner, other)
+    tellDevices(transaction, owner, list === KEPT_LIST.blocked ? LIST.blocked : LIST.contacts, version)
+    return version
+  }
+
+  /** Where the conversation is at home elsewhere it learns of it over the channel; the answer waits until it has. */
+  async #relateAway(away: Outgoing, entry: SideEntry, keep: (owner: UserState) => number): Promise<number> {
+    const owner = await this.#existing(entry.user)
+    const { channels } = this.#shard
+    if (channels === null) throw unavailable()
+    // First, so that nothing is kept where that is refused.
+    const isApplied = channels.give([away], entry)
+    const version = keep(owner)
+    await Promise.all([isApplied, this.#shard.committed()])
+    return version
   }
 
   async #tellRelation(owner: string, other: string): Promise<void> {

@@ -25,12 +25,17 @@ import type { RebuildResult, SearchPage, SearchRequest } from '../search/search-
 import { search } from '../search/search.js'
 import { Profiles } from '../profiles/profiles.js'
 import { Accounts } from '../shard/accounts.js'
+import type { VisitorFacts } from '../channels/federation.js'
+import { VisitingSession } from '../channels/visiting-session.js'
+import type { PairSide } from '../profiles/pair.js'
+import type { Author } from '../shard/author.js'
 import { Feed } from '../shard/feed.js'
+import { loadSide } from '../shard/loader.js'
 import { openFeed } from '../shard/open-feed.js'
 import { readHistory } from '../shard/history.js'
 import type { OperationKind } from '../operations/decide.js'
 import { conversationName, type ConversationState } from '../shard/state.js'
-import { listConversations, listDevices, settledWatermarks } from '../shard/views.js'
+import { listConversations, listDevices, LocalSummaries, settledWatermarks, type SummaryPart, type SummarySource, type Viewer } from '../shard/views.js'
 import type { Shard } from '../shard/shard.js'
 import type {
   Account, AccountSummary, Attached, AttachRequest, Attachment, ConversationSummary, DeviceInfo, DeviceSink, HistoryPage,
@@ -89,7 +94,7 @@ export class LocalRouter implements Router {
   }
 
   message(attachment: Attachment, clientId: number, to: string, text: Uint8Array, extensions: Uint8Array): void {
-    const feed = feedOf(attachment)
+    const feed = authorOf(attachment)
     if (feed.hasEnded) return
     const address = feed.routes.has(to) ? to : normalizeConversation(to)
     const error = address === null ? ERROR.malformedAddress : checkMessage(text, extensions)
@@ -98,7 +103,7 @@ export class LocalRouter implements Router {
   }
 
   mark(attachment: Attachment, clientId: number, conversation: string, mark: number, seq: number): void {
-    const feed = feedOf(attachment)
+    const feed = authorOf(attachment)
     if (feed.hasEnded) return
     const address = normalizeConversation(conversation)
     if (address === null) feed.sink.refused(clientId, ERROR.malformedAddress, 0)
@@ -107,7 +112,7 @@ export class LocalRouter implements Router {
   }
 
   operate(attachment: Attachment, clientId: number, conversation: string, target: number, kind: number, text: Uint8Array): void {
-    const feed = feedOf(attachment)
+    const feed = authorOf(attachment)
     if (feed.hasEnded) return
     const address = normalizeConversation(conversation)
     const error = address === null ? ERROR.malformedAddress : checkOperation(target, kind, text)
@@ -150,16 +155,50 @@ export class LocalRouter implements Router {
     return this.shard.reading(readHistory(this.shard.engine, state, { ...request, limit }, intervals, user, this.shard.nowMs))
   }
 
-  async conversations(user: string, after: string, limit: number): Promise<{ conversations: readonly ConversationSummary[]; more: boolean }> {
+  async conversations(
+    user: string, after: string, limit: number, source?: SummarySource,
+  ): Promise<{ conversations: readonly ConversationSummary[]; more: boolean }> {
     const state = await this.shard.user(user)
-    return listConversations(this.shard, state, after, Math.min(limit, LIMIT.conversationsPageMax))
+    return listConversations(this.shard, state, after, Math.min(limit, LIMIT.conversationsPageMax), source)
   }
 
   async receipts(user: string, conversation: string): Promise<readonly MemberWatermarks[]> {
-    const viewer = await this.shard.user(user)
-    const state = await this.#conversation(user, conversation)
-    mustBeMember(state, user)
+    return this.receiptsFor(await this.shard.user(user), conversation)
+  }
+
+  // ——— What the homes of users ask the homes of their conversations, and the other way round ———
+
+  async receiptsFor(viewer: Viewer, conversation: string): Promise<readonly MemberWatermarks[]> {
+    const state = await this.#conversation(viewer.name, conversation)
+    mustBeMember(state, viewer.name)
     return settledWatermarks(this.shard, state, viewer)
+  }
+
+  /** Of a conversation by its name; null: to this viewer it does not exist. */
+  async summaryPart(name: string, viewer: Viewer): Promise<SummaryPart | null> {
+    const summaries = new LocalSummaries(this.shard)
+    const part = await summaries.part(name, viewer)
+    await summaries.settled()
+    return part
+  }
+
+  profileVersion(owner: string, isWithheld: boolean): Promise<number> {
+    return new LocalSummaries(this.shard).profileVersion(owner, isWithheld)
+  }
+
+  async mustRead(user: string, conversation: string): Promise<void> {
+    mustRead(await this.shard.conversation(conversation), user)
+  }
+
+  async visitorFacts(name: string): Promise<VisitorFacts> {
+    const user = await this.shard.user(name)
+    const { exists, readReceipts } = user
+    if (!this.shard.isSettledButForLate(user)) await this.shard.committed()
+    return { exists, readReceipts }
+  }
+
+  side(user: string, other: string): Promise<PairSide> {
+    return this.shard.reading(loadSide(this.shard.engine, user, other))
   }
 
   async devices(user: string): Promise<readonly DeviceInfo[]> {
@@ -254,6 +293,10 @@ export class LocalRouter implements Router {
 function feedOf(attachment: Attachment): Feed {
   if (!(attachment instanceof Feed)) throw new TypeError('not an attachment of this router')
   return attachment
+}
+
+function authorOf(attachment: Attachment): Author {
+  return attachment instanceof VisitingSession ? attachment : feedOf(attachment)
 }
 
 /** 0: fine. [MSG-7, MSG-8, MSG-9, FRM-7] */

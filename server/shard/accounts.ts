@@ -72,6 +72,7 @@ export class Accounts {
   /** `alongside` is called in the turn of the change, and may throw RouterError. */
   async removeUser(name: string, alongside: () => void): Promise<void> {
     const { user, account } = await this.#existing(name)
+    const isTold = this.#tellShards(user, false, user.readReceipts)
     alongside()
     for (const device of user.devices) this.#dropDevice(user, device, ERROR.accountRemoved)
     this.#writeAccount(user, { ...account, verifier: NO_VERIFIER, removed: true })
@@ -84,9 +85,14 @@ export class Accounts {
     this.#forgetPresence(user)
     this.#shard.transaction.batch.delete(user.keys.profile())
     this.#shard.transaction.batch.delete(user.keys.listMeta())
-    await this.#shard.committed()
+    await Promise.all([isTold, this.#shard.committed()])
     await this.#shard.reading(this.#shard.engine.trim(user.keys.keptLists()))
     await this.#shard.reading(this.#shard.engine.trim(user.keys.entries(0, to + 1)))
+  }
+
+  /** What all shards have to know of the user changes in the open transaction. Resolves when they do; throws at once where they can't be told. */
+  #tellShards({ name }: UserState, exists: boolean, readReceipts: boolean): Promise<unknown> | undefined {
+    return this.#shard.channels?.giveAll({ kind: 'visitor', user: name, exists, readReceipts })
   }
 
   #forgetPresence(user: UserState): void {
@@ -110,10 +116,12 @@ export class Accounts {
   async changeSettings(name: string, change: Partial<UserSettings>): Promise<UserSettings> {
     const { user } = await this.#existing(name)
     if (change.readReceipts !== undefined && change.readReceipts !== user.readReceipts) {
+      // First, so that nothing changes where that is refused.
+      const isTold = this.#tellShards(user, user.exists, change.readReceipts)
       user.readReceipts = change.readReceipts
       this.#shard.transaction.touch(user)
       this.#shard.transaction.batch.put(user.keys.settings(), encodeSettings(user.readReceipts))
-      await this.#shard.committed()
+      await Promise.all([isTold, this.#shard.committed()])
     }
     return { readReceipts: user.readReceipts }
   }

@@ -250,7 +250,7 @@ export class CommitLoop {
     if (this.#isLarge(transaction)) this.#rest()
     for (const waiter of transaction.waiters) waiter.resolve()
     if (this.#open.isUrgent) this.schedule()
-    else if (this.#open.dirtyRoutes.length > 0) this.scheduleWatermarks()
+    else if (this.#open.hasWatermarks) this.scheduleWatermarks()
     else if (this.#isLateDue && !this.#open.late.isEmpty) this.schedule()
     else if (!this.#open.late.isEmpty) this.scheduleLazily()
   }

@@ -4,8 +4,10 @@ import { LIMIT, MARK } from '../../protocol/generated/registry.js'
 import { deliverToGroup, sealWatermarks, type UserLookup } from '../groups/fan-out.js'
 import { withSide } from '../profiles/pair.js'
 import type { PairSide } from '../profiles/pair.js'
-import type { Feed } from './feed.js'
-import { appendMessage, appendReceipt } from './queue.js'
+import { Away } from '../channels/outgoing.js'
+import { list, tellReceipt } from '../channels/member-entries.js'
+import type { Author } from './author.js'
+import { appendMessage } from './queue.js'
 import { encodeCheckpoint, encodeConversation, encodeListing, encodePairRow, encodeWatermark } from './records.js'
 import { conversationAddress, Member } from './state.js'
 import type { ConversationState, UserState, Writer } from './state.js'
@@ -27,10 +29,7 @@ export function openConversation(transaction: Transaction, route: Route, nowMs: 
   for (const user of users) conversation.addMember(new Member(user.name))
   transaction.touch(conversation)
   transaction.batch.put(conversation.keys.meta(), encodeConversation(conversation))
-  for (const user of users) {
-    transaction.touch(user)
-    transaction.batch.put(user.keys.conversation(conversation.name), encodeListing(nowMs))
-  }
+  for (const user of users) list(transaction, user, conversation.name, encodeListing(nowMs))
   if (conversation.pair !== null) transaction.batch.put(conversation.keys.pair(), encodePairRow(conversation.pair))
 }
 
@@ -50,11 +49,12 @@ export function changeSide(transaction: Transaction, conversation: ConversationS
  * MSG-14]
  */
 export function acceptMessage(
-  transaction: Transaction, route: Route, writer: Writer, feed: Feed, clientId: number, text: Uint8Array, extensions: Uint8Array,
+  transaction: Transaction, route: Route, writer: Writer, author: Author, clientId: number, text: Uint8Array, extensions: Uint8Array,
   nowMs: number, checkpointEvery: number,
 ): void {
-  const { conversation, users } = route
-  noteWritten(transaction, route, feed.user)
+  const { conversation } = route
+  const sender = author.user
+  noteWritten(transaction, route, sender)
   const seq = ++conversation.tail
   // A clock set back must not set a conversation back.
   const timeMs = Math.max(nowMs, conversation.lastTimeMs)
@@ -62,7 +62,7 @@ export function acceptMessage(
   // What the server adds goes wherever the message goes. [DIS-2]
   const carried = expiresMs === 0 ? extensions : withExpiry(extensions, expiresMs)
   const run = transaction.logRun(conversation, text.length + carried.length)
-  run.append(seq, feed.user.name, feed.device.number, feed.outboxEpoch, clientId, writer.lastSeq, timeMs, text, carried)
+  run.append(seq, sender.name, author.device.number, author.outboxEpoch, clientId, writer.lastSeq, timeMs, text, carried)
   // A change of the timer ends the run, so that all of it expires within one commit's time.
   run.expiresMs = expiresMs
   transaction.noteExpiry(expiresMs)
@@ -70,10 +70,10 @@ export function acceptMessage(
   writer.lastClientId = clientId
   writer.lastSeq = seq
   writer.lastTimeMs = timeMs
-  if (conversation.group !== null) deliverToGroup(transaction, route, feed.user, seq, timeMs, text, carried)
-  else for (let i = 0; i < users.length; i++) deliver(transaction, conversation, users[i]!, i, feed.user, seq, timeMs, text, carried)
+  if (conversation.group !== null) deliverToGroup(transaction, route, sender, seq, timeMs, text, carried)
+  else deliverToPair(transaction, route, sender, seq, timeMs, text, carried)
   if (seq - conversation.checkpointSeq >= checkpointEvery) transaction.markDirty(route)
-  transaction.answers.push(new Answer(feed, clientId, 0, seq, timeMs, expiresMs))
+  transaction.answers.push(new Answer(author, clientId, 0, seq, timeMs, expiresMs))
 }
 
 /** From its first message on a user is no stranger to whom it writes to. [PRF-18] */
@@ -84,20 +84,28 @@ function noteWritten(transaction: Transaction, { conversation, users }: Route, s
   if (!pair[position].hasWritten) changeSide(transaction, conversation, position, pair[position].withWritten())
 }
 
-function deliver(
-  transaction: Transaction, conversation: ConversationState, user: UserState, position: number, sender: UserState, seq: number,
-  timeMs: number, text: Uint8Array, extensions: Uint8Array,
+function deliverToPair(
+  transaction: Transaction, { conversation, users, channels }: Route, sender: UserState, seq: number, timeMs: number, text: Uint8Array,
+  extensions: Uint8Array,
 ): void {
-  if (user === sender) {
-    // With one device alone the ack has said it all. [QUE-11]
-    if (user.devices.length < 2) return
-  } else {
-    // To who has blocked the sender it does not exist; the order of the log decides. [PRF-10] [PRF-11]
-    if (conversation.pair?.[position]?.isBlocking === true) return
-    conversation.members[position]!.unread++
-    if (!user.exists) return
+  const away = channels.length === 0 ? null : new Away()
+  for (let i = 0; i < users.length; i++) {
+    const user = users[i]!
+    if (user === sender) {
+      // With one device alone the ack has said it all. [QUE-11]
+      if (!user.mayHaveSiblings) continue
+    } else {
+      // To who has blocked the sender it does not exist; the order of the log decides. [PRF-10] [PRF-11]
+      if (conversation.pair?.[i]?.isBlocking === true) continue
+      conversation.members[i]!.unread++
+      if (!user.exists) continue
+    }
+    if (away !== null && user.channel !== null) away.add(user.channel, user.name)
+    else appendMessage(transaction, user, conversationAddress(conversation, user.name), sender.name, seq, timeMs, text, extensions)
   }
-  appendMessage(transaction, user, conversationAddress(conversation, user.name), sender.name, seq, timeMs, text, extensions)
+  away?.send(transaction, (members) => (
+    { kind: 'message', conversation: conversation.name, from: sender.name, seq, timeMs, text, extensions, members }
+  ))
 }
 
 /**
@@ -209,13 +217,13 @@ function tellWatermarks(transaction: Transaction, conversation: ConversationStat
   const address = conversationAddress(conversation, user.name)
   if (user.name === member.user) {
     // The user's other devices learn what was read here. [RCP-6]
-    if (member.readRose && user.devices.length > 1) appendReceipt(transaction, user, address, member.user, MARK.read, member.read)
+    if (member.readRose) tellReceipt(transaction, user, address, member.user, MARK.read, member.read)
     return
   }
   const name = member.user === address ? '' : member.user
   const tellRead = member.readToldRose && user.readReceipts
-  if (tellRead) appendReceipt(transaction, user, address, name, MARK.read, member.readTold)
+  if (tellRead) tellReceipt(transaction, user, address, name, MARK.read, member.readTold)
   if (member.deliveredToldRose && !(tellRead && member.readTold >= member.deliveredTold)) {
-    appendReceipt(transaction, user, address, name, MARK.delivered, member.deliveredTold)
+    tellReceipt(transaction, user, address, name, MARK.delivered, member.deliveredTold)
   }
 }

@@ -1,6 +1,7 @@
 /** What a shard takes from the outside, so that a simulator can stand in for all of it: time, randomness, limits, a log. */
 import { LIMIT } from '../../protocol/generated/registry.js'
 import type { ObjectEraser } from '../blobs/blob-router.js'
+import type { Federation } from '../channels/federation.js'
 import type { Logger } from './log.js'
 
 export interface Clock {
@@ -148,4 +149,6 @@ export interface ShardEnvironment {
   readonly firstStamp?: number
   /** Not given: no blobs are kept. */
   readonly blobs?: BlobEnvironment
+  /** Not given: the shard is home to all users and conversations. */
+  readonly federation?: Federation
 }

@@ -9,6 +9,7 @@ import { withoutExpired } from '../expiry/hand-out.js'
 import { type Erased, lookUpErased, withoutErased } from '../operations/erasures.js'
 import type { Seat } from '../presence/core.js'
 import type { Attachment, DeviceSink } from '../router/router.js'
+import type { Author } from './author.js'
 import { readEntries } from './entry-reader.js'
 import { type EntryRun, readRun, skipRun } from './entry-run.js'
 import { Fifo } from './fifo.js'
@@ -41,6 +42,8 @@ class InFlight {
 /** What a feed asks of its shard. */
 export interface FeedHost {
   readonly engine: Engine
+  /** Whether nothing is left of what a message said, by the name of its conversation, wherever that is at home. */
+  isGone(conversation: string, seq: number): Promise<boolean>
   readonly windowBytesMax: number
   readonly nowMs: number
   /** A read failed: the store is in trouble. */
@@ -51,7 +54,7 @@ export interface FeedHost {
   moveCursor(user: UserState, device: DeviceState, index: number): void
 }
 
-export class Feed implements Attachment {
+export class Feed implements Attachment, Author {
   readonly host: FeedHost
   readonly user: UserState
   readonly device: DeviceState
@@ -241,7 +244,7 @@ export class Feed implements Attachment {
       // No more than the window has room for, as far as that can be known.
       const bytesMax = Math.min(PAGE_BYTES, this.host.windowBytesMax - this.#bytesInFlight, Math.ceil(room * this.#entryBytes))
       const page = await readEntries(this.host.engine, this.user.keys, from, to, committedTail, bytesMax)
-      const erased = await lookUpErased(this.host.engine, this.user, page)
+      const erased = await lookUpErased((conversation, seq) => this.host.isGone(conversation, seq), this.user, page)
       // The session may have ended while the page was read.
       if (this.#hasEnded) return
       this.#sendPage(page, to, erased)

@@ -3,10 +3,10 @@
  * strictly in the order they came, and as long as a conversation has a gate every command for it goes through: waiting never reorders.
  */
 import type { OperationKind } from '../operations/decide.js'
-import type { Feed } from './feed.js'
+import type { Author } from './author.js'
 import { Fifo } from './fifo.js'
 import type { Acceptances } from './log-reader.js'
-import type { ConversationState, UserState, Writer } from './state.js'
+import type { ConversationState, Writer } from './state.js'
 import type { Route } from './transaction.js'
 
 export const MESSAGE = 0
@@ -35,9 +35,9 @@ export interface LoneTask {
 /** One shape for all kinds; what a kind does not need is empty. */
 export class GateCommand {
   readonly kind: typeof MESSAGE | typeof MARK_READ | typeof DELIVERED | typeof LONE | typeof TASK | typeof OPERATE
-  /** Of a DELIVERED. */
-  readonly user: UserState | null
-  readonly feed: Feed | null
+  /** Whose it is; null: the shard's own. */
+  readonly user: { readonly name: string } | null
+  readonly author: Author | null
   readonly clientId: number
   readonly seq: number
   readonly text: Uint8Array
@@ -52,13 +52,13 @@ export class GateCommand {
   readonly lone: LoneTask | null
 
   constructor(
-    kind: GateCommand['kind'], user: UserState | null, feed: Feed | null, clientId: number, seq: number, text: Uint8Array, extensions: Uint8Array,
+    kind: GateCommand['kind'], user: GateCommand['user'], author: Author | null, clientId: number, seq: number, text: Uint8Array, extensions: Uint8Array,
     applied: (() => void) | null = null, task: GateTask | null = null, operation: OperationKind | 0 = 0,
     lone: LoneTask | null = null,
   ) {
     this.kind = kind
     this.user = user
-    this.feed = feed
+    this.author = author
     this.clientId = clientId
     this.seq = seq
     this.text = text

@@ -12,17 +12,19 @@ import { hasAttachments, readAttachments } from '../../protocol/attachments.js'
 import type { Carried } from '../holdings/carried.js'
 import { type BlobStates, holdingName } from '../holdings/states.js'
 import type { TargetRow } from '../operations/accept.js'
+import type { OperationKind } from '../operations/decide.js'
 import { readTarget } from '../operations/rows.js'
 import { raiseRead } from './conversation.js'
 import { isDamage } from './entry-reader.js'
 import type { ShardEnvironment } from './environment.js'
-import type { Feed } from './feed.js'
+import type { Author } from './author.js'
 import { DELIVERED, Gate, MARK_READ, MESSAGE, OPERATE, TASK } from './gate.js'
 import type { GateCommand, LoneTask } from './gate.js'
 import { Admission, Hold } from './holds.js'
 import { Acceptances, unreadAbove } from './log-reader.js'
 import type { Residents } from './residents.js'
 import { isErased, type LogRecord } from './log-run.js'
+import { RouterError } from '../router/router.js'
 import { memberNames, Writer } from './state.js'
 import type { ConversationState, UserState } from './state.js'
 import { Answer } from './transaction.js'
@@ -43,12 +45,16 @@ export interface GateHost {
   readonly transaction: Transaction
   residentRoute(conversation: string): Route | null
   /** The commands with everything in memory; false: the log has to be read first. */
-  acceptNow(route: Route, feed: Feed, clientId: number, text: Uint8Array, extensions: Uint8Array, carried?: Carried | null): boolean
-  markNow(route: Route, feed: Feed, clientId: number, seq: number): boolean
-  deliverNow(route: Route, user: UserState, seq: number): void
+  acceptNow(route: Route, author: Author, clientId: number, text: Uint8Array, extensions: Uint8Array, carried?: Carried | null): boolean
+  markNow(route: Route, author: Author, clientId: number, seq: number): boolean
+  deliverNow(route: Route, user: { readonly name: string }, seq: number): void
+  /** A command is done: who of these is at home elsewhere, and does not exist there, is known here no longer. */
+  forgetUnknown(users: readonly string[]): void
   /** `target` null: there is no such message on disk. */
-  operateNow(route: Route, feed: Feed, command: GateCommand, target: TargetRow | null): void
+  operateNow(route: Route, author: Author, command: GateCommand, target: TargetRow | null): void
   answer(answer: Answer): void
+  /** The same of an operation that was done, or was done before. */
+  answerOperation(route: Route, kind: OperationKind | 0, answer: Answer): void
   schedule(): void
   committed(): Promise<void>
   readFailed(error: unknown): void
@@ -86,8 +92,8 @@ export class Gates {
       return
     }
     // What devices acknowledge is bounded by their windows, and must not be lost.
-    if (command.feed !== null && this.#waiting >= this.#host.environment.limits.waitingCommandsMax) {
-      this.#host.answer(new Answer(command.feed, command.clientId, ERROR.unavailable, 0, WAITING_RETRY_MS))
+    if (command.author !== null && this.#waiting >= this.#host.environment.limits.waitingCommandsMax) {
+      this.#host.answer(new Answer(command.author, command.clientId, ERROR.unavailable, 0, WAITING_RETRY_MS))
       return
     }
     this.#waiting++
@@ -102,7 +108,8 @@ export class Gates {
     this.#run(gate).catch((error: unknown) => {
       // What waited gets no answer: its sessions have been ended.
       if (this.#isClosed) return
-      if (isDamage(error)) this.#refuse(gate, error)
+      // Another shard, which had to be asked, can't be.
+      if (isDamage(error) || error instanceof RouterError) this.#refuse(gate, error)
       else this.#host.readFailed(error)
     })
   }
@@ -138,7 +145,7 @@ export class Gates {
   /** One command, with all that it needs held in memory. false: something died meanwhile; try again, unless the store has failed. */
   async #step(gate: Gate, command: GateCommand, hold: Hold): Promise<boolean> {
     const { users, conversations } = this.#host
-    if (command.feed?.hasEnded === true) return true
+    if (command.author?.hasEnded === true) return true
     const conversation = await hold.conversation(conversations, gate.conversation)
     if (this.#isClosed) return false
     if (command.lone !== null) return this.#runLone(command, command.lone, conversation)
@@ -153,12 +160,13 @@ export class Gates {
       return route !== null && await this.#runCommand(gate, command, route, hold)
     } finally {
       if (absent > 0) this.#admission.leave(absent)
+      this.#host.forgetUnknown(needed)
     }
   }
 
   /** Whom the command needs in memory; null: nobody, since it is refused, or does nothing, whoever they are. */
   #neededBy(command: GateCommand, conversation: ConversationState): readonly string[] | null {
-    const { kind, task, user, feed } = command
+    const { kind, task, user, author } = command
     const members = memberNames(conversation)
     if (kind === TASK && task !== null) {
       const others = task.prepare(conversation)
@@ -167,11 +175,11 @@ export class Gates {
     // So that strangers can't have all members of a group read from the store.
     if (!isGroup(conversation.name) || user === null || conversation.member(user.name) !== undefined) return members
     if (kind === DELIVERED) command.applied?.()
-    else if (feed !== null) {
-      const writer = conversation.writers.get(Writer.key(user.name, feed.device.number, feed.outboxEpoch))
+    else if (author !== null) {
+      const writer = conversation.writers.get(Writer.key(user.name, author.device.number, author.outboxEpoch))
       // What it sent as a member may be asked for again.
       if (kind !== MARK_READ && writer !== undefined && command.clientId <= writer.lastClientId) return members
-      this.#host.answer(new Answer(feed, command.clientId, ERROR.noSuchConversation, 0, 0))
+      this.#host.answer(new Answer(author, command.clientId, ERROR.noSuchConversation, 0, 0))
     }
     return null
   }
@@ -182,14 +190,14 @@ export class Gates {
     this.#gates.delete(gate.conversation)
     for (let command = gate.commands.shift(); command !== undefined; command = gate.commands.shift()) {
       this.#waiting--
-      if (command.feed !== null) this.#host.answer(new Answer(command.feed, command.clientId, ERROR.unavailable, 0, WAITING_RETRY_MS))
+      if (command.author !== null) this.#host.answer(new Answer(command.author, command.clientId, ERROR.unavailable, 0, WAITING_RETRY_MS))
       command.applied?.()
     }
   }
 
   /** false: the route died while something was looked up; load it and try again. */
   async #runCommand(gate: Gate, command: GateCommand, route: Route, hold: Hold): Promise<boolean> {
-    const { feed } = command
+    const { author } = command
     if (command.task !== null) {
       command.task.run(route)
       command.applied?.()
@@ -200,38 +208,38 @@ export class Gates {
       command.applied?.()
       return true
     }
-    if (feed === null || feed.hasEnded) return true
+    if (author === null || author.hasEnded) return true
     if (command.kind === MESSAGE) {
-      const carried = hasAttachments(command.extensions) ? await this.#carried(command, feed, hold) : null
-      if (this.#isClosed || feed.hasEnded) return true
+      const carried = hasAttachments(command.extensions) ? await this.#carried(command, author, hold) : null
+      if (this.#isClosed || author.hasEnded) return true
       if (!route.isAlive) return false
-      if (this.#host.acceptNow(route, feed, command.clientId, command.text, command.extensions, carried)) return true
+      if (this.#host.acceptNow(route, author, command.clientId, command.text, command.extensions, carried)) return true
       await this.#host.committed()
-      const answer = await this.#answerRetry(gate, command, route, feed)
-      if (!this.#isClosed && !feed.hasEnded) this.#host.answer(answer)
+      const answer = await this.#answerRetry(gate, command, route, author)
+      if (!this.#isClosed && !author.hasEnded) this.#host.answer(answer)
       return true
     }
-    if (command.kind === OPERATE) return this.#operate(gate, command, route, feed)
-    return this.#host.markNow(route, feed, command.clientId, command.seq) || this.#markCounting(command, route, feed)
+    if (command.kind === OPERATE) return this.#operate(gate, command, route, author)
+    return this.#host.markNow(route, author, command.clientId, command.seq) || this.#markCounting(command, route, author)
   }
 
   /** What the sender holds of what the message carries, kept in memory. [BLB-12] */
-  async #carried({ extensions }: GateCommand, { user }: Feed, hold: Hold): Promise<Carried> {
+  async #carried({ extensions }: GateCommand, { user }: Author, hold: Hold): Promise<Carried> {
     const attachments = readAttachments(extensions) ?? []
     const { holdings } = this.#host.blobStates
     return { attachments, holdings: await Promise.all(attachments.map(({ id }) => hold.state(holdings, holdingName(user.name, id)))) }
   }
 
   /** Counts what remains unread. false: the route died meanwhile. [RCP-8] */
-  async #markCounting(command: GateCommand, route: Route, feed: Feed): Promise<boolean> {
+  async #markCounting(command: GateCommand, route: Route, author: Author): Promise<boolean> {
     const { engine, environment } = this.#host
     await this.#host.committed()
-    const member = route.conversation.member(feed.user.name)
+    const member = route.conversation.member(author.user.name)
     if (member === undefined) return false
     const unread = await unreadAbove(engine, route.conversation, member, command.seq)
     if (!route.isAlive) return false
-    raiseRead(this.#host.transaction, route, feed.user, member, command.seq, unread)
-    if (!feed.hasEnded) this.#host.answer(new Answer(feed, command.clientId, 0, command.seq, environment.clock.nowMs()))
+    raiseRead(this.#host.transaction, route, author.user, member, command.seq, unread)
+    if (!author.hasEnded) this.#host.answer(new Answer(author, command.clientId, 0, command.seq, environment.clock.nowMs()))
     return true
   }
 
@@ -246,20 +254,22 @@ export class Gates {
   }
 
   /** false: the route died while the target was read. Nothing else happens to the conversation meanwhile, since the gate holds it. */
-  async #operate(gate: Gate, command: GateCommand, route: Route, feed: Feed): Promise<boolean> {
+  async #operate(gate: Gate, command: GateCommand, route: Route, author: Author): Promise<boolean> {
     const { conversation } = route
     // So that what the operation is done to, and what it retries, is on disk if it is anywhere.
     await this.#host.committed()
-    const writer = conversation.writers.get(Writer.key(feed.user.name, feed.device.number, feed.outboxEpoch))
+    const writer = conversation.writers.get(Writer.key(author.user.name, author.device.number, author.outboxEpoch))
     if (writer !== undefined && command.clientId <= writer.lastClientId) {
-      const answer = await this.#answerRetry(gate, command, route, feed)
-      if (!this.#isClosed && !feed.hasEnded) this.#host.answer(answer)
+      const answer = await this.#answerRetry(gate, command, route, author)
+      if (this.#isClosed || author.hasEnded) return true
+      if (answer.error === 0) this.#host.answerOperation(route, command.operation, answer)
+      else this.#host.answer(answer)
       return true
     }
     const target = await readTarget(this.#host.engine, conversation, command.seq)
-    if (this.#isClosed || feed.hasEnded) return true
+    if (this.#isClosed || author.hasEnded) return true
     if (!route.isAlive) return false
-    this.#host.operateNow(route, feed, command, target)
+    this.#host.operateNow(route, author, command, target)
     return true
   }
 
@@ -277,18 +287,18 @@ export class Gates {
   }
 
   /** A client id not above the writer's last: the old ack, a conflict, or stale. [MSG-3, MSG-4, MSG-5] */
-  async #answerRetry(gate: Gate, command: GateCommand, route: Route, feed: Feed): Promise<Answer> {
+  async #answerRetry(gate: Gate, command: GateCommand, route: Route, author: Author): Promise<Answer> {
     const { conversation } = route
-    const writer = conversation.writer(feed.user.name, feed.device.number, feed.outboxEpoch)
+    const writer = conversation.writer(author.user.name, author.device.number, author.outboxEpoch)
     let acceptances = gate.acceptances.get(writer)
     if (acceptances?.lastSeq !== writer.lastSeq) gate.acceptances.set(writer, acceptances = new Acceptances(writer))
     const record = await acceptances.find(this.#host.engine, conversation, command.clientId)
     // Of the last one the writer knows enough, also when retention has taken the message.
     if (record === null && command.clientId === writer.lastClientId && writer.lastSeq <= conversation.trimmedTo) {
-      return new Answer(feed, command.clientId, 0, writer.lastSeq, writer.lastTimeMs)
+      return new Answer(author, command.clientId, 0, writer.lastSeq, writer.lastTimeMs)
     }
-    if (record === null) return new Answer(feed, command.clientId, ERROR.staleClientId, 0, 0)
-    if (!await this.#isRetryOf(record, command, conversation)) return new Answer(feed, command.clientId, ERROR.conflict, 0, 0)
-    return new Answer(feed, command.clientId, 0, record.seq, record.timeMs, expiryOf(record.extensions))
+    if (record === null) return new Answer(author, command.clientId, ERROR.staleClientId, 0, 0)
+    if (!await this.#isRetryOf(record, command, conversation)) return new Answer(author, command.clientId, ERROR.conflict, 0, 0)
+    return new Answer(author, command.clientId, 0, record.seq, record.timeMs, expiryOf(record.extensions))
   }
 }

@@ -1,6 +1,7 @@
 /** Reads the state of one user or conversation back from the store: a short range, the end of a log, and what lies behind its checkpoint. */
 import type { Engine } from '../../storage/engine.js'
 import { conversationKeys, KEPT_LIST, numberAt, userKeys } from '../../storage/keyspace.js'
+import type { Channels } from '../channels/channels.js'
 import { raiseToFloor } from '../groups/fan-out.js'
 import { decodeBlobUse } from '../holdings/rows.js'
 import { decodeLastSeen, decodePrivacy } from '../presence/rows.js'
@@ -74,12 +75,12 @@ function readUserRow(user: UserState, key: Uint8Array, row: Uint8Array): void {
 }
 
 /** A conversation that nobody has opened has `exists` false. */
-export async function loadConversation(engine: Engine, name: string): Promise<ConversationState> {
+export async function loadConversation(engine: Engine, name: string, channels: Channels | null = null): Promise<ConversationState> {
   const conversation = new ConversationState(name, conversationKeys(name))
   const { keys } = conversation
   const meta = await engine.get(keys.meta())
   if (meta === undefined) {
-    conversation.pair = await loadPair(engine, name)
+    conversation.pair = await loadPair(engine, name, channels)
     return conversation
   }
   decodeConversation(meta, conversation)
@@ -113,14 +114,19 @@ function isPair(name: string): boolean {
   return name.includes(':')
 }
 
-/** How two stand to each other who have not written yet: from the lists that each of them keeps. */
-async function loadPair(engine: Engine, name: string): Promise<Pair | null> {
+/** How two stand to each other who have not written yet: from the lists that each of them keeps, at its home. */
+async function loadPair(engine: Engine, name: string, channels: Channels | null): Promise<Pair | null> {
   if (!isPair(name)) return null
   const [one = '', other = ''] = name.split(':')
-  return Promise.all([loadSide(engine, one, other), loadSide(engine, other, one)])
+  const sideOf = (user: string, of: string): Promise<PairSide> => {
+    const away = channels?.to(user) ?? null
+    return away === null || channels === null ? loadSide(engine, user, of) : channels.side(away, user, of)
+  }
+  return Promise.all([sideOf(one, other), sideOf(other, one)])
 }
 
-async function loadSide(engine: Engine, user: string, other: string): Promise<PairSide> {
+/** From the lists of a user who is at home here. */
+export async function loadSide(engine: Engine, user: string, other: string): Promise<PairSide> {
   const keys = userKeys(user)
   const [blocked, contact] = await Promise.all([
     isListed(engine, keys, KEPT_LIST.blocked, other), isListed(engine, keys, KEPT_LIST.contacts, other),

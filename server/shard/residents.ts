@@ -60,6 +60,13 @@ export class Residents<T extends Resident> {
     return loading
   }
 
+  /** Lets a state go that is not to be kept, whoever holds it. */
+  drop(state: T): void {
+    this.#states.delete(state.name)
+    state.die()
+    this.onGone()
+  }
+
   get #isFull(): boolean {
     return this.#states.size - this.#inUse() > this.#max
   }

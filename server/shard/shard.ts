@@ -19,6 +19,10 @@ import { StrangerAllowance } from '../profiles/stranger-allowance.js'
 import { acceptMessage, openConversation, raiseDelivered, raiseRead, sealConversation } from './conversation.js'
 import { isDamage } from './entry-reader.js'
 import type { ShardEnvironment } from './environment.js'
+import type { Author } from './author.js'
+import { Channels } from '../channels/channels.js'
+import type { ArrivalHost } from '../channels/arrivals.js'
+import type { VisitingSession } from '../channels/visiting-session.js'
 import type { Feed, FeedHost } from './feed.js'
 import { DELIVERED, GateCommand, LONE, MARK_READ, MESSAGE, OPERATE, TASK } from './gate.js'
 import type { LoneTask } from './gate.js'
@@ -44,6 +48,7 @@ import { restoreUnsettled, writeLateWatermarks } from '../groups/fan-out.js'
 import { ExpirySweep } from '../expiry/sweep.js'
 import { endsBetween } from '../groups/access.js'
 import { acceptOperation, changesText, type TargetRow } from '../operations/accept.js'
+import { isGoneFrom } from '../operations/erasures.js'
 import { decide, type OperationKind, UNCHANGED } from '../operations/decide.js'
 import { Answer, Route } from './transaction.js'
 import type { Transaction } from './transaction.js'
@@ -56,9 +61,12 @@ const GATES_LOOK_MS = 1
 /** Sessions that may begin in a millisecond, on average over a shard's life, before its stamps are ahead of the clock. */
 const STAMPS_BY_MS = 1024
 
+/** Told to a client whose command finds too much under way to another shard. */
+const BUSY_RETRY_MS = 1000
+
 const EMPTY = new Uint8Array(0)
 
-export class Shard implements FeedHost, GateHost, CommitHost {
+export class Shard implements FeedHost, GateHost, CommitHost, ArrivalHost {
   readonly engine: Engine
   readonly environment: ShardEnvironment
   users!: Residents<UserState>
@@ -72,6 +80,10 @@ export class Shard implements FeedHost, GateHost, CommitHost {
   /** Counts failures: what began in an earlier life has no say in this one. */
   #life = 0
   readonly #attached = new Set<Feed>()
+  /** Sessions at home elsewhere that have sent commands here. */
+  readonly visiting = new Set<VisitingSession>()
+  /** To other shards; null: this one is home to all. */
+  channels: Channels | null = null
   #lastStamp: number
   /** Users with a session or more. */
   #online = 0
@@ -97,6 +109,12 @@ export class Shard implements FeedHost, GateHost, CommitHost {
     this.#blobSweeps = environment.blobs === undefined ? null : new BlobSweeps(this, environment.blobs.eraser)
     this.#blobSweeps?.start()
     if (environment.limits.retentionMs > 0) new Retention(this).start()
+  }
+
+  /** Whether nothing is left of what a message said, by the name of its conversation, wherever that is at home. */
+  isGone(conversation: string, seq: number): Promise<boolean> {
+    const away = this.channels?.to(conversation) ?? null
+    return away === null || this.channels === null ? isGoneFrom(this.engine, conversation, seq) : this.channels.isGone(away, conversation, seq)
   }
 
   /** Unix time: what has expired by now is not handed out. */
@@ -157,55 +175,63 @@ export class Shard implements FeedHost, GateHost, CommitHost {
     this.#blobSweeps?.wake(list, dueMs)
   }
 
-  /** A message whose form has been checked; answered through the feed's sink. `to` is a normalised user or group. */
-  message(feed: Feed, clientId: number, to: string, text: Uint8Array, extensions: Uint8Array): void {
+  /** A message whose form has been checked; answered through the author's sink. `to` is a normalised user or group. */
+  message(author: Author, clientId: number, to: string, text: Uint8Array, extensions: Uint8Array): void {
     // Whether its sender holds what it carries has to be looked up.
-    const route = extensions.length > 0 && hasAttachments(extensions) ? null : this.#routeFor(feed, to)
-    if (route !== null && this.acceptNow(route, feed, clientId, text, extensions)) return
-    const command = new GateCommand(MESSAGE, feed.user, feed, clientId, 0, copyOf(text), copyOf(extensions))
-    this.#gates.wait(conversationName(feed.user.name, to), command)
+    const route = extensions.length > 0 && hasAttachments(extensions) ? null : this.#routeFor(author, to)
+    if (route !== null && this.acceptNow(route, author, clientId, text, extensions)) return
+    const command = new GateCommand(MESSAGE, author.user, author, clientId, 0, copyOf(text), copyOf(extensions))
+    this.#gates.wait(conversationName(author.user.name, to), command)
   }
 
   /** false: it has to be looked up whether this client id is known, which takes the gate. `carried`: null where it carries no blobs. */
-  acceptNow(route: Route, feed: Feed, clientId: number, text: Uint8Array, extensions: Uint8Array, carried: Carried | null = null): boolean {
+  acceptNow(route: Route, author: Author, clientId: number, text: Uint8Array, extensions: Uint8Array, carried: Carried | null = null): boolean {
     const { conversation } = route
     let { writer } = route
     if (writer === null || writer.isForgotten) {
-      writer = conversation.writers.get(Writer.key(feed.user.name, feed.device.number, feed.outboxEpoch)) ?? null
+      writer = conversation.writers.get(Writer.key(author.user.name, author.device.number, author.outboxEpoch)) ?? null
     }
     if (writer !== null && clientId <= writer.lastClientId) return false
     const nowMs = this.environment.clock.nowMs()
-    const refusal = refusalFor(route, feed.user) || (extensions.length === 0 ? 0 : refusalOfExtensions(conversation, feed.user, extensions)) ||
+    const refusal = refusalFor(route, author.user) || (extensions.length === 0 ? 0 : refusalOfExtensions(conversation, author.user, extensions)) ||
       (carried === null ? 0 : refusalOfCarried(carried))
     if (refusal !== 0) {
-      this.answer(new Answer(feed, clientId, refusal, 0, 0))
+      this.answer(new Answer(author, clientId, refusal, 0, 0))
       return true
     }
-    if (conversation.pair !== null && this.#refusesPair(conversation, feed, clientId, nowMs)) return true
+    if (conversation.pair !== null && this.#refusesPair(conversation, author, clientId, nowMs)) return true
+    if (this.#refusesBusy(route, author, clientId)) return true
     if (conversation.timerMs > 0) this.#expiry.wake()
-    writer ??= conversation.writer(feed.user.name, feed.device.number, feed.outboxEpoch)
+    writer ??= conversation.writer(author.user.name, author.device.number, author.outboxEpoch)
     route.writer = writer
     if (!conversation.exists) openConversation(this.transaction, route, nowMs)
-    acceptMessage(this.transaction, route, writer, feed, clientId, text, extensions, nowMs, this.environment.limits.checkpointEvery)
-    if (carried !== null) this.ledger.carry(conversation, conversation.tail, feed.user, carried.holdings)
+    acceptMessage(this.transaction, route, writer, author, clientId, text, extensions, nowMs, this.environment.limits.checkpointEvery)
+    if (carried !== null) this.ledger.carry(conversation, conversation.tail, author.user, carried.holdings)
     this.schedule()
     return true
   }
 
+  /** Refuses what would add to a channel that holds too much already. */
+  #refusesBusy(route: Route, author: Author, clientId: number): boolean {
+    if (route.channels.length === 0 || !route.isBusy) return false
+    this.answer(new Answer(author, clientId, ERROR.unavailable, 0, BUSY_RETRY_MS))
+    return true
+  }
+
   /** Refuses a message between two users for how they stand to each other. [PRF-13] [PRF-18] */
-  #refusesPair(conversation: ConversationState, feed: Feed, clientId: number, nowMs: number): boolean {
+  #refusesPair(conversation: ConversationState, author: Author, clientId: number, nowMs: number): boolean {
     if (conversation.pair === null || conversation.pair === ACQUAINTANCES) return false
-    if (conversation.side(feed.user.name)?.isBlocking === true) {
-      this.answer(new Answer(feed, clientId, ERROR.contactBlocked, 0, 0))
+    if (conversation.side(author.user.name)?.isBlocking === true) {
+      this.answer(new Answer(author, clientId, ERROR.contactBlocked, 0, 0))
       return true
     }
-    return this.#refusesStranger(conversation, feed, clientId, nowMs)
+    return this.#refusesStranger(conversation, author, clientId, nowMs)
   }
 
   /** Refuses what reaches somebody who has not answered, where it is too much. [PRF-18] [PRF-21] */
-  #refusesStranger(conversation: ConversationState, feed: Feed, clientId: number, nowMs: number): boolean {
-    const waitMs = this.strangerWaitMs(conversation, feed.user.name, nowMs)
-    if (waitMs > 0) this.answer(new Answer(feed, clientId, ERROR.rateLimited, 0, waitMs))
+  #refusesStranger(conversation: ConversationState, author: Author, clientId: number, nowMs: number): boolean {
+    const waitMs = this.strangerWaitMs(conversation, author.user.name, nowMs)
+    if (waitMs > 0) this.answer(new Answer(author, clientId, ERROR.rateLimited, 0, waitMs))
     return waitMs > 0
   }
 
@@ -220,78 +246,92 @@ export class Shard implements FeedHost, GateHost, CommitHost {
     return conversation.strangerAllowance.take(strangerPerSecond, strangerBurst, nowMs)
   }
 
-  /** Raises the user's read watermark; answered through the feed's sink. `address` is a normalised user or group. */
-  markRead(feed: Feed, clientId: number, address: string, seq: number): void {
-    const route = this.#routeFor(feed, address)
-    if (route !== null && this.markNow(route, feed, clientId, seq)) return
-    this.#gates.wait(conversationName(feed.user.name, address), new GateCommand(MARK_READ, feed.user, feed, clientId, seq, EMPTY, EMPTY))
+  /** Raises the user's read watermark; answered through the author's sink. `address` is a normalised user or group. */
+  markRead(author: Author, clientId: number, address: string, seq: number): void {
+    const route = this.#routeFor(author, address)
+    if (route !== null && this.markNow(route, author, clientId, seq)) return
+    this.#gates.wait(conversationName(author.user.name, address), new GateCommand(MARK_READ, author.user, author, clientId, seq, EMPTY, EMPTY))
   }
 
   /** false: what remains unread has to be counted in the log, which takes the gate. */
-  markNow(route: Route, feed: Feed, clientId: number, seq: number): boolean {
+  markNow(route: Route, author: Author, clientId: number, seq: number): boolean {
     const { conversation } = route
-    const member = conversation.member(feed.user.name)
-    const tail = conversation.visible(feed.user.name, conversation.tail)
+    const member = conversation.member(author.user.name)
+    const tail = conversation.visible(author.user.name, conversation.tail)
     if (member === undefined || seq > tail) {
       // [RCP-3]
-      const error = member === undefined || conversation.isHiddenFrom(feed.user.name) ? ERROR.noSuchConversation : ERROR.invalidWatermark
-      this.answer(new Answer(feed, clientId, error, 0, 0))
+      const error = member === undefined || conversation.isHiddenFrom(author.user.name) ? ERROR.noSuchConversation : ERROR.invalidWatermark
+      this.answer(new Answer(author, clientId, error, 0, 0))
       return true
     }
     if (seq > member.read) {
       if (seq < tail && member.unread > 0) return false
-      raiseRead(this.transaction, route, feed.user, member, seq, 0)
+      raiseRead(this.transaction, route, author.user, member, seq, 0)
     }
     // [RCP-10]
-    this.answer(new Answer(feed, clientId, 0, seq, this.environment.clock.nowMs()))
+    this.answer(new Answer(author, clientId, 0, seq, this.environment.clock.nowMs()))
     return true
   }
 
-  /** Changes a message for all members; answered through the feed's sink. It always waits at the gate: its target has to be read. */
-  operate(feed: Feed, clientId: number, address: string, target: number, kind: OperationKind, text: Uint8Array): void {
-    const command = new GateCommand(OPERATE, feed.user, feed, clientId, target, copyOf(text), EMPTY, null, null, kind)
-    this.#gates.wait(conversationName(feed.user.name, address), command)
+  /** Changes a message for all members; answered through the author's sink. It always waits at the gate: its target has to be read. */
+  operate(author: Author, clientId: number, address: string, target: number, kind: OperationKind, text: Uint8Array): void {
+    const command = new GateCommand(OPERATE, author.user, author, clientId, target, copyOf(text), EMPTY, null, null, kind)
+    this.#gates.wait(conversationName(author.user.name, address), command)
   }
 
   /** Called by the gates, in the conversation's turn. */
-  operateNow(route: Route, feed: Feed, command: GateCommand, target: TargetRow | null): void {
+  operateNow(route: Route, author: Author, command: GateCommand, target: TargetRow | null): void {
     const { conversation } = route
     const { clientId, operation: kind, text } = command
     const { clock, limits } = this.environment
-    const membership = conversation.member(feed.user.name)
-    if (membership === undefined || kind === 0 || conversation.isHiddenFrom(feed.user.name)) {
-      this.answer(new Answer(feed, clientId, ERROR.noSuchConversation, 0, 0))
+    const membership = conversation.member(author.user.name)
+    if (membership === undefined || kind === 0 || conversation.isHiddenFrom(author.user.name)) {
+      this.answer(new Answer(author, clientId, ERROR.noSuchConversation, 0, 0))
       return
     }
-    if (target === null || !mayRead(conversation, feed.user, target.record.seq)) {
-      this.answer(new Answer(feed, clientId, ERROR.noSuchMessage, 0, 0))
+    if (target === null || !mayRead(conversation, author.user, target.record.seq)) {
+      this.answer(new Answer(author, clientId, ERROR.noSuchMessage, 0, 0))
       return
     }
     // Who has blocked the other has nothing to say to it; what it said it may still take back. [PRF-13]
-    if (kind !== OPERATION.delete && conversation.side(feed.user.name)?.isBlocking === true) {
-      this.answer(new Answer(feed, clientId, ERROR.contactBlocked, 0, 0))
+    if (kind !== OPERATION.delete && conversation.side(author.user.name)?.isBlocking === true) {
+      this.answer(new Answer(author, clientId, ERROR.contactBlocked, 0, 0))
       return
     }
     const nowMs = clock.nowMs()
     const seq = conversation.tail + 1
     const timeMs = Math.max(nowMs, conversation.lastTimeMs)
     const request = {
-      user: feed.user.name, isAdmin: membership.membership?.isAdmin === true, kind, text,
+      user: author.user.name, isAdmin: membership.membership?.isAdmin === true, kind, text,
       isStillRead: (edit: number) => endsBetween(conversation, edit, seq),
     }
     const next = decide(request, {
       ...target.record, isErased: isErased(target.record), state: target.state, expiresMs: expiryOf(target.record.extensions),
     }, seq, timeMs, limits)
-    if (typeof next === 'number') this.answer(new Answer(feed, clientId, next, 0, 0))
-    else if (next === UNCHANGED) this.answer(new Answer(feed, clientId, 0, 0, nowMs))
+    if (typeof next === 'number') this.answer(new Answer(author, clientId, next, 0, 0))
+    else if (next === UNCHANGED) this.answerOperation(route, kind, new Answer(author, clientId, 0, 0, nowMs))
+    else if (this.#refusesBusy(route, author, clientId)) return
     // To take back what was said costs nothing. [PRF-21]
-    else if (kind === OPERATION.delete || !this.#refusesStranger(conversation, feed, clientId, nowMs)) {
-      const writer = conversation.writer(feed.user.name, feed.device.number, feed.outboxEpoch)
-      acceptOperation(this.transaction, route, writer, feed, clientId, { target, kind, text, next, seq, timeMs }, limits.checkpointEvery)
+    else if (kind === OPERATION.delete || !this.#refusesStranger(conversation, author, clientId, nowMs)) {
+      const writer = conversation.writer(author.user.name, author.device.number, author.outboxEpoch)
+      acceptOperation(this.transaction, route, writer, author, clientId, { target, kind, text, next, seq, timeMs }, limits.checkpointEvery)
       if (changesText(kind)) this.indexer?.textChanged(conversation, target.record.seq)
       if (kind === OPERATION.delete) this.releaseCarried(conversation, target.record)
-      this.answer(new Answer(feed, clientId, 0, seq, timeMs))
+      this.answerOperation(route, kind, new Answer(author, clientId, 0, seq, timeMs))
     }
+  }
+
+  /** A delete counts when the queues of all members know of it, wherever they are at home. [OPS-7] */
+  answerOperation({ channels }: Route, kind: OperationKind | 0, answer: Answer): void {
+    if (kind !== OPERATION.delete || channels.length === 0 || this.channels === null) {
+      this.answer(answer)
+      return
+    }
+    const { author, clientId } = answer
+    this.channels.allTaken(channels).then(
+      () => { this.answer(answer) },
+      () => { if (this.isAvailable) this.answer(new Answer(author, clientId, ERROR.unavailable, 0, BUSY_RETRY_MS)) },
+    )
   }
 
   /** The message is over, in the open transaction: what it carried is released. [BLB-13] */
@@ -310,6 +350,15 @@ export class Shard implements FeedHost, GateHost, CommitHost {
    */
   delivered(user: UserState, conversation: string, seq: number, applied: () => void): boolean {
     const name = conversationName(user.name, conversation)
+    const away = this.channels?.to(name) ?? null
+    if (away === null || this.channels === null) return this.deliveredHere(user, name, seq, applied)
+    if (!this.channels.delivered(away, user.name, name, seq, applied)) return false
+    this.#loop.scheduleWatermarks()
+    return true
+  }
+
+  /** The same for a conversation that is at home here, by its name in the store; the user may be at home elsewhere. */
+  deliveredHere(user: { readonly name: string }, name: string, seq: number, applied: () => void): boolean {
     const route = this.#gates.has(name) ? null : this.#sharedRoute(name)
     if (route === null) {
       this.#gates.wait(name, new GateCommand(DELIVERED, user, null, 0, seq, EMPTY, EMPTY, applied))
@@ -320,7 +369,7 @@ export class Shard implements FeedHost, GateHost, CommitHost {
   }
 
   /** Raises the watermark; it is told with its commit, which nobody hurries for. */
-  deliverNow(route: Route, user: UserState, seq: number): void {
+  deliverNow(route: Route, user: { readonly name: string }, seq: number): void {
     if (raiseDelivered(this.transaction, route, user.name, seq)) this.#loop.scheduleWatermarks()
     else this.#loop.scheduleLazily()
   }
@@ -340,13 +389,13 @@ export class Shard implements FeedHost, GateHost, CommitHost {
   }
 
   /** The session's route to a conversation, if everything it needs is in memory and nothing waits before it. */
-  #routeFor(feed: Feed, address: string): Route | null {
-    const known = feed.routes.get(address)
+  #routeFor(author: Author, address: string): Route | null {
+    const known = author.routes.get(address)
     if (known?.isAlive === true) return this.#gates.has(known.conversation.name) ? null : known
-    const name = conversationName(feed.user.name, address)
+    const name = conversationName(author.user.name, address)
     const route = this.#gates.has(name) ? null : this.residentRoute(name)
     if (route === null) return null
-    feed.remember(address, route)
+    author.remember(address, route)
     return route
   }
 
@@ -420,12 +469,14 @@ export class Shard implements FeedHost, GateHost, CommitHost {
     feed.sink.ended(error)
   }
 
-  /** A user's state that is still the one in memory when the promise resolves. */
+  /** A user's state that is still the one in memory when the promise resolves; of who is at home elsewhere what is known here. */
   async user(name: string): Promise<UserState> {
     for (;;) {
       if (!this.isAvailable) throw unavailable()
       const user = this.users.get(name) ?? await this.reading(this.users.load(name))
-      if (user.alive) return user
+      if (!user.alive) continue
+      if (this.channels !== null) this.forgetUnknown([name])
+      return user
     }
   }
 
@@ -463,6 +514,8 @@ export class Shard implements FeedHost, GateHost, CommitHost {
     try {
       return await read
     } catch (error) {
+      // Another shard, which had to be asked, can't be.
+      if (error instanceof RouterError) throw error
       if (isDamage(error)) {
         this.environment.log.error({ err: error }, 'a row of the store can\'t be read')
         throw new RouterError(ERROR.internalError, 'a row of the store can\'t be read', { cause: error })
@@ -480,6 +533,11 @@ export class Shard implements FeedHost, GateHost, CommitHost {
   /** The same but for what can wait, as cursors do. */
   isSettledButForLate(state: Resident): boolean {
     return state.lastChange <= this.#loop.committed
+  }
+
+  /** For a channel: the effect of one of its entries. */
+  inTurnAlone(name: string, task: LoneTask, applied: () => void): void {
+    this.#gates.wait(name, new GateCommand(LONE, null, null, 0, 0, EMPTY, EMPTY, applied, null, 0, task))
   }
 
   /** Does something to a conversation in its turn that concerns nobody else. Resolves when it is on disk, or when it can't be read. */
@@ -521,6 +579,11 @@ export class Shard implements FeedHost, GateHost, CommitHost {
     return result
   }
 
+  /** Throws RouterError unavailable where a change of this conversation would add to a channel that holds too much already. */
+  mustHaveRoom({ channels, isBusy }: Route): void {
+    if (channels.length > 0 && isBusy) throw new RouterError(ERROR.unavailable, 'too much is under way to another shard', { retryAfterMs: BUSY_RETRY_MS })
+  }
+
   /** A user in memory. */
   readonly lookup = (name: string): UserState | undefined => this.users.get(name)
 
@@ -548,6 +611,7 @@ export class Shard implements FeedHost, GateHost, CommitHost {
       for (const user of transaction.late.trims) this.#sealTrim(transaction, user)
       sealLate(transaction)
     }
+    if (transaction.channelWork !== null) this.channels?.seal(transaction)
     transaction.closeRuns()
   }
 
@@ -580,6 +644,7 @@ export class Shard implements FeedHost, GateHost, CommitHost {
       if (run.last - user.trimmedTo > queueEntriesMax + trimEvery) this.transaction.late.trim(user)
     }
     for (const [user, to] of transaction.trimmed) this.#trim(user, to)
+    if (transaction.channelWork !== null) this.channels?.finish(transaction)
   }
 
   /** What is behind the slowest cursor goes; if it fails it goes the next time. */
@@ -598,27 +663,30 @@ export class Shard implements FeedHost, GateHost, CommitHost {
   discard(): void {
     this.#beginLife()
     for (const feed of [...this.#attached]) this.expel(feed, ERROR.storageUnavailable)
+    // What they have asked for is answered by nobody.
+    for (const session of [...this.visiting]) session.expel(ERROR.storageUnavailable)
     this.#expiry.start()
     this.#blobSweeps?.start()
   }
 
   #beginLife(): void {
-    const { limits } = this.environment
+    const { limits, federation } = this.environment
     // At the very first there is nothing to close.
     this.users?.close()
     this.conversations?.close()
     this.invites?.close()
     this.blobStates?.close()
+    this.channels?.close()
     const { scheduler } = this.environment
     const defer = (task: () => void): void => {
       scheduler.defer(task)
     }
     this.users = new Residents(
-      limits.residentUsersMax, (name) => loadUser(this.engine, name), (user) => this.isSettled(user) && user.feeds.length === 0, defer,
+      limits.residentUsersMax, (name) => this.#loadUser(name), (user) => this.isSettled(user) && user.feeds.length === 0, defer,
       () => this.#online,
     )
     this.conversations = new Residents(
-      limits.residentConversationsMax, (name) => loadConversation(this.engine, name), (each) => this.isSettled(each), defer,
+      limits.residentConversationsMax, (name) => loadConversation(this.engine, name, this.channels), (each) => this.isSettled(each), defer,
     )
     const stale = new StaleRoutes(this.#attached, this.conversations)
     this.users.onGone = this.conversations.onGone = () => { stale.look() }
@@ -628,6 +696,21 @@ export class Shard implements FeedHost, GateHost, CommitHost {
     this.#gates = new Gates(this)
     this.#life++
     gates?.close()
+    this.channels = federation === undefined ? null : new Channels(this, federation)
+  }
+
+  #loadUser(name: string): Promise<UserState> {
+    const away = this.channels?.to(name) ?? null
+    return away === null || this.channels === null ? loadUser(this.engine, name) : this.channels.visitor(name, away)
+  }
+
+  /** Who is at home elsewhere and does not exist there may come to exist at any time, and nobody would say so here. */
+  forgetUnknown(users: readonly string[]): void {
+    if (this.channels === null) return
+    for (const name of users) {
+      const user = this.users.get(name)
+      if (user !== undefined && user.channel !== null && !user.exists && !user.isRecorded) this.users.drop(user)
+    }
   }
 }
 
@@ -647,10 +730,10 @@ function sealLate(transaction: Transaction): void {
 }
 
 function tell(answer: Answer): void {
-  const { feed } = answer
-  if (feed.hasEnded) return
-  if (answer.error === 0) feed.sink.acked(answer.clientId, answer.seq, answer.timeMs, answer.expiresMs)
-  else feed.sink.refused(answer.clientId, answer.error, answer.timeMs)
+  const { author } = answer
+  if (author.hasEnded) return
+  if (answer.error === 0) author.sink.acked(answer.clientId, answer.seq, answer.timeMs, answer.expiresMs)
+  else author.sink.refused(answer.clientId, answer.error, answer.timeMs)
 }
 
 /** A copy of its own; Buffer's own slice would be a view. */

@@ -15,6 +15,7 @@ import type { Feed } from './feed.js'
 import type { LogRun } from './log-run.js'
 import { DEFAULT_PRIVACY } from '../presence/privacy.js'
 import type { Privacy } from '../presence/privacy.js'
+import type { Outgoing } from '../channels/outgoing.js'
 import type { PackedVerifier } from './packed-verifier.js'
 import type { Route } from './transaction.js'
 
@@ -98,6 +99,10 @@ const NO_FEEDS: readonly Feed[] = []
 
 export class UserState extends Resident {
   readonly keys: UserKeys
+  /** Leads to the user's home; null: that is this shard. Of who is at home elsewhere a shard knows name, existence and receipts alone. */
+  channel: Outgoing | null = null
+  /** Of who is at home elsewhere: it stands here on disk. */
+  isRecorded = false
   /** null: there is no such user. */
   account: AccountRow | null = null
   readReceipts = true
@@ -137,6 +142,11 @@ export class UserState extends Resident {
 
   get exists(): boolean {
     return this.account !== null && !this.account.removed
+  }
+
+  /** Whether what it does on one device may have to be told to another; who is at home elsewhere is told there, if so. */
+  get mayHaveSiblings(): boolean {
+    return this.devices.length > 1 || this.channel !== null
   }
 
   device(id: string): DeviceState | undefined {
@@ -349,6 +359,13 @@ export function conversationAddress(conversation: ConversationState, viewer: str
   if (isGroup(conversation.name)) return conversation.name
   const other = members.find((member) => member.user !== viewer)
   return other === undefined ? viewer : other.user
+}
+
+/** The same from its name in the store alone. */
+export function addressIn(name: string, user: string): string {
+  if (isGroup(name)) return name
+  const [one = name, other = one] = name.split(':')
+  return one === user ? other : one
 }
 
 /** The conversation's name in the store, as this user addresses it. */

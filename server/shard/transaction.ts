@@ -8,13 +8,17 @@ import type { Batch } from '../../storage/engine.js'
 import { expiryKey } from '../../storage/shard-keys.js'
 import type { ErrorCode } from '../../protocol/generated/registry.js'
 import { EntryRun } from './entry-run.js'
-import type { Feed } from './feed.js'
+import type { Author } from './author.js'
 import { LateWrites } from './late-writes.js'
+import { ChannelWork } from '../channels/channel-work.js'
+import type { Outgoing } from '../channels/outgoing.js'
 import { encodeChangeRow, LogRun } from './log-run.js'
 import { type ConversationState, Resident, type UserState, type Writer } from './state.js'
 
 /** A version; the key says everything. */
 const EXPIRY_ROW = Uint8Array.of(1)
+/** Of a route whose users are all at home here. */
+const NO_CHANNELS: readonly Outgoing[] = []
 
 /** A conversation and the users who are its members, in the order of its members; what a message needs in memory. */
 export class Route {
@@ -25,11 +29,20 @@ export class Route {
   #aliveAt = -1
   /** The outbox that used this route before, where one did: saves looking it up for every message. */
   writer: Writer | null = null
+  /** To the homes of users who are not at home here. */
+  readonly channels: readonly Outgoing[]
 
   constructor(conversation: ConversationState, users: readonly UserState[]) {
     this.conversation = conversation
     this.users = users
     this.#membersVersion = conversation.membersVersion
+    this.channels = channelsOf(users)
+  }
+
+  /** Whether one of its channels holds so much that nothing more should be added by choice. */
+  get isBusy(): boolean {
+    for (const channel of this.channels) if (channel.isFull) return true
+    return false
   }
 
   /** Whether these are still the states in memory; otherwise the route has to be made anew. */
@@ -43,9 +56,15 @@ export class Route {
   }
 }
 
+function channelsOf(users: readonly UserState[]): readonly Outgoing[] {
+  let found = NO_CHANNELS
+  for (const { channel } of users) if (channel !== null && !found.includes(channel)) found = [...found, channel]
+  return found
+}
+
 /** An ack, or a refusal, for one stanza. */
 export class Answer {
-  readonly feed: Feed
+  readonly author: Author
   readonly clientId: number
   /** 0: accepted */
   readonly error: ErrorCode | 0
@@ -55,8 +74,8 @@ export class Answer {
   /** When the message expires; 0: it does not. */
   readonly expiresMs: number
 
-  constructor(feed: Feed, clientId: number, error: ErrorCode | 0, seq: number, timeMs: number, expiresMs = 0) {
-    this.feed = feed
+  constructor(author: Author, clientId: number, error: ErrorCode | 0, seq: number, timeMs: number, expiresMs = 0) {
+    this.author = author
     this.clientId = clientId
     this.error = error
     this.seq = seq
@@ -113,6 +132,8 @@ export class Transaction {
   readonly late: LateWrites
   /** Users whose queue is trimmed once this is on disk, and the last index that goes then; known when it is sealed. */
   readonly trimmed = new Map<UserState, number>()
+  /** What it does for channels; null: nothing. */
+  channelWork: ChannelWork | null = null
 
   /** @param late what the one before has handed on */
   constructor(number: number, batch: Batch, late = new LateWrites()) {
@@ -128,12 +149,21 @@ export class Transaction {
 
   /** Whether there is nothing to commit and nobody to tell, but for what can be handed on. */
   get isEmpty(): boolean {
-    return !this.isUrgent && this.dirtyRoutes.length === 0
+    return !this.isUrgent && !this.hasWatermarks
+  }
+
+  /** Whether watermarks rose: they wait a little for company. */
+  get hasWatermarks(): boolean {
+    return this.dirtyRoutes.length > 0 || (this.channelWork !== null && this.channelWork.watermarks.size > 0)
+  }
+
+  get channels(): ChannelWork {
+    return this.channelWork ??= new ChannelWork()
   }
 
   /** Whether somebody waits for it; cursors alone can wait. */
   get isUrgent(): boolean {
-    return this.batch.size > 0 || this.answers.length > 0 || this.waiters.length > 0
+    return this.batch.size > 0 || this.answers.length > 0 || this.waiters.length > 0 || (this.channelWork !== null && this.channelWork.applied.size > 0)
   }
 
   /** The run that the user's next entry goes into, which carries so many bytes of content. */

@@ -11,7 +11,7 @@ import { withPresent } from '../operations/present.js'
 import { readHistory } from './history.js'
 import { readMessage } from './log-reader.js'
 import type { Shard } from './shard.js'
-import { conversationAddress } from './state.js'
+import { addressIn, conversationAddress } from './state.js'
 import type { ConversationState, UserState } from './state.js'
 
 /** What the state in memory said a moment ago may be ahead of the disk; nobody is told what a crash could take back. [RCP-2] */
@@ -19,15 +19,18 @@ async function onDisk(shard: Shard, states: readonly ConversationState[]): Promi
   if (!states.every((state) => shard.isSettled(state))) await shard.committed()
 }
 
+/** Who looks at a conversation, which may be at home elsewhere than the user is. */
+export type Viewer = Pick<UserState, 'name' | 'readReceipts'>
+
 /** The watermarks of the other members, on disk when the promise resolves. */
-export async function settledWatermarks(shard: Shard, conversation: ConversationState, viewer: UserState): Promise<MemberWatermarks[]> {
+export async function settledWatermarks(shard: Shard, conversation: ConversationState, viewer: Viewer): Promise<MemberWatermarks[]> {
   const told = watermarks(conversation, viewer)
   await onDisk(shard, [conversation])
   return told
 }
 
 /** The watermarks of the other members, as far as the viewer may know them. [RCP-7] */
-function watermarks(conversation: ConversationState, viewer: UserState): MemberWatermarks[] {
+function watermarks(conversation: ConversationState, viewer: Viewer): MemberWatermarks[] {
   const others = conversation.members.filter((member) => member.user !== viewer.name)
   return others.map((member) => ({
     member: member.user,
@@ -36,43 +39,81 @@ function watermarks(conversation: ConversationState, viewer: UserState): MemberW
   }))
 }
 
+/** What a conversation's home can say of it: all but what the user's and the other's homes know. */
+export interface SummaryPart extends Omit<ConversationSummary, 'flags' | 'profileVersion'> {
+  /** Of a pair, and whether it has blocked the user. */
+  readonly other: { readonly name: string, readonly isBlocking: boolean } | null
+}
+
+/** Where the parts of summaries come from. */
+export interface SummarySource {
+  /** By the conversation's name; null: to this viewer it does not exist. */
+  part(name: string, viewer: Viewer): Promise<SummaryPart | null>
+  profileVersion(owner: string, isWithheld: boolean): Promise<number>
+  /** Resolves when all of it is on disk. */
+  settled(): Promise<void>
+}
+
+/** One shard, which is home to all of them. */
+export class LocalSummaries implements SummarySource {
+  readonly #shard: Shard
+  readonly #states: ConversationState[] = []
+
+  constructor(shard: Shard) {
+    this.#shard = shard
+  }
+
+  async part(name: string, viewer: Viewer): Promise<SummaryPart | null> {
+    const state = await this.#shard.conversation(name)
+    // One that a blocked user has opened is not there. [PRF-14]
+    if (state.isHiddenFrom(viewer.name)) return null
+    this.#states.push(state)
+    return summarize(this.#shard, state, viewer)
+  }
+
+  profileVersion(owner: string, isWithheld: boolean): Promise<number> {
+    return this.#shard.reading(shownVersion(this.#shard.engine, owner, isWithheld))
+  }
+
+  settled(): Promise<void> {
+    return onDisk(this.#shard, this.#states)
+  }
+}
+
 /** A page of the user's conversations by address. [HIS-3] */
 export async function listConversations(
-  shard: Shard, user: UserState, after: string, limit: number,
+  shard: Shard, user: UserState, after: string, limit: number, source: SummarySource = new LocalSummaries(shard),
 ): Promise<{ conversations: ConversationSummary[]; more: boolean }> {
   // Rows are ordered by the conversation's name; addresses of pairs are not, so the page is cut from the whole list.
   const names = await shard.conversationNames(user)
   const addressed = names.map((name) => ({ name, address: addressIn(name, user.name) })).filter(({ address }) => address > after)
   addressed.sort((one, other) => (one.address < other.address ? -1 : 1))
   const conversations: ConversationSummary[] = []
-  const states: ConversationState[] = []
   let more = false
-  for (const { name } of addressed) {
-    const state = await shard.conversation(name)
-    // One that a blocked user has opened is not there. [PRF-14]
-    if (state.isHiddenFrom(user.name)) continue
+  for (const { name, address } of addressed) {
+    const part = await source.part(name, user)
+    if (part === null) continue
     more = conversations.length >= limit
     if (more) break
-    conversations.push(await summarize(shard, state, user))
-    states.push(state)
+    const { other, ...shown } = part
+    const [flags, profileVersion] = await Promise.all([
+      shard.reading(readFlags(shard.engine, user.keys, address)), other === null ? 0 : source.profileVersion(other.name, other.isBlocking),
+    ])
+    conversations.push({ ...shown, flags, profileVersion })
   }
-  await onDisk(shard, states)
+  await source.settled()
   return { conversations, more }
 }
 
-async function summarize(shard: Shard, conversation: ConversationState, user: UserState): Promise<ConversationSummary> {
+async function summarize(shard: Shard, conversation: ConversationState, user: Viewer): Promise<SummaryPart> {
   const member = conversation.member(user.name)
   if (member === undefined && conversation.group === null) {
     throw new RouterError(ERROR.internalError, 'the list names a conversation that does not know its member')
   }
   const tail = tailWithin(readableBy(conversation, user.name), conversation.committedTail)
   const other = conversation.pair === null ? null : conversation.members.find((each) => each !== member)?.user ?? null
-  const [last, flags, profileVersion] = await Promise.all([
-    // A damaged message must not hide the conversation.
-    shard.reading(readable(lastShown(shard, conversation, tail, user.name))),
-    shard.reading(readFlags(shard.engine, user.keys, conversationAddress(conversation, user.name))),
-    other === null ? 0 : shard.reading(shownVersion(shard.engine, other, conversation.side(other)?.isBlocking === true)),
-  ])
+  // A damaged message must not hide the conversation.
+  const last = await shard.reading(readable(lastShown(shard, conversation, tail, user.name)))
   return {
     conversation: conversationAddress(conversation, user.name),
     tail,
@@ -81,8 +122,7 @@ async function summarize(shard: Shard, conversation: ConversationState, user: Us
     unread: member?.unread ?? 0,
     others: conversation.group === null ? watermarks(conversation, user) : floorsShown(conversation, user),
     group: groupSummary(conversation, user.name),
-    flags,
-    profileVersion,
+    other: other === null ? null : { name: other, isBlocking: conversation.side(other)?.isBlocking === true },
     timerMs: member === undefined ? 0 : conversation.timerMs,
   }
 }
@@ -111,16 +151,10 @@ function groupSummary({ group, members }: ConversationState, user: string): Conv
 }
 
 /** How far all others are, to a member; to who was one, how far they were then. [GRP-11] */
-function floorsShown(conversation: ConversationState, viewer: UserState): MemberWatermarks[] {
+function floorsShown(conversation: ConversationState, viewer: Viewer): MemberWatermarks[] {
   if (conversation.member(viewer.name) !== undefined) return [{ member: '', ...floorsOf(conversation)(viewer) }]
   const former = conversation.group?.former.get(viewer.name)
   return former === undefined ? [] : [{ member: '', delivered: former.delivered, read: viewer.readReceipts ? former.read : 0 }]
-}
-
-function addressIn(name: string, user: string): string {
-  if (name.startsWith('#')) return name
-  const [one = name, other = one] = name.split(':')
-  return one === user ? other : one
 }
 
 export function listDevices(user: UserState): DeviceInfo[] {

@@ -297,7 +297,7 @@ export function queuesKeepExpired(server: SimServer): void {
   const { shard } = server
   const addFeed = shard.addFeed.bind(shard)
   const host: FeedHost = {
-    engine: shard.engine, windowBytesMax: shard.windowBytesMax, nowMs: 0,
+    engine: shard.engine, isGone: (conversation, seq) => shard.isGone(conversation, seq), windowBytesMax: shard.windowBytesMax, nowMs: 0,
     readFailed: (error) => { shard.readFailed(error) },
     delivered: (user, conversation, seq, applied) => shard.delivered(user, conversation, seq, applied),
     moveCursor: (user, device, index) => { shard.moveCursor(user, device, index) },

@@ -1,0 +1,208 @@
+/**
+ * What comes over channels takes effect: in the order of each channel, one entry after the other, as soon as what it needs is in memory,
+ * and in the turn in which its number goes into the open transaction. An entry that makes no sense is left out: it must not stop those
+ * behind it.
+ */
+import { visitorKey } from '../../storage/channel-keys.js'
+import { pairName } from '../../storage/keyspace.js'
+import { changeSide } from '../shard/conversation.js'
+import { isDamage } from '../shard/entry-reader.js'
+import { Hold } from '../shard/holds.js'
+import { PackedVerifier } from '../shard/packed-verifier.js'
+import type { Residents } from '../shard/residents.js'
+import type { LoneTask } from '../shard/gate.js'
+import type { AccountRow, ConversationState, UserState } from '../shard/state.js'
+import type { ShardEnvironment } from '../shard/environment.js'
+import type { Transaction } from '../shard/transaction.js'
+import type { Engine } from '../../storage/engine.js'
+import { type ChannelEntry, decodeEntry, encodeVisitor, type MemberEntry, type SideEntry, type VisitorEntry } from './entries.js'
+import type { VisitorFacts } from './federation.js'
+import type { Incoming } from './incoming.js'
+import { applyToMember } from './member-entries.js'
+import { Receiver } from './receiver.js'
+
+/** What another shard knows of an account: that there is one. */
+export const VISITOR_ACCOUNT: AccountRow = {
+  verifier: new PackedVerifier({ salt: new Uint8Array(0), iterations: 0, storedKey: new Uint8Array(0), serverKey: new Uint8Array(0) }),
+  createdMs: 0, disabled: false, removed: false, queueEpoch: 0, nextDevice: 0,
+}
+
+/** The shard, as its channels see it. */
+export interface ArrivalHost {
+  readonly engine: Engine
+  readonly environment: ShardEnvironment
+  readonly isAvailable: boolean
+  readonly users: Residents<UserState>
+  /** The one that fills at present: never kept over an await. */
+  readonly transaction: Transaction
+  schedule(): void
+  readFailed(error: unknown): void
+  /** Watermark of a user in a conversation that is at home here; false: it waits, and `applied` is called in the turn in which it counts. */
+  deliveredHere(user: { readonly name: string }, conversation: string, seq: number, applied: () => void): boolean
+  /** Does something to a conversation in its turn; `applied` is called in that turn, also where it could not be done. */
+  inTurnAlone(conversation: string, task: LoneTask, applied: () => void): void
+}
+
+export class Arrivals {
+  readonly #host: ArrivalHost
+  readonly #hear: (user: string, facts: VisitorFacts) => void
+  #isClosed = false
+
+  /** @param hear told what comes of users who are at home elsewhere */
+  constructor(host: ArrivalHost, hear: (user: string, facts: VisitorFacts) => void) {
+    this.#host = host
+    this.#hear = hear
+  }
+
+  close(): void {
+    this.#isClosed = true
+  }
+
+  open(channel: Incoming, taken: number): void {
+    channel.receiver = new Receiver(taken)
+    channel.isReady = true
+  }
+
+  take(channel: Incoming, entries: readonly Uint8Array[]): void {
+    // They outlive the turn, and their memory may not.
+    for (const entry of entries) channel.waiting.push(Uint8Array.prototype.slice.call(entry))
+    if (channel.isRunning) return
+    channel.isRunning = true
+    this.#run(channel).catch((error: unknown) => {
+      if (!this.#isClosed) this.#host.readFailed(error)
+    })
+  }
+
+  /** Without an await between entries whose users are all in memory. */
+  async #run(channel: Incoming): Promise<void> {
+    for (let bytes = channel.waiting.peek(); bytes !== undefined; bytes = channel.waiting.peek()) {
+      const waiting = this.#begin(channel, this.#decoded(bytes))
+      if (waiting !== null) await waiting
+      if (this.#isClosed) return
+      channel.waiting.shift()
+    }
+    channel.isRunning = false
+  }
+
+  /** null: it has taken effect already. */
+  #begin(channel: Incoming, entry: ChannelEntry | null): Promise<void> | null {
+    switch (entry?.kind) {
+      case 'delivered': return this.#deliver(channel, entry.user, entry.conversation, entry.seq)
+      case 'side': return this.#changeSide(channel, entry)
+      case 'visitor': return this.#change(channel, entry)
+      case 'message':
+      case 'operation':
+      case 'change': return this.#reach(channel, entry, entry.members)
+      case 'receipt':
+      case 'listing': return this.#reach(channel, entry, [entry.user])
+      case undefined: return this.#applied(channel)
+    }
+  }
+
+  #decoded(bytes: Uint8Array): ChannelEntry | null {
+    try {
+      return decodeEntry(bytes)
+    } catch (error) {
+      if (!isDamage(error)) throw error
+      this.#host.environment.log.error({ err: error }, 'an entry of a channel can\'t be read')
+      return null
+    }
+  }
+
+  /** In the turn in which the entry has taken effect. */
+  #applied(channel: Incoming): null {
+    if (this.#isClosed) return null
+    this.#host.transaction.channels.applied.set(channel, channel.receiver.apply())
+    this.#host.schedule()
+    return null
+  }
+
+  #deliver(channel: Incoming, user: string, conversation: string, seq: number): Promise<void> | null {
+    return this.#waiting(channel, (applied) => this.#host.deliveredHere({ name: user }, conversation, seq, applied))
+  }
+
+  /** `begin` returns true where it is done at once. */
+  #waiting(channel: Incoming, begin: (applied: () => void) => boolean): Promise<void> | null {
+    let end: (() => void) | null = null
+    const isDone = begin(() => {
+      this.#applied(channel)
+      end?.()
+    })
+    if (isDone) return this.#applied(channel)
+    return new Promise((resolve) => { end = resolve })
+  }
+
+  #changeSide(channel: Incoming, entry: SideEntry): Promise<void> | null {
+    const { user, other } = entry
+    const task: LoneTask = {
+      read: () => Promise.resolve(),
+      run: (conversation) => { applySide(this.#host.transaction, conversation, entry) },
+    }
+    return this.#waiting(channel, (applied) => {
+      this.#host.inTurnAlone(pairName(user, other), task, applied)
+      return false
+    })
+  }
+
+  #change(channel: Incoming, { user: name, exists, readReceipts }: VisitorEntry): null {
+    const facts = { exists, readReceipts }
+    this.#hear(name, facts)
+    const user = this.#host.users.get(name)
+    const { transaction } = this.#host
+    if (user !== undefined) {
+      user.account = exists ? VISITOR_ACCOUNT : null
+      user.readReceipts = readReceipts
+      user.isRecorded = true
+      transaction.touch(user)
+    }
+    transaction.batch.put(visitorKey(name), encodeVisitor(facts))
+    return this.#applied(channel)
+  }
+
+  /** What goes into the queues and lists of users who are at home here. */
+  #reach(channel: Incoming, entry: MemberEntry, names: readonly string[]): Promise<void> | null {
+    const { users } = this.#host
+    if (names.some((name) => users.get(name) === undefined)) return this.#reachLater(channel, entry, names)
+    return this.#give(channel, entry, names)
+  }
+
+  /** To those who are in memory. One that is not at home here has come to the wrong place. */
+  #give(channel: Incoming, entry: MemberEntry, names: readonly string[]): null {
+    const { users, transaction } = this.#host
+    for (const name of names) {
+      const user = users.get(name)
+      if (user?.channel === null) applyToMember(transaction, user, entry)
+    }
+    return this.#applied(channel)
+  }
+
+  async #reachLater(channel: Incoming, entry: MemberEntry, names: readonly string[]): Promise<void> {
+    const hold = new Hold()
+    try {
+      await this.#load(hold, names)
+      if (!this.#isClosed) this.#give(channel, entry, names)
+    } finally {
+      hold.release()
+    }
+  }
+
+  /** Who can't be read gets nothing; the others do. */
+  async #load(hold: Hold, names: readonly string[]): Promise<void> {
+    for (const name of names) {
+      try {
+        await hold.users(this.#host.users, [name])
+      } catch (error) {
+        if (!isDamage(error)) throw error
+        this.#host.environment.log.error({ err: error, user: name }, 'a user can\'t be read')
+      }
+    }
+  }
+}
+
+function applySide(transaction: Transaction, conversation: ConversationState, { user, what, isOn }: SideEntry): void {
+  const side = conversation.side(user)
+  if (side === null) return
+  const { tail } = conversation
+  const changed = what === 'contact' ? side.withContact(isOn) : isOn ? side.block(tail) : side.unblock(tail)
+  changeSide(transaction, conversation, conversation.positionOf(user), changed)
+}

@@ -1,0 +1,35 @@
+/** What one transaction does for channels: entries that it gives, cursors that move with it, watermarks that it carries to other shards. */
+import type { Incoming } from './incoming.js'
+import type { Outgoing } from './outgoing.js'
+
+/** A user has received this much of a conversation that is at home elsewhere. */
+export interface RaisedWatermark {
+  readonly channel: Outgoing
+  readonly user: string
+  readonly conversation: string
+  seq: number
+}
+
+export class ChannelWork {
+  /** Rows of entries, in the order of their numbers, which end with the channel's last. */
+  readonly rows = new Map<Outgoing, Uint8Array[]>()
+  /** Channels whose entries have taken effect, with the number of the last one. */
+  readonly applied = new Map<Incoming, number>()
+  /** Merged: of each only the latest counts. */
+  readonly watermarks = new Map<string, RaisedWatermark>()
+  /** Channels for which it notes how far they are confirmed: rows up to there go once that is on disk. */
+  readonly noted = new Map<Outgoing, number>()
+
+  sent(channel: Outgoing, row: Uint8Array): void {
+    const rows = this.rows.get(channel)
+    if (rows === undefined) this.rows.set(channel, [row])
+    else rows.push(row)
+  }
+
+  raise(channel: Outgoing, user: string, conversation: string, seq: number): void {
+    const key = `${user} ${conversation}`
+    const raised = this.watermarks.get(key)
+    if (raised === undefined) this.watermarks.set(key, { channel, user, conversation, seq })
+    else if (seq > raised.seq) raised.seq = seq
+  }
+}

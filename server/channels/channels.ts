@@ -1,0 +1,397 @@
+/**
+ * The channels of a shard, for one life of its store: what its transactions give is sent once it is on disk, until it is confirmed; what
+ * comes takes effect in the shard's own transactions, together with the cursor that says so, and is confirmed once that is on disk.
+ * After a failure of the store all begins anew from what that says.
+ *
+ *     transaction ─▶ commit ─▶ offer ══▶ take up ─▶ take effect, cursor ─▶ commit ─▶ confirm ══▶ delete behind it
+ */
+import { channelConfirmedKey, channelEntries, channelTakenKey, visitorKey } from '../../storage/channel-keys.js'
+import { userKeys } from '../../storage/keyspace.js'
+import type { PairSide } from '../profiles/pair.js'
+import { unavailable } from '../shard/commit-loop.js'
+import { UserState } from '../shard/state.js'
+import { RouterError } from '../router/router.js'
+import type { Transaction } from '../shard/transaction.js'
+import { Arrivals, type ArrivalHost, VISITOR_ACCOUNT } from './arrivals.js'
+import { type ChannelEntry, decodeNumber, decodeVisitor, encodeNumber } from './entries.js'
+import { type Federation, homeOf, type VisitorFacts } from './federation.js'
+import { Incoming } from './incoming.js'
+import { Outgoing } from './outgoing.js'
+import { Sender, type Stretch } from './sender.js'
+
+/** Rows read at once where a channel is opened. */
+const PAGE_ROWS = 512
+/** When another shard could not be asked. */
+const ASK_AGAIN_MS = 250
+
+/** Somebody who waits until the other end of a channel has this entry on disk. */
+interface Waiter {
+  readonly channel: Outgoing
+  readonly number: number
+  readonly resolve: () => void
+  readonly reject: (error: Error) => void
+}
+
+/** A watermark that waits for room in its channel. */
+interface HeldWatermark {
+  readonly channel: Outgoing
+  readonly user: string
+  readonly conversation: string
+  seq: number
+  readonly applied: (() => void)[]
+}
+
+export class Channels {
+  readonly #host: ArrivalHost
+  readonly #federation: Federation
+  readonly #outgoing = new Map<number, Outgoing>()
+  readonly #incoming = new Map<number, Incoming>()
+  readonly #arrivals: Arrivals
+  readonly #waiters = new Set<Waiter>()
+  readonly #held = new Map<string, HeldWatermark>()
+  /** Visitors that are being asked about, and what was heard of them meanwhile. */
+  readonly #asking = new Map<string, { heard: VisitorFacts | null }>()
+  readonly #opened: Promise<void>
+  #isClosed = false
+  #isWatching = false
+  #isNoteDue = false
+
+  /** Opens them in a later turn, unless the store has failed by then. */
+  constructor(host: ArrivalHost, federation: Federation) {
+    this.#host = host
+    this.#federation = federation
+    for (let shard = 0; shard < federation.shards; shard++) {
+      if (shard === federation.shard) continue
+      this.#outgoing.set(shard, new Outgoing(shard, federation.limits))
+      this.#incoming.set(shard, new Incoming(shard))
+    }
+    this.#arrivals = new Arrivals(host, (user, facts) => { this.#hear(user, facts) })
+    this.#opened = new Promise((resolve) => {
+      host.environment.scheduler.defer(() => { resolve(this.#open()) })
+    })
+  }
+
+  /** The channel to the home of this user or conversation; null: that is this shard. */
+  to(name: string): Outgoing | null {
+    return this.#outgoing.get(homeOf(this.#federation, name)) ?? null
+  }
+
+  /** The store has failed, or the shard is closed: nothing here counts any more. */
+  close(): void {
+    this.#isClosed = true
+    this.#arrivals.close()
+    for (const { reject } of this.#waiters) reject(unavailable())
+    this.#waiters.clear()
+    // Who waits looks again, and finds that everything has changed.
+    for (const { applied } of this.#held.values()) for (const each of applied) each()
+    this.#held.clear()
+  }
+
+  // ——— Opening ———
+
+  async #open(): Promise<void> {
+    if (this.#isClosed || !this.#host.isAvailable) return
+    try {
+      await Promise.all([...this.#outgoing.values()].map((channel) => this.#openOutgoing(channel)))
+      await Promise.all([...this.#incoming.values()].map((channel) => this.#openIncoming(channel)))
+    } catch (error) {
+      if (!this.#isClosed) this.#host.readFailed(error)
+      return
+    }
+    if (this.#isClosed) return
+    for (const channel of this.#outgoing.values()) this.#pump(channel)
+    this.#releaseHeld()
+  }
+
+  async #openOutgoing(channel: Outgoing): Promise<void> {
+    const { engine } = this.#host
+    const confirmed = decodeNumber(await engine.get(channelConfirmedKey(channel.shard)))
+    const sizes: number[] = []
+    for (let more = true; more;) {
+      const page = await engine.range({ ...channelEntries(channel.shard, confirmed + sizes.length + 1), limit: PAGE_ROWS })
+      for (const [, row] of page) sizes.push(row.length)
+      more = page.length === PAGE_ROWS
+    }
+    channel.sender = new Sender(this.#federation.limits, confirmed, sizes)
+    channel.storedTo = channel.sender.last
+    channel.notedTo = confirmed
+    channel.isReady = true
+  }
+
+  async #openIncoming(channel: Incoming): Promise<void> {
+    const taken = decodeNumber(await this.#host.engine.get(channelTakenKey(channel.shard)))
+    if (this.#isClosed) return
+    this.#arrivals.open(channel, taken)
+    // The other end goes on from there, whatever it has sent to an earlier life.
+    this.#federation.peers.confirm(channel.shard, taken, true)
+  }
+
+  // ——— Visitors ———
+
+  /** A user who is at home elsewhere, as far as it is known here; of who is not known its home is asked. */
+  async visitor(name: string, channel: Outgoing): Promise<UserState> {
+    await this.#opened
+    if (!channel.isReady) throw unavailable()
+    const user = new UserState(name, userKeys(name))
+    user.channel = channel
+    const row = await this.#host.engine.get(visitorKey(name))
+    const { exists, readReceipts } = row === undefined ? await this.#ask(name, channel.shard) : decodeVisitor(row)
+    if (exists) user.account = VISITOR_ACCOUNT
+    user.readReceipts = readReceipts
+    user.isRecorded = row !== undefined
+    return user
+  }
+
+  async #ask(name: string, shard: number): Promise<VisitorFacts> {
+    const asked: { heard: VisitorFacts | null } = { heard: null }
+    this.#asking.set(name, asked)
+    try {
+      const facts = await this.#federation.peers.visitor(shard, name)
+      return asked.heard ?? facts
+    } finally {
+      this.#asking.delete(name)
+    }
+  }
+
+  /** What came over the channel is newer than an answer that is on its way. */
+  #hear(name: string, facts: VisitorFacts): void {
+    const asked = this.#asking.get(name)
+    if (asked !== undefined) asked.heard = facts
+  }
+
+  /** How a user who is at home elsewhere looks at another with whom it has no conversation. */
+  side(channel: Outgoing, user: string, other: string): Promise<PairSide> {
+    return this.#federation.peers.side(channel.shard, user, other)
+  }
+
+  /** Rejects where the user may read nothing of a conversation that is at home elsewhere. */
+  mustRead(channel: Outgoing, user: string, conversation: string): Promise<void> {
+    return this.#federation.peers.mustRead(channel.shard, user, conversation)
+  }
+
+  /**
+   * Whether nothing is left of what a message said. The queue that holds it waits until the other shard can be asked: without an answer it
+   * may neither be shown nor left out.
+   */
+  async isGone(channel: Outgoing, conversation: string, seq: number): Promise<boolean> {
+    const { scheduler } = this.#host.environment
+    for (;;) {
+      try {
+        return await this.#federation.peers.isGone(channel.shard, conversation, seq)
+      } catch (error) {
+        if (!(error instanceof RouterError)) throw error
+        if (this.#isClosed) return false
+        await new Promise<void>((resolve) => { scheduler.after(ASK_AGAIN_MS, resolve) })
+      }
+    }
+  }
+
+  // ——— Giving ———
+
+  /**
+   * The user has received the conversation up to `seq`, which goes to its home with the open transaction. false: it waits for room, and
+   * `applied` is called when it is in one.
+   */
+  delivered(channel: Outgoing, user: string, conversation: string, seq: number, applied: () => void): boolean {
+    if (channel.isReady && !channel.isFull) {
+      this.#host.transaction.channels.raise(channel, user, conversation, seq)
+      return true
+    }
+    const key = `${user} ${conversation}`
+    const held = this.#held.get(key)
+    if (held === undefined) this.#held.set(key, { channel, user, conversation, seq, applied: [applied] })
+    else {
+      held.seq = Math.max(held.seq, seq)
+      held.applied.push(applied)
+    }
+    return false
+  }
+
+  #releaseHeld(): void {
+    for (const [key, { channel, user, conversation, seq, applied }] of this.#held) {
+      if (!channel.isReady || channel.isFull) continue
+      this.#held.delete(key)
+      this.#host.transaction.channels.raise(channel, user, conversation, seq)
+      for (const each of applied) each()
+      this.#host.schedule()
+    }
+  }
+
+  /**
+   * Gives the entry to these channels, in the open transaction. The promise resolves when its effect is on disk in all of them. Throws
+   * RouterError at once where nothing can be given.
+   */
+  give(channels: readonly Outgoing[], entry: ChannelEntry): Promise<unknown> {
+    if (channels.some(({ isReady }) => !isReady)) throw unavailable()
+    const given = channels.map((channel) => this.#confirmed(channel, channel.append(this.#host.transaction, entry)))
+    this.#host.schedule()
+    return Promise.all(given)
+  }
+
+  /** The same to all shards. */
+  giveAll(entry: ChannelEntry): Promise<unknown> {
+    return this.give([...this.#outgoing.values()], entry)
+  }
+
+  /** Resolves when everything given to these channels so far has taken effect, and is on disk there. */
+  allTaken(channels: readonly Outgoing[]): Promise<unknown> {
+    return Promise.all(channels.map((channel) => this.#confirmed(channel, channel.sender.last)))
+  }
+
+  #confirmed(channel: Outgoing, number: number): Promise<void> {
+    if (number <= channel.sender.confirmed) return Promise.resolve()
+    return new Promise((resolve, reject) => {
+      const waiter = { channel, number, resolve, reject }
+      this.#waiters.add(waiter)
+      this.#host.environment.scheduler.after(this.#federation.limits.answerMs, () => {
+        if (this.#waiters.delete(waiter)) reject(unavailable())
+      })
+    })
+  }
+
+  /** Called when a transaction is closed: adds what is written once for all of it. */
+  seal(transaction: Transaction): void {
+    const { watermarks, applied } = transaction.channels
+    for (const { channel, user, conversation, seq } of watermarks.values()) channel.append(transaction, { kind: 'delivered', user, conversation, seq })
+    for (const [{ shard }, number] of applied) transaction.batch.put(channelTakenKey(shard), encodeNumber(number))
+  }
+
+  /** It is on disk. */
+  finish(transaction: Transaction): void {
+    const { rows, applied, noted } = transaction.channels
+    for (const [channel, number] of applied) {
+      channel.receiver.store(number)
+      this.#federation.peers.confirm(channel.shard, number, false)
+    }
+    for (const [channel, number] of noted) this.#trim(channel, number)
+    for (const [channel, each] of rows) this.#sendFresh(channel, each)
+  }
+
+  /** Entries come straight from the commit that made them where all before them has been sent, and there is room; else from the store. */
+  #sendFresh(channel: Outgoing, rows: readonly Uint8Array[]): void {
+    const { sender } = channel
+    const end = channel.storedTo + rows.length
+    channel.storedTo = end
+    sender.stored(end)
+    if (channel.isReading) return
+    const next = sender.next()
+    if (next === null) return
+    if (next.first === end - rows.length + 1) {
+      this.#offer(channel, next.first, rows.slice(0, next.count))
+      this.#watch()
+    } else this.#read(channel, next)
+  }
+
+  #offer(channel: Outgoing, first: number, rows: readonly Uint8Array[]): void {
+    this.#federation.peers.offer(channel.shard, first, rows)
+  }
+
+  #pump(channel: Outgoing): void {
+    if (channel.isReading || !channel.isReady) return
+    const next = channel.sender.next()
+    if (next !== null) this.#read(channel, next)
+  }
+
+  #read(channel: Outgoing, { first, count }: Stretch): void {
+    channel.isReading = true
+    this.#watch()
+    this.#host.engine.range({ ...channelEntries(channel.shard, first, first + count), limit: count }).then(
+      (page) => {
+        channel.isReading = false
+        if (this.#isClosed) return
+        // What has been confirmed meanwhile may be gone.
+        if (page.length === count) this.#offer(channel, first, page.map(([, row]) => row))
+        this.#pump(channel)
+      },
+      (error: unknown) => {
+        if (!this.#isClosed) this.#host.readFailed(error)
+      },
+    )
+  }
+
+  /** One timer for all channels: what nothing was heard of from one look to the next is sent again. */
+  #watch(): void {
+    if (this.#isWatching) return
+    this.#isWatching = true
+    const before = new Map([...this.#outgoing.values()].map((channel) => [channel, channel.sender.confirmed]))
+    this.#host.environment.scheduler.after(this.#federation.limits.resendMs, () => {
+      this.#isWatching = false
+      if (this.#isClosed) return
+      for (const [channel, confirmed] of before) {
+        const { sender } = channel
+        if (sender.sent === sender.confirmed) continue
+        if (sender.confirmed === confirmed) {
+          sender.again()
+          this.#pump(channel)
+        }
+        this.#watch()
+      }
+    })
+  }
+
+  /** Another shard has this much of the channel to it. */
+  confirmed(from: number, cursor: number, again: boolean): void {
+    const channel = this.#outgoing.get(from)
+    if (channel === undefined || !channel.isReady || this.#isClosed) return
+    const { sender } = channel
+    if (!sender.confirm(cursor)) {
+      this.#host.environment.log.error({ shard: from, cursor, last: sender.last }, 'a shard has taken what was never sent: one of the two has lost its memory')
+      return
+    }
+    if (again && cursor === sender.confirmed) sender.again()
+    for (const waiter of this.#waiters) {
+      if (waiter.channel !== channel || waiter.number > sender.confirmed) continue
+      this.#waiters.delete(waiter)
+      waiter.resolve()
+    }
+    if (this.#held.size > 0) this.#releaseHeld()
+    if (sender.confirmed - channel.notedTo >= this.#federation.limits.trimEvery) this.#note(channel)
+    else if (sender.confirmed > channel.notedTo) this.#noteLater()
+    this.#pump(channel)
+  }
+
+  /** One timer for all channels. */
+  #noteLater(): void {
+    if (this.#isNoteDue) return
+    this.#isNoteDue = true
+    this.#host.environment.scheduler.after(this.#federation.limits.trimMs, () => {
+      this.#isNoteDue = false
+      if (this.#isClosed) return
+      for (const channel of this.#outgoing.values()) if (channel.sender.confirmed > channel.notedTo) this.#note(channel)
+    })
+  }
+
+  /** First that they may go, then, in a later commit, that they do: a crash in between leaves rows that nobody looks at. */
+  #note(channel: Outgoing): void {
+    const { transaction } = this.#host
+    channel.notedTo = channel.sender.confirmed
+    transaction.batch.put(channelConfirmedKey(channel.shard), encodeNumber(channel.notedTo))
+    transaction.channels.noted.set(channel, channel.notedTo)
+    this.#host.schedule()
+  }
+
+  #trim(channel: Outgoing, to: number): void {
+    this.#host.engine.trim(channelEntries(channel.shard, channel.removedBelow, to + 1)).then(
+      () => { channel.removedBelow = Math.max(channel.removedBelow, to + 1) },
+      (error: unknown) => { this.#host.environment.log.warn({ err: error }, 'a channel could not be trimmed') },
+    )
+  }
+
+  // ——— Taking ———
+
+  /** Entries of another shard have come. What can't be taken now comes again. */
+  receive(from: number, first: number, entries: readonly Uint8Array[]): void {
+    const channel = this.#incoming.get(from)
+    if (channel === undefined || !channel.isReady || this.#isClosed) return
+    const known = channel.receiver.take(first, entries.length)
+    if (known === null) {
+      if (!channel.isAskedAgain) this.#federation.peers.confirm(from, channel.receiver.stored, true)
+      channel.isAskedAgain = true
+      return
+    }
+    channel.isAskedAgain = false
+    // It may have come before, and the confirmation got lost.
+    if (known === entries.length) this.#federation.peers.confirm(from, channel.receiver.stored, false)
+    else this.#arrivals.take(channel, entries.slice(known))
+  }
+}

@@ -1,0 +1,181 @@
+/**
+ * What goes over a channel, as bytes. From a conversation to the homes of its members: what goes into their queues, once for all who are
+ * at home there, and that they have the conversation in their list. From a user to its conversations: what it has received, and what has
+ * to be known of it there. Reading throws StorageError('corrupt') for bytes that are no such entry.
+ *
+ *     byte    1, the version
+ *     byte    kind
+ *     fields  as in storage/value.ts
+ */
+import { StorageError } from '../../storage/engine.js'
+import { ValueReader, ValueWriter } from '../../storage/value.js'
+import type { VisitorFacts } from './federation.js'
+
+const VERSION = 1
+
+const KIND = { message: 1, receipt: 2, listing: 3, delivered: 4, side: 5, visitor: 6, operation: 7, change: 8 } as const
+
+/** What has taken a place in a conversation's log: one for all members who are at home in one shard. */
+interface LoggedEntry {
+  /** Its name in the store. */
+  readonly conversation: string
+  readonly from: string
+  readonly seq: number
+  readonly timeMs: number
+  readonly members: readonly string[]
+}
+
+export interface MessageEntry extends LoggedEntry {
+  readonly kind: 'message'
+  readonly text: Uint8Array
+  readonly extensions: Uint8Array
+}
+
+export interface OperationEntry extends LoggedEntry {
+  readonly kind: 'operation'
+  readonly target: number
+  /** operate.kind */
+  readonly operation: number
+  /** As these members may see it. */
+  readonly text: Uint8Array
+  readonly extensions: Uint8Array
+}
+
+export interface ChangeEntry extends LoggedEntry {
+  readonly kind: 'change'
+  /** An element as on the wire. */
+  readonly change: Uint8Array
+}
+
+export interface ReceiptEntry {
+  readonly kind: 'receipt'
+  readonly user: string
+  /** As the user addresses it. */
+  readonly conversation: string
+  /** Whose watermark, as in a receipt; the user itself: what it has read on another device. */
+  readonly member: string
+  readonly mark: number
+  readonly seq: number
+}
+
+/** The conversation's row in the user's list; without bytes: it is there no more. */
+export interface ListingEntry {
+  readonly kind: 'listing'
+  readonly user: string
+  readonly conversation: string
+  readonly row: Uint8Array
+}
+
+export interface DeliveredEntry {
+  readonly kind: 'delivered'
+  readonly user: string
+  readonly conversation: string
+  readonly seq: number
+}
+
+/** How the user looks at the other has changed. */
+export interface SideEntry {
+  readonly kind: 'side'
+  readonly user: string
+  readonly other: string
+  readonly what: 'blocked' | 'contact'
+  readonly isOn: boolean
+}
+
+export interface VisitorEntry extends VisitorFacts {
+  readonly kind: 'visitor'
+  readonly user: string
+}
+
+/** What a conversation has for its members. */
+export type MemberEntry = MessageEntry | OperationEntry | ChangeEntry | ReceiptEntry | ListingEntry
+
+export type ChannelEntry = MemberEntry | DeliveredEntry | SideEntry | VisitorEntry
+
+const writer = new ValueWriter()
+
+export function encodeEntry(entry: ChannelEntry): Uint8Array {
+  writer.begin().uint(VERSION).uint(KIND[entry.kind])
+  switch (entry.kind) {
+    case 'message':
+      return writeLogged(entry).bytes(entry.text).bytes(entry.extensions).take()
+    case 'operation':
+      return writeLogged(entry).uint(entry.target).uint(entry.operation).bytes(entry.text).bytes(entry.extensions).take()
+    case 'change':
+      return writeLogged(entry).bytes(entry.change).take()
+    case 'receipt':
+      return writer.string(entry.user).string(entry.conversation).string(entry.member).uint(entry.mark).uint(entry.seq).take()
+    case 'listing':
+      return writer.string(entry.user).string(entry.conversation).bytes(entry.row).take()
+    case 'delivered':
+      return writer.string(entry.user).string(entry.conversation).uint(entry.seq).take()
+    case 'side':
+      return writer.string(entry.user).string(entry.other).bool(entry.what === 'blocked').bool(entry.isOn).take()
+    case 'visitor':
+      return writer.string(entry.user).bool(entry.exists).bool(entry.readReceipts).take()
+  }
+}
+
+function writeLogged({ conversation, from, seq, timeMs, members }: LoggedEntry): ValueWriter {
+  return writer.string(conversation).string(from).uint(seq).time(timeMs).string(members.join(' '))
+}
+
+function readLogged(reader: ValueReader): LoggedEntry {
+  return { conversation: reader.string(), from: reader.string(), seq: reader.uint(), timeMs: reader.time(), members: reader.string().split(' ') }
+}
+
+/** Its bytes are views of the entry's. */
+export function decodeEntry(bytes: Uint8Array): ChannelEntry {
+  const reader = new ValueReader(bytes)
+  const version = reader.uint()
+  if (version !== VERSION) throw new StorageError('corrupt', `an entry of a channel has the unknown version ${String(version)}`)
+  const kind = reader.uint()
+  switch (kind) {
+    case KIND.message:
+      return { kind: 'message', ...readLogged(reader), text: reader.bytes(), extensions: reader.bytes() }
+    case KIND.operation:
+      return {
+        kind: 'operation', ...readLogged(reader), target: reader.uint(), operation: reader.uint(), text: reader.bytes(), extensions: reader.bytes(),
+      }
+    case KIND.change:
+      return { kind: 'change', ...readLogged(reader), change: reader.bytes() }
+    case KIND.receipt:
+      return { kind: 'receipt', user: reader.string(), conversation: reader.string(), member: reader.string(), mark: reader.uint(), seq: reader.uint() }
+    case KIND.listing:
+      return { kind: 'listing', user: reader.string(), conversation: reader.string(), row: reader.bytes() }
+    case KIND.delivered:
+      return { kind: 'delivered', user: reader.string(), conversation: reader.string(), seq: reader.uint() }
+    case KIND.side:
+      return { kind: 'side', user: reader.string(), other: reader.string(), what: reader.bool() ? 'blocked' : 'contact', isOn: reader.bool() }
+    case KIND.visitor:
+      return { kind: 'visitor', user: reader.string(), exists: reader.bool(), readReceipts: reader.bool() }
+    default:
+      throw new StorageError('corrupt', `an entry of a channel has the unknown kind ${String(kind)}`)
+  }
+}
+
+/** The row in which a shard keeps what it knows of a visitor. */
+export function encodeVisitor({ exists, readReceipts }: VisitorFacts): Uint8Array {
+  return writer.begin().uint(VERSION).bool(exists).bool(readReceipts).take()
+}
+
+export function decodeVisitor(row: Uint8Array): VisitorFacts {
+  return openRow(row, (reader) => ({ exists: reader.bool(), readReceipts: reader.bool() }))
+}
+
+/** The row of a number: confirmed, or taken. */
+export function encodeNumber(number: number): Uint8Array {
+  return writer.begin().uint(VERSION).uint(number).take()
+}
+
+/** 0 where there is no row yet. */
+export function decodeNumber(row: Uint8Array | undefined): number {
+  return row === undefined ? 0 : openRow(row, (reader) => reader.uint())
+}
+
+function openRow<T>(row: Uint8Array, read: (reader: ValueReader) => T): T {
+  const reader = new ValueReader(row)
+  const version = reader.uint()
+  if (version !== VERSION) throw new StorageError('corrupt', `a row of a channel has the unknown version ${String(version)}`)
+  return read(reader)
+}

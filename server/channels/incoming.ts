@@ -1,0 +1,18 @@
+/** The channel from another shard: what has come over it and waits to take effect, in its order. */
+import { Fifo } from '../shard/fifo.js'
+import { Receiver } from './receiver.js'
+
+export class Incoming {
+  /** The shard that it comes from. */
+  readonly shard: number
+  receiver = new Receiver(0)
+  isReady = false
+  readonly waiting = new Fifo<Uint8Array>()
+  isRunning = false
+  /** The other end was asked to begin again, and nothing that follows has come yet. */
+  isAskedAgain = false
+
+  constructor(shard: number) {
+    this.shard = shard
+  }
+}

@@ -1,0 +1,95 @@
+/**
+ * What conversations have for one of their members: into its queue and its list where it is at home here, else into the channel to its
+ * home, which does the same with it. Pure, as the shard's core.
+ */
+import { visitorKey } from '../../storage/channel-keys.js'
+import { expiryOf } from '../../protocol/expiry.js'
+import { decodeElement } from '../../protocol/element.js'
+import { encodeChange } from '../../protocol/generated/frames.js'
+import { OPERATION } from '../../protocol/generated/registry.js'
+import { noteErasure } from '../operations/erasures.js'
+import type { Mark } from '../shard/conversation.js'
+import { appendMessage, appendOperation, appendReceipt, appendShared } from '../shard/queue.js'
+import { ANY_INDEX, SharedEntry } from '../shard/shared-entry.js'
+import { addressIn, type UserState } from '../shard/state.js'
+import type { Transaction } from '../shard/transaction.js'
+import {
+  type ChangeEntry, encodeVisitor, type ListingEntry, type MemberEntry, type MessageEntry, type OperationEntry, type ReceiptEntry,
+} from './entries.js'
+
+/** A watermark, to the user; `member` as in the receipt, or the user itself: what it has read on another device. [RCP-6] */
+export function tellReceipt(transaction: Transaction, user: UserState, conversation: string, member: string, mark: Mark, seq: number): void {
+  if (user.channel !== null) user.channel.append(transaction, { kind: 'receipt', user: user.name, conversation, member, mark, seq })
+  else if (member !== user.name || user.devices.length > 1) appendReceipt(transaction, user, conversation, member, mark, seq)
+}
+
+/** The conversation stands in the user's list from now on, with this row. */
+export function list(transaction: Transaction, user: UserState, conversation: string, row: Uint8Array): void {
+  transaction.touch(user)
+  if (user.channel === null) {
+    transaction.batch.put(user.keys.conversation(conversation), row)
+    return
+  }
+  user.channel.append(transaction, { kind: 'listing', user: user.name, conversation, row })
+  if (user.isRecorded) return
+  // From now on its home is asked no more.
+  user.isRecorded = true
+  transaction.batch.put(visitorKey(user.name), encodeVisitor({ exists: user.exists, readReceipts: user.readReceipts }))
+}
+
+/** An entry that has come for a user who is at home here. */
+export function applyToMember(transaction: Transaction, user: UserState, entry: MemberEntry): void {
+  switch (entry.kind) {
+    case 'message':
+      applyMessage(transaction, user, entry)
+      return
+    case 'operation':
+      applyOperation(transaction, user, entry)
+      return
+    case 'change':
+      applyChange(transaction, user, entry)
+      return
+    case 'receipt':
+      applyReceipt(transaction, user, entry)
+      return
+    case 'listing':
+      applyListing(transaction, user, entry)
+      return
+  }
+}
+
+function applyMessage(transaction: Transaction, user: UserState, { conversation, from, seq, timeMs, text, extensions }: MessageEntry): void {
+  if (!user.exists) return
+  // With one device alone the ack has said it all. [QUE-11]
+  if (user.name === from && user.devices.length < 2) return
+  transaction.noteExpiry(extensions.length === 0 ? 0 : expiryOf(extensions))
+  appendMessage(transaction, user, addressIn(conversation, user.name), from, seq, timeMs, text, extensions)
+}
+
+function applyOperation(
+  transaction: Transaction, user: UserState, { conversation, from, seq, timeMs, target, operation, text, extensions }: OperationEntry,
+): void {
+  const isDelete = operation === OPERATION.delete
+  if (!user.exists || (user.name === from && user.devices.length < 2 && !isDelete)) return
+  transaction.noteExpiry(extensions.length === 0 ? 0 : expiryOf(extensions))
+  const address = addressIn(conversation, user.name)
+  appendOperation(transaction, user, address, from, seq, timeMs, target, operation, text, extensions)
+  if (isDelete) noteErasure(transaction, user, { conversation: address, seq: target, index: user.tail })
+}
+
+function applyChange(transaction: Transaction, user: UserState, { conversation, from, seq, timeMs, change }: ChangeEntry): void {
+  const element = decodeElement(change)
+  if (!user.exists || element === null) return
+  const address = addressIn(conversation, user.name)
+  appendShared(transaction, user, new SharedEntry(encodeChange(ANY_INDEX, address, from, seq, timeMs, element)), 0, address, from, seq)
+}
+
+function applyReceipt(transaction: Transaction, user: UserState, { conversation, member, mark, seq }: ReceiptEntry): void {
+  if (user.exists) tellReceipt(transaction, user, conversation, member, mark as Mark, seq)
+}
+
+function applyListing(transaction: Transaction, user: UserState, { conversation, row }: ListingEntry): void {
+  transaction.touch(user)
+  if (row.length === 0) transaction.batch.delete(user.keys.conversation(conversation))
+  else transaction.batch.put(user.keys.conversation(conversation), row)
+}

@@ -1,0 +1,54 @@
+/** The channel to another shard, as those who put something into it see it; see channels.ts for what sends it. */
+import { channelEntryKey } from '../../storage/channel-keys.js'
+import type { Transaction } from '../shard/transaction.js'
+import { type ChannelEntry, encodeEntry } from './entries.js'
+import type { ChannelLimits } from './limits.js'
+import { Sender } from './sender.js'
+
+export class Outgoing {
+  /** The shard that it goes to. */
+  readonly shard: number
+  /** As it is on disk and beyond; until it has been read nobody has the channel. */
+  sender: Sender
+  isReady = false
+  /** Number of the last entry on disk. */
+  storedTo = 0
+  /** Entries are being read from the store. */
+  isReading = false
+  /** Up to here it is noted on disk as confirmed, and rows below are gone. */
+  notedTo = 0
+  removedBelow = 0
+
+  constructor(shard: number, limits: ChannelLimits) {
+    this.shard = shard
+    this.sender = new Sender(limits, 0, [])
+  }
+
+  get isFull(): boolean {
+    return this.sender.isFull
+  }
+
+  /** The entry goes with the transaction. Returns its number. */
+  append(transaction: Transaction, entry: ChannelEntry): number {
+    const row = encodeEntry(entry)
+    const number = this.sender.give(row.length)
+    transaction.batch.put(channelEntryKey(this.shard, number), row)
+    transaction.channels.sent(this, row)
+    return number
+  }
+}
+
+/** Members of one conversation who are at home elsewhere, by the channel that leads there: each gets one entry for all of them. */
+export class Away {
+  readonly #members = new Map<Outgoing, string[]>()
+
+  add(channel: Outgoing, user: string): void {
+    const members = this.#members.get(channel)
+    if (members === undefined) this.#members.set(channel, [user])
+    else members.push(user)
+  }
+
+  send(transaction: Transaction, entryFor: (members: readonly string[]) => ChannelEntry): void {
+    for (const [channel, members] of this.#members) channel.append(transaction, entryFor(members))
+  }
+}

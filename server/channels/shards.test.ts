@@ -1,0 +1,318 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { ERROR, OPERATION } from '../../protocol/generated/registry.js'
+import { slotAt, SLOT_COUNT } from '../../storage/slots.js'
+import { everything } from '../../storage/keyspace.js'
+import { channelEntries } from '../../storage/channel-keys.js'
+import { routerError } from '../testing/shard-harness.js'
+import { ShardsHarness } from '../testing/shards-harness.js'
+
+/** Where the two users and their conversation are at home. */
+const PLACES: readonly [one: number, other: number, conversation: number][] = [[0, 0, 0], [0, 0, 1], [0, 1, 0], [0, 1, 1], [0, 1, 2]]
+
+/** No shard holds a row of what is at home elsewhere. */
+async function checkSlots(harness: ShardsHarness): Promise<void> {
+  for (const [shard, engine] of harness.engines.entries()) {
+    for (const [key] of await engine.range({ ...everything(), limit: 100_000 })) {
+      const slot = slotAt(key)
+      if (slot < SLOT_COUNT) assert.equal(Math.floor(slot * harness.count / SLOT_COUNT), shard, `shard ${String(shard)} holds ${Buffer.from(key).toString('latin1')}`)
+    }
+  }
+}
+
+for (const place of PLACES) {
+  void test(`[MSG-1] [RCP-1] [RCP-4] [HIS-3] two talk, at home in ${place.slice(0, 2).join(' and ')}, their conversation in ${String(place[2])}`, async () => {
+    const harness = new ShardsHarness()
+    const [one, other] = harness.pairAt(...place)
+    await harness.addUsers(one, other)
+    const [phone, tablet, friend] = [await harness.attach(one), await harness.attach(one, 'tablet'), await harness.attach(other)]
+    for (const device of [phone, tablet, friend]) device.acknowledgesAtOnce = true
+    phone.send(other, 'hello')
+    phone.send(other, 'there')
+    await harness.settle()
+    assert.deepEqual(phone.acks.map(({ seq }) => seq), [1, 2])
+    assert.deepEqual(friend.texts, ['hello', 'there'])
+    assert.deepEqual(tablet.texts, ['hello', 'there'])
+    assert.deepEqual(phone.texts, ['hello', 'there'])
+    await harness.pass(1000)
+    assert.ok(phone.receipts.includes(`${other} '' delivered 2`), String(phone.receipts))
+    friend.mark(one, 2)
+    friend.send(one, 'hi')
+    await harness.pass(1000)
+    assert.deepEqual(friend.acks.map(({ seq }) => seq), [2, 3])
+    assert.ok(phone.receipts.includes(`${other} '' read 2`), String(phone.receipts))
+    assert.deepEqual(phone.texts, ['hello', 'there', 'hi'])
+    const page = await harness.router.history(one, other, { limit: 10 })
+    assert.deepEqual(page.messages.map(({ text }) => Buffer.from(text).toString()), ['hello', 'there', 'hi'])
+    const [summary] = (await harness.router.conversations(other, '', 10)).conversations
+    assert.deepEqual([summary?.conversation, summary?.tail, summary?.unread, summary?.read], [one, 3, 0, 2])
+    assert.deepEqual(await harness.router.receipts(one, other), [{ member: other, delivered: 2, read: 2 }])
+    await checkSlots(harness)
+  })
+}
+
+void test('[MSG-3] a retry gets its old ack, whichever shard has died meanwhile', async () => {
+  for (const dead of [0, 1, 2]) {
+    const harness = new ShardsHarness()
+    const [one, other] = harness.pairAt(0, 1, 2)
+    await harness.addUsers(one, other)
+    let [phone, friend] = [await harness.attach(one), await harness.attach(other)]
+    const clientId = phone.send(other, 'hello')
+    await harness.settle()
+    harness.crash(dead)
+    await harness.pass(5000)
+    phone = await harness.reattach(phone)
+    friend = await harness.reattach(friend, 0)
+    phone.send(other, 'hello', clientId)
+    phone.send(other, 'again', clientId + 1)
+    await harness.pass(5000)
+    assert.deepEqual(phone.acks.map(({ seq }) => seq), [1, 2], `shard ${String(dead)} died`)
+    assert.deepEqual(friend.texts, ['hello', 'again'], `shard ${String(dead)} died`)
+  }
+})
+
+void test('[QUE-2] what was acknowledged waits for a user whose home is away', async () => {
+  const harness = new ShardsHarness()
+  const [one, other] = harness.pairAt(0, 1, 2)
+  await harness.addUsers(one, other)
+  const [phone, friend] = [await harness.attach(one), await harness.attach(other)]
+  phone.send(other, 'first')
+  await harness.settle()
+  harness.cutOff.add(1)
+  for (let i = 0; i < 10; i++) phone.send(other, String(i))
+  await harness.pass(3000)
+  assert.equal(phone.acks.length, 11)
+  assert.deepEqual(friend.texts, ['first'])
+  harness.cutOff.clear()
+  await harness.pass(3000)
+  assert.deepEqual(friend.texts, ['first', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9'])
+})
+
+void test('nobody opens a conversation with who does not exist, until there is such a user', async () => {
+  const harness = new ShardsHarness()
+  const [one, other] = harness.pairAt(0, 1, 2)
+  await harness.addUsers(one)
+  const phone = await harness.attach(one)
+  phone.send(other, 'is anybody there?')
+  await harness.settle()
+  assert.deepEqual(phone.refusals.map(({ error }) => error), [ERROR.noSuchUser])
+  await harness.addUsers(other)
+  phone.send(other, 'now?')
+  await harness.settle()
+  assert.deepEqual(phone.acks.map(({ seq }) => seq), [1])
+})
+
+void test('a first message is refused for now while a home can\'t be asked', async () => {
+  const harness = new ShardsHarness()
+  const [one, other] = harness.pairAt(0, 1, 2)
+  await harness.addUsers(one, other)
+  const phone = await harness.attach(one)
+  harness.cutOff.add(1)
+  const clientId = phone.send(other, 'hello')
+  await harness.settle()
+  assert.deepEqual(phone.refusals.map(({ error }) => error), [ERROR.unavailable])
+  harness.cutOff.clear()
+  phone.send(other, 'hello', clientId)
+  await harness.settle()
+  assert.deepEqual(phone.acks.map(({ seq }) => seq), [1])
+})
+
+void test('who would add to a channel that holds too much is refused for now', async () => {
+  const harness = new ShardsHarness({ channels: { entriesMax: 5 } })
+  const [one, other] = harness.pairAt(0, 1, 2)
+  await harness.addUsers(one, other)
+  const [phone, friend] = [await harness.attach(one), await harness.attach(other)]
+  phone.send(other, 'first')
+  await harness.settle()
+  harness.cutOff.add(1)
+  for (let i = 0; i < 10; i++) phone.send(other, String(i))
+  await harness.settle()
+  assert.deepEqual([phone.acks.length, phone.refusals.length], [6, 5])
+  assert.ok(phone.refusals.every(({ error, retryAfterMs }) => error === ERROR.unavailable && retryAfterMs > 0))
+  harness.cutOff.clear()
+  await harness.pass(5000)
+  phone.send(other, 'last')
+  await harness.settle()
+  assert.deepEqual(friend.texts, ['first', '0', '1', '2', '3', '4', 'last'])
+})
+
+void test('watermarks wait for room in a full channel, and the cursor behind them', async () => {
+  const harness = new ShardsHarness({ channels: { entriesMax: 1 } })
+  const [one, other] = harness.pairAt(0, 1, 0)
+  await harness.addUsers(one, other)
+  const [phone, friend] = [await harness.attach(one), await harness.attach(other)]
+  phone.send(other, 'first')
+  await harness.settle()
+  phone.send(other, 'second')
+  await harness.settle()
+  assert.deepEqual(friend.texts, ['first', 'second'])
+  harness.cutOff.add(0)
+  friend.acknowledge(1)
+  await harness.settle()
+  friend.acknowledge(2)
+  await harness.settle()
+  harness.cutOff.clear()
+  await harness.pass(5000)
+  assert.ok(phone.receipts.includes(`${other} '' delivered 2`), String(phone.receipts))
+})
+
+void test('what the other shard has confirmed is deleted', async () => {
+  const harness = new ShardsHarness({ channels: { trimEvery: 4, trimMs: 1000 } })
+  const [one, other] = harness.pairAt(0, 1, 2)
+  await harness.addUsers(one, other)
+  const phone = await harness.attach(one)
+  for (let i = 0; i < 20; i++) {
+    phone.send(other, String(i))
+    await harness.settle()
+  }
+  const rows = async (): Promise<number> => (await harness.engines[2]!.range({ ...channelEntries(1, 0), limit: 100 })).length
+  assert.ok(await rows() <= 4, String(await rows()))
+  await harness.pass(2000)
+  assert.equal(await rows(), 0)
+  harness.crash(2)
+  await harness.settle()
+  const again = await harness.reattach(phone)
+  again.send(other, 'behind the crash', 100)
+  await harness.settle()
+  assert.equal(again.acks.at(-1)?.seq, 21)
+  assert.equal((await harness.attach(other)).texts.at(-1), 'behind the crash')
+})
+
+void test('[PRF-10] [PRF-11] [PRF-13] a block holds from its answer on, wherever the conversation is at home', async () => {
+  for (const place of PLACES) {
+    const harness = new ShardsHarness()
+    const [one, other] = harness.pairAt(...place)
+    await harness.addUsers(one, other)
+    const [phone, friend] = [await harness.attach(one), await harness.attach(other)]
+    // Also where there is no conversation yet.
+    await harness.router.profiles.block(other, one)
+    phone.send(other, 'hidden')
+    await harness.settle()
+    assert.deepEqual(phone.acks.map(({ seq }) => seq), [1], String(place))
+    assert.deepEqual(friend.texts, [], String(place))
+    assert.deepEqual((await harness.router.conversations(other, '', 10)).conversations, [])
+    await harness.router.profiles.unblock(other, one)
+    phone.send(other, 'seen')
+    await harness.settle()
+    assert.deepEqual(friend.texts, ['seen'], String(place))
+    await harness.router.profiles.block(one, other)
+    phone.send(other, 'no more')
+    await harness.settle()
+    assert.deepEqual(phone.refusals.map(({ error }) => error), [ERROR.contactBlocked], String(place))
+    await checkSlots(harness)
+  }
+})
+
+void test('[RCP-7] receipts that are turned off are told by no shard', async () => {
+  const harness = new ShardsHarness()
+  const [one, other] = harness.pairAt(0, 1, 2)
+  await harness.addUsers(one, other)
+  const [phone, friend] = [await harness.attach(one), await harness.attach(other)]
+  phone.send(other, 'first')
+  await harness.settle()
+  await harness.router.changeSettings(other, { readReceipts: false })
+  friend.mark(one, 1)
+  await harness.pass(1000)
+  assert.deepEqual(phone.receipts, [`${other} '' delivered 1`])
+  assert.deepEqual(await harness.router.receipts(one, other), [{ member: other, delivered: 1, read: 0 }])
+})
+
+void test('[OPS-7] a delete is acked when all homes know of it', async () => {
+  const harness = new ShardsHarness()
+  const [one, other] = harness.pairAt(0, 1, 2)
+  await harness.addUsers(one, other)
+  const phone = await harness.attach(one)
+  let friend = await harness.attach(other)
+  friend.detach()
+  phone.send(other, 'regretted')
+  await harness.settle()
+  harness.cutOff.add(1)
+  phone.operate(other, 1, OPERATION.delete)
+  await harness.settle()
+  assert.deepEqual(phone.acks.map(({ seq }) => seq), [1])
+  harness.cutOff.clear()
+  await harness.pass(3000)
+  assert.deepEqual(phone.acks.map(({ seq }) => seq), [1, 2])
+  friend = await harness.reattach(friend)
+  assert.deepEqual(friend.texts, [''])
+  assert.deepEqual(friend.kinds.filter((kind) => kind === 'operation'), ['operation'])
+  friend.operate(one, 1, OPERATION.react, '👍')
+  await harness.settle()
+  assert.deepEqual(friend.refusals.map(({ error }) => error), [ERROR.messageDeleted])
+})
+
+void test('[MSG-6] edits, reactions and timers reach the homes of both', async () => {
+  const harness = new ShardsHarness()
+  const [one, other] = harness.pairAt(0, 1, 2)
+  await harness.addUsers(one, other)
+  const [phone, friend] = [await harness.attach(one), await harness.attach(other)]
+  phone.send(other, 'helo')
+  await harness.settle()
+  phone.operate(other, 1, OPERATION.edit, 'hello')
+  await harness.settle()
+  friend.operate(one, 1, OPERATION.react, '👍')
+  await harness.settle()
+  assert.equal(await harness.router.timers.set(one, other, 5000), 4)
+  phone.send(other, 'goes')
+  await harness.settle()
+  assert.deepEqual(friend.kinds, ['done', 'delivery', 'operation', 'change', 'delivery'])
+  assert.deepEqual(phone.kinds, ['done', 'operation', 'change'])
+  await harness.pass(6000)
+  const { messages } = await harness.router.history(other, one, { limit: 10 })
+  assert.deepEqual(messages.filter(({ text }) => text.length > 0).map(({ text }) => Buffer.from(text).toString()), ['hello', 'hello', '👍'])
+})
+
+void test('a removed user is one for all shards', async () => {
+  const harness = new ShardsHarness()
+  const [one, other] = harness.pairAt(0, 1, 2)
+  await harness.addUsers(one, other)
+  const phone = await harness.attach(one)
+  phone.send(other, 'hello')
+  await harness.settle()
+  await harness.router.removeUser(other)
+  phone.send(other, 'gone?')
+  await harness.settle()
+  assert.deepEqual(phone.refusals.map(({ error }) => error), [ERROR.noSuchUser])
+})
+
+void test('flags of a conversation are kept at home, for its members alone', async () => {
+  const harness = new ShardsHarness()
+  const [one, other] = harness.pairAt(0, 1, 2)
+  await harness.addUsers(one, other)
+  const phone = await harness.attach(one)
+  await assert.rejects(harness.router.profiles.changeFlags(one, other, { isPinned: true }), routerError(ERROR.noSuchConversation))
+  phone.send(other, 'hello')
+  await harness.settle()
+  await harness.router.profiles.changeFlags(one, other, { isPinned: true })
+  const [summary] = (await harness.router.conversations(one, '', 10)).conversations
+  assert.equal(summary?.flags.isPinned, true)
+})
+
+void test('what does not work across shards yet is refused', async () => {
+  const harness = new ShardsHarness()
+  const [one, other] = harness.pairAt(0, 1, 2)
+  await harness.addUsers(one, other)
+  const { router } = harness
+  const noInvite = { id: 'code', secretHash: new Uint8Array(32), maker: '', uses: 1, expiresMs: 0, allowance: null }
+  for (const refused of [() => router.makeInvite(noInvite), () => router.profiles.reports(0, 10)]) {
+    await assert.rejects(refused, routerError(ERROR.unsupportedQuery))
+  }
+  assert.equal(router.blobs, null)
+  const phone = await harness.attach(one)
+  phone.watch(other)
+  phone.type(other)
+  assert.deepEqual(phone.declines.map(({ error }) => error), [ERROR.unavailable, ERROR.unavailable])
+})
+
+void test('accounts of all shards are listed together', async () => {
+  const harness = new ShardsHarness()
+  const names = Array.from({ length: 20 }, (_, at) => `user${String(at).padStart(2, '0')}`)
+  await harness.addUsers(...names)
+  const listed: string[] = []
+  for (let more = true; more;) {
+    const page = await harness.router.users(listed.at(-1) ?? '', 3)
+    listed.push(...page.users.map(({ user }) => user))
+    more = page.more
+  }
+  assert.deepEqual(listed, names)
+})

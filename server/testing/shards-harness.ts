@@ -1,0 +1,125 @@
+/** Several shards behind a ShardsRouter, each on an engine in memory, with time that tests turn. What goes between them can be held up. */
+import assert from 'node:assert/strict'
+import { MemoryEngine } from '../../storage/memory-engine.js'
+import { slotOf } from '../../storage/slots.js'
+import { evenTable, type Federation, type Peers } from '../channels/federation.js'
+import { CHANNEL_LIMITS, type ChannelLimits } from '../channels/limits.js'
+import { localPeers } from '../channels/local-peers.js'
+import { LocalRouter } from '../router/local-router.js'
+import type { AttachRequest } from '../router/router.js'
+import { ShardsRouter } from '../router/shards-router.js'
+import { ERROR } from '../../protocol/generated/registry.js'
+import { SHARD_LIMITS, type ShardLimits } from '../shard/environment.js'
+import { Shard } from '../shard/shard.js'
+import { conversationName } from '../shard/state.js'
+import { TestDevice, tokenHash, VERIFIER } from './shard-harness.js'
+import { TestTime } from './test-time.js'
+
+export interface ShardsOptions {
+  readonly shards?: number
+  readonly limits?: Partial<ShardLimits>
+  readonly channels?: Partial<ChannelLimits>
+}
+
+export class ShardsHarness {
+  readonly time = new TestTime()
+  readonly count: number
+  readonly engines: MemoryEngine[] = []
+  readonly routers: LocalRouter[] = []
+  router: ShardsRouter
+  readonly events: string[] = []
+  /** Shards that nothing reaches at present, and that reach nobody. */
+  readonly cutOff = new Set<number>()
+  readonly #options: ShardsOptions
+  readonly #lives: number[] = []
+  #random = 0
+
+  constructor(options: ShardsOptions = {}) {
+    this.#options = options
+    this.count = options.shards ?? 3
+    for (let shard = 0; shard < this.count; shard++) {
+      this.engines.push(new MemoryEngine())
+      this.routers.push(this.#start(shard))
+    }
+    this.router = new ShardsRouter(this.routers, evenTable(this.count))
+  }
+
+  /** The shard that is home to a user or conversation. */
+  homeOf(name: string): number {
+    return evenTable(this.count)(slotOf(name))
+  }
+
+  /** A name at home in that shard which no call has given yet. */
+  userAt(shard: number, not: readonly string[] = []): string {
+    for (let number = 0; ; number++) {
+      const name = `user${String(number)}`
+      if (this.homeOf(name) === shard && !not.includes(name)) return name
+    }
+  }
+
+  /** Two users of these shards whose conversation is at home in the third. */
+  pairAt(one: number, other: number, conversation: number): [string, string] {
+    for (let number = 0; ; number++) {
+      const [first, second] = [`one${String(number)}`, `two${String(number)}`]
+      if (this.homeOf(first) === one && this.homeOf(second) === other && this.homeOf(conversationName(first, second)) === conversation) return [first, second]
+    }
+  }
+
+  settle(): Promise<void> {
+    return this.time.settle()
+  }
+
+  pass(ms: number): Promise<void> {
+    return this.time.pass(ms)
+  }
+
+  async addUsers(...names: string[]): Promise<void> {
+    for (const name of names) await this.router.addUser(name, VERIFIER)
+  }
+
+  async attach(user: string, id = 'phone', request: Partial<AttachRequest> = {}): Promise<TestDevice> {
+    const device = new TestDevice(this, user, id)
+    device.attached = await this.router.attach({
+      user, device: id, deviceName: '', queueEpoch: 0, cursor: 0, outboxEpoch: 0, window: 0, usedTokenHash: null, freshTokenHash: tokenHash(1), ...request,
+    }, device)
+    this.router.start(device.attached.attachment)
+    await this.settle()
+    return device
+  }
+
+  async reattach(device: TestDevice, cursor = device.lastIndex): Promise<TestDevice> {
+    const { queueEpoch, outboxEpoch } = device.attached
+    return this.attach(device.user, device.id, { queueEpoch, outboxEpoch, cursor })
+  }
+
+  /** The process of one shard dies and starts again on what it has stored. Sessions that it had a part in end. */
+  crash(shard: number): void {
+    const dead = this.routers[shard]
+    assert.ok(dead !== undefined)
+    for (const session of [...dead.shard.visiting]) session.expel(ERROR.storageUnavailable)
+    this.engines[shard] = this.engines[shard]!.copy()
+    this.routers[shard] = this.#start(shard)
+    this.router.replace(shard, this.routers[shard])
+  }
+
+  #start(shard: number): LocalRouter {
+    const life = this.#lives[shard] = (this.#lives[shard] ?? 0) + 1
+    const scheduler = this.time.scheduler(() => this.#lives[shard] === life)
+    const federation: Federation = {
+      shard, shards: this.count, shardOf: evenTable(this.count), limits: { ...CHANNEL_LIMITS, ...this.#options.channels },
+      peers: this.#peers(shard, () => this.#lives[shard] === life),
+    }
+    const log = (_: unknown, event: string): void => { this.events.push(event) }
+    return new LocalRouter(new Shard(this.engines[shard]!, {
+      clock: { nowMs: () => this.time.nowMs }, scheduler, random32: () => ++this.#random, federation,
+      limits: { ...SHARD_LIMITS, watermarkDelayMs: 0, gatherOperations: Infinity, strangerPerSecond: 0, searchEnabled: false, ...this.#options.limits },
+      log: { info: log, warn: log, error: log },
+    }))
+  }
+
+  #peers(shard: number, isAlive: () => boolean): Peers {
+    const routerOf = (other: number): LocalRouter | null => !isAlive() || this.cutOff.has(shard) || this.cutOff.has(other) ? null : this.routers[other] ?? null
+    return localPeers(shard, routerOf, this.time.scheduler(isAlive))
+  }
+}
+
