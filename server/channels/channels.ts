@@ -233,9 +233,9 @@ export class Channels {
     return this.give([...this.#outgoing.values()], entry)
   }
 
-  /** Resolves when everything given to these channels so far has taken effect, and is on disk there. */
-  allTaken(channels: readonly Outgoing[]): Promise<unknown> {
-    return Promise.all(channels.map((channel) => this.#confirmed(channel, channel.sender.last)))
+  /** Resolves when everything given to these channels, or to all, so far has taken effect, and is on disk there. */
+  allTaken(channels: Iterable<Outgoing> = this.#outgoing.values()): Promise<unknown> {
+    return Promise.all([...channels].map((channel) => channel.isReady ? this.#confirmed(channel, channel.sender.last) : Promise.reject(unavailable())))
   }
 
   #confirmed(channel: Outgoing, number: number): Promise<void> {

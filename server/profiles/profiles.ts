@@ -334,9 +334,13 @@ export class Profiles implements ProfileService, ProfileAdmin {
       await this.#existing(user)
       const edit = await this.#reading((engine) => editList(engine, userKeys(user), list, other))
       const value = decide(edit)
-      if (value === null) return edit.version
-      const keep = (owner: UserState | undefined): number => this.#keep(owner, other, list, edit, value)
       const away = this.#shard.channels?.to(pairName(user, other)) ?? null
+      if (value === null) {
+        // It may be on its way there still, and whoever asked for it have given up.
+        if (away !== null) await this.#shard.channels?.allTaken([away])
+        return edit.version
+      }
+      const keep = (owner: UserState | undefined): number => this.#keep(owner, other, list, edit, value)
       const version = away !== null
         ? await this.#relateAway(away, { kind: 'side', user, other, what: list === KEPT_LIST.blocked ? 'blocked' : 'contact', isOn: value !== 'remove' }, keep)
         : await this.#shard.inTurn(pairName(user, other), [], ({ conversation, users }: Route) => {
@@ -370,7 +374,9 @@ export class Profiles implements ProfileService, ProfileAdmin {
     // First, so that nothing is kept where that is refused.
     const isApplied = channels.give([away], entry)
     const version = keep(owner)
-    await Promise.all([isApplied, this.#shard.committed()])
+    // The next change of the user reads what this one has written, so it may not come before, also where the other shard does not answer.
+    const [applied] = await Promise.allSettled([isApplied, this.#shard.committed()])
+    if (applied.status === 'rejected') throw applied.reason
     return version
   }
 

@@ -57,8 +57,14 @@ export class ShardsRouter implements Router, Homes {
     for (const router of routers) this.#lookAfter(router)
   }
 
-  /** Another life of a shard has begun. Sessions in the one before have to be ended by then. */
+  /** Another life of a shard has begun: the sessions of its users are over. Those that visited it have to be ended by then. */
   replace(shard: number, router: LocalRouter): void {
+    const before = this.#routers[shard]?.shard
+    for (const [feed, visits] of this.#visits) {
+      if (feed.host !== before) continue
+      for (const session of visits.values()) session.leave()
+      this.#visits.delete(feed)
+    }
     this.#routers[shard] = router
     this.#lookAfter(router)
   }

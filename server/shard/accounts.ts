@@ -122,7 +122,8 @@ export class Accounts {
       this.#shard.transaction.touch(user)
       this.#shard.transaction.batch.put(user.keys.settings(), encodeSettings(user.readReceipts))
       await Promise.all([isTold, this.#shard.committed()])
-    }
+      // Where it is so already, it may be on its way to others still.
+    } else if (change.readReceipts !== undefined) await this.#shard.channels?.allTaken()
     return { readReceipts: user.readReceipts }
   }
 

@@ -217,6 +217,10 @@ export class SimDevice {
   #refused(connection: SimConnection, clientId: number, error: ErrorCode): void {
     const stanza = this.outbox.find((each) => each.clientId === clientId)
     if (stanza === undefined) return
+    if (error === ERROR.unavailable) {
+      connection.up.push({ kind: 'stanza', stanza })
+      return
+    }
     this.outbox = this.outbox.filter((each) => each !== stanza)
     if (error !== ERROR.staleClientId) {
       // Only now: an answer that is lost says nothing of the next attempt.
@@ -232,6 +236,8 @@ export class SimDevice {
   checkRefusal(connection: SimConnection, clientId: number, error: ErrorCode): void {
     const stanza = this.outbox.find((each) => each.clientId === clientId)
     if (stanza === undefined || error === ERROR.staleClientId || connection.outboxEpoch !== this.outboxEpoch) return
+    // Another shard is away, or has too much under way.
+    if (error === ERROR.unavailable && connection.server.shards.length > 1) return
     const { kind, to, picture } = stanza
     const isMessage = kind === 'message'
     if (isGroup(to) && (error === ERROR.noSuchConversation || (error === ERROR.noSuchMessage && !isMessage))) {

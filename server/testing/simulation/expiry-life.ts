@@ -87,7 +87,7 @@ export class ExpiryLife implements Life {
   }
 
   async check(): Promise<void> {
-    await this.#scene.oracle.expiry.checkDisk(this.#scene.disk.stored)
+    for (const { stored } of this.#scene.disks) await this.#scene.oracle.expiry.checkDisk(stored)
   }
 
   #ask(asked: Promise<void>): void {

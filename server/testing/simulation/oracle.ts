@@ -57,7 +57,7 @@ export class Oracle {
   }
 
   /** The server has sent an ack: the message must be on the disk at this moment. [MSG-1, MSG-3] */
-  async acked(outbox: string, clientId: number, from: string, to: string, text: string, seq: number, timeMs: number, disk: Engine): Promise<void> {
+  async acked(outbox: string, clientId: number, from: string, to: string, text: string, seq: number, timeMs: number, diskOf: (conversation: string) => Engine): Promise<void> {
     const conversation = conversationName(from, to)
     const key = `${outbox}/${String(clientId)}`
     const before = this.#acked.get(key)
@@ -68,7 +68,7 @@ export class Oracle {
     this.#learn({ conversation, from, seq, text })
     this.operations.sent(conversation, seq, timeMs, text)
     if (!isGroup(to)) this.blocks.acked(key, from, to, conversation, seq, text)
-    const row = (await disk.range({ ...conversationKeys(conversation).logRange(seq), limit: 1 }))[0]
+    const row = (await diskOf(conversation).range({ ...conversationKeys(conversation).logRange(seq), limit: 1 }))[0]
     const record = row === undefined ? undefined : readLogRun(row[1], numberAt(row[0])).find((each) => each.seq === seq)
     if (record === undefined) throw new Breach(`${conversation} ${String(seq)} was acknowledged and is not on the disk`)
     const stored = Buffer.from(record.text).toString()

@@ -10,7 +10,10 @@ import type { World } from './world.js'
 export interface Scene {
   readonly random: Random
   readonly world: World
+  /** Of the only shard, or the first. */
   readonly disk: Disk
+  /** Of all shards. */
+  readonly disks: readonly Disk[]
   readonly oracle: Oracle
   readonly devices: readonly SimDevice[]
   readonly users: readonly string[]

@@ -1,15 +1,19 @@
-/** One life of the server process: from its start to the crash that ends it. */
-import { LocalRouter } from '../../router/local-router.js'
-import type { Scheduler, ShardLimits } from '../../shard/environment.js'
+/** One life of the server, with one shard or several: from its start to the crash that ends it. Of several each may die by itself. */
+import { slotOf } from '../../../storage/slots.js'
+import { CHANNEL_LIMITS, type ChannelLimits } from '../../channels/limits.js'
+import { ERROR } from '../../../protocol/generated/registry.js'
+import type { LocalRouter } from '../../router/local-router.js'
+import type { Router } from '../../router/router.js'
+import { ShardsRouter } from '../../router/shards-router.js'
+import type { ShardLimits } from '../../shard/environment.js'
 import { SHARD_LIMITS } from '../../shard/environment.js'
-import { Shard } from '../../shard/shard.js'
-import { BlobStoreProcess } from '../blob-store.js'
+import type { Shard } from '../../shard/shard.js'
 import type { SimConnection } from './connection.js'
 import type { Disk } from './disk.js'
 import type { Oracle } from './oracle.js'
+import { simPeers } from './sim-peers.js'
+import { SimShard } from './sim-shard.js'
 import type { World } from './world.js'
-
-const SILENT = { info: () => undefined, warn: () => undefined, error: () => undefined }
 
 /** Small, so that eviction, checkpoints, trims and windows happen within a short run. */
 export const LIMITS: ShardLimits = {
@@ -21,43 +25,78 @@ export const LIMITS: ShardLimits = {
 /** With a queue so short that devices are told too old. */
 export const SHORT_QUEUE: ShardLimits = { ...LIMITS, queueEntriesMax: 8 }
 
+const CHANNELS: ChannelLimits = { ...CHANNEL_LIMITS, windowEntries: 3, entriesMax: 12, resendMs: 200, trimEvery: 3, trimMs: 500, answerMs: 4000 }
+
+/** Which shard owns a slot: another table for each number, so that users and conversations are at home now here, now there. */
+export function simTable(shards: number, number: number): (slot: number) => number {
+  return (slot) => ((Math.imul(slot + 1, 2 * number + 1) >>> 4) & 0xffff) % shards
+}
+
 export class SimServer {
-  readonly router: LocalRouter
-  readonly shard: Shard
+  readonly router: Router
+  readonly shards: SimShard[]
   readonly limits: ShardLimits
   readonly #oracle: Oracle
-  readonly disk: Disk
   readonly #world: World
+  readonly #shardOf: (slot: number) => number
+  readonly #disks: readonly Disk[]
   readonly #failures: unknown[]
-  readonly #blobs: BlobStoreProcess
+  readonly #several: ShardsRouter | null
   isAlive = true
 
-  constructor(world: World, disk: Disk, oracle: Oracle, failures: unknown[], limits: ShardLimits) {
+  /** @param disks one for each shard */
+  constructor(world: World, disks: readonly Disk[], oracle: Oracle, failures: unknown[], limits: ShardLimits, shardOf: (slot: number) => number) {
     this.limits = limits
     this.#world = world
-    this.disk = disk
+    this.#disks = disks
     this.#oracle = oracle
     this.#failures = failures
-    this.#blobs = new BlobStoreProcess(disk.blobs)
-    this.shard = new Shard(disk.engine, {
-      clock: world, scheduler: this.#scheduler(), random32: () => world.random.next32(), limits, log: SILENT, blobs: this.#blobs,
-    })
-    this.router = new LocalRouter(this.shard)
+    this.#shardOf = shardOf
+    this.shards = []
+    for (const shard of disks.keys()) this.shards.push(this.#start(shard))
+    this.#several = disks.length === 1 ? null : new ShardsRouter(this.shards.map(({ mortalRouter }) => mortalRouter), shardOf)
+    this.router = this.#several ?? this.shards[0]!.router
   }
 
-  /** A dead process runs nothing. */
-  #scheduler(): Scheduler {
-    const whileAlive = (run: () => void) => (): void => { if (this.isAlive) run() }
-    return {
-      defer: (run) => { this.#world.defer(whileAlive(run)) },
-      after: (delayMs, run) => { this.#world.after(delayMs, whileAlive(run)) },
-    }
+  /** The only one, or the first. */
+  get shard(): Shard {
+    return this.shards[0]!.shard
+  }
+
+  #start(shard: number): SimShard {
+    const disk = this.#disks[shard]!
+    const routerOf = (other: number): LocalRouter | null => this.isAlive ? this.shards[other]?.mortalRouter ?? null : null
+    return new SimShard({
+      world: this.#world, disk, limits: this.limits,
+      federation: this.#disks.length === 1 ? null : (isAlive) => ({
+        shard, shards: this.#disks.length, shardOf: this.#shardOf, limits: CHANNELS,
+        peers: simPeers(shard, this.#world, routerOf, isAlive, () => disk.isFaulty),
+      }),
+    })
+  }
+
+  /** The shard that is home to a user or conversation. */
+  homeOf(name: string): number {
+    return this.#shardOf(slotOf(name))
+  }
+
+  diskOf(conversation: string): Disk {
+    return this.#disks[this.homeOf(conversation)]!
   }
 
   crash(): void {
     this.isAlive = false
-    this.#blobs.die()
-    this.disk.crash()
+    for (const shard of this.shards) shard.crash()
+  }
+
+  /** One of several dies and starts again. Its sessions are lost, and so are those of others that had sent it something. */
+  crashShard(shard: number): SimShard {
+    const dead = this.shards[shard]!
+    for (const session of [...dead.shard.visiting]) session.expel(ERROR.storageUnavailable)
+    dead.crash()
+    const next = this.shards[shard] = this.#start(shard)
+    this.#several?.replace(shard, next.mortalRouter)
+    return next
   }
 
   /** The connection broke; the server notices sooner or later, or not before its end. */
@@ -70,7 +109,7 @@ export class SimServer {
   }
 
   checkAcked(outbox: string, clientId: number, from: string, to: string, text: string, seq: number, timeMs: number): void {
-    this.#oracle.acked(outbox, clientId, from, to, text, seq, timeMs, this.disk.stored).catch((error: unknown) => {
+    this.#oracle.acked(outbox, clientId, from, to, text, seq, timeMs, (conversation) => this.diskOf(conversation).stored).catch((error: unknown) => {
       this.report(error)
     })
   }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Breach } from './breach.js'
+import { confirmedBeforeCommit, cursorOutsideBatch, deletedBeforeConfirmed } from './channel-plants.js'
 import {
   answersEarly, blockedAreTold, blocksIgnored, carriedIsHidden, carriesUncounted, cursorMovesOnWrite, deletedIsKept, deletedIsQueued, deliveredOnWrite, disabledComeIn, editsTwice,
   everybodyIsAdmin, expiredStayUnread, fanOutMissesOne, invitesUsedAgain, listsUntold, oneMemberIsAll, operationsTwice, presenceIgnoresBlocks, presenceStays, queuesKeepExpired,
@@ -48,6 +49,24 @@ void test('[MSG-1] [MSG-3] [MSG-6] [QUE-2] [QUE-10] [RCP-1] [RCP-2] [GRP-9] [GRP
   assert.ok(crashes > SEEDS / 2, `${String(crashes)} crashes`)
   assert.ok(tooOld > SEEDS / 20, `${String(tooOld)} devices told too old`)
 })
+
+for (const shards of [2, 3]) {
+  void test(`[MSG-1] [MSG-3] [MSG-6] [QUE-2] [RCP-1] [RCP-2] [OPS-2] [OPS-7] [PRF-10] [PRF-12] [PRF-16] [DIS-2] [DIS-3] the promises hold with ${String(shards)} shards that crash by themselves`, async () => {
+    let acknowledged = 0
+    let crashes = 0
+    for (let seed = FIRST_SEED; seed < FIRST_SEED + SEEDS / 2; seed++) {
+      const options = { seed, shards, steps: 400 }
+      const result = await new Simulation(options).run().catch(async (error: unknown) => {
+        throw (await shrink(options))?.breach ?? error
+      })
+      acknowledged += result.acknowledged
+      crashes += result.crashes
+    }
+    if (SEEDS < 10) return
+    assert.ok(acknowledged > SEEDS * 2, `${String(acknowledged)} messages acknowledged`)
+    assert.ok(crashes > SEEDS / 2, `${String(crashes)} crashes`)
+  })
+}
 
 void test('the simulation is deterministic: the same seed gives the same run', async () => {
   const [one, other] = [new Simulation({ seed: 7, steps: 300 }), new Simulation({ seed: 7, steps: 300 })]
@@ -137,6 +156,20 @@ const PLANTS: readonly [name: string, plant: NonNullable<SimulationOptions['plan
   ['[BLB-16] a message that is shown, and its blob is not', carriedIsHidden, ['blobs'], 20, /does not find/],
   ['[RCP-2] a read watermark that goes back', readsForgotten, [], 20, /it was acknowledged up to/],
 ]
+
+/** Bugs of channels: they show with several shards. */
+const CHANNEL_PLANTS: readonly [name: string, plant: NonNullable<SimulationOptions['plant']>, seeds: number, breach: RegExp][] = [
+  ['[QUE-1] a channel\'s cursor that is written apart from the effects', cursorOutsideBatch, 40, /came behind|come to rest/],
+  ['[QUE-1] an entry that is confirmed before its commit', confirmedBeforeCommit, 40, /come to rest|never got/],
+  ['[QUE-1] an entry that is deleted before it is confirmed', deletedBeforeConfirmed, 40, /come to rest|never got|not listed/],
+]
+
+for (const [name, plant, seeds, expected] of CHANNEL_PLANTS) {
+  void test(`${name} is caught by the simulation`, async () => {
+    const breach = await firstBreach({ steps: 400, shards: 3, plant, subjects: ['operations'] }, seeds)
+    assert.match(breach?.message.split('\n')[0] ?? '', expected)
+  })
+}
 
 for (const [name, plant, subjects, seeds, expected] of PLANTS) {
   void test(`${name} is caught by the simulation`, async () => {

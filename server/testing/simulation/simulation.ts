@@ -21,7 +21,7 @@ import type { Life, Scene } from './scene.js'
 import { anyChange, OWNER } from './group-life.js'
 import { GROUP, type GroupRecord, membershipsOf } from './group-oracle.js'
 import { Random } from './random.js'
-import { LIMITS, SHORT_QUEUE, SimServer } from './server.js'
+import { LIMITS, SHORT_QUEUE, SimServer, simTable } from './server.js'
 import { RouterError } from '../../router/router.js'
 import { settle, World } from './world.js'
 
@@ -32,6 +32,8 @@ export interface SimulationOptions {
   /** Numbers of steps to leave out. */
   readonly omit?: ReadonlySet<number>
   readonly faults?: Partial<DiskFaults>
+  /** How many shards the server has; default 1. */
+  readonly shards?: number
   /** What people do beside writing, reading and changing the group; default: as the seed has it. */
   readonly subjects?: readonly Subject[]
   /** A planted bug; called for every server that starts. */
@@ -57,10 +59,13 @@ const SUBJECTS: readonly (readonly Subject[])[] = [
   ['blobs', 'operations', 'expiry'],
 ]
 
+/** What works where there are several shards. */
+const SUBJECTS_ACROSS: readonly (readonly Subject[])[] = [['operations'], ['blocks', 'operations'], ['lists', 'expiry'], ['blocks', 'access'], ['operations', 'expiry', 'lists']]
+
 export class Simulation implements Scene {
   readonly random: Random
   readonly world: World
-  readonly disk: Disk
+  readonly disks: readonly Disk[]
   readonly oracle: Oracle
   readonly users = USERS
   readonly devices: SimDevice[] = []
@@ -76,10 +81,12 @@ export class Simulation implements Scene {
     this.#options = options
     this.random = new Random(options.seed)
     this.world = new World(this.random)
-    this.disk = new Disk(this.world, { failBefore: 0.02, failAfter: 0.02, acknowledgesEarly: false, ...options.faults })
+    const faults = { failBefore: 0.02, failAfter: 0.02, acknowledgesEarly: false, ...options.faults }
+    this.disks = Array.from({ length: options.shards ?? 1 }, () => new Disk(this.world, faults))
     this.oracle = new Oracle(this.world)
     this.server = this.#startServer()
-    const subjects = options.subjects ?? SUBJECTS[options.seed % SUBJECTS.length] ?? []
+    const table = this.disks.length === 1 ? SUBJECTS : SUBJECTS_ACROSS
+    const subjects = options.subjects ?? table[options.seed % table.length] ?? []
     this.#lives = subjects.flatMap((subject) => this.#lifeOf(subject))
   }
 
@@ -94,6 +101,18 @@ export class Simulation implements Scene {
       case 'expiry': return [new ExpiryLife(this)]
       case 'blobs': return [new BlobLife(this)]
     }
+  }
+
+  get #hasGroup(): boolean {
+    return this.disks.length === 1
+  }
+
+  get disk(): Disk {
+    return this.disks[0]!
+  }
+
+  set #areDisksFaulty(isFaulty: boolean) {
+    for (const disk of this.disks) disk.isFaulty = isFaulty
   }
 
   nextNumber(): number {
@@ -131,14 +150,14 @@ export class Simulation implements Scene {
   #startServer(): SimServer {
     // Every third life has devices that are told too old.
     const limits = this.#options.seed % 3 === 0 ? SHORT_QUEUE : LIMITS
-    const server = new SimServer(this.world, this.disk, this.oracle, this.#failures, limits)
+    const server = new SimServer(this.world, this.disks, this.oracle, this.#failures, limits, simTable(this.disks.length, this.#options.seed))
     this.#options.plant?.(server)
     return server
   }
 
   /** Accounts, and every device once connected, so that all of them are owed what follows. */
   async #populate(): Promise<void> {
-    this.disk.isFaulty = false
+    this.#areDisksFaulty = false
     const verifier = { salt: new Uint8Array(16), iterations: 4096, storedKey: new Uint8Array(32), serverKey: new Uint8Array(32) }
     for (const [i, user] of USERS.entries()) {
       await this.finish(this.server.router.addUser(user, verifier))
@@ -148,9 +167,9 @@ export class Simulation implements Scene {
         device.connect(this.server)
       }
     }
-    await this.finish(this.server.router.groups.create(OWNER, GROUP, { displayName: 'g', about: '', policy: {}, users: ['bob'] }))
+    if (this.#hasGroup) await this.finish(this.server.router.groups.create(OWNER, GROUP, { displayName: 'g', about: '', policy: {}, users: ['bob'] }))
     while (!this.devices.every((device) => device.isOnline)) await this.#step('a device is welcomed', () => { this.world.runTask() })
-    this.disk.isFaulty = true
+    this.#areDisksFaulty = true
   }
 
   async finish<T>(promise: Promise<T>): Promise<T> {
@@ -237,10 +256,7 @@ export class Simulation implements Scene {
 
   #suffer(device: SimDevice, who: string): string {
     const dice = this.random.below(40)
-    if (dice < 5) {
-      this.#crashServer()
-      return 'the server crashes'
-    }
+    if (dice < 5) return this.#crash()
     if (dice < 7) {
       this.world.clockErrorMs += this.random.below(20_000) - 15_000
       return 'the clock jumps'
@@ -270,10 +286,31 @@ export class Simulation implements Scene {
     return `${author} changes ${GROUP}: ${JSON.stringify(change)}`
   }
 
-  #crashServer(): void {
+  #crash(): string {
     this.#crashes++
+    const isWhole = this.disks.length === 1 || this.random.chance(0.3)
+    const shard = isWhole ? 0 : this.random.below(this.disks.length)
+    if (!isWhole) {
+      // Who has asked it something is told that it does not answer.
+      this.#crashShard(shard)
+      return `shard ${String(shard)} crashes`
+    }
     this.server.crash()
     this.server = this.#startServer()
+    this.#forget()
+    return 'the server crashes'
+  }
+
+  /** The connections of its users end; of others those that it had a part in. */
+  #crashShard(shard: number): void {
+    const { server } = this
+    server.crashShard(shard)
+    this.#options.plant?.(server)
+    for (const { user, connection } of this.devices) if (connection?.server === server && server.homeOf(user) === shard) connection.ended()
+  }
+
+  /** What it was asked is answered by nobody. */
+  #forget(): void {
     this.oracle.blocks.abandon()
     this.oracle.access.abandon()
     for (const life of this.#lives) life.abandon?.()
@@ -281,7 +318,7 @@ export class Simulation implements Scene {
 
   /** No more faults: within reasonable time every outbox empties and every queue drains. */
   async #rest(): Promise<void> {
-    this.disk.isFaulty = false
+    this.#areDisksFaulty = false
     for (let i = 0; i < REST_STEPS_MAX; i++) {
       const areAtRest = this.#lives.map((life) => life.isAtRest?.() ?? true)
       if (!areAtRest.includes(false) && this.#isQuiet()) return
@@ -308,19 +345,23 @@ export class Simulation implements Scene {
   /** Exactly once, in order, at every device; ticks that tell the truth; unread counts that follow. */
   async #checkEnd(): Promise<void> {
     const pairs = new PairEnd(this)
-    const log = await this.#groupLog(OWNER)
-    this.oracle.group.check(log)
-    checkGroupOperations(log, this.oracle.operations)
-    this.oracle.expiry.checkTimers(GROUP, log.map(({ change, operation, ...record }) => ({ ...record, isMessage: change === null && operation === null })))
-    for (const user of USERS) await this.#checkMembership(user, log)
+    const log = this.#hasGroup ? await this.#groupLog(OWNER) : []
+    if (this.#hasGroup) await this.#checkGroup(log)
     for (const user of USERS) {
       const { conversations } = await this.finish(this.server.router.conversations(user, '', 100))
       for (const other of USERS) await pairs.check(user, other, conversations)
       const group = conversations.find(({ conversation }) => conversation === GROUP)
       if (group !== undefined) this.#checkGroupSummary(user, group, log)
     }
-    await this.oracle.operations.checkDisk(this.disk.stored)
+    for (const { stored } of this.disks) await this.oracle.operations.checkDisk(stored)
     for (const life of this.#lives) await life.check?.()
+  }
+
+  async #checkGroup(log: readonly GroupRecord[]): Promise<void> {
+    this.oracle.group.check(log)
+    checkGroupOperations(log, this.oracle.operations)
+    this.oracle.expiry.checkTimers(GROUP, log.map(({ change, operation, ...record }) => ({ ...record, isMessage: change === null && operation === null })))
+    for (const user of USERS) await this.#checkMembership(user, log)
   }
 
   /** As this user may read it, forwards. */

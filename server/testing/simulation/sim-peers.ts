@@ -1,0 +1,32 @@
+/** What goes from shard to shard: it takes its time, comes in another order, twice, or not at all; and asking fails now and then. */
+import { ERROR } from '../../../protocol/generated/registry.js'
+import type { Peers } from '../../channels/federation.js'
+import { localPeers } from '../../channels/local-peers.js'
+import type { LocalRouter } from '../../router/local-router.js'
+import { RouterError } from '../../router/router.js'
+import type { World } from './world.js'
+
+const DELAY_MAX_MS = 40
+
+export function simPeers(shard: number, world: World, routerOf: (shard: number) => LocalRouter | null, isAlive: () => boolean, isFaulty: () => boolean): Peers {
+  const { random } = world
+  const carry = (task: () => void): void => {
+    const dice = isFaulty() ? random.below(20) : 20
+    if (dice === 0) return
+    for (let copies = dice === 1 ? 2 : 1; copies > 0; copies--) world.after(random.below(DELAY_MAX_MS), task)
+  }
+  // What a dead process has sent is on its way all the same.
+  const peers = localPeers(shard, routerOf, { defer: carry, after: () => undefined })
+  const ask = <T>(question: () => Promise<T>): Promise<T> => {
+    if (!isAlive() || (isFaulty() && random.chance(0.05))) return Promise.reject(new RouterError(ERROR.unavailable, 'simulated: the other shard is not heard'))
+    return question()
+  }
+  return {
+    offer: (to, first, entries) => { peers.offer(to, first, entries.map((entry) => Uint8Array.prototype.slice.call(entry))) },
+    confirm: (to, cursor, again) => { peers.confirm(to, cursor, again) },
+    visitor: (of, user) => ask(() => peers.visitor(of, user)),
+    side: (of, user, other) => ask(() => peers.side(of, user, other)),
+    mustRead: (of, user, conversation) => ask(() => peers.mustRead(of, user, conversation)),
+    isGone: (of, conversation, seq) => ask(() => peers.isGone(of, conversation, seq)),
+  }
+}
