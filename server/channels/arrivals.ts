@@ -94,7 +94,8 @@ export class Arrivals {
       case 'operation':
       case 'change': return this.#reach(channel, entry, entry.members)
       case 'receipt':
-      case 'listing': return this.#reach(channel, entry, [entry.user])
+      case 'listing':
+      case 'lookup': return this.#reach(channel, entry, [entry.user])
       case undefined: return this.#applied(channel)
     }
   }

@@ -14,7 +14,7 @@ import { RouterError } from '../router/router.js'
 import type { Transaction } from '../shard/transaction.js'
 import { Arrivals, type ArrivalHost, VISITOR_ACCOUNT } from './arrivals.js'
 import { type ChannelEntry, decodeNumber, decodeVisitor, encodeNumber } from './entries.js'
-import { type Federation, homeOf, type VisitorFacts } from './federation.js'
+import { type Federation, type GroupCounts, homeOf, type VisitorFacts } from './federation.js'
 import { Incoming } from './incoming.js'
 import { Outgoing } from './outgoing.js'
 import { Sender, type Stretch } from './sender.js'
@@ -76,6 +76,12 @@ export class Channels {
     return this.#outgoing.get(homeOf(this.#federation, name)) ?? null
   }
 
+  /** Resolves when all of them may be given to. Rejects with RouterError unavailable where the store has failed. */
+  async opened(): Promise<void> {
+    await this.#opened
+    for (const { isReady } of this.#outgoing.values()) if (!isReady) throw unavailable()
+  }
+
   /** The store has failed, or the shard is closed: nothing here counts any more. */
   close(): void {
     this.#isClosed = true
@@ -116,6 +122,8 @@ export class Channels {
     channel.storedTo = channel.sender.last
     channel.notedTo = confirmed
     channel.isReady = true
+    // A crash may have come between the note and this.
+    if (confirmed > 0) this.#trim(channel, confirmed)
   }
 
   async #openIncoming(channel: Incoming): Promise<void> {
@@ -162,6 +170,10 @@ export class Channels {
   /** How a user who is at home elsewhere looks at another with whom it has no conversation. */
   side(channel: Outgoing, user: string, other: string): Promise<PairSide> {
     return this.#federation.peers.side(channel.shard, user, other)
+  }
+
+  groupCounts(channel: Outgoing, user: string): Promise<GroupCounts> {
+    return this.#federation.peers.groupCounts(channel.shard, user)
   }
 
   /** Rejects where the user may read nothing of a conversation that is at home elsewhere. */
@@ -361,7 +373,7 @@ export class Channels {
     })
   }
 
-  /** First that they may go, then, in a later commit, that they do: a crash in between leaves rows that nobody looks at. */
+  /** First that they may go, then, when that is on disk, that they do: a crash in between leaves rows to the next life. */
   #note(channel: Outgoing): void {
     const { transaction } = this.#host
     channel.notedTo = channel.sender.confirmed

@@ -13,7 +13,7 @@ import type { VisitorFacts } from './federation.js'
 
 const VERSION = 1
 
-const KIND = { message: 1, receipt: 2, listing: 3, delivered: 4, side: 5, visitor: 6, operation: 7, change: 8 } as const
+const KIND = { message: 1, receipt: 2, listing: 3, delivered: 4, side: 5, visitor: 6, operation: 7, change: 8, lookup: 9 } as const
 
 /** What has taken a place in a conversation's log: one for all members who are at home in one shard. */
 interface LoggedEntry {
@@ -66,6 +66,13 @@ export interface ListingEntry {
   readonly row: Uint8Array
 }
 
+/** The user is told no more what is deleted there: what its queue holds of it is looked up from now on. */
+export interface LookupEntry {
+  readonly kind: 'lookup'
+  readonly user: string
+  readonly conversation: string
+}
+
 export interface DeliveredEntry {
   readonly kind: 'delivered'
   readonly user: string
@@ -88,7 +95,7 @@ export interface VisitorEntry extends VisitorFacts {
 }
 
 /** What a conversation has for its members. */
-export type MemberEntry = MessageEntry | OperationEntry | ChangeEntry | ReceiptEntry | ListingEntry
+export type MemberEntry = MessageEntry | OperationEntry | ChangeEntry | ReceiptEntry | ListingEntry | LookupEntry
 
 export type ChannelEntry = MemberEntry | DeliveredEntry | SideEntry | VisitorEntry
 
@@ -107,6 +114,8 @@ export function encodeEntry(entry: ChannelEntry): Uint8Array {
       return writer.string(entry.user).string(entry.conversation).string(entry.member).uint(entry.mark).uint(entry.seq).take()
     case 'listing':
       return writer.string(entry.user).string(entry.conversation).bytes(entry.row).take()
+    case 'lookup':
+      return writer.string(entry.user).string(entry.conversation).take()
     case 'delivered':
       return writer.string(entry.user).string(entry.conversation).uint(entry.seq).take()
     case 'side':
@@ -143,6 +152,8 @@ export function decodeEntry(bytes: Uint8Array): ChannelEntry {
       return { kind: 'receipt', user: reader.string(), conversation: reader.string(), member: reader.string(), mark: reader.uint(), seq: reader.uint() }
     case KIND.listing:
       return { kind: 'listing', user: reader.string(), conversation: reader.string(), row: reader.bytes() }
+    case KIND.lookup:
+      return { kind: 'lookup', user: reader.string(), conversation: reader.string() }
     case KIND.delivered:
       return { kind: 'delivered', user: reader.string(), conversation: reader.string(), seq: reader.uint() }
     case KIND.side:

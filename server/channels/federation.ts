@@ -22,6 +22,12 @@ export interface VisitorFacts {
   readonly readReceipts: boolean
 }
 
+/** How many groups a user is in, and may come into. */
+export interface GroupCounts {
+  readonly member: number
+  readonly guest: number
+}
+
 /** The other shards. What is sent may be lost, doubled or late; what is asked may be rejected with RouterError, or never answered. */
 export interface Peers {
   /** Entries of the channel to that shard, from number `first` on. */
@@ -32,6 +38,7 @@ export interface Peers {
   visitor(shard: number, user: string): Promise<VisitorFacts>
   /** How one of its users looks at another with whom there is no conversation. */
   side(shard: number, user: string, other: string): Promise<PairSide>
+  groupCounts(shard: number, user: string): Promise<GroupCounts>
   /** Rejects where one of this shard's users may read nothing of the conversation, which is at home there. */
   mustRead(shard: number, user: string, conversation: string): Promise<void>
   /** Whether nothing is left of what a message said, in a conversation that is at home there. */

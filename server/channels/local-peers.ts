@@ -20,6 +20,7 @@ export function localPeers(shard: number, routerOf: (shard: number) => LocalRout
     confirm: (to, cursor, again) => { scheduler.defer(() => { routerOf(to)?.shard.channels?.confirmed(shard, cursor, again) }) },
     visitor: (of, user) => ask(of, (router) => router.visitorFacts(user)),
     side: (of, user, other) => ask(of, (router) => router.side(user, other)),
+    groupCounts: (of, user) => ask(of, (router) => router.groups.counts(user)),
     mustRead: (of, user, conversation) => ask(of, (router) => router.mustRead(user, conversation)),
     isGone: (of, conversation, seq) => ask(of, (router) => router.shard.reading(router.shard.isGone(conversation, seq))),
   }

@@ -2,13 +2,17 @@
  * What conversations have for one of their members: into its queue and its list where it is at home here, else into the channel to its
  * home, which does the same with it. Pure, as the shard's core.
  */
+import { isGroup } from '../../protocol/address.js'
+import { EMPTY_BYTES } from '../../protocol/bytes.js'
+import { type UserKeys, userKeys } from '../../storage/keyspace.js'
 import { visitorKey } from '../../storage/channel-keys.js'
 import { expiryOf } from '../../protocol/expiry.js'
 import { decodeElement } from '../../protocol/element.js'
 import { encodeChange } from '../../protocol/generated/frames.js'
 import { OPERATION } from '../../protocol/generated/registry.js'
-import { noteErasure } from '../operations/erasures.js'
+import { noteErasure, noteLookup } from '../operations/erasures.js'
 import type { Mark } from '../shard/conversation.js'
+import type { Outgoing } from './outgoing.js'
 import { appendMessage, appendOperation, appendReceipt, appendShared } from '../shard/queue.js'
 import { ANY_INDEX, SharedEntry } from '../shard/shared-entry.js'
 import { addressIn, type UserState } from '../shard/state.js'
@@ -23,18 +27,31 @@ export function tellReceipt(transaction: Transaction, user: UserState, conversat
   else if (member !== user.name || user.devices.length > 1) appendReceipt(transaction, user, conversation, member, mark, seq)
 }
 
-/** The conversation stands in the user's list from now on, with this row. */
-export function list(transaction: Transaction, user: UserState, conversation: string, row: Uint8Array): void {
+/** The conversation stands in the user's list from now on, with this row; null: no more. */
+export function list(transaction: Transaction, user: UserState, conversation: string, row: Uint8Array | null): void {
   transaction.touch(user)
-  if (user.channel === null) {
-    transaction.batch.put(user.keys.conversation(conversation), row)
-    return
-  }
-  user.channel.append(transaction, { kind: 'listing', user: user.name, conversation, row })
-  if (user.isRecorded) return
+  putListing(transaction, user.keys, user.channel, conversation, row)
+  if (user.channel === null || user.isRecorded) return
   // From now on its home is asked no more.
   user.isRecorded = true
   transaction.batch.put(visitorKey(user.name), encodeVisitor({ exists: user.exists, readReceipts: user.readReceipts }))
+}
+
+/** The same for one who is not in memory. */
+export function listAbsent(transaction: Transaction, user: string, channel: Outgoing | null, conversation: string, row: Uint8Array | null): void {
+  putListing(transaction, userKeys(user), channel, conversation, row)
+}
+
+function putListing(transaction: Transaction, keys: UserKeys, channel: Outgoing | null, conversation: string, row: Uint8Array | null): void {
+  if (channel !== null) channel.append(transaction, { kind: 'listing', user: keys.name, conversation, row: row ?? EMPTY_BYTES })
+  else if (row === null) transaction.batch.delete(keys.conversation(conversation))
+  else transaction.batch.put(keys.conversation(conversation), row)
+}
+
+/** What is deleted in the conversation is not told to the user any more, and must not reach its late devices. [OPS-7] */
+export function tellLookup(transaction: Transaction, user: UserState, conversation: string): void {
+  if (user.channel !== null) user.channel.append(transaction, { kind: 'lookup', user: user.name, conversation })
+  else noteLookup(transaction, user, conversation)
 }
 
 /** An entry that has come for a user who is at home here. */
@@ -54,6 +71,9 @@ export function applyToMember(transaction: Transaction, user: UserState, entry: 
       return
     case 'listing':
       applyListing(transaction, user, entry)
+      return
+    case 'lookup':
+      tellLookup(transaction, user, entry.conversation)
       return
   }
 }
@@ -89,7 +109,7 @@ function applyReceipt(transaction: Transaction, user: UserState, { conversation,
 }
 
 function applyListing(transaction: Transaction, user: UserState, { conversation, row }: ListingEntry): void {
-  transaction.touch(user)
-  if (row.length === 0) transaction.batch.delete(user.keys.conversation(conversation))
-  else transaction.batch.put(user.keys.conversation(conversation), row)
+  list(transaction, user, conversation, row.length === 0 ? null : row)
+  // Whoever counts finds it in the store.
+  if (isGroup(conversation)) user.groupCount = user.invitationCount = -1
 }

@@ -262,6 +262,118 @@ void test('[MSG-6] edits, reactions and timers reach the homes of both', async (
   assert.deepEqual(messages.filter(({ text }) => text.length > 0).map(({ text }) => Buffer.from(text).toString()), ['hello', 'hello', '👍'])
 })
 
+const NEW_GROUP = { displayName: 'Skiing', about: '', policy: {} } as const
+
+/** A group at home in shard 0, owned by a user of shard 1, with others in shards 0, 1 and 2. */
+async function groupRig(harness: ShardsHarness): Promise<{ group: string, owner: string, members: string[] }> {
+  const group = harness.groupAt(0)
+  const owner = harness.userAt(1)
+  const members: string[] = []
+  for (const shard of [0, 1, 2, 2]) members.push(harness.userAt(shard, [owner, ...members]))
+  await harness.addUsers(owner, ...members)
+  assert.equal(await harness.router.groups.create(owner, group, { ...NEW_GROUP, users: members }), 1)
+  await harness.settle()
+  return { group, owner, members }
+}
+
+void test('[GRP-1] [GRP-2] [GRP-14] a group has its members in three shards, and each shard one entry for all of them', async () => {
+  const harness = new ShardsHarness()
+  const { group, owner, members } = await groupRig(harness)
+  const phone = await harness.attach(owner)
+  const others = []
+  for (const member of members) others.push(await harness.attach(member))
+  harness.cutOff.add(2)
+  phone.send(group, 'who comes along?')
+  await harness.settle()
+  assert.equal(phone.acks[0]?.seq, 2)
+  const waiting = async (to: number): Promise<number> => (await harness.engines[0]!.range({ ...channelEntries(to, 0), limit: 100 })).length
+  const before = await waiting(2)
+  phone.send(group, 'nobody?')
+  await harness.settle()
+  assert.equal(await waiting(2), before + 1)
+  assert.deepEqual(others.map(({ texts }) => texts.length), [2, 2, 0, 0])
+  for (const device of others) device.acknowledge()
+  await harness.pass(1000)
+  assert.equal(phone.receipts.length, 0)
+  harness.cutOff.clear()
+  await harness.pass(5000)
+  for (const device of others) {
+    assert.deepEqual(device.texts, ['who comes along?', 'nobody?'])
+    device.acknowledge()
+  }
+  await harness.pass(2000)
+  assert.equal(phone.receipts.at(-1), `${group} '' delivered 3`)
+  for (const device of others) device.mark(group, 3)
+  await harness.pass(2000)
+  assert.equal(phone.receipts.at(-1), `${group} '' read 3`)
+  for (const user of [owner, ...members]) {
+    const [summary] = (await harness.router.conversations(user, '', 10)).conversations
+    assert.deepEqual([summary?.conversation, summary?.tail, summary?.unread, summary?.group?.size], [group, 3, 0, 5])
+  }
+  await checkSlots(harness)
+})
+
+void test('[GRP-9] [GRP-11] who is removed gets what came before, whatever is under way, and nothing behind it', async () => {
+  const harness = new ShardsHarness()
+  const { group, owner, members } = await groupRig(harness)
+  const removed = members[2]!
+  const [phone, other] = [await harness.attach(owner), await harness.attach(removed)]
+  harness.cutOff.add(2)
+  phone.send(group, 'before')
+  await harness.settle()
+  await harness.router.groups.change(owner, group, { kind: 'remove', users: [removed] })
+  phone.send(group, 'behind')
+  await harness.settle()
+  harness.cutOff.clear()
+  await harness.pass(5000)
+  assert.deepEqual(other.texts, ['before'])
+  assert.deepEqual(other.kinds.filter((kind) => kind === 'change').length, 2)
+  const { messages } = await harness.router.history(removed, group, { limit: 10 })
+  assert.deepEqual(messages.map(({ seq }) => seq), [1, 2, 3])
+  other.send(group, 'let me in')
+  await harness.settle()
+  assert.deepEqual(other.refusals.map(({ error }) => error), [ERROR.noSuchConversation])
+  const [summary] = (await harness.router.conversations(removed, '', 10)).conversations
+  assert.deepEqual([summary?.conversation, summary?.group?.role], [group, 'former'])
+})
+
+void test('[GRP-8] [PRF-20] how many groups a user may be in, and who has blocked whom, is asked of its home', async () => {
+  const harness = new ShardsHarness({ limits: { groupsMax: 2 } })
+  const { owner, members } = await groupRig(harness)
+  const [, , guest = ''] = members
+  const second = harness.groupAt(1)
+  await harness.router.groups.create(owner, second, { ...NEW_GROUP, users: [guest] })
+  await harness.settle()
+  const mover = members[0]!
+  const third = harness.groupAt(2)
+  await assert.rejects(harness.router.groups.create(mover, third, { ...NEW_GROUP, users: [guest] }), routerError(ERROR.tooManyGroups))
+  await harness.router.profiles.block(members[3]!, mover)
+  await assert.rejects(harness.router.groups.create(mover, third, { ...NEW_GROUP, users: [members[3]!] }), routerError(ERROR.tooManyGroups))
+  await assert.rejects(harness.router.groups.create(mover, third, { ...NEW_GROUP, users: ['nobody'] }), routerError(ERROR.noSuchUser))
+  await harness.router.groups.create(mover, third, { ...NEW_GROUP, users: [] })
+})
+
+void test('[GRP-12] who is removed as a user leaves its groups, wherever they are at home', async () => {
+  const harness = new ShardsHarness()
+  const { group, owner, members } = await groupRig(harness)
+  await harness.router.removeUser(members[3]!)
+  const details = await harness.router.groups.details(owner, group, null)
+  assert.deepEqual(details.inside?.members.map(({ user }) => user), [owner, ...members.slice(0, 3)])
+})
+
+void test('a change of a group is refused for now where a channel to its members holds too much', async () => {
+  const harness = new ShardsHarness({ channels: { entriesMax: 3 } })
+  const { group, owner } = await groupRig(harness)
+  harness.cutOff.add(2)
+  const phone = await harness.attach(owner)
+  for (let i = 0; i < 3; i++) phone.send(group, String(i))
+  await harness.settle()
+  await assert.rejects(harness.router.groups.change(owner, group, { kind: 'info', name: 'Sledging' }), routerError(ERROR.unavailable))
+  harness.cutOff.clear()
+  await harness.pass(5000)
+  await harness.router.groups.change(owner, group, { kind: 'info', name: 'Sledging' })
+})
+
 void test('a removed user is one for all shards', async () => {
   const harness = new ShardsHarness()
   const [one, other] = harness.pairAt(0, 1, 2)

@@ -1,8 +1,10 @@
 /** What happens in a group goes to every member's queue, and watermarks of all come together for the sender. Pure, as the shard's core. */
-import type { Element } from '../../protocol/element.js'
+import { type Element, encodeElement } from '../../protocol/element.js'
 import { MARK } from '../../protocol/generated/registry.js'
 import { encodeChange, encodeDeliveryFrom } from '../../protocol/generated/frames.js'
-import { appendReceipt, appendShared } from '../shard/queue.js'
+import { appendShared } from '../shard/queue.js'
+import { tellReceipt } from '../channels/member-entries.js'
+import { Away } from '../channels/outgoing.js'
 import { encodeFloor, encodeReceived, encodeWatermark, type FloorRow } from '../shard/records.js'
 import { ANY_INDEX, SharedEntry } from '../shard/shared-entry.js'
 import type { ConversationState, Member, UserState } from '../shard/state.js'
@@ -13,11 +15,12 @@ export type UserLookup = (name: string) => UserState | undefined
 
 /** A message of `sender`, which is a member. */
 export function deliverToGroup(
-  transaction: Transaction, { conversation, users }: Route, sender: UserState, seq: number, timeMs: number, text: Uint8Array, extensions: Uint8Array,
+  transaction: Transaction, { conversation, users, channels }: Route, sender: UserState, seq: number, timeMs: number, text: Uint8Array, extensions: Uint8Array,
 ): void {
   const { members, name } = conversation
   const entry = new SharedEntry(encodeDeliveryFrom(ANY_INDEX, name, sender.name, seq, timeMs, text, extensions))
   const bytes = text.length + extensions.length
+  const away = channels.length === 0 ? null : new Away()
   for (let i = 0; i < users.length; i++) {
     const user = users[i]!
     if (user === sender) {
@@ -25,13 +28,15 @@ export function deliverToGroup(
       membership.undelivered.add(seq)
       membership.unread.add(seq)
       // With one device alone the ack has said it all. [QUE-11]
-      if (user.devices.length < 2) continue
+      if (!user.mayHaveSiblings) continue
     } else {
       members[i]!.unread++
       if (!user.exists) continue
     }
-    appendShared(transaction, user, entry, bytes, name, sender.name, seq)
+    if (away !== null && user.channel !== null) away.add(user.channel, user.name)
+    else appendShared(transaction, user, entry, bytes, name, sender.name, seq)
   }
+  away?.send(transaction, (members) => ({ kind: 'message', conversation: name, from: sender.name, seq, timeMs, text, extensions, members }))
 }
 
 /** A change, to everybody it concerns. [GRP-2] */
@@ -40,7 +45,13 @@ export function deliverChange(
 ): void {
   const { name } = conversation
   const entry = new SharedEntry(encodeChange(ANY_INDEX, name, from, seq, timeMs, change))
-  for (const user of recipients) if (user.exists) appendShared(transaction, user, entry, 0, name, from, seq)
+  const away = new Away()
+  for (const user of recipients) {
+    if (!user.exists) continue
+    if (user.channel !== null) away.add(user.channel, user.name)
+    else appendShared(transaction, user, entry, 0, name, from, seq)
+  }
+  away.send(transaction, (members) => ({ kind: 'change', conversation: name, from, seq, timeMs, change: encodeElement(change), members }))
 }
 
 /** Writes the watermarks that rose, and tells each sender up to where all others are. [GRP-14, GRP-15, GRP-16] */
@@ -109,9 +120,7 @@ export function writeLateWatermarks(transaction: Transaction, conversation: Conv
 function writeRead(transaction: Transaction, conversation: ConversationState, member: Member, user: UserState | undefined): void {
   transaction.batch.put(conversation.keys.watermark(member.user), encodeWatermark(member, conversation.tail))
   // The user's other devices learn what was read here. [RCP-6]
-  if (member.readRose && user !== undefined && user.devices.length > 1) {
-    appendReceipt(transaction, user, conversation.name, member.user, MARK.read, member.read)
-  }
+  if (member.readRose && user !== undefined) tellReceipt(transaction, user, conversation.name, member.user, MARK.read, member.read)
 }
 
 /** Over all members of a group; `silent` of those who tell nobody what they read, which `read` leaves out. */
@@ -130,12 +139,12 @@ function tellFloors(transaction: Transaction, conversation: ConversationState, m
   const readByAll = user.readReceipts ? Math.min(read.without(member.user), deliveredByAll) : 0
   const isRead = membership.unread.settle(readByAll)
   const isDelivered = membership.undelivered.settle(deliveredByAll)
-  if (isRead) appendReceipt(transaction, user, conversation.name, '', MARK.read, readByAll)
+  if (isRead) tellReceipt(transaction, user, conversation.name, '', MARK.read, readByAll)
   if (isRead && silent.holdsBack(member.user, readByAll)) {
     membership.readToldWithoutSome = readByAll
     transaction.batch.put(conversation.keys.watermark(member.user), encodeWatermark(member, conversation.tail))
   }
-  if (isDelivered && !(isRead && readByAll >= deliveredByAll)) appendReceipt(transaction, user, conversation.name, '', MARK.delivered, deliveredByAll)
+  if (isDelivered && !(isRead && readByAll >= deliveredByAll)) tellReceipt(transaction, user, conversation.name, '', MARK.delivered, deliveredByAll)
   return isRead || isDelivered
 }
 

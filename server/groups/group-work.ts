@@ -5,10 +5,10 @@
 import { element, type Element } from '../../protocol/element.js'
 import { ERROR, LIMIT } from '../../protocol/generated/registry.js'
 import { timerElement } from '../expiry/timer.js'
-import { userKeys } from '../../storage/keyspace.js'
 import { mustBePicture } from '../holdings/held.js'
 import type { BlobLedger, HeldBlob } from '../holdings/ledger.js'
-import { noteLookup } from '../operations/erasures.js'
+import { list, listAbsent, tellLookup } from '../channels/member-entries.js'
+import type { Outgoing } from '../channels/outgoing.js'
 import { RouterError } from '../router/router.js'
 import { encodeConversation, encodeGroupListing, encodeWatermark } from '../shard/records.js'
 import { type ConversationState, Member } from '../shard/state.js'
@@ -28,8 +28,14 @@ export class GroupWork {
   readonly #nowMs: number
   readonly #membersMax: number
   readonly #ledger: BlobLedger
+  readonly #channelTo: (name: string) => Outgoing | null
 
-  constructor(transaction: Transaction, route: Route, lookup: UserLookup, nowMs: number, membersMax: number, ledger: BlobLedger) {
+  /** @param channelTo the channel to the home of a user; null: that is this shard */
+  constructor(
+    transaction: Transaction, route: Route, lookup: UserLookup, nowMs: number, membersMax: number, ledger: BlobLedger,
+    channelTo: (name: string) => Outgoing | null,
+  ) {
+    this.#channelTo = channelTo
     this.#ledger = ledger
     this.#transaction = transaction
     this.#route = route
@@ -285,7 +291,7 @@ export class GroupWork {
       this.#relist(name, 'member')
       const user = this.#lookup(name)
       // What is deleted from now on is not told to it any more, and must not reach its late devices. [OPS-7]
-      if (user !== undefined) noteLookup(this.#transaction, user, conversation.name)
+      if (user !== undefined) tellLookup(this.#transaction, user, conversation.name)
     }
     for (const oldest of [...group.former.keys()].slice(0, -LIMIT.groupFormerMax)) {
       const before = this.#standing(oldest)
@@ -313,11 +319,10 @@ export class GroupWork {
   #relist(name: string, before: Standing | null): void {
     const standing = this.#standing(name)
     const user = this.#lookup(name)
-    const key = (user?.keys ?? userKeys(name)).conversation(this.#conversation.name)
-    if (standing === null) this.#transaction.batch.delete(key)
-    else this.#transaction.batch.put(key, encodeGroupListing(this.#nowMs, standing))
+    const row = standing === null ? null : encodeGroupListing(this.#nowMs, standing)
+    if (user === undefined) listAbsent(this.#transaction, name, this.#channelTo(name), this.#conversation.name, row)
     if (user === undefined) return
-    this.#transaction.touch(user)
+    list(this.#transaction, user, this.#conversation.name, row)
     // Where nobody has counted yet, whoever does finds it in the store.
     if (user.groupCount < 0) return
     user.groupCount += Number(standing === 'member') - Number(before === 'member')

@@ -1,6 +1,8 @@
 /** Groups as their members use them: every method resolves when what it did is on disk, and rejects with RouterError. */
 import { randomBytes, timingSafeEqual } from 'node:crypto'
 import { ERROR, LIMIT } from '../../protocol/generated/registry.js'
+import type { GroupCounts } from '../channels/federation.js'
+import type { Outgoing } from '../channels/outgoing.js'
 import { holding } from '../holdings/held.js'
 import { RouterError } from '../router/router.js'
 import type { Shard } from '../shard/shard.js'
@@ -17,6 +19,9 @@ export interface GroupLimits {
   readonly membersMax: number
   readonly groupsMax: number
 }
+
+/** Has the user leave a group, wherever that is at home. */
+export type Leave = (group: string) => Promise<unknown>
 
 /** Whether `owner` has blocked `other`. */
 export type IsBlocked = (owner: string, other: string) => Promise<boolean>
@@ -142,22 +147,26 @@ export class Groups implements GroupCommands {
   }
 
   /** The user's account goes: its memberships with it, and what it was invited to. */
-  async leaveAll(user: string): Promise<void> {
+  async leaveAll(user: string, leave: Leave = (group) => this.change(user, group, { kind: 'leave' })): Promise<void> {
     for (const { group, standing } of await this.#groupsOf(user)) {
       if (standing === 'former') continue
-      await this.change(user, group, { kind: 'leave' }).catch((error: unknown) => {
+      await leave(group).catch((error: unknown) => {
         // It was none any more, or somebody else was faster.
         if (!(error instanceof RouterError) || error.code !== ERROR.noSuchConversation) throw error
       })
     }
   }
 
-  #inTurn<T>(
+  async #inTurn<T>(
     group: string, users: (conversation: ConversationState) => readonly string[], work: (work: GroupWork, route: Route) => T,
   ): Promise<T> {
+    const { channels } = this.#shard
+    const channelTo = (name: string): Outgoing | null => channels?.to(name) ?? null
+    await channels?.opened()
     return this.#shard.inTurn(group, users, (route) => {
+      this.#shard.mustHaveRoom(route)
       const nowMs = this.#shard.environment.clock.nowMs()
-      const result = work(new GroupWork(this.#shard.transaction, route, this.#shard.lookup, nowMs, this.#limits.membersMax, this.#shard.ledger), route)
+      const result = work(new GroupWork(this.#shard.transaction, route, this.#shard.lookup, nowMs, this.#limits.membersMax, this.#shard.ledger, channelTo), route)
       this.#shard.schedule()
       return result
     })
@@ -171,11 +180,20 @@ export class Groups implements GroupCommands {
 
   /** Counted a moment before, so that two at once may pass: a bound, not a promise. What somebody was in counts no more. [GRP-23] */
   async #mustHaveRoomFor(users: readonly string[], as: 'member' | 'guest'): Promise<void> {
-    for (const name of users) {
-      const user = await this.#shard.user(name)
-      if (user.groupCount < 0) await this.#count(user)
-      if ((as === 'member' ? user.groupCount : user.invitationCount) >= this.#limits.groupsMax) throw tooManyGroups(name)
-    }
+    for (const name of users) if ((await this.#countsOf(name))[as] >= this.#limits.groupsMax) throw tooManyGroups(name)
+  }
+
+  #countsOf(name: string): Promise<GroupCounts> {
+    const { channels } = this.#shard
+    const away = channels?.to(name) ?? null
+    return channels === null || away === null ? this.counts(name) : channels.groupCounts(away, name)
+  }
+
+  /** Groups that a user who is at home here is in, and may come into. */
+  async counts(name: string): Promise<GroupCounts> {
+    const user = await this.#shard.user(name)
+    if (user.groupCount < 0) await this.#count(user)
+    return { member: user.groupCount, guest: user.invitationCount }
   }
 
   async #count(user: UserState): Promise<void> {

@@ -11,7 +11,7 @@ import { readReferences } from '../../protocol/references.js'
 import { mustBeMember, mustRead } from '../groups/access.js'
 import { Timers } from '../expiry/timers.js'
 import { Blobs } from '../holdings/blobs.js'
-import { Groups } from '../groups/groups.js'
+import { Groups, type Leave } from '../groups/groups.js'
 import { PRESENCE_LIMITS } from '../presence/limits.js'
 import type { PresenceLimits } from '../presence/limits.js'
 import { Presence } from '../presence/presence.js'
@@ -240,9 +240,10 @@ export class LocalRouter implements Router {
     return this.#accounts.changeVerifier(user, verifier)
   }
 
-  async removeUser(user: string): Promise<void> {
+  /** @param leave how it leaves a group where that may be at home elsewhere */
+  async removeUser(user: string, leave?: Leave): Promise<void> {
     // What it leaves is told in its name, so that comes first.
-    await this.groups.leaveAll(user)
+    await this.groups.leaveAll(user, leave)
     await this.profiles.takeAway(user, (releasePicture) => this.#accounts.removeUser(user, () => {
       releasePicture()
       this.blobs?.forgetNotes(user)
@@ -250,7 +251,7 @@ export class LocalRouter implements Router {
     await this.blobs?.forgetUser(user)
     await this.#invites.dropAll(user)
     // What somebody has added it to meanwhile; after this nobody does.
-    await this.groups.leaveAll(user)
+    await this.groups.leaveAll(user, leave)
     await this.presence.refresh(user)
   }
 

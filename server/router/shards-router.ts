@@ -253,7 +253,7 @@ export class ShardsRouter implements Router, Homes {
   }
 
   removeUser(user: string): Promise<void> {
-    return this.of(user).removeUser(user)
+    return this.of(user).removeUser(user, (group) => this.groups.change(user, group, { kind: 'leave' }))
   }
 
   setDisabled(user: string, disabled: boolean): Promise<void> {

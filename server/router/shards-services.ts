@@ -5,19 +5,22 @@ import type { GroupCommands } from '../groups/group-commands.js'
 import type { ProfileAdmin, ProfileService } from '../profiles/service.js'
 import { type Homes, notAcrossShards } from './shards-router.js'
 
-/** Groups are at home in one shard, and their members in others: that does not work yet. */
-export function shardGroups(_homes: Homes): GroupCommands {
-  const refuse = (): Promise<never> => Promise.reject(notAcrossShards())
-  return { create: refuse, change: refuse, join: refuse, makeLink: refuse, revokeLink: refuse, details: refuse }
+export function shardGroups(homes: Homes): GroupCommands {
+  const at = (group: string): GroupCommands => homes.of(group).groups
+  return {
+    create: (user, group, request) => at(group).create(user, group, request),
+    change: (user, group, change) => at(group).change(user, group, change),
+    join: (user, group, code) => at(group).join(user, group, code),
+    makeLink: (user, group, request) => at(group).makeLink(user, group, request),
+    revokeLink: (user, group, code) => at(group).revokeLink(user, group, code),
+    details: (user, group, code) => at(group).details(user, group, code),
+  }
 }
 
 export function shardTimers(homes: Homes): TimerCommands {
   return {
     get: async (user, address) => homes.ofConversation(user, address).timers.get(user, address),
-    set: async (user, address, afterMs) => {
-      if (isGroup(address)) throw notAcrossShards()
-      return homes.ofConversation(user, address).timers.set(user, address, afterMs)
-    },
+    set: async (user, address, afterMs) => homes.ofConversation(user, address).timers.set(user, address, afterMs),
   }
 }
 

@@ -52,9 +52,13 @@ export class ShardsHarness {
   /** A name at home in that shard which no call has given yet. */
   userAt(shard: number, not: readonly string[] = []): string {
     for (let number = 0; ; number++) {
-      const name = `user${String(number)}`
+      const name = `someone${String(number)}`
       if (this.homeOf(name) === shard && !not.includes(name)) return name
     }
+  }
+
+  groupAt(shard: number): string {
+    for (let number = 0; ; number++) if (this.homeOf(`#group${String(number)}`) === shard) return `#group${String(number)}`
   }
 
   /** Two users of these shards whose conversation is at home in the third. */

@@ -26,6 +26,7 @@ export function simPeers(shard: number, world: World, routerOf: (shard: number) 
     confirm: (to, cursor, again) => { peers.confirm(to, cursor, again) },
     visitor: (of, user) => ask(() => peers.visitor(of, user)),
     side: (of, user, other) => ask(() => peers.side(of, user, other)),
+    groupCounts: (of, user) => ask(() => peers.groupCounts(of, user)),
     mustRead: (of, user, conversation) => ask(() => peers.mustRead(of, user, conversation)),
     isGone: (of, conversation, seq) => ask(() => peers.isGone(of, conversation, seq)),
   }

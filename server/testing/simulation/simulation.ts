@@ -23,6 +23,8 @@ import { GROUP, type GroupRecord, membershipsOf } from './group-oracle.js'
 import { Random } from './random.js'
 import { LIMITS, SHORT_QUEUE, SimServer, simTable } from './server.js'
 import { RouterError } from '../../router/router.js'
+import { channelEntries } from '../../../storage/channel-keys.js'
+import { everything, ownerAt } from '../../../storage/keyspace.js'
 import { settle, World } from './world.js'
 
 export interface SimulationOptions {
@@ -103,10 +105,6 @@ export class Simulation implements Scene {
     }
   }
 
-  get #hasGroup(): boolean {
-    return this.disks.length === 1
-  }
-
   get disk(): Disk {
     return this.disks[0]!
   }
@@ -167,7 +165,7 @@ export class Simulation implements Scene {
         device.connect(this.server)
       }
     }
-    if (this.#hasGroup) await this.finish(this.server.router.groups.create(OWNER, GROUP, { displayName: 'g', about: '', policy: {}, users: ['bob'] }))
+    await this.finish(this.server.router.groups.create(OWNER, GROUP, { displayName: 'g', about: '', policy: {}, users: ['bob'] }))
     while (!this.devices.every((device) => device.isOnline)) await this.#step('a device is welcomed', () => { this.world.runTask() })
     this.#areDisksFaulty = true
   }
@@ -345,8 +343,8 @@ export class Simulation implements Scene {
   /** Exactly once, in order, at every device; ticks that tell the truth; unread counts that follow. */
   async #checkEnd(): Promise<void> {
     const pairs = new PairEnd(this)
-    const log = this.#hasGroup ? await this.#groupLog(OWNER) : []
-    if (this.#hasGroup) await this.#checkGroup(log)
+    const log = await this.#groupLog(OWNER)
+    await this.#checkGroup(log)
     for (const user of USERS) {
       const { conversations } = await this.finish(this.server.router.conversations(user, '', 100))
       for (const other of USERS) await pairs.check(user, other, conversations)
@@ -354,7 +352,19 @@ export class Simulation implements Scene {
       if (group !== undefined) this.#checkGroupSummary(user, group, log)
     }
     for (const { stored } of this.disks) await this.oracle.operations.checkDisk(stored)
+    for (const [shard, disk] of this.disks.entries()) await this.#checkHomes(shard, disk)
     for (const life of this.#lives) await life.check?.()
+  }
+
+  /** A shard holds nothing of what is at home elsewhere, and of channels nothing that was confirmed. */
+  async #checkHomes(shard: number, { stored }: Disk): Promise<void> {
+    for (const [key] of await stored.range({ ...everything(), limit: 100_000 })) {
+      const owner = ownerAt(key)
+      if (owner !== null && owner.table !== 'blob' && this.server.homeOf(owner.name) !== shard) throw new Breach(`shard ${String(shard)} holds a row of ${owner.name}`)
+    }
+    for (const other of this.disks.keys()) {
+      if ((await stored.range({ ...channelEntries(other, 0), limit: 1 })).length > 0) throw new Breach(`shard ${String(shard)} keeps what ${String(other)} has`)
+    }
   }
 
   async #checkGroup(log: readonly GroupRecord[]): Promise<void> {
