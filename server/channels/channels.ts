@@ -93,6 +93,11 @@ export class Channels {
     this.#held.clear()
   }
 
+  /** Nothing can be written any more, also where nobody has said so yet. */
+  get #isOver(): boolean {
+    return this.#isClosed || !this.#host.isAvailable
+  }
+
   // ——— Opening ———
 
   async #open(): Promise<void> {
@@ -234,7 +239,7 @@ export class Channels {
    * RouterError at once where nothing can be given.
    */
   give(channels: readonly Outgoing[], entry: ChannelEntry): Promise<unknown> {
-    if (channels.some(({ isReady }) => !isReady)) throw unavailable()
+    if (channels.some(({ isReady, isFull }) => !isReady || isFull)) throw unavailable()
     const given = channels.map((channel) => this.#confirmed(channel, channel.append(this.#host.transaction, entry)))
     this.#host.schedule()
     return Promise.all(given)
@@ -328,7 +333,7 @@ export class Channels {
     const before = new Map([...this.#outgoing.values()].map((channel) => [channel, channel.sender.confirmed]))
     this.#host.environment.scheduler.after(this.#federation.limits.resendMs, () => {
       this.#isWatching = false
-      if (this.#isClosed) return
+      if (this.#isOver) return
       for (const [channel, confirmed] of before) {
         const { sender } = channel
         if (sender.sent === sender.confirmed) continue
@@ -344,7 +349,7 @@ export class Channels {
   /** Another shard has this much of the channel to it. */
   confirmed(from: number, cursor: number, again: boolean): void {
     const channel = this.#outgoing.get(from)
-    if (channel === undefined || !channel.isReady || this.#isClosed) return
+    if (channel === undefined || !channel.isReady || this.#isOver) return
     const { sender } = channel
     if (!sender.confirm(cursor)) {
       this.#host.environment.log.error({ shard: from, cursor, last: sender.last }, 'a shard has taken what was never sent: one of the two has lost its memory')
@@ -368,7 +373,7 @@ export class Channels {
     this.#isNoteDue = true
     this.#host.environment.scheduler.after(this.#federation.limits.trimMs, () => {
       this.#isNoteDue = false
-      if (this.#isClosed) return
+      if (this.#isOver) return
       for (const channel of this.#outgoing.values()) if (channel.sender.confirmed > channel.notedTo) this.#note(channel)
     })
   }
@@ -394,7 +399,7 @@ export class Channels {
   /** Entries of another shard have come. What can't be taken now comes again. */
   receive(from: number, first: number, entries: readonly Uint8Array[]): void {
     const channel = this.#incoming.get(from)
-    if (channel === undefined || !channel.isReady || this.#isClosed) return
+    if (channel === undefined || !channel.isReady || this.#isOver) return
     const known = channel.receiver.take(first, entries.length)
     if (known === null) {
       if (!channel.isAskedAgain) this.#federation.peers.confirm(from, channel.receiver.stored, true)

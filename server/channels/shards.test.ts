@@ -413,6 +413,7 @@ void test('what does not work across shards yet is refused', async () => {
   const phone = await harness.attach(one)
   phone.watch(other)
   phone.type(other)
+  phone.unwatch(other)
   assert.deepEqual(phone.declines.map(({ error }) => error), [ERROR.unavailable, ERROR.unavailable])
 })
 

@@ -297,7 +297,12 @@ function feedOf(attachment: Attachment): Feed {
 }
 
 function authorOf(attachment: Attachment): Author {
-  return attachment instanceof VisitingSession ? attachment : feedOf(attachment)
+  return attachment instanceof Feed ? attachment : visitingOf(attachment)
+}
+
+function visitingOf(attachment: Attachment): VisitingSession {
+  if (!(attachment instanceof VisitingSession)) throw new TypeError('not an attachment of this router')
+  return attachment
 }
 
 /** 0: fine. [MSG-7, MSG-8, MSG-9, FRM-7] */

@@ -199,7 +199,9 @@ export class ShardsRouter implements Router, Homes {
 
   unwatch(attachment: Attachment, users: readonly string[]): void {
     const home = this.#homeOf(attachment)
-    home.unwatch(attachment, this.#split(home, users)[0])
+    const [here] = this.#split(home, users)
+    // None at all means all.
+    if (here.length > 0 || users.length === 0) home.unwatch(attachment, here)
   }
 
   #split(home: LocalRouter, users: readonly string[]): [here: string[], elsewhere: string[]] {
