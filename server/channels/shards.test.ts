@@ -4,6 +4,7 @@ import { ERROR, OPERATION } from '../../protocol/generated/registry.js'
 import { slotAt, SLOT_COUNT } from '../../storage/slots.js'
 import { everything } from '../../storage/keyspace.js'
 import { channelEntries } from '../../storage/channel-keys.js'
+import type { SearchPosition } from '../search/search-router.js'
 import { routerError } from '../testing/shard-harness.js'
 import { ShardsHarness } from '../testing/shards-harness.js'
 
@@ -398,6 +399,29 @@ void test('flags of a conversation are kept at home, for its members alone', asy
   await harness.router.profiles.changeFlags(one, other, { isPinned: true })
   const [summary] = (await harness.router.conversations(one, '', 10)).conversations
   assert.equal(summary?.flags.isPinned, true)
+})
+
+void test('[SCH-1] [SCH-3] what is searched for is found in all shards, newest first', async () => {
+  const harness = new ShardsHarness({ limits: { searchEnabled: true } })
+  const { group, owner, members } = await groupRig(harness)
+  const phone = await harness.attach(owner)
+  const said: string[] = []
+  for (const [at, to] of [group, ...members, group, ...members].entries()) {
+    phone.send(to, `word ${String(at)}`)
+    said.unshift(`${to} word ${String(at)}`)
+    await harness.pass(1000)
+  }
+  const found: string[] = []
+  for (let after: SearchPosition | undefined, more = true; more;) {
+    const page = await harness.router.search(owner, { text: 'word', limit: 3, ...after === undefined ? {} : { after } })
+    found.push(...page.results.map(({ conversation, message }) => `${conversation} ${Buffer.from(message.text).toString()}`))
+    more = page.next !== null
+    after = page.next ?? undefined
+  }
+  assert.deepEqual(found, said)
+  const inOne = await harness.router.search(members[2]!, { text: 'word', limit: 10, conversation: owner })
+  assert.equal(inOne.results.length, 2)
+  assert.equal((await harness.router.rebuildSearch()).conversations, 5)
 })
 
 void test('what does not work across shards yet is refused', async () => {

@@ -182,6 +182,15 @@ export class LocalRouter implements Router {
     return part
   }
 
+  async conversationNames(user: string): Promise<readonly string[]> {
+    return this.shard.conversationNames(await this.shard.user(user))
+  }
+
+  /** In these conversations, by their names, which are at home here. */
+  searchIn(user: string, request: SearchRequest, names: readonly string[]): Promise<SearchPage> {
+    return search(this.shard, user, request, names)
+  }
+
   profileVersion(owner: string, isWithheld: boolean): Promise<number> {
     return new LocalSummaries(this.shard).profileVersion(owner, isWithheld)
   }

@@ -4,7 +4,7 @@
  * across shards yet: that is refused.
  */
 import { normalizeConversation } from '../../protocol/address.js'
-import { ERROR, FRAME } from '../../protocol/generated/registry.js'
+import { ERROR, FRAME, LIMIT } from '../../protocol/generated/registry.js'
 import { slotOf } from '../../storage/slots.js'
 import type { InviteInfo, NewInvite, Registration } from '../accounts/registration-router.js'
 import type { BlobCommands } from '../blobs/blob-router.js'
@@ -13,7 +13,8 @@ import type { TimerCommands } from '../expiry/timers.js'
 import type { GroupCommands } from '../groups/group-commands.js'
 import type { Privacy } from '../presence/privacy.js'
 import type { ProfileAdmin, ProfileService } from '../profiles/service.js'
-import type { RebuildResult, SearchPage } from '../search/search-router.js'
+import { mergePages } from '../search/merge.js'
+import type { RebuildResult, SearchPage, SearchRequest } from '../search/search-router.js'
 import { Feed } from '../shard/feed.js'
 import { conversationName } from '../shard/state.js'
 import type { SummarySource } from '../shard/views.js'
@@ -289,12 +290,27 @@ export class ShardsRouter implements Router, Homes {
     return Promise.reject(notAcrossShards())
   }
 
-  search(): Promise<SearchPage> {
-    return Promise.reject(new RouterError(ERROR.noSearch, 'messages are not searched where there are several shards'))
+  /** Each shard looks in the conversations that are at home there. */
+  async search(user: string, request: SearchRequest): Promise<SearchPage> {
+    if (request.conversation !== undefined) return this.ofConversation(user, request.conversation).search(user, request)
+    const names = await this.of(user).conversationNames(user)
+    const byHome = new Map<LocalRouter, string[]>()
+    for (const name of names) {
+      const home = this.of(name)
+      byHome.set(home, [...byHome.get(home) ?? [], name])
+    }
+    // Who has none is told all the same whether its words make sense.
+    if (byHome.size === 0) return this.of(user).searchIn(user, request, [])
+    const pages = await Promise.all([...byHome].map(([home, its]) => home.searchIn(user, request, its)))
+    return mergePages(pages, Math.min(request.limit, LIMIT.searchPageMax))
   }
 
-  rebuildSearch(): Promise<RebuildResult> {
-    return Promise.reject(new RouterError(ERROR.noSearch, 'messages are not searched where there are several shards'))
+  async rebuildSearch(): Promise<RebuildResult> {
+    const made = await Promise.all(this.#routers.map((router) => router.rebuildSearch()))
+    return {
+      conversations: made.reduce((sum, { conversations }) => sum + conversations, 0),
+      segments: made.reduce((sum, { segments }) => sum + segments, 0),
+    }
   }
 }
 

@@ -18,8 +18,8 @@ const OPENED_AT_ONCE = 16
 /** Reads of a conversation that is not in memory. */
 const LOAD_ROWS = 4
 
-/** See SearchRouter. */
-export async function search(shard: Shard, user: string, request: SearchRequest): Promise<SearchPage> {
+/** See SearchRouter. `names`: in these conversations alone, by their names in the store; without, in all of the user's. */
+export async function search(shard: Shard, user: string, request: SearchRequest, names?: readonly string[]): Promise<SearchPage> {
   const { indexer } = shard
   if (indexer === null) throw new RouterError(ERROR.noSearch, 'messages are not searched here') // [SCH-7]
   const words = parseWords(request.text)
@@ -28,12 +28,12 @@ export async function search(shard: Shard, user: string, request: SearchRequest)
   }
   const { from, sinceMs = 0, untilMs = Infinity, after } = request
   const terms = { user, words, from, sinceMs, untilMs, after }
-  return indexer.searching.run(user, () => searchPage(shard, indexer, request, terms))
+  return indexer.searching.run(user, () => searchPage(shard, indexer, request, terms, names))
 }
 
-async function searchPage(shard: Shard, indexer: Indexer, request: SearchRequest, terms: SearchTerms): Promise<SearchPage> {
+async function searchPage(shard: Shard, indexer: Indexer, request: SearchRequest, terms: SearchTerms, names?: readonly string[]): Promise<SearchPage> {
   const { searchRowsMax } = shard.environment.limits
-  const opened = await openAll(shard, indexer, request.conversation, terms)
+  const opened = await openAll(shard, indexer, request.conversation, terms, names)
   const heap = new Heap<ConversationSearch>((one, other) => isBehind(other, one))
   let rowsRead = opened.rowsRead
   for (const each of opened.searches) {
@@ -73,9 +73,11 @@ interface Opened {
   readonly rowsRead: number
 }
 
-async function openAll(shard: Shard, indexer: Indexer, address: string | undefined, terms: SearchTerms): Promise<Opened> {
+async function openAll(
+  shard: Shard, indexer: Indexer, address: string | undefined, terms: SearchTerms, given?: readonly string[],
+): Promise<Opened> {
   const { user } = terms
-  const names = address === undefined ? await shard.conversationNames(await shard.user(user)) : [conversationName(user, address)]
+  const names = given ?? (address === undefined ? await shard.conversationNames(await shard.user(user)) : [conversationName(user, address)])
   const searches: ConversationSearch[] = []
   let rowsRead = names.length
   for (let at = 0; at < names.length; at += OPENED_AT_ONCE) {
