@@ -8,6 +8,7 @@
 import { channelConfirmedKey, channelEntries, channelTakenKey, visitorKey } from '../../storage/channel-keys.js'
 import { userKeys } from '../../storage/keyspace.js'
 import type { PairSide } from '../profiles/pair.js'
+import type { Report } from '../profiles/service.js'
 import { unavailable } from '../shard/commit-loop.js'
 import { UserState } from '../shard/state.js'
 import { RouterError } from '../router/router.js'
@@ -179,6 +180,11 @@ export class Channels {
 
   groupCounts(channel: Outgoing, user: string): Promise<GroupCounts> {
     return this.#federation.peers.groupCounts(channel.shard, user)
+  }
+
+  /** For a report: see Peers. */
+  lastMessages(channel: Outgoing, user: string, conversation: string): Promise<Report['messages']> {
+    return this.#federation.peers.lastMessages(channel.shard, user, conversation)
   }
 
   /** Rejects where the user may read nothing of a conversation that is at home elsewhere. */

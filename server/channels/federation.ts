@@ -4,6 +4,7 @@
  */
 import { slotOf, SLOT_COUNT } from '../../storage/slots.js'
 import type { PairSide } from '../profiles/pair.js'
+import type { Report } from '../profiles/service.js'
 import type { ChannelLimits } from './limits.js'
 
 export interface Federation {
@@ -41,6 +42,8 @@ export interface Peers {
   groupCounts(shard: number, user: string): Promise<GroupCounts>
   /** Rejects where one of this shard's users may read nothing of the conversation, which is at home there. */
   mustRead(shard: number, user: string, conversation: string): Promise<void>
+  /** What was said last in a conversation that is at home there and is still to be seen by one of this shard's users, ascending. */
+  lastMessages(shard: number, user: string, conversation: string): Promise<Report['messages']>
   /** Whether nothing is left of what a message said, in a conversation that is at home there. */
   isGone(shard: number, conversation: string, seq: number): Promise<boolean>
 }

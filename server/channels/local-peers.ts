@@ -22,6 +22,7 @@ export function localPeers(shard: number, routerOf: (shard: number) => LocalRout
     side: (of, user, other) => ask(of, (router) => router.side(user, other)),
     groupCounts: (of, user) => ask(of, (router) => router.groups.counts(user)),
     mustRead: (of, user, conversation) => ask(of, (router) => router.mustRead(user, conversation)),
+    lastMessages: (of, user, conversation) => ask(of, (router) => router.profiles.lastMessages(user, conversation)),
     isGone: (of, conversation, seq) => ask(of, (router) => router.shard.reading(router.shard.isGone(conversation, seq))),
   }
 }

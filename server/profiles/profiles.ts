@@ -231,10 +231,10 @@ export class Profiles implements ProfileService, ProfileAdmin {
     const fault = checkText(Buffer.from(reason))
     if (fault !== 0) throw new RouterError(fault, 'not a reason')
     if (blocks && (conversation === user || isGroup(conversation))) throw new RouterError(ERROR.badRequest, 'only another user is blocked')
-    const state = await this.#memberOf(user, conversation)
+    await this.#mustBeIn(user, conversation)
     if (blocks) await this.#checkBlockable(user, conversation)
     this.#spendReport(user)
-    const messages = await this.#lastMessages(state, user)
+    const messages = await this.#reportedFrom(user, conversation)
     await this.#turns.run(REPORTS_TURN, async () => {
       const meta = await this.#reading(readReportsMeta)
       if (meta.waiting >= this.#shard.environment.limits.reportsMax) {
@@ -247,8 +247,17 @@ export class Profiles implements ProfileService, ProfileAdmin {
     if (blocks) await this.block(user, conversation)
   }
 
-  /** What was said last and is still to be seen, ascending. */
-  async #lastMessages(state: ConversationState, user: string): Promise<Report['messages']> {
+  #reportedFrom(user: string, address: string): Promise<Report['messages']> {
+    const { channels } = this.#shard
+    const name = conversationName(user, normalizeConversation(address) ?? user)
+    const away = channels?.to(name) ?? null
+    return channels === null || away === null ? this.lastMessages(user, name) : channels.lastMessages(away, user, name)
+  }
+
+  /** What was said last in a conversation that is at home here, and is still to be seen by the user, ascending. */
+  async lastMessages(user: string, name: string): Promise<Report['messages']> {
+    const state = await this.#shard.conversation(name)
+    mustRead(state, user)
     const found: StoredMessage[] = []
     let before: number | undefined
     for (let pages = 0; pages < REPORT_PAGES_MAX; pages++) {

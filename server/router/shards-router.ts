@@ -35,6 +35,8 @@ export interface Homes {
   of(name: string): LocalRouter
   /** Of the conversation that the user addresses so. Throws RouterError malformed-address. */
   ofConversation(user: string, address: string): LocalRouter
+  /** By the numbers of their shards. */
+  readonly all: readonly LocalRouter[]
 }
 
 export class ShardsRouter implements Router, Homes {
@@ -77,6 +79,10 @@ export class ShardsRouter implements Router, Homes {
       for (const session of this.#visits.get(feed)?.values() ?? []) session.leave()
       this.#visits.delete(feed)
     }
+  }
+
+  get all(): readonly LocalRouter[] {
+    return this.#routers
   }
 
   of(name: string): LocalRouter {

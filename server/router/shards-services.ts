@@ -1,9 +1,9 @@
 /** Groups, timers and profiles where there are several shards: each call goes to the home of what it concerns. */
-import { isGroup } from '../../protocol/address.js'
 import type { TimerCommands } from '../expiry/timers.js'
 import type { GroupCommands } from '../groups/group-commands.js'
 import type { ProfileAdmin, ProfileService } from '../profiles/service.js'
-import { type Homes, notAcrossShards } from './shards-router.js'
+import type { LocalRouter } from './local-router.js'
+import type { Homes } from './shards-router.js'
 
 export function shardGroups(homes: Homes): GroupCommands {
   const at = (group: string): GroupCommands => homes.of(group).groups
@@ -37,15 +37,40 @@ export function shardProfiles(homes: Homes): ProfileService & ProfileAdmin {
     unblock: (user, other) => at(user).unblock(user, other),
     flags: (user, request) => at(user).flags(user, request),
     changeFlags: (user, conversation, change) => at(user).changeFlags(user, conversation, change),
-    report: async (user, request) => {
-      const home = homes.of(user)
-      if (isGroup(request.conversation) || homes.ofConversation(user, request.conversation) !== home) throw notAcrossShards()
-      await home.profiles.report(user, request)
-    },
+    report: (user, request) => at(user).report(user, request),
     isBlocked: (owner, other) => at(owner).isBlocked(owner, other),
     isContact: (owner, other) => at(owner).isContact(owner, other),
-    reports: () => Promise.reject(notAcrossShards()),
-    readReport: () => Promise.reject(notAcrossShards()),
-    closeReport: () => Promise.reject(notAcrossShards()),
+    ...shardReports(homes.all),
+  }
+}
+
+type Reports = Pick<ProfileAdmin, 'reports' | 'readReport' | 'closeReport'>
+
+/** Each shard numbers the reports of its users; here they have one number each, which says whose they are. */
+function shardReports(all: readonly LocalRouter[]): Reports {
+  const idOf = (shard: number, id: number): number => id * all.length + shard
+  const placeOf = (id: number): [at: Reports, id: number] => [all[id % all.length]!.profiles, Math.floor(id / all.length)]
+  return {
+    reports: async (after, limit) => {
+      const pages = await Promise.all(all.map(async ({ profiles }, shard) => {
+        // Those whose numbers here lie behind `after`.
+        const { reports, more } = await profiles.reports(Math.max(0, Math.floor((after - shard) / all.length)), limit)
+        return { reports: reports.map((report) => ({ ...report, id: idOf(shard, report.id) })), more }
+      }))
+      // Of a page that is cut off the rest comes behind its last: nothing of others from there on may come before.
+      const ends = pages.flatMap(({ reports, more }) => more ? reports.at(-1)?.id ?? [] : [])
+      const end = Math.min(...ends)
+      const known = pages.flatMap(({ reports }) => reports).filter(({ id }) => id <= end).sort((one, other) => one.id - other.id)
+      return { reports: known.slice(0, limit), more: ends.length > 0 || known.length > limit }
+    },
+    readReport: async (id) => {
+      const [profiles, own] = placeOf(id)
+      const report = await profiles.readReport(own)
+      return report === null ? null : { ...report, id }
+    },
+    closeReport: (id) => {
+      const [profiles, own] = placeOf(id)
+      return profiles.closeReport(own)
+    },
   }
 }

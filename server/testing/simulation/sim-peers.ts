@@ -28,6 +28,7 @@ export function simPeers(shard: number, world: World, routerOf: (shard: number) 
     side: (of, user, other) => ask(() => peers.side(of, user, other)),
     groupCounts: (of, user) => ask(() => peers.groupCounts(of, user)),
     mustRead: (of, user, conversation) => ask(() => peers.mustRead(of, user, conversation)),
+    lastMessages: (of, user, conversation) => ask(() => peers.lastMessages(of, user, conversation)),
     isGone: (of, conversation, seq) => ask(() => peers.isGone(of, conversation, seq)),
   }
 }
