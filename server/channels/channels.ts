@@ -182,6 +182,22 @@ export class Channels {
     return this.#federation.peers.groupCounts(channel.shard, user)
   }
 
+  /** Who may be told that the user types in a conversation that is at home elsewhere. */
+  audience(channel: Outgoing, user: string, conversation: string): Promise<readonly string[]> {
+    return this.#federation.peers.audience(channel.shard, user, conversation)
+  }
+
+  /** Tells these users, who are at home elsewhere, that somebody types. It goes beside the channels, and may be lost. */
+  type(from: string, conversation: string, users: readonly string[], kind: number): void {
+    const { peers } = this.#federation
+    const byHome = new Map<number, string[]>()
+    for (const user of users) {
+      const shard = homeOf(this.#federation, user)
+      byHome.set(shard, [...byHome.get(shard) ?? [], user])
+    }
+    for (const [shard, its] of byHome) peers.typing(shard, from, conversation, its, kind)
+  }
+
   /** For a report: see Peers. */
   lastMessages(channel: Outgoing, user: string, conversation: string): Promise<Report['messages']> {
     return this.#federation.peers.lastMessages(channel.shard, user, conversation)

@@ -44,6 +44,10 @@ export interface Peers {
   mustRead(shard: number, user: string, conversation: string): Promise<void>
   /** What was said last in a conversation that is at home there and is still to be seen by one of this shard's users, ascending. */
   lastMessages(shard: number, user: string, conversation: string): Promise<Report['messages']>
+  /** Who may be told that one of this shard's users types in a conversation that is at home there. */
+  audience(shard: number, user: string, conversation: string): Promise<readonly string[]>
+  /** A user types in a conversation: told to these users of that shard, or lost. */
+  typing(to: number, from: string, conversation: string, users: readonly string[], kind: number): void
   /** Whether nothing is left of what a message said, in a conversation that is at home there. */
   isGone(shard: number, conversation: string, seq: number): Promise<boolean>
 }

@@ -23,6 +23,11 @@ export function localPeers(shard: number, routerOf: (shard: number) => LocalRout
     groupCounts: (of, user) => ask(of, (router) => router.groups.counts(user)),
     mustRead: (of, user, conversation) => ask(of, (router) => router.mustRead(user, conversation)),
     lastMessages: (of, user, conversation) => ask(of, (router) => router.profiles.lastMessages(user, conversation)),
+    audience: (of, user, conversation) => ask(of, (router) => router.presence.audience(user, conversation)),
+    typing: (to, from, conversation, users, kind) => {
+      // Nobody waits for it, and whom it does not reach it does not concern any more.
+      scheduler.defer(() => { routerOf(to)?.presence.hear(from, conversation, users, kind).catch(() => undefined) })
+    },
     isGone: (of, conversation, seq) => ask(of, (router) => router.shard.reading(router.shard.isGone(conversation, seq))),
   }
 }

@@ -10,7 +10,7 @@ import type { PrivacyChange } from '../router/router.js'
 import { RouterError } from '../router/router.js'
 import type { Feed } from '../shard/feed.js'
 import type { Shard } from '../shard/shard.js'
-import { conversationAddress, conversationName } from '../shard/state.js'
+import { addressIn, conversationName } from '../shard/state.js'
 import type { UserState } from '../shard/state.js'
 import { BlockMemo } from './block-memo.js'
 import { PresenceCore } from './core.js'
@@ -133,18 +133,40 @@ export class Presence {
   /** To the other members who are there to see it. [PRS-12] */
   async #forward(feed: Feed, seat: Seat, address: string, kind: number): Promise<void> {
     const from = seat.user.name
-    const state = await this.#shard.conversation(conversationName(from, address))
+    const { channels } = this.#shard
+    const name = conversationName(from, address)
+    const away = channels?.to(name) ?? null
+    const audience = channels === null || away === null ? await this.audience(from, name) : await channels.audience(away, from, name)
+    if (feed.hasEnded) return
+    if (channels !== null) channels.type(from, name, audience.filter((user) => channels.to(user) !== null), kind)
+    await this.hear(from, name, audience, kind)
+  }
+
+  /** Who may be told that a user types in a conversation that is at home here. Rejects with RouterError where it has no say there. */
+  async audience(from: string, name: string): Promise<readonly string[]> {
+    const state = await this.#shard.conversation(name)
     const member = state.member(from)
     if (!state.exists || member === undefined || state.isHiddenFrom(from)) throw new RouterError(ERROR.noSuchConversation, 'there is no such conversation')
     const { group } = state
     if (group !== null && member.membership !== null && !mayPost(group, member.membership)) {
       throw new RouterError(ERROR.notAllowed, 'only admins post here')
     }
-    for (const { user } of state.members) {
+    return state.members.map(({ user }) => user)
+  }
+
+  /** Tells those of the audience who are at home here, and there to see it. */
+  async hear(from: string, name: string, audience: readonly string[], kind: number): Promise<void> {
+    for (const user of audience) {
       // Who is away is not even looked at.
-      if (user === from || !this.#core.isActive(user) || await this.#blocks.isBetween(user, from)) continue
-      if (!feed.hasEnded) this.#core.tellTyping(user, conversationAddress(state, user), from, kind)
+      if (user === from || !this.#core.isActive(user) || await this.#isHidden(user, from)) continue
+      this.#core.tellTyping(user, addressIn(name, user), from, kind)
     }
+  }
+
+  /** Of who is at home elsewhere nobody says here that a block has changed, so that is asked each time. */
+  #isHidden(user: string, from: string): boolean | Promise<boolean> {
+    const isVisitor = (this.#shard.channels?.to(from) ?? null) !== null
+    return isVisitor ? this.#isBetweenABlock(user, from) : this.#blocks.isBetween(user, from)
   }
 
   /**

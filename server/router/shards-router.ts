@@ -191,7 +191,7 @@ export class ShardsRouter implements Router, Homes {
     return this.of(user).conversations(user, after, limit, source)
   }
 
-  // ——— The ephemeral lane: between users who are at home in one shard ———
+  // ——— The ephemeral lane: whom one watches has to be at home in the same shard ———
 
   activity(attachment: Attachment, activity: number): void {
     this.#homeOf(attachment).activity(attachment, activity)
@@ -219,12 +219,7 @@ export class ShardsRouter implements Router, Homes {
   }
 
   typing(attachment: Attachment, conversation: string, kind: number): void {
-    const feed = feedOf(attachment)
-    const home = this.#homeOf(attachment)
-    const normalized = normalizeConversation(conversation)
-    const isHere = normalized === null || (this.of(normalized) === home && this.of(conversationName(feed.user.name, normalized)) === home)
-    if (isHere) home.typing(attachment, conversation, kind)
-    else feed.sink.declined(FRAME.typing, [conversation], ERROR.unavailable, 0)
+    this.#homeOf(attachment).typing(attachment, conversation, kind)
   }
 
   // ——— Accounts ———

@@ -29,6 +29,8 @@ export function simPeers(shard: number, world: World, routerOf: (shard: number) 
     groupCounts: (of, user) => ask(() => peers.groupCounts(of, user)),
     mustRead: (of, user, conversation) => ask(() => peers.mustRead(of, user, conversation)),
     lastMessages: (of, user, conversation) => ask(() => peers.lastMessages(of, user, conversation)),
+    audience: (of, user, conversation) => ask(() => peers.audience(of, user, conversation)),
+    typing: (to, from, conversation, users, kind) => { peers.typing(to, from, conversation, users, kind) },
     isGone: (of, conversation, seq) => ask(() => peers.isGone(of, conversation, seq)),
   }
 }

@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { StorageError } from '../../storage/engine.js'
+import { type ChannelEntry, decodeEntry, decodeNumber, decodeVisitor, encodeEntry, encodeNumber, encodeVisitor } from './entries.js'
+
+const name = fc.stringMatching(/^[a-z#][a-z0-9:]{0,20}$/)
+const number = fc.maxSafeNat()
+const bytes = fc.uint8Array({ maxLength: 40 })
+const logged = { conversation: name, from: name, seq: number, timeMs: number, members: fc.array(name, { minLength: 1, maxLength: 5 }) }
+const plain = { noNullPrototype: true }
+
+const entryOf: fc.Arbitrary<ChannelEntry> = fc.oneof(
+  fc.record({ kind: fc.constant('message' as const), ...logged, text: bytes, extensions: bytes }, plain),
+  fc.record({ kind: fc.constant('operation' as const), ...logged, target: number, operation: number, text: bytes, extensions: bytes }, plain),
+  fc.record({ kind: fc.constant('change' as const), ...logged, change: bytes }, plain),
+  fc.record({ kind: fc.constant('receipt' as const), user: name, conversation: name, member: name, mark: number, seq: number }, plain),
+  fc.record({ kind: fc.constant('listing' as const), user: name, conversation: name, row: bytes }, plain),
+  fc.record({ kind: fc.constant('lookup' as const), user: name, conversation: name }, plain),
+  fc.record({ kind: fc.constant('delivered' as const), user: name, conversation: name, seq: number }, plain),
+  fc.record({ kind: fc.constant('side' as const), user: name, other: name, what: fc.constantFrom('blocked' as const, 'contact' as const), isOn: fc.boolean() }, plain),
+  fc.record({ kind: fc.constant('visitor' as const), user: name, exists: fc.boolean(), readReceipts: fc.boolean() }, plain),
+)
+
+/** Bytes as arrays of numbers, so that a view equals a copy. */
+function comparable(entry: ChannelEntry): unknown {
+  return Object.fromEntries(Object.entries(entry).map(([key, value]) => [key, value instanceof Uint8Array ? [...value] : value as unknown]))
+}
+
+void test('an entry is read as it was written', () => {
+  fc.assert(fc.property(entryOf, (entry) => { assert.deepEqual(comparable(decodeEntry(encodeEntry(entry))), comparable(entry)) }))
+})
+
+void test('bytes that are no entry are told as damage, whatever they are', () => {
+  fc.assert(fc.property(fc.oneof(bytes, fc.tuple(entryOf, fc.nat(30)).map(([entry, cut]) => encodeEntry(entry).subarray(0, cut))), (garbage) => {
+    try {
+      decodeEntry(garbage)
+    } catch (error) {
+      assert.ok(error instanceof StorageError && error.code === 'corrupt', String(error))
+    }
+  }))
+})
+
+void test('rows of channels are read as they were written, and refuse another version', () => {
+  assert.equal(decodeNumber(encodeNumber(2 ** 40)), 2 ** 40)
+  assert.equal(decodeNumber(undefined), 0)
+  assert.deepEqual(decodeVisitor(encodeVisitor({ exists: true, readReceipts: false })), { exists: true, readReceipts: false })
+  assert.throws(() => decodeVisitor(Uint8Array.of(9, 1, 1)), StorageError)
+  assert.throws(() => decodeNumber(Uint8Array.of(9, 1)), StorageError)
+})
