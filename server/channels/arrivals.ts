@@ -18,6 +18,7 @@ import type { Engine } from '../../storage/engine.js'
 import { type ChannelEntry, decodeEntry, encodeVisitor, type MemberEntry, type SideEntry, type VisitorEntry } from './entries.js'
 import type { VisitorFacts } from './federation.js'
 import type { Incoming } from './incoming.js'
+import type { Outgoing } from './outgoing.js'
 import { applyToMember } from './member-entries.js'
 import { Receiver } from './receiver.js'
 
@@ -33,6 +34,7 @@ export interface ArrivalHost {
   readonly environment: ShardEnvironment
   readonly isAvailable: boolean
   readonly users: Residents<UserState>
+  readonly channels: { to(name: string): Outgoing | null } | null
   /** The one that fills at present: never kept over an await. */
   readonly transaction: Transaction
   schedule(): void
@@ -137,7 +139,12 @@ export class Arrivals {
     const { user, other } = entry
     const task: LoneTask = {
       read: () => Promise.resolve(),
-      run: (conversation) => { applySide(this.#host.transaction, conversation, entry) },
+      run: (conversation) => {
+        const { transaction, channels } = this.#host
+        applySide(transaction, conversation, entry)
+        // What is deleted from now on is not told to it any more; behind whatever is under way to its queue. [OPS-7]
+        if (entry.what === 'blocked' && entry.isOn) channels?.to(user)?.append(transaction, { kind: 'lookup', user, conversation: other })
+      },
     }
     return this.#waiting(channel, (applied) => {
       this.#host.inTurnAlone(pairName(user, other), task, applied)

@@ -233,7 +233,7 @@ void test('[OPS-7] a delete is acked when all homes know of it', async () => {
   await harness.settle()
   assert.deepEqual(phone.acks.map(({ seq }) => seq), [1])
   harness.cutOff.clear()
-  await harness.pass(3000)
+  await harness.pass(5000)
   assert.deepEqual(phone.acks.map(({ seq }) => seq), [1, 2])
   friend = await harness.reattach(friend)
   assert.deepEqual(friend.texts, [''])
@@ -394,6 +394,68 @@ void test('[OPS-7] what was deleted since a member left is not handed out of its
   harness.cutOff.clear()
   await harness.pass(1000)
   assert.deepEqual(again.texts, [''])
+})
+
+void test('[OPS-7] a delete is acked when the homes of those who have left know of it', async () => {
+  const harness = new ShardsHarness()
+  const { group, owner, members } = await groupRig(harness)
+  const phone = await harness.attach(owner)
+  const left = members.slice(2)
+  const other = await harness.attach(left[0]!)
+  other.acknowledge()
+  other.detach()
+  harness.cutOff.add(2)
+  phone.send(group, 'regretted')
+  await harness.settle()
+  await harness.router.groups.change(owner, group, { kind: 'remove', users: left })
+  phone.operate(group, 2, OPERATION.delete)
+  await harness.pass(1000)
+  assert.deepEqual(phone.acks.map(({ seq }) => seq), [2])
+  harness.cutOff.clear()
+  await harness.pass(5000)
+  assert.deepEqual(phone.acks.map(({ seq }) => seq), [2, 4])
+  assert.deepEqual((await harness.reattach(other)).texts, [''])
+})
+
+void test('[OPS-7] what was under way to one who blocks is looked up, too', async () => {
+  const harness = new ShardsHarness()
+  const [one, other] = harness.pairAt(0, 1, 2)
+  await harness.addUsers(one, other)
+  const [phone, friend] = [await harness.attach(one), await harness.attach(other)]
+  phone.send(other, 'first')
+  await harness.settle()
+  friend.acknowledge()
+  friend.detach()
+  harness.hold(2, 1)
+  phone.send(other, 'regretted')
+  await harness.settle()
+  const isBlocked = harness.router.profiles.block(other, one)
+  await harness.settle()
+  harness.hold(2, 1, false)
+  await harness.pass(5000)
+  await isBlocked
+  phone.operate(other, 2, OPERATION.delete)
+  await harness.pass(1000)
+  assert.deepEqual(phone.acks.map(({ seq }) => seq), [1, 2, 3])
+  assert.deepEqual((await harness.reattach(friend)).texts, [''])
+})
+
+void test('[PRF-10] a block holds also where it comes while another shard can\'t be asked', async () => {
+  const harness = new ShardsHarness({ limits: { residentUsersMax: 0 } })
+  const [one, other] = harness.pairAt(0, 1, 2)
+  await harness.addUsers(one, other)
+  const [phone, friend] = [await harness.attach(one), await harness.attach(other)]
+  // The home of their conversation knows how each looks at the other, and no more.
+  await assert.rejects(harness.router.history(one, other, { limit: 1 }), routerError(ERROR.noSuchConversation))
+  harness.asksInVain = 2
+  phone.send(other, 'hello?')
+  const isBlocked = harness.router.profiles.block(other, one)
+  await harness.pass(1000)
+  await isBlocked
+  harness.asksInVain = -1
+  phone.send(other, 'hidden')
+  await harness.settle()
+  assert.deepEqual([phone.acks.map(({ seq }) => seq), friend.texts], [[1], []])
 })
 
 void test('an entry that can\'t be read is left out, and does not stop those behind it', async () => {

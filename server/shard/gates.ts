@@ -108,8 +108,7 @@ export class Gates {
     this.#run(gate).catch((error: unknown) => {
       // What waited gets no answer: its sessions have been ended.
       if (this.#isClosed) return
-      // Another shard, which had to be asked, can't be.
-      if (isDamage(error) || error instanceof RouterError) this.#refuse(gate, error)
+      if (isDamage(error)) this.#refuseAll(gate, error)
       else this.#host.readFailed(error)
     })
   }
@@ -131,6 +130,10 @@ export class Gates {
       const hold = new Hold()
       try {
         while (!await this.#step(gate, command, hold)) if (this.#isClosed) return
+      } catch (error) {
+        // Another shard, which this one had to ask, can't be: those behind may need nothing of it.
+        if (!(error instanceof RouterError)) throw error
+        if (!this.#isClosed) this.#refuse(command)
       } finally {
         hold.release()
       }
@@ -185,14 +188,18 @@ export class Gates {
   }
 
   /** A damaged row fails what needs it, not the shard; what devices have acknowledged stays acknowledged. */
-  #refuse(gate: Gate, error: unknown): void {
+  #refuseAll(gate: Gate, error: unknown): void {
     this.#host.environment.log.error({ err: error, conversation: gate.conversation }, 'a conversation can\'t be read')
     this.#gates.delete(gate.conversation)
     for (let command = gate.commands.shift(); command !== undefined; command = gate.commands.shift()) {
       this.#waiting--
-      if (command.author !== null) this.#host.answer(new Answer(command.author, command.clientId, ERROR.unavailable, 0, WAITING_RETRY_MS))
-      command.applied?.()
+      this.#refuse(command)
     }
+  }
+
+  #refuse(command: GateCommand): void {
+    if (command.author !== null) this.#host.answer(new Answer(command.author, command.clientId, ERROR.unavailable, 0, WAITING_RETRY_MS))
+    command.applied?.()
   }
 
   /** false: the route died while something was looked up; load it and try again. */

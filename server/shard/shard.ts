@@ -322,13 +322,17 @@ export class Shard implements FeedHost, GateHost, CommitHost, ArrivalHost {
   }
 
   /** A delete counts when the queues of all members know of it, wherever they are at home. [OPS-7] */
-  answerOperation({ channels }: Route, kind: OperationKind | 0, answer: Answer): void {
-    if (kind !== OPERATION.delete || channels.length === 0 || this.channels === null) {
+  answerOperation({ conversation, channels }: Route, kind: OperationKind | 0, answer: Answer): void {
+    const homes = kind === OPERATION.delete && this.channels !== null ? new Set(channels) : null
+    // Who has left may have it in its queue, too.
+    if (homes !== null) for (const user of conversation.group?.former.keys() ?? []) addTo(homes, this.channels?.to(user) ?? null)
+    if (homes === null || homes.size === 0 || this.channels === null) {
       this.answer(answer)
       return
     }
     const { author, clientId } = answer
-    this.channels.allTaken(channels).then(
+    this.schedule()
+    this.channels.allTaken(homes).then(
       () => { this.answer(answer) },
       () => { if (this.isAvailable) this.answer(new Answer(author, clientId, ERROR.unavailable, 0, BUSY_RETRY_MS)) },
     )
@@ -712,6 +716,10 @@ export class Shard implements FeedHost, GateHost, CommitHost, ArrivalHost {
       if (user !== undefined && user.channel !== null && !user.exists && !user.isRecorded) this.users.drop(user)
     }
   }
+}
+
+function addTo<T>(set: Set<T>, item: T | null): void {
+  if (item !== null) set.add(item)
 }
 
 /** Cursors, and the watermarks that follow from them. */

@@ -7,6 +7,7 @@ import { CHANNEL_LIMITS, type ChannelLimits } from '../channels/limits.js'
 import { localPeers } from '../channels/local-peers.js'
 import { LocalRouter } from '../router/local-router.js'
 import type { AttachRequest } from '../router/router.js'
+import { RouterError } from '../router/router.js'
 import { ShardsRouter } from '../router/shards-router.js'
 import { ERROR } from '../../protocol/generated/registry.js'
 import { SHARD_LIMITS, type ShardLimits } from '../shard/environment.js'
@@ -30,6 +31,10 @@ export class ShardsHarness {
   readonly events: string[] = []
   /** Shards that nothing reaches at present, and that reach nobody. */
   readonly cutOff = new Set<number>()
+  /** A shard that asks about users in vain: after a while it is refused. */
+  asksInVain = -1
+  /** What `from` sends to `to` is lost from now on, or not any more; `from/to`. */
+  readonly #held = new Set<string>()
   readonly #options: ShardsOptions
   readonly #lives: number[] = []
   #random = 0
@@ -96,6 +101,12 @@ export class ShardsHarness {
     return this.attach(device.user, device.id, { queueEpoch, outboxEpoch, cursor })
   }
 
+  /** The entries of one channel are lost, and nothing else. */
+  hold(from: number, to: number, isHeld = true): void {
+    if (isHeld) this.#held.add(`${String(from)}/${String(to)}`)
+    else this.#held.delete(`${String(from)}/${String(to)}`)
+  }
+
   /** The process of one shard dies and starts again on what it has stored. Sessions that it had a part in end. */
   crash(shard: number): void {
     const dead = this.routers[shard]
@@ -123,7 +134,13 @@ export class ShardsHarness {
 
   #peers(shard: number, isAlive: () => boolean): Peers {
     const routerOf = (other: number): LocalRouter | null => !isAlive() || this.cutOff.has(shard) || this.cutOff.has(other) ? null : this.routers[other] ?? null
-    return localPeers(shard, routerOf, this.time.scheduler(isAlive))
+    const peers = localPeers(shard, routerOf, this.time.scheduler(isAlive))
+    const visitor: Peers['visitor'] = async (of, user) => {
+      if (this.asksInVain !== shard) return peers.visitor(of, user)
+      await this.time.settle()
+      throw new RouterError(ERROR.unavailable, 'the test has it so')
+    }
+    return { ...peers, visitor, offer: (to, first, entries) => { if (!this.#held.has(`${String(shard)}/${String(to)}`)) peers.offer(to, first, entries) } }
   }
 }
 

@@ -23,6 +23,7 @@ import { GROUP, type GroupRecord, membershipsOf } from './group-oracle.js'
 import { Random } from './random.js'
 import { LIMITS, SHORT_QUEUE, SimServer, simTable } from './server.js'
 import { RouterError } from '../../router/router.js'
+import { expiryOf } from '../../../protocol/expiry.js'
 import { channelEntries } from '../../../storage/channel-keys.js'
 import { everything, ownerAt } from '../../../storage/keyspace.js'
 import { settle, World } from './world.js'
@@ -381,6 +382,7 @@ export class Simulation implements Scene {
       const asked = this.server.router.history(user, GROUP, { after: log.at(-1)?.seq ?? 0, limit: 100 })
       await this.finish(asked)
       const page = await asked
+      for (const { seq, extensions } of page.messages) this.oracle.expiry.told(GROUP, seq, expiryOf(extensions))
       log.push(...page.messages.map(({ text, ...message }) => ({ ...message, text: Buffer.from(text).toString() })))
       more = page.more
     }
