@@ -1,5 +1,5 @@
 /** The process of the abusers, so that what they cost themselves is not in the way of those who measure. Reports over IPC, until killed. */
-import { constants, setPriority } from 'node:os'
+import { runWhenIdle } from '../priority.js'
 import { Abuser, type AbuseKind, INSIDERS } from './abuser.js'
 
 export interface AbuseTask {
@@ -29,7 +29,7 @@ export function abusersFor(kinds: readonly AbuseKind[], count: number): { kind: 
 
 function run({ tcp, ws, kinds, count }: AbuseTask): void {
   // Abusers have machines of their own: here they get the time that nobody else wants.
-  setPriority(constants.priority.PRIORITY_LOW)
+  runWhenIdle()
   const all = abusersFor(kinds, count)
   const victims = all.filter(({ kind }) => kind === 'deaf' || kind === 'mute').map(({ user }) => user)
   const closes: Record<string, Record<number, number>> = {}

@@ -35,9 +35,12 @@ export async function uploadLatency(scope: Scope, { clients, rounds, seed }: Upl
     await chatting.settle()
     const { sent } = uploads.report
     const beside = await chatting.measure()
-    scope.note(`quiet ${show(before)}; beside ${UPLOADS} uploads ${show(beside)}, ${mega((uploads.report.sent - sent) * 1000 / MEASURE_MS)}/s, `
-      + `${uploads.report.failures} failures; server ${mega(chatd.residentBytes)}`)
-    assert.ok(uploads.report.sent > sent, 'nothing was uploaded meanwhile')
+    const { failures, isIdle } = uploads.report
+    const progress = uploads.report.sent.map((bytes, at) => bytes - sent[at]!).sort((a, b) => a - b)
+    scope.note(`quiet ${show(before)}; beside ${UPLOADS} uploads ${show(beside)}, ${mega(total(progress) * 1000 / MEASURE_MS)}/s, `
+      + `each ${kilo(progress[0]!)} to ${kilo(progress.at(-1)!)}, ${failures} failures; server ${mega(chatd.residentBytes)}`)
+    if (!isIdle) scope.note('those who upload hold up those who chat: there is no chrt here that would keep them from it')
+    assert.ok(progress[0]! > 0, 'an upload stood still')
     uploads.stop()
     quiet.push(before.p99)
     busy.push(beside.p99)
@@ -50,8 +53,8 @@ export async function uploadLatency(scope: Scope, { clients, rounds, seed }: Upl
 
 class Uploads {
   readonly #child: ChildProcess
-  report: UploadReport = { sent: 0, failures: 0 }
-  /** The first bytes have been sent: the server has what it needs for uploads. */
+  report: UploadReport = { sent: [], failures: 0, isIdle: true }
+  /** All are under way. */
   readonly begun: Promise<void>
 
   constructor(scope: Scope, task: UploadTask) {
@@ -59,11 +62,19 @@ class Uploads {
     this.begun = new Promise((resolve) => {
       this.#child.on('message', (report: UploadReport) => {
         this.report = report
-        if (report.sent > 0) resolve()
+        if (report.sent.every((bytes) => bytes > 0)) resolve()
       })
     })
     scope.after(() => { this.stop() })
   }
 
   stop(): void { this.#child.kill('SIGKILL') }
+}
+
+function total(numbers: readonly number[]): number {
+  return numbers.reduce((sum, number) => sum + number, 0)
+}
+
+function kilo(bytes: number): string {
+  return `${(bytes / 1024).toFixed(0)} KiB`
 }

@@ -1,5 +1,5 @@
 /** The process of those who upload, so that what they cost themselves is not in the way of those who measure. Reports over IPC, until killed. */
-import { constants, setPriority } from 'node:os'
+import { runWhenIdle } from '../priority.js'
 import { seeded } from '../seeded-random.js'
 import { BlobUser } from './blob-user.js'
 
@@ -11,24 +11,27 @@ export interface UploadTask {
 }
 
 export interface UploadReport {
-  /** Bytes of all pieces: many large files at once are complete long after that, and all together. */
-  readonly sent: number
+  /** By user: bytes of all pieces. Many large files at once are complete long after that, and all together. */
+  readonly sent: readonly number[]
   readonly failures: number
+  /** They take no time that anybody else wants; false: they have the lowest priority, and whoever measures waits for their slices. */
+  readonly isIdle: boolean
 }
 
 const REPORT_MS = 200
 
 function run({ urls, users, bytes, seed }: UploadTask): void {
   // They have machines of their own: here they get the time that nobody else wants.
-  setPriority(constants.priority.PRIORITY_LOW)
+  const isIdle = runWhenIdle()
   const random = seeded(seed)
   const all = users.map((user, at) => new BlobUser(urls[at % urls.length]!, user, random))
   for (const user of all) {
     user.device.start()
     void keepUploading(user, bytes, random)
   }
-  const sum = (of: (user: BlobUser) => number): number => all.reduce((total, user) => total + of(user), 0)
-  setInterval(() => process.send?.({ sent: sum(({ sent }) => sent), failures: sum(({ failures }) => failures) } satisfies UploadReport), REPORT_MS)
+  setInterval(() => process.send?.({
+    sent: all.map(({ sent }) => sent), failures: all.reduce((sum, { failures }) => sum + failures, 0), isIdle,
+  } satisfies UploadReport), REPORT_MS)
   process.on('disconnect', () => { process.exit(0) })
 }
 
