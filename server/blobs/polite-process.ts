@@ -1,13 +1,15 @@
 /** For processes beside that of the messages, which go first. */
 import { writeFileSync } from 'node:fs'
-import { lowerPriority } from '../priority.js'
+import { constants } from 'node:os'
+import { lowerPriority, runWhenIdle } from '../priority.js'
 
 /**
- * This process has a priority that is lower from now on, by `nice` from 0 to 19, and `oomScore` from 0 to 1000 for when the kernel has to end
- * somebody. On a system that doesn't know it, or forbids it, everything works, only less politely.
+ * This process has a priority that is lower from now on, by `nice` from 0 to 19, the last being the time that nobody else wants, and
+ * `oomScore` from 0 to 1000 for when the kernel has to end somebody. On a system that doesn't know it, or forbids it, everything works, only less politely.
  */
 export function yieldToTheServer(nice: number, oomScore: number): void {
-  lowerPriority(nice)
+  if (nice === constants.priority.PRIORITY_LOW) runWhenIdle()
+  else lowerPriority(nice)
   try {
     if (process.platform === 'linux') writeFileSync('/proc/self/oom_score_adj', String(oomScore))
   } catch { /* as said */ }

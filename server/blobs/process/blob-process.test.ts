@@ -6,7 +6,7 @@ import { once } from 'node:events'
 import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { Agent, request as httpRequest } from 'node:http'
 import { connect, type Socket } from 'node:net'
-import { tmpdir } from 'node:os'
+import { getPriority, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { test, type TestContext } from 'node:test'
@@ -111,6 +111,20 @@ test('where blobs are to share the process of messages they do', async (t) => {
   assert.equal(await put(alice, bytes), 201)
   assert.ok((await alice.download({ id: sha256(bytes) })).equals(bytes))
   assert.equal(lines.some(({ event }) => event === 'blob-process-started'), false)
+})
+
+test('the process of blobs stands behind that of messages with all its threads', { skip: process.platform === 'linux' ? false : 'threads have no priority of their own here' }, async (t) => {
+  for (const nice of [5, 19]) {
+    const { alice, pid } = await serve(t, { blobs: { nice } })
+    assert.equal(await put(alice, content(300_000)), 201)
+    const threads = threadsOf(pid())
+    assert.ok(threads.length > 4)
+    const wanted = Math.min(19, getPriority() + nice)
+    assert.deepEqual(threads.filter((thread) => thread.nice !== wanted), [])
+    // The lowest is more than a number where the system has more.
+    const isIdle = nice === 19 && spawnSync('chrt', ['--version']).status === 0
+    assert.deepEqual(threads.filter((thread) => thread.isIdle !== isIdle), [])
+  }
 })
 
 test('[BLB-7] when the process of blobs is killed sessions go on, the log says so, and an upload goes on where it was', async (t) => {
@@ -342,6 +356,14 @@ test('at the end uploads are cut with 503, and downloads may end', async (t) => 
   assert.equal(hash.digest('hex'), sha256(bytes))
   await stopped
 })
+
+/** By proc(5): fields behind the name of the program. */
+function threadsOf(pid: number): { readonly nice: number, readonly isIdle: boolean }[] {
+  return readdirSync(`/proc/${String(pid)}/task`).map((thread) => {
+    const fields = readFileSync(`/proc/${String(pid)}/task/${thread}/stat`, 'latin1').split(') ').at(-1)!.split(' ')
+    return { nice: Number(fields[16]), isIdle: fields[38] === '5' }
+  })
+}
 
 function hasPrlimit(): boolean {
   return process.platform === 'linux' && spawnSync('prlimit', ['--version']).status === 0
