@@ -8,6 +8,7 @@ import type { Config } from '../config/settings.js'
 import type { Log } from '../log.js'
 import type { Counters } from '../metrics.js'
 import { RouterError } from '../router/router.js'
+import { answerPreflight, type Answers, prepareAnswer, refuse } from './answering.js'
 import { pathOf, UPLOADS_PATH } from './blob-targets.js'
 import type { Capabilities, UploadClaims } from './capability.js'
 import type { Downloads } from './downloads.js'
@@ -47,14 +48,7 @@ interface Connection {
 }
 
 const UPLOAD_METHODS = ['HEAD', 'PATCH', 'PUT', 'DELETE', 'OPTIONS']
-const CORS = {
-  'access-control-allow-methods': 'GET, HEAD, POST, PATCH, PUT, DELETE, OPTIONS',
-  'access-control-allow-headers': 'Authorization, Content-Type, If-None-Match, If-Range, Range, Tus-Resumable, Upload-Length, Upload-Metadata, Upload-Offset, X-HTTP-Method-Override, X-Request-ID, X-Requested-With',
-  'access-control-max-age': '86400',
-}
-const EXPOSED = 'Accept-Ranges, Content-Disposition, Content-Length, Content-Range, ETag, Location, Retry-After, Tus-Extension, Tus-Max-Size, Tus-Resumable, Tus-Version, Upload-Expires, Upload-Length, Upload-Offset'
-
-export class BlobHttp {
+export class BlobHttp implements Answers {
   readonly #environment: BlobHttpEnvironment
   readonly #answering = new Map<ServerResponse, Promise<void>>()
   readonly #connections = new WeakMap<Socket, Connection>()
@@ -65,20 +59,14 @@ export class BlobHttp {
     this.#environment = environment
   }
 
-  /** Whose connection it is: an IP address, which the socket does not know where it stands for another. */
   connected(socket: Socket, address: string): void {
     this.#connections.set(socket, { count: 0, unanswered: 0, last: null, address })
   }
 
-  /** Whether the last byte of some answer is still to be written. */
   isAnswering(socket: Socket): boolean {
     return this.#connection(socket).unanswered > 0
   }
 
-  /**
-   * Answers, now or later; never throws. Bodies are read here, or left, and ended when nothing comes; who expects 100-continue hears so
-   * when its body is going to be read. `isOriginAllowed`: pages of the request's origin may read the answer; false where there is none.
-   */
   handle(request: IncomingMessage, response: ServerResponse, isOriginAllowed: boolean): void {
     const connection = this.#connection(request.socket)
     connection.count++
@@ -98,7 +86,6 @@ export class BlobHttp {
     })
   }
 
-  /** Uploads are cut, and what came is kept; downloads may end for `graceMs`. From the call on nothing new begins. A second call waits for the first. */
   close(graceMs: number): Promise<void> {
     return this.#closed ??= this.#close(graceMs)
   }
@@ -119,11 +106,8 @@ export class BlobHttp {
     try {
       // One that waited for its turn has no connection of its own yet, and never hears of the end of it.
       if (response.destroyed || request.socket.destroyed) return
-      this.#prepare(request, response, isOriginAllowed)
-      if (request.method === 'OPTIONS' && request.headers['access-control-request-method'] !== undefined) {
-        answerShortly(request, response, 204, isOriginAllowed ? CORS : {}, '')
-        return
-      }
+      prepareAnswer(request, response, isOriginAllowed, this.#isClosing)
+      if (answerPreflight(request, response, isOriginAllowed)) return
       if (this.#isClosing) throw new HttpError(503, ERROR.unavailable, 'the server is stopping', { retryAfter: 1 })
       switch (target?.kind) {
         case 'download':
@@ -139,17 +123,6 @@ export class BlobHttp {
       }
     } catch (error) {
       this.#fail(request, response, error, target)
-    }
-  }
-
-  #prepare(request: IncomingMessage, response: ServerResponse, isOriginAllowed: boolean): void {
-    const { origin } = request.headers
-    response.setHeader('x-content-type-options', 'nosniff')
-    response.setHeader('vary', 'Origin')
-    if (this.#isClosing) response.setHeader('connection', 'close')
-    if (isOriginAllowed && origin !== undefined) {
-      response.setHeader('access-control-allow-origin', origin)
-      response.setHeader('access-control-expose-headers', EXPOSED)
     }
   }
 
@@ -246,7 +219,7 @@ export class BlobHttp {
     const fields = { target: target?.kind ?? 'none', id: target !== null && 'id' in target ? target.id : null, method: request.method, status: failure.status, reason: failure.message }
     if (cause instanceof Error && !(cause instanceof RouterError)) log.warn({ ...fields, error: cause }, 'blob-request-failed')
     else log.debug(fields, 'blob-request-refused')
-    answerShortly(request, response, failure.status, { ...failure.headers, 'content-type': 'application/json', 'cache-control': 'no-store' }, failure.body)
+    refuse(request, response, failure)
   }
 }
 

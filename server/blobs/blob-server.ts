@@ -8,7 +8,7 @@ import type { Socket } from 'node:net'
 import type { Config } from '../config/settings.js'
 import { isOriginAllowed } from '../listeners/origins.js'
 import { answerPage } from '../listeners/web-listener.js'
-import type { BlobHttp } from './blob-http.js'
+import type { Answers } from './answering.js'
 import { isBlobTarget } from './blob-targets.js'
 
 export interface BlobConnection {
@@ -24,13 +24,13 @@ export interface BlobConnection {
 }
 
 export class BlobServer {
-  readonly #http: BlobHttp
+  readonly #answers: Answers
   readonly #server: Server
   readonly #origins: readonly string[]
   readonly #connections = new WeakMap<Duplex, BlobConnection>()
 
-  constructor(http: BlobHttp, { blobs, limits, listen }: Config) {
-    this.#http = http
+  constructor(answers: Answers, { blobs, limits, listen }: Config) {
+    this.#answers = answers
     this.#origins = listen.origins
     this.#server = createServer({
       maxHeaderSize: 8192,
@@ -61,7 +61,7 @@ export class BlobServer {
     socket.once('close', () => { if (this.#connections.delete(socket)) connection.closed() })
     socket.allowHalfOpen = true
     socket.setNoDelay(true)
-    this.#http.connected(socket, address)
+    this.#answers.connected(socket, address)
     socket.unshift(head)
     this.#server.emit('connection', socket)
     socket.resume()
@@ -71,7 +71,7 @@ export class BlobServer {
   async close(graceMs: number): Promise<void> {
     this.#server.close()
     this.#server.closeIdleConnections()
-    await this.#http.close(graceMs)
+    await this.#answers.close(graceMs)
     this.#server.closeAllConnections()
   }
 
@@ -80,7 +80,7 @@ export class BlobServer {
       answerPage(request, response)
       return
     }
-    this.#http.handle(request, response, request.headers.origin !== undefined && isOriginAllowed(request, this.#origins))
+    this.#answers.handle(request, response, request.headers.origin !== undefined && isOriginAllowed(request, this.#origins))
   }
 
   /**
@@ -89,7 +89,7 @@ export class BlobServer {
    */
   #onUpgrade(request: IncomingMessage, socket: Duplex, behind: Buffer): void {
     const connection = this.#connections.get(socket)
-    if (connection === undefined || this.#http.isAnswering(connection.socket)) {
+    if (connection === undefined || this.#answers.isAnswering(connection.socket)) {
       socket.destroy()
       return
     }

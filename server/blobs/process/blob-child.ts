@@ -109,13 +109,12 @@ export class BlobChild {
     return this.#calls.call<T>(name, ...given)
   }
 
-  /** Gives a connection away; resolves when it has arrived, or is no more. One at a time. */
+  /** Gives a connection away; resolves when it has arrived, or is no more. One at a time. Where this rejects it is still the caller's. */
   async give(connection: TakenConnection): Promise<void> {
     const { socket, head, address } = connection
     const [near, far] = socket instanceof TLSSocket ? await this.#options.pairs.open() : [null, socket]
     if (this.#isEnded) {
-      near?.destroy()
-      far.destroy()
+      if (near !== null) for (const end of [near, far]) end.destroy()
       throw new BlobProcessEnded('the process of blobs has ended')
     }
     const id = ++this.#lastId
@@ -127,6 +126,8 @@ export class BlobChild {
       this.#send({ kind: 'connection', id, head: bytes, address, isStandIn: near !== null }, far)
       this.#send({ kind: 'sent', id })
     })
+    // Kept until now: a descriptor that node closes itself stays open for good where the process ends before it says that it has it.
+    far.destroy()
   }
 
   /** What it remembers of these goes. */
@@ -210,7 +211,7 @@ export class BlobChild {
   }
 
   #send(message: ToProcess, socket?: Socket): void {
-    if (this.#child.connected) this.#child.send(message, socket, undefined, () => { /* its end is told by `exit` */ })
+    if (this.#child.connected) this.#child.send(message, socket, { keepOpen: true }, () => { /* its end is told by `exit` */ })
     else socket?.destroy()
   }
 }

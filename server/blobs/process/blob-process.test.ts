@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { Agent, request as httpRequest } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { getPriority, tmpdir } from 'node:os'
@@ -242,6 +242,20 @@ test('an upgrade that does not wait for the answer before it ends its own connec
   }
 })
 
+test('connections on their way to a process that is killed end with it', async (t) => {
+  const { alice, server, pid } = await serve(t)
+  assert.equal(await put(alice, content(1000)), 201)
+  process.kill(pid(), 'SIGSTOP')
+  const take = t.mock.method(server.blobs!.taker, 'take')
+  const { port } = new URL(server.ready.listeners[1]!.replace('ws', 'http'))
+  const sockets = await Promise.all([connected(t, port), connected(t, port)])
+  const ends = sockets.map((socket) => once(socket.on('error', () => {}).resume(), 'close'))
+  for (const socket of sockets) socket.write('GET /blobs/none HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
+  await eventually(() => take.mock.callCount() === 2)
+  process.kill(pid(), 'SIGKILL')
+  await Promise.all(ends)
+})
+
 test('a connection that is reset while the process starts harms nobody', async (t) => {
   const { server, lines } = await serve(t)
   const { port } = new URL(server.ready.listeners[1]!.replace('ws', 'http'))
@@ -276,17 +290,32 @@ test('a connection that the process has no descriptor for holds up no other', { 
   await eventually(isAnswered)
 })
 
-test('whoever waits for a process that does not start waits for one attempt', async (t) => {
-  const { server, lines, directory } = await serve(t)
-  const objects = join(directory, 'blobs', 'objects')
-  rmSync(objects, { recursive: true })
-  writeFileSync(objects, 'no folder')
-  const { port } = new URL(server.ready.listeners[1]!.replace('ws', 'http'))
-  const sockets = await Promise.all(Array.from({ length: 4 }, () => connected(t, port)))
-  const closed = sockets.map((socket) => once(socket.on('error', () => {}), 'close'))
-  for (const socket of sockets) socket.write('GET /blobs/none HTTP/1.1\r\nHost: x\r\n\r\n')
-  await Promise.all(closed)
+test('whoever waits for a process that does not start waits for one attempt, and is told to come back', async (t) => {
+  const { server, lines, directory } = await serve(t, { listen: { origins: ['https://chat.example'] } })
+  breakStore(directory)
+  const url = server.ready.listeners[1]!.replace('ws', 'http')
+  const answers = await Promise.all(Array.from({ length: 4 }, () => request('GET', `${url}/blobs/none`, { origin: 'https://chat.example' })))
+  for (const { status, headers, body } of answers) {
+    assert.equal(status, 503)
+    assert.equal(headers['retry-after'], '2')
+    assert.equal(headers.connection, 'close')
+    assert.equal(headers['access-control-allow-origin'], 'https://chat.example')
+    assert.equal((JSON.parse(body.toString()) as { error: string }).error, 'unavailable')
+  }
   assert.equal(lines.filter(({ event }) => event === 'blob-process-not-started').length, 1)
+})
+
+test('who sends a body to a process that is not there reads the answer, and the next request is served once it is', async (t) => {
+  const { alice, directory, lines, pid } = await serve(t)
+  const bytes = content(900_000)
+  const { url, token } = await alice.slot(bytes)
+  process.kill(pid(), 'SIGKILL')
+  await eventually(() => lines.some(({ event }) => event === 'blob-process-ended'))
+  const mend = breakStore(directory)
+  const headers = { authorization: `Bearer ${token}` }
+  assert.equal((await request('PUT', url, headers, bytes)).status, 503)
+  mend()
+  assert.equal((await request('PUT', url, headers, bytes)).status, 201)
 })
 
 test('where the system gives no process the next one is tried for, and the server lives on', { skip: hasPrlimit() ? false : 'there is no prlimit' }, async (t) => {
@@ -363,6 +392,17 @@ function threadsOf(pid: number): { readonly nice: number, readonly isIdle: boole
     const fields = readFileSync(`/proc/${String(pid)}/task/${thread}/stat`, 'latin1').split(') ').at(-1)!.split(' ')
     return { nice: Number(fields[16]), isIdle: fields[38] === '5' }
   })
+}
+
+/** The next process can't open its store, until the function that is returned is called. */
+function breakStore(directory: string): () => void {
+  const [objects, aside] = [join(directory, 'blobs', 'objects'), join(directory, 'aside')]
+  renameSync(objects, aside)
+  writeFileSync(objects, 'no folder')
+  return () => {
+    rmSync(objects)
+    renameSync(aside, objects)
+  }
 }
 
 function hasPrlimit(): boolean {

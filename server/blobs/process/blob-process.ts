@@ -12,10 +12,12 @@ import type { Counters } from '../../metrics.js'
 import { RouterError } from '../../router/router.js'
 import { BlobDesk } from '../blob-desk.js'
 import type { Blob, BlobCommands, Upload } from '../blob-router.js'
+import { BlobServer } from '../blob-server.js'
 import { type BlobService, sweepStaged } from '../blob-service.js'
 import { type BlobStorage, stagedIds } from '../blob-storage.js'
 import { isBlobTarget } from '../blob-targets.js'
 import { Capabilities } from '../capability.js'
+import { Unavailable } from '../unavailable.js'
 import { BlobChild, BlobProcessEnded } from './blob-child.js'
 import { SocketPairs } from './socket-pairs.js'
 
@@ -45,6 +47,8 @@ export class BlobProcess implements BlobService {
   #noStartBeforeMs = 0
   /** Connections go one behind another. */
   #lastGiven: Promise<void> = Promise.resolve()
+  /** For connections that no process can be had for, once there was one. */
+  #refusing: BlobServer | null = null
   #isClosing = false
   #closed: Promise<void> | null = null
 
@@ -92,9 +96,14 @@ export class BlobProcess implements BlobService {
     } catch (error) {
       // That there is no process was logged; the client comes again.
       if (!(error instanceof RouterError || error instanceof BlobProcessEnded)) this.#options.log.warn({ error: asError(error) }, 'blob-connection-refused')
-      connection.socket.destroy()
-      connection.left()
+      this.#refuse(connection)
     }
+  }
+
+  /** What it asks for is answered here, with a word on when to come back. */
+  #refuse({ socket, head, address, left }: TakenConnection): void {
+    this.#refusing ??= new BlobServer(new Unavailable(2 * RESTART_MS / 1000), this.#options.config)
+    this.#refusing.accept({ socket, head, address, closed: left, leftOver: () => { /* there is nothing behind the last answer */ } })
   }
 
   async #eraseStaged(uploadId: string): Promise<boolean> {
@@ -129,6 +138,8 @@ export class BlobProcess implements BlobService {
     } catch (error) {
       this.#noStartBeforeMs = performance.now() + RESTART_MS
       this.#child?.kill()
+      // One that is on its way out would be taken for one that is there.
+      await this.#child?.ended
       if (!this.#isClosing) log.error({ error: asError(error) }, 'blob-process-not-started')
       throw unavailable(error)
     }
@@ -157,6 +168,7 @@ export class BlobProcess implements BlobService {
       clearTimeout(timer)
     }
     await this.#lastGiven
+    await this.#refusing?.close(0)
     this.#pairs.close()
     await this.#options.storage.store.close()
   }
