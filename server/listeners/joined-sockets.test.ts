@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 import { test, type TestContext } from 'node:test'
-import { joinSockets } from './joined-sockets.js'
+import { joinSockets, partSockets } from './joined-sockets.js'
 
 /** Two ends of a connection. */
 async function pair(t: TestContext): Promise<[Socket, Socket]> {
@@ -66,4 +66,40 @@ test('what was written last arrives, however slowly it is taken', async (t) => {
     await new Promise((resolve) => { setImmediate(resolve) })
   }
   assert.equal(bytes, 3_000_000)
+})
+
+test('whoever goes on alone has lost nothing of either direction', async (t) => {
+  const { client, socket, near, server } = await joined(t, 60_000)
+  const sent = Buffer.alloc(3_000_000)
+  for (let at = 0; at + 4 <= sent.length; at += 4) sent.writeUInt32LE(at, at)
+  client.write(sent)
+  const answer = Buffer.alloc(300_000, 1)
+  server.write(answer)
+  const [before] = await once(server, 'data') as [Buffer]
+  const there = [before]
+  server.on('data', (chunk: Buffer) => { there.push(chunk) }).once('end', () => server.destroy())
+  await partSockets(socket, near)
+  assert.equal(socket.closed, false)
+  const left = sent.length - Buffer.concat(there).length
+  for (let bytes = 0; bytes < left;) {
+    const chunk = socket.read() as Buffer | null
+    if (chunk === null) await once(socket, 'readable')
+    else {
+      there.push(chunk)
+      bytes += chunk.length
+    }
+  }
+  assert.ok(Buffer.concat(there).equals(sent))
+  let answered = 0
+  client.on('data', (chunk: Buffer) => { answered += chunk.length })
+  while (answered < answer.length) await once(client, 'data')
+})
+
+test('one that closes while it is parted ends the other', async (t) => {
+  const { client, socket, near, server } = await joined(t, 60_000)
+  server.once('end', () => server.destroy())
+  const closed = once(server.resume(), 'close')
+  const parted = partSockets(socket, near)
+  client.resetAndDestroy()
+  await Promise.all([parted, closed])
 })

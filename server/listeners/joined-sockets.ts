@@ -26,12 +26,20 @@ export function joinSockets(socket: Socket, near: Socket, idleMs: number): void 
   ;(socket as Joined)[kWatch] = watch
 }
 
-/** `socket` goes on alone, paused, and `near` is closed. */
-export function partSockets(socket: Socket, near: Socket): void {
+/**
+ * `socket` goes on alone, paused: what comes from now on stays in it. Who is at the other end of `near` reads what was written to that to its
+ * end, says what is left to be said, and closes. Resolves when `near` is closed.
+ */
+export async function partSockets(socket: Socket, near: Socket): Promise<void> {
+  socket.off('close', onClose).unpipe(near).pause()
+  const end = (): void => { near.destroy() }
+  socket.once('close', end)
+  // Its end is not the other's any more.
+  near.off('close', onClose).unpipe(socket).pipe(socket, { end: false })
+  near.end()
+  if (!near.closed) await new Promise((resolve) => near.once('close', resolve))
+  socket.off('close', end)
   clearInterval((socket as Joined)[kWatch])
-  socket.unpipe(near).off('close', onClose)
-  near.off('close', onClose).unpipe(socket).destroy()
-  socket.pause()
 }
 
 function onClose(this: Joined): void {

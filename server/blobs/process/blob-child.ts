@@ -46,6 +46,8 @@ interface Given {
   readonly connection: TakenConnection
   /** Our end, where the connection itself can't be given away. */
   readonly near: Socket | null
+  /** That end has closed behind its last byte; null: it is joined. */
+  parted: Promise<void> | null
 }
 
 export class BlobChild {
@@ -118,7 +120,7 @@ export class BlobChild {
       throw new BlobProcessEnded('the process of blobs has ended')
     }
     const id = ++this.#lastId
-    this.#given.set(id, { connection, near })
+    this.#given.set(id, { connection, near, parted: null })
     if (near !== null) joinSockets(socket, near, this.#options.config.blobs.downloadIdleMs)
     await new Promise<void>((resolve) => {
       this.#onTaken = (taken) => { if (taken === id || taken === 0) resolve() }
@@ -157,6 +159,9 @@ export class BlobChild {
       case 'closed':
         this.#closed(message.id)
         return
+      case 'leaving':
+        this.#leaving(message.id)
+        return
       case 'left-over':
         this.#leftOver(message.id, message.head, socket)
         return
@@ -181,6 +186,11 @@ export class BlobChild {
     if (given?.near === null) given.connection.left()
   }
 
+  #leaving(id: number): void {
+    const given = this.#given.get(id)
+    if (given !== undefined && given.near !== null) given.parted = partSockets(given.connection.socket, given.near)
+  }
+
   #leftOver(id: number, head: Uint8Array, socket: Socket | undefined): void {
     const given = this.#given.get(id)
     this.#given.delete(id)
@@ -188,11 +198,10 @@ export class BlobChild {
       socket?.destroy()
       return
     }
-    if (given.near !== null) {
-      partSockets(given.connection.socket, given.near)
-      given.connection.giveBack(given.connection.socket, head)
-    } else if (socket === undefined) given.connection.left()
-    else given.connection.giveBack(socket, head)
+    const { connection, near, parted } = given
+    if (near !== null) void parted?.then(() => { connection.giveBack(connection.socket, head) })
+    else if (socket === undefined) connection.left()
+    else connection.giveBack(socket, head)
   }
 
   #end(): void {

@@ -11,6 +11,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { test, type TestContext } from 'node:test'
 import { connect as connectTls } from 'node:tls'
+import { encodeHello } from '../../../protocol/generated/frames.js'
 import { ERROR, SUBPROTOCOL } from '../../../protocol/generated/registry.js'
 import type { configOf } from '../../config/config.js'
 import { selfSigned } from '../../listeners/self-signed.js'
@@ -210,8 +211,12 @@ test('over TLS a connection that was used for blobs may become a WebSocket, too'
   const socket = await open()
   socket.write('GET /blobs/none HTTP/1.1\r\nHost: x\r\n\r\n')
   assert.match(await until(socket, /\}\n$/), /^HTTP\/1\.1 404/)
-  socket.write(upgrade())
-  assert.match(await until(socket, /\r\n\r\n/), /^HTTP\/1\.1 101 /)
+  // Does not wait for the 101, and sends more behind it than the process reads at once.
+  process.kill(pid(), 'SIGSTOP')
+  const pings = Array.from({ length: 2500 }, () => webSocketFrame(0x9, Buffer.alloc(125)))
+  socket.write(Buffer.concat([Buffer.from(upgrade()), ...pings, webSocketFrame(0x2, encodeHello([1], 'test'))]))
+  process.kill(pid(), 'SIGCONT')
+  assert.match(await until(socket, /\r\n\r\n[^]*\x82/), /^HTTP\/1\.1 101 /)
   await eventually(() => server.counters.connections.wss === 1)
   // The other end of one that was joined ends with the process.
   const other = await open()
@@ -411,6 +416,12 @@ function hasPrlimit(): boolean {
 
 function limitFiles(pid: number, max: number): void {
   assert.equal(spawnSync('prlimit', ['--pid', String(pid), `--nofile=${String(max)}:`]).status, 0)
+}
+
+/** Of a client; the mask is zeros. */
+function webSocketFrame(opcode: number, payload: Uint8Array): Buffer {
+  assert.ok(payload.length < 126)
+  return Buffer.concat([Buffer.of(0x80 | opcode, 0x80 | payload.length, 0, 0, 0, 0), payload])
 }
 
 function upgrade(): string {

@@ -29,6 +29,8 @@ export type FromProcess =
   /** The answer to `sent`. */
   | { readonly kind: 'taken', readonly id: number }
   | { readonly kind: 'closed', readonly id: number }
+  /** Of a stand-in, before it is left over: nothing more is to be written to it. What has been is read to its end. */
+  | { readonly kind: 'leaving', readonly id: number }
   /** With the socket, unless it is a stand-in. `closed` comes behind it, for one that gets lost. */
   | { readonly kind: 'left-over', readonly id: number, readonly head: Uint8Array }
   | { readonly kind: 'log', readonly level: 'debug' | 'info' | 'warn' | 'error', readonly fields: Readonly<Record<string, SentField>>, readonly event: string }

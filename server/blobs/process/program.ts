@@ -97,11 +97,26 @@ function accept(side: BlobSide, { id, head, address, isStandIn }: Extract<ToProc
     socket, head, address,
     closed: () => { send({ kind: 'closed', id }) },
     leftOver: (bytes) => {
-      send({ kind: 'left-over', id, head: Buffer.concat([bytes, stopReading(socket)]) }, isStandIn ? undefined : socket)
-      send({ kind: 'closed', id })
-      if (isStandIn) socket.destroy()
+      if (isStandIn) leave(id, socket, bytes)
+      else {
+        send({ kind: 'left-over', id, head: Buffer.concat([bytes, stopReading(socket)]) }, socket)
+        send({ kind: 'closed', id })
+      }
     },
   })
+}
+
+/** Gives back all that comes of a stand-in until the server, which is told, ends it. */
+function leave(id: number, socket: Socket, head: Uint8Array): void {
+  const bytes = [head]
+  socket.on('data', (chunk: Buffer) => { bytes.push(chunk) })
+  socket.once('end', () => {
+    send({ kind: 'left-over', id, head: Buffer.concat(bytes) })
+    socket.destroy()
+  })
+  socket.once('close', () => { send({ kind: 'closed', id }) })
+  send({ kind: 'leaving', id })
+  socket.resume()
 }
 
 function send(message: FromProcess, socket?: Socket): void {
