@@ -40,8 +40,8 @@ export const CONSTANTS = {
   changelogBytes: assumed(250, 'bytes', 'bytes of a message in the changelog beside its text, which is in it twice'),
   changelogSeconds: assumed(30, 's', 'how much of the changelog Redis holds: what the slowest standby lags behind, and a failover'),
   redisBytesPerSecond: assumed(200e6, 'bytes/s', 'what one Redis process takes in and hands on to its replica and to one standby'),
-  uploadCpuMs: measured(11.4, 'ms', 'CPU of one MiB uploaded: hashed, encrypted, synced: `npm run bench -- blobs16`'),
-  downloadCpuMs: measured(2.1, 'ms', 'CPU of one MiB downloaded: `npm run bench -- blobs16`'),
+  uploadCpuMs: measured(5.8, 'ms', 'CPU of one MiB uploaded: hashed, encrypted, synced: `npm run bench -- blobs16`'),
+  downloadCpuMs: measured(0.35, 'ms', 'CPU of one MiB downloaded: `npm run bench -- blobs16`'),
   previewCpuMs: measured(67, 'ms', 'CPU of thumbnail and placeholder of a photo of 12 megapixels: `npm run bench -- previews`'),
   blobCopies: assumed(1.5, 'times', 'bytes that an object store keeps for one byte, by erasure codes'),
 } as const satisfies Readonly<Record<string, Constant>>
