@@ -162,7 +162,8 @@ export class Groups implements GroupCommands {
   ): Promise<T> {
     const { channels } = this.#shard
     const channelTo = (name: string): Outgoing | null => channels?.to(name) ?? null
-    await channels?.opened()
+    // Not a turn later where there is nothing to open: what the client says next comes behind it.
+    if (channels !== null) await channels.opened()
     return this.#shard.inTurn(group, users, (route) => {
       this.#shard.mustHaveRoom(route)
       const nowMs = this.#shard.environment.clock.nowMs()

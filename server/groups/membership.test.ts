@@ -221,3 +221,14 @@ test('a row of a group from before it said how former members saw it is read', (
   const read = readGroup(new ValueReader(Buffer.concat([row, old.take()])), conversation)
   assert.deepEqual(read.former.get('bob'), { intervals: [{ from: 2, to: 5 }], displayName: 'skiing', size: 0, delivered: 0, read: 0 })
 })
+
+test('what is said behind a change in the same turn comes behind it', async () => {
+  const harness = await withUsers(['alice', 'bob'])
+  await createGroup(harness, 'alice', ['bob'])
+  const bob = await harness.attach('bob')
+  const leaving = changeGroup(harness, 'bob', element('leave'))
+  bob.send(SKIING, 'too late')
+  await leaving
+  await harness.settle()
+  assert.deepEqual(bob.refusals.map(({ error }) => error), [ERROR.noSuchConversation])
+})
