@@ -5,6 +5,7 @@
  *
  *     transaction ─▶ commit ─▶ offer ══▶ take up ─▶ take effect, cursor ─▶ commit ─▶ confirm ══▶ delete behind it
  */
+import { ERROR } from '../../protocol/generated/registry.js'
 import { channelConfirmedKey, channelEntries, channelTakenKey, visitorKey } from '../../storage/channel-keys.js'
 import { userKeys } from '../../storage/keyspace.js'
 import type { PairSide } from '../profiles/pair.js'
@@ -219,7 +220,8 @@ export class Channels {
         return await this.#federation.peers.isGone(channel.shard, conversation, seq)
       } catch (error) {
         if (!(error instanceof RouterError)) throw error
-        if (this.#isClosed) return false
+        // What can't be read there is taken for what it says, as within one shard.
+        if (this.#isOver || (error.code !== ERROR.unavailable && error.code !== ERROR.storageUnavailable)) return false
         await new Promise<void>((resolve) => { scheduler.after(ASK_AGAIN_MS, resolve) })
       }
     }

@@ -62,9 +62,10 @@ export class ShardsRouter implements Router, Homes {
 
   /** Another life of a shard has begun: the sessions of its users are over. Those that visited it have to be ended by then. */
   replace(shard: number, router: LocalRouter): void {
-    const before = this.#routers[shard]?.shard
+    const before = this.#routers[shard]
     for (const [feed, visits] of this.#visits) {
-      if (feed.host !== before) continue
+      if (before !== undefined) visits.delete(before)
+      if (feed.host !== before?.shard) continue
       for (const session of visits.values()) session.leave()
       this.#visits.delete(feed)
     }

@@ -407,7 +407,7 @@ export class Shard implements FeedHost, GateHost, CommitHost, ArrivalHost {
   residentRoute(name: string): Route | null {
     const route = this.#sharedRoute(name)
     // Whoever writes by a route has it for itself.
-    return route === null || route.conversation.route !== route ? route : new Route(route.conversation, route.users)
+    return route === null || route.conversation.route !== route ? route : new Route(route.conversation, route.users, route.channels)
   }
 
   /** The same, but a group's is the one for all its members. */

@@ -32,11 +32,12 @@ export class Route {
   /** To the homes of users who are not at home here. */
   readonly channels: readonly Outgoing[]
 
-  constructor(conversation: ConversationState, users: readonly UserState[]) {
+  /** `channels`: where they are known. */
+  constructor(conversation: ConversationState, users: readonly UserState[], channels = channelsOf(users)) {
     this.conversation = conversation
     this.users = users
     this.#membersVersion = conversation.membersVersion
-    this.channels = channelsOf(users)
+    this.channels = channels
   }
 
   /** Whether one of its channels holds so much that nothing more should be added by choice. */
