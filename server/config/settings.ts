@@ -154,7 +154,7 @@ export const SETTINGS = {
     requestsByConnectionMax: integer(1000, 1, 1_000_000, 'requests', 'HTTP requests of one connection'),
     ownProcess: flag(true, 'uploads and downloads have a process of their own, started with the first; false: they share the event loop of the messages'),
     memoryBytes: integer(67_108_864, 0, 68_719_476_736, 'bytes', 'what was downloaded last stays decrypted in memory, up to so much, until nobody has wanted it for a minute; 0: nothing'),
-    nice: integer(19, 0, 19, '', 'how much lower the priority of that process is; 0: none; 19: it gets the time that nobody else wants (on Linux with chrt), so next to none while messages keep every core busy'),
+    nice: integer(18, 0, 19, '', 'how much lower the priority of that process is; 0: none; 18: the lowest; 19: it gets the time that nobody else wants (on Linux with chrt), so none while every core is busy'),
     previewProcesses: integer(0, 0, 64, 'processes', 'processes that look at pictures, one picture each at once; 0: half of the processors, 1 to 4'),
     previewWaitingMax: integer(256, 0, 100_000, 'pictures', 'pictures that wait for one; more have no preview'),
     previewTimeoutMs: integer(10_000, 100, 600_000, 'ms', 'a picture that takes longer has no preview'),
