@@ -1,4 +1,5 @@
 /** What one transaction does for channels: entries that it gives, cursors that move with it, watermarks that it carries to other shards. */
+import type { VisitorFacts } from './federation.js'
 import type { Incoming } from './incoming.js'
 import type { Outgoing } from './outgoing.js'
 
@@ -17,6 +18,8 @@ export class ChannelWork {
   readonly applied = new Map<Incoming, number>()
   /** Merged: of each only the latest counts. */
   readonly watermarks = new Map<string, RaisedWatermark>()
+  /** What it writes of visitors. */
+  readonly heard = new Map<string, VisitorFacts>()
   /** Channels for which it notes how far they are confirmed: rows up to there go once that is on disk. */
   readonly noted = new Map<Outgoing, number>()
 

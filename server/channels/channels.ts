@@ -51,8 +51,10 @@ export class Channels {
   readonly #arrivals: Arrivals
   readonly #waiters = new Set<Waiter>()
   readonly #held = new Map<string, HeldWatermark>()
-  /** Visitors that are being asked about, and what was heard of them meanwhile. */
-  readonly #asking = new Map<string, { heard: VisitorFacts | null }>()
+  /** Visitors that are being read or asked about, and what was heard of them by then. */
+  readonly #reading = new Map<string, { heard: VisitorFacts | null }>()
+  /** What has come of visitors and is not on disk yet. */
+  readonly #heard = new Map<string, VisitorFacts>()
   readonly #opened: Promise<void>
   #isClosed = false
   #isWatching = false
@@ -149,29 +151,32 @@ export class Channels {
     if (!channel.isReady) throw unavailable()
     const user = new UserState(name, userKeys(name))
     user.channel = channel
-    const row = await this.#host.engine.get(visitorKey(name))
-    const { exists, readReceipts } = row === undefined ? await this.#ask(name, channel.shard) : decodeVisitor(row)
+    const { facts: { exists, readReceipts }, isRecorded } = await this.#factsOf(name, channel.shard)
     if (exists) user.account = VISITOR_ACCOUNT
     user.readReceipts = readReceipts
-    user.isRecorded = row !== undefined
+    user.isRecorded = isRecorded
     return user
   }
 
-  async #ask(name: string, shard: number): Promise<VisitorFacts> {
-    const asked: { heard: VisitorFacts | null } = { heard: null }
-    this.#asking.set(name, asked)
+  /** What has come over the channel counts, before what is on disk and what the home answers: it is newer than both. */
+  async #factsOf(name: string, shard: number): Promise<{ facts: VisitorFacts, isRecorded: boolean }> {
+    const reading = { heard: this.#heard.get(name) ?? null }
+    this.#reading.set(name, reading)
     try {
-      const facts = await this.#federation.peers.visitor(shard, name)
-      return asked.heard ?? facts
+      const row = await this.#host.engine.get(visitorKey(name))
+      const found = row === undefined ? await this.#federation.peers.visitor(shard, name) : decodeVisitor(row)
+      return { facts: reading.heard ?? found, isRecorded: row !== undefined || reading.heard !== null }
     } finally {
-      this.#asking.delete(name)
+      this.#reading.delete(name)
     }
   }
 
-  /** What came over the channel is newer than an answer that is on its way. */
+  /** Written with the open transaction. */
   #hear(name: string, facts: VisitorFacts): void {
-    const asked = this.#asking.get(name)
-    if (asked !== undefined) asked.heard = facts
+    const reading = this.#reading.get(name)
+    if (reading !== undefined) reading.heard = facts
+    this.#heard.set(name, facts)
+    this.#host.transaction.channels.heard.set(name, facts)
   }
 
   /** How a user who is at home elsewhere looks at another with whom it has no conversation. */
@@ -299,7 +304,8 @@ export class Channels {
 
   /** It is on disk. */
   finish(transaction: Transaction): void {
-    const { rows, applied, noted } = transaction.channels
+    const { rows, applied, noted, heard } = transaction.channels
+    for (const [name, facts] of heard) if (this.#heard.get(name) === facts) this.#heard.delete(name)
     for (const [channel, number] of applied) {
       channel.receiver.store(number)
       this.#federation.peers.confirm(channel.shard, number, false)

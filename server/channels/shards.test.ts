@@ -219,6 +219,45 @@ void test('[RCP-7] receipts that are turned off are told by no shard', async () 
   assert.deepEqual(await harness.router.receipts(one, other), [{ member: other, delivered: 1, read: 0 }])
 })
 
+void test('[RCP-7] receipts that are turned off while their user is being loaded elsewhere are told no more', async () => {
+  const harness = new ShardsHarness()
+  const [one, other] = harness.pairAt(0, 1, 2)
+  await harness.addUsers(one, other)
+  let phone = await harness.attach(one)
+  const friend = await harness.attach(other)
+  phone.send(other, 'hello')
+  await harness.settle()
+  harness.crash(2)
+  phone = await harness.reattach(phone)
+  await harness.pass(5000)
+  harness.crash(2)
+  await harness.settle()
+  const { users } = harness.routers[2]!.shard
+  assert.equal(users.get(other), undefined, 'it is not in memory')
+  const held: (() => void)[] = []
+  const engine = harness.engines[2]!
+  const commit = engine.commit.bind(engine)
+  engine.commit = async (batch) => {
+    await new Promise<void>((resolve) => { held.push(resolve) })
+    return commit(batch)
+  }
+  const isOff = harness.router.changeSettings(other, { readReceipts: false })
+  await harness.settle()
+  assert.equal(held.length, 1)
+  // Has the other shard read what it has on disk of the two.
+  phone.send(other, 'again', 2)
+  await harness.settle()
+  assert.notEqual(users.get(other), undefined)
+  engine.commit = commit
+  for (const release of held) release()
+  await isOff
+  await harness.settle()
+  friend.mark(one, 2)
+  await harness.settle()
+  assert.deepEqual(friend.texts, ['hello', 'again'])
+  assert.deepEqual(phone.receipts.filter((receipt) => receipt.includes(' read ')), [])
+})
+
 void test('[OPS-7] a delete is acked when all homes know of it', async () => {
   const harness = new ShardsHarness()
   const [one, other] = harness.pairAt(0, 1, 2)
