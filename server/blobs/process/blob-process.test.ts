@@ -1,6 +1,6 @@
 /** A whole server whose blobs are in a process of their own: what passes between the two, and what becomes of it when that process dies. */
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
@@ -325,8 +325,7 @@ test('who sends a body to a process that is not there reads the answer, and the 
 
 test('where the system gives no process the next one is tried for, and the server lives on', { skip: hasPrlimit() ? false : 'there is no prlimit' }, async (t) => {
   const { server, lines } = await serve(t)
-  const before = Number(/Max open files +(\d+)/.exec(readFileSync('/proc/self/limits', 'latin1'))?.[1])
-  limitFiles(process.pid, Math.max(...readdirSync('/proc/self/fd').map(Number)) + 8)
+  const unlimit = limitOwnFiles(t)
   const held: number[] = []
   assert.throws(() => { for (;;) held.push(openSync('/dev/null', 'r')) }, { code: 'EMFILE' })
   // Enough to look at a folder, and too few for a process.
@@ -336,7 +335,7 @@ test('where the system gives no process the next one is tried for, and the serve
   const id = '0'.repeat(32)
   const refused = await taker.whatBecame('alice', id).catch((error: unknown) => error)
   for (const file of held) closeSync(file)
-  limitFiles(process.pid, before)
+  await unlimit()
   assert.equal((refused as RouterError).code, ERROR.unavailable)
   const [line] = lines.filter(({ event }) => event === 'blob-process-not-started')
   assert.match(String(line?.fields['error']), /EMFILE/)
@@ -416,6 +415,23 @@ function hasPrlimit(): boolean {
 
 function limitFiles(pid: number, max: number): void {
   assert.equal(spawnSync('prlimit', ['--pid', String(pid), `--nofile=${String(max)}:`]).status, 0)
+}
+
+/**
+ * Leaves this process few files more than it has open, until the function that is returned is called or the test ends. Who lifts the limit is started before:
+ * behind it there may be too few files to start anybody.
+ */
+function limitOwnFiles(t: TestContext): () => Promise<void> {
+  const before = Number(/Max open files +(\d+)/.exec(readFileSync('/proc/self/limits', 'latin1'))?.[1])
+  const lifter = spawn('sh', ['-c', `read -r _; exec prlimit --pid ${String(process.pid)} --nofile=${String(before)}:`], { stdio: ['pipe', 'ignore', 'inherit'] })
+  const ended = once(lifter, 'exit')
+  const lift = async (): Promise<void> => {
+    lifter.stdin.end('\n')
+    assert.deepEqual(await ended, [0, null])
+  }
+  t.after(lift)
+  limitFiles(process.pid, Math.max(...readdirSync('/proc/self/fd').map(Number)) + 8)
+  return lift
 }
 
 /** Of a client; the mask is zeros. */
