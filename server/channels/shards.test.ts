@@ -8,9 +8,9 @@ import { decodeNumber, encodeEntry } from './entries.js'
 import type { SearchPosition } from '../search/search-router.js'
 import { routerError } from '../testing/shard-harness.js'
 import { ShardsHarness } from '../testing/shards-harness.js'
+import { groupRig, NEW_GROUP, type PairPlace, pairRig } from '../testing/shards-rigs.js'
 
-/** Where the two users and their conversation are at home. */
-const PLACES: readonly [one: number, other: number, conversation: number][] = [[0, 0, 0], [0, 0, 1], [0, 1, 0], [0, 1, 1], [0, 1, 2]]
+const PLACES: readonly PairPlace[] = [[0, 0, 0], [0, 0, 1], [0, 1, 0], [0, 1, 1], [0, 1, 2]]
 
 /** No shard holds a row of what is at home elsewhere. */
 async function checkSlots(harness: ShardsHarness): Promise<void> {
@@ -24,10 +24,8 @@ async function checkSlots(harness: ShardsHarness): Promise<void> {
 
 for (const place of PLACES) {
   void test(`[MSG-1] [RCP-1] [RCP-4] [HIS-3] two talk, at home in ${place.slice(0, 2).join(' and ')}, their conversation in ${String(place[2])}`, async () => {
-    const harness = new ShardsHarness()
-    const [one, other] = harness.pairAt(...place)
-    await harness.addUsers(one, other)
-    const [phone, tablet, friend] = [await harness.attach(one), await harness.attach(one, 'tablet'), await harness.attach(other)]
+    const { harness, one, other, phone, friend } = await pairRig({}, place)
+    const tablet = await harness.attach(one, 'tablet')
     for (const device of [phone, tablet, friend]) device.acknowledgesAtOnce = true
     phone.send(other, 'hello')
     phone.send(other, 'there')
@@ -55,10 +53,8 @@ for (const place of PLACES) {
 
 void test('[MSG-3] a retry gets its old ack, whichever shard has died meanwhile', async () => {
   for (const dead of [0, 1, 2]) {
-    const harness = new ShardsHarness()
-    const [one, other] = harness.pairAt(0, 1, 2)
-    await harness.addUsers(one, other)
-    let [phone, friend] = [await harness.attach(one), await harness.attach(other)]
+    const { harness, other, ...devices } = await pairRig()
+    let { phone, friend } = devices
     const clientId = phone.send(other, 'hello')
     await harness.settle()
     harness.crash(dead)
@@ -74,10 +70,7 @@ void test('[MSG-3] a retry gets its old ack, whichever shard has died meanwhile'
 })
 
 void test('[QUE-2] what was acknowledged waits for a user whose home is away', async () => {
-  const harness = new ShardsHarness()
-  const [one, other] = harness.pairAt(0, 1, 2)
-  await harness.addUsers(one, other)
-  const [phone, friend] = [await harness.attach(one), await harness.attach(other)]
+  const { harness, other, phone, friend } = await pairRig()
   phone.send(other, 'first')
   await harness.settle()
   harness.cutOff.add(1)
@@ -105,10 +98,7 @@ void test('nobody opens a conversation with who does not exist, until there is s
 })
 
 void test('a first message is refused for now while a home can\'t be asked', async () => {
-  const harness = new ShardsHarness()
-  const [one, other] = harness.pairAt(0, 1, 2)
-  await harness.addUsers(one, other)
-  const phone = await harness.attach(one)
+  const { harness, other, phone } = await pairRig()
   harness.cutOff.add(1)
   const clientId = phone.send(other, 'hello')
   await harness.settle()
@@ -120,10 +110,7 @@ void test('a first message is refused for now while a home can\'t be asked', asy
 })
 
 void test('who would add to a channel that holds too much is refused for now', async () => {
-  const harness = new ShardsHarness({ channels: { entriesMax: 5 } })
-  const [one, other] = harness.pairAt(0, 1, 2)
-  await harness.addUsers(one, other)
-  const [phone, friend] = [await harness.attach(one), await harness.attach(other)]
+  const { harness, other, phone, friend } = await pairRig({ channels: { entriesMax: 5 } })
   phone.send(other, 'first')
   await harness.settle()
   harness.cutOff.add(1)
@@ -139,10 +126,7 @@ void test('who would add to a channel that holds too much is refused for now', a
 })
 
 void test('watermarks wait for room in a full channel, and the cursor behind them', async () => {
-  const harness = new ShardsHarness({ channels: { entriesMax: 1 } })
-  const [one, other] = harness.pairAt(0, 1, 0)
-  await harness.addUsers(one, other)
-  const [phone, friend] = [await harness.attach(one), await harness.attach(other)]
+  const { harness, other, phone, friend } = await pairRig({ channels: { entriesMax: 1 } }, [0, 1, 0])
   phone.send(other, 'first')
   await harness.settle()
   phone.send(other, 'second')
@@ -159,10 +143,7 @@ void test('watermarks wait for room in a full channel, and the cursor behind the
 })
 
 void test('what the other shard has confirmed is deleted', async () => {
-  const harness = new ShardsHarness({ channels: { trimEvery: 4, trimMs: 1000 } })
-  const [one, other] = harness.pairAt(0, 1, 2)
-  await harness.addUsers(one, other)
-  const phone = await harness.attach(one)
+  const { harness, other, phone } = await pairRig({ channels: { trimEvery: 4, trimMs: 1000 } })
   for (let i = 0; i < 20; i++) {
     phone.send(other, String(i))
     await harness.settle()
@@ -182,10 +163,7 @@ void test('what the other shard has confirmed is deleted', async () => {
 
 void test('[PRF-10] [PRF-11] [PRF-13] a block holds from its answer on, wherever the conversation is at home', async () => {
   for (const place of PLACES) {
-    const harness = new ShardsHarness()
-    const [one, other] = harness.pairAt(...place)
-    await harness.addUsers(one, other)
-    const [phone, friend] = [await harness.attach(one), await harness.attach(other)]
+    const { harness, one, other, phone, friend } = await pairRig({}, place)
     // Also where there is no conversation yet.
     await harness.router.profiles.block(other, one)
     phone.send(other, 'hidden')
@@ -206,10 +184,7 @@ void test('[PRF-10] [PRF-11] [PRF-13] a block holds from its answer on, wherever
 })
 
 void test('[RCP-7] receipts that are turned off are told by no shard', async () => {
-  const harness = new ShardsHarness()
-  const [one, other] = harness.pairAt(0, 1, 2)
-  await harness.addUsers(one, other)
-  const [phone, friend] = [await harness.attach(one), await harness.attach(other)]
+  const { harness, one, other, phone, friend } = await pairRig()
   phone.send(other, 'first')
   await harness.settle()
   await harness.router.changeSettings(other, { readReceipts: false })
@@ -220,11 +195,8 @@ void test('[RCP-7] receipts that are turned off are told by no shard', async () 
 })
 
 void test('[RCP-7] receipts that are turned off while their user is being loaded elsewhere are told no more', async () => {
-  const harness = new ShardsHarness()
-  const [one, other] = harness.pairAt(0, 1, 2)
-  await harness.addUsers(one, other)
-  let phone = await harness.attach(one)
-  const friend = await harness.attach(other)
+  const { harness, one, other, friend, ...devices } = await pairRig()
+  let { phone } = devices
   phone.send(other, 'hello')
   await harness.settle()
   harness.crash(2)
@@ -259,11 +231,8 @@ void test('[RCP-7] receipts that are turned off while their user is being loaded
 })
 
 void test('[OPS-7] a delete is acked when all homes know of it', async () => {
-  const harness = new ShardsHarness()
-  const [one, other] = harness.pairAt(0, 1, 2)
-  await harness.addUsers(one, other)
-  const phone = await harness.attach(one)
-  let friend = await harness.attach(other)
+  const { harness, one, other, phone, ...devices } = await pairRig()
+  let { friend } = devices
   friend.detach()
   phone.send(other, 'regretted')
   await harness.settle()
@@ -283,10 +252,7 @@ void test('[OPS-7] a delete is acked when all homes know of it', async () => {
 })
 
 void test('[MSG-6] edits, reactions and timers reach the homes of both', async () => {
-  const harness = new ShardsHarness()
-  const [one, other] = harness.pairAt(0, 1, 2)
-  await harness.addUsers(one, other)
-  const [phone, friend] = [await harness.attach(one), await harness.attach(other)]
+  const { harness, one, other, phone, friend } = await pairRig()
   phone.send(other, 'helo')
   await harness.settle()
   phone.operate(other, 1, OPERATION.edit, 'hello')
@@ -303,23 +269,8 @@ void test('[MSG-6] edits, reactions and timers reach the homes of both', async (
   assert.deepEqual(messages.filter(({ text }) => text.length > 0).map(({ text }) => Buffer.from(text).toString()), ['hello', 'hello', '👍'])
 })
 
-const NEW_GROUP = { displayName: 'Skiing', about: '', policy: {} } as const
-
-/** A group at home in shard 0, owned by a user of shard 1, with others in shards 0, 1 and 2. */
-async function groupRig(harness: ShardsHarness): Promise<{ group: string, owner: string, members: string[] }> {
-  const group = harness.groupAt(0)
-  const owner = harness.userAt(1)
-  const members: string[] = []
-  for (const shard of [0, 1, 2, 2]) members.push(harness.userAt(shard, [owner, ...members]))
-  await harness.addUsers(owner, ...members)
-  assert.equal(await harness.router.groups.create(owner, group, { ...NEW_GROUP, users: members }), 1)
-  await harness.settle()
-  return { group, owner, members }
-}
-
 void test('[GRP-1] [GRP-2] [GRP-14] a group has its members in three shards, and each shard one entry for all of them', async () => {
-  const harness = new ShardsHarness()
-  const { group, owner, members } = await groupRig(harness)
+  const { harness, group, owner, members } = await groupRig()
   const phone = await harness.attach(owner)
   const others = []
   for (const member of members) others.push(await harness.attach(member))
@@ -355,8 +306,7 @@ void test('[GRP-1] [GRP-2] [GRP-14] a group has its members in three shards, and
 })
 
 void test('[GRP-9] [GRP-11] who is removed gets what came before, whatever is under way, and nothing behind it', async () => {
-  const harness = new ShardsHarness()
-  const { group, owner, members } = await groupRig(harness)
+  const { harness, group, owner, members } = await groupRig()
   const removed = members[2]!
   const [phone, other] = [await harness.attach(owner), await harness.attach(removed)]
   harness.cutOff.add(2)
@@ -379,8 +329,7 @@ void test('[GRP-9] [GRP-11] who is removed gets what came before, whatever is un
 })
 
 void test('[GRP-8] [PRF-20] how many groups a user may be in, and who has blocked whom, is asked of its home', async () => {
-  const harness = new ShardsHarness({ limits: { groupsMax: 2 } })
-  const { owner, members } = await groupRig(harness)
+  const { harness, owner, members } = await groupRig({ limits: { groupsMax: 2 } })
   const [, , guest = ''] = members
   const second = harness.groupAt(1)
   await harness.router.groups.create(owner, second, { ...NEW_GROUP, users: [guest] })
@@ -395,16 +344,14 @@ void test('[GRP-8] [PRF-20] how many groups a user may be in, and who has blocke
 })
 
 void test('[GRP-12] who is removed as a user leaves its groups, wherever they are at home', async () => {
-  const harness = new ShardsHarness()
-  const { group, owner, members } = await groupRig(harness)
+  const { harness, group, owner, members } = await groupRig()
   await harness.router.removeUser(members[3]!)
   const details = await harness.router.groups.details(owner, group, null)
   assert.deepEqual(details.inside?.members.map(({ user }) => user), [owner, ...members.slice(0, 3)])
 })
 
 void test('a change of a group is refused for now where a channel to its members holds too much', async () => {
-  const harness = new ShardsHarness({ channels: { entriesMax: 3 } })
-  const { group, owner } = await groupRig(harness)
+  const { harness, group, owner } = await groupRig({ channels: { entriesMax: 3 } })
   harness.cutOff.add(2)
   const phone = await harness.attach(owner)
   for (let i = 0; i < 3; i++) phone.send(group, String(i))
@@ -416,8 +363,7 @@ void test('a change of a group is refused for now where a channel to its members
 })
 
 void test('[OPS-7] what was deleted since a member left is not handed out of its queue, also where the group can\'t be asked at first', async () => {
-  const harness = new ShardsHarness()
-  const { group, owner, members } = await groupRig(harness)
+  const { harness, group, owner, members } = await groupRig()
   const [phone, other] = [await harness.attach(owner), await harness.attach(members[2]!)]
   other.acknowledge()
   other.detach()
@@ -436,8 +382,7 @@ void test('[OPS-7] what was deleted since a member left is not handed out of its
 })
 
 void test('[OPS-7] a delete is acked when the homes of those who have left know of it', async () => {
-  const harness = new ShardsHarness()
-  const { group, owner, members } = await groupRig(harness)
+  const { harness, group, owner, members } = await groupRig()
   const phone = await harness.attach(owner)
   const left = members.slice(2)
   const other = await harness.attach(left[0]!)
@@ -457,10 +402,7 @@ void test('[OPS-7] a delete is acked when the homes of those who have left know 
 })
 
 void test('[OPS-7] what was under way to one who blocks is looked up, too', async () => {
-  const harness = new ShardsHarness()
-  const [one, other] = harness.pairAt(0, 1, 2)
-  await harness.addUsers(one, other)
-  const [phone, friend] = [await harness.attach(one), await harness.attach(other)]
+  const { harness, one, other, phone, friend } = await pairRig()
   phone.send(other, 'first')
   await harness.settle()
   friend.acknowledge()
@@ -480,10 +422,7 @@ void test('[OPS-7] what was under way to one who blocks is looked up, too', asyn
 })
 
 void test('[PRF-10] a block holds also where it comes while another shard can\'t be asked', async () => {
-  const harness = new ShardsHarness({ limits: { residentUsersMax: 0 } })
-  const [one, other] = harness.pairAt(0, 1, 2)
-  await harness.addUsers(one, other)
-  const [phone, friend] = [await harness.attach(one), await harness.attach(other)]
+  const { harness, one, other, phone, friend } = await pairRig({ limits: { residentUsersMax: 0 } })
   // The home of their conversation knows how each looks at the other, and no more.
   await assert.rejects(harness.router.history(one, other, { limit: 1 }), routerError(ERROR.noSuchConversation))
   harness.asksInVain = 2
@@ -518,10 +457,7 @@ void test('an entry that can\'t be read is left out, and does not stop those beh
 })
 
 void test('a removed user is one for all shards', async () => {
-  const harness = new ShardsHarness()
-  const [one, other] = harness.pairAt(0, 1, 2)
-  await harness.addUsers(one, other)
-  const phone = await harness.attach(one)
+  const { harness, other, phone } = await pairRig()
   phone.send(other, 'hello')
   await harness.settle()
   await harness.router.removeUser(other)
@@ -531,10 +467,7 @@ void test('a removed user is one for all shards', async () => {
 })
 
 void test('flags of a conversation are kept at home, for its members alone', async () => {
-  const harness = new ShardsHarness()
-  const [one, other] = harness.pairAt(0, 1, 2)
-  await harness.addUsers(one, other)
-  const phone = await harness.attach(one)
+  const { harness, one, other, phone } = await pairRig()
   await assert.rejects(harness.router.profiles.changeFlags(one, other, { isPinned: true }), routerError(ERROR.noSuchConversation))
   phone.send(other, 'hello')
   await harness.settle()
@@ -544,8 +477,7 @@ void test('flags of a conversation are kept at home, for its members alone', asy
 })
 
 void test('[SCH-1] [SCH-3] what is searched for is found in all shards, newest first', async () => {
-  const harness = new ShardsHarness({ limits: { searchEnabled: true } })
-  const { group, owner, members } = await groupRig(harness)
+  const { harness, group, owner, members } = await groupRig({ limits: { searchEnabled: true } })
   const phone = await harness.attach(owner)
   const said: string[] = []
   for (const [at, to] of [group, ...members, group, ...members].entries()) {
@@ -567,8 +499,7 @@ void test('[SCH-1] [SCH-3] what is searched for is found in all shards, newest f
 })
 
 void test('[PRF-17] reports hold what was said wherever it is at home, and the operator finds all of them', async () => {
-  const harness = new ShardsHarness()
-  const { group, owner, members } = await groupRig(harness)
+  const { harness, group, owner, members } = await groupRig()
   const phone = await harness.attach(owner)
   phone.send(group, 'rude')
   await harness.settle()
@@ -593,8 +524,7 @@ void test('[PRF-17] reports hold what was said wherever it is at home, and the o
 })
 
 void test('[PRS-12] who types is seen by members in all shards, but for those it has blocked, or who have blocked it', async () => {
-  const harness = new ShardsHarness()
-  const { group, owner, members } = await groupRig(harness)
+  const { harness, group, owner, members } = await groupRig()
   const phone = await harness.attach(owner)
   const others = []
   for (const member of members) others.push(await harness.attach(member))
