@@ -60,7 +60,7 @@ export async function runNode(start: Start): Promise<Omit<RunningServer, 'stop'>
   mkdirSync(directory, { recursive: true, mode: 0o700 })
   const storage = await openBlobs(config, log, steps)
 
-  const linkServer = new LinkServer(links.environment)
+  const linkServer = new LinkServer()
   const { routes, router } = openRouter(start, links, () => owned.targets, storage !== null)
   const owned: OwnedShard = new OwnedShard({
     environment: shardEnvironment(config, clock, log, storage === null ? null : blobEnvironment(storage)),

@@ -26,7 +26,7 @@ function tlsOf(): LinkTls {
 
 async function listen(t: TestContext, address: string, tls: LinkTls | null): Promise<LinkListener> {
   const environment = systemLinkEnvironment()
-  const server = new LinkServer(environment)
+  const server = new LinkServer()
   server.serve({ router: new FakeRouter(), desk: null })
   const acceptor = new LinkAcceptor(testIdentity('owner'), environment, { [ROUTER_PURPOSE]: server })
   const listener = await openLinkListener(parseLinkAddress(address)!, tls, (transport) => acceptor.accept(transport))

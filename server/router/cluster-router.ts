@@ -14,12 +14,12 @@
 import { ERROR } from '../../protocol/generated/registry.js'
 import type { Desk } from '../blobs/blob-desk.js'
 import type { Clock } from '../clock.js'
+import { LinkLostError } from '../link/asked-calls.js'
 import type { Log } from '../log.js'
 import type { Scheduler } from '../shard/environment.js'
 import { CallingRouter } from './calling-router.js'
 import { type CallTargets, isRepeatable, performCall, remoteDesk } from './calls.js'
 import { ClusterSession, Place, type SessionHost } from './cluster-session.js'
-import { LinkLostError } from './remote-router.js'
 import { type Attached, type AttachRequest, type Attachment, type DeviceSink, RouterError } from './router.js'
 
 /** Where the shard is reached at present. */

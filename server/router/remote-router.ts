@@ -3,14 +3,15 @@
  * that ends every session is told `storage-unavailable`, every call is rejected with LinkLostError, and all that comes later, too.
  * Whoever wants sessions to outlive links uses a ClusterRouter, which has a RemoteRouter for each.
  */
-import { ERROR, ERRORS, type ErrorCode } from '../../protocol/generated/registry.js'
+import { ERROR, type ErrorCode } from '../../protocol/generated/registry.js'
 import type { Reader } from '../../protocol/reader.js'
+import { AskedCalls } from '../link/asked-calls.js'
 import { decodeValue, encodeValue } from '../link/call-codec.js'
 import type { LinkIdentity } from '../link/handshake.js'
 import type { LinkConnection, LinkHandler } from '../link/link-connection.js'
 import type { LinkEnvironment } from '../link/link-environment.js'
 import {
-  appendAttach, appendCall, appendMark, appendMessage, appendNames, appendNumber, appendOperate, appendSession, appendTyping, LINK, LINK_CLOSE,
+  appendAttach, appendMark, appendMessage, appendNames, appendNumber, appendOperate, appendSession, appendTyping, LINK, LINK_CLOSE,
   type LinkClose,
 } from '../link/link-frames.js'
 import { openLink } from '../link/open-link.js'
@@ -19,18 +20,7 @@ import { CallingRouter } from './calling-router.js'
 import { LatePresences } from './late-presences.js'
 import { readNames } from './link-commands.js'
 import { ROUTER_PURPOSE, type ShardDetails } from './link-server.js'
-import { type Attached, type AttachRequest, type Attachment, type DeviceSink, RouterError } from './router.js'
-
-/** The link ended before the answer came. */
-export class LinkLostError extends RouterError {
-  /** Whether the other node may have got the call, and carried it out. */
-  readonly wasSent: boolean
-
-  constructor(wasSent: boolean) {
-    super(ERROR.unavailable, 'the node in charge can\'t be reached', { retryAfterMs: 1000 })
-    this.wasSent = wasSent
-  }
-}
+import type { Attached, AttachRequest, Attachment, DeviceSink } from './router.js'
 
 /** Opens a link for a router. Rejects with LinkError. `expects`: the node's name; '' takes any of the cluster. */
 export function dialRouter(transport: Transport, identity: LinkIdentity, expects: string, environment: LinkEnvironment): Promise<RemoteRouter> {
@@ -55,14 +45,6 @@ class RemotePlace implements Attachment {
   }
 }
 
-interface WaitingCall {
-  readonly place: RemotePlace | null
-  readonly sentMs: number
-  readonly bytes: number
-  readonly resolve: (value: unknown) => void
-  readonly reject: (error: RouterError) => void
-}
-
 export class RemoteRouter extends CallingRouter implements LinkHandler {
   readonly link: LinkConnection
   readonly #environment: LinkEnvironment
@@ -70,10 +52,7 @@ export class RemoteRouter extends CallingRouter implements LinkHandler {
   #lastId = 0
   /** Those that are being attached. */
   readonly #attaching = new Map<DeviceSink, RemotePlace>()
-  readonly #calls = new Map<number, WaitingCall>()
-  #callBytes = 0
-  #lastCall = 0
-  #isLooking = false
+  readonly #calls: AskedCalls
   /** The other node wants those to wait who can. */
   #isToldCrowded = false
   #onRoom: (() => void)[] = []
@@ -85,6 +64,7 @@ export class RemoteRouter extends CallingRouter implements LinkHandler {
     super(hasBlobs)
     this.link = link
     this.#environment = environment
+    this.#calls = new AskedCalls(link)
     this.#late = new LatePresences(environment.scheduler)
   }
 
@@ -101,7 +81,9 @@ export class RemoteRouter extends CallingRouter implements LinkHandler {
     this.#attaching.set(sink, place)
     try {
       const bytes = encodeValue(request)
-      const attached = await this.#send(bytes.length, place, (call) => appendAttach(this.link.beginSend(), place.id, call, bytes)) as Omit<Attached, 'attachment'>
+      const attached = await this.#calls.send(
+        bytes.length, (call) => appendAttach(this.link.beginSend(), place.id, call, bytes), (answer) => beginPlace(place, answer as Attached),
+      ) as Omit<Attached, 'attachment'>
       return { ...attached, attachment: place }
     } catch (error) {
       if (place.isOver) throw error
@@ -221,49 +203,7 @@ export class RemoteRouter extends CallingRouter implements LinkHandler {
   // Calls
 
   ask(name: string, args: readonly unknown[]): Promise<unknown> {
-    const bytes = encodeValue(args)
-    return this.#send(bytes.length, null, (call) => appendCall(this.link.beginSend(), call, name, bytes))
-  }
-
-  /** `append` is called in this turn or not at all. */
-  #send(bytes: number, place: RemotePlace | null, append: (call: number) => void): Promise<unknown> {
-    const { limits, clock } = this.#environment
-    if (this.link.hasEnded) return Promise.reject(new LinkLostError(false))
-    if (this.#calls.size >= limits.callsMax || this.#callBytes + bytes > limits.callBytesMax || bytes > limits.frameBytesMax / 2) {
-      return Promise.reject(new RouterError(ERROR.resourceLimit, 'too much is asked over the link at once', { retryAfterMs: 1000 }))
-    }
-    return new Promise((resolve, reject) => {
-      const call = ++this.#lastCall
-      this.#calls.set(call, { place, sentMs: clock.monotonicMs(), bytes, resolve, reject })
-      this.#callBytes += bytes
-      append(call)
-      this.link.endSend()
-      this.#lookLater()
-    })
-  }
-
-  #take(call: number): WaitingCall | undefined {
-    const waiting = this.#calls.get(call)
-    if (waiting === undefined) return undefined
-    this.#calls.delete(call)
-    this.#callBytes -= waiting.bytes
-    return waiting
-  }
-
-  /** One look for all calls now and then: the oldest come first. */
-  #lookLater(): void {
-    if (this.#isLooking) return
-    this.#isLooking = true
-    const { scheduler, clock, limits } = this.#environment
-    scheduler.after(limits.heartbeatMs, () => {
-      this.#isLooking = false
-      const nowMs = clock.monotonicMs()
-      for (const [call, { sentMs }] of this.#calls) {
-        if (nowMs - sentMs < limits.callTimeoutMs) break
-        this.#take(call)?.reject(new LinkLostError(true))
-      }
-      if (this.#calls.size > 0) this.#lookLater()
-    })
+    return this.#calls.ask(name, args)
   }
 
   // From the shard
@@ -272,10 +212,10 @@ export class RemoteRouter extends CallingRouter implements LinkHandler {
     switch (type) {
       case LINK.result:
       case LINK.attached:
-        this.#answered(reader)
+        this.#calls.answered(reader)
         return
       case LINK.failed:
-        this.#failed(reader)
+        this.#calls.failed(reader)
         return
       case LINK.crowded:
         this.#isToldCrowded = reader.uint() !== 0
@@ -287,34 +227,6 @@ export class RemoteRouter extends CallingRouter implements LinkHandler {
         if (place !== undefined && !this.#tell(type, place, reader)) this.link.close(LINK_CLOSE.malformed)
       }
     }
-  }
-
-  #answered(reader: Reader): void {
-    const waiting = this.#take(reader.uint())
-    const bytes = reader.rest()
-    if (waiting === undefined) return
-    let value: unknown
-    try {
-      value = decodeValue(bytes)
-    } catch {
-      reader.fail()
-      waiting.reject(new LinkLostError(true))
-      return
-    }
-    const { place } = waiting
-    if (place !== null) beginPlace(place, value as Attached)
-    waiting.resolve(value)
-  }
-
-  #failed(reader: Reader): void {
-    const waiting = this.#take(reader.uint())
-    const code = reader.uint() as ErrorCode | 0
-    const retryAfterMs = reader.uint()
-    const message = reader.string()
-    if (code !== 0 && !ERRORS.has(code)) reader.fail()
-    // A fault of the other node, which has logged it.
-    if (reader.failed || code === 0) waiting?.reject(new RouterError(ERROR.unavailable, 'a fault of the node in charge'))
-    else waiting?.reject(new RouterError(code, message, { retryAfterMs }))
   }
 
   /** Passes one frame on to its session; false: there is no such frame. */
@@ -401,10 +313,7 @@ export class RemoteRouter extends CallingRouter implements LinkHandler {
 
   ended(reason: LinkClose): void {
     this.#environment.counters.linksEnded++
-    const calls = [...this.#calls.values()]
-    this.#calls.clear()
-    this.#callBytes = 0
-    for (const { reject } of calls) reject(new LinkLostError(true))
+    this.#calls.end()
     for (const place of [...this.#places.values()]) this.#end(place, ERROR.storageUnavailable)
     this.#isToldCrowded = false
     this.#tellRoom()

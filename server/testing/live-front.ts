@@ -39,7 +39,7 @@ export async function frontOf(t: TestContext, server: RunningServer, config: Con
   const directory = mkdtempSync(join(tmpdir(), 'chatd-link-'))
   t.after(() => rmSync(directory, { recursive: true, force: true }))
   const environment = systemLinkEnvironment()
-  const linkServer = new LinkServer(environment)
+  const linkServer = new LinkServer()
   linkServer.serve({ router: server.router, desk: server.blobs?.desk ?? null })
   const acceptor = new LinkAcceptor(testIdentity('owner'), environment, { [ROUTER_PURPOSE]: linkServer })
   const address = `unix:${join(directory, 'link')}`

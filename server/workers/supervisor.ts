@@ -66,7 +66,7 @@ export async function startWithWorkers(config: Config, options: SupervisorOption
 /** What workers reach the supervisor by: the link, and the way to the files. Returns what each of them is told. */
 async function openInside(config: Config, server: RunningServer, log: Log, closers: (() => void)[]): Promise<Omit<WorkerOrder, 'node'>> {
   const environment = systemLinkEnvironment({ log })
-  const linkServer = new LinkServer(environment)
+  const linkServer = new LinkServer()
   linkServer.serve({ router: server.router, desk: server.blobs?.desk ?? null })
   const linkSecret = randomBytes(32)
   const acceptor = new LinkAcceptor({ cluster: LINK_CLUSTER, node: SUPERVISOR_NODE, secret: linkSecret }, environment, { [ROUTER_PURPOSE]: linkServer })

@@ -63,7 +63,7 @@ export class LinkHarness {
       log: { ...SILENT_LOG, info: note, warn: note, error: note },
       counters: newLinkCounters(),
     }
-    this.server = new LinkServer(this.environment)
+    this.server = new LinkServer()
     this.server.serve({ router: this.router, desk: null })
     this.acceptor = new LinkAcceptor(identity, this.environment, { [ROUTER_PURPOSE]: this.server })
   }

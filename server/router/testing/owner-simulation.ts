@@ -94,7 +94,7 @@ class SimNode {
       log: SILENT_LOG,
       counters: newLinkCounters(),
     }
-    this.linkServer = new LinkServer(environment)
+    this.linkServer = new LinkServer()
     this.acceptor = new LinkAcceptor(testIdentity(name), environment, { [ROUTER_PURPOSE]: this.linkServer })
     const shared = { clock: environment.clock, scheduler: environment.scheduler, log: SILENT_LOG, blobBytesMax: 1 }
     this.routes = new OwnerRoutes({
