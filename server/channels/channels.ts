@@ -164,7 +164,7 @@ export class Channels {
     this.#reading.set(name, reading)
     try {
       const row = await this.#host.engine.get(visitorKey(name))
-      const found = row === undefined ? await this.#federation.peers.visitor(shard, name) : decodeVisitor(row)
+      const found = row === undefined ? await this.#federation.peers.ask(shard, 'visitor', name) : decodeVisitor(row)
       return { facts: reading.heard ?? found, isRecorded: row !== undefined || reading.heard !== null }
     } finally {
       this.#reading.delete(name)
@@ -181,16 +181,16 @@ export class Channels {
 
   /** How a user who is at home elsewhere looks at another with whom it has no conversation. */
   side(channel: Outgoing, user: string, other: string): Promise<PairSide> {
-    return this.#federation.peers.side(channel.shard, user, other)
+    return this.#federation.peers.ask(channel.shard, 'side', user, other)
   }
 
   groupCounts(channel: Outgoing, user: string): Promise<GroupCounts> {
-    return this.#federation.peers.groupCounts(channel.shard, user)
+    return this.#federation.peers.ask(channel.shard, 'groupCounts', user)
   }
 
   /** Who may be told that the user types in a conversation that is at home elsewhere. */
   audience(channel: Outgoing, user: string, conversation: string): Promise<readonly string[]> {
-    return this.#federation.peers.audience(channel.shard, user, conversation)
+    return this.#federation.peers.ask(channel.shard, 'audience', user, conversation)
   }
 
   /** Tells these users, who are at home elsewhere, that somebody types. It goes beside the channels, and may be lost. */
@@ -201,17 +201,17 @@ export class Channels {
       const shard = homeOf(this.#federation, user)
       byHome.set(shard, [...byHome.get(shard) ?? [], user])
     }
-    for (const [shard, its] of byHome) peers.typing(shard, from, conversation, its, kind)
+    for (const [shard, its] of byHome) peers.tell(shard, 'typing', from, conversation, its, kind)
   }
 
-  /** For a report: see Peers. */
+  /** For a report: see QUESTIONS. */
   lastMessages(channel: Outgoing, user: string, conversation: string): Promise<Report['messages']> {
-    return this.#federation.peers.lastMessages(channel.shard, user, conversation)
+    return this.#federation.peers.ask(channel.shard, 'lastMessages', user, conversation)
   }
 
   /** Rejects where the user may read nothing of a conversation that is at home elsewhere. */
   mustRead(channel: Outgoing, user: string, conversation: string): Promise<void> {
-    return this.#federation.peers.mustRead(channel.shard, user, conversation)
+    return this.#federation.peers.ask(channel.shard, 'mustRead', user, conversation)
   }
 
   /**
@@ -222,7 +222,7 @@ export class Channels {
     const { scheduler } = this.#host.environment
     for (;;) {
       try {
-        return await this.#federation.peers.isGone(channel.shard, conversation, seq)
+        return await this.#federation.peers.ask(channel.shard, 'isGone', conversation, seq)
       } catch (error) {
         if (!(error instanceof RouterError)) throw error
         // What can't be read there is taken for what it says, as within one shard.

@@ -135,12 +135,12 @@ export class ShardsHarness {
   #peers(shard: number, isAlive: () => boolean): Peers {
     const routerOf = (other: number): LocalRouter | null => !isAlive() || this.cutOff.has(shard) || this.cutOff.has(other) ? null : this.routers[other] ?? null
     const peers = localPeers(shard, routerOf, this.time.scheduler(isAlive))
-    const visitor: Peers['visitor'] = async (of, user) => {
-      if (this.asksInVain !== shard) return peers.visitor(of, user)
+    const ask: Peers['ask'] = async (of, name, ...args) => {
+      if (this.asksInVain !== shard || name !== 'visitor') return peers.ask(of, name, ...args)
       await this.time.settle()
       throw new RouterError(ERROR.unavailable, 'the test has it so')
     }
-    return { ...peers, visitor, offer: (to, first, entries) => { if (!this.#held.has(`${String(shard)}/${String(to)}`)) peers.offer(to, first, entries) } }
+    return { ...peers, ask, offer: (to, first, entries) => { if (!this.#held.has(`${String(shard)}/${String(to)}`)) peers.offer(to, first, entries) } }
   }
 }
 

@@ -17,20 +17,13 @@ export function simPeers(shard: number, world: World, routerOf: (shard: number) 
   }
   // What a dead process has sent is on its way all the same.
   const peers = localPeers(shard, routerOf, { defer: carry, after: () => undefined })
-  const ask = <T>(question: () => Promise<T>): Promise<T> => {
-    if (!isAlive() || (isFaulty() && random.chance(0.05))) return Promise.reject(new RouterError(ERROR.unavailable, 'simulated: the other shard is not heard'))
-    return question()
-  }
   return {
     offer: (to, first, entries) => { peers.offer(to, first, entries.map((entry) => Uint8Array.prototype.slice.call(entry))) },
     confirm: (to, cursor, again) => { peers.confirm(to, cursor, again) },
-    visitor: (of, user) => ask(() => peers.visitor(of, user)),
-    side: (of, user, other) => ask(() => peers.side(of, user, other)),
-    groupCounts: (of, user) => ask(() => peers.groupCounts(of, user)),
-    mustRead: (of, user, conversation) => ask(() => peers.mustRead(of, user, conversation)),
-    lastMessages: (of, user, conversation) => ask(() => peers.lastMessages(of, user, conversation)),
-    audience: (of, user, conversation) => ask(() => peers.audience(of, user, conversation)),
-    typing: (to, from, conversation, users, kind) => { peers.typing(to, from, conversation, users, kind) },
-    isGone: (of, conversation, seq) => ask(() => peers.isGone(of, conversation, seq)),
+    ask: (of, name, ...args) => {
+      if (!isAlive() || (isFaulty() && random.chance(0.05))) return Promise.reject(new RouterError(ERROR.unavailable, 'simulated: the other shard is not heard'))
+      return peers.ask(of, name, ...args)
+    },
+    tell: (to, name, ...args) => { peers.tell(to, name, ...args) },
   }
 }

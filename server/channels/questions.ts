@@ -1,0 +1,75 @@
+/**
+ * What shards ask and tell each other beside their channels: one table by name, with what a shard answers and the forms in which questions
+ * and answers go to another process. Nothing else can be asked.
+ */
+import { PairSide } from '../profiles/pair.js'
+import type { Report } from '../profiles/service.js'
+import type { LocalRouter } from '../router/local-router.js'
+import type { GroupCounts, VisitorFacts } from './federation.js'
+import { bytes, count, flag, type Form, listOf, madeOf, nothing, record, text } from './forms.js'
+
+interface Question<A extends readonly unknown[], T> {
+  readonly args: { readonly [K in keyof A]: Form<A[K]> }
+  readonly answer: Form<T>
+  /** What the shard that is asked says. Rejects with RouterError. */
+  readonly of: (router: LocalRouter, ...args: A) => Promise<T>
+}
+
+function question<A extends readonly unknown[], T>(
+  args: { readonly [K in keyof A]: Form<A[K]> }, answer: Form<T>, of: (router: LocalRouter, ...args: A) => Promise<T>,
+): Question<A, T> {
+  return { args, answer, of }
+}
+
+const visitorFacts = record<VisitorFacts>({ exists: flag, readReceipts: flag })
+const groupCounts = record<GroupCounts>({ member: count, guest: count })
+const pairSide = madeOf(
+  record({ blockedFrom: count, isContact: flag, hasWritten: flag, hidden: listOf(record({ first: count, last: count })) }),
+  ({ blockedFrom, isContact, hasWritten, hidden }) => new PairSide(blockedFrom, isContact, hasWritten, hidden),
+  (side) => side,
+)
+const reported = listOf(record<Report['messages'][number]>({ seq: count, from: text, timeMs: count, text: bytes }))
+
+export const QUESTIONS = {
+  /** What is on disk there of one of its users. */
+  visitor: question([text], visitorFacts, (router, user) => router.visitorFacts(user)),
+  /** How one of its users looks at another with whom there is no conversation. */
+  side: question([text, text], pairSide, (router, user, other) => router.side(user, other)),
+  groupCounts: question([text], groupCounts, (router, user) => router.groups.counts(user)),
+  /** Rejects where one of the asking shard's users may read nothing of the conversation, which is at home there. */
+  mustRead: question([text, text], nothing, (router, user, conversation) => router.mustRead(user, conversation)),
+  /** What was said last in a conversation that is at home there and is still to be seen by one of the asking shard's users, ascending. */
+  lastMessages: question([text, text], reported, (router, user, conversation) => router.profiles.lastMessages(user, conversation)),
+  /** Who may be told that one of the asking shard's users types in a conversation that is at home there. */
+  audience: question([text, text], listOf(text), (router, user, conversation) => router.presence.audience(user, conversation)),
+  /** Whether nothing is left of what a message said, in a conversation that is at home there. */
+  isGone: question([text, count], flag, (router, conversation, seq) => router.shard.reading(router.shard.isGone(conversation, seq))),
+}
+
+/** Nobody waits for these, and they may be lost. */
+export const NOTICES = {
+  /** A user types in a conversation, of which these users of that shard are told. */
+  typing: question([text, text, listOf(text), count], nothing, (router, from, conversation, users, kind) =>
+    router.presence.hear(from, conversation, users, kind)),
+}
+
+export type QuestionName = keyof typeof QUESTIONS
+export type NoticeName = keyof typeof NOTICES
+
+type Table = typeof QUESTIONS & typeof NOTICES
+type ArgsOf<Q> = Q extends Question<infer A, infer _T> ? A : never
+
+export type ArgsOfQuestion<N extends keyof Table> = ArgsOf<Table[N]>
+export type AnswerOf<N extends QuestionName> = Table[N] extends Question<infer _A, infer T> ? T : never
+
+/** Has the shard behind the router answer. */
+export function answer<N extends QuestionName>(router: LocalRouter, name: N, args: ArgsOfQuestion<N>): Promise<AnswerOf<N>> {
+  const { of } = QUESTIONS[name] as unknown as Question<ArgsOfQuestion<N>, AnswerOf<N>>
+  return of(router, ...args)
+}
+
+/** Has the shard behind the router hear a notice. What becomes of it concerns nobody. */
+export function hear<N extends NoticeName>(router: LocalRouter, name: N, args: ArgsOfQuestion<N>): void {
+  const { of } = NOTICES[name] as unknown as Question<ArgsOfQuestion<N>, void>
+  of(router, ...args).catch(() => undefined)
+}
