@@ -3,22 +3,25 @@
  * and in the turn in which its number goes into the open transaction. An entry that makes no sense is left out: it must not stop those
  * behind it.
  */
+import { isGroup } from '../../protocol/address.js'
 import { visitorKey } from '../../storage/channel-keys.js'
 import { pairName } from '../../storage/keyspace.js'
+import { leaving } from '../groups/leaving.js'
+import type { GroupHost } from '../groups/group-work.js'
 import { changeSide } from '../shard/conversation.js'
 import { isDamage } from '../shard/entry-reader.js'
+import { decodeStanding } from '../shard/records.js'
 import { Hold } from '../shard/holds.js'
 import { PackedVerifier } from '../shard/packed-verifier.js'
 import type { Residents } from '../shard/residents.js'
-import type { LoneTask } from '../shard/gate.js'
+import type { GateTask, LoneTask } from '../shard/gate.js'
 import type { AccountRow, ConversationState, UserState } from '../shard/state.js'
 import type { ShardEnvironment } from '../shard/environment.js'
 import type { Transaction } from '../shard/transaction.js'
 import type { Engine } from '../../storage/engine.js'
-import { type ChannelEntry, decodeEntry, encodeVisitor, type MemberEntry, type SideEntry, type VisitorEntry } from './entries.js'
+import { type ChannelEntry, decodeEntry, encodeVisitor, type LeaveEntry, type ListingEntry, type MemberEntry, type SideEntry, type VisitorEntry } from './entries.js'
 import type { VisitorFacts } from './federation.js'
 import type { Incoming } from './incoming.js'
-import type { Outgoing } from './outgoing.js'
 import { applyToMember } from './member-entries.js'
 import { Receiver } from './receiver.js'
 
@@ -29,20 +32,18 @@ export const VISITOR_ACCOUNT: AccountRow = {
 }
 
 /** The shard, as its channels see it. */
-export interface ArrivalHost {
+export interface ArrivalHost extends GroupHost {
   readonly engine: Engine
   readonly environment: ShardEnvironment
   readonly isAvailable: boolean
   readonly users: Residents<UserState>
-  readonly channels: { to(name: string): Outgoing | null } | null
-  /** The one that fills at present: never kept over an await. */
-  readonly transaction: Transaction
-  schedule(): void
   readFailed(error: unknown): void
   /** Watermark of a user in a conversation that is at home here; false: it waits, and `applied` is called in the turn in which it counts. */
   deliveredHere(user: { readonly name: string }, conversation: string, seq: number, applied: () => void): boolean
   /** Does something to a conversation in its turn; `applied` is called in that turn, also where it could not be done. */
   inTurnAlone(conversation: string, task: LoneTask, applied: () => void): void
+  /** The same with its members in memory. Where nothing has to be done `applied` is the task's to call. */
+  inTurnWithAll(conversation: string, task: GateTask, applied: () => void): void
 }
 
 export class Arrivals {
@@ -92,6 +93,7 @@ export class Arrivals {
       case 'delivered': return this.#deliver(channel, entry.user, entry.conversation, entry.seq)
       case 'side': return this.#changeSide(channel, entry)
       case 'visitor': return this.#change(channel, entry)
+      case 'leave': return this.#leave(channel, entry)
       case 'message':
       case 'operation':
       case 'change': return this.#reach(channel, entry, entry.members)
@@ -152,6 +154,13 @@ export class Arrivals {
     })
   }
 
+  #leave(channel: Incoming, { user, conversation }: LeaveEntry): Promise<void> | null {
+    return this.#waiting(channel, (applied) => {
+      this.#host.inTurnWithAll(conversation, leaving(this.#host, user, applied), applied)
+      return false
+    })
+  }
+
   #change(channel: Incoming, { user: name, exists, readReceipts }: VisitorEntry): null {
     const facts = { exists, readReceipts }
     this.#hear(name, facts)
@@ -179,9 +188,18 @@ export class Arrivals {
     const { users, transaction } = this.#host
     for (const name of names) {
       const user = users.get(name)
-      if (user?.channel === null) applyToMember(transaction, user, entry)
+      if (user?.channel !== null) continue
+      applyToMember(transaction, user, entry)
+      if (entry.kind === 'listing' && !user.exists) this.#turnDown(entry)
     }
     return this.#applied(channel)
+  }
+
+  /** A group that has taken somebody in, or invited it, before it heard that its account goes. */
+  #turnDown({ user, conversation, row }: ListingEntry): void {
+    if (!isGroup(conversation) || row.length === 0 || decodeStanding(row) === 'former') return
+    const { transaction, channels } = this.#host
+    channels?.to(conversation)?.append(transaction, { kind: 'leave', user, conversation })
   }
 
   async #reachLater(channel: Incoming, entry: MemberEntry, names: readonly string[]): Promise<void> {

@@ -263,20 +263,17 @@ export class Channels {
     }
   }
 
-  /**
-   * Gives the entry to these channels, in the open transaction. The promise resolves when its effect is on disk in all of them. Throws
-   * RouterError at once where nothing can be given.
-   */
-  give(channels: readonly Outgoing[], entry: ChannelEntry): Promise<unknown> {
-    if (channels.some(({ isReady, isFull }) => !isReady || isFull)) throw unavailable()
-    const given = channels.map((channel) => this.#confirmed(channel, channel.append(this.#host.transaction, entry)))
-    this.#host.schedule()
-    return Promise.all(given)
+  /** Throws RouterError unavailable where one of these channels, or of all, can't be given anything at present. */
+  mustHaveRoom(channels: Iterable<Outgoing> = this.#outgoing.values()): void {
+    for (const { isReady, isFull } of channels) if (!isReady || isFull) throw unavailable()
   }
 
-  /** The same to all shards. */
-  giveAll(entry: ChannelEntry): Promise<unknown> {
-    return this.give([...this.#outgoing.values()], entry)
+  /** Gives the entry to these channels, or to all, in the open transaction. Throws as `mustHaveRoom`, before anything is given. */
+  give(entry: ChannelEntry, channels: Iterable<Outgoing> = this.#outgoing.values()): void {
+    const to = [...channels]
+    this.mustHaveRoom(to)
+    for (const channel of to) channel.append(this.#host.transaction, entry)
+    this.#host.schedule()
   }
 
   /** Resolves when everything given to these channels, or to all, so far has taken effect, and is on disk there. */

@@ -17,6 +17,7 @@ const entryOf: fc.Arbitrary<ChannelEntry> = fc.oneof(
   fc.record({ kind: fc.constant('receipt' as const), user: name, conversation: name, member: name, mark: number, seq: number }, plain),
   fc.record({ kind: fc.constant('listing' as const), user: name, conversation: name, row: bytes }, plain),
   fc.record({ kind: fc.constant('lookup' as const), user: name, conversation: name }, plain),
+  fc.record({ kind: fc.constant('leave' as const), user: name, conversation: name }, plain),
   fc.record({ kind: fc.constant('delivered' as const), user: name, conversation: name, seq: number }, plain),
   fc.record({ kind: fc.constant('side' as const), user: name, other: name, what: fc.constantFrom('blocked' as const, 'contact' as const), isOn: fc.boolean() }, plain),
   fc.record({ kind: fc.constant('visitor' as const), user: name, exists: fc.boolean(), readReceipts: fc.boolean() }, plain),

@@ -13,7 +13,7 @@ import type { VisitorFacts } from './federation.js'
 
 const VERSION = 1
 
-const KIND = { message: 1, receipt: 2, listing: 3, delivered: 4, side: 5, visitor: 6, operation: 7, change: 8, lookup: 9 } as const
+const KIND = { message: 1, receipt: 2, listing: 3, delivered: 4, side: 5, visitor: 6, operation: 7, change: 8, lookup: 9, leave: 10 } as const
 
 /** What has taken a place in a conversation's log: one for all members who are at home in one shard. */
 interface LoggedEntry {
@@ -73,6 +73,13 @@ export interface LookupEntry {
   readonly conversation: string
 }
 
+/** The user's account goes, and its place in a group with it. */
+export interface LeaveEntry {
+  readonly kind: 'leave'
+  readonly user: string
+  readonly conversation: string
+}
+
 export interface DeliveredEntry {
   readonly kind: 'delivered'
   readonly user: string
@@ -97,7 +104,7 @@ export interface VisitorEntry extends VisitorFacts {
 /** What a conversation has for its members. */
 export type MemberEntry = MessageEntry | OperationEntry | ChangeEntry | ReceiptEntry | ListingEntry | LookupEntry
 
-export type ChannelEntry = MemberEntry | DeliveredEntry | SideEntry | VisitorEntry
+export type ChannelEntry = MemberEntry | LeaveEntry | DeliveredEntry | SideEntry | VisitorEntry
 
 const writer = new ValueWriter()
 
@@ -115,6 +122,7 @@ export function encodeEntry(entry: ChannelEntry): Uint8Array {
     case 'listing':
       return writer.string(entry.user).string(entry.conversation).bytes(entry.row).take()
     case 'lookup':
+    case 'leave':
       return writer.string(entry.user).string(entry.conversation).take()
     case 'delivered':
       return writer.string(entry.user).string(entry.conversation).uint(entry.seq).take()
@@ -154,6 +162,8 @@ export function decodeEntry(bytes: Uint8Array): ChannelEntry {
       return { kind: 'listing', user: reader.string(), conversation: reader.string(), row: reader.bytes() }
     case KIND.lookup:
       return { kind: 'lookup', user: reader.string(), conversation: reader.string() }
+    case KIND.leave:
+      return { kind: 'leave', user: reader.string(), conversation: reader.string() }
     case KIND.delivered:
       return { kind: 'delivered', user: reader.string(), conversation: reader.string(), seq: reader.uint() }
     case KIND.side:

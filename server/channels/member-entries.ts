@@ -15,7 +15,7 @@ import type { Mark } from '../shard/conversation.js'
 import type { Away, Outgoing } from './outgoing.js'
 import { appendMessage, appendOperation, appendReceipt, appendShared } from '../shard/queue.js'
 import { ANY_INDEX, SharedEntry } from '../shard/shared-entry.js'
-import { addressIn, type UserState } from '../shard/state.js'
+import { addressIn, UNCOUNTED, type UserState } from '../shard/state.js'
 import type { Transaction } from '../shard/transaction.js'
 import {
   type ChangeEntry, encodeVisitor, type ListingEntry, type MemberEntry, type MessageEntry, type OperationEntry, type ReceiptEntry,
@@ -118,5 +118,5 @@ function applyReceipt(transaction: Transaction, user: UserState, { conversation,
 function applyListing(transaction: Transaction, user: UserState, { conversation, row }: ListingEntry): void {
   list(transaction, user, conversation, row.length === 0 ? null : row)
   // Whoever counts finds it in the store.
-  if (isGroup(conversation)) user.groupCount = user.invitationCount = -1
+  if (isGroup(conversation)) user.groupCount = UNCOUNTED
 }

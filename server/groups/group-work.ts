@@ -11,7 +11,7 @@ import { list, listAbsent, tellLookup } from '../channels/member-entries.js'
 import type { Outgoing } from '../channels/outgoing.js'
 import { RouterError } from '../router/router.js'
 import { encodeConversation, encodeGroupListing, encodeWatermark } from '../shard/records.js'
-import { type ConversationState, Member } from '../shard/state.js'
+import { type ConversationState, Member, UNCOUNTED } from '../shard/state.js'
 import type { Route, Transaction } from '../shard/transaction.js'
 import { type Change, namingElement, type NewGroup } from './change.js'
 import { deliverChange, floorsOf, type UserLookup } from './fan-out.js'
@@ -21,6 +21,18 @@ import { authorOf, notInIt } from './rights.js'
 /** A change that was true already took no place in the log. [GRP-6] */
 export const NOTHING_DONE = 0
 
+/** The shard, as changes of its groups see it. */
+export interface GroupHost {
+  /** The one that fills at present: never kept over an await. */
+  readonly transaction: Transaction
+  readonly lookup: UserLookup
+  readonly nowMs: number
+  readonly ledger: BlobLedger
+  /** `to`: the channel to the home of a user or conversation; null: that is this shard. */
+  readonly channels: { to(name: string): Outgoing | null } | null
+  schedule(): void
+}
+
 export class GroupWork {
   readonly #transaction: Transaction
   readonly #route: Route
@@ -28,14 +40,10 @@ export class GroupWork {
   readonly #nowMs: number
   readonly #membersMax: number
   readonly #ledger: BlobLedger
-  readonly #channelTo: (name: string) => Outgoing | null
+  readonly #channels: GroupHost['channels']
 
-  /** @param channelTo the channel to the home of a user; null: that is this shard */
-  constructor(
-    transaction: Transaction, route: Route, lookup: UserLookup, nowMs: number, membersMax: number, ledger: BlobLedger,
-    channelTo: (name: string) => Outgoing | null,
-  ) {
-    this.#channelTo = channelTo
+  constructor({ transaction, lookup, nowMs, ledger, channels }: GroupHost, route: Route, membersMax: number) {
+    this.#channels = channels
     this.#ledger = ledger
     this.#transaction = transaction
     this.#route = route
@@ -320,11 +328,14 @@ export class GroupWork {
     const standing = this.#standing(name)
     const user = this.#lookup(name)
     const row = standing === null ? null : encodeGroupListing(this.#nowMs, standing)
-    if (user === undefined) listAbsent(this.#transaction, name, this.#channelTo(name), this.#conversation.name, row)
+    if (user === undefined) listAbsent(this.#transaction, name, this.#channels?.to(name) ?? null, this.#conversation.name, row)
     if (user === undefined) return
     list(this.#transaction, user, this.#conversation.name, row)
-    // Where nobody has counted yet, whoever does finds it in the store.
-    if (user.groupCount < 0) return
+    // Where nobody has counted yet, whoever does finds it in the store; who does at present has to begin anew.
+    if (user.groupCount < 0) {
+      user.groupCount = UNCOUNTED
+      return
+    }
     user.groupCount += Number(standing === 'member') - Number(before === 'member')
     user.invitationCount += Number(standing === 'guest') - Number(before === 'guest')
   }

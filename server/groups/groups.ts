@@ -2,26 +2,22 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto'
 import { ERROR, LIMIT } from '../../protocol/generated/registry.js'
 import type { GroupCounts } from '../channels/federation.js'
-import type { Outgoing } from '../channels/outgoing.js'
 import { holding } from '../holdings/held.js'
 import { RouterError } from '../router/router.js'
 import type { Shard } from '../shard/shard.js'
 import { decodeStanding } from '../shard/records.js'
-import type { ConversationState, UserState } from '../shard/state.js'
+import { type ConversationState, COUNTING, type UserState } from '../shard/state.js'
 import type { Route } from '../shard/transaction.js'
 import type { Change, NewGroup } from './change.js'
 import type { GroupCommands, GroupDetails, GroupLink, GroupLinkRequest } from './group-commands.js'
 import type { GroupState, Link, Membership, Standing } from './group-state.js'
 import { groupTaken, GroupWork } from './group-work.js'
-import { authorOf, mayAdd, notAllowed, notInIt } from './rights.js'
+import { authorOf, concernedBy, mayAdd, notAllowed, notInIt } from './rights.js'
 
 export interface GroupLimits {
   readonly membersMax: number
   readonly groupsMax: number
 }
-
-/** Has the user leave a group, wherever that is at home. */
-export type Leave = (group: string) => Promise<unknown>
 
 /** Whether `owner` has blocked `other`. */
 export type IsBlocked = (owner: string, other: string) => Promise<boolean>
@@ -146,28 +142,36 @@ export class Groups implements GroupCommands {
     return details
   }
 
-  /** The user's account goes: its memberships with it, and what it was invited to. */
-  async leaveAll(user: string, leave: Leave = (group) => this.change(user, group, { kind: 'leave' })): Promise<void> {
+  /** The user's account goes: its memberships with it, and what it was invited to. Groups at home elsewhere hear of it over the channels. */
+  async leaveAll(user: string): Promise<void> {
+    const { channels } = this.#shard
+    if (channels !== null) await channels.opened()
     for (const { group, standing } of await this.#groupsOf(user)) {
       if (standing === 'former') continue
-      await leave(group).catch((error: unknown) => {
-        // It was none any more, or somebody else was faster.
-        if (!(error instanceof RouterError) || error.code !== ERROR.noSuchConversation) throw error
-      })
+      const away = channels?.to(group) ?? null
+      if (away === null) await this.#leave(user, group)
+      else away.append(this.#shard.transaction, { kind: 'leave', user, conversation: group })
     }
+    // Those that were told of it.
+    this.#shard.schedule()
+  }
+
+  async #leave(user: string, group: string): Promise<void> {
+    await this.change(user, group, { kind: 'leave' }).catch((error: unknown) => {
+      // It was none any more, or somebody else was faster.
+      if (!(error instanceof RouterError) || error.code !== ERROR.noSuchConversation) throw error
+    })
   }
 
   async #inTurn<T>(
     group: string, users: (conversation: ConversationState) => readonly string[], work: (work: GroupWork, route: Route) => T,
   ): Promise<T> {
     const { channels } = this.#shard
-    const channelTo = (name: string): Outgoing | null => channels?.to(name) ?? null
     // Not a turn later where there is nothing to open: what the client says next comes behind it.
     if (channels !== null) await channels.opened()
     return this.#shard.inTurn(group, users, (route) => {
       this.#shard.mustHaveRoom(route)
-      const nowMs = this.#shard.environment.clock.nowMs()
-      const result = work(new GroupWork(this.#shard.transaction, route, this.#shard.lookup, nowMs, this.#limits.membersMax, this.#shard.ledger, channelTo), route)
+      const result = work(new GroupWork(this.#shard, route, this.#limits.membersMax), route)
       this.#shard.schedule()
       return result
     })
@@ -193,12 +197,17 @@ export class Groups implements GroupCommands {
   /** Groups that a user who is at home here is in, and may come into. */
   async counts(name: string): Promise<GroupCounts> {
     const user = await this.#shard.user(name)
-    if (user.groupCount < 0) await this.#count(user)
+    while (user.groupCount < 0) await this.#count(user)
     return { member: user.groupCount, guest: user.invitationCount }
   }
 
+  /** Nothing has come of it where a group was listed meanwhile. */
   async #count(user: UserState): Promise<void> {
+    // The rows of the open transaction are not there to be read.
+    if (!this.#shard.isSettledButForLate(user)) await this.#shard.committed()
+    user.groupCount = COUNTING
     const groups = await this.#groupsOf(user.name)
+    if (user.groupCount !== COUNTING) return
     user.groupCount = groups.filter(({ standing }) => standing === 'member').length
     user.invitationCount = groups.filter(({ standing }) => standing === 'guest').length
   }
@@ -219,13 +228,6 @@ export class Groups implements GroupCommands {
 function isTrueOf(conversation: ConversationState, user: string, change: Change['kind'] | 'join' | 'request'): boolean {
   const kind = conversation.group?.guests.get(user)?.kind
   return conversation.member(user) !== undefined || (change === 'invite' && kind === 'invited') || (change === 'request' && kind === 'request')
-}
-
-/** Whom a change concerns, beside its author and the members: those it names, and when the group ends those who wait to come in. */
-function concernedBy(change: Change, { group, members }: ConversationState): Iterable<string> {
-  if ('users' in change) return change.users
-  const isEnd = change.kind === 'disband' || (change.kind === 'leave' && members.length === 1)
-  return isEnd && group !== null ? group.guests.keys() : []
 }
 
 const LINK_BYTES = 16

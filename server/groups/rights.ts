@@ -1,4 +1,4 @@
-/** Who may do what in a group: looked at before anybody is read from the store for it, and again when it is done. [GRP-5] */
+/** Who may do what in a group, and whom it concerns: looked at before anybody is read from the store for it, and again when it is done. [GRP-5] */
 import { ERROR } from '../../protocol/generated/registry.js'
 import { RouterError } from '../router/router.js'
 import type { ConversationState, Member } from '../shard/state.js'
@@ -32,6 +32,13 @@ export function authorOf(conversation: ConversationState, name: string, change: 
   }
   if (change.kind === 'remove' && change.users.includes(name)) throw new RouterError(ERROR.badRequest, 'leave says that one removes oneself')
   return { group, member: { state, membership } }
+}
+
+/** Whom a change concerns, beside its author and the members: those it names, and when the group ends those who wait to come in. */
+export function concernedBy(change: Change, { group, members }: ConversationState): Iterable<string> {
+  if ('users' in change) return change.users
+  const isEnd = change.kind === 'disband' || (change.kind === 'leave' && members.length === 1)
+  return isEnd && group !== null ? group.guests.keys() : []
 }
 
 /** Whether the group is over, and the last thing that the former member may read of it is its end; others are not told. [GRP-11] */

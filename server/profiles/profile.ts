@@ -71,8 +71,13 @@ export function encodeProfile({ profile: { name, about, picture }, isPictureHeld
   return writer.begin().uint(ROW_VERSION).string(name).string(about).string(picture).bool(isPictureHeld).take()
 }
 
-/** The version that somebody is shown, who is blocked by the owner or not. */
-export async function shownVersion(engine: Engine, owner: string, isBlocked: boolean): Promise<number> {
+/** Of one profile: as everybody is shown it, and as those are whom its owner has blocked. */
+export interface ProfileVersions {
+  readonly shown: number
+  readonly withheld: number
+}
+
+export async function readVersions(engine: Engine, owner: string): Promise<ProfileVersions> {
   const profile = await readProfile(engine, userKeys(owner))
-  return versionOf(isBlocked ? withheld(profile) : profile)
+  return { shown: versionOf(profile), withheld: versionOf(withheld(profile)) }
 }

@@ -335,20 +335,16 @@ export class Profiles implements ProfileService, ProfileAdmin {
    * Changes what `user` keeps of `other` in a list, and the user's side of their conversation, in one transaction and in the turn of
    * the conversation. `decide` gives the new value, 'remove', or null where nothing changes; it may throw RouterError.
    */
-  #relate(
+  async #relate(
     user: string, other: string, list: KeptListNumber, decide: (edit: ListEdit) => Uint8Array | 'remove' | null,
     change: (side: PairSide, conversation: ConversationState) => PairSide,
   ): Promise<number> {
-    return this.#turns.run(user, async () => {
+    const away = this.#shard.channels?.to(pairName(user, other)) ?? null
+    const version = await this.#turns.run(user, async () => {
       await this.#existing(user)
       const edit = await this.#reading((engine) => editList(engine, userKeys(user), list, other))
       const value = decide(edit)
-      const away = this.#shard.channels?.to(pairName(user, other)) ?? null
-      if (value === null) {
-        // It may be on its way there still, and whoever asked for it have given up.
-        if (away !== null) await this.#shard.channels?.allTaken([away])
-        return edit.version
-      }
+      if (value === null) return edit.version
       const keep = (owner: UserState | undefined): number => this.#keep(owner, other, list, edit, value)
       const version = away !== null
         ? await this.#relateAway(away, { kind: 'side', user, other, what: list === KEPT_LIST.blocked ? 'blocked' : 'contact', isOn: value !== 'remove' }, keep)
@@ -362,6 +358,9 @@ export class Profiles implements ProfileService, ProfileAdmin {
       await this.#tellRelation(user, other)
       return version
     })
+    // Also where nothing has changed: it may be on its way there still, and whoever asked for it have given up. Other changes need not wait.
+    if (away !== null) await this.#shard.channels?.allTaken([away])
+    return version
   }
 
   /** In the open transaction. Returns the version of the list. */
@@ -375,17 +374,16 @@ export class Profiles implements ProfileService, ProfileAdmin {
     return version
   }
 
-  /** Where the conversation is at home elsewhere it learns of it over the channel; the answer waits until it has. */
+  /** Where the conversation is at home elsewhere it learns of it over the channel. */
   async #relateAway(away: Outgoing, entry: SideEntry, keep: (owner: UserState) => number): Promise<number> {
     const owner = await this.#existing(entry.user)
     const { channels } = this.#shard
     if (channels === null) throw unavailable()
     // First, so that nothing is kept where that is refused.
-    const isApplied = channels.give([away], entry)
+    channels.give(entry, [away])
     const version = keep(owner)
-    // The next change of the user reads what this one has written, so it may not come before, also where the other shard does not answer.
-    const [applied] = await Promise.allSettled([isApplied, this.#shard.committed()])
-    if (applied.status === 'rejected') throw applied.reason
+    // The next change of the user reads what this one has written.
+    await this.#shard.committed()
     return version
   }
 

@@ -11,7 +11,7 @@ import { readReferences } from '../../protocol/references.js'
 import { mustBeMember, mustRead } from '../groups/access.js'
 import { Timers } from '../expiry/timers.js'
 import { Blobs } from '../holdings/blobs.js'
-import { Groups, type Leave } from '../groups/groups.js'
+import { Groups } from '../groups/groups.js'
 import { PRESENCE_LIMITS } from '../presence/limits.js'
 import type { PresenceLimits } from '../presence/limits.js'
 import { Presence } from '../presence/presence.js'
@@ -23,6 +23,7 @@ import type { InviteInfo, NewInvite, Registration } from '../accounts/registrati
 import { rebuildSearch } from '../search/rebuild.js'
 import type { RebuildResult, SearchPage, SearchRequest } from '../search/search-router.js'
 import { search } from '../search/search.js'
+import type { ProfileVersions } from '../profiles/profile.js'
 import { Profiles } from '../profiles/profiles.js'
 import { Accounts } from '../shard/accounts.js'
 import type { VisitorFacts } from '../channels/federation.js'
@@ -191,8 +192,8 @@ export class LocalRouter implements Router {
     return search(this.shard, user, request, names)
   }
 
-  profileVersion(owner: string, isWithheld: boolean): Promise<number> {
-    return new LocalSummaries(this.shard).profileVersion(owner, isWithheld)
+  profileVersions(owner: string): Promise<ProfileVersions> {
+    return new LocalSummaries(this.shard).profileVersions(owner)
   }
 
   async mustRead(user: string, conversation: string): Promise<void> {
@@ -249,10 +250,12 @@ export class LocalRouter implements Router {
     return this.#accounts.changeVerifier(user, verifier)
   }
 
-  /** @param leave how it leaves a group where that may be at home elsewhere */
-  async removeUser(user: string, leave?: Leave): Promise<void> {
+  async removeUser(user: string): Promise<void> {
+    const { channels } = this.shard
+    await channels?.opened()
+    channels?.mustHaveRoom()
     // What it leaves is told in its name, so that comes first.
-    await this.groups.leaveAll(user, leave)
+    await this.groups.leaveAll(user)
     await this.profiles.takeAway(user, (releasePicture) => this.#accounts.removeUser(user, () => {
       releasePicture()
       this.blobs?.forgetNotes(user)
@@ -260,8 +263,9 @@ export class LocalRouter implements Router {
     await this.blobs?.forgetUser(user)
     await this.#invites.dropAll(user)
     // What somebody has added it to meanwhile; after this nobody does.
-    await this.groups.leaveAll(user, leave)
+    await this.groups.leaveAll(user)
     await this.presence.refresh(user)
+    await channels?.allTaken()
   }
 
   setDisabled(user: string, disabled: boolean): Promise<void> {

@@ -186,7 +186,7 @@ export class ShardsRouter implements Router, Homes {
   conversations(user: string, after: string, limit: number): Promise<{ conversations: readonly ConversationSummary[], more: boolean }> {
     const source: SummarySource = {
       part: (name, { readReceipts }) => this.of(name).summaryPart(name, { name: user, readReceipts }),
-      profileVersion: (owner, isWithheld) => this.of(owner).profileVersion(owner, isWithheld),
+      profileVersions: (owner) => this.of(owner).profileVersions(owner),
       settled: () => Promise.resolve(),
     }
     return this.of(user).conversations(user, after, limit, source)
@@ -258,7 +258,7 @@ export class ShardsRouter implements Router, Homes {
   }
 
   removeUser(user: string): Promise<void> {
-    return this.of(user).removeUser(user, (group) => this.groups.change(user, group, { kind: 'leave' }))
+    return this.of(user).removeUser(user)
   }
 
   setDisabled(user: string, disabled: boolean): Promise<void> {

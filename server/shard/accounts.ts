@@ -69,11 +69,15 @@ export class Accounts {
     await this.#shard.committed()
   }
 
-  /** `alongside` is called in the turn of the change, and may throw RouterError. */
+  /**
+   * `alongside` is called in the turn of the change, and may throw RouterError. It is on disk here when the promise resolves; other shards
+   * are on their way to know of it.
+   */
   async removeUser(name: string, alongside: () => void): Promise<void> {
     const { user, account } = await this.#existing(name)
-    const isTold = this.#tellShards(user, false, user.readReceipts)
+    this.#shard.channels?.mustHaveRoom()
     alongside()
+    this.#tellShards(user, false, user.readReceipts)
     for (const device of user.devices) this.#dropDevice(user, device, ERROR.accountRemoved)
     this.#writeAccount(user, { ...account, verifier: NO_VERIFIER, removed: true })
     const to = user.tail
@@ -85,14 +89,14 @@ export class Accounts {
     this.#forgetPresence(user)
     this.#shard.transaction.batch.delete(user.keys.profile())
     this.#shard.transaction.batch.delete(user.keys.listMeta())
-    await Promise.all([isTold, this.#shard.committed()])
+    await this.#shard.committed()
     await this.#shard.reading(this.#shard.engine.trim(user.keys.keptLists()))
     await this.#shard.reading(this.#shard.engine.trim(user.keys.entries(0, to + 1)))
   }
 
-  /** What all shards have to know of the user changes in the open transaction. Resolves when they do; throws at once where they can't be told. */
-  #tellShards({ name }: UserState, exists: boolean, readReceipts: boolean): Promise<unknown> | undefined {
-    return this.#shard.channels?.giveAll({ kind: 'visitor', user: name, exists, readReceipts })
+  /** What all shards have to know of the user changes in the open transaction. Throws where they can't be told. */
+  #tellShards({ name }: UserState, exists: boolean, readReceipts: boolean): void {
+    this.#shard.channels?.give({ kind: 'visitor', user: name, exists, readReceipts })
   }
 
   #forgetPresence(user: UserState): void {
@@ -117,13 +121,14 @@ export class Accounts {
     const { user } = await this.#existing(name)
     if (change.readReceipts !== undefined && change.readReceipts !== user.readReceipts) {
       // First, so that nothing changes where that is refused.
-      const isTold = this.#tellShards(user, user.exists, change.readReceipts)
+      this.#tellShards(user, user.exists, change.readReceipts)
       user.readReceipts = change.readReceipts
       this.#shard.transaction.touch(user)
       this.#shard.transaction.batch.put(user.keys.settings(), encodeSettings(user.readReceipts))
-      await Promise.all([isTold, this.#shard.committed()])
-      // Where it is so already, it may be on its way to others still.
-    } else if (change.readReceipts !== undefined) await this.#shard.channels?.allTaken()
+      await this.#shard.committed()
+    }
+    // Also where it is so already: it may be on its way to others still.
+    if (change.readReceipts !== undefined) await this.#shard.channels?.allTaken()
     return { readReceipts: user.readReceipts }
   }
 

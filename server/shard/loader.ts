@@ -13,7 +13,7 @@ import {
   decodeAccount, decodeCheckpoint, decodeConversation, decodeCursor, decodeDevice, decodeFloor, decodePairRow, decodeQueueMeta, decodeReceived,
   decodeSettings, decodeWatermark,
 } from './records.js'
-import { ConversationState, UserState } from './state.js'
+import { ConversationState, isOfTwo, UserState } from './state.js'
 import type { Member } from './state.js'
 
 /** More small rows than any user or conversation may have. */
@@ -85,7 +85,7 @@ export async function loadConversation(engine: Engine, name: string, channels: C
   }
   decodeConversation(meta, conversation)
   const [checkpoint, pair] = await Promise.all([engine.get(keys.checkpoint()), engine.get(keys.pair())])
-  if (isPair(name)) conversation.pair = pair === undefined ? ACQUAINTANCES : decodePairRow(pair)
+  if (isOfTwo(name)) conversation.pair = pair === undefined ? ACQUAINTANCES : decodePairRow(pair)
   if (checkpoint !== undefined) decodeCheckpoint(checkpoint, conversation)
   const countedTo = new Map<Member, number>()
   for (const [key, row] of await engine.range({ ...keys.watermarks(), limit: ROWS_MAX })) {
@@ -110,13 +110,9 @@ async function readReceived(engine: Engine, conversation: ConversationState): Pr
   if (floor !== undefined) raiseToFloor(conversation, decodeFloor(floor))
 }
 
-function isPair(name: string): boolean {
-  return name.includes(':')
-}
-
 /** How two stand to each other who have not written yet: from the lists that each of them keeps, at its home. */
 async function loadPair(engine: Engine, name: string, channels: Channels | null): Promise<Pair | null> {
-  if (!isPair(name)) return null
+  if (!isOfTwo(name)) return null
   const [one = '', other = ''] = name.split(':')
   const sideOf = (user: string, of: string): Promise<PairSide> => {
     const away = channels?.to(user) ?? null

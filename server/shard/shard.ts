@@ -25,7 +25,7 @@ import type { ArrivalHost } from '../channels/arrivals.js'
 import type { VisitingSession } from '../channels/visiting-session.js'
 import type { Feed, FeedHost } from './feed.js'
 import { DELIVERED, GateCommand, LONE, MARK_READ, MESSAGE, OPERATE, TASK } from './gate.js'
-import type { LoneTask } from './gate.js'
+import type { GateTask, LoneTask } from './gate.js'
 import type { GateHost } from './gates.js'
 import { Gates } from './gates.js'
 import { isErased, type LogRecord } from './log-run.js'
@@ -544,6 +544,10 @@ export class Shard implements FeedHost, GateHost, CommitHost, ArrivalHost {
     this.#gates.wait(name, new GateCommand(LONE, null, null, 0, 0, EMPTY, EMPTY, applied, null, 0, task))
   }
 
+  inTurnWithAll(name: string, task: GateTask, applied: () => void): void {
+    this.#gates.wait(name, new GateCommand(TASK, null, null, 0, 0, EMPTY, EMPTY, applied, task))
+  }
+
   /** Does something to a conversation in its turn that concerns nobody else. Resolves when it is on disk, or when it can't be read. */
   async alone(name: string, task: LoneTask): Promise<void> {
     if (!this.isAvailable) throw unavailable()
@@ -576,8 +580,7 @@ export class Shard implements FeedHost, GateHost, CommitHost, ArrivalHost {
         run: (route: Route) => { attempt(() => { resolve(work(route)) }) },
       }
       // Where it did not run, since the store has failed, or the conversation can't be read.
-      const applied = (): void => { reject(unavailable()) }
-      this.#gates.wait(name, new GateCommand(TASK, null, null, 0, 0, EMPTY, EMPTY, applied, task))
+      this.inTurnWithAll(name, task, () => { reject(unavailable()) })
     })
     await this.committed()
     return result

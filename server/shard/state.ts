@@ -97,6 +97,11 @@ export interface AccountRow {
 const NO_DEVICES: readonly DeviceState[] = []
 const NO_FEEDS: readonly Feed[] = []
 
+/** Nobody has counted the user's groups since it was loaded, or since one was listed. */
+export const UNCOUNTED = -1
+/** Somebody counts them, and none has been listed meanwhile. */
+export const COUNTING = -2
+
 export class UserState extends Resident {
   readonly keys: UserKeys
   /** Leads to the user's home; null: that is this shard. Of who is at home elsewhere a shard knows name, existence and receipts alone. */
@@ -106,9 +111,9 @@ export class UserState extends Resident {
   /** null: there is no such user. */
   account: AccountRow | null = null
   readReceipts = true
-  /** Groups in its list that it is a member of, and those it may become one of; -1: not counted since it was loaded. */
-  groupCount = -1
-  invitationCount = -1
+  /** Groups in its list that it is a member of, and those it may become one of; UNCOUNTED, or COUNTING. */
+  groupCount = UNCOUNTED
+  invitationCount = 0
   /** When it was last seen, as stored or about to be; 0: never. */
   lastSeenMs = 0
   privacy: Privacy = DEFAULT_PRIVACY
@@ -366,6 +371,11 @@ export function addressIn(name: string, user: string): string {
   if (isGroup(name)) return name
   const [one = name, other = one] = name.split(':')
   return one === user ? other : one
+}
+
+/** Whether a conversation, by its name in the store, is that of two: neither a group nor a user's own. */
+export function isOfTwo(name: string): boolean {
+  return name.includes(':')
 }
 
 /** The conversation's name in the store, as this user addresses it. */

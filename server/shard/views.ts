@@ -5,13 +5,13 @@ import { floorsOf } from '../groups/fan-out.js'
 import type { ConversationSummary, DeviceInfo, MemberWatermarks, StoredMessage } from '../router/router.js'
 import { RouterError } from '../router/router.js'
 import { readFlags } from '../profiles/flags.js'
-import { shownVersion } from '../profiles/profile.js'
+import { type ProfileVersions, readVersions } from '../profiles/profile.js'
 import { readable } from './entry-reader.js'
 import { withPresent } from '../operations/present.js'
 import { readHistory } from './history.js'
 import { readMessage } from './log-reader.js'
 import type { Shard } from './shard.js'
-import { addressIn, conversationAddress } from './state.js'
+import { addressIn, conversationAddress, isOfTwo } from './state.js'
 import type { ConversationState, UserState } from './state.js'
 
 /** What the state in memory said a moment ago may be ahead of the disk; nobody is told what a crash could take back. [RCP-2] */
@@ -41,15 +41,16 @@ function watermarks(conversation: ConversationState, viewer: Viewer): MemberWate
 
 /** What a conversation's home can say of it: all but what the user's and the other's homes know. */
 export interface SummaryPart extends Omit<ConversationSummary, 'flags' | 'profileVersion'> {
-  /** Of a pair, and whether it has blocked the user. */
-  readonly other: { readonly name: string, readonly isBlocking: boolean } | null
+  /** Whether the other of a pair has blocked the user, who sees less of its profile then. */
+  readonly isOtherBlocking: boolean
 }
 
 /** Where the parts of summaries come from. */
 export interface SummarySource {
   /** By the conversation's name; null: to this viewer it does not exist. */
   part(name: string, viewer: Viewer): Promise<SummaryPart | null>
-  profileVersion(owner: string, isWithheld: boolean): Promise<number>
+  /** Both, so that nobody has to wait for the part, which says which one it is. */
+  profileVersions(owner: string): Promise<ProfileVersions>
   /** Resolves when all of it is on disk. */
   settled(): Promise<void>
 }
@@ -71,14 +72,17 @@ export class LocalSummaries implements SummarySource {
     return summarize(this.#shard, state, viewer)
   }
 
-  profileVersion(owner: string, isWithheld: boolean): Promise<number> {
-    return this.#shard.reading(shownVersion(this.#shard.engine, owner, isWithheld))
+  profileVersions(owner: string): Promise<ProfileVersions> {
+    return this.#shard.reading(readVersions(this.#shard.engine, owner))
   }
 
   settled(): Promise<void> {
     return onDisk(this.#shard, this.#states)
   }
 }
+
+/** Of a conversation that has no other. */
+const NO_PROFILE: ProfileVersions = { shown: 0, withheld: 0 }
 
 /** A page of the user's conversations by address. [HIS-3] */
 export async function listConversations(
@@ -91,15 +95,14 @@ export async function listConversations(
   const conversations: ConversationSummary[] = []
   let more = false
   for (const { name, address } of addressed) {
-    const part = await source.part(name, user)
+    const [part, flags, versions] = await Promise.all([
+      source.part(name, user), shard.reading(readFlags(shard.engine, user.keys, address)), isOfTwo(name) ? source.profileVersions(address) : NO_PROFILE,
+    ])
     if (part === null) continue
     more = conversations.length >= limit
     if (more) break
-    const { other, ...shown } = part
-    const [flags, profileVersion] = await Promise.all([
-      shard.reading(readFlags(shard.engine, user.keys, address)), other === null ? 0 : source.profileVersion(other.name, other.isBlocking),
-    ])
-    conversations.push({ ...shown, flags, profileVersion })
+    const { isOtherBlocking, ...shown } = part
+    conversations.push({ ...shown, flags, profileVersion: isOtherBlocking ? versions.withheld : versions.shown })
   }
   await source.settled()
   return { conversations, more }
@@ -111,7 +114,6 @@ async function summarize(shard: Shard, conversation: ConversationState, user: Vi
     throw new RouterError(ERROR.internalError, 'the list names a conversation that does not know its member')
   }
   const tail = tailWithin(readableBy(conversation, user.name), conversation.committedTail)
-  const other = conversation.pair === null ? null : conversation.members.find((each) => each !== member)?.user ?? null
   // A damaged message must not hide the conversation.
   const last = await shard.reading(readable(lastShown(shard, conversation, tail, user.name)))
   return {
@@ -122,7 +124,7 @@ async function summarize(shard: Shard, conversation: ConversationState, user: Vi
     unread: member?.unread ?? 0,
     others: conversation.group === null ? watermarks(conversation, user) : floorsShown(conversation, user),
     group: groupSummary(conversation, user.name),
-    other: other === null ? null : { name: other, isBlocking: conversation.side(other)?.isBlocking === true },
+    isOtherBlocking: isOfTwo(conversation.name) && conversation.side(addressIn(conversation.name, user.name))?.isBlocking === true,
     timerMs: member === undefined ? 0 : conversation.timerMs,
   }
 }
