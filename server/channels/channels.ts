@@ -18,7 +18,7 @@ import { Arrivals, type ArrivalHost, VISITOR_ACCOUNT } from './arrivals.js'
 import { type ChannelEntry, decodeNumber, decodeVisitor, encodeNumber } from './entries.js'
 import { type Federation, type GroupCounts, homeOf, type VisitorFacts } from './federation.js'
 import { Incoming } from './incoming.js'
-import { Outgoing } from './outgoing.js'
+import { type ChannelFault, Outgoing } from './outgoing.js'
 import { Sender, type Stretch } from './sender.js'
 
 /** Rows read at once where a channel is opened. */
@@ -41,6 +41,18 @@ interface HeldWatermark {
   readonly conversation: string
   seq: number
   readonly applied: (() => void)[]
+}
+
+/** For metrics and health. */
+export interface ChannelState {
+  /** The shard that it goes to. */
+  readonly shard: number
+  readonly isReached: boolean
+  /** Entries, and their bytes, that are not confirmed; and for how long the oldest has not been. */
+  readonly waiting: number
+  readonly waitingBytes: number
+  readonly oldestMs: number
+  readonly fault: ChannelFault | null
 }
 
 export class Channels {
@@ -80,6 +92,15 @@ export class Channels {
     return this.#outgoing.get(homeOf(this.#federation, name)) ?? null
   }
 
+  /** Of the channels to other shards, in the order of these. */
+  states(): ChannelState[] {
+    const nowMs = this.#host.environment.clock.nowMs()
+    return [...this.#outgoing.values()].map(({ shard, sender, waitingTime, fault }) => ({
+      shard, fault, waiting: sender.last - sender.confirmed, waitingBytes: sender.bytes, oldestMs: waitingTime.sinceMs(nowMs),
+      isReached: this.#federation.peers.isReached(shard),
+    }))
+  }
+
   /** Resolves when all of them may be given to. Rejects with RouterError unavailable where the store has failed. */
   async opened(): Promise<void> {
     await this.#opened
@@ -114,7 +135,10 @@ export class Channels {
       return
     }
     if (this.#isClosed) return
-    for (const channel of this.#outgoing.values()) this.#pump(channel)
+    for (const channel of this.#outgoing.values()) {
+      if (channel.greeting !== null) this.greeted(channel.shard, channel.greeting)
+      this.#pump(channel)
+    }
     this.#releaseHeld()
   }
 
@@ -130,6 +154,7 @@ export class Channels {
     channel.sender = new Sender(this.#federation.limits, confirmed, sizes)
     channel.storedTo = channel.sender.last
     channel.notedTo = confirmed
+    if (channel.sender.last > confirmed) channel.waitingTime.given(confirmed + 1, this.#host.environment.clock.nowMs())
     channel.isReady = true
     // A crash may have come between the note and this.
     if (confirmed > 0) this.#trim(channel, confirmed)
@@ -315,9 +340,10 @@ export class Channels {
   #sendFresh(channel: Outgoing, rows: readonly Uint8Array[]): void {
     const { sender } = channel
     const end = channel.storedTo + rows.length
+    channel.waitingTime.given(channel.storedTo + 1, this.#host.environment.clock.nowMs())
     channel.storedTo = end
     sender.stored(end)
-    if (channel.isReading) return
+    if (!channel.isMoving) return
     const next = sender.next()
     if (next === null) return
     if (next.first === end - rows.length + 1) {
@@ -327,11 +353,13 @@ export class Channels {
   }
 
   #offer(channel: Outgoing, first: number, rows: readonly Uint8Array[]): void {
-    this.#federation.peers.offer(channel.shard, first, rows)
+    if (this.#federation.peers.offer(channel.shard, first, rows)) return
+    channel.isAway = true
+    channel.sender.again()
   }
 
   #pump(channel: Outgoing): void {
-    if (channel.isReading || !channel.isReady) return
+    if (!channel.isMoving) return
     const next = channel.sender.next()
     if (next !== null) this.#read(channel, next)
   }
@@ -373,15 +401,43 @@ export class Channels {
     })
   }
 
+  /**
+   * As `confirmed`, where the way to another shard has just opened, and nothing that is said over it is late: what the shard says now it
+   * must not have said of less than before.
+   */
+  greeted(from: number, cursor: number): void {
+    const channel = this.#outgoing.get(from)
+    if (channel === undefined) return
+    if (!channel.isReady) channel.greeting = cursor
+    else if (channel.fault === null && cursor < channel.sender.confirmed) this.#stop(channel, 'forgotten', cursor)
+    else this.confirmed(from, cursor, true)
+  }
+
+  /** Says how much there is of the channel from that shard, to which the way has just opened. */
+  greet(to: number): void {
+    const channel = this.#incoming.get(to)
+    if (channel?.isReady === true && !this.#isOver) this.#federation.peers.confirm(to, channel.receiver.stored, true)
+  }
+
+  /** Nothing goes over it any more, or entries would be left out without a word. */
+  #stop(channel: Outgoing, fault: ChannelFault, cursor: number): void {
+    channel.fault = fault
+    const { sender, shard } = channel
+    this.#host.environment.log.error({ shard, fault, cursor, confirmed: sender.confirmed, last: sender.last }, 'a channel is stopped: one of the two shards has lost its memory')
+  }
+
   /** Another shard has this much of the channel to it. */
   confirmed(from: number, cursor: number, again: boolean): void {
     const channel = this.#outgoing.get(from)
     if (channel === undefined || !channel.isReady || this.#isOver) return
+    if (channel.fault !== null) return
     const { sender } = channel
     if (!sender.confirm(cursor)) {
-      this.#host.environment.log.error({ shard: from, cursor, last: sender.last }, 'a shard has taken what was never sent: one of the two has lost its memory')
+      this.#stop(channel, 'beyond', cursor)
       return
     }
+    channel.isAway = false
+    channel.waitingTime.confirmed(sender.confirmed, sender.last)
     if (again && cursor === sender.confirmed) sender.again()
     for (const waiter of this.#waiters) {
       if (waiter.channel !== channel || waiter.number > sender.confirmed) continue

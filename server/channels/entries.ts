@@ -12,6 +12,8 @@ import { ValueReader, ValueWriter } from '../../storage/value.js'
 import type { VisitorFacts } from './federation.js'
 
 const VERSION = 1
+/** The version of entries that are written; those of later ones can't be read. */
+export const ENTRIES_VERSION: number = VERSION
 
 const KIND = { message: 1, receipt: 2, listing: 3, delivered: 4, side: 5, visitor: 6, operation: 7, change: 8, lookup: 9, leave: 10 } as const
 

@@ -30,12 +30,17 @@ export interface GroupCounts {
 
 /** The other shards. What is sent may be lost, doubled or late. */
 export interface Peers {
-  /** Entries of the channel to that shard, from number `first` on. */
-  offer(to: number, first: number, entries: readonly Uint8Array[]): void
+  /**
+   * Entries of the channel to that shard, from number `first` on. false: nobody takes them at present, and as soon as that changes the
+   * other shard says how much it has.
+   */
+  offer(to: number, first: number, entries: readonly Uint8Array[]): boolean
   /** This shard has all of the channel from that one up to `cursor` on disk; `again`: what comes behind it has to come once more. */
   confirm(to: number, cursor: number, again: boolean): void
   /** One of the questions of the table, asked of that shard. Rejects with RouterError, or is never answered. */
   ask<N extends QuestionName>(shard: number, name: N, ...args: ArgsOfQuestion<N>): Promise<AnswerOf<N>>
+  /** Whether there is a way to that shard at present. */
+  isReached(shard: number): boolean
   /** Told to that shard, or lost. */
   tell<N extends NoticeName>(shard: number, name: N, ...args: ArgsOfQuestion<N>): void
 }

@@ -13,7 +13,11 @@ import { answer, hear } from './questions.js'
 export function localPeers(shard: number, routerOf: (shard: number) => LocalRouter | null, scheduler: Scheduler): Peers {
   return {
     // In a later turn, so that no shard runs within another's.
-    offer: (to, first, entries) => { scheduler.defer(() => { routerOf(to)?.shard.channels?.receive(shard, first, entries) }) },
+    offer: (to, first, entries) => {
+      scheduler.defer(() => { routerOf(to)?.shard.channels?.receive(shard, first, entries) })
+      return true
+    },
+    isReached: (other) => routerOf(other) !== null,
     confirm: (to, cursor, again) => { scheduler.defer(() => { routerOf(to)?.shard.channels?.confirmed(shard, cursor, again) }) },
     ask: (of, name, ...args) => {
       const router = routerOf(of)

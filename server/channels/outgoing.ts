@@ -4,6 +4,13 @@ import type { Transaction } from '../shard/transaction.js'
 import { type ChannelEntry, encodeEntry } from './entries.js'
 import type { ChannelLimits } from './limits.js'
 import { Sender } from './sender.js'
+import { WaitingTime } from './waiting-time.js'
+
+/**
+ * The two ends don't remember the same, so that one of them has lost its memory: the other shard has taken what was never sent, or has
+ * forgotten what it had confirmed.
+ */
+export type ChannelFault = 'beyond' | 'forgotten'
 
 export class Outgoing {
   /** The shard that it goes to. */
@@ -15,6 +22,13 @@ export class Outgoing {
   storedTo = 0
   /** Entries are being read from the store. */
   isReading = false
+  /** Nobody takes entries at present: they are sent when the other shard says again how much it has. */
+  isAway = false
+  /** How much the other shard has, which it has said before this end was ready; null: nothing. */
+  greeting: number | null = null
+  /** Why nothing more is sent, and nothing believed that is said of it; null: all is well. */
+  fault: ChannelFault | null = null
+  readonly waitingTime = new WaitingTime()
   /** Up to here it is noted on disk as confirmed, and rows below are gone. */
   notedTo = 0
   removedBelow = 0
@@ -26,6 +40,11 @@ export class Outgoing {
 
   get isFull(): boolean {
     return this.sender.isFull
+  }
+
+  /** Entries may be sent, as far as there is room. */
+  get isMoving(): boolean {
+    return this.isReady && !this.isReading && !this.isAway && this.fault === null
   }
 
   /** The entry goes with the transaction. Returns its number. */

@@ -6,7 +6,7 @@ import { PairSide } from '../profiles/pair.js'
 import type { Report } from '../profiles/service.js'
 import type { LocalRouter } from '../router/local-router.js'
 import type { GroupCounts, VisitorFacts } from './federation.js'
-import { bytes, count, flag, type Form, listOf, madeOf, nothing, record, text } from './forms.js'
+import { bytes, count, flag, type Form, FormError, listOf, madeOf, nothing, record, text } from './forms.js'
 
 interface Question<A extends readonly unknown[], T> {
   readonly args: { readonly [K in keyof A]: Form<A[K]> }
@@ -72,4 +72,43 @@ export function answer<N extends QuestionName>(router: LocalRouter, name: N, arg
 export function hear<N extends NoticeName>(router: LocalRouter, name: N, args: ArgsOfQuestion<N>): void {
   const { of } = NOTICES[name] as unknown as Question<ArgsOfQuestion<N>, void>
   of(router, ...args).catch(() => undefined)
+}
+
+// ——— Between processes ———
+
+type AnyQuestion = Question<readonly unknown[], unknown>
+
+const QUESTION_ROWS: ReadonlyMap<string, AnyQuestion> = rowsOf(QUESTIONS)
+const NOTICE_ROWS: ReadonlyMap<string, AnyQuestion> = rowsOf(NOTICES)
+
+function rowsOf(table: object): ReadonlyMap<string, AnyQuestion> {
+  return new Map(Object.entries(table) as [string, AnyQuestion][])
+}
+
+/** The arguments of a question or notice as they go to another process. */
+export function writeArgs<N extends keyof Table>(name: N, args: ArgsOfQuestion<N>): unknown[] {
+  const forms = (QUESTION_ROWS.get(name) ?? NOTICE_ROWS.get(name))?.args ?? []
+  return (args as readonly unknown[]).map((value, at) => forms[at]?.write(value))
+}
+
+/** Throws FormError where another process's answer is none. */
+export function readAnswer<N extends QuestionName>(name: N, wire: unknown): AnswerOf<N> {
+  return QUESTIONS[name].answer.read(wire) as AnswerOf<N>
+}
+
+/** What another process asks, answered in the forms that go back to it; null: there is no such question. Rejects with RouterError, or FormError. */
+export function answerWire(router: LocalRouter, name: string, wire: readonly unknown[]): Promise<unknown> | null {
+  const row = QUESTION_ROWS.get(name)
+  return row === undefined ? null : perform(row, router, wire)
+}
+
+/** A notice of another process; what is wrong with it is told. */
+export async function hearWire(router: LocalRouter, name: string, wire: readonly unknown[]): Promise<void> {
+  const row = NOTICE_ROWS.get(name)
+  if (row !== undefined) await perform(row, router, wire)
+}
+
+async function perform(row: AnyQuestion, router: LocalRouter, wire: readonly unknown[]): Promise<unknown> {
+  if (wire.length < row.args.length) throw new FormError('arguments are missing')
+  return row.answer.write(await row.of(router, ...row.args.map((form, at) => form.read(wire[at]))))
 }

@@ -52,6 +52,11 @@ export class Sender {
     return this.#confirmed
   }
 
+  /** Of entries that are not confirmed. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
   /** Whether what adds to the channel should wait until the other end has taken more of it. */
   get isFull(): boolean {
     return this.#last - this.#confirmed >= this.#limits.entriesMax || this.#bytes >= this.#limits.bytesMax

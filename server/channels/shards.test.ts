@@ -104,6 +104,7 @@ void test('a first message is refused for now while a home can\'t be asked', asy
   await harness.settle()
   assert.deepEqual(phone.refusals.map(({ error }) => error), [ERROR.unavailable])
   harness.cutOff.clear()
+  await harness.settle()
   phone.send(other, 'hello', clientId)
   await harness.settle()
   assert.deepEqual(phone.acks.map(({ seq }) => seq), [1])

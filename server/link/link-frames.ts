@@ -21,6 +21,8 @@ export const LINK = {
   attach: 16, start: 17, detach: 18, message: 19, mark: 20, operate: 21, cursor: 22, activity: 23, watch: 24, unwatch: 25, typing: 26, call: 27,
   // From the shard
   attached: 32, acked: 33, refused: 34, entries: 35, done: 36, presence: 37, typed: 38, declined: 39, ended: 40, result: 41, failed: 42, crowded: 43,
+  // Channels between shards; the last one from who takes
+  shard: 48, offer: 49, notice: 50, confirm: 51,
 } as const
 
 /** Why a link ended. Those from 100 on are never sent: one side notices them alone. */
@@ -40,6 +42,8 @@ export const LINK_CLOSE = {
   /** More waits to be sent than may. */
   overflow: 9,
   openTimeout: 10,
+  /** The two don't mean the same shards. */
+  otherShards: 11,
   lost: 100,
   unreachable: 101,
 } as const
@@ -273,4 +277,34 @@ export function appendDeclined(out: ByteBuffer, session: number, frame: number, 
 export function appendCrowded(out: ByteBuffer, isCrowded: boolean): void {
   const at = begin(out, LINK.crowded, 1)
   out.bytes[at] = isCrowded ? 1 : 0
+}
+
+// Channels between shards
+
+/** `identity`: MessagePack. */
+export function appendShard(out: ByteBuffer, identity: Uint8Array): void {
+  writeRaw(out.bytes, begin(out, LINK.shard, identity.length), identity)
+}
+
+/** Entries from `start` up to `end`, of which the one at `start` has the number `first`. */
+export function appendOffer(out: ByteBuffer, first: number, entries: readonly Uint8Array[], start: number, end: number): void {
+  let size = uintSize(first)
+  for (let i = start; i < end; i++) size += uintSize(entries[i]!.length) + entries[i]!.length
+  let at = begin(out, LINK.offer, size)
+  const { bytes } = out
+  at = writeUint(bytes, at, first)
+  for (let i = start; i < end; i++) at = writeByteString(bytes, at, entries[i]!)
+}
+
+/** `args`: MessagePack. */
+export function appendNotice(out: ByteBuffer, name: string, args: Uint8Array): void {
+  const nameBytes = utf8Size(name)
+  const at = begin(out, LINK.notice, uintSize(nameBytes) + nameBytes + args.length)
+  writeRaw(out.bytes, writeString(out.bytes, at, name, nameBytes), args)
+}
+
+export function appendConfirm(out: ByteBuffer, cursor: number, again: boolean): void {
+  const at = begin(out, LINK.confirm, uintSize(cursor) + 1)
+  const flag = writeUint(out.bytes, at, cursor)
+  out.bytes[flag] = again ? 1 : 0
 }

@@ -5,6 +5,7 @@ import { slotOf } from '../../storage/slots.js'
 import { evenTable, type Federation, type Peers } from '../channels/federation.js'
 import { CHANNEL_LIMITS, type ChannelLimits } from '../channels/limits.js'
 import { localPeers } from '../channels/local-peers.js'
+import { type Log, SILENT_LOG } from '../log.js'
 import { LocalRouter } from '../router/local-router.js'
 import type { AttachRequest } from '../router/router.js'
 import { RouterError } from '../router/router.js'
@@ -13,16 +14,50 @@ import { ERROR } from '../../protocol/generated/registry.js'
 import { SHARD_LIMITS, type ShardLimits } from '../shard/environment.js'
 import { Shard } from '../shard/shard.js'
 import { conversationName } from '../shard/state.js'
+import { LinkedShards } from './linked-shards.js'
 import { TestDevice, tokenHash, VERIFIER } from './shard-harness.js'
 import { TestTime } from './test-time.js'
 
+/** Shards of one process call each other; those of several speak over links. */
+export type Between = 'calls' | 'links'
+
 export interface ShardsOptions {
+  readonly between?: Between
   readonly shards?: number
   readonly limits?: Partial<ShardLimits>
   readonly channels?: Partial<ChannelLimits>
 }
 
+/** Tells when a shard is cut off, or (-1) is so no more. */
+class CutOff extends Set<number> {
+  readonly #changed: (shard: number) => void
+
+  constructor(changed: (shard: number) => void) {
+    super()
+    this.#changed = changed
+  }
+
+  override add(shard: number): this {
+    super.add(shard)
+    this.#changed(shard)
+    return this
+  }
+
+  override delete(shard: number): boolean {
+    const wasCut = super.delete(shard)
+    this.#changed(-1)
+    return wasCut
+  }
+
+  override clear(): void {
+    super.clear()
+    this.#changed(-1)
+  }
+}
+
 export class ShardsHarness {
+  /** What those that are made have between their shards, where they don't say it: what is true of one has to be true of the other. */
+  static between: Between = 'calls'
   readonly time = new TestTime()
   readonly count: number
   readonly engines: MemoryEngine[] = []
@@ -30,22 +65,27 @@ export class ShardsHarness {
   router: ShardsRouter
   readonly events: string[] = []
   /** Shards that nothing reaches at present, and that reach nobody. */
-  readonly cutOff = new Set<number>()
+  readonly cutOff = new CutOff((shard) => this.#cut(shard))
   /** A shard that asks about users in vain: after a while it is refused. */
   asksInVain = -1
   /** What `from` sends to `to` is lost from now on, or not any more; `from/to`. */
   readonly #held = new Set<string>()
   readonly #options: ShardsOptions
   readonly #lives: number[] = []
+  /** null: they call each other. */
+  readonly #links: LinkedShards | null
   #random = 0
 
   constructor(options: ShardsOptions = {}) {
     this.#options = options
     this.count = options.shards ?? 3
+    const areApart = (one: number, other: number): boolean => this.cutOff.has(one) || this.cutOff.has(other)
+    this.#links = (options.between ?? ShardsHarness.between) === 'links' ? new LinkedShards(this.time, this.#log, areApart) : null
     for (let shard = 0; shard < this.count; shard++) {
       this.engines.push(new MemoryEngine())
       this.routers.push(this.#start(shard))
     }
+    this.#links?.wake()
     this.router = new ShardsRouter(this.routers, evenTable(this.count))
   }
 
@@ -83,6 +123,8 @@ export class ShardsHarness {
   }
 
   async addUsers(...names: string[]): Promise<void> {
+    // The ways between the shards are open behind it.
+    await this.settle()
     for (const name of names) await this.router.addUser(name, VERIFIER)
   }
 
@@ -117,30 +159,44 @@ export class ShardsHarness {
     this.router.replace(shard, this.routers[shard])
   }
 
-  #start(shard: number): LocalRouter {
-    const life = this.#lives[shard] = (this.#lives[shard] ?? 0) + 1
-    const scheduler = this.time.scheduler(() => this.#lives[shard] === life)
-    const federation: Federation = {
-      shard, shards: this.count, shardOf: evenTable(this.count), limits: { ...CHANNEL_LIMITS, ...this.#options.channels },
-      peers: this.#peers(shard, () => this.#lives[shard] === life),
-    }
-    const log = (_: unknown, event: string): void => { this.events.push(event) }
-    return new LocalRouter(new Shard(this.engines[shard]!, {
-      clock: { nowMs: () => this.time.nowMs }, scheduler, random32: () => ++this.#random, federation,
-      limits: { ...SHARD_LIMITS, watermarkDelayMs: 0, gatherOperations: Infinity, strangerPerSecond: 0, searchEnabled: false, ...this.#options.limits },
-      log: { info: log, warn: log, error: log },
-    }))
+  get #log(): Log {
+    const note = (_: object, event: string): void => { this.events.push(event) }
+    return { ...SILENT_LOG, warn: note, error: note }
   }
 
-  #peers(shard: number, isAlive: () => boolean): Peers {
+  #cut(shard: number): void {
+    if (shard < 0) this.#links?.wake()
+    else this.#links?.cut(shard)
+  }
+
+  #start(shard: number): LocalRouter {
+    const life = this.#lives[shard] = (this.#lives[shard] ?? 0) + 1
+    const isAlive = (): boolean => this.#lives[shard] === life
+    const scheduler = this.time.scheduler(isAlive)
+    const base = { shard, shards: this.count, shardOf: evenTable(this.count), limits: { ...CHANNEL_LIMITS, ...this.#options.channels } }
+    const linked = this.#links?.begin(base, isAlive) ?? null
+    const federation: Federation = { ...base, peers: this.#heldUp(shard, linked?.federation.peers ?? this.#callingPeers(shard, isAlive)) }
+    const router = new LocalRouter(new Shard(this.engines[shard]!, {
+      clock: { nowMs: () => this.time.nowMs }, scheduler, random32: () => ++this.#random, federation,
+      limits: { ...SHARD_LIMITS, watermarkDelayMs: 0, gatherOperations: Infinity, strangerPerSecond: 0, searchEnabled: false, ...this.#options.limits },
+      log: this.#log,
+    }))
+    linked?.serve(router)
+    if (life > 1) this.#links?.wake()
+    return router
+  }
+
+  #callingPeers(shard: number, isAlive: () => boolean): Peers {
     const routerOf = (other: number): LocalRouter | null => !isAlive() || this.cutOff.has(shard) || this.cutOff.has(other) ? null : this.routers[other] ?? null
-    const peers = localPeers(shard, routerOf, this.time.scheduler(isAlive))
+    return localPeers(shard, routerOf, this.time.scheduler(isAlive))
+  }
+
+  #heldUp(shard: number, peers: Peers): Peers {
     const ask: Peers['ask'] = async (of, name, ...args) => {
       if (this.asksInVain !== shard || name !== 'visitor') return peers.ask(of, name, ...args)
       await this.time.settle()
       throw new RouterError(ERROR.unavailable, 'the test has it so')
     }
-    return { ...peers, ask, offer: (to, first, entries) => { if (!this.#held.has(`${String(shard)}/${String(to)}`)) peers.offer(to, first, entries) } }
+    return { ...peers, ask, offer: (to, first, entries) => this.#held.has(`${String(shard)}/${String(to)}`) || peers.offer(to, first, entries) }
   }
 }
-

@@ -18,12 +18,11 @@ export function simPeers(shard: number, world: World, routerOf: (shard: number) 
   // What a dead process has sent is on its way all the same.
   const peers = localPeers(shard, routerOf, { defer: carry, after: () => undefined })
   return {
-    offer: (to, first, entries) => { peers.offer(to, first, entries.map((entry) => Uint8Array.prototype.slice.call(entry))) },
-    confirm: (to, cursor, again) => { peers.confirm(to, cursor, again) },
+    ...peers,
+    offer: (to, first, entries) => peers.offer(to, first, entries.map((entry) => Uint8Array.prototype.slice.call(entry))),
     ask: (of, name, ...args) => {
       if (!isAlive() || (isFaulty() && random.chance(0.05))) return Promise.reject(new RouterError(ERROR.unavailable, 'simulated: the other shard is not heard'))
       return peers.ask(of, name, ...args)
     },
-    tell: (to, name, ...args) => { peers.tell(to, name, ...args) },
   }
 }
