@@ -40,7 +40,7 @@ export class ListLife implements Life {
         { isPinned: random.chance(0.5) }, { isArchived: random.chance(0.5) }, { isMarked: random.chance(0.5) }, { mutedUntilMs: random.below(3) },
       ])
       const asked = profiles.changeFlags(user, conversation, change)
-      known.ask(this.#scene, (before) => ({ ...before, ...change }), asked.then(({ version }) => { this.#told(server, user, LIST.flags, version) }))
+      known.ask(this.#scene, (before) => ({ ...before, ...change }), this.#noting(server, user, LIST.flags, asked.then(({ version }) => version)))
       return `${user} flags ${conversation} ${JSON.stringify(change)}`
     }
     if (dice < 8) {
@@ -48,7 +48,7 @@ export class ListLife implements Life {
       if (known.isAsked) return `${user} waits for its contacts`
       const name = random.chance(0.3) ? null : random.pick(NAMES)
       const asked = name === null ? profiles.removeContact(user, other) : profiles.setContact(user, other, name)
-      known.ask(this.#scene, () => name, asked.then((version) => { this.#told(server, user, LIST.contacts, version) }))
+      known.ask(this.#scene, () => name, this.#noting(server, user, LIST.contacts, asked))
       return `${user} calls ${other} ${String(name)}`
     }
     const known = knownOf(this.#names, user, '')
@@ -63,11 +63,15 @@ export class ListLife implements Life {
     for (const all of [this.#flags, this.#contacts, this.#names]) for (const known of all.values()) known.abandon()
   }
 
-  #told(server: SimServer, user: string, list: number, version: number): void {
-    if (!server.isAlive) return
+  /** What was answered before it was asked for is no higher; answers of changes at once come in any order. */
+  async #noting(server: SimServer, user: string, list: number, asked: Promise<number>): Promise<void> {
     const key = `${user} ${String(list)}`
-    if (version < (this.#versions.get(key) ?? 0)) this.#scene.report(new Breach(`list ${String(list)} of ${user} fell to version ${String(version)}`))
-    else this.#versions.set(key, version)
+    const told = (): number => this.#versions.get(key) ?? 0
+    const before = told()
+    const version = await asked
+    if (!server.isAlive) return
+    if (version < before) this.#scene.report(new Breach(`list ${String(list)} of ${user} fell to version ${String(version)}`))
+    this.#versions.set(key, Math.max(told(), version))
   }
 
   async check(): Promise<void> {
