@@ -8,7 +8,7 @@ import type { Connections } from './connection/connections.js'
 import type { ConnectionTaker } from './listeners/connection-taker.js'
 import { type Log, SILENT_LOG } from './log.js'
 import type { Counters } from './metrics.js'
-import type { Router } from './router/router.js'
+import type { HomeRouter } from './router/home-router.js'
 import { runAlone } from './run-alone.js'
 import type { ServerSecret } from './session/server-secret.js'
 
@@ -35,7 +35,7 @@ export interface ReadyLine {
 export interface RunningServer {
   readonly ready: ReadyLine
   /** The accounts, among others. */
-  readonly router: Router
+  readonly router: HomeRouter
   readonly counters: Counters
   readonly connections: Connections
   /** null: this server stands alone. */

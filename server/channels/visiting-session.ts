@@ -1,9 +1,10 @@
-/** A session at home in another shard, as the author of commands in this one. Answers go to its sink as its own shard's do. */
-import type { ErrorCode } from '../../protocol/generated/registry.js'
+/** A session of a user who is at home in another shard, as the author of commands in this one. */
+import { ERROR, type ErrorCode } from '../../protocol/generated/registry.js'
+import { normalizeUser } from '../../protocol/address.js'
 import { userKeys } from '../../storage/keyspace.js'
-import type { Attachment } from '../router/router.js'
+import type { Visitor, VisitSink } from '../router/home-router.js'
+import { type Attachment, RouterError } from '../router/router.js'
 import type { Author } from '../shard/author.js'
-import type { Feed } from '../shard/feed.js'
 import type { Shard } from '../shard/shard.js'
 import { UserState } from '../shard/state.js'
 import type { Route } from '../shard/transaction.js'
@@ -13,16 +14,21 @@ const ROUTES_MAX = 64
 
 export class VisitingSession implements Attachment, Author {
   readonly shard: Shard
-  readonly #home: Shard
-  readonly #feed: Feed
+  readonly device: { readonly number: number }
+  readonly outboxEpoch: number
+  readonly sink: VisitSink
   #user: UserState
   readonly routes = new Map<string, Route>()
+  hasEnded = false
 
-  constructor(shard: Shard, home: Shard, feed: Feed) {
+  /** Throws RouterError malformed-address for a name that no user has. */
+  constructor(shard: Shard, { user, deviceNumber, outboxEpoch }: Visitor, sink: VisitSink) {
+    if (normalizeUser(user) !== user) throw new RouterError(ERROR.malformedAddress, 'not the name of a user')
     this.shard = shard
-    this.#home = home
-    this.#feed = feed
-    this.#user = new UserState(feed.user.name, userKeys(feed.user.name))
+    this.device = { number: deviceNumber }
+    this.outboxEpoch = outboxEpoch
+    this.sink = sink
+    this.#user = new UserState(user, userKeys(user))
     this.#user.die()
     shard.visiting.add(this)
   }
@@ -33,22 +39,6 @@ export class VisitingSession implements Attachment, Author {
     return this.#user
   }
 
-  get device(): { readonly number: number } {
-    return this.#feed.device
-  }
-
-  get outboxEpoch(): number {
-    return this.#feed.outboxEpoch
-  }
-
-  get hasEnded(): boolean {
-    return this.#feed.hasEnded
-  }
-
-  get sink(): Feed['sink'] {
-    return this.#feed.sink
-  }
-
   remember(address: string, route: Route): void {
     for (const [known, { isAlive }] of this.routes) if (!isAlive) this.routes.delete(known)
     const oldest = this.routes.keys().next()
@@ -56,14 +46,16 @@ export class VisitingSession implements Attachment, Author {
     this.routes.set(address, route)
   }
 
-  /** What it has sent here is lost: it has to begin anew, and to send it again. */
+  /** What it has sent here and was not answered is lost. */
   expel(error: ErrorCode): void {
+    if (this.hasEnded) return
     this.leave()
-    if (!this.#feed.hasEnded) this.#home.expel(this.#feed, error)
+    this.sink.ended(error)
   }
 
-  /** It has ended. */
+  /** It is over, and told nothing any more. */
   leave(): void {
+    this.hasEnded = true
     this.shard.visiting.delete(this)
   }
 }

@@ -19,6 +19,7 @@ export const LINK = {
   hello: 3, challenge: 4, proof: 5, welcome: 6,
   // To the shard
   attach: 16, start: 17, detach: 18, message: 19, mark: 20, operate: 21, cursor: 22, activity: 23, watch: 24, unwatch: 25, typing: 26, call: 27,
+  visit: 28,
   // From the shard
   attached: 32, acked: 33, refused: 34, entries: 35, done: 36, presence: 37, typed: 38, declined: 39, ended: 40, result: 41, failed: 42, crowded: 43,
   // Channels between shards; the last one from who takes
@@ -187,6 +188,15 @@ export function appendTyping(out: ByteBuffer, session: number, conversation: str
   at = writeUint(out.bytes, at, session)
   at = writeString(out.bytes, at, conversation, nameBytes)
   writeUint(out.bytes, at, kind)
+}
+
+export function appendVisit(out: ByteBuffer, session: number, user: string, deviceNumber: number, outboxEpoch: number): void {
+  const nameBytes = utf8Size(user)
+  let at = begin(out, LINK.visit, uintSize(session) + uintSize(nameBytes) + nameBytes + uintSize(deviceNumber) + uintSize(outboxEpoch))
+  at = writeUint(out.bytes, at, session)
+  at = writeString(out.bytes, at, user, nameBytes)
+  at = writeUint(out.bytes, at, deviceNumber)
+  writeUint(out.bytes, at, outboxEpoch)
 }
 
 /** `args`: MessagePack. */

@@ -7,15 +7,17 @@ import type { Privacy } from '../presence/privacy.js'
 import type { ProfileAdmin, ProfileService } from '../profiles/service.js'
 import type { RebuildResult, SearchPage, SearchRequest } from '../search/search-router.js'
 import { callParts } from './calls.js'
+import type { HomeCommands, HomeRouter, Visitor, VisitPlace, VisitSink } from './home-router.js'
 import type {
   Account, AccountSummary, Attached, AttachRequest, Attachment, ConversationSummary, DeviceInfo, DeviceSink, HistoryPage, HistoryRequest,
-  MemberWatermarks, PrivacyChange, Router, TokenCheck, UserSettings, Verifier,
+  MemberWatermarks, PrivacyChange, TokenCheck, UserSettings, Verifier,
 } from './router.js'
 
-export abstract class CallingRouter implements Router {
+export abstract class CallingRouter implements HomeRouter {
   readonly groups: GroupCommands
   readonly timers: TimerCommands
   readonly profiles: ProfileService & ProfileAdmin
+  readonly home: HomeCommands
   readonly blobs: BlobCommands | null
 
   protected constructor(hasBlobs: boolean) {
@@ -23,12 +25,15 @@ export abstract class CallingRouter implements Router {
     this.groups = parts.groups
     this.timers = parts.timers
     this.profiles = parts.profiles
+    this.home = parts.home
     this.blobs = hasBlobs ? parts.blobs : null
   }
 
   /** Rejects with RouterError alone. */
   abstract ask(name: string, args: readonly unknown[]): Promise<unknown>
 
+  abstract readonly isReachable: boolean
+  abstract visit(visitor: Visitor, sink: VisitSink): VisitPlace
   abstract attach(request: AttachRequest, sink: DeviceSink): Promise<Attached>
   abstract abandon(sink: DeviceSink): void
   abstract start(attachment: Attachment): void

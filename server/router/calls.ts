@@ -7,6 +7,7 @@ import type { Desk } from '../blobs/blob-desk.js'
 import type { TimerCommands } from '../expiry/timers.js'
 import type { GroupCommands } from '../groups/group-commands.js'
 import type { ProfileAdmin, ProfileService } from '../profiles/service.js'
+import type { HomeCommands, HomeRouter } from './home-router.js'
 import type { Router } from './router.js'
 
 type PromiseMethods<T> = { [K in keyof T]: T[K] extends (...args: never[]) => Promise<unknown> ? K : never }[keyof T]
@@ -39,18 +40,23 @@ const PROFILES = {
   flags: AGAIN, changeFlags: AGAIN, report: ONCE, isBlocked: AGAIN, isContact: AGAIN, reports: AGAIN, readReport: AGAIN, closeReport: ONCE,
 } as const satisfies Record<PromiseMethods<ProfileService & ProfileAdmin>, boolean>
 
+/** Of one shard among several. */
+const HOME = {
+  receipts: AGAIN, summaryPart: AGAIN, profileVersions: AGAIN, conversationNames: AGAIN, flags: AGAIN, searchIn: AGAIN,
+} as const satisfies Record<PromiseMethods<HomeCommands>, boolean>
+
 /** Not the router's, but asked by the same sessions: of the node that keeps the files. */
 const DESK = {
   upload: AGAIN, whatBecame: AGAIN, url: AGAIN, find: AGAIN, keep: AGAIN, usage: AGAIN,
 } as const satisfies Record<PromiseMethods<Desk>, boolean>
 
-const PARTS = { router: ROUTER, groups: GROUPS, timers: TIMERS, blobs: BLOBS, profiles: PROFILES, desk: DESK } as const
+const PARTS = { router: ROUTER, groups: GROUPS, timers: TIMERS, blobs: BLOBS, profiles: PROFILES, home: HOME, desk: DESK } as const
 
 export type CallPart = keyof typeof PARTS
 
 /** What a call is asked of. */
 export interface CallTargets {
-  readonly router: Router
+  readonly router: HomeRouter
   /** null: the node keeps no files. */
   readonly desk: Desk | null
 }
@@ -100,11 +106,13 @@ export interface CallParts {
   readonly timers: TimerCommands
   readonly blobs: BlobCommands
   readonly profiles: ProfileService & ProfileAdmin
+  readonly home: HomeCommands
 }
 
 export function callParts(ask: Ask): CallParts {
   return {
     groups: partOf('groups', ask), timers: partOf('timers', ask), blobs: partOf('blobs', ask), profiles: partOf('profiles', ask),
+    home: partOf('home', ask),
   } as unknown as CallParts
 }
 

@@ -20,6 +20,7 @@ import type { Scheduler } from '../shard/environment.js'
 import { CallingRouter } from './calling-router.js'
 import { type CallTargets, isRepeatable, performCall, remoteDesk } from './calls.js'
 import { ClusterSession, Place, type SessionHost } from './cluster-session.js'
+import type { Visitor, VisitPlace, VisitSink } from './home-router.js'
 import { type Attached, type AttachRequest, type Attachment, type DeviceSink, RouterError } from './router.js'
 
 /** Where the shard is reached at present. */
@@ -97,6 +98,17 @@ export class ClusterRouter extends CallingRouter implements SessionHost {
 
   get hasOwner(): boolean {
     return this.#options.source.targets !== null
+  }
+
+  get isReachable(): boolean {
+    return this.hasOwner
+  }
+
+  /** It lasts as long as the owner and the link do. */
+  visit(visitor: Visitor, sink: VisitSink): VisitPlace {
+    const { targets } = this.#options.source
+    if (targets === null) throw unavailable()
+    return targets.router.visit(visitor, sink)
   }
 
   /** Ends every session that is left, and lets nobody wait any more. */

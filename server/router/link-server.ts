@@ -15,8 +15,9 @@ import { appendCrowded, LINK, LINK_CLOSE, type LinkClose } from '../link/link-fr
 import { readValue, TakenCalls } from '../link/taken-calls.js'
 import { type CallTargets, performCall } from './calls.js'
 import { carryOut } from './link-commands.js'
+import type { HomeRouter } from './home-router.js'
 import { LinkedSession } from './linked-session.js'
-import { type AttachRequest, type Router, RouterError } from './router.js'
+import { type AttachRequest, RouterError } from './router.js'
 
 /** What such links are for, in hello. */
 export const ROUTER_PURPOSE = 'router'
@@ -61,7 +62,7 @@ export class LinkServer implements LinkPurpose {
 class LinkPeer implements LinkHandler {
   readonly link: LinkConnection
   readonly #targets: CallTargets
-  readonly #router: Router
+  readonly #router: HomeRouter
   readonly #onEnd: () => void
   readonly #sessions = new Map<number, LinkedSession>()
   readonly #calls: TakenCalls
@@ -96,6 +97,9 @@ class LinkPeer implements LinkHandler {
         return
       case LINK.attach:
         this.#attach(reader)
+        return
+      case LINK.visit:
+        this.#visit(reader)
         return
       default: {
         const session = this.#sessions.get(reader.uint())
@@ -170,5 +174,26 @@ class LinkPeer implements LinkHandler {
         throw error
       }
     })
+  }
+
+  /** It has no answer but its end: what is said on it may follow at once. */
+  #visit(reader: Reader): void {
+    const id = reader.uint()
+    const user = reader.string()
+    const deviceNumber = reader.uint()
+    const outboxEpoch = reader.uint()
+    if (reader.failed) return
+    if (this.#sessions.has(id)) {
+      this.link.close(LINK_CLOSE.malformed)
+      return
+    }
+    const session = new LinkedSession(this.link, id, () => this.#sessions.delete(id))
+    this.#sessions.set(id, session)
+    try {
+      session.attachment = this.#router.visit({ user, deviceNumber, outboxEpoch }, session).attachment
+    } catch (error) {
+      if (!(error instanceof RouterError)) throw error
+      session.ended(error.code)
+    }
   }
 }

@@ -8,7 +8,7 @@ import type { ErrorCode } from '../../protocol/generated/registry.js'
 import { checkText } from '../../protocol/text.js'
 import { isReaction } from '../../protocol/reaction.js'
 import { readReferences } from '../../protocol/references.js'
-import { mustBeMember, mustRead } from '../groups/access.js'
+import { mustRead } from '../groups/access.js'
 import { Timers } from '../expiry/timers.js'
 import { Blobs } from '../holdings/blobs.js'
 import { Groups } from '../groups/groups.js'
@@ -23,7 +23,6 @@ import type { InviteInfo, NewInvite, Registration } from '../accounts/registrati
 import { rebuildSearch } from '../search/rebuild.js'
 import type { RebuildResult, SearchPage, SearchRequest } from '../search/search-router.js'
 import { search } from '../search/search.js'
-import type { ProfileVersions } from '../profiles/profile.js'
 import { Profiles } from '../profiles/profiles.js'
 import { Accounts } from '../shard/accounts.js'
 import type { VisitorFacts } from '../channels/federation.js'
@@ -35,16 +34,17 @@ import { loadSide } from '../shard/loader.js'
 import { openFeed } from '../shard/open-feed.js'
 import { readHistory } from '../shard/history.js'
 import type { OperationKind } from '../operations/decide.js'
-import { conversationName, type ConversationState } from '../shard/state.js'
-import { listConversations, listDevices, LocalSummaries, settledWatermarks, type SummaryPart, type SummarySource, type Viewer } from '../shard/views.js'
+import { listConversations, listDevices, LocalSummaries } from '../shard/views.js'
+import { unavailable } from '../shard/commit-loop.js'
 import type { Shard } from '../shard/shard.js'
+import type { HomeRouter, Visitor, VisitPlace, VisitSink } from './home-router.js'
+import { LocalHome, nameOf } from './local-home.js'
 import type {
   Account, AccountSummary, Attached, AttachRequest, Attachment, ConversationSummary, DeviceInfo, DeviceSink, HistoryPage,
-  HistoryRequest, MemberWatermarks, PrivacyChange, Router, TokenCheck, UserSettings, Verifier,
+  HistoryRequest, MemberWatermarks, PrivacyChange, TokenCheck, UserSettings, Verifier,
 } from './router.js'
-import { RouterError } from './router.js'
 
-export class LocalRouter implements Router {
+export class LocalRouter implements HomeRouter {
   readonly shard: Shard
   readonly presence: Presence
   readonly #accounts: Accounts
@@ -53,6 +53,7 @@ export class LocalRouter implements Router {
   readonly profiles: Profiles
   readonly timers: Timers
   readonly blobs: Blobs | null
+  readonly home: LocalHome
 
   constructor(shard: Shard, presenceLimits: PresenceLimits = PRESENCE_LIMITS, relations: Relations | null = null) {
     this.shard = shard
@@ -67,6 +68,7 @@ export class LocalRouter implements Router {
     })
     this.#accounts = new Accounts(shard)
     this.#invites = new Invites(shard)
+    this.home = new LocalHome(shard)
   }
 
   account(user: string): Promise<Account | null> {
@@ -91,7 +93,17 @@ export class LocalRouter implements Router {
   }
 
   detach(attachment: Attachment): void {
-    this.shard.removeFeed(feedOf(attachment))
+    if (attachment instanceof VisitingSession) attachment.leave()
+    else this.shard.removeFeed(feedOf(attachment))
+  }
+
+  get isReachable(): boolean {
+    return this.shard.isAvailable
+  }
+
+  visit(visitor: Visitor, sink: VisitSink): VisitPlace {
+    if (!this.shard.isAvailable) throw unavailable()
+    return { router: this, attachment: new VisitingSession(this.shard, visitor, sink) }
   }
 
   message(attachment: Attachment, clientId: number, to: string, text: Uint8Array, extensions: Uint8Array): void {
@@ -150,51 +162,22 @@ export class LocalRouter implements Router {
   }
 
   async history(user: string, conversation: string, request: HistoryRequest): Promise<HistoryPage> {
-    const state = await this.#conversation(user, conversation)
+    const state = await this.shard.conversation(nameOf(user, conversation))
     const intervals = mustRead(state, user)
     const limit = Math.min(request.limit, LIMIT.historyPageMax)
     return this.shard.reading(readHistory(this.shard.engine, state, { ...request, limit }, intervals, user, this.shard.nowMs))
   }
 
-  async conversations(
-    user: string, after: string, limit: number, source?: SummarySource,
-  ): Promise<{ conversations: readonly ConversationSummary[]; more: boolean }> {
-    const state = await this.shard.user(user)
-    return listConversations(this.shard, state, after, Math.min(limit, LIMIT.conversationsPageMax), source)
+  async conversations(user: string, after: string, limit: number): Promise<{ conversations: readonly ConversationSummary[]; more: boolean }> {
+    const viewer = await this.shard.user(user)
+    return listConversations(viewer, after, Math.min(limit, LIMIT.conversationsPageMax), new LocalSummaries(this.shard))
   }
 
   async receipts(user: string, conversation: string): Promise<readonly MemberWatermarks[]> {
-    return this.receiptsFor(await this.shard.user(user), conversation)
+    return this.home.receipts(await this.shard.user(user), conversation)
   }
 
-  // ——— What the homes of users ask the homes of their conversations, and the other way round ———
-
-  async receiptsFor(viewer: Viewer, conversation: string): Promise<readonly MemberWatermarks[]> {
-    const state = await this.#conversation(viewer.name, conversation)
-    mustBeMember(state, viewer.name)
-    return settledWatermarks(this.shard, state, viewer)
-  }
-
-  /** Of a conversation by its name; null: to this viewer it does not exist. */
-  async summaryPart(name: string, viewer: Viewer): Promise<SummaryPart | null> {
-    const summaries = new LocalSummaries(this.shard)
-    const part = await summaries.part(name, viewer)
-    await summaries.settled()
-    return part
-  }
-
-  async conversationNames(user: string): Promise<readonly string[]> {
-    return this.shard.conversationNames(await this.shard.user(user))
-  }
-
-  /** In these conversations, by their names, which are at home here. */
-  searchIn(user: string, request: SearchRequest, names: readonly string[]): Promise<SearchPage> {
-    return search(this.shard, user, request, names)
-  }
-
-  profileVersions(owner: string): Promise<ProfileVersions> {
-    return new LocalSummaries(this.shard).profileVersions(owner)
-  }
+  // ——— What other shards ask ———
 
   async mustRead(user: string, conversation: string): Promise<void> {
     mustRead(await this.shard.conversation(conversation), user)
@@ -235,11 +218,6 @@ export class LocalRouter implements Router {
     return this.presence.changePrivacy(user, change)
   }
 
-  async #conversation(user: string, address: string): Promise<ConversationState> {
-    const normalized = normalizeConversation(address)
-    if (normalized === null) throw new RouterError(ERROR.malformedAddress, 'not the address of a conversation')
-    return this.shard.conversation(conversationName(user, normalized))
-  }
 
   async addUser(user: string, verifier: Verifier): Promise<void> {
     await this.#accounts.addUser(user, verifier)

@@ -5,18 +5,19 @@
  */
 import { ERROR, type ErrorCode } from '../../protocol/generated/registry.js'
 import type { Reader } from '../../protocol/reader.js'
-import { AskedCalls } from '../link/asked-calls.js'
+import { AskedCalls, LinkLostError } from '../link/asked-calls.js'
 import { decodeValue, encodeValue } from '../link/call-codec.js'
 import type { LinkIdentity } from '../link/handshake.js'
 import type { LinkConnection, LinkHandler } from '../link/link-connection.js'
 import type { LinkEnvironment } from '../link/link-environment.js'
 import {
-  appendAttach, appendMark, appendMessage, appendNames, appendNumber, appendOperate, appendSession, appendTyping, LINK, LINK_CLOSE,
+  appendAttach, appendMark, appendMessage, appendNames, appendNumber, appendOperate, appendSession, appendTyping, appendVisit, LINK, LINK_CLOSE,
   type LinkClose,
 } from '../link/link-frames.js'
 import { openLink } from '../link/open-link.js'
 import type { Transport } from '../listeners/transport.js'
 import { CallingRouter } from './calling-router.js'
+import type { Visitor, VisitPlace, VisitSink } from './home-router.js'
 import { LatePresences } from './late-presences.js'
 import { readNames } from './link-commands.js'
 import { ROUTER_PURPOSE, type ShardDetails } from './link-server.js'
@@ -45,10 +46,25 @@ class RemotePlace implements Attachment {
   }
 }
 
+/** A place without a queue: it is told answers, and its end, alone. */
+class RemoteVisit implements Attachment {
+  readonly id: number
+  readonly sink: VisitSink
+  readonly outboxEpoch: number
+  isOver = false
+
+  constructor(id: number, sink: VisitSink, outboxEpoch: number) {
+    this.id = id
+    this.sink = sink
+    this.outboxEpoch = outboxEpoch
+  }
+}
+
 export class RemoteRouter extends CallingRouter implements LinkHandler {
   readonly link: LinkConnection
   readonly #environment: LinkEnvironment
   readonly #places = new Map<number, RemotePlace>()
+  readonly #visits = new Map<number, RemoteVisit>()
   #lastId = 0
   /** Those that are being attached. */
   readonly #attaching = new Map<DeviceSink, RemotePlace>()
@@ -111,32 +127,53 @@ export class RemoteRouter extends CallingRouter implements LinkHandler {
     this.link.endSend()
   }
 
+  get isReachable(): boolean {
+    return !this.link.hasEnded
+  }
+
+  visit({ user, deviceNumber, outboxEpoch }: Visitor, sink: VisitSink): VisitPlace {
+    if (this.link.hasEnded) throw new LinkLostError(false)
+    const visit = new RemoteVisit(++this.#lastId, sink, outboxEpoch)
+    this.#visits.set(visit.id, visit)
+    appendVisit(this.link.beginSend(), visit.id, user, deviceNumber, outboxEpoch)
+    this.link.endSend()
+    return { router: this, attachment: visit }
+  }
+
   detach(attachment: Attachment): void {
-    const place = placeOf(attachment)
+    const place = speakerOf(attachment)
     if (place.isOver) return
-    place.isOver = true
-    this.#places.delete(place.id)
-    this.#late.forget(place)
+    this.#over(place)
     appendSession(this.link.beginSend(), LINK.detach, place.id)
     this.link.endSend()
   }
 
+  #over(speaker: RemotePlace | RemoteVisit): void {
+    speaker.isOver = true
+    if (speaker instanceof RemoteVisit) {
+      this.#visits.delete(speaker.id)
+      return
+    }
+    this.#places.delete(speaker.id)
+    this.#late.forget(speaker)
+  }
+
   message(attachment: Attachment, clientId: number, to: string, text: Uint8Array, extensions: Uint8Array): void {
-    const place = placeOf(attachment)
+    const place = speakerOf(attachment)
     if (place.isOver) return
     appendMessage(this.link.beginSend(), place.id, clientId, to, text, extensions)
     this.link.endSend()
   }
 
   mark(attachment: Attachment, clientId: number, conversation: string, mark: number, seq: number): void {
-    const place = placeOf(attachment)
+    const place = speakerOf(attachment)
     if (place.isOver) return
     appendMark(this.link.beginSend(), place.id, clientId, conversation, mark, seq)
     this.link.endSend()
   }
 
   operate(attachment: Attachment, clientId: number, conversation: string, target: number, kind: number, text: Uint8Array): void {
-    const place = placeOf(attachment)
+    const place = speakerOf(attachment)
     if (place.isOver) return
     appendOperate(this.link.beginSend(), place.id, clientId, conversation, target, kind, text)
     this.link.endSend()
@@ -222,9 +259,12 @@ export class RemoteRouter extends CallingRouter implements LinkHandler {
         this.#tellRoom()
         return
       default: {
-        const place = this.#places.get(reader.uint())
-        // What was on its way when the session was detached.
-        if (place !== undefined && !this.#tell(type, place, reader)) this.link.close(LINK_CLOSE.malformed)
+        const id = reader.uint()
+        const place = this.#places.get(id)
+        const visit = place === undefined ? this.#visits.get(id) : undefined
+        // To neither what was on its way when the session was detached.
+        const isKnown = place !== undefined ? this.#tell(type, place, reader) : visit === undefined || this.#tellSpeaker(type, visit, reader)
+        if (!isKnown) this.link.close(LINK_CLOSE.malformed)
       }
     }
   }
@@ -233,14 +273,6 @@ export class RemoteRouter extends CallingRouter implements LinkHandler {
   #tell(type: number, place: RemotePlace, reader: Reader): boolean {
     const { sink } = place
     switch (type) {
-      case LINK.acked: {
-        const clientId = reader.uint()
-        const seq = reader.uint()
-        const timeMs = reader.time()
-        const expiresMs = reader.uint()
-        if (!reader.failed) sink.acked(clientId, seq, timeMs, expiresMs)
-        return true
-      }
       case LINK.entries: {
         const last = reader.uint()
         const count = reader.uint()
@@ -250,6 +282,27 @@ export class RemoteRouter extends CallingRouter implements LinkHandler {
         sink.entries(frames, last, count)
         return true
       }
+      case LINK.done: {
+        const index = reader.uint()
+        if (!reader.failed) sink.done(index)
+        return true
+      }
+      default: return this.#tellSpeaker(type, place, reader) || this.#tellEphemeral(type, place, reader)
+    }
+  }
+
+  /** What visits are told, too. */
+  #tellSpeaker(type: number, speaker: RemotePlace | RemoteVisit, reader: Reader): boolean {
+    const { sink } = speaker
+    switch (type) {
+      case LINK.acked: {
+        const clientId = reader.uint()
+        const seq = reader.uint()
+        const timeMs = reader.time()
+        const expiresMs = reader.uint()
+        if (!reader.failed) sink.acked(clientId, seq, timeMs, expiresMs)
+        return true
+      }
       case LINK.refused: {
         const clientId = reader.uint()
         const error = reader.uint()
@@ -257,17 +310,12 @@ export class RemoteRouter extends CallingRouter implements LinkHandler {
         if (!reader.failed) sink.refused(clientId, error as ErrorCode, retryAfterMs)
         return true
       }
-      case LINK.done: {
-        const index = reader.uint()
-        if (!reader.failed) sink.done(index)
-        return true
-      }
       case LINK.ended: {
         const error = reader.uint()
-        if (!reader.failed) this.#end(place, error as ErrorCode)
+        if (!reader.failed) this.#end(speaker, error as ErrorCode)
         return true
       }
-      default: return this.#tellEphemeral(type, place, reader)
+      default: return false
     }
   }
 
@@ -300,11 +348,9 @@ export class RemoteRouter extends CallingRouter implements LinkHandler {
     }
   }
 
-  #end(place: RemotePlace, error: ErrorCode): void {
-    place.isOver = true
-    this.#places.delete(place.id)
-    this.#late.forget(place)
-    place.sink.ended(error)
+  #end(speaker: RemotePlace | RemoteVisit, error: ErrorCode): void {
+    this.#over(speaker)
+    speaker.sink.ended(error)
   }
 
   drained(): void {
@@ -314,7 +360,7 @@ export class RemoteRouter extends CallingRouter implements LinkHandler {
   ended(reason: LinkClose): void {
     this.#environment.counters.linksEnded++
     this.#calls.end()
-    for (const place of [...this.#places.values()]) this.#end(place, ERROR.storageUnavailable)
+    for (const speaker of [...this.#places.values(), ...this.#visits.values()]) this.#end(speaker, ERROR.storageUnavailable)
     this.#isToldCrowded = false
     this.#tellRoom()
     this.onEnd(reason)
@@ -332,4 +378,8 @@ function beginPlace(place: RemotePlace, { outboxEpoch, stamp, cursor }: Attached
 function placeOf(attachment: Attachment): RemotePlace {
   if (!(attachment instanceof RemotePlace)) throw new TypeError('not an attachment of this router')
   return attachment
+}
+
+function speakerOf(attachment: Attachment): RemotePlace | RemoteVisit {
+  return attachment instanceof RemoteVisit ? attachment : placeOf(attachment)
 }

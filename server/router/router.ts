@@ -104,6 +104,8 @@ export interface Attached {
   readonly window: number
   /** Whether the fresh token was taken and has to be told to the device. */
   readonly tokenIssued: boolean
+  /** Of the device, given by its user's shard. */
+  readonly deviceNumber: number
   /** Of two sessions of a device the later one has the higher stamp, at whichever owners of its shard they began. One that goes on keeps its own. */
   readonly stamp: number
 }

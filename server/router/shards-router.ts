@@ -1,6 +1,7 @@
 /**
- * The router of a process with several shards. What a user is and has is asked of its home, what was said of the conversation's home, and
- * what needs both of both; what goes from one to the other by itself goes over channels. See spec/shards-draft.md for what does not work
+ * The router of a process that takes clients where there are several shards, in this process or at the other ends of links. What a user is
+ * and has is asked of its home, what was said of the conversation's home, and what needs both of both; what goes from one to the other by
+ * itself goes over channels. See spec/shards-draft.md for what does not work
  * across shards yet: that is refused.
  */
 import { normalizeConversation } from '../../protocol/address.js'
@@ -8,92 +9,94 @@ import { ERROR, FRAME, LIMIT } from '../../protocol/generated/registry.js'
 import { slotOf } from '../../storage/slots.js'
 import type { InviteInfo, NewInvite, Registration } from '../accounts/registration-router.js'
 import type { BlobCommands } from '../blobs/blob-router.js'
-import { VisitingSession } from '../channels/visiting-session.js'
+import type { Clock } from '../clock.js'
 import type { TimerCommands } from '../expiry/timers.js'
 import type { GroupCommands } from '../groups/group-commands.js'
 import type { Privacy } from '../presence/privacy.js'
 import type { ProfileAdmin, ProfileService } from '../profiles/service.js'
 import { mergePages } from '../search/merge.js'
 import type { RebuildResult, SearchPage, SearchRequest } from '../search/search-router.js'
-import { Feed } from '../shard/feed.js'
+import type { Scheduler } from '../shard/environment.js'
 import { conversationName } from '../shard/state.js'
-import type { SummarySource } from '../shard/views.js'
-import type { LocalRouter } from './local-router.js'
+import { listConversations } from '../shard/views.js'
+import type { HomeCommands, HomeRouter } from './home-router.js'
+import { nameOf } from './local-home.js'
 import type {
   Account, AccountSummary, Attached, AttachRequest, Attachment, ConversationSummary, DeviceInfo, DeviceSink, HistoryPage, HistoryRequest,
   MemberWatermarks, PrivacyChange, Router, TokenCheck, UserSettings, Verifier,
 } from './router.js'
 import { RouterError } from './router.js'
 import { shardGroups, shardProfiles, shardTimers } from './shards-services.js'
+import { ShardsSession, type ShardsSessionHost } from './shards-session.js'
+import type { Visit } from './visit.js'
 
-/** Told to a client whose command reaches a shard that can't commit at present. */
-const AWAY_RETRY_MS = 1000
+/** Before what failed for want of a shard is tried again. */
+const RETRY_MS = 100
 
 /** The part of a router that says where users and conversations are at home. */
 export interface Homes {
   /** Of a user or a conversation, by its name in the store. */
-  of(name: string): LocalRouter
+  of(name: string): HomeRouter
   /** Of the conversation that the user addresses so. Throws RouterError malformed-address. */
-  ofConversation(user: string, address: string): LocalRouter
+  ofConversation(user: string, address: string): HomeRouter
   /** By the numbers of their shards. */
-  readonly all: readonly LocalRouter[]
+  readonly all: readonly HomeRouter[]
 }
 
-export class ShardsRouter implements Router, Homes {
-  readonly #routers: LocalRouter[]
+export interface ShardsRouterOptions {
+  /** By the numbers of their shards. */
+  readonly routers: readonly HomeRouter[]
+  /** Which of them has the shard that owns a slot. */
+  readonly shardOf: (slot: number) => number
+  readonly clock: Pick<Clock, 'monotonicMs'>
+  readonly scheduler: Scheduler
+  /** How long a session waits for a shard that has not answered it; then it ends with `storage-unavailable`. */
+  readonly ownerWaitMs: number
+}
+
+export class ShardsRouter implements Router, Homes, ShardsSessionHost {
+  readonly #options: ShardsRouterOptions
+  readonly #routers: HomeRouter[]
   readonly #shardOf: (slot: number) => number
-  /** Sessions of users of each shard in the others. */
-  readonly #visits = new Map<Feed, Map<LocalRouter, VisitingSession>>()
+  /** Those that take their first place. */
+  readonly #attaching = new Map<DeviceSink, ShardsSession>()
+  /** Those that wait for a shard, with their sessions. */
+  readonly #waiting = new Map<Visit, ShardsSession>()
+  #isLooking = false
   readonly groups: GroupCommands
   readonly timers: TimerCommands
   readonly profiles: ProfileService & ProfileAdmin
   /** They are not kept where there are several shards. */
   readonly blobs: BlobCommands | null = null
 
-  /** @param shardOf which of the routers has the shard that owns a slot */
-  constructor(routers: readonly LocalRouter[], shardOf: (slot: number) => number) {
-    this.#routers = [...routers]
-    this.#shardOf = shardOf
+  constructor(options: ShardsRouterOptions) {
+    this.#options = options
+    this.#routers = [...options.routers]
+    this.#shardOf = options.shardOf
     this.groups = shardGroups(this)
     this.timers = shardTimers(this)
     this.profiles = shardProfiles(this)
-    for (const router of routers) this.#lookAfter(router)
   }
 
-  /** Another life of a shard has begun: the sessions of its users are over. Those that visited it have to be ended by then. */
-  replace(shard: number, router: LocalRouter): void {
-    const before = this.#routers[shard]
-    for (const [feed, visits] of this.#visits) {
-      if (before !== undefined) visits.delete(before)
-      if (feed.host !== before?.shard) continue
-      for (const session of visits.values()) session.leave()
-      this.#visits.delete(feed)
-    }
+  /** Another life of a shard has begun. Sessions of its users are over, and visits to it ended; they come to this one. */
+  replace(shard: number, router: HomeRouter): void {
     this.#routers[shard] = router
-    this.#lookAfter(router)
   }
 
-  #lookAfter({ shard }: LocalRouter): void {
-    const { onFeedRemoved } = shard
-    shard.onFeedRemoved = (feed) => {
-      onFeedRemoved(feed)
-      for (const session of this.#visits.get(feed)?.values() ?? []) session.leave()
-      this.#visits.delete(feed)
-    }
+  routerOf(shard: number): HomeRouter {
+    return this.#routers[shard]!
   }
 
-  get all(): readonly LocalRouter[] {
+  get all(): readonly HomeRouter[] {
     return this.#routers
   }
 
-  of(name: string): LocalRouter {
+  of(name: string): HomeRouter {
     return this.#routers[this.#shardOf(slotOf(name))]!
   }
 
-  ofConversation(user: string, address: string): LocalRouter {
-    const normalized = normalizeConversation(address)
-    if (normalized === null) throw new RouterError(ERROR.malformedAddress, 'not the address of a conversation')
-    return this.of(conversationName(user, normalized))
+  ofConversation(user: string, address: string): HomeRouter {
+    return this.of(nameOf(user, address))
   }
 
   // ——— Sessions: they live at the home of their user ———
@@ -106,72 +109,104 @@ export class ShardsRouter implements Router, Homes {
     return this.of(user).checkToken(user, device, tokenHash)
   }
 
-  attach(request: AttachRequest, sink: DeviceSink): Promise<Attached> {
-    return this.of(request.user).attach(request, sink)
+  async attach(request: AttachRequest, sink: DeviceSink): Promise<Attached> {
+    const session = new ShardsSession(this, request.user, this.#shardOf(slotOf(request.user)), sink)
+    this.#attaching.set(sink, session)
+    try {
+      const attached = await session.home.attach(request, session)
+      session.begin(attached)
+      return { ...attached, attachment: session }
+    } finally {
+      this.#attaching.delete(sink)
+    }
   }
 
-  /** Each shard looks for itself. */
-  abandon(): void {}
+  abandon(sink: DeviceSink): void {
+    const session = this.#attaching.get(sink)
+    session?.home.abandon(session)
+  }
 
   start(attachment: Attachment): void {
-    this.#homeOf(attachment).start(attachment)
+    const session = sessionOf(attachment)
+    if (!session.isOver) session.home.start(session.place)
   }
 
   detach(attachment: Attachment): void {
-    this.#homeOf(attachment).detach(attachment)
+    const session = sessionOf(attachment)
+    if (session.isOver) return
+    session.leave()
+    session.home.detach(session.place)
   }
 
   cursor(attachment: Attachment, index: number): boolean {
-    return this.#homeOf(attachment).cursor(attachment, index)
-  }
-
-  #homeOf(attachment: Attachment): LocalRouter {
-    return this.of(feedOf(attachment).user.name)
+    const session = sessionOf(attachment)
+    return session.isOver || session.home.cursor(session.place, index)
   }
 
   // ——— What is said in conversations ———
 
   message(attachment: Attachment, clientId: number, to: string, text: Uint8Array, extensions: Uint8Array): void {
-    const place = this.#placeOf(attachment, clientId, to)
-    place?.router.message(place.author, clientId, to, text, extensions)
+    const session = sessionOf(attachment)
+    if (session.isOver) return
+    const shard = this.#shardFor(session, to)
+    if (shard === session.shard) session.home.message(session.place, clientId, to, text, extensions)
+    else session.visit(shard).message(clientId, to, text, extensions)
   }
 
   mark(attachment: Attachment, clientId: number, conversation: string, mark: number, seq: number): void {
-    const place = this.#placeOf(attachment, clientId, conversation)
-    place?.router.mark(place.author, clientId, conversation, mark, seq)
+    const session = sessionOf(attachment)
+    if (session.isOver) return
+    const shard = this.#shardFor(session, conversation)
+    if (shard === session.shard) session.home.mark(session.place, clientId, conversation, mark, seq)
+    else session.visit(shard).mark(clientId, conversation, mark, seq)
   }
 
   operate(attachment: Attachment, clientId: number, conversation: string, target: number, kind: number, text: Uint8Array): void {
-    const place = this.#placeOf(attachment, clientId, conversation)
-    place?.router.operate(place.author, clientId, conversation, target, kind, text)
+    const session = sessionOf(attachment)
+    if (session.isOver) return
+    const shard = this.#shardFor(session, conversation)
+    if (shard === session.shard) session.home.operate(session.place, clientId, conversation, target, kind, text)
+    else session.visit(shard).operate(clientId, conversation, target, kind, text)
   }
 
-  /** Where the conversation is at home, and the session as that shard knows it; null: the command is refused. */
-  #placeOf(attachment: Attachment, clientId: number, address: string): { router: LocalRouter, author: Attachment } | null {
-    const feed = feedOf(attachment)
+  /** Where the conversation is at home; of what is no address the user's home says so. */
+  #shardFor(session: ShardsSession, address: string): number {
     const normalized = normalizeConversation(address)
-    const home = this.of(feed.user.name)
-    const router = normalized === null ? home : this.of(conversationName(feed.user.name, normalized))
-    if (router === home) return { router, author: feed }
-    if (feed.hasEnded) return null
-    if (!router.shard.isAvailable) {
-      feed.sink.refused(clientId, ERROR.unavailable, AWAY_RETRY_MS)
-      return null
-    }
-    let visits = this.#visits.get(feed)
-    if (visits === undefined) this.#visits.set(feed, visits = new Map<LocalRouter, VisitingSession>())
-    let author = visits.get(router)
-    if (author === undefined) visits.set(router, author = new VisitingSession(router.shard, home.shard, feed))
-    return { router, author }
+    return normalized === null ? session.shard : this.#shardOf(slotOf(conversationName(session.user, normalized)))
   }
 
+  waits(session: ShardsSession, visit: Visit): void {
+    if (!this.#waiting.has(visit)) visit.waitsSinceMs = this.#options.clock.monotonicMs()
+    this.#waiting.set(visit, session)
+    this.#lookLater()
+  }
+
+  #lookLater(): void {
+    if (this.#isLooking || this.#waiting.size === 0) return
+    this.#isLooking = true
+    this.#options.scheduler.after(RETRY_MS, () => {
+      this.#isLooking = false
+      const nowMs = this.#options.clock.monotonicMs()
+      for (const [visit, session] of [...this.#waiting]) {
+        if (session.isOver || !visit.retry()) this.#waiting.delete(visit)
+        else if (nowMs - visit.waitsSinceMs >= this.#options.ownerWaitMs) {
+          this.#waiting.delete(visit)
+          session.end(ERROR.storageUnavailable)
+        }
+      }
+      this.#lookLater()
+    })
+  }
+
+  /** A shard that is away holds nobody up but those who speak to it. */
   get isCrowded(): boolean {
-    return this.#routers.some(({ isCrowded }) => isCrowded)
+    return this.#routers.some((router) => router.isReachable && router.isCrowded)
   }
 
   whenRoom(task: () => void): void {
-    const crowded = this.#routers.find(({ isCrowded }) => isCrowded) ?? this.#routers[0]!
-    crowded.whenRoom(task)
+    const crowded = this.#routers.find((router) => router.isReachable && router.isCrowded)
+    if (crowded === undefined) this.#options.scheduler.defer(task)
+    else crowded.whenRoom(task)
   }
 
   async history(user: string, conversation: string, request: HistoryRequest): Promise<HistoryPage> {
@@ -180,39 +215,45 @@ export class ShardsRouter implements Router, Homes {
 
   async receipts(user: string, conversation: string): Promise<readonly MemberWatermarks[]> {
     const { readReceipts } = await this.settings(user)
-    return this.ofConversation(user, conversation).receiptsFor({ name: user, readReceipts }, conversation)
+    return this.ofConversation(user, conversation).home.receipts({ name: user, readReceipts }, conversation)
   }
 
-  conversations(user: string, after: string, limit: number): Promise<{ conversations: readonly ConversationSummary[], more: boolean }> {
-    const source: SummarySource = {
-      part: (name, { readReceipts }) => this.of(name).summaryPart(name, { name: user, readReceipts }),
-      profileVersions: (owner) => this.of(owner).profileVersions(owner),
+  async conversations(user: string, after: string, limit: number): Promise<{ conversations: readonly ConversationSummary[], more: boolean }> {
+    const { readReceipts } = await this.settings(user)
+    const { home } = this.of(user)
+    return listConversations({ name: user, readReceipts }, after, Math.min(limit, LIMIT.conversationsPageMax), {
+      names: () => home.conversationNames(user),
+      part: (name, viewer) => this.of(name).home.summaryPart(name, viewer),
+      profileVersions: (owner) => this.of(owner).home.profileVersions(owner),
+      flags: (_user, address) => home.flags(user, address),
       settled: () => Promise.resolve(),
-    }
-    return this.of(user).conversations(user, after, limit, source)
+    })
   }
 
   // ——— The ephemeral lane: whom one watches has to be at home in the same shard ———
 
   activity(attachment: Attachment, activity: number): void {
-    this.#homeOf(attachment).activity(attachment, activity)
+    const session = sessionOf(attachment)
+    if (!session.isOver) session.home.activity(session.place, activity)
   }
 
   watch(attachment: Attachment, users: readonly string[]): void {
-    const home = this.#homeOf(attachment)
-    const [here, elsewhere] = this.#split(home, users)
-    if (here.length > 0) home.watch(attachment, here)
-    if (elsewhere.length > 0) feedOf(attachment).sink.declined(FRAME.watch, elsewhere, ERROR.unavailable, 0)
+    const session = sessionOf(attachment)
+    if (session.isOver) return
+    const [here, elsewhere] = this.#split(session.home, users)
+    if (here.length > 0) session.home.watch(session.place, here)
+    if (elsewhere.length > 0) session.sink.declined(FRAME.watch, elsewhere, ERROR.unavailable, 0)
   }
 
   unwatch(attachment: Attachment, users: readonly string[]): void {
-    const home = this.#homeOf(attachment)
-    const [here] = this.#split(home, users)
+    const session = sessionOf(attachment)
+    if (session.isOver) return
+    const [here] = this.#split(session.home, users)
     // None at all means all.
-    if (here.length > 0 || users.length === 0) home.unwatch(attachment, here)
+    if (here.length > 0 || users.length === 0) session.home.unwatch(session.place, here)
   }
 
-  #split(home: LocalRouter, users: readonly string[]): [here: string[], elsewhere: string[]] {
+  #split(home: HomeRouter, users: readonly string[]): [here: string[], elsewhere: string[]] {
     const here: string[] = []
     const elsewhere: string[] = []
     for (const user of users) (this.of(user.toLowerCase()) === home ? here : elsewhere).push(user)
@@ -220,7 +261,8 @@ export class ShardsRouter implements Router, Homes {
   }
 
   typing(attachment: Attachment, conversation: string, kind: number): void {
-    this.#homeOf(attachment).typing(attachment, conversation, kind)
+    const session = sessionOf(attachment)
+    if (!session.isOver) session.home.typing(session.place, conversation, kind)
   }
 
   // ——— Accounts ———
@@ -295,15 +337,17 @@ export class ShardsRouter implements Router, Homes {
   /** Each shard looks in the conversations that are at home there. */
   async search(user: string, request: SearchRequest): Promise<SearchPage> {
     if (request.conversation !== undefined) return this.ofConversation(user, request.conversation).search(user, request)
-    const names = await this.of(user).conversationNames(user)
-    const byHome = new Map<LocalRouter, string[]>()
+    const { home } = this.of(user)
+    const names = await home.conversationNames(user)
+    const byHome = new Map<HomeCommands, string[]>()
     for (const name of names) {
-      const home = this.of(name)
-      byHome.set(home, [...byHome.get(home) ?? [], name])
+      const its = byHome.get(this.of(name).home)
+      if (its === undefined) byHome.set(this.of(name).home, [name])
+      else its.push(name)
     }
     // Who has none is told all the same whether its words make sense.
-    if (byHome.size === 0) return this.of(user).searchIn(user, request, [])
-    const pages = await Promise.all([...byHome].map(([home, its]) => home.searchIn(user, request, its)))
+    if (byHome.size === 0) return home.searchIn(user, request, [])
+    const pages = await Promise.all([...byHome].map(([each, its]) => each.searchIn(user, request, its)))
     return mergePages(pages, Math.min(request.limit, LIMIT.searchPageMax))
   }
 
@@ -320,7 +364,7 @@ export function notAcrossShards(): RouterError {
   return new RouterError(ERROR.unsupportedQuery, 'this does not work yet where there are several shards')
 }
 
-function feedOf(attachment: Attachment): Feed {
-  if (!(attachment instanceof Feed)) throw new TypeError('not an attachment of this router')
+function sessionOf(attachment: Attachment): ShardsSession {
+  if (!(attachment instanceof ShardsSession)) throw new TypeError('not an attachment of this router')
   return attachment
 }

@@ -2,7 +2,7 @@
 import type { TimerCommands } from '../expiry/timers.js'
 import type { GroupCommands } from '../groups/group-commands.js'
 import type { ProfileAdmin, ProfileService } from '../profiles/service.js'
-import type { LocalRouter } from './local-router.js'
+import type { HomeRouter } from './home-router.js'
 import type { Homes } from './shards-router.js'
 
 export function shardGroups(homes: Homes): GroupCommands {
@@ -47,7 +47,7 @@ export function shardProfiles(homes: Homes): ProfileService & ProfileAdmin {
 type Reports = Pick<ProfileAdmin, 'reports' | 'readReport' | 'closeReport'>
 
 /** Each shard numbers the reports of its users; here they have one number each, which says whose they are. */
-function shardReports(all: readonly LocalRouter[]): Reports {
+function shardReports(all: readonly HomeRouter[]): Reports {
   const idOf = (shard: number, id: number): number => id * all.length + shard
   const placeOf = (id: number): [at: Reports, id: number] => [all[id % all.length]!.profiles, Math.floor(id / all.length)]
   return {

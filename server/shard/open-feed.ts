@@ -60,6 +60,7 @@ export async function openFeed(shard: Shard, request: AttachRequest, sink: Devic
     outboxEpoch,
     window,
     tokenIssued: tokens.issued,
+    deviceNumber: device.number,
     stamp: feed.stamp,
   }
   // The welcome names what the queue holds, so all of that has to be on disk, and what the feed will read has to be there. Not so

@@ -1,10 +1,11 @@
 /** What a user may see of conversations and devices. */
 import { ERROR } from '../../protocol/generated/registry.js'
+import { userKeys } from '../../storage/keyspace.js'
 import { readableBy, tailWithin } from '../groups/access.js'
 import { floorsOf } from '../groups/fan-out.js'
 import type { ConversationSummary, DeviceInfo, MemberWatermarks, StoredMessage } from '../router/router.js'
 import { RouterError } from '../router/router.js'
-import { readFlags } from '../profiles/flags.js'
+import { type ConversationFlags, readFlags } from '../profiles/flags.js'
 import { type ProfileVersions, readVersions } from '../profiles/profile.js'
 import { readable } from './entry-reader.js'
 import { withPresent } from '../operations/present.js'
@@ -45,12 +46,16 @@ export interface SummaryPart extends Omit<ConversationSummary, 'flags' | 'profil
   readonly isOtherBlocking: boolean
 }
 
-/** Where the parts of summaries come from. */
+/** Where a user's list of conversations comes from. */
 export interface SummarySource {
+  /** Of all conversations of the user. */
+  names(user: string): Promise<readonly string[]>
   /** By the conversation's name; null: to this viewer it does not exist. */
   part(name: string, viewer: Viewer): Promise<SummaryPart | null>
   /** Both, so that nobody has to wait for the part, which says which one it is. */
   profileVersions(owner: string): Promise<ProfileVersions>
+  /** The user's own, of a conversation by its address. */
+  flags(user: string, address: string): Promise<ConversationFlags>
   /** Resolves when all of it is on disk. */
   settled(): Promise<void>
 }
@@ -62,6 +67,10 @@ export class LocalSummaries implements SummarySource {
 
   constructor(shard: Shard) {
     this.#shard = shard
+  }
+
+  async names(user: string): Promise<readonly string[]> {
+    return this.#shard.conversationNames(await this.#shard.user(user))
   }
 
   async part(name: string, viewer: Viewer): Promise<SummaryPart | null> {
@@ -76,6 +85,10 @@ export class LocalSummaries implements SummarySource {
     return this.#shard.reading(readVersions(this.#shard.engine, owner))
   }
 
+  flags(user: string, address: string): Promise<ConversationFlags> {
+    return this.#shard.reading(readFlags(this.#shard.engine, userKeys(user), address))
+  }
+
   settled(): Promise<void> {
     return onDisk(this.#shard, this.#states)
   }
@@ -86,17 +99,17 @@ const NO_PROFILE: ProfileVersions = { shown: 0, withheld: 0 }
 
 /** A page of the user's conversations by address. [HIS-3] */
 export async function listConversations(
-  shard: Shard, user: UserState, after: string, limit: number, source: SummarySource = new LocalSummaries(shard),
+  viewer: Viewer, after: string, limit: number, source: SummarySource,
 ): Promise<{ conversations: ConversationSummary[]; more: boolean }> {
   // Rows are ordered by the conversation's name; addresses of pairs are not, so the page is cut from the whole list.
-  const names = await shard.conversationNames(user)
-  const addressed = names.map((name) => ({ name, address: addressIn(name, user.name) })).filter(({ address }) => address > after)
+  const names = await source.names(viewer.name)
+  const addressed = names.map((name) => ({ name, address: addressIn(name, viewer.name) })).filter(({ address }) => address > after)
   addressed.sort((one, other) => (one.address < other.address ? -1 : 1))
   const conversations: ConversationSummary[] = []
   let more = false
   for (const { name, address } of addressed) {
     const [part, flags, versions] = await Promise.all([
-      source.part(name, user), shard.reading(readFlags(shard.engine, user.keys, address)), isOfTwo(name) ? source.profileVersions(address) : NO_PROFILE,
+      source.part(name, viewer), source.flags(viewer.name, address), isOfTwo(name) ? source.profileVersions(address) : NO_PROFILE,
     ])
     if (part === null) continue
     more = conversations.length >= limit

@@ -17,10 +17,10 @@ import { dialLink, openLinkListener } from '../link/link-sockets.js'
 import { SILENT_LOG } from '../log.js'
 import { remoteDesk } from '../router/calls.js'
 import { ClusterRouter } from '../router/cluster-router.js'
+import type { HomeRouter } from '../router/home-router.js'
 import { LinkServer, ROUTER_PURPOSE } from '../router/link-server.js'
 import { OwnerRoutes } from '../router/owner-routes.js'
 import { dialRouter, type RemoteRouter } from '../router/remote-router.js'
-import type { Router } from '../router/router.js'
 import type { RunningServer } from '../run.js'
 import { BlobPassage, openBlobPassage } from '../workers/blob-passage.js'
 
@@ -52,7 +52,7 @@ export async function frontOf(t: TestContext, server: RunningServer, config: Con
     local: () => null, dial, ...environment, clock: SYSTEM_CLOCK, log: SILENT_LOG, random: Math.random, blobBytesMax: sizeMax,
   })
   const hasBlobs = server.router.blobs !== null
-  let router: Router
+  let router: HomeRouter
   let close: () => void
   let desk = null
   if (kind === 'cluster') {

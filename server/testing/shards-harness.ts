@@ -10,12 +10,15 @@ import { LocalRouter } from '../router/local-router.js'
 import type { AttachRequest } from '../router/router.js'
 import { RouterError } from '../router/router.js'
 import { ShardsRouter } from '../router/shards-router.js'
+import type { HomeRouter } from '../router/home-router.js'
+import { ShardsSession } from '../router/shards-session.js'
 import { ERROR } from '../../protocol/generated/registry.js'
 import { SHARD_LIMITS, type ShardLimits } from '../shard/environment.js'
 import { Shard } from '../shard/shard.js'
 import { conversationName } from '../shard/state.js'
 import { LinkedShards } from './linked-shards.js'
 import { TestDevice, tokenHash, VERIFIER } from './shard-harness.js'
+import { ShardLink } from './shard-link.js'
 import { TestTime } from './test-time.js'
 
 /** Shards of one process call each other; those of several speak over links. */
@@ -26,6 +29,8 @@ export interface ShardsOptions {
   readonly shards?: number
   readonly limits?: Partial<ShardLimits>
   readonly channels?: Partial<ChannelLimits>
+  /** How the process that takes clients, which has the first one, reaches the others. */
+  readonly reach?: Between
 }
 
 /** Tells when a shard is cut off, or (-1) is so no more. */
@@ -58,6 +63,7 @@ class CutOff extends Set<number> {
 export class ShardsHarness {
   /** What those that are made have between their shards, where they don't say it: what is true of one has to be true of the other. */
   static between: Between = 'calls'
+  static reach: Between = 'calls'
   readonly time = new TestTime()
   readonly count: number
   readonly engines: MemoryEngine[] = []
@@ -74,6 +80,9 @@ export class ShardsHarness {
   readonly #lives: number[] = []
   /** null: they call each other. */
   readonly #links: LinkedShards | null
+  readonly #sessions: ShardsSession[] = []
+  /** What the process that takes clients reaches over links. */
+  readonly #reached: (ShardLink | undefined)[] = []
   #random = 0
 
   constructor(options: ShardsOptions = {}) {
@@ -86,7 +95,10 @@ export class ShardsHarness {
       this.routers.push(this.#start(shard))
     }
     this.#links?.wake()
-    this.router = new ShardsRouter(this.routers, evenTable(this.count))
+    this.router = new ShardsRouter({
+      routers: this.routers.map((router, shard) => this.#reach(shard, router)), shardOf: evenTable(this.count), ownerWaitMs: 10_000,
+      clock: { monotonicMs: () => this.time.nowMs }, scheduler: this.time.scheduler(() => true),
+    })
   }
 
   /** The shard that is home to a user or conversation. */
@@ -133,7 +145,9 @@ export class ShardsHarness {
     device.attached = await this.router.attach({
       user, device: id, deviceName: '', queueEpoch: 0, cursor: 0, outboxEpoch: 0, window: 0, usedTokenHash: null, freshTokenHash: tokenHash(1), ...request,
     }, device)
-    this.router.start(device.attached.attachment)
+    const { attachment } = device.attached
+    if (attachment instanceof ShardsSession) this.#sessions.push(attachment)
+    this.router.start(attachment)
     await this.settle()
     return device
   }
@@ -149,14 +163,31 @@ export class ShardsHarness {
     else this.#held.delete(`${String(from)}/${String(to)}`)
   }
 
-  /** The process of one shard dies and starts again on what it has stored. Sessions that it had a part in end. */
+  /** The process of one shard dies and starts again on what it has stored. Sessions of its users end. */
   crash(shard: number): void {
     const dead = this.routers[shard]
     assert.ok(dead !== undefined)
+    if (this.#reached[shard] === undefined) for (const session of this.#sessions) if (session.shard === shard) session.ended(ERROR.storageUnavailable)
     for (const session of [...dead.shard.visiting]) session.expel(ERROR.storageUnavailable)
     this.engines[shard] = this.engines[shard]!.copy()
     this.routers[shard] = this.#start(shard)
-    this.router.replace(shard, this.routers[shard])
+    this.router.replace(shard, this.#reach(shard, this.routers[shard]))
+  }
+
+  /** What the process that takes clients has of a shard: itself, or what is said over a link. The first one is always in that process. */
+  #reach(shard: number, router: LocalRouter): HomeRouter {
+    if ((this.#options.reach ?? ShardsHarness.reach) === 'calls' || shard === 0) return router
+    const link = this.#reached[shard] ??= new ShardLink(this.time)
+    link.serve(router)
+    return link.router
+  }
+
+  /** The link to a shard is lost; `isAway`: and there is none until the shard crashes. */
+  cutLink(shard: number, isAway = false): void {
+    const link = this.#reached[shard]
+    assert.ok(link !== undefined, 'it is not reached over a link')
+    if (isAway) link.goAway()
+    else link.cut()
   }
 
   get #log(): Log {

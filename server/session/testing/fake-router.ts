@@ -4,6 +4,7 @@ import type { TimerCommands } from '../../expiry/timers.js'
 import type { GroupCommands } from '../../groups/group-commands.js'
 import type { InviteInfo, Registration } from '../../accounts/registration-router.js'
 import type { RebuildResult, SearchPage } from '../../search/search-router.js'
+import type { HomeRouter, Visitor, VisitPlace, VisitSink } from '../../router/home-router.js'
 import { DEFAULT_PRIVACY, type Privacy } from '../../presence/privacy.js'
 import {
   type Account, type AccountSummary, type Attached, type AttachRequest, type Attachment, type ConversationSummary, type DeviceInfo, type DeviceSink,
@@ -18,7 +19,7 @@ export interface Place {
   isDetached: boolean
 }
 
-export class FakeRouter implements Router {
+export class FakeRouter implements HomeRouter {
   readonly accounts = new Map<string, Account>()
   /** `user/device` → hash of the token, in hex. */
   readonly tokens = new Map<string, string>()
@@ -26,7 +27,7 @@ export class FakeRouter implements Router {
   /** Hot calls in order: `message 1 bob hi`, `mark 2 bob 2 7`, `cursor 3`. */
   readonly calls: string[] = []
   /** What `attach` gives, beside the attachment. */
-  attached = { resume: 0 as 0 | 1 | 2, queueEpoch: 11, cursor: 0, pending: 0, outboxEpoch: 21, window: 256, tokenIssued: true, stamp: 1 }
+  attached = { resume: 0 as 0 | 1 | 2, queueEpoch: 11, cursor: 0, pending: 0, outboxEpoch: 21, window: 256, tokenIssued: true, deviceNumber: 1, stamp: 1 }
   /** The next control call is rejected with it. */
   failure: Error | null = null
   /** Control calls wait for it. */
@@ -46,6 +47,13 @@ export class FakeRouter implements Router {
   get profiles(): Router['profiles'] {
     throw new Error('this router has no profiles')
   }
+
+  get home(): HomeRouter['home'] {
+    throw new Error('this router is not one of several')
+  }
+
+  readonly isReachable = true
+  readonly visits: { readonly visitor: Visitor, readonly sink: VisitSink, readonly attachment: Attachment }[] = []
 
   onRemoveDevice: (device: string) => void = () => {}
   /** There are none. */
@@ -86,10 +94,20 @@ export class FakeRouter implements Router {
     return { ...this.attached, attachment }
   }
 
+  visit(visitor: Visitor, sink: VisitSink): VisitPlace {
+    const attachment = { outboxEpoch: visitor.outboxEpoch }
+    this.visits.push({ visitor, sink, attachment })
+    return { router: this, attachment }
+  }
+
   abandon(): void {}
   start(): void {}
 
   detach(attachment: Attachment): void {
+    if (this.visits.some((candidate) => candidate.attachment === attachment)) {
+      this.calls.push('left')
+      return
+    }
     const place = this.places.find((candidate) => candidate.attachment === attachment)
     if (place === undefined) throw new Error('detached what was never attached')
     place.isDetached = true

@@ -217,16 +217,13 @@ export class SimDevice {
   #refused(connection: SimConnection, clientId: number, error: ErrorCode): void {
     const stanza = this.outbox.find((each) => each.clientId === clientId)
     if (stanza === undefined) return
-    if (error === ERROR.unavailable) {
-      connection.up.push({ kind: 'stanza', stanza })
-      return
-    }
     this.outbox = this.outbox.filter((each) => each !== stanza)
-    if (error !== ERROR.staleClientId) {
+    if (error !== ERROR.staleClientId && error !== ERROR.unavailable) {
       // Only now: an answer that is lost says nothing of the next attempt.
       if (stanza.kind === 'message') this.#oracle.refused(stanza.to, stanza.text)
       return
     }
+    // [MSG-16]
     stanza.clientId = this.#nextClientId++
     this.outbox.push(stanza)
     connection.up.push({ kind: 'stanza', stanza })

@@ -5,7 +5,7 @@ import { ERROR } from '../../../protocol/generated/registry.js'
 import type { LocalRouter } from '../../router/local-router.js'
 import type { Router } from '../../router/router.js'
 import { ShardsRouter } from '../../router/shards-router.js'
-import type { ShardLimits } from '../../shard/environment.js'
+import type { Scheduler, ShardLimits } from '../../shard/environment.js'
 import { SHARD_LIMITS } from '../../shard/environment.js'
 import type { Shard } from '../../shard/shard.js'
 import type { SimConnection } from './connection.js'
@@ -26,6 +26,8 @@ export const LIMITS: ShardLimits = {
 export const SHORT_QUEUE: ShardLimits = { ...LIMITS, queueEntriesMax: 8 }
 
 const CHANNELS: ChannelLimits = { ...CHANNEL_LIMITS, windowEntries: 3, entriesMax: 12, resendMs: 200, trimEvery: 3, trimMs: 500, answerMs: 4000 }
+
+const OWNER_WAIT_MS = 3000
 
 /** Which shard owns a slot: another table for each number, so that users and conversations are at home now here, now there. */
 export function simTable(shards: number, number: number): (slot: number) => number {
@@ -54,13 +56,22 @@ export class SimServer {
     this.#shardOf = shardOf
     this.shards = []
     for (const shard of disks.keys()) this.shards.push(this.#start(shard))
-    this.#several = disks.length === 1 ? null : new ShardsRouter(this.shards.map(({ mortalRouter }) => mortalRouter), shardOf)
+    this.#several = disks.length === 1 ? null : new ShardsRouter({
+      routers: this.shards.map(({ mortalRouter }) => mortalRouter), shardOf, ownerWaitMs: OWNER_WAIT_MS,
+      clock: { monotonicMs: () => world.nowMs() }, scheduler: this.#scheduler(),
+    })
     this.router = this.#several ?? this.shards[0]!.router
   }
 
   /** The only one, or the first. */
   get shard(): Shard {
     return this.shards[0]!.shard
+  }
+
+  /** A dead process runs nothing. */
+  #scheduler(): Scheduler {
+    const whileAlive = (run: () => void) => (): void => { if (this.isAlive) run() }
+    return { defer: (run) => { this.#world.defer(whileAlive(run)) }, after: (ms, run) => { this.#world.after(ms, whileAlive(run)) } }
   }
 
   #start(shard: number): SimShard {
@@ -89,7 +100,7 @@ export class SimServer {
     for (const shard of this.shards) shard.crash()
   }
 
-  /** One of several dies and starts again. Its sessions are lost, and so are those of others that had sent it something. */
+  /** One of several dies and starts again. Its sessions are lost; those of others say again what it has not answered. */
   crashShard(shard: number): SimShard {
     const dead = this.shards[shard]!
     for (const session of [...dead.shard.visiting]) session.expel(ERROR.storageUnavailable)

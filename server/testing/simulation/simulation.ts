@@ -23,6 +23,7 @@ import { GROUP, type GroupRecord, membershipsOf } from './group-oracle.js'
 import { Random } from './random.js'
 import { LIMITS, SHORT_QUEUE, SimServer, simTable } from './server.js'
 import { RouterError } from '../../router/router.js'
+import { ShardsSession } from '../../router/shards-session.js'
 import { expiryOf } from '../../../protocol/expiry.js'
 import { channelEntries } from '../../../storage/channel-keys.js'
 import { everything, ownerAt } from '../../../storage/keyspace.js'
@@ -300,12 +301,16 @@ export class Simulation implements Scene {
     return 'the server crashes'
   }
 
-  /** The connections of its users end; of others those that it had a part in. */
+  /** The connections of its users end. */
   #crashShard(shard: number): void {
     const { server } = this
     server.crashShard(shard)
     this.#options.plant?.(server)
-    for (const { user, connection } of this.devices) if (connection?.server === server && server.homeOf(user) === shard) connection.ended()
+    for (const { user, connection } of this.devices) {
+      if (connection?.server !== server || server.homeOf(user) !== shard) continue
+      if (connection.attachment instanceof ShardsSession) connection.attachment.leave()
+      connection.ended()
+    }
   }
 
   /** What it was asked is answered by nobody. */

@@ -1,0 +1,110 @@
+/**
+ * A session at the home of conversations that is not its own: a place without a queue, opened when it first says something there. When the
+ * place is lost, because a link is or the shard's store fails, it is opened again, and what was not answered is said again under the same
+ * client ids, in order: the shard knows what it has committed. So the session hears nothing of it but a pause.
+ */
+import { ERROR, type ErrorCode } from '../../protocol/generated/registry.js'
+import type { VisitPlace, VisitSink } from './home-router.js'
+import { Unanswered } from './unanswered.js'
+
+/** The session that it is of. */
+export interface VisitHost {
+  readonly sink: VisitSink
+  /** Opens a place. Throws where there can't be one at present. */
+  openPlace(visit: Visit): VisitPlace
+  /** It has no place and something to say: has `retry` called until that is over. */
+  waits(visit: Visit): void
+}
+
+export class Visit implements VisitSink {
+  readonly #host: VisitHost
+  /** Number of the shard. */
+  readonly shard: number
+  readonly #unanswered = new Unanswered()
+  #place: VisitPlace | null = null
+  /** Since when it waits for a place, in monotonic milliseconds; see ShardsRouter. */
+  waitsSinceMs = 0
+  #isWaiting = false
+  #isOver = false
+
+  constructor(host: VisitHost, shard: number) {
+    this.#host = host
+    this.shard = shard
+  }
+
+  // From the device
+
+  message(clientId: number, to: string, text: Uint8Array, extensions: Uint8Array): void {
+    this.#unanswered.message(clientId, to, text, extensions)
+    const place = this.#place
+    if (place === null) this.#open()
+    else place.router.message(place.attachment, clientId, to, text, extensions)
+  }
+
+  mark(clientId: number, conversation: string, mark: number, seq: number): void {
+    this.#unanswered.mark(clientId, conversation, mark, seq)
+    const place = this.#place
+    if (place === null) this.#open()
+    else place.router.mark(place.attachment, clientId, conversation, mark, seq)
+  }
+
+  operate(clientId: number, conversation: string, target: number, kind: number, text: Uint8Array): void {
+    this.#unanswered.operate(clientId, conversation, target, kind, text)
+    const place = this.#place
+    if (place === null) this.#open()
+    else place.router.operate(place.attachment, clientId, conversation, target, kind, text)
+  }
+
+  /** The session is over. */
+  leave(): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#isWaiting = false
+    this.#place?.router.detach(this.#place.attachment)
+    this.#place = null
+  }
+
+  // Where it is
+
+  /** Whether it still needs a place. One that has nothing to say takes none before it has. */
+  retry(): boolean {
+    if (!this.#isWaiting) return false
+    this.#isWaiting = false
+    if (!this.#unanswered.isEmpty) this.#open()
+    return this.#isWaiting
+  }
+
+  /** Opens a place and says all that has no answer; waits where there is none. */
+  #open(): void {
+    if (this.#isWaiting) return
+    try {
+      this.#place = this.#host.openPlace(this)
+    } catch {
+      this.#wait()
+      return
+    }
+    this.#unanswered.sendTo(this.#place.router, this.#place.attachment)
+  }
+
+  #wait(): void {
+    this.#isWaiting = true
+    this.#host.waits(this)
+  }
+
+  // From its place
+
+  acked(clientId: number, seq: number, timeMs: number, expiresMs?: number): void {
+    if (!this.#isOver && this.#unanswered.answered(clientId)) this.#host.sink.acked(clientId, seq, timeMs, expiresMs)
+  }
+
+  refused(clientId: number, error: ErrorCode, retryAfterMs: number): void {
+    if (!this.#isOver && this.#unanswered.answered(clientId)) this.#host.sink.refused(clientId, error, retryAfterMs)
+  }
+
+  ended(error: ErrorCode): void {
+    if (this.#isOver) return
+    this.#place = null
+    // Whatever ends it there: the session itself is ended by its home alone.
+    if (error !== ERROR.storageUnavailable || !this.#unanswered.isEmpty) this.#wait()
+  }
+}
