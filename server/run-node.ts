@@ -16,11 +16,12 @@ import { sweepStaged } from './blobs/blob-service.js'
 import { blobEnvironment } from './blobs/blob-storage.js'
 import { blobService, logBlobs, openBlobs } from './blobs/open-blobs.js'
 import { originOf } from './blobs/origin.js'
-import { ClusterDesk, nodeCalls } from './cluster/cluster-admin.js'
+import { ClusterDesk } from './cluster/cluster-admin.js'
 import { readClusterSecrets, readLinkTls } from './cluster/cluster-files.js'
 import { addClusterMetrics } from './cluster/cluster-metrics.js'
 import type { DirectoryView } from './cluster/directory.js'
 import { type ClusterNode, openClusterNode } from './cluster/node.js'
+import { nodeCalls } from './cluster/node-calls.js'
 import { NODE_PURPOSE, NodeCallServer, NodeLinks } from './cluster/node-links.js'
 import { openClusterStore } from './cluster/open-store.js'
 import { clientHosts, OwnerHosts } from './cluster/owner-hosts.js'
@@ -85,7 +86,7 @@ export async function runNode(start: Start): Promise<Omit<RunningServer, 'stop'>
   steps.push(() => blobs?.close(drainTimeoutMs))
   let admin: AdminListener | null = null
   steps.push(() => admin?.close())
-  const cluster = new ClusterDesk(config.cluster.name, config.cluster.node, node, nodeLinks)
+  const cluster = new ClusterDesk(config.cluster.name, config.cluster.node, [node], nodeLinks)
   const control = await openControlServer(directory, { router, cluster }, log)
   steps.push(() => control.close())
   const redirects = new Redirects({ owner: () => ownerHosts.hosts, perSecond: redirectsPerSecond, clock })
@@ -141,7 +142,7 @@ async function joinCluster(
 ): Promise<{ node: ClusterNode, nodeLinks: NodeLinks, address: string }> {
   const { cluster } = config
   let node: ClusterNode | null = null
-  const nodeServer = new NodeCallServer(nodeCalls(() => node, hosts), links.environment)
+  const nodeServer = new NodeCallServer(nodeCalls(() => node === null ? null : [node], hosts), links.environment)
   let listening: string
   try {
     listening = await links.listen(parseLinkAddress(cluster.link)!, { [ROUTER_PURPOSE]: linkServer, [NODE_PURPOSE]: nodeServer })

@@ -43,7 +43,7 @@ test('knows the commands for clusters', () => {
   }
   assert.deepEqual(of('status', '--json', '--data', 'd'), { action: 'status', json: true })
   assert.deepEqual(of('drain', 'n1'), { action: 'drain', node: 'n1' })
-  assert.deepEqual(of('move', '0', 'n2'), { action: 'move', node: 'n2' })
+  assert.deepEqual(of('move', '0', 'n2'), { action: 'move', shard: 0, node: 'n2' })
   assert.deepEqual(of('secret', '--out', 'f'), { action: 'secret', file: 'f' })
   assert.deepEqual(of('leave'), { action: 'leave' })
 })
@@ -65,6 +65,7 @@ test('refuses what it does not know, naming the help to read', () => {
     [['cluster'], /say what to do/],
     [['cluster', 'drain'], /needs the name of a node/],
     [['cluster', 'move', 'n1'], /the number of a shard/],
+    [['cluster', 'move', '1.5', 'n1'], /the number of a shard/],
     [['cluster', 'move', '0'], /needs the name of a node/],
     [['cluster', 'status', 'n1'], /takes no n1/],
     [['cluster', 'forget', 'n1', 'n2'], /n2 is too much/],

@@ -3,9 +3,13 @@ import { usageFailure } from './failure.js'
 
 export type ClusterCommand =
   | { readonly action: 'status', readonly json: boolean }
-  | { readonly action: 'drain' | 'stay' | 'move' | 'forget', readonly node: string }
+  | ClusterOrder
   | { readonly action: 'secret', readonly file: string }
   | { readonly action: 'leave' }
+
+export type ClusterOrder =
+  | { readonly action: 'drain' | 'stay' | 'forget', readonly node: string }
+  | { readonly action: 'move', readonly shard: number, readonly node: string }
 
 /** What stands behind `cluster`, but for options. Throws a CommandFailure. */
 export function parseCluster(positionals: readonly string[], json: boolean, out: unknown): ClusterCommand {
@@ -20,8 +24,8 @@ export function parseCluster(positionals: readonly string[], json: boolean, out:
     case 'forget': return { action, node: one(action, rest) }
     case 'move': {
       const [shard, ...nodes] = rest
-      if (shard !== '0') throw usageFailure(`chatd cluster move takes the number of a shard, which is 0 so far, and a node`, 'cluster')
-      return { action, node: one('move 0', nodes) }
+      if (shard === undefined || !/^\d{1,5}$/.test(shard)) throw usageFailure('chatd cluster move takes the number of a shard, from 0, and a node', 'cluster')
+      return { action, shard: Number(shard), node: one(`move ${shard}`, nodes) }
     }
     case 'secret':
       none(action, rest)

@@ -4,10 +4,11 @@ import { writeFileSync } from 'node:fs'
 import { openEngine } from '../../storage/open.js'
 import type { EngineName } from '../../storage/metadata.js'
 import { leaveCluster } from '../../server/cluster/cluster-data.js'
-import type { ClusterStatus, NodeStatus } from '../../server/cluster/cluster-admin.js'
+import type { ClusterStatus, NodeInShard, ShardStatus } from '../../server/cluster/cluster-status.js'
 import type { Config } from '../../server/config/settings.js'
 import { connectControl, type ControlClient } from '../../server/control/control-client.js'
 import { table } from '../table.js'
+import type { ClusterOrder } from './cluster-arguments.js'
 import { CommandFailure, EXIT } from './failure.js'
 
 /** Twice what is asked for. */
@@ -19,16 +20,19 @@ export async function printStatus(config: Config, json: boolean): Promise<void> 
 }
 
 /** What is ordered is done when the promise resolves. */
-export async function order(config: Config, action: 'drain' | 'stay' | 'move' | 'forget', node: string): Promise<void> {
-  await withNode(config, (control) => control.cluster(action, node))
-  process.stdout.write(`${DONE[action](node)}\n`)
+export async function order(config: Config, ordered: ClusterOrder): Promise<void> {
+  await withNode(config, (control) => control.cluster(ordered.action, ordered.node, ordered.action === 'move' ? ordered.shard : 0))
+  process.stdout.write(`${done(ordered)}\n`)
 }
 
-const DONE: Readonly<Record<'drain' | 'stay' | 'move' | 'forget', (node: string) => string>> = {
-  drain: (node) => `${node} has given up what it owned, and takes nothing until chatd cluster stay ${node}`,
-  stay: (node) => `${node} may own the shard again`,
-  move: (node) => `the shard was given up for ${node}`,
-  forget: (node) => `${node} is not waited for any more`,
+function done(ordered: ClusterOrder): string {
+  const { node } = ordered
+  switch (ordered.action) {
+    case 'drain': return `${node} has given up what it owned, and takes nothing until chatd cluster stay ${node}`
+    case 'stay': return `${node} may own shards again`
+    case 'move': return `shard ${String(ordered.shard)} was given up for ${node}`
+    case 'forget': return `${node} is not waited for any more`
+  }
 }
 
 /** For the owner of the file alone; one that is there stays. */
@@ -65,19 +69,41 @@ async function withNode<T>(config: Config, ask: (node: ControlClient) => Promise
 }
 
 /** For people. */
-export function statusText({ cluster, node, owner, members, nodes }: ClusterStatus): string {
-  const rows = nodes.map((each) => [each.node, roleOf(each), each.position, members.includes(each.node) ? 'yes' : 'no', `${String(Math.round(each.ageMs / 1000))} s ago`, each.version, each.address])
-  const troubles = nodes.filter(({ trouble }) => trouble !== '').map((each) => `  ${each.node}: ${each.trouble}${waiting(each)}\n`)
-  return `cluster ${cluster}, as ${node} sees it; ${owner === '' ? 'nobody owns the shard' : `${owner} owns the shard`}
+export function statusText({ cluster, node, nodes, shards }: ClusterStatus): string {
+  const [only] = shards
+  const [head, body] = shards.length === 1 && only !== undefined ? [ownedBy(only), shardTable(nodes, only)] : [`${String(shards.length)} shards`, shardsTables(nodes, shards)]
+  const troubles = [...new Set(shards.flatMap((shard) => shard.nodes.filter(({ trouble }) => trouble !== '').map((each) => `  ${each.node}: ${each.trouble}${waiting(each)}\n`)))]
+  return `cluster ${cluster}, as ${node} sees it; ${head}
 
-${table([['node', 'is', 'position', 'may own', 'seen', 'version', 'links'], ...rows])}
+${body}
 ${troubles.length === 0 ? '' : `\n${troubles.join('')}`}`
 }
 
-function roleOf({ role }: NodeStatus): string {
-  return role === 'silent' ? 'silent (!)' : role
+function ownedBy({ owner }: ShardStatus): string {
+  return owner === '' ? 'nobody owns the shard' : `${owner} owns the shard`
 }
 
-function waiting({ waitingFor }: NodeStatus): string {
+function shardTable(nodes: ClusterStatus['nodes'], shard: ShardStatus): string {
+  const rows = nodes.map((seen, at) => [seen.node, ...partOf(shard, at), ...showSeen(seen)])
+  return table([['node', 'is', 'position', 'may own', ...SEEN], ...rows])
+}
+
+function shardsTables(nodes: ClusterStatus['nodes'], shards: readonly ShardStatus[]): string {
+  const parts = shards.flatMap((shard) => nodes.map(({ node }, at) => [at === 0 ? String(shard.shard) : '', node, ...partOf(shard, at)]))
+  return `${table([['node', ...SEEN], ...nodes.map((seen) => [seen.node, ...showSeen(seen)])])}\n\n${table([['shard', 'node', 'is', 'position', 'may own'], ...parts])}`
+}
+
+const SEEN = ['seen', 'version', 'links'] as const
+
+function showSeen({ ageMs, version, address }: ClusterStatus['nodes'][number]): string[] {
+  return [`${String(Math.round(ageMs / 1000))} s ago`, version, address]
+}
+
+function partOf({ members, nodes }: ShardStatus, at: number): string[] {
+  const { node, role, position } = nodes[at]!
+  return [role === 'silent' ? 'silent (!)' : role, position, members.includes(node) ? 'yes' : 'no']
+}
+
+function waiting({ waitingFor }: NodeInShard): string {
   return waitingFor.length === 0 ? '' : `; waits for ${waitingFor.join(', ')} (gone for good? chatd cluster forget NODE)`
 }

@@ -113,10 +113,10 @@ const CERT = `chatd cert: make a self-signed certificate to try tls:// and wss:/
 
 const CLUSTER = `chatd cluster: see to a cluster of servers, through the node that runs on the data directory
 
-  chatd cluster status --data DIR [--json]       who is there, who owns the shard, how far each node has got
+  chatd cluster status --data DIR [--json]       who is there, who owns which shard, how far each node has got
   chatd cluster drain NODE --data DIR            NODE gives up what it owns, before it is stopped for a while; nobody notices
   chatd cluster stay NODE --data DIR             it may own again
-  chatd cluster move 0 NODE --data DIR           the shard goes to NODE
+  chatd cluster move SHARD NODE --data DIR       the shard of this number, from 0, goes to NODE
   chatd cluster forget NODE --data DIR           NODE is lost for good: what waits for it goes on without
   chatd cluster secret --out FILE                make the secret that all nodes share
   chatd cluster leave --data DIR                 of a node that is stopped: its data is that of a server which stands alone

@@ -94,7 +94,7 @@ async function runCluster(command: ClusterCommand, config: ConfigArguments): Pro
       return
     case 'leave': return leave(load(config).config)
     case 'status': return printStatus(load(config).config, command.json)
-    default: return order(load(config).config, command.action, command.node)
+    default: return order(load(config).config, command)
   }
 }
 

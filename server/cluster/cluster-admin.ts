@@ -1,104 +1,64 @@
-/** What an operator asks of a cluster at one of its nodes, and has done at any: who is there, who owns the shard, who shall. */
-import type { ClientHosts } from '../connection/redirects.js'
+/** What an operator asks of a cluster at one of its nodes, and has done at any: who is there, who owns which shard, who shall. */
 import { ERROR } from '../../protocol/generated/registry.js'
 import { RouterError } from '../router/router.js'
 import type { NodeSeen } from './cluster-store.js'
+import type { ClusterStatus, NodeInShard, ShardStatus } from './cluster-status.js'
 import type { ClusterNode, NodeReport } from './node.js'
+import { aboutShard, nodeCalls } from './node-calls.js'
 import type { NodeCalls, NodeLinks } from './node-links.js'
 import { idOf } from './position.js'
 
 /** How long another node may take to say how it is. */
 const REPORT_TIMEOUT_MS = 2000
 
-export interface NodeStatus {
-  readonly node: string
-  readonly address: string
-  readonly version: string
-  /** How long ago it showed itself. */
-  readonly ageMs: number
-  /** 'silent': it does not answer. */
-  readonly role: NodeReport['role'] | 'silent'
-  /** How far it has got in the changelog, as epoch-number; '' where it is not known. */
-  readonly position: string
-  readonly trouble: string
-  readonly waitingFor: readonly string[]
-}
-
-export interface ClusterStatus {
-  readonly cluster: string
-  /** Where it was asked. */
-  readonly node: string
-  /** '': nobody, as far as that node knows. */
-  readonly owner: string
-  /** Those that may take the shard. */
-  readonly members: readonly string[]
-  readonly nodes: readonly NodeStatus[]
-}
-
 /** Calls reject with RouterError. */
 export interface ClusterAdmin {
   status(): Promise<ClusterStatus>
-  /** The node gives its shard up, and takes none until `stay`. Resolves when another may have it. */
+  /** The node gives up what it owns, and takes nothing until `stay`. Resolves when others may have it. */
   drain(node: string): Promise<void>
   stay(node: string): Promise<void>
   /** The shard goes from its owner to this node. */
-  move(node: string): Promise<void>
+  move(shard: number, node: string): Promise<void>
   /** A node that will not come back is not waited for any more. */
   forget(node: string): Promise<void>
-}
-
-/** What other nodes may ask of this one. `node`: null while it starts. `hosts`: how clients reach it. */
-export function nodeCalls(node: () => ClusterNode | null, hosts: () => ClientHosts = () => ({})): NodeCalls {
-  const call = (perform: (node: ClusterNode, argument: unknown) => unknown) => async (argument: unknown): Promise<unknown> => {
-    const started = node()
-    if (started === null) throw new RouterError(ERROR.unavailable, 'the node starts at this moment', { retryAfterMs: 1000 })
-    return perform(started, argument)
-  }
-  return {
-    copyPage: call((started, request) => started.copyPage(request as Uint8Array)),
-    report: call((started) => started.report),
-    hosts: async () => hosts(),
-    drain: call((started) => started.resign()),
-    stay: call((started) => started.stay()),
-    // To its heir, and it may have it again.
-    hand: call((started, heir) => started.resign(String(heir)).finally(() => started.stay())),
-    forget: call((started, other) => started.forget(String(other))),
-  }
 }
 
 export class ClusterDesk implements ClusterAdmin {
   readonly #cluster: string
   readonly #name: string
-  readonly #node: ClusterNode
+  readonly #nodes: readonly ClusterNode[]
   readonly #links: NodeLinks
   readonly #calls: NodeCalls
 
-  constructor(cluster: string, name: string, node: ClusterNode, links: NodeLinks) {
+  /** @param nodes this node's part in each shard, by their numbers: one at least */
+  constructor(cluster: string, name: string, nodes: readonly ClusterNode[], links: NodeLinks) {
     this.#cluster = cluster
     this.#name = name
-    this.#node = node
+    this.#nodes = nodes
     this.#links = links
-    this.#calls = nodeCalls(() => node)
+    this.#calls = nodeCalls(() => nodes)
   }
 
   async status(): Promise<ClusterStatus> {
-    const { view, nodes } = this.#node.directory
-    const sorted = [...nodes].sort((one, other) => one.node < other.node ? -1 : 1)
-    const reports = await Promise.all(sorted.map(({ node }) => this.#report(node)))
+    const nodes = [...this.#seenNodes].sort((one, other) => one.node < other.node ? -1 : 1)
+    return { cluster: this.#cluster, node: this.#name, nodes, shards: await Promise.all(this.#nodes.map((node, shard) => this.#shardStatus(node, shard, nodes))) }
+  }
+
+  async #shardStatus(own: ClusterNode, shard: number, nodes: readonly NodeSeen[]): Promise<ShardStatus> {
+    const reports = await Promise.all(nodes.map(({ node }) => this.#report(node, shard)))
     const owner = reports.find((report) => report?.role === 'owner')
     return {
-      cluster: this.#cluster,
-      node: this.#name,
-      owner: view.owner?.node ?? '',
-      members: (owner ?? this.#node.report).members,
-      nodes: sorted.map((seen, at) => statusOf(seen, reports[at] ?? null)),
+      shard,
+      owner: own.directory.view.owner?.node ?? '',
+      members: (owner ?? own.report).members,
+      nodes: nodes.map(({ node }, at) => inShard(node, reports[at] ?? null)),
     }
   }
 
   /** null: it does not answer. */
-  async #report(node: string): Promise<NodeReport | null> {
+  async #report(node: string, shard: number): Promise<NodeReport | null> {
     try {
-      return await withinTime(this.#ask(node, 'report', null)) as NodeReport
+      return await withinTime(this.#ask(node, 'report', aboutShard(shard, null))) as NodeReport
     } catch {
       return null
     }
@@ -112,19 +72,26 @@ export class ClusterDesk implements ClusterAdmin {
     await this.#ask(node, 'stay', null)
   }
 
-  async move(node: string): Promise<void> {
-    const { owner } = this.#node.directory.view
-    if (owner === null) throw new RouterError(ERROR.unavailable, 'no node owns the shard at present: look at chatd cluster status')
+  async move(shard: number, node: string): Promise<void> {
+    const own = this.#nodes[shard]
+    if (own === undefined) throw new RouterError(ERROR.unavailable, `there is no shard ${String(shard)}: the last one is ${String(this.#nodes.length - 1)}`)
+    const { owner } = own.directory.view
+    if (owner === null) throw new RouterError(ERROR.unavailable, `no node owns shard ${String(shard)} at present: look at chatd cluster status`)
     if (owner.node === node) return
     this.#seen(node)
-    await this.#ask(owner.node, 'hand', node)
+    await this.#ask(owner.node, 'hand', aboutShard(shard, node))
   }
 
-  /** Everywhere: whichever node takes the shard does not wait for it. */
+  /** Everywhere: whichever node takes a shard does not wait for it. */
   async forget(node: string): Promise<void> {
-    const others = this.#node.directory.nodes.filter((each) => each.node !== node && each.node !== this.#name)
+    const others = this.#seenNodes.filter((each) => each.node !== node && each.node !== this.#name)
     await this.#ask(this.#name, 'forget', node)
     await Promise.all(others.map((each) => withinTime(this.#ask(each.node, 'forget', node)).catch(() => undefined)))
+  }
+
+  /** A node shows itself for each shard, and all of them at much the same time. */
+  get #seenNodes(): readonly NodeSeen[] {
+    return this.#nodes[0]!.directory.nodes
   }
 
   async #ask(node: string, name: string, argument: unknown): Promise<unknown> {
@@ -138,18 +105,16 @@ export class ClusterDesk implements ClusterAdmin {
   }
 
   #seen(node: string): NodeSeen {
-    const { nodes } = this.#node.directory
-    const found = nodes.find((each) => each.node === node)
+    const found = this.#seenNodes.find((each) => each.node === node)
     if (found !== undefined) return found
-    throw new RouterError(ERROR.unavailable, `there is no node ${node}: there are ${nodes.map((each) => each.node).join(', ')}`)
+    throw new RouterError(ERROR.unavailable, `there is no node ${node}: there are ${this.#seenNodes.map((each) => each.node).join(', ')}`)
   }
 }
 
-function statusOf({ node, address, version, ageMs }: NodeSeen, report: NodeReport | null): NodeStatus {
-  const seen = { node, address, version, ageMs }
-  if (report === null) return { ...seen, role: 'silent', position: '', trouble: '', waitingFor: [] }
+function inShard(node: string, report: NodeReport | null): NodeInShard {
+  if (report === null) return { node, role: 'silent', position: '', trouble: '', waitingFor: [] }
   const { role, position, trouble, waitingFor } = report
-  return { ...seen, role, position: idOf(position), trouble, waitingFor }
+  return { node, role, position: idOf(position), trouble, waitingFor }
 }
 
 function withinTime<T>(answer: Promise<T>): Promise<T> {

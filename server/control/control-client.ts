@@ -4,7 +4,7 @@ import { createConnection, type Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 import { ERROR, type ErrorCode } from '../../protocol/generated/registry.js'
 import { RouterError } from '../router/router.js'
-import type { ClusterStatus } from '../cluster/cluster-admin.js'
+import type { ClusterStatus } from '../cluster/cluster-status.js'
 import { type ClusterAction, type ControlAnswer, type ControlRequest, type ControlResult, encodeRequest, type InvitePage, type UserPage } from './control-codec.js'
 import type { RebuildResult } from '../search/search-router.js'
 import { controlPath } from './control-path.js'
@@ -14,7 +14,7 @@ import type { OpenUserAdmin } from './user-admin.js'
 /** What a running server is asked for beside its accounts. */
 export interface ControlClient extends OpenUserAdmin {
   /** Of its cluster; the status with 'status', else null. Rejects with RouterError, also where it is in none. */
-  cluster(action: ClusterAction, node: string): Promise<ClusterStatus | null>
+  cluster(action: ClusterAction, node: string, shard?: number): Promise<ClusterStatus | null>
 }
 
 /** Connects to the server that runs on the directory; null when none does. Calls reject with RouterError. */
@@ -65,7 +65,7 @@ export async function connectControl(directory: string): Promise<ControlClient |
       },
       closeReport: async (id) => (await inTurn({ method: 'closeReport', id }) as ReportLines).more,
     },
-    cluster: async (action, node) => await inTurn({ method: 'cluster', action, node }) as ClusterStatus | null,
+    cluster: async (action, node, shard = 0) => await inTurn({ method: 'cluster', action, node, shard }) as ClusterStatus | null,
     close: async () => { socket.destroy() },
   }
 }

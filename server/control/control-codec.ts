@@ -1,7 +1,7 @@
 /** What goes over the control socket: one JSON object a line, one answer for each request, in order. Secrets are verifiers only. */
 import { LIMIT } from '../../protocol/generated/registry.js'
 import { readInviteId } from '../session/invite-code.js'
-import type { ClusterStatus } from '../cluster/cluster-admin.js'
+import type { ClusterStatus } from '../cluster/cluster-status.js'
 import type { InviteInfo, NewInvite } from '../accounts/registration-router.js'
 import type { AccountSummary, Verifier } from '../router/router.js'
 import type { RebuildResult } from '../search/search-router.js'
@@ -21,11 +21,12 @@ export type ControlRequest =
 const CLUSTER_ACTIONS = ['status', 'drain', 'stay', 'move', 'forget'] as const
 export type ClusterAction = (typeof CLUSTER_ACTIONS)[number]
 
-/** Of a server that is a node of a cluster. `node`: whom it is about; empty with status. */
+/** Of a server that is a node of a cluster. `node`: whom it is about, empty with status; `shard`: what is moved, 0 else. */
 export interface ClusterControlRequest {
   readonly method: 'cluster'
   readonly action: ClusterAction
   readonly node: string
+  readonly shard: number
 }
 
 /** The code itself stays with who made it. */
@@ -68,7 +69,7 @@ export function decodeRequest(line: string): ControlRequest | null {
   } catch {
     return null
   }
-  const { method, user, verifier, after, limit, disabled, invite, id, action, node } = value
+  const { method, user, verifier, after, limit, disabled, invite, id, action, node, shard = 0 } = value
   switch (method) {
     case 'addUser':
     case 'changeVerifier': {
@@ -87,10 +88,15 @@ export function decodeRequest(line: string): ControlRequest | null {
     case 'rebuildSearch': return { method }
     case 'cluster': {
       const known = CLUSTER_ACTIONS.find((each) => each === action)
-      return known === undefined || typeof node !== 'string' || (known === 'status') !== (node === '') ? null : { method, action: known, node }
+      if (known === undefined || typeof node !== 'string' || (known === 'status') !== (node === '') || !isShard(shard)) return null
+      return { method, action: known, node, shard }
     }
     default: return decodeReportRequest(value)
   }
+}
+
+function isShard(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0
 }
 
 function inviteFrom(value: unknown): OperatorInvite | null {

@@ -99,11 +99,12 @@ async function ask(request: Exclude<ControlRequest, ReportControlRequest | Clust
   }
 }
 
-async function ofCluster({ action, node }: ClusterControlRequest, cluster: ClusterAdmin | null, log: Log): Promise<ControlResult> {
+async function ofCluster({ action, node, shard }: ClusterControlRequest, cluster: ClusterAdmin | null, log: Log): Promise<ControlResult> {
   if (cluster === null) throw new RouterError(ERROR.unavailable, 'this server stands alone: it is no node of a cluster')
   if (action === 'status') return cluster.status()
-  log.info({ action, node }, 'cluster-ordered')
-  await cluster[action](node)
+  log.info({ action, node, shard }, 'cluster-ordered')
+  if (action === 'move') await cluster.move(shard, node)
+  else await cluster[action](node)
   return null
 }
 

@@ -153,8 +153,8 @@ export async function sameEverywhere(nodes: Nodes): Promise<void> {
   const giveUpMs = performance.now() + 30_000
   for (;;) {
     const status = await nodes.status()
-    const positions = new Set(status?.nodes.map(({ position }) => position))
-    if (status !== null && status.nodes.length === nodes.all.length && positions.size === 1) return
+    const areEqual = status?.shards.every((shard) => shard.nodes.length === nodes.all.length && new Set(shard.nodes.map(({ position }) => position)).size === 1)
+    if (areEqual === true) return
     if (performance.now() > giveUpMs) throw new Error(`the nodes have not got equally far: ${JSON.stringify(status)}`)
     await delay(100)
   }

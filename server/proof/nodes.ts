@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { ClusterStatus } from '../cluster/cluster-admin.js'
+import type { ClusterStatus, ShardStatus } from '../cluster/cluster-status.js'
 import { RedisServer } from '../cluster/testing/redis-server.js'
 import { connectControl } from '../control/control-client.js'
 import { freePort } from '../testing/free-port.js'
@@ -80,21 +80,23 @@ export class Nodes {
     return null
   }
 
-  /** Waits for an owner that runs. */
-  async owner(): Promise<Chatd> {
+  /** Waits for an owner of a shard that runs. */
+  async owner(shard = 0): Promise<Chatd> {
     let found: Chatd | undefined
-    await this.#until('an owner', ({ owner, nodes }) => {
+    await this.#until('an owner', ({ shards }) => {
+      const { owner, nodes } = shards[shard]!
       found = this.all.find((node) => this.nameOf(node) === owner && node.isRunning)
       return found !== undefined && nodes.some(({ node, role }) => node === owner && role === 'owner')
     })
     return found!
   }
 
-  /** Waits until every node that runs owns the shard, or may own it next. */
+  /** Waits until every node that runs owns each shard, or may own it next. */
   async untilWhole(): Promise<void> {
     const running = this.all.filter(({ isRunning }) => isRunning).map((node) => this.nameOf(node))
-    await this.#until(`${running.join(', ')} to follow`, ({ nodes, members }) =>
-      nodes.some(({ role }) => role === 'owner') && running.every((name) => members.includes(name) && nodes.some(({ node, role }) => node === name && (role === 'owner' || role === 'standby'))))
+    const isWhole = ({ nodes, members }: ShardStatus): boolean =>
+      nodes.some(({ role }) => role === 'owner') && running.every((name) => members.includes(name) && nodes.some(({ node, role }) => node === name && (role === 'owner' || role === 'standby')))
+    await this.#until(`${running.join(', ')} to follow`, ({ shards }) => shards.every(isWhole))
   }
 
   async #until(what: string, condition: (status: ClusterStatus) => boolean): Promise<void> {

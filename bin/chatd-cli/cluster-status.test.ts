@@ -1,0 +1,28 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { statusText } from './cluster.js'
+
+const NODES = [
+  { node: 'n1', address: 'tcp://127.0.0.1:5340', version: '1.0.0', ageMs: 400 },
+  { node: 'n2', address: 'tcp://127.0.0.1:5341', version: '1.0.0', ageMs: 1600 },
+]
+const FINE = { trouble: '', waitingFor: [] }
+const OWNED = { shard: 0, owner: 'n1', members: ['n1', 'n2'], nodes: [{ node: 'n1', role: 'owner', position: '3-17', ...FINE }, { node: 'n2', role: 'standby', position: '3-16', ...FINE }] } as const
+
+test('of one shard the status is one table', () => {
+  const text = statusText({ cluster: 'c', node: 'n1', nodes: NODES, shards: [OWNED] })
+  assert.match(text, /^cluster c, as n1 sees it; n1 owns the shard\n/)
+  assert.match(text, /n1 +owner +3-17 +yes +0 s ago +1\.0\.0 +tcp:\/\/127\.0\.0\.1:5340/)
+  assert.match(text, /n2 +standby +3-16 +yes +2 s ago/)
+})
+
+test('of several each has its part, and trouble is said once', () => {
+  const away = { node: 'n2', role: 'silent', position: '', trouble: 'no disk', waitingFor: ['n3'] } as const
+  const text = statusText({
+    cluster: 'c', node: 'n1', nodes: NODES,
+    shards: [{ ...OWNED, members: ['n1'], nodes: [OWNED.nodes[0], away] }, { ...OWNED, shard: 1, owner: '', members: ['n1'], nodes: [{ ...OWNED.nodes[0], role: 'taking' }, away] }],
+  })
+  assert.match(text, /; 2 shards\n/)
+  assert.match(text, /\n +0 +n1 +owner +3-17 +yes\n +n2 +silent \(!\) +no\n +1 +n1 +taking/)
+  assert.equal(text.split('no disk; waits for n3 (gone for good? chatd cluster forget NODE)').length, 2)
+})
