@@ -2,6 +2,7 @@
  * What shards ask and tell each other beside their channels: one table by name, with what a shard answers and the forms in which questions
  * and answers go to another process. Nothing else can be asked.
  */
+import type { PresenceState, Told, Viewing } from '../presence/news.js'
 import { PairSide } from '../profiles/pair.js'
 import type { Report } from '../profiles/service.js'
 import type { LocalRouter } from '../router/local-router.js'
@@ -29,6 +30,9 @@ const pairSide = madeOf(
   (side) => side,
 )
 const reported = listOf(record<Report['messages'][number]>({ seq: count, from: text, timeMs: count, text: bytes }))
+const viewing = record<Viewing>({ viewer: text, user: text })
+const told = record<Told>({ life: count, number: count })
+const presenceState = record<PresenceState>({ user: text, isActive: flag, lastSeenMs: count })
 
 export const QUESTIONS = {
   /** What is on disk there of one of its users. */
@@ -42,6 +46,11 @@ export const QUESTIONS = {
   lastMessages: question([text, text], reported, (router, user, conversation) => router.profiles.lastMessages(user, conversation)),
   /** Who may be told that one of the asking shard's users types in a conversation that is at home there. */
   audience: question([text, text], listOf(text), (router, user, conversation) => router.presence.audience(user, conversation)),
+  /** What its users show to those of the asking shard who watch them from now on, by the number of a request in a life of that shard. */
+  watched: question([count, count, count, listOf(viewing)], listOf(count), (router, from, life, number, viewings) =>
+    router.presence.watched(from, life, number, viewings)),
+  /** What the asking shard should have been told by now of the users it watches there. */
+  watchesRenewed: question([count, count], told, async (router, from, life) => Promise.resolve(router.presence.watchesRenewed(from, life))),
   /** Whether nothing is left of what a message said, in a conversation that is at home there. */
   isGone: question([text, count], flag, (router, conversation, seq) => router.shard.reading(router.shard.isGone(conversation, seq))),
 }
@@ -51,6 +60,16 @@ export const NOTICES = {
   /** A user types in a conversation, of which these users of that shard are told. */
   typing: question([text, text, listOf(text), count], nothing, (router, from, conversation, users, kind) =>
     router.presence.hear(from, conversation, users, kind)),
+  /** What users do whom the shard watches, and of which of them it should ask anew what they show. */
+  presence: question([count, told, listOf(presenceState), listOf(viewing)], nothing, async (router, from, number, states, changes) => {
+    router.presence.heard(from, number, states, changes)
+    return Promise.resolve()
+  }),
+  /** A shard watches these users no more, unless it has asked for them by a later number. */
+  unwatched: question([count, count, count, listOf(text)], nothing, async (router, from, life, number, users) => {
+    router.presence.unwatched(from, life, number, users)
+    return Promise.resolve()
+  }),
 }
 
 export type QuestionName = keyof typeof QUESTIONS

@@ -43,6 +43,7 @@ class World {
         after: (delayMs, run) => { this.#timers.push({ dueMs: this.nowMs + delayMs, run }) },
       },
       limits: { ...PRESENCE_LIMITS, ...limits },
+      elsewhere: null,
       save: (user, lastSeenMs) => { this.saved.push(`${user} ${String(lastSeenMs - BEGIN_MS)}`) },
     })
   }

@@ -2,6 +2,7 @@
  * Who is online, who watches whom, and what to tell when. No I/O and no store: clock, scheduler and what is to be saved are passed in.
  *
  *     user ◀── seat (one for each session) ──▶ watches ──▶ user
+ *              seat (one for each other shard) ──▶ watches ──▶ user
  *
  * A change of a user waits for `delayMs`, then each of its watchers is told what it may see, if that differs from what it was told
  * last. So a login costs nothing where nobody watches, flapping costs one frame or none, and n users who come and go cost as many
@@ -11,7 +12,8 @@ import { PRESENCE, TYPING } from '../../protocol/generated/registry.js'
 import type { Clock, Scheduler } from '../shard/environment.js'
 import { Fifo } from '../shard/fifo.js'
 import type { PresenceLimits } from './limits.js'
-import { SEES_LAST_SEEN, SEES_ONLINE } from './privacy.js'
+import { SEES_BEFORE, SEES_LAST_SEEN, SEES_ONLINE } from './privacy.js'
+import { Typed } from './typed.js'
 
 /** What a session can be told. */
 export interface PresenceSink {
@@ -20,10 +22,19 @@ export interface PresenceSink {
   typing(conversation: string, from: string, kind: number, expiresMs: number): void
 }
 
+/** Users who are at home in other shards: what they do is heard from there. */
+export interface Elsewhere {
+  has(user: string): boolean
+  /** Nobody here watches the user any more. */
+  forget(user: string): void
+}
+
 export interface PresenceHost {
   readonly clock: Clock
   readonly scheduler: Scheduler
   readonly limits: PresenceLimits
+  /** null: all are at home here. */
+  readonly elsewhere: Elsewhere | null
   /** Last seen is to be stored; nobody waits for it. */
   save(user: string, lastSeenMs: number): void
 }
@@ -50,38 +61,35 @@ class User {
   hasChanged = false
   /** Whether it has a session, and its last seen is not stored as it is. */
   isUnsaved = false
+  readonly isElsewhere: boolean
+  /** Whether it is known what it does; of who is at home elsewhere that has to be heard first, and nothing is told before. */
+  isHeard: boolean
 
-  constructor(name: string) {
+  constructor(name: string, isElsewhere: boolean) {
     this.name = name
+    this.isElsewhere = isElsewhere
+    this.isHeard = !isElsewhere
   }
 }
 
-/** What a session was last seen to do in a conversation, and when each kind was forwarded; -Infinity: never. */
-interface Typed {
-  readonly kind: number
-  readonly atMs: number
-  readonly typingMs: number
-  readonly recordingMs: number
-}
-
-const NEVER_TYPED: Typed = { kind: TYPING.paused, atMs: -Infinity, typingMs: -Infinity, recordingMs: -Infinity }
-
-/** A session's place here. */
+/** A session's place here, or another shard's, which watches for sessions there. */
 export class Seat {
   readonly user: User
   readonly sink: PresenceSink
+  readonly isShard: boolean
   isActive = true
   /** When it was last caught up with what it watches; 0: never. */
   caughtUpMs = 0
   isCatchingUp = false
   /** By name of the user who is watched; null: none. */
   watches: Map<string, Watch> | null = null
-  /** What was forwarded, by conversation, the one longest ago first; null: nothing. */
-  typed: Map<string, Typed> | null = null
+  /** null: nothing yet. */
+  typed: Typed | null = null
 
-  constructor(user: User, sink: PresenceSink) {
+  constructor(user: User, sink: PresenceSink, isShard = false) {
     this.user = user
     this.sink = sink
+    this.isShard = isShard
   }
 
   get watchCount(): number {
@@ -143,6 +151,14 @@ export class PresenceCore {
     return seat
   }
 
+  /** Another shard begins to watch; it is nobody itself. It sees everything: who there may see what is found out there. */
+  enterShard(sink: PresenceSink): Seat {
+    const nobody = new User('', false)
+    const seat = new Seat(nobody, sink, true)
+    nobody.seats = [seat]
+    return seat
+  }
+
   leave(seat: Seat): void {
     const { user } = seat
     if (!user.seats.includes(seat)) return
@@ -199,7 +215,8 @@ export class PresenceCore {
       known.toldState = UNTOLD
       return known
     }
-    if (seat.watchCount >= this.#host.limits.watchesMax || !seat.user.seats.includes(seat)) return null
+    // What a shard watches is bounded by what its sessions may.
+    if ((seat.watchCount >= this.#host.limits.watchesMax && !seat.isShard) || !seat.user.seats.includes(seat)) return null
     const user = this.#userOf(name)
     const watch = new Watch(seat, user)
     seat.watches ??= new Map()
@@ -233,11 +250,27 @@ export class PresenceCore {
     this.#queue(watch)
   }
 
-  /** Every watch that what the user shows or may see has a part in. */
+  /** Every watch of a session that what the user shows or may see has a part in. */
   watchesOf(name: string): Watch[] {
     const user = this.#users.get(name)
     if (user === undefined) return []
-    return [...user.watchers ?? [], ...user.seats.flatMap((seat) => [...seat.watches?.values() ?? []])]
+    return [...this.watchersOf(name), ...user.seats.flatMap((seat) => [...seat.watches?.values() ?? []])]
+  }
+
+  /** The sessions that watch the user. */
+  watchersOf(name: string): Watch[] {
+    return [...this.#users.get(name)?.watchers ?? []].filter(({ seat }) => !seat.isShard)
+  }
+
+  /** What was heard of a user who is at home elsewhere; 0: nothing of when it was last seen. */
+  hear(name: string, isActive: boolean, lastSeenMs: number): void {
+    const user = this.#users.get(name)
+    if (user?.isElsewhere !== true) return
+    user.isHeard = true
+    user.active = isActive ? 1 : 0
+    if (lastSeenMs > 0) user.lastSeenMs = lastSeenMs
+    // It was delayed where it is at home.
+    for (const watch of user.watchers ?? []) this.#queue(watch)
   }
 
   /** Those of the two users that watch each other, in either direction. */
@@ -249,32 +282,13 @@ export class PresenceCore {
 
   /** Whether this typing is news for the others; remembered as told if it is. [PRS-13] */
   isNews(seat: Seat, conversation: string, kind: number): boolean {
-    const { typingRefreshMs, typingConversationsMax } = this.#host.limits
-    const nowMs = this.#host.clock.nowMs()
-    const last = seat.typed?.get(conversation) ?? NEVER_TYPED
-    // A clock that was set makes it news.
-    const isRecent = (atMs: number): boolean => Math.abs(nowMs - atMs) < typingRefreshMs
-    if (kind === TYPING.paused ? last.kind === TYPING.paused : isRecent(kind === TYPING.typing ? last.typingMs : last.recordingMs)) return false
-    seat.typed ??= new Map()
-    const oldest = seat.typed.entries().next()
-    if (last === NEVER_TYPED && seat.typed.size >= typingConversationsMax && oldest.done !== true) {
-      // Nobody types in so many at once; to forget one of them now would let it be told again too soon.
-      if (isRecent(oldest.value[1].atMs)) return false
-      seat.typed.delete(oldest.value[0])
-    }
-    seat.typed.delete(conversation)
-    seat.typed.set(conversation, {
-      kind,
-      atMs: nowMs,
-      typingMs: kind === TYPING.typing ? nowMs : last.typingMs,
-      recordingMs: kind === TYPING.recording ? nowMs : last.recordingMs,
-    })
-    return true
+    const typed = seat.typed ??= new Typed(this.#host.limits)
+    return typed.isNews(conversation, kind, this.#host.clock.nowMs())
   }
 
   /** It was not forwarded after all. */
   forgetTyping(seat: Seat, conversation: string): void {
-    seat.typed?.delete(conversation)
+    seat.typed?.forget(conversation)
   }
 
   /** Tells a member's active devices, who call the conversation so. [PRS-12] */
@@ -290,13 +304,15 @@ export class PresenceCore {
   #userOf(name: string): User {
     const known = this.#users.get(name)
     if (known !== undefined) return known
-    const user = new User(name)
+    const user = new User(name, this.#host.elsewhere?.has(name) === true)
     this.#users.set(name, user)
     return user
   }
 
   #forget(user: User): void {
-    if (user.seats.length === 0 && user.watchers === null) this.#users.delete(user.name)
+    if (user.seats.length > 0 || user.watchers !== null) return
+    this.#users.delete(user.name)
+    if (user.isElsewhere) this.#host.elsewhere?.forget(user.name)
   }
 
   #came(user: User): void {
@@ -341,7 +357,7 @@ export class PresenceCore {
   }
 
   #queue(watch: Watch): void {
-    if (watch.isQueued || watch.isOver || !watch.isKnown || !watch.seat.isActive) return
+    if (watch.isQueued || watch.isOver || !watch.isKnown || !watch.user.isHeard || !watch.seat.isActive) return
     watch.isQueued = true
     this.#due.push(watch)
     this.#tellSoon()
@@ -373,7 +389,8 @@ export class PresenceCore {
     const isOnline = (sees & SEES_ONLINE) !== 0 && user.active > 0
     const state = isOnline ? PRESENCE.online : PRESENCE.offline
     // Of a user who is online that is the time before, so that it does not tell what is not shown. [PRS-9]
-    const lastSeenMs = isOnline || (sees & SEES_LAST_SEEN) === 0 ? 0 : user.lastSeenMs
+    const isTimeHidden = (sees & SEES_LAST_SEEN) === 0 || (isOnline && (sees & SEES_BEFORE) === 0)
+    const lastSeenMs = isTimeHidden ? 0 : user.lastSeenMs
     if (state === watch.toldState && lastSeenMs === watch.toldMs) return
     if (watch.seat.sink.presence(user.name, state, lastSeenMs)) {
       watch.toldState = state

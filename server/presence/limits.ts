@@ -23,6 +23,8 @@ export interface PresenceLimits {
   readonly saveEveryMs: number
   /** A user who comes online is noted as seen if what is stored is older than this, for the case of a crash. */
   readonly staleMs: number
+  /** How often a shard is asked whether it still tells what is watched there. Its users are offline when it has not answered for three times. */
+  readonly renewMs: number
 }
 
 export const PRESENCE_LIMITS: PresenceLimits = {
@@ -37,4 +39,5 @@ export const PRESENCE_LIMITS: PresenceLimits = {
   exceptMax: LIMIT.privacyExceptMax,
   saveEveryMs: 60_000,
   staleMs: 3_600_000,
+  renewMs: 5000,
 }

@@ -1,4 +1,4 @@
-/** Presence on a shard: who may see what, typing, limits, and what is stored. */
+/** Presence on a shard: typing, limits, and what is stored. See visibility.test.ts for who may see what. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { element } from '../../protocol/element.js'
@@ -6,103 +6,19 @@ import { ACTIVITY, ERROR, FRAME, LIMIT, TYPING } from '../../protocol/generated/
 import { MemoryEngine } from '../../storage/memory-engine.js'
 import { userKeys } from '../../storage/keyspace.js'
 import { readChange, readNewGroup } from '../groups/change.js'
-import { routerError, ShardHarness, VERIFIER } from '../testing/shard-harness.js'
+import { routerError, ShardHarness } from '../testing/shard-harness.js'
 import type { HarnessOptions, TestDevice } from '../testing/shard-harness.js'
 import { createGroup, SKIING } from '../testing/groups.js'
 import { BlockMemo } from './block-memo.js'
-import type { Audience } from './privacy.js'
 import type { Relations } from './relations.js'
 import { decodeLastSeen, decodePrivacy, encodeLastSeen, encodePrivacy } from './rows.js'
-
-const DAY_MS = 86_400_000
+import { look, TestRelations, wasSeen } from './testing/rig.js'
 
 async function harnessOf(options: HarnessOptions, ...users: string[]): Promise<ShardHarness> {
   const harness = new ShardHarness(options)
   await harness.addUsers(...users)
   return harness
 }
-
-/** A user who was online and left `agoMs` before now. */
-async function wasSeen(harness: ShardHarness, user: string, agoMs = 0): Promise<number> {
-  const device = await harness.attach(user)
-  await harness.pass(2000)
-  device.detach()
-  const leftMs = harness.nowMs
-  await harness.pass(agoMs)
-  return leftMs
-}
-
-/** What a watcher is told now. */
-async function look(harness: ShardHarness, watcher: TestDevice, user: string): Promise<string> {
-  watcher.seen()
-  watcher.watch(user)
-  await harness.settle()
-  const told = watcher.seen()
-  assert.equal(told.length, 1, `${user}: ${told.join(', ')}`)
-  return told[0]!
-}
-
-class TestRelations implements Relations {
-  readonly contacts = new Set<string>()
-  readonly blocked = new Set<string>()
-  isContact(owner: string, other: string): boolean { return this.contacts.has(`${owner} ${other}`) }
-  async isBlocked(owner: string, other: string): Promise<boolean> { return Promise.resolve(this.blocked.has(`${owner} ${other}`)) }
-}
-
-test('[PRS-5] each user watched is answered once, and told of when it changes', async () => {
-  const harness = await harnessOf({}, 'alice', 'bob')
-  const leftMs = await wasSeen(harness, 'bob', DAY_MS)
-  const alice = await harness.attach('alice')
-  alice.watch('bob', 'Alice')
-  await harness.settle()
-  assert.deepEqual(alice.seen().sort(), ['alice online', `bob offline ${String(leftMs)}`])
-  const bob = await harness.attach('bob')
-  await harness.pass(1000)
-  assert.deepEqual(alice.seen(), ['bob online'])
-  alice.unwatch('BOB', 'alice', 'carol')
-  bob.detach()
-  await harness.pass(1000)
-  assert.deepEqual(alice.seen(), [])
-  alice.watch('bob')
-  await harness.settle()
-  alice.unwatch()
-  await harness.attach('bob')
-  await harness.pass(1000)
-  assert.deepEqual(alice.seen(), [`bob offline ${String(harness.nowMs - 2000)}`], 'no names at all: nobody is watched any more')
-  assert.deepEqual(alice.declines, [])
-})
-
-test('[PRS-5] who registers a name that somebody watches is seen there', async () => {
-  const harness = await harnessOf({}, 'alice')
-  const alice = await harness.attach('alice')
-  alice.watch('newcomer', 'other')
-  await harness.settle()
-  assert.deepEqual(alice.seen(), ['newcomer offline', 'other offline'])
-  await harness.router.register({ user: 'newcomer', verifier: VERIFIER, invite: 'none', isKeptBack: false })
-  await harness.addUsers('other')
-  await harness.attach('newcomer')
-  await harness.attach('other')
-  await harness.pass(1000)
-  assert.deepEqual(alice.seen(), ['newcomer online', 'other online'])
-})
-
-test('[PRS-9] answers to one watch come in its order, whoever takes longer to look up', async () => {
-  const slow = (answer: boolean): Promise<boolean> => new Promise((resolve) => {
-    setImmediate(() => { setImmediate(() => { resolve(answer) }) })
-  })
-  const relations: Relations = {
-    isContact: (owner, other) => owner === 'shy' || other === 'shy' ? slow(false) : false,
-    isBlocked: (owner) => owner === 'blocks' ? true : owner === 'plain' ? slow(false) : false,
-  }
-  const harness = await harnessOf({ relations }, 'alice', 'shy', 'blocks', 'plain')
-  await harness.router.changePrivacy('shy', { online: 'contacts', seen: 'contacts' })
-  const alice = await harness.attach('alice')
-  for (const names of [['shy', 'nobody', 'blocks', 'plain'], ['blocks', 'plain', 'nobody', 'shy'], ['plain', 'shy', 'blocks', 'nobody']]) {
-    alice.watch(...names)
-    await harness.settle()
-    assert.deepEqual(alice.seen().map((line) => line.split(' ')[0]), names)
-  }
-})
 
 test('a change between two users has nobody looked at but the two, and changes that come at once are looked at together', async () => {
   let lookups = 0
@@ -160,69 +76,6 @@ test('[PRS-11] [PRS-19] malformed names are declined and the others stand; value
     { frame: FRAME.activity, names: [], error: ERROR.badRequest },
   ])
   assert.deepEqual(alice.seen(), ['bob offline'])
-})
-
-test('[PRS-9] a user who hides, who has blocked, who is blocked and who does not exist are told of alike', async () => {
-  const relations = new TestRelations()
-  const harness = await harnessOf({ relations }, 'alice', 'hidden', 'blocker', 'victim', 'gone')
-  for (const user of ['hidden', 'blocker', 'victim', 'gone']) await harness.attach(user)
-  await harness.router.changePrivacy('hidden', { seen: 'nobody', online: 'nobody' })
-  relations.blocked.add('blocker alice')
-  relations.blocked.add('alice victim')
-  await harness.router.removeUser('gone')
-  await harness.pass(1000)
-  const alice = await harness.attach('alice')
-  for (const user of ['hidden', 'blocker', 'victim', 'gone', 'nobody']) assert.equal(await look(harness, alice, user), `${user} offline`)
-  assert.deepEqual(alice.declines, [])
-})
-
-test('[PRS-17] hiding, blocking and removal take effect at once for those who watch, and so does their end', async () => {
-  const relations = new TestRelations()
-  const harness = await harnessOf({ relations }, 'alice', 'bob')
-  const alice = await harness.attach('alice')
-  await harness.attach('bob')
-  assert.equal(await look(harness, alice, 'bob'), 'bob online')
-  const steps: [() => unknown, string[]][] = [
-    [() => harness.router.changePrivacy('bob', { online: 'nobody' }), ['bob offline']],
-    [() => harness.router.changePrivacy('bob', { online: 'everybody' }), ['bob online']],
-    [() => harness.router.changePrivacy('alice', { online: 'nobody' }), ['bob offline']],
-    [() => harness.router.changePrivacy('alice', { online: 'except', except: ['carol'] }), ['bob online']],
-    [() => { relations.blocked.add('bob alice'); return harness.router.presence.refresh('bob') }, ['bob offline']],
-    [() => { relations.blocked.clear(); return harness.router.presence.refresh('alice') }, ['bob online']],
-    [() => harness.router.removeUser('bob'), ['bob offline']],
-  ]
-  for (const [step, told] of steps) {
-    await step()
-    await harness.pass(1000)
-    assert.deepEqual(alice.seen(), told, step.toString())
-  }
-})
-
-test('[PRS-10] what one hides of oneself one does not see of others, each for itself, and pair by pair', async () => {
-  const relations = new TestRelations()
-  const harness = await harnessOf({ relations }, 'alice', 'bob', 'carol')
-  const bobMs = await wasSeen(harness, 'bob', DAY_MS)
-  const alice = await harness.attach('alice')
-  await harness.attach('carol')
-  await harness.pass(1000)
-  const asSeen = async (seen: Audience, online: Audience, except: readonly string[] = []): Promise<string[]> => {
-    await harness.router.changePrivacy('alice', { seen, online, except })
-    await harness.settle()
-    return [await look(harness, alice, 'bob'), await look(harness, alice, 'carol')]
-  }
-  const bobSeen = `bob offline ${String(bobMs)}`
-  assert.deepEqual(await asSeen('everybody', 'everybody'), [bobSeen, 'carol online'])
-  assert.deepEqual(await asSeen('nobody', 'everybody'), ['bob offline', 'carol online'])
-  assert.deepEqual(await asSeen('everybody', 'nobody'), [bobSeen, 'carol offline'])
-  assert.deepEqual(await asSeen('except', 'except', ['bob']), ['bob offline', 'carol online'])
-  assert.deepEqual(await asSeen('except', 'except', ['Carol', 'carol', 'nobody-at-all']), [bobSeen, 'carol offline'])
-  assert.deepEqual(await asSeen('contacts', 'contacts'), ['bob offline', 'carol offline'])
-  relations.contacts.add('alice bob')
-  assert.deepEqual(await asSeen('contacts', 'contacts'), [bobSeen, 'carol offline'])
-  await harness.router.changePrivacy('bob', { seen: 'contacts' })
-  assert.deepEqual(await asSeen('contacts', 'contacts'), ['bob offline', 'carol offline'])
-  relations.contacts.add('bob alice')
-  assert.deepEqual(await asSeen('contacts', 'contacts'), [bobSeen, 'carol offline'])
 })
 
 test('contacts are those one has a conversation with, as long as nothing else says who they are', async () => {
@@ -428,17 +281,6 @@ test('[PRS-13] typing that goes on costs the others a frame every few seconds', 
     await harness.pass(100)
   }
   assert.equal(bob.typings.length, 20_000 / LIMIT.typingRefreshMs)
-})
-
-test('[PRS-8] what a session watched means nothing to the next one of the same device', async () => {
-  const harness = await harnessOf({}, 'alice', 'bob')
-  const alice = await harness.attach('alice')
-  alice.watch('bob')
-  await harness.settle()
-  const again = await harness.reattach(alice, 0)
-  await harness.attach('bob')
-  await harness.pass(1000)
-  assert.deepEqual([alice.seen().length, again.seen()], [1, []])
 })
 
 test('when the store fails presence ends with the sessions, and goes on with new ones', async () => {

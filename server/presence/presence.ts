@@ -1,10 +1,12 @@
 /**
  * Presence of one shard: the core with the shard's users behind it. Sessions reach it through the router alone, by their feeds. Here
- * is found out who may see what; the core decides who is told when.
+ * is found out who may see what; the core decides who is told when. Where there are several shards each finds out what its own users
+ * show and hide, and they watch each other's (followers.ts, following.ts).
  */
 import { normalizeConversation, normalizeUser } from '../../protocol/address.js'
 import { ACTIVITY, ERROR, FRAME, TYPING } from '../../protocol/generated/registry.js'
 import type { ErrorCode } from '../../protocol/generated/registry.js'
+import { type Federation, homeOf } from '../channels/federation.js'
 import { mayPost } from '../groups/rights.js'
 import type { PrivacyChange } from '../router/router.js'
 import { RouterError } from '../router/router.js'
@@ -15,8 +17,11 @@ import type { UserState } from '../shard/state.js'
 import { BlockMemo } from './block-memo.js'
 import { PresenceCore } from './core.js'
 import type { Seat, Watch } from './core.js'
+import { Followers } from './followers.js'
+import { Following } from './following.js'
 import type { PresenceLimits } from './limits.js'
-import { normalExcept, SEES_ALL, SEES_NOTHING, shownTo } from './privacy.js'
+import { type PresenceState, SHOWN_UNKNOWN, type Told, type ViewChange, type Viewing } from './news.js'
+import { normalExcept, SEES_ALL, SEES_BEFORE, SEES_NOTHING, shownTo } from './privacy.js'
 import type { Privacy } from './privacy.js'
 import type { Relations } from './relations.js'
 import { encodePrivacy } from './rows.js'
@@ -37,6 +42,8 @@ export class Presence {
   readonly #relations: Relations
   /** For typing alone: a watch is answered in the same time whatever is true. [PRS-9] */
   readonly #blocks: BlockMemo
+  /** null: there are no other shards. */
+  readonly #others: { readonly followers: Followers, readonly following: Following } | null
   /** Users whose watches are being looked at anew, and whether they are to be looked at once more. */
   readonly #refreshing = new Map<string, { again: boolean; over: Promise<void> }>()
 
@@ -46,18 +53,47 @@ export class Presence {
     this.#relations = relations
     // Its users are others each time that the store is opened again.
     this.#blocks = new BlockMemo(limits.blockedPairsMax, () => shard.users, (one, other) => this.#isBetweenABlock(one, other))
-    const { clock, scheduler } = shard.environment
+    const { clock, scheduler, federation } = shard.environment
+    const following = federation === undefined ? null : this.#followOthers(federation)
     this.#core = new PresenceCore({
       clock,
       scheduler,
       limits,
+      elsewhere: following,
       save: (name, lastSeenMs) => {
         // Who has a session, or had one a moment ago, is in memory.
         const user = shard.users.get(name)
         if (user !== undefined) shard.noteSeen(user, lastSeenMs)
       },
     })
+    this.#others = federation === undefined || following === null ? null : { following, followers: this.#letFollow(federation) }
     shard.onFeedRemoved = (feed) => { this.#leave(feed) }
+  }
+
+  #followOthers(federation: Federation): Following {
+    const { shard, peers } = federation
+    return new Following({
+      environment: this.#shard.environment,
+      limits: this.#limits,
+      homeOf: (user) => {
+        const home = homeOf(federation, user)
+        return home === shard ? null : home
+      },
+      askWatched: (of, life, number, viewings) => peers.ask(of, 'watched', shard, life, number, viewings),
+      askRenewed: (of, life) => peers.ask(of, 'watchesRenewed', shard, life),
+      tellUnwatched: (to, life, number, users) => { peers.tell(to, 'unwatched', shard, life, number, users) },
+      hear: (user, isActive, lastSeenMs) => { this.#core.hear(user, isActive, lastSeenMs) },
+      lookAt: (user, viewer) => viewer === '' ? this.refresh(user) : this.#lookAt(this.#core.watchesBetween(viewer, user), null),
+    })
+  }
+
+  #letFollow({ shard, peers }: Federation): Followers {
+    return new Followers({
+      core: this.#core,
+      environment: this.#shard.environment,
+      limits: this.#limits,
+      tell: (to, told, states, changes) => { peers.tell(to, 'presence', shard, told, states, changes) },
+    })
   }
 
   /** Users in memory, for metrics and tests. */
@@ -199,16 +235,59 @@ export class Presence {
 
   /** What `viewer` sees of `name`: what each shows to the other. The same is read whatever comes of it. [PRS-9] [PRS-10] */
   async #view(viewer: string, name: string): Promise<View> {
-    const [own, other] = await Promise.all([this.#shard.user(viewer), this.#shard.user(name)])
-    const [isBlocked, shown, given] = await Promise.all([
-      this.#isBetweenABlock(viewer, name), this.#shows(other, own), this.#shows(own, other),
+    const following = this.#others?.following
+    const isElsewhere = following?.has(name) === true
+    const [given, shown, lastSeenMs] = await Promise.all([
+      this.#shown(viewer, name),
+      isElsewhere ? following.shown(viewer, name) : this.#shown(name, viewer),
+      // What is done elsewhere is heard beside this.
+      isElsewhere ? 0 : this.#lastSeen(name),
     ])
-    if (!other.exists || isBlocked) return { sees: SEES_NOTHING, lastSeenMs: 0 }
-    return { sees: viewer === name ? SEES_ALL : shown & given, lastSeenMs: other.lastSeenMs }
+    const sees = viewer === name ? shown : shown & given
+    return { sees, lastSeenMs: sees === SEES_NOTHING ? 0 : lastSeenMs }
   }
 
-  #shows(owner: UserState, viewer: UserState): Promise<number> {
-    return shownTo(owner.privacy, viewer.name, () => this.#relations.isContact(owner.name, viewer.name))
+  /** What a user who is at home here shows to another: nothing where it does not exist, or has blocked it. */
+  async #shown(owner: string, viewer: string): Promise<number> {
+    const [{ exists, privacy }, isBlocked] = await Promise.all([this.#shard.user(owner), this.#relations.isBlocked(owner, viewer)])
+    const shown = await shownTo(privacy, viewer, () => this.#relations.isContact(owner, viewer))
+    if (!exists || isBlocked) return SEES_NOTHING
+    return owner === viewer ? SEES_ALL : shown
+  }
+
+  async #lastSeen(name: string): Promise<number> {
+    return (await this.#shard.user(name)).lastSeenMs
+  }
+
+  // ——— What other shards ask and tell ———
+
+  /** Sessions of another shard watch users who are at home here, of which it is told from now on. What each is shown by each. */
+  async watched(from: number, life: number, number: number, viewings: readonly Viewing[]): Promise<readonly number[]> {
+    const watches = this.#others?.followers.watch(from, life, number, new Set(viewings.map(({ user }) => user))) ?? []
+    const [seen, shown] = await Promise.all([
+      Promise.all(watches.map(({ user }) => this.#lastSeen(user.name).catch(() => null))),
+      // A row that can't be read is the failure of who asked for it alone.
+      Promise.all(viewings.map(({ viewer, user }) => this.#shown(user, viewer).catch(() => SHOWN_UNKNOWN))),
+    ])
+    // In the order in which they were named, as to a session. [PRS-9]
+    for (const [at, watch] of watches.entries()) {
+      const lastSeenMs = seen[at] ?? null
+      if (lastSeenMs !== null) this.#core.show(watch, SEES_ALL | SEES_BEFORE, lastSeenMs)
+    }
+    return shown
+  }
+
+  unwatched(from: number, life: number, number: number, users: readonly string[]): void {
+    this.#others?.followers.unwatch(from, life, number, users)
+  }
+
+  watchesRenewed(from: number, life: number): Told {
+    if (this.#others === null) throw new TypeError('there are no other shards')
+    return this.#others.followers.renew(from, life)
+  }
+
+  heard(from: number, told: Told, states: readonly PresenceState[], changes: readonly ViewChange[]): void {
+    this.#others?.following.hear(from, told, states, changes)
   }
 
   async #isBetweenABlock(one: string, other: string): Promise<boolean> {
@@ -221,6 +300,7 @@ export class Presence {
    * have them looked at once more, however many there are. [PRS-17]
    */
   refresh(name: string): Promise<void> {
+    this.#others?.followers.changed(name)
     const running = this.#refreshing.get(name)
     if (running !== undefined) {
       running.again = true
@@ -246,6 +326,8 @@ export class Presence {
   /** A contact or a block between the two has changed. */
   async refreshBetween(one: string, other: string): Promise<void> {
     this.#blocks.forget(one, other)
+    const { federation } = this.#shard.environment
+    if (federation !== undefined) this.#others?.followers.changedFor(homeOf(federation, other), one, other)
     await this.#lookAt(this.#core.watchesBetween(one, other), null)
   }
 

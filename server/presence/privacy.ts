@@ -21,6 +21,8 @@ export const DEFAULT_PRIVACY: Privacy = Object.freeze({ seen: 'everybody', onlin
 export const SEES_NOTHING = 0
 export const SEES_ONLINE = 1
 export const SEES_LAST_SEEN = 2
+/** When a user who is online was seen before: for other shards alone, which have watchers who see no more than that. */
+export const SEES_BEFORE = 4
 export const SEES_ALL = SEES_ONLINE | SEES_LAST_SEEN
 
 /** What the owner of these settings lets the viewer see. `isContact` is asked only where it matters. */

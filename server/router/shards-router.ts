@@ -5,7 +5,7 @@
  * across shards yet: that is refused.
  */
 import { normalizeConversation } from '../../protocol/address.js'
-import { ERROR, FRAME, LIMIT } from '../../protocol/generated/registry.js'
+import { ERROR, LIMIT } from '../../protocol/generated/registry.js'
 import { slotOf } from '../../storage/slots.js'
 import type { InviteInfo, NewInvite, Registration } from '../accounts/registration-router.js'
 import type { BlobCommands } from '../blobs/blob-router.js'
@@ -230,7 +230,7 @@ export class ShardsRouter implements Router, Homes, ShardsSessionHost {
     })
   }
 
-  // ——— The ephemeral lane: whom one watches has to be at home in the same shard ———
+  // ——— The ephemeral lane ———
 
   activity(attachment: Attachment, activity: number): void {
     const session = sessionOf(attachment)
@@ -239,25 +239,12 @@ export class ShardsRouter implements Router, Homes, ShardsSessionHost {
 
   watch(attachment: Attachment, users: readonly string[]): void {
     const session = sessionOf(attachment)
-    if (session.isOver) return
-    const [here, elsewhere] = this.#split(session.home, users)
-    if (here.length > 0) session.home.watch(session.place, here)
-    if (elsewhere.length > 0) session.sink.declined(FRAME.watch, elsewhere, ERROR.unavailable, 0)
+    if (!session.isOver) session.home.watch(session.place, users)
   }
 
   unwatch(attachment: Attachment, users: readonly string[]): void {
     const session = sessionOf(attachment)
-    if (session.isOver) return
-    const [here] = this.#split(session.home, users)
-    // None at all means all.
-    if (here.length > 0 || users.length === 0) session.home.unwatch(session.place, here)
-  }
-
-  #split(home: HomeRouter, users: readonly string[]): [here: string[], elsewhere: string[]] {
-    const here: string[] = []
-    const elsewhere: string[] = []
-    for (const user of users) (this.of(user.toLowerCase()) === home ? here : elsewhere).push(user)
-    return [here, elsewhere]
+    if (!session.isOver) session.home.unwatch(session.place, users)
   }
 
   typing(attachment: Attachment, conversation: string, kind: number): void {

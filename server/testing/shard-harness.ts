@@ -211,6 +211,11 @@ export class ShardHarness {
     this.#time.nowMs = nowMs
   }
 
+  /** What the user shows has changed behind the back of the server. */
+  refreshPresence(user: string): Promise<void> {
+    return this.router.presence.refresh(user)
+  }
+
   /** Tasks and reads that are due have run; timers have not. */
   settle(): Promise<void> {
     return this.#time.settle()

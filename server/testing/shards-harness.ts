@@ -12,6 +12,8 @@ import { RouterError } from '../router/router.js'
 import { ShardsRouter } from '../router/shards-router.js'
 import type { HomeRouter } from '../router/home-router.js'
 import { ShardsSession } from '../router/shards-session.js'
+import { PRESENCE_LIMITS, type PresenceLimits } from '../presence/limits.js'
+import type { Relations } from '../presence/relations.js'
 import { ERROR } from '../../protocol/generated/registry.js'
 import { SHARD_LIMITS, type ShardLimits } from '../shard/environment.js'
 import { Shard } from '../shard/shard.js'
@@ -31,6 +33,9 @@ export interface ShardsOptions {
   readonly channels?: Partial<ChannelLimits>
   /** How the process that takes clients, which has the first one, reaches the others. */
   readonly reach?: Between
+  readonly presence?: Partial<PresenceLimits>
+  /** Default: the shards' own. */
+  readonly relations?: Relations
 }
 
 /** Tells when a shard is cut off, or (-1) is so no more. */
@@ -74,6 +79,10 @@ export class ShardsHarness {
   readonly cutOff = new CutOff((shard) => this.#cut(shard))
   /** A shard that asks about users in vain: after a while it is refused. */
   asksInVain = -1
+  /** What shards tell each other, and nobody waits for, is lost. */
+  losesNotices = false
+  /** Questions and notices so far, by name. */
+  readonly asked = new Map<string, number>()
   /** What `from` sends to `to` is lost from now on, or not any more; `from/to`. */
   readonly #held = new Set<string>()
   readonly #options: ShardsOptions
@@ -128,6 +137,15 @@ export class ShardsHarness {
 
   settle(): Promise<void> {
     return this.time.settle()
+  }
+
+  get nowMs(): number {
+    return this.time.nowMs
+  }
+
+  /** What the user shows has changed behind the back of the server. */
+  refreshPresence(user: string): Promise<void> {
+    return this.routers[this.homeOf(user)]!.presence.refresh(user)
   }
 
   pass(ms: number): Promise<void> {
@@ -211,10 +229,14 @@ export class ShardsHarness {
       clock: { nowMs: () => this.time.nowMs }, scheduler, random32: () => ++this.#random, federation,
       limits: { ...SHARD_LIMITS, watermarkDelayMs: 0, gatherOperations: Infinity, strangerPerSecond: 0, searchEnabled: false, ...this.#options.limits },
       log: this.#log,
-    }))
+    }), { ...PRESENCE_LIMITS, ...this.#options.presence }, this.#options.relations)
     linked?.serve(router)
     if (life > 1) this.#links?.wake()
     return router
+  }
+
+  #count(name: string): void {
+    this.asked.set(name, 1 + (this.asked.get(name) ?? 0))
   }
 
   #callingPeers(shard: number, isAlive: () => boolean): Peers {
@@ -224,10 +246,15 @@ export class ShardsHarness {
 
   #heldUp(shard: number, peers: Peers): Peers {
     const ask: Peers['ask'] = async (of, name, ...args) => {
+      this.#count(name)
       if (this.asksInVain !== shard || name !== 'visitor') return peers.ask(of, name, ...args)
       await this.time.settle()
       throw new RouterError(ERROR.unavailable, 'the test has it so')
     }
-    return { ...peers, ask, offer: (to, first, entries) => this.#held.has(`${String(shard)}/${String(to)}`) || peers.offer(to, first, entries) }
+    const tell: Peers['tell'] = (to, name, ...args) => {
+      this.#count(name)
+      if (!this.losesNotices) peers.tell(to, name, ...args)
+    }
+    return { ...peers, ask, tell, offer: (to, first, entries) => this.#held.has(`${String(shard)}/${String(to)}`) || peers.offer(to, first, entries) }
   }
 }
