@@ -3,3 +3,4 @@ import { ShardsHarness } from '../testing/shards-harness.js'
 
 ShardsHarness.between = 'links'
 await import('../channels/shards.test.js')
+await import('../channels/away.test.js')

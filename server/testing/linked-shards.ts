@@ -43,7 +43,7 @@ export class LinkedShards {
   begin(options: Pick<LinkPeersOptions, 'shard' | 'shards' | 'shardOf' | 'limits'>, isAlive: () => boolean): LinkPeers {
     const { shard } = options
     this.cut(shard)
-    const environment = this.#environment(isAlive)
+    const environment = this.environment(isAlive)
     const peers = new LinkPeers({
       ...options, environment, identity: testIdentity(nodeOf(shard)), random: () => 0.5,
       dial: (to) => this.#dial(shard, to, isAlive),
@@ -51,6 +51,10 @@ export class LinkedShards {
     })
     this.#places.set(shard, { peers, acceptor: new LinkAcceptor(testIdentity(nodeOf(shard)), environment, { [SHARDS_PURPOSE]: peers }), isAlive })
     return peers
+  }
+
+  peersOf(shard: number): LinkPeers {
+    return this.#places.get(shard)!.peers
   }
 
   /** Ends the connections of a shard; they are dialled again. */
@@ -66,13 +70,23 @@ export class LinkedShards {
   #dial(from: number, to: number, isAlive: () => boolean): ReturnType<LinkPeersOptions['dial']> {
     const place = this.#places.get(to)
     if (!isAlive() || place?.isAlive() !== true || this.#areApart(from, to)) return Promise.reject(new LinkError(LINK_CLOSE.unreachable))
-    const [pipe, other] = TestPipe.pair(this.#time.scheduler(() => true))
-    this.#wires = [...this.#wires.filter((wire) => wire.pipe.isOpen), { ends: [from, to], pipe }]
-    place.acceptor.accept(other)
-    return Promise.resolve({ transport: pipe, node: nodeOf(to) })
+    return Promise.resolve({ transport: this.connect(from, to), node: nodeOf(to) })
   }
 
-  #environment(isAlive: () => boolean): LinkEnvironment {
+  /** A connection to a shard, whose listener has it. */
+  connect(from: number, to: number): TestPipe {
+    const [pipe, other] = TestPipe.pair(this.#time.scheduler(() => true))
+    this.#wires = [...this.#wires.filter((wire) => wire.pipe.isOpen), { ends: [from, to], pipe }]
+    this.#places.get(to)?.acceptor.accept(other)
+    return pipe
+  }
+
+  /** The link over which the one gives to the other. */
+  wire(from: number, to: number): TestPipe | undefined {
+    return this.#wires.find(({ ends, pipe }) => ends[0] === from && ends[1] === to && pipe.isOpen)?.pipe
+  }
+
+  environment(isAlive: () => boolean = () => true): LinkEnvironment {
     const scheduler = this.#time.scheduler(isAlive)
     return {
       clock: { monotonicMs: () => this.#time.nowMs },

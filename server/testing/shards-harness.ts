@@ -88,7 +88,7 @@ export class ShardsHarness {
   readonly #options: ShardsOptions
   readonly #lives: number[] = []
   /** null: they call each other. */
-  readonly #links: LinkedShards | null
+  readonly links: LinkedShards | null
   readonly #sessions: ShardsSession[] = []
   /** What the process that takes clients reaches over links. */
   readonly #reached: (ShardLink | undefined)[] = []
@@ -98,12 +98,12 @@ export class ShardsHarness {
     this.#options = options
     this.count = options.shards ?? 3
     const areApart = (one: number, other: number): boolean => this.cutOff.has(one) || this.cutOff.has(other)
-    this.#links = (options.between ?? ShardsHarness.between) === 'links' ? new LinkedShards(this.time, this.#log, areApart) : null
+    this.links = (options.between ?? ShardsHarness.between) === 'links' ? new LinkedShards(this.time, this.#log, areApart) : null
     for (let shard = 0; shard < this.count; shard++) {
       this.engines.push(new MemoryEngine())
       this.routers.push(this.#start(shard))
     }
-    this.#links?.wake()
+    this.links?.wake()
     this.router = new ShardsRouter({
       routers: this.routers.map((router, shard) => this.#reach(shard, router)), shardOf: evenTable(this.count), ownerWaitMs: 10_000,
       clock: { monotonicMs: () => this.time.nowMs }, scheduler: this.time.scheduler(() => true),
@@ -181,13 +181,13 @@ export class ShardsHarness {
     else this.#held.delete(`${String(from)}/${String(to)}`)
   }
 
-  /** The process of one shard dies and starts again on what it has stored. Sessions of its users end. */
-  crash(shard: number): void {
+  /** The process of one shard dies and starts again on what it has stored, or on another store. Sessions of its users end. */
+  crash(shard: number, engine = this.engines[shard]!.copy()): void {
     const dead = this.routers[shard]
     assert.ok(dead !== undefined)
     if (this.#reached[shard] === undefined) for (const session of this.#sessions) if (session.shard === shard) session.ended(ERROR.storageUnavailable)
     for (const session of [...dead.shard.visiting]) session.expel(ERROR.storageUnavailable)
-    this.engines[shard] = this.engines[shard]!.copy()
+    this.engines[shard] = engine
     this.routers[shard] = this.#start(shard)
     this.router.replace(shard, this.#reach(shard, this.routers[shard]))
   }
@@ -214,8 +214,8 @@ export class ShardsHarness {
   }
 
   #cut(shard: number): void {
-    if (shard < 0) this.#links?.wake()
-    else this.#links?.cut(shard)
+    if (shard < 0) this.links?.wake()
+    else this.links?.cut(shard)
   }
 
   #start(shard: number): LocalRouter {
@@ -223,7 +223,7 @@ export class ShardsHarness {
     const isAlive = (): boolean => this.#lives[shard] === life
     const scheduler = this.time.scheduler(isAlive)
     const base = { shard, shards: this.count, shardOf: evenTable(this.count), limits: { ...CHANNEL_LIMITS, ...this.#options.channels } }
-    const linked = this.#links?.begin(base, isAlive) ?? null
+    const linked = this.links?.begin(base, isAlive) ?? null
     const federation: Federation = { ...base, peers: this.#heldUp(shard, linked?.federation.peers ?? this.#callingPeers(shard, isAlive)) }
     const router = new LocalRouter(new Shard(this.engines[shard]!, {
       clock: { nowMs: () => this.time.nowMs }, scheduler, random32: () => ++this.#random, federation,
@@ -231,7 +231,7 @@ export class ShardsHarness {
       log: this.#log,
     }), { ...PRESENCE_LIMITS, ...this.#options.presence }, this.#options.relations)
     linked?.serve(router)
-    if (life > 1) this.#links?.wake()
+    if (life > 1) this.links?.wake()
     return router
   }
 

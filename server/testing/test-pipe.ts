@@ -10,9 +10,12 @@ export class TestPipe implements Transport {
   readonly bufferedBytes = 0
   readonly #scheduler: Scheduler
   #other: TestPipe | null = null
-  #handler: TransportHandler | null = null
+  /** Whose end it is. */
+  handler: TransportHandler | null = null
   readonly #early: Uint8Array[] = []
   isOpen = true
+  /** Nothing that is written is taken: the other end reads nothing. */
+  isStuck = false
 
   private constructor(scheduler: Scheduler) {
     this.#scheduler = scheduler
@@ -26,11 +29,12 @@ export class TestPipe implements Transport {
   }
 
   start(handler: TransportHandler): void {
-    this.#handler = handler
+    this.handler = handler
     for (const bytes of this.#early.splice(0)) handler.received(bytes, false)
   }
 
   write(bytes: Uint8Array): boolean {
+    if (this.isStuck) return false
     // As a kernel would: what comes behind may be written over.
     const copy = Uint8Array.prototype.slice.call(bytes)
     this.#scheduler.defer(() => { if (this.isOpen && this.#other?.isOpen === true) this.#other.#receive(copy) })
@@ -38,8 +42,8 @@ export class TestPipe implements Transport {
   }
 
   #receive(bytes: Uint8Array): void {
-    if (this.#handler === null) this.#early.push(bytes)
-    else this.#handler.received(bytes, false)
+    if (this.handler === null) this.#early.push(bytes)
+    else this.handler.received(bytes, false)
   }
 
   /** Nothing gets through any more, also of what is on its way. */
@@ -48,13 +52,13 @@ export class TestPipe implements Transport {
   }
 
   end(): void {
-    this.#scheduler.defer(() => { if (this.isOpen && this.#other?.isOpen === true) this.#other.#handler?.peerEnded() })
+    this.#scheduler.defer(() => { if (this.isOpen && this.#other?.isOpen === true) this.#other.handler?.peerEnded() })
   }
 
   destroy(): void {
     if (!this.isOpen) return
     this.isOpen = false
-    this.#scheduler.defer(() => this.#handler?.gone())
+    this.#scheduler.defer(() => this.handler?.gone())
     this.#scheduler.defer(() => this.#other?.destroy())
   }
 
