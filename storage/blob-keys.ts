@@ -84,3 +84,9 @@ export function eraseAt(key: Uint8Array): { readonly timeMs: number, readonly ki
   const text = latin1(key, HEAD_BYTES)
   return { timeMs: Number(text.slice(0, DIGITS)), kind: text[DIGITS] === 'o' ? 'object' : 'staged', name: text.slice(DIGITS + 1) }
 }
+
+/** Whether a key of the slot that belongs to nobody is of one of these lists. */
+export function isBlobListKey(key: Uint8Array): boolean {
+  const table = key[HEAD_BYTES - 1]
+  return table === TABLE_UPLOADS || table === TABLE_ENDS || table === TABLE_RELEASES || table === TABLE_ERASES
+}

@@ -7,7 +7,7 @@
  *     name      the other shard's number, and of an entry its number; of a user its name
  */
 import type { KeyRange } from './engine.js'
-import { checkName, DIGITS, digits, HEAD_BYTES, latin1, reserved, wholeTable } from './key-parts.js'
+import { checkName, DIGITS, digits, HEAD_BYTES, isReserved, latin1, reserved, wholeTable } from './key-parts.js'
 
 const TABLE_ENTRIES = 0x66
 const TABLE_CONFIRMED = 0x67
@@ -53,6 +53,17 @@ export function visitors(): KeyRange {
   return wholeTable(TABLE_VISITORS)
 }
 
+/** Of a key in the slot that belongs to nobody, and of any other. */
+export function isVisitorKey(key: Uint8Array): boolean {
+  return isReserved(key, TABLE_VISITORS)
+}
+
 function shardName(shard: number): string {
   return String(shard).padStart(SHARD_DIGITS, '0')
+}
+
+/** Whether a key of the slot that belongs to nobody is of one of these tables. */
+export function isChannelKey(key: Uint8Array): boolean {
+  const table = key[HEAD_BYTES - 1]
+  return table === TABLE_ENTRIES || table === TABLE_CONFIRMED || table === TABLE_TAKEN || table === TABLE_VISITORS
 }

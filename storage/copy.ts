@@ -4,7 +4,8 @@ import { everything } from './keyspace.js'
 import { shardMetaKey } from './shard-keys.js'
 
 /** A row that stands in the destination while it is incomplete; `openEngine` refuses a store that has it. */
-export const COPY_MARK = shardMetaKey('copy-incomplete')
+export const COPY_MARK_NAME = 'copy-incomplete'
+export const COPY_MARK = shardMetaKey(COPY_MARK_NAME)
 
 const PAGE_ROWS = 4096
 const PAGE_BYTES = 4 << 20

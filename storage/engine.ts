@@ -64,6 +64,8 @@ export type StorageErrorCode =
   | 'wrong-engine'
   /** The data directory has a newer format than this program. */
   | 'newer-format'
+  /** The data directory holds the stores of several shards. */
+  | 'several-shards'
   /** No space left. */
   | 'disk-full'
   /** The directory or its file system can't be written. */

@@ -16,6 +16,11 @@ export function reserved(table: number, name: string): Buffer {
   return key
 }
 
+/** Whether it is a key of this table in that slot. */
+export function isReserved(key: Uint8Array, table: number): boolean {
+  return key[0] === SLOT_RESERVED >>> 8 && key[1] === (SLOT_RESERVED & 0xff) && key[2] === table
+}
+
 /** As many as any number has, so that the order of the names is that of the numbers. */
 export const DIGITS = 16
 

@@ -3,6 +3,7 @@
  *
  *     DIR/store.json            format, engine, id: written last, once the engine's files are there
  *     DIR/rocksdb/, DIR/leveldb/  the engine's files, with its own LOCK, which dies with its process
+ *     DIR/shards.json           or that there are several, each in a directory of its own, see shards-file.ts
  *     DIR/holder.json           the process that opened it last; only ever used to name it, never trusted
  */
 import { randomUUID } from 'node:crypto'
@@ -21,6 +22,7 @@ import type { EngineName, StoreMetadata } from './metadata.js'
 import { loadRocks } from './rocks-binding.js'
 import type { RocksModule } from './rocks-binding.js'
 import { RocksEngine } from './rocks-engine.js'
+import { readShardCount } from './shards-file.js'
 import { toStorageError } from './storage-error.js'
 
 export { STORE_FORMAT }
@@ -50,7 +52,7 @@ const LOADERS: EngineLoaders = { rocksdb: loadRocks, leveldb: loadLevel }
 /**
  * Opens the store of a data directory, which then belongs to this process until `close` or its death, however it dies.
  *
- * Rejects with a StorageError whose message tells the operator what to do: 'not-found', 'locked', 'wrong-engine', 'newer-format',
+ * Rejects with a StorageError whose message tells the operator what to do: 'not-found', 'locked', 'wrong-engine', 'several-shards', 'newer-format',
  * 'disk-full', 'read-only', 'corrupt', 'engine-unavailable' or 'io'.
  */
 export async function openEngine(options: OpenOptions, loaders: EngineLoaders = LOADERS): Promise<Engine> {
@@ -58,6 +60,8 @@ export async function openEngine(options: OpenOptions, loaders: EngineLoaders = 
   try {
     const metadata = await readMetadata(directory)
     if (metadata !== null) return await openExisting(directory, metadata, options.engine, loaders)
+    const shards = await readShardCount(directory)
+    if (shards !== null) throw new StorageError('several-shards', `${directory} holds the data of ${String(shards)} shards, each in a directory of its own`)
     if (!options.create) return await refuseMissing(directory)
     return await createStore(directory, options.engine, loaders)
   } catch (error) {

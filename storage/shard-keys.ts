@@ -97,3 +97,20 @@ export function shardMetaKey(name: string): Buffer {
   checkName(name)
   return reserved(TABLE_META, name)
 }
+
+/** The name in a key of such a row. */
+export function shardMetaNameAt(key: Uint8Array): string {
+  return latin1(key, HEAD_BYTES)
+}
+
+/** Which of these tables a key of the slot that belongs to nobody is of; null: of none. */
+export function shardTableAt(key: Uint8Array): 'names' | 'invites' | 'reports' | 'expiries' | 'meta' | null {
+  switch (key[HEAD_BYTES - 1]) {
+    case TABLE_NAMES: return 'names'
+    case TABLE_INVITES: return 'invites'
+    case TABLE_REPORTS: return 'reports'
+    case TABLE_EXPIRIES: return 'expiries'
+    case TABLE_META: return 'meta'
+    default: return null
+  }
+}

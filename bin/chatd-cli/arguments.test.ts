@@ -85,6 +85,10 @@ test('refuses what it does not know, naming the help to read', () => {
     [['search'], /say what to do: rebuild/],
     [['cert'], /--out DIR/],
     [['cert', '--out', 'd', '--days', '0'], /--days/],
+    [['split', 'd'], /--to DIR/],
+    [['split', 'd', '--to', 'e'], /--shards/],
+    [['split', 'd', '--to', 'e', '--shards', '1'], /from 2 to 256/],
+    [['split', 'd', '--to', 'e', '--shards', '257'], /from 2 to 256/],
   ]
   for (const [args, message] of wrong) {
     assert.throws(() => parseCommand(args), (error) => error instanceof CommandFailure && error.exitCode === EXIT.usage && message.test(error.message) && !error.message.includes('\n'), args.join(' '))
@@ -92,7 +96,7 @@ test('refuses what it does not know, naming the help to read', () => {
 })
 
 test('has help on everything, and a text for every exit code', () => {
-  for (const topic of ['start', 'user', 'invite', 'search', 'config', 'cert']) {
+  for (const topic of ['start', 'user', 'invite', 'search', 'config', 'split', 'cert']) {
     assert.deepEqual(parseCommand([topic, '--help']), { kind: 'help', topic })
     assert.match(HELP[topic] ?? '', new RegExp(`^chatd ${topic}: `))
   }

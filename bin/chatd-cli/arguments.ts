@@ -2,11 +2,13 @@
 import { parseArgs, type ParseArgsConfig } from 'node:util'
 import { LIMIT } from '../../protocol/generated/registry.js'
 import type { Answers } from '../../server/capacity/constants.js'
+import { SHARDS_MAX } from '../../storage/shards-file.js'
 import { parseSpan, SPAN_EXAMPLES } from '../span.js'
 import { type ClusterCommand, parseCluster } from './cluster-arguments.js'
 import { usageFailure } from './failure.js'
 import { answersOf, PLAN_OPTIONS } from './plan.js'
 import type { ReportAction } from './report.js'
+import type { SplitCommand } from './split.js'
 
 /** What the configuration is made from, beside the environment. */
 export interface ConfigArguments {
@@ -42,6 +44,7 @@ export type Command =
   | { readonly kind: 'cluster', readonly command: ClusterCommand, readonly config: ConfigArguments }
   | { readonly kind: 'plan', readonly answers: Answers, readonly json: boolean }
   | { readonly kind: 'plan-constants' }
+  | { readonly kind: 'split', readonly split: SplitCommand }
   | { readonly kind: 'cert', readonly directory: string, readonly hosts: readonly string[], readonly days: number }
 
 type Options = NonNullable<ParseArgsConfig['options']>
@@ -71,6 +74,7 @@ export function parseCommand(args: readonly string[]): Command {
       return { kind: 'cluster', command: parseCluster(positionals, values['json'] === true, values['out']), config: configArguments('cluster', values) }
     }
     case 'plan': return parsePlan(rest)
+    case 'split': return parseSplit(rest)
     case 'cert': return parseCert(rest)
     case 'version':
     case '--version': return { kind: 'version' }
@@ -154,6 +158,18 @@ function parsePlan(args: readonly string[]): Command {
   const { values } = parse('plan', args, { ...HELP_OPTION, ...questions, constants: { type: 'boolean' }, json: { type: 'boolean' } }, 0)
   if (values['help'] === true) return { kind: 'help', topic: 'plan' }
   return values['constants'] === true ? { kind: 'plan-constants' } : { kind: 'plan', answers: answersOf(values), json: values['json'] === true }
+}
+
+function parseSplit(args: readonly string[]): Command {
+  const { values, positionals } = parse('split', args, { ...HELP_OPTION, shards: { type: 'string' }, to: { type: 'string' } }, 1)
+  if (values['help'] === true) return { kind: 'help', topic: 'split' }
+  const [directory] = positionals
+  const { shards, to } = values
+  if (directory === undefined || typeof to !== 'string') throw usageFailure('say which data directory, and which new one with --to DIR', 'split')
+  if (typeof shards !== 'string' || !/^[1-9]\d{0,2}$/.test(shards) || Number(shards) < 2 || Number(shards) > SHARDS_MAX) {
+    throw usageFailure(`--shards is a number from 2 to ${String(SHARDS_MAX)}`, 'split')
+  }
+  return { kind: 'split', split: { directory, shards: Number(shards), to } }
 }
 
 function parseCert(args: readonly string[]): Command {

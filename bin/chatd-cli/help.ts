@@ -111,6 +111,16 @@ const CERT = `chatd cert: make a self-signed certificate to try tls:// and wss:/
   --days N             how long it is valid (default: 90)
 `
 
+const SPLIT = `chatd split: make the data of a server with one shard that of a server with several, while none runs on it
+
+  chatd split DIR --shards N --to DIR2    copy DIR into DIR2, which is new, and prove that nothing is missing or changed
+
+  --shards N           how many shards there are then, for good
+  --to DIR2            the new data directory; DIR stays as it is
+
+What it counts is printed. Data that holds blobs, or belongs to a cluster, can't be split.
+`
+
 const CLUSTER = `chatd cluster: see to a cluster of servers, through the node that runs on the data directory
 
   chatd cluster status --data DIR [--json]       who is there, who owns which shard, how far each node has got
@@ -140,5 +150,5 @@ For example: chatd plan --users 5e6 --messages-per-day 200e6 --cores 16 --memory
 
 /** By command; '' is the general one. */
 export const HELP: Readonly<Record<string, string>> = {
-  '': GENERAL, 'start': START, 'user': USER, 'invite': INVITE, 'search': SEARCH, 'report': REPORT, 'config': CONFIG, 'cluster': CLUSTER, 'plan': PLAN, 'cert': CERT,
+  '': GENERAL, 'start': START, 'user': USER, 'invite': INVITE, 'search': SEARCH, 'report': REPORT, 'config': CONFIG, 'cluster': CLUSTER, 'plan': PLAN, 'split': SPLIT, 'cert': CERT,
 }

@@ -71,6 +71,9 @@ async function run(command: Command): Promise<void> {
     case 'plan-constants':
       process.stdout.write((await import('./plan.js')).constantsText())
       return
+    case 'split':
+      await (await import('./split.js')).split(command.split)
+      return
     case 'cert':
       (await import('./cert.js')).makeCertificate(command)
   }

@@ -5,11 +5,12 @@ import { reportKey, reports, shardMetaKey } from '../../storage/shard-keys.js'
 import { ValueReader, ValueWriter } from '../../storage/value.js'
 import type { Report } from './service.js'
 
-const META = shardMetaKey('reports')
+export const REPORTS_META_NAME = 'reports'
+const META = shardMetaKey(REPORTS_META_NAME)
 const VERSION = 1
 const writer = new ValueWriter()
 
-interface ReportsMeta {
+export interface ReportsMeta {
   /** Never given twice. */
   readonly lastId: number
   /** Reports that wait. */
@@ -29,12 +30,12 @@ export function putReport(batch: Batch, meta: ReportsMeta, report: Omit<Report, 
     .uint(report.messages.length)
   for (const { seq, from, timeMs, text } of report.messages) row.uint(seq).string(from).time(timeMs).bytes(text)
   batch.put(reportKey(id), row.take())
-  putMeta(batch, { lastId: id, waiting: meta.waiting + 1 })
+  putReportsMeta(batch, { lastId: id, waiting: meta.waiting + 1 })
 }
 
 export function deleteReport(batch: Batch, meta: ReportsMeta, id: number): void {
   batch.delete(reportKey(id))
-  putMeta(batch, { lastId: meta.lastId, waiting: Math.max(0, meta.waiting - 1) })
+  putReportsMeta(batch, { lastId: meta.lastId, waiting: Math.max(0, meta.waiting - 1) })
 }
 
 export async function readReport(engine: Engine, id: number): Promise<Report | null> {
@@ -48,7 +49,14 @@ export async function reportsPage(engine: Engine, after: number, limit: number):
   return { reports: page, more: rows.length > limit }
 }
 
-function putMeta(batch: Batch, { lastId, waiting }: ReportsMeta): void {
+/** Who reported, from the row alone. */
+export function reporterOf(row: Uint8Array): string {
+  const reader = open(row)
+  reader.time()
+  return reader.string()
+}
+
+export function putReportsMeta(batch: Batch, { lastId, waiting }: ReportsMeta): void {
   batch.put(META, writer.begin().uint(VERSION).uint(lastId).uint(waiting).take())
 }
 

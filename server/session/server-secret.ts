@@ -3,7 +3,7 @@
  * secret, and the iterations in force when it was made. A file of the data directory, readable by the owner alone. [OPN-13]
  */
 import { randomBytes } from 'node:crypto'
-import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { constants, copyFileSync, linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 export interface ServerSecret {
@@ -31,6 +31,11 @@ export function openServerSecret(directory: string, iterations: number): ServerS
     rmSync(temporary, { force: true })
   }
   return read(path) ?? { key: Buffer.from(fresh.key, 'base64'), iterations }
+}
+
+/** For a copy of the data, so that it shows strangers the same. Without one there is nothing to copy. */
+export function copyServerSecret(from: string, to: string): void {
+  if (read(join(from, FILE)) !== null) copyFileSync(join(from, FILE), join(to, FILE), constants.COPYFILE_EXCL)
 }
 
 function read(path: string): ServerSecret | null {

@@ -27,6 +27,8 @@ import { TestTime } from './test-time.js'
 export type Between = 'calls' | 'links'
 
 export interface ShardsOptions {
+  /** One for each; without they are empty. */
+  readonly engines?: readonly MemoryEngine[]
   readonly between?: Between
   readonly shards?: number
   readonly limits?: Partial<ShardLimits>
@@ -100,7 +102,7 @@ export class ShardsHarness {
     const areApart = (one: number, other: number): boolean => this.cutOff.has(one) || this.cutOff.has(other)
     this.links = (options.between ?? ShardsHarness.between) === 'links' ? new LinkedShards(this.time, this.#log, areApart) : null
     for (let shard = 0; shard < this.count; shard++) {
-      this.engines.push(new MemoryEngine())
+      this.engines.push(options.engines?.[shard] ?? new MemoryEngine())
       this.routers.push(this.#start(shard))
     }
     this.links?.wake()

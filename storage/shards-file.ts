@@ -1,0 +1,75 @@
+/**
+ * The file that says that a data directory holds several shards, and how many. Each has a directory of its own with a store in it:
+ *
+ *     DIR/shards.json           written last, when all stores are what they should be
+ *     DIR/shard-0/ …            see open.ts
+ *
+ * A directory of one shard has no such file, and its store lies in it. Slots are in as many equal parts as there are shards.
+ */
+import { randomUUID } from 'node:crypto'
+import { open, readFile, rename, rm } from 'node:fs/promises'
+import path from 'node:path'
+import { StorageError } from './engine.js'
+import { syncDirectory } from './sync-directory.js'
+
+const SHARDS_FILE = 'shards.json'
+const FORMAT = 1
+/** As many shards as a server may have: their numbers have five digits in keys, and every one has a link to every other. */
+export const SHARDS_MAX = 256
+
+/** The directory of a shard's store. */
+export function shardDirectory(directory: string, shard: number): string {
+  return path.join(directory, `shard-${String(shard)}`)
+}
+
+/** How many shards the directory holds; null: there is no such file. Rejects with 'corrupt' or 'newer-format', or with the error of node:fs. */
+export async function readShardCount(directory: string): Promise<number | null> {
+  const file = path.join(directory, SHARDS_FILE)
+  let text: string
+  try {
+    text = await readFile(file, 'utf8')
+  } catch (error) {
+    if ((error as { code?: unknown }).code === 'ENOENT') return null
+    throw error
+  }
+  return parse(text, file)
+}
+
+/** Written whole or not at all, and on stable storage when the promise resolves. */
+export async function writeShardCount(directory: string, shards: number): Promise<void> {
+  const temporary = path.join(directory, `${SHARDS_FILE}.${randomUUID()}.tmp`)
+  try {
+    const file = await open(temporary, 'wx', 0o600)
+    try {
+      await file.writeFile(`${JSON.stringify({ format: FORMAT, shards }, null, 2)}\n`)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await rename(temporary, path.join(directory, SHARDS_FILE))
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => undefined)
+    throw error
+  }
+  await syncDirectory(directory)
+}
+
+function parse(text: string, file: string): number {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (cause) {
+    throw damaged(file, cause)
+  }
+  if (typeof value !== 'object' || value === null) throw damaged(file)
+  const { format, shards } = value as Record<string, unknown>
+  if (typeof format === 'number' && format > FORMAT) {
+    throw new StorageError('newer-format', `${file} says format ${String(format)}, this program knows ${String(FORMAT)}; use the version that wrote it, or a newer one`)
+  }
+  if (format !== FORMAT || typeof shards !== 'number' || !Number.isSafeInteger(shards) || shards < 2 || shards > SHARDS_MAX) throw damaged(file)
+  return shards
+}
+
+function damaged(file: string, cause?: unknown): StorageError {
+  return new StorageError('corrupt', `${file} is damaged; restore it from a backup`, { cause })
+}
