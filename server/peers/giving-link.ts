@@ -7,6 +7,7 @@ import { AskedCalls } from '../link/asked-calls.js'
 import { encodeValue } from '../link/call-codec.js'
 import type { LinkConnection, LinkHandler } from '../link/link-connection.js'
 import { appendNotice, appendOffer, appendShard, LINK, LINK_CLOSE, type LinkClose } from '../link/link-frames.js'
+import type { OpenedLink } from '../link/open-link.js'
 import { RouterError } from '../router/router.js'
 import { identityForm, type ShardIdentity } from './shard-identity.js'
 
@@ -22,6 +23,8 @@ export interface GivingLinkUser {
 
 export class GivingLink implements LinkHandler {
   readonly link: LinkConnection
+  /** The node at the other end. */
+  readonly node: string
   readonly #user: GivingLinkUser
   readonly #calls: AskedCalls
   /** Bytes that may wait at the link before offers are left to the resend. */
@@ -30,8 +33,9 @@ export class GivingLink implements LinkHandler {
   /** Called once, when the link has ended. */
   onEnd: (reason: LinkClose) => void = () => {}
 
-  constructor(link: LinkConnection, identity: ShardIdentity, waitingBytesMax: number, user: GivingLinkUser) {
+  constructor({ link, node }: OpenedLink, identity: ShardIdentity, waitingBytesMax: number, user: GivingLinkUser) {
     this.link = link
+    this.node = node
     this.#user = user
     this.#calls = new AskedCalls(link)
     this.#waitingBytesMax = waitingBytesMax

@@ -42,6 +42,7 @@ export class GivingRoute {
   start(): void {
     if (this.#isWanted) return
     this.#isWanted = true
+    this.#retryMs = RETRY_MS_FIRST
     this.#dial()
   }
 
@@ -56,6 +57,12 @@ export class GivingRoute {
   /** The other process is there, as one can tell: it is not waited any longer. */
   wake(): void {
     if (this.#isWanted && this.#link === null && !this.#isDialling) this.#dial()
+  }
+
+  /** The shard is, or may be, in another process than before: one that does not have it is left. */
+  moved(isAt: (node: string) => boolean): void {
+    if (this.#link !== null && !isAt(this.#link.node)) this.#link.link.close(LINK_CLOSE.notOwner)
+    this.wake()
   }
 
   #dial(): void {

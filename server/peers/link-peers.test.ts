@@ -13,12 +13,12 @@ import { appendNotice, appendOffer, appendShard, LINK, LINK_CLOSE, type LinkClos
 import { LinkConnection, type LinkHandler } from '../link/link-connection.js'
 import { openLink } from '../link/open-link.js'
 import type { Reader } from '../../protocol/reader.js'
-import { nodeOf } from '../testing/linked-shards.js'
+import { nodeName } from '../testing/linked-shards.js'
 import { testIdentity } from '../testing/live-front.js'
 import { routerError } from '../testing/shard-harness.js'
 import type { ShardsHarness } from '../testing/shards-harness.js'
 import { type PairRig, pairRig } from '../testing/shards-rigs.js'
-import { SHARDS_PURPOSE } from './link-peers.js'
+import { shardPurpose } from './link-peers.js'
 import { disagreement, identityForm, identityOf, type ShardIdentity } from './shard-identity.js'
 
 /** Longer than any wait before a link is dialled again, shorter than the wait before a resend. */
@@ -160,7 +160,8 @@ void test('a shard with another table is given nothing, which is logged once', a
   const { harness } = rig
   await talk(rig, 'first')
   const moved = (slot: number): number => slot === 16_383 ? 1 : evenTable(3)(slot)
-  harness.links!.begin({ ...BASE, shardOf: moved }, () => true).serve(harness.routers[1]!)
+  harness.links!.begin({ ...BASE, shardOf: moved }, () => true)
+  harness.links!.serve(1, harness.routers[1]!)
   harness.events.splice(0)
   await harness.pass(10_000)
   assert.equal(stateOf(harness, 2, 1).isReached, false)
@@ -235,7 +236,7 @@ class ForeignLink implements LinkHandler {
 /** From another build in the place of a shard, to shard 1. */
 async function foreignLink(harness: ShardsHarness, from: number, identity: ShardIdentity | null): Promise<ForeignLink> {
   const links = harness.links!
-  const opened = openLink(links.connect(from, 1), testIdentity(nodeOf(from)), { expects: nodeOf(1), purpose: SHARDS_PURPOSE }, links.environment(), ({ link }) => new ForeignLink(link))
+  const opened = openLink(links.connect(from, 1), testIdentity(nodeName(from)), { expects: nodeName(1), purpose: shardPurpose(1) }, links.environment(), ({ link }) => new ForeignLink(link))
   await harness.settle()
   const foreign = await opened
   if (identity !== null) {
@@ -317,13 +318,12 @@ void test('a shard that is not served takes no links, and gives nothing', async 
   const rig = await rigOf()
   const { harness, phone, friend, other } = rig
   await talk(rig, 'first')
-  const peers = harness.links!.peersOf(1)
-  peers.stopServing()
+  harness.links!.stopServing(1)
   await harness.pass(5000)
   phone.send(other, 'second')
   await harness.settle()
   assert.deepEqual([stateOf(harness, 2, 1).isReached, stateOf(harness, 1, 2).isReached], [false, false])
-  peers.serve(harness.routers[1]!)
+  harness.links!.serve(1, harness.routers[1]!)
   await harness.pass(REDIALLED_MS)
   assert.deepEqual(friend.texts, ['first', 'second'])
 })

@@ -1,11 +1,13 @@
 /**
- * The other shards, each in a process of its own, as one shard sees them: a link to each of them for what this one gives and asks, and one
- * from each for what it is given and asked. See spec/links.md, 20 to 25.
+ * The other shards as one shard sees them, whichever process they are in: those of its own process it calls; to each of the rest there is a
+ * link for what this one gives and asks, and one from each for what it is given and asked. See spec/links.md, 20 to 25.
  *
- * In which order: `serve` when the shard is open; a link that comes before is told `notOwner` and tries again. `stopServing` before it closes.
+ * In which order: `serve` when the shard is open; a link that comes before is told `notOwner` and tries again. `stopServing` before it
+ * closes. The shard may come and go many times; one life of it has to be closed to the end before the next is served.
  */
 import { ERROR } from '../../protocol/generated/registry.js'
 import type { Federation, Peers } from '../channels/federation.js'
+import { localPeers } from '../channels/local-peers.js'
 import { encodeValue } from '../link/call-codec.js'
 import type { LinkIdentity } from '../link/handshake.js'
 import type { LinkPurpose } from '../link/link-acceptor.js'
@@ -21,8 +23,10 @@ import { GivingRoute } from './giving-route.js'
 import { disagreement, identityForm, identityOf, type ShardIdentity } from './shard-identity.js'
 import { readIdentity, TakingLink } from './taking-link.js'
 
-/** What such links are for, in hello. */
-export const SHARDS_PURPOSE = 'shards'
+/** What links that a shard takes are for, in hello: a node may have several shards, and says which by what it takes. */
+export function shardPurpose(shard: number): string {
+  return `shards/${String(shard)}`
+}
 
 export interface LinkPeersOptions extends Omit<Federation, 'peers'> {
   /** Who this process is at links. */
@@ -30,16 +34,22 @@ export interface LinkPeersOptions extends Omit<Federation, 'peers'> {
   readonly environment: LinkEnvironment
   /** For jitter: from 0 up to, without, 1. */
   readonly random: () => number
-  /** Connects to the process that has that shard, which is to be the node of this name. Rejects with LinkError. */
+  /**
+   * Connects to the process that has that shard at present, which is to be the node of this name. Asked anew for each attempt. Rejects
+   * with LinkError.
+   */
   readonly dial: (shard: number) => Promise<{ readonly transport: Transport, readonly node: string }>
-  /** Whether the node of this name may speak for that shard. */
+  /** Whether the node of this name may speak for that shard. Where that changes: `ownersChanged`. */
   readonly isAt: (shard: number, node: string) => boolean
+  /** The router of a shard that this process has, too; null: it has it not. Where that changes: `nearChanged`. */
+  readonly near?: (shard: number) => LocalRouter | null
 }
 
 export class LinkPeers implements LinkPurpose {
   readonly federation: Federation
   readonly #options: LinkPeersOptions
   readonly #identity: ShardIdentity
+  readonly #near: (shard: number) => LocalRouter | null
   readonly #routes = new Map<number, GivingRoute>()
   /** All of them, and by the shard that gives, the latest. */
   readonly #taking = new Set<TakingLink>()
@@ -51,6 +61,7 @@ export class LinkPeers implements LinkPurpose {
   constructor(options: LinkPeersOptions) {
     this.#options = options
     this.#identity = identityOf(options)
+    this.#near = options.near ?? (() => null)
     const { shard, shards, shardOf, limits, environment, random } = options
     this.federation = { shard, shards, shardOf, limits, peers: this.#peers() }
     for (let other = 0; other < shards; other++) {
@@ -61,7 +72,7 @@ export class LinkPeers implements LinkPurpose {
   /** The shard is open, behind this router: others are dialled and taken from now on. */
   serve(router: LocalRouter): void {
     this.#router = router
-    for (const route of this.#routes.values()) route.start()
+    for (const other of this.#routes.keys()) this.nearChanged(other)
   }
 
   /** Ends all links, and dials and takes no more. */
@@ -71,35 +82,66 @@ export class LinkPeers implements LinkPurpose {
     for (const taking of [...this.#taking]) taking.link.close(LINK_CLOSE.notOwner)
   }
 
+  /** That shard may have come into this process, or gone from it. */
+  nearChanged(other: number): void {
+    const route = this.#routes.get(other)
+    if (this.#router === null || route === undefined) return
+    if (this.#near(other) === null) route.start()
+    else {
+      route.stop()
+      // As where a link opens: what waited to be taken goes on.
+      this.#router.shard.channels?.greet(other)
+    }
+  }
+
+  /** Shards may be in other processes than before: links with those that don't have them any more end, and others are dialled at once. */
+  ownersChanged(): void {
+    const { isAt } = this.#options
+    for (const taking of [...this.#taking]) {
+      if (taking.giver >= 0 && !isAt(taking.giver, taking.node)) taking.link.close(LINK_CLOSE.notOwner)
+    }
+    for (const [shard, route] of this.#routes) route.moved((node) => isAt(shard, node))
+  }
+
   /** The process of that shard is there: it is dialled now, where it had to wait. */
   wake(shard: number): void {
     this.#routes.get(shard)?.wake()
   }
 
   #peers(): Peers {
+    const near = localPeers(this.#options.shard, this.#near, this.#options.environment.scheduler)
+    const isNear = (shard: number): boolean => this.#near(shard) !== null
     const linkTo = (shard: number): GivingLink | null => this.#routes.get(shard)?.link ?? null
     return {
-      offer: (to, first, entries) => linkTo(to)?.offer(first, entries) ?? false,
-      confirm: (to, cursor, again) => { this.#givers.get(to)?.confirm(cursor, again) },
-      ask: (of, name, ...args) => linkTo(of)?.ask(name, args) ?? Promise.reject(new RouterError(ERROR.unavailable, 'a shard is not reached')),
-      tell: (to, name, ...args) => { linkTo(to)?.tell(name, args) },
-      isReached: (shard) => linkTo(shard) !== null,
+      offer: (to, first, entries) => isNear(to) ? near.offer(to, first, entries) : linkTo(to)?.offer(first, entries) ?? false,
+      confirm: (to, cursor, again) => {
+        if (isNear(to)) near.confirm(to, cursor, again)
+        else this.#givers.get(to)?.confirm(cursor, again)
+      },
+      ask: (of, name, ...args) => isNear(of) ? near.ask(of, name, ...args)
+        : linkTo(of)?.ask(name, args) ?? Promise.reject(new RouterError(ERROR.unavailable, 'a shard is not reached')),
+      tell: (to, name, ...args) => {
+        if (isNear(to)) near.tell(to, name, ...args)
+        else linkTo(to)?.tell(name, args)
+      },
+      isReached: (shard) => isNear(shard) || linkTo(shard) !== null,
     }
   }
 
   // ——— Giving ———
 
   async #open(shard: number): Promise<GivingLink> {
-    const { dial, identity, environment, limits } = this.#options
+    const { dial, isAt, identity, environment, limits } = this.#options
     const { transport, node } = await dial(shard)
-    return openLink(transport, identity, { expects: node, purpose: SHARDS_PURPOSE }, environment, ({ link, details }) => {
-      const taker = readIdentity(details)
-      const reason = taker?.shard === shard ? disagreement(this.#identity, taker) : LINK_CLOSE.otherShards
+    return openLink(transport, identity, { expects: node, purpose: shardPurpose(shard) }, environment, (opened) => {
+      const taker = readIdentity(opened.details)
+      // It may have moved while the link was opened.
+      const reason = !isAt(shard, node) ? LINK_CLOSE.notOwner : taker?.shard === shard ? disagreement(this.#identity, taker) : LINK_CLOSE.otherShards
       if (reason !== null) {
-        link.close(reason)
+        opened.link.close(reason)
         throw new LinkError(reason)
       }
-      return new GivingLink(link, this.#identity, 2 * limits.windowBytes, {
+      return new GivingLink(opened, this.#identity, 2 * limits.windowBytes, {
         greeted: (cursor) => { this.#router?.shard.channels?.greeted(shard, cursor) },
         confirmed: (cursor, again) => { this.#router?.shard.channels?.confirmed(shard, cursor, again) },
       })
@@ -110,8 +152,8 @@ export class LinkPeers implements LinkPurpose {
 
   open(link: LinkConnection, node: string): { details: Uint8Array, handler: LinkHandler } | LinkClose {
     if (this.#router === null) return LINK_CLOSE.notOwner
-    const taking: TakingLink = new TakingLink(link, this.#router, {
-      begin: (_, giver) => this.#begin(taking, giver, node),
+    const taking: TakingLink = new TakingLink(link, node, this.#router, {
+      begin: (_, giver) => this.#begin(taking, giver),
       ended: () => {
         this.#taking.delete(taking)
         if (this.#givers.get(taking.giver) === taking) this.#givers.delete(taking.giver)
@@ -121,7 +163,8 @@ export class LinkPeers implements LinkPurpose {
     return { details: encodeValue(identityForm.write(this.#identity)).slice(), handler: taking }
   }
 
-  #begin(taking: TakingLink, giver: ShardIdentity, node: string): LinkClose | null {
+  #begin(taking: TakingLink, giver: ShardIdentity): LinkClose | null {
+    const { node } = taking
     const reason = this.#options.isAt(giver.shard, node) ? disagreement(giver, this.#identity) : LINK_CLOSE.otherShards
     if (reason !== null) {
       if (!this.#told.has(node)) this.#options.environment.log.error({ node, shard: giver.shard }, 'a node gives for a shard that it can\'t be')

@@ -16,14 +16,17 @@ export interface TakingLinkUser {
 
 export class TakingLink implements LinkHandler {
   readonly link: LinkConnection
+  /** The node at the other end. */
+  readonly node: string
   readonly #router: LocalRouter
   readonly #user: TakingLinkUser
   readonly #calls: TakenCalls
   /** -1: it has not said yet. */
   #giver = -1
 
-  constructor(link: LinkConnection, router: LocalRouter, user: TakingLinkUser) {
+  constructor(link: LinkConnection, node: string, router: LocalRouter, user: TakingLinkUser) {
     this.link = link
+    this.node = node
     this.#router = router
     this.#user = user
     this.#calls = new TakenCalls(link)

@@ -31,6 +31,8 @@ export interface ShardsOptions {
   readonly engines?: readonly MemoryEngine[]
   readonly between?: Between
   readonly shards?: number
+  /** Over links: processes that the shards share, by their number; as many as there are shards where it is not said. */
+  readonly nodes?: number
   readonly limits?: Partial<ShardLimits>
   readonly channels?: Partial<ChannelLimits>
   /** How the process that takes clients, which has the first one, reaches the others. */
@@ -77,7 +79,7 @@ export class ShardsHarness {
   readonly routers: LocalRouter[] = []
   router: ShardsRouter
   readonly events: string[] = []
-  /** Shards that nothing reaches at present, and that reach nobody. */
+  /** Shards, or nodes where these have several, that nothing reaches at present, and that reach nobody. */
   readonly cutOff = new CutOff((shard) => this.#cut(shard))
   /** A shard that asks about users in vain: after a while it is refused. */
   asksInVain = -1
@@ -100,7 +102,9 @@ export class ShardsHarness {
     this.#options = options
     this.count = options.shards ?? 3
     const areApart = (one: number, other: number): boolean => this.cutOff.has(one) || this.cutOff.has(other)
-    this.links = (options.between ?? ShardsHarness.between) === 'links' ? new LinkedShards(this.time, this.#log, areApart) : null
+    this.links = (options.between ?? ShardsHarness.between) === 'links' ? new LinkedShards({
+      time: this.time, log: this.#log, areApart, shards: this.count, nodes: options.nodes ?? this.count,
+    }) : null
     for (let shard = 0; shard < this.count; shard++) {
       this.engines.push(options.engines?.[shard] ?? new MemoryEngine())
       this.routers.push(this.#start(shard))
@@ -194,6 +198,12 @@ export class ShardsHarness {
     this.router.replace(shard, this.#reach(shard, this.routers[shard]))
   }
 
+  /** Another node has the shard from now on, on what the one before has stored. */
+  move(shard: number, node: number): void {
+    this.links?.move(shard, node)
+    this.crash(shard)
+  }
+
   /** What the process that takes clients has of a shard: itself, or what is said over a link. The first one is always in that process. */
   #reach(shard: number, router: LocalRouter): HomeRouter {
     if ((this.#options.reach ?? ShardsHarness.reach) === 'calls' || shard === 0) return router
@@ -226,13 +236,13 @@ export class ShardsHarness {
     const scheduler = this.time.scheduler(isAlive)
     const base = { shard, shards: this.count, shardOf: evenTable(this.count), limits: { ...CHANNEL_LIMITS, ...this.#options.channels } }
     const linked = this.links?.begin(base, isAlive) ?? null
-    const federation: Federation = { ...base, peers: this.#heldUp(shard, linked?.federation.peers ?? this.#callingPeers(shard, isAlive)) }
+    const federation: Federation = { ...base, peers: this.#heldUp(shard, linked?.peers ?? this.#callingPeers(shard, isAlive)) }
     const router = new LocalRouter(new Shard(this.engines[shard]!, {
       clock: { nowMs: () => this.time.nowMs }, scheduler, random32: () => ++this.#random, federation,
       limits: { ...SHARD_LIMITS, watermarkDelayMs: 0, gatherOperations: Infinity, strangerPerSecond: 0, searchEnabled: false, ...this.#options.limits },
       log: this.#log,
     }), { ...PRESENCE_LIMITS, ...this.#options.presence }, this.#options.relations)
-    linked?.serve(router)
+    this.links?.serve(shard, router)
     if (life > 1) this.links?.wake()
     return router
   }
