@@ -59,6 +59,12 @@ export function inviteIdAt(key: Uint8Array): string {
   return name.slice(Math.max(0, name.lastIndexOf('/')) + 1)
 }
 
+/** Whose list a key is in; null: in none, it is that of the invite itself. */
+export function inviteListAt(key: Uint8Array): string | null {
+  const name = latin1(key, HEAD_BYTES)
+  return name.startsWith('/') ? name.slice(1, name.lastIndexOf('/')) : null
+}
+
 /** A report for the operator. */
 export function reportKey(id: number): Buffer {
   return reserved(TABLE_REPORTS, digits(id))

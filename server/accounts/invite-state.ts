@@ -18,6 +18,14 @@ export interface InviteRow {
   readonly uses: number
   readonly used: number
   readonly revoked: boolean
+  /** Uses, counted already, of which it is not known yet whether they have made an account elsewhere. */
+  readonly pending: readonly PendingUse[]
+}
+
+export interface PendingUse {
+  readonly user: string
+  /** Of the keys of who registers. */
+  readonly digest: Uint8Array
 }
 
 /** One invite; `name` is its id. */
@@ -34,8 +42,10 @@ export async function loadInvite(engine: Engine, id: string): Promise<InviteStat
 }
 
 export function encodeInvite(row: InviteRow): Uint8Array {
-  return new ValueWriter().begin().uint(VERSION).bytes(row.secretHash).string(row.maker).time(row.createdMs).time(row.expiresMs)
-    .uint(row.uses).uint(row.used).bool(row.revoked).take()
+  const writer = new ValueWriter().begin().uint(VERSION).bytes(row.secretHash).string(row.maker).time(row.createdMs).time(row.expiresMs)
+    .uint(row.uses).uint(row.used).bool(row.revoked)
+  for (const { user, digest } of row.pending) writer.string(user).bytes(digest)
+  return writer.take()
 }
 
 export function decodeInvite(value: Uint8Array): InviteRow {
@@ -51,7 +61,15 @@ export function decodeInvite(value: Uint8Array): InviteRow {
     uses: reader.uint(),
     used: reader.uint(),
     revoked: reader.bool(),
+    pending: decodePending(reader),
   }
+}
+
+/** Up to the end of the row. */
+function decodePending(reader: ValueReader): readonly PendingUse[] {
+  const pending: PendingUse[] = []
+  while (reader.more) pending.push({ user: reader.string(), digest: Uint8Array.prototype.slice.call(reader.bytes()) })
+  return pending
 }
 
 export function isExpired(row: InviteRow, nowMs: number): boolean {

@@ -4,7 +4,8 @@ import { ERROR } from '../../protocol/generated/registry.js'
 import { Turns } from '../shard/turns.js'
 import { RouterError } from '../router/router.js'
 import type { Shard } from '../shard/shard.js'
-import { encodeInvite, inviteInfo, type InviteRow, type InviteState, isExpired } from './invite-state.js'
+import { inviteInfo, type InviteRow, type InviteState, isExpired } from './invite-state.js'
+import { writeInvite } from './invite-use.js'
 import type { Allowance, InviteInfo, NewInvite } from './registration-router.js'
 
 const PAGE_MAX = 1000
@@ -29,13 +30,27 @@ export class Invites {
   async #make({ id, secretHash, maker, uses, expiresMs, allowance }: NewInvite): Promise<void> {
     const { clock } = this.#shard.environment
     if (maker !== '' && !(await this.#shard.user(maker)).exists) throw new RouterError(ERROR.noSuchUser, `there is no user '${maker}'`)
+    if (await this.#isTakenElsewhere(id)) throw idTaken()
     const over = allowance === null ? await this.#sweepSome(maker, id) : await this.#countOthers(maker, id, uses, allowance)
     const invite = await this.#shard.invite(id)
-    if (invite.row !== null && !isAskedAgain(invite.row, maker)) throw new RouterError(ERROR.conflict, 'the id of the invite is in use')
-    this.#write(invite, { secretHash, maker, createdMs: clock.nowMs(), expiresMs, uses, used: 0, revoked: false })
+    if (invite.row !== null && !isAskedAgain(invite.row, maker)) throw idTaken()
+    writeInvite(this.#shard, invite, { secretHash, maker, createdMs: clock.nowMs(), expiresMs, uses, used: 0, revoked: false, pending: [] })
     this.#shard.transaction.batch.put(inviteListKey(maker, id), new Uint8Array(0))
     for (const each of over) if (each !== invite) this.#drop(each)
     await this.#shard.committed()
+  }
+
+  /** Invites are at home where their makers are, so that others may have the id. Two at once both get it: their codes differ all the same. */
+  async #isTakenElsewhere(id: string): Promise<boolean> {
+    const { federation } = this.#shard.environment
+    if (federation === undefined) return false
+    const { shard: here, shards, peers } = federation
+    const others = Array.from({ length: shards }, (_, shard) => shard).filter((shard) => shard !== here)
+    return (await Promise.all(others.map((shard) => peers.ask(shard, 'isInvite', id)))).includes(true)
+  }
+
+  async isThere(id: string): Promise<boolean> {
+    return (await this.#shard.invite(id)).row !== null
   }
 
   /** Returns those of the maker's invites that go now. Rejects with too-many-invites. */
@@ -109,7 +124,7 @@ export class Invites {
     const invite = await this.#shard.invite(id)
     const { row } = invite
     if (row === null || (maker !== null && row.maker !== maker)) throw new RouterError(ERROR.noSuchInvite, 'there is no such invite')
-    if (!row.revoked) this.#write(invite, { ...row, revoked: true })
+    if (!row.revoked) writeInvite(this.#shard, invite, { ...row, revoked: true })
     await this.#shard.committed()
   }
 
@@ -120,12 +135,6 @@ export class Invites {
     return { ids: rows.slice(0, limit).map(([key]) => inviteIdAt(key)), more: rows.length > limit }
   }
 
-  #write(invite: InviteState, row: InviteRow): void {
-    invite.row = row
-    this.#shard.transaction.touch(invite)
-    this.#shard.transaction.batch.put(inviteKey(invite.name), encodeInvite(row))
-  }
-
   #drop(invite: InviteState): void {
     if (!invite.alive || invite.row === null) return
     this.#shard.transaction.touch(invite)
@@ -133,6 +142,10 @@ export class Invites {
     this.#shard.transaction.batch.delete(inviteListKey(invite.row.maker, invite.name))
     invite.row = null
   }
+}
+
+function idTaken(): RouterError {
+  return new RouterError(ERROR.conflict, 'the id of the invite is in use')
 }
 
 /** Nobody has used it, and nobody but its maker can have seen its code: the answer was lost. [INV-16] */

@@ -6,6 +6,8 @@
 import { isGroup } from '../../protocol/address.js'
 import { visitorKey } from '../../storage/channel-keys.js'
 import { pairName } from '../../storage/keyspace.js'
+import { admit, settleUse } from '../accounts/admissions.js'
+import type { InviteState } from '../accounts/invite-state.js'
 import { leaving } from '../groups/leaving.js'
 import type { GroupHost } from '../groups/group-work.js'
 import { changeSide } from '../shard/conversation.js'
@@ -19,7 +21,7 @@ import type { AccountRow, ConversationState, UserState } from '../shard/state.js
 import type { ShardEnvironment } from '../shard/environment.js'
 import type { Transaction } from '../shard/transaction.js'
 import type { Engine } from '../../storage/engine.js'
-import { type ChannelEntry, decodeEntry, encodeVisitor, type LeaveEntry, type ListingEntry, type MemberEntry, type SideEntry, type VisitorEntry } from './entries.js'
+import { type AdmitEntry, type AdmittedEntry, type ChannelEntry, decodeEntry, encodeVisitor, type LeaveEntry, type ListingEntry, type MemberEntry, type SideEntry, type VisitorEntry } from './entries.js'
 import type { VisitorFacts } from './federation.js'
 import type { Incoming } from './incoming.js'
 import { applyToMember } from './member-entries.js'
@@ -42,6 +44,10 @@ export interface ArrivalHost extends GroupHost {
   deliveredHere(user: { readonly name: string }, conversation: string, seq: number, applied: () => void): boolean
   /** Does something to a conversation in its turn; `applied` is called in that turn, also where it could not be done. */
   inTurnAlone(conversation: string, task: LoneTask, applied: () => void): void
+  /** Of this id, that is still the one in memory when the promise resolves. */
+  invite(id: string): Promise<InviteState>
+  /** The use of an invite has made this account, or has not. */
+  onAdmitted: (user: string) => void
   /** The same with its members in memory. Where nothing has to be done `applied` is the task's to call. */
   inTurnWithAll(conversation: string, task: GateTask, applied: () => void): void
 }
@@ -94,6 +100,8 @@ export class Arrivals {
       case 'side': return this.#changeSide(channel, entry)
       case 'visitor': return this.#change(channel, entry)
       case 'leave': return this.#leave(channel, entry)
+      case 'admit': return this.#admit(channel, entry)
+      case 'admitted': return this.#settle(channel, entry)
       case 'message':
       case 'operation':
       case 'change': return this.#reach(channel, entry, entry.members)
@@ -161,6 +169,23 @@ export class Arrivals {
     })
   }
 
+  #admit(channel: Incoming, entry: AdmitEntry): Promise<void> | null {
+    const { user: name, invite, maker } = entry
+    return this.#whenLoaded([name], () => {
+      const user = this.#host.users.get(name)
+      const isMade = user?.channel === null && admit(this.#host, user, entry)
+      this.#host.channels?.to(maker)?.append(this.#host.transaction, { kind: 'admitted', user: name, invite, isMade })
+      this.#host.onAdmitted(name)
+      return this.#applied(channel)
+    })
+  }
+
+  async #settle(channel: Incoming, { user, invite: id, isMade }: AdmittedEntry): Promise<void> {
+    const invite = await this.#host.invite(id)
+    if (!this.#isClosed) settleUse(this.#host, invite, user, isMade)
+    this.#applied(channel)
+  }
+
   #change(channel: Incoming, { user: name, exists, readReceipts }: VisitorEntry): null {
     const facts = { exists, readReceipts }
     this.#hear(name, facts)
@@ -178,9 +203,13 @@ export class Arrivals {
 
   /** What goes into the queues and lists of users who are at home here. */
   #reach(channel: Incoming, entry: MemberEntry, names: readonly string[]): Promise<void> | null {
+    return this.#whenLoaded(names, () => this.#give(channel, entry, names))
+  }
+
+  /** `take` is called in the turn in which these users are in memory, but for those that can't be read; at once if they are. */
+  #whenLoaded(names: readonly string[], take: () => null): Promise<void> | null {
     const { users } = this.#host
-    if (names.some((name) => users.get(name) === undefined)) return this.#reachLater(channel, entry, names)
-    return this.#give(channel, entry, names)
+    return names.some((name) => users.get(name) === undefined) ? this.#load(names, take) : take()
   }
 
   /** To those who are in memory. One that is not at home here has come to the wrong place. */
@@ -202,18 +231,17 @@ export class Arrivals {
     channels?.to(conversation)?.append(transaction, { kind: 'leave', user, conversation })
   }
 
-  async #reachLater(channel: Incoming, entry: MemberEntry, names: readonly string[]): Promise<void> {
+  async #load(names: readonly string[], take: () => null): Promise<void> {
     const hold = new Hold()
     try {
-      await this.#load(hold, names)
-      if (!this.#isClosed) this.#give(channel, entry, names)
+      await this.#loadInto(hold, names)
+      if (!this.#isClosed) take()
     } finally {
       hold.release()
     }
   }
 
-  /** Who can't be read gets nothing; the others do. */
-  async #load(hold: Hold, names: readonly string[]): Promise<void> {
+  async #loadInto(hold: Hold, names: readonly string[]): Promise<void> {
     for (const name of names) {
       try {
         await hold.users(this.#host.users, [name])

@@ -18,14 +18,21 @@ const entryOf: fc.Arbitrary<ChannelEntry> = fc.oneof(
   fc.record({ kind: fc.constant('listing' as const), user: name, conversation: name, row: bytes }, plain),
   fc.record({ kind: fc.constant('lookup' as const), user: name, conversation: name }, plain),
   fc.record({ kind: fc.constant('leave' as const), user: name, conversation: name }, plain),
+  fc.record({
+    kind: fc.constant('admit' as const), user: name, invite: name, maker: name,
+    verifier: fc.record({ salt: bytes, iterations: number, storedKey: bytes, serverKey: bytes }, plain),
+  }, plain),
+  fc.record({ kind: fc.constant('admitted' as const), user: name, invite: name, isMade: fc.boolean() }, plain),
   fc.record({ kind: fc.constant('delivered' as const), user: name, conversation: name, seq: number }, plain),
   fc.record({ kind: fc.constant('side' as const), user: name, other: name, what: fc.constantFrom('blocked' as const, 'contact' as const), isOn: fc.boolean() }, plain),
   fc.record({ kind: fc.constant('visitor' as const), user: name, exists: fc.boolean(), readReceipts: fc.boolean() }, plain),
 )
 
 /** Bytes as arrays of numbers, so that a view equals a copy. */
-function comparable(entry: ChannelEntry): unknown {
-  return Object.fromEntries(Object.entries(entry).map(([key, value]) => [key, value instanceof Uint8Array ? [...value] : value as unknown]))
+function comparable(value: unknown): unknown {
+  if (value instanceof Uint8Array) return [...value]
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, comparable(each)]))
 }
 
 void test('an entry is read as it was written', () => {

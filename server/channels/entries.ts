@@ -9,13 +9,14 @@
  */
 import { StorageError } from '../../storage/engine.js'
 import { ValueReader, ValueWriter } from '../../storage/value.js'
+import type { Verifier } from '../router/router.js'
 import type { VisitorFacts } from './federation.js'
 
 const VERSION = 1
 /** The version of entries that are written; those of later ones can't be read. */
 export const ENTRIES_VERSION: number = VERSION
 
-const KIND = { message: 1, receipt: 2, listing: 3, delivered: 4, side: 5, visitor: 6, operation: 7, change: 8, lookup: 9, leave: 10 } as const
+const KIND = { message: 1, receipt: 2, listing: 3, delivered: 4, side: 5, visitor: 6, operation: 7, change: 8, lookup: 9, leave: 10, admit: 11, admitted: 12 } as const
 
 /** What has taken a place in a conversation's log: one for all members who are at home in one shard. */
 interface LoggedEntry {
@@ -106,7 +107,25 @@ export interface VisitorEntry extends VisitorFacts {
 /** What a conversation has for its members. */
 export type MemberEntry = MessageEntry | OperationEntry | ChangeEntry | ReceiptEntry | ListingEntry | LookupEntry
 
-export type ChannelEntry = MemberEntry | LeaveEntry | DeliveredEntry | SideEntry | VisitorEntry
+/** A use of an invite makes an account, if the name is free. */
+export interface AdmitEntry {
+  readonly kind: 'admit'
+  readonly user: string
+  /** Its id, and who made it. */
+  readonly invite: string
+  readonly maker: string
+  readonly verifier: Verifier
+}
+
+/** What came of it. */
+export interface AdmittedEntry {
+  readonly kind: 'admitted'
+  readonly user: string
+  readonly invite: string
+  readonly isMade: boolean
+}
+
+export type ChannelEntry = MemberEntry | AdmitEntry | AdmittedEntry | LeaveEntry | DeliveredEntry | SideEntry | VisitorEntry
 
 const writer = new ValueWriter()
 
@@ -126,6 +145,12 @@ export function encodeEntry(entry: ChannelEntry): Uint8Array {
     case 'lookup':
     case 'leave':
       return writer.string(entry.user).string(entry.conversation).take()
+    case 'admit': {
+      const { salt, iterations, storedKey, serverKey } = entry.verifier
+      return writer.string(entry.user).string(entry.invite).string(entry.maker).bytes(salt).uint(iterations).bytes(storedKey).bytes(serverKey).take()
+    }
+    case 'admitted':
+      return writer.string(entry.user).string(entry.invite).bool(entry.isMade).take()
     case 'delivered':
       return writer.string(entry.user).string(entry.conversation).uint(entry.seq).take()
     case 'side':
@@ -166,6 +191,13 @@ export function decodeEntry(bytes: Uint8Array): ChannelEntry {
       return { kind: 'lookup', user: reader.string(), conversation: reader.string() }
     case KIND.leave:
       return { kind: 'leave', user: reader.string(), conversation: reader.string() }
+    case KIND.admit:
+      return {
+        kind: 'admit', user: reader.string(), invite: reader.string(), maker: reader.string(),
+        verifier: { salt: reader.bytes(), iterations: reader.uint(), storedKey: reader.bytes(), serverKey: reader.bytes() },
+      }
+    case KIND.admitted:
+      return { kind: 'admitted', user: reader.string(), invite: reader.string(), isMade: reader.bool() }
     case KIND.delivered:
       return { kind: 'delivered', user: reader.string(), conversation: reader.string(), seq: reader.uint() }
     case KIND.side:

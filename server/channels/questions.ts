@@ -5,7 +5,9 @@
 import type { PresenceState, Told, Viewing } from '../presence/news.js'
 import { PairSide } from '../profiles/pair.js'
 import type { Report } from '../profiles/service.js'
+import type { Admissions } from '../accounts/admissions.js'
 import type { LocalRouter } from '../router/local-router.js'
+import type { Verifier } from '../router/router.js'
 import type { GroupCounts, VisitorFacts } from './federation.js'
 import { bytes, count, flag, type Form, FormError, listOf, madeOf, nothing, record, text } from './forms.js'
 
@@ -30,6 +32,7 @@ const pairSide = madeOf(
   (side) => side,
 )
 const reported = listOf(record<Report['messages'][number]>({ seq: count, from: text, timeMs: count, text: bytes }))
+const verifier = record<Verifier>({ salt: bytes, iterations: count, storedKey: bytes, serverKey: bytes })
 const viewing = record<Viewing>({ viewer: text, user: text })
 const told = record<Told>({ life: count, number: count })
 const presenceState = record<PresenceState>({ user: text, isActive: flag, lastSeenMs: count })
@@ -46,6 +49,12 @@ export const QUESTIONS = {
   lastMessages: question([text, text], reported, (router, user, conversation) => router.profiles.lastMessages(user, conversation)),
   /** Who may be told that one of the asking shard's users types in a conversation that is at home there. */
   audience: question([text, text], listOf(text), (router, user, conversation) => router.presence.audience(user, conversation)),
+  /** Whether there is an invite of this id. */
+  isInvite: question([text], flag, (router, id) => router.isInvite(id)),
+  /** Whether the invite, by its id and the hash of its secret, is at home there and lets this user in. */
+  isInviteOpen: question([text, bytes, text], flag, (router, id, secretHash, user) => admissionsOf(router).isOpenTo(id, secretHash, user)),
+  /** Counts a use of it, which makes the account over the channel, unless that is under way. */
+  useInvite: question([text, bytes, text, verifier], nothing, (router, id, secretHash, user, keys) => admissionsOf(router).use(id, secretHash, user, keys)),
   /** What its users show to those of the asking shard who watch them from now on, by the number of a request in a life of that shard. */
   watched: question([count, count, count, listOf(viewing)], listOf(count), (router, from, life, number, viewings) =>
     router.presence.watched(from, life, number, viewings)),
@@ -70,6 +79,11 @@ export const NOTICES = {
     router.presence.unwatched(from, life, number, users)
     return Promise.resolve()
   }),
+}
+
+function admissionsOf({ admissions }: LocalRouter): Admissions {
+  if (admissions === null) throw new TypeError('there are no other shards')
+  return admissions
 }
 
 export type QuestionName = keyof typeof QUESTIONS

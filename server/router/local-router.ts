@@ -17,6 +17,7 @@ import type { PresenceLimits } from '../presence/limits.js'
 import { Presence } from '../presence/presence.js'
 import type { Privacy } from '../presence/privacy.js'
 import type { Relations } from '../presence/relations.js'
+import { Admissions } from '../accounts/admissions.js'
 import { Invites } from '../accounts/invites.js'
 import { register } from '../accounts/register.js'
 import type { InviteInfo, NewInvite, Registration } from '../accounts/registration-router.js'
@@ -50,6 +51,8 @@ export class LocalRouter implements HomeRouter {
   readonly #accounts: Accounts
   readonly groups: Groups
   readonly #invites: Invites
+  /** null: there are no other shards. */
+  readonly admissions: Admissions | null
   readonly profiles: Profiles
   readonly timers: Timers
   readonly blobs: Blobs | null
@@ -69,6 +72,9 @@ export class LocalRouter implements HomeRouter {
     this.#accounts = new Accounts(shard)
     this.#invites = new Invites(shard)
     this.home = new LocalHome(shard)
+    const { federation } = shard.environment
+    this.admissions = federation === undefined ? null : new Admissions(shard, federation)
+    shard.onAdmitted = (user) => { this.#admitted(user) }
   }
 
   account(user: string): Promise<Account | null> {
@@ -255,10 +261,20 @@ export class LocalRouter implements HomeRouter {
   }
 
   async register(registration: Registration): Promise<boolean> {
-    const isNew = await register(this.shard, registration)
+    const isNew = await (this.admissions === null ? register(this.shard, registration) : this.admissions.register(registration))
     // Somebody may have watched the name before there was a user. [PRS-5]
     if (isNew) await this.presence.refresh(registration.user)
     return isNew
+  }
+
+  /** Also where nobody waits for it any more. */
+  #admitted(user: string): void {
+    this.admissions?.admitted(user)
+    this.presence.refresh(user).catch((error: unknown) => { this.shard.environment.log.error({ err: error }, 'presence-refresh-failed') })
+  }
+
+  isInvite(id: string): Promise<boolean> {
+    return this.#invites.isThere(id)
   }
 
   makeInvite(invite: NewInvite): Promise<void> {

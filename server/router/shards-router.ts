@@ -14,6 +14,7 @@ import type { TimerCommands } from '../expiry/timers.js'
 import type { GroupCommands } from '../groups/group-commands.js'
 import type { Privacy } from '../presence/privacy.js'
 import type { ProfileAdmin, ProfileService } from '../profiles/service.js'
+import { mergeByName } from './merge-pages.js'
 import { mergePages } from '../search/merge.js'
 import type { RebuildResult, SearchPage, SearchRequest } from '../search/search-router.js'
 import type { Scheduler } from '../shard/environment.js'
@@ -297,28 +298,34 @@ export class ShardsRouter implements Router, Homes, ShardsSessionHost {
   /** Of the first of all shards together. */
   async users(after: string, limit: number): Promise<{ users: readonly AccountSummary[], more: boolean }> {
     const pages = await Promise.all(this.#routers.map((router) => router.users(after, limit)))
-    const all = pages.flatMap(({ users }) => users).sort((one, other) => (one.user < other.user ? -1 : 1))
-    // Behind the last of a page that is cut off something may be missing.
-    const ends = pages.flatMap(({ users, more }) => more ? users.at(-1)?.user ?? [] : []).sort()
-    const known = ends[0] === undefined ? all : all.filter(({ user }) => user <= ends[0]!)
-    return { users: known.slice(0, limit), more: ends.length > 0 || known.length > limit }
+    const { items, more } = mergeByName(pages.map(({ users, more }) => ({ items: users, more })), limit, ({ user }) => user)
+    return { users: items, more }
   }
 
-  async register(registration: Registration): Promise<boolean> {
-    if (registration.invite !== 'none') throw notAcrossShards()
+  // ——— Invites: they are at home where who made them is, those of operators where nobody is ———
+
+  register(registration: Registration): Promise<boolean> {
     return this.of(registration.user).register(registration)
   }
 
-  makeInvite(_invite: NewInvite): Promise<void> {
-    return Promise.reject(notAcrossShards())
+  makeInvite(invite: NewInvite): Promise<void> {
+    return this.of(invite.maker).makeInvite(invite)
   }
 
-  invites(): Promise<{ invites: readonly InviteInfo[], more: boolean }> {
-    return Promise.reject(notAcrossShards())
+  async invites(maker: string | null, after: string, limit: number): Promise<{ invites: readonly InviteInfo[], more: boolean }> {
+    if (maker !== null) return this.of(maker).invites(maker, after, limit)
+    const pages = await Promise.all(this.#routers.map((router) => router.invites(null, after, limit)))
+    const { items, more } = mergeByName(pages.map(({ invites, more }) => ({ items: invites, more })), limit, ({ id }) => id)
+    return { invites: items, more }
   }
 
-  revokeInvite(): Promise<void> {
-    return Promise.reject(notAcrossShards())
+  async revokeInvite(maker: string | null, id: string): Promise<void> {
+    if (maker !== null) return this.of(maker).revokeInvite(maker, id)
+    const revoked = await Promise.allSettled(this.#routers.map((router) => router.revokeInvite(null, id)))
+    const failures = revoked.flatMap((each) => each.status === 'rejected' ? [each.reason as unknown] : [])
+    // Where one can't say whether it has it, that is the answer.
+    const other = failures.find((reason) => !(reason instanceof RouterError && reason.code === ERROR.noSuchInvite))
+    if (other !== undefined || failures.length === revoked.length) throw other ?? failures[0]
   }
 
   /** Each shard looks in the conversations that are at home there. */
@@ -345,10 +352,6 @@ export class ShardsRouter implements Router, Homes, ShardsSessionHost {
       segments: made.reduce((sum, { segments }) => sum + segments, 0),
     }
   }
-}
-
-export function notAcrossShards(): RouterError {
-  return new RouterError(ERROR.unsupportedQuery, 'this does not work yet where there are several shards')
 }
 
 function sessionOf(attachment: Attachment): ShardsSession {

@@ -169,8 +169,10 @@ export class Accounts {
 }
 
 
+type AccountHost = Pick<Shard, 'environment' | 'transaction'>
+
 /** Puts a new account for a name that never had one into the open transaction. */
-export function writeNewAccount(shard: Shard, user: UserState, verifier: Verifier): void {
+export function writeNewAccount(shard: AccountHost, user: UserState, verifier: Verifier): void {
   const createdMs = shard.environment.clock.nowMs()
   // Never 0, which on the wire means none.
   const queueEpoch = 1 + shard.environment.random32()
@@ -178,7 +180,7 @@ export function writeNewAccount(shard: Shard, user: UserState, verifier: Verifie
   shard.transaction.batch.put(userNameKey(user.name), encodeListing(createdMs))
 }
 
-function writeAccount(shard: Shard, user: UserState, account: AccountRow): void {
+function writeAccount(shard: AccountHost, user: UserState, account: AccountRow): void {
   user.account = account
   shard.transaction.touch(user)
   shard.transaction.batch.put(user.keys.account(), encodeAccount(account))

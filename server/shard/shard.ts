@@ -89,6 +89,7 @@ export class Shard implements FeedHost, GateHost, CommitHost, ArrivalHost {
   #online = 0
   /** Told of every session that is over, by whoever ended it. */
   onFeedRemoved: (feed: Feed) => void = () => {}
+  onAdmitted: (user: string) => void = () => {}
   /** null: search is off. */
   readonly indexer: Indexer | null
 

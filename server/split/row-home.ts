@@ -4,7 +4,8 @@ import { StorageError } from '../../storage/engine.js'
 import { conversationKeys, ownerAt, userKeys } from '../../storage/keyspace.js'
 import { isBlobListKey } from '../../storage/blob-keys.js'
 import { isChannelKey } from '../../storage/channel-keys.js'
-import { expiryAt, inviteIdAt, shardMetaNameAt, shardTableAt, userNameAt } from '../../storage/shard-keys.js'
+import { expiryAt, inviteListAt, shardMetaNameAt, shardTableAt, userNameAt } from '../../storage/shard-keys.js'
+import { decodeInvite } from '../accounts/invite-state.js'
 import { TOTALS } from '../holdings/states.js'
 import { reporterOf, REPORTS_META_NAME } from '../profiles/reports.js'
 
@@ -46,7 +47,7 @@ function reservedHome(key: Uint8Array, row: Uint8Array): RowHome {
   const kind = shardTableAt(key)
   switch (kind) {
     case 'names': return { kind, owner: userNameAt(key) }
-    case 'invites': return { kind, owner: inviteIdAt(key) }
+    case 'invites': return { kind, owner: inviteListAt(key) ?? decodeInvite(row).maker }
     case 'reports': return { kind, owner: reporterOf(row) }
     case 'expiries': return { kind, owner: expiryAt(key).conversation }
     case 'meta':
