@@ -57,6 +57,7 @@ export async function runAlone({ config, clock, log, wrapEngine, takesClients, s
   return {
     ready: { ready: true, listeners: front.listeners, admin: admin?.url ?? null },
     router,
+    home: router,
     counters,
     secret,
     blobs: blobs === null ? null : { desk: blobs.desk, taker: blobs },

@@ -9,6 +9,7 @@ import type { ConnectionTaker } from './listeners/connection-taker.js'
 import { type Log, SILENT_LOG } from './log.js'
 import type { Counters } from './metrics.js'
 import type { HomeRouter } from './router/home-router.js'
+import type { Router } from './router/router.js'
 import { runAlone } from './run-alone.js'
 import type { ServerSecret } from './session/server-secret.js'
 
@@ -35,7 +36,9 @@ export interface ReadyLine {
 export interface RunningServer {
   readonly ready: ReadyLine
   /** The accounts, among others. */
-  readonly router: HomeRouter
+  readonly router: Router
+  /** The one shard, for processes that take clients in front of this one; null: there are several. */
+  readonly home: HomeRouter | null
   readonly counters: Counters
   readonly connections: Connections
   /** null: this server stands alone. */

@@ -68,7 +68,7 @@ try {
       await redis.flushall()
       const engine = await openEngine({ directory: path.join(directory, `${String(rows)}-${String(hasChangelog)}-${randomBytes(2).toString('hex')}`), engine: 'rocksdb', create: true })
       if (hasChangelog) {
-        const store = new RedisStore({ connect: () => connectRedis(target, SILENT_LOG), cluster: 'bench', shard: 0, timeoutMs: 1000, replicas: 0 })
+        const store = new RedisStore({ connect: () => connectRedis(target, SILENT_LOG), cluster: 'bench', shard: 0, shards: 1, timeoutMs: 1000, replicas: 0 })
         let owned: (engine: Engine) => void = () => undefined
         const owner = new Promise<Engine>((resolve) => { owned = resolve })
         const node = await openClusterNode({

@@ -12,7 +12,7 @@ import { claim, entry, storeSuite, token } from './testing/store-suite.js'
 
 export function openStore(t: TestContext, server: RedisServer, { replicas = 0, timeoutMs = 1000, cluster = 'test' } = {}): RedisStore {
   const target = { mode: 'standalone', urls: [server.url], sentinelName: '', user: '', password: '' } as const
-  const store = new RedisStore({ connect: () => connectRedis(target, SILENT_LOG), cluster, shard: 0, timeoutMs, replicas })
+  const store = new RedisStore({ connect: () => connectRedis(target, SILENT_LOG), cluster, shard: 0, shards: 1, timeoutMs, replicas })
   t.after(() => store.close())
   return store
 }
@@ -101,5 +101,5 @@ test('an append that waits for replicas is not done without them', options, asyn
 })
 
 test('a name that could not be part of a key is refused', () => {
-  assert.throws(() => new RedisStore({ connect: () => { throw new Error('not reached') }, cluster: 'a b', shard: 0, timeoutMs: 1, replicas: 0 }), RangeError)
+  assert.throws(() => new RedisStore({ connect: () => { throw new Error('not reached') }, cluster: 'a b', shard: 0, shards: 1, timeoutMs: 1, replicas: 0 }), RangeError)
 })

@@ -19,6 +19,8 @@ export interface RedisStoreOptions {
   /** Name of the cluster: letters, digits, dot, dash, underscore. */
   readonly cluster: string
   readonly shard: number
+  /** Of how many. Nodes that say another number see none of this one's keys: what is in shard 0 of 1 is not what is in shard 0 of 4. */
+  readonly shards: number
   /** How long an answer may take. */
   readonly timeoutMs: number
   /** Replicas that must have an entry before it counts as appended; 0: none. Not with a Redis Cluster. */
@@ -53,7 +55,8 @@ export class RedisStore implements ClusterStore {
     this.#redis = options.connect()
     this.#reader = options.connect()
     if (options.replicas > 0 && this.#redis instanceof Cluster) throw new RangeError('replicas can\'t be waited for in a Redis Cluster')
-    const prefix = `chatd:{${options.cluster}:${String(options.shard)}}:`
+    const name = options.shards === 1 ? String(options.shard) : `${String(options.shard)}of${String(options.shards)}`
+    const prefix = `chatd:{${options.cluster}:${name}}:`
     this.#keys = {
       fence: `${prefix}fence`, lease: `${prefix}lease`, log: `${prefix}log`, confirmed: `${prefix}confirmed`, round: `${prefix}round`,
       nodes: `chatd:{${options.cluster}}:nodes`,

@@ -28,7 +28,7 @@ function standalone({ url }: RedisServer): RedisTarget {
 /** Three nodes on a Redis, all of them members, and somebody who writes all the time. */
 async function running(t: TestContext, server: RedisServer, target: RedisTarget = standalone(server)): Promise<Running> {
   const rig = new Rig(t, {
-    openStore: () => new RedisStore({ connect: () => connectRedis(target, SILENT_LOG), cluster: 'trouble', shard: 0, timeoutMs: 300, replicas: 0 }),
+    openStore: () => new RedisStore({ connect: () => connectRedis(target, SILENT_LOG), cluster: 'trouble', shard: 0, shards: 1, timeoutMs: 300, replicas: 0 }),
     limits: { leaseMs: 1500, renewEveryMs: 200 },
   })
   const nodes = [await rig.start('n1', { founds: true }), await rig.start('n2'), await rig.start('n3')]

@@ -118,6 +118,7 @@ test('refuses a cluster without names, secret, a Redis or a link that others can
     [{ 'cluster.link': 'tls://0.0.0.0:5340' }, /needs cluster\.tlsCertificate, cluster\.tlsKey and cluster\.tlsCa/],
     [{ 'cluster.renewEveryMs': '2000' }, /one lost renewal would lose the shard/],
     [{ 'cluster.redis': 'redis://a,redis://b', 'cluster.redisReplicas': '1' }, /redisReplicas can't be had with a Redis Cluster/],
+    [{ 'data.shards': '2', 'listen.workers': '2' }, /several shards has no worker processes/],
   ]
   for (const [change, message] of wrong) refuses(t, { flags: { ...node, ...change } }, message)
   load(t, { flags: node })
@@ -126,6 +127,8 @@ test('refuses a cluster without names, secret, a Redis or a link that others can
   load(t, { flags: { ...node, 'cluster.redis': 'redis://a,redis://b', 'cluster.redisReplicas': '1', 'cluster.sentinelMaster': 'mymaster' } })
   // Of a server that stands alone nothing of it is looked at.
   load(t, { flags: { 'cluster.node': 'a b' } })
+  load(t, { flags: { ...node, 'data.shards': '4' } })
+  refuses(t, { flags: { 'data.shards': '2' } }, /several need a cluster/)
 })
 
 test('the page on clusters names every setting of theirs, and no other', () => {

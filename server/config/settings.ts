@@ -3,6 +3,7 @@
  * environment, the printed configuration and its type are all made from this table.
  */
 import { LIMIT } from '../../protocol/generated/registry.js'
+import { SHARDS_MAX } from '../../storage/shards-file.js'
 import { CLUSTER_LIMITS } from '../cluster/environment.js'
 import { PRESENCE_LIMITS } from '../presence/limits.js'
 import { SHARD_LIMITS } from '../shard/environment.js'
@@ -44,6 +45,7 @@ export const SETTINGS = {
     directory: text('chatd-data', 'where everything is stored; made if it is not there'),
     engine: text('auto', 'storage engine of a new data directory; auto: rocksdb where its binary loads, else leveldb',
       ['auto', 'rocksdb', 'leveldb']),
+    shards: integer(1, 1, SHARDS_MAX, 'shards', 'parts that a new data directory has, each with a store of its own: of a cluster the same at all nodes; see chatd split for one that is there'),
     messageDays: integer(0, 0, 36_500, 'days', 'messages older than this are deleted; 0: never'),
     residentUsersMax: integer(20_000, 100, 100_000_000, 'users', 'users kept in memory beside those that are online'),
     residentConversationsMax: integer(50_000, 100, 100_000_000, 'conversations', 'conversations kept in memory beside those in use'),

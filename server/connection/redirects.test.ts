@@ -8,21 +8,23 @@ import { FakeRouter } from '../session/testing/fake-router.js'
 import { connect, HELLO, liveConfig } from '../testing/live-server.js'
 import { Redirects } from './redirects.js'
 
+const nobody = (): null => null
+
 test('so many clients a second are sent on, by the scheme that they have come by; the others stay', () => {
   let nowMs = 0
   let hosts: { tcp?: string, wss?: string } | null = { tcp: 'b.example:5322' }
   const redirects = new Redirects({ owner: () => hosts, perSecond: 3, clock: { monotonicMs: () => nowMs } })
-  const ask = (): (string | null)[] => Array.from({ length: 5 }, () => redirects.hostFor('tcp'))
+  const ask = (): (string | null)[] => Array.from({ length: 5 }, () => redirects.hostFor('tcp', nobody))
   assert.deepEqual(ask(), ['b.example:5322', 'b.example:5322', 'b.example:5322', null, null])
   nowMs += 700
   assert.deepEqual(ask(), ['b.example:5322', 'b.example:5322', null, null, null])
   nowMs += 60_000
-  assert.equal(redirects.hostFor('wss'), null, 'it takes no clients by wss')
+  assert.equal(redirects.hostFor('wss', nobody), null, 'it takes no clients by wss')
   hosts = null
-  assert.equal(redirects.hostFor('tcp'), null, 'this is the owner')
+  assert.equal(redirects.hostFor('tcp', nobody), null, 'this is the owner')
   hosts = { tcp: 'c.example:1' }
   assert.deepEqual(ask(), ['c.example:1', 'c.example:1', 'c.example:1', null, null], 'no more has gathered')
-  assert.equal(new Redirects({ owner: () => hosts, perSecond: 0, clock: { monotonicMs: () => nowMs } }).hostFor('tcp'), null)
+  assert.equal(new Redirects({ owner: () => hosts, perSecond: 0, clock: { monotonicMs: () => nowMs } }).hostFor('tcp', nobody), null)
 })
 
 test('[CLS-7] who is sent on is told where, before it has proved anything', async (t) => {

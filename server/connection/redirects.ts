@@ -10,8 +10,8 @@ import type { ListenScheme } from '../config/listen-url.js'
 export type ClientHosts = Readonly<Partial<Record<ListenScheme, string>>>
 
 export interface RedirectOptions {
-  /** Of the node that owns the shard; null: it is this one, or not known. */
-  readonly owner: () => ClientHosts | null
+  /** Of the node that owns the shard of the user, who is as the client says (null: it says none that can be); null: it is this one, or not known. */
+  readonly owner: (user: () => string | null) => ClientHosts | null
   /** Clients a second, and as many at once; 0: none. */
   readonly perSecond: number
   readonly clock: Pick<Clock, 'monotonicMs'>
@@ -29,9 +29,9 @@ export class Redirects {
   }
 
   /** Where a client that has come by this scheme is to go; null: it stays. */
-  hostFor(scheme: ListenScheme): string | null {
+  hostFor(scheme: ListenScheme, user: () => string | null): string | null {
     const { owner, perSecond, clock } = this.#options
-    const host = perSecond === 0 ? undefined : owner()?.[scheme]
+    const host = perSecond === 0 ? undefined : owner(user)?.[scheme]
     if (host === undefined) return null
     const nowMs = clock.monotonicMs()
     this.#left = Math.min(perSecond, this.#left + (nowMs - this.#atMs) * perSecond / 1000)

@@ -81,7 +81,7 @@ export class Chatd {
     scope.after(() => rmSync(directory, { recursive: true, force: true, maxRetries: 5 }))
     const chatd = new Chatd(directory, [await freePort(), await freePort()], options)
     scope.after(() => chatd.kill())
-    await chatd.#addUsers(users)
+    await chatd.addUsers(users)
     return chatd
   }
 
@@ -173,7 +173,8 @@ export class Chatd {
     return find()!
   }
 
-  async #addUsers(users: readonly string[]): Promise<void> {
+  /** Whether it runs or not. */
+  async addUsers(users: readonly string[]): Promise<void> {
     if (users.length === 0) return
     const child = this.#spawn(['user', 'import', '--data', this.data])
     const exited = once(child, 'exit')

@@ -13,6 +13,8 @@ export interface ClusterProofOptions {
   readonly clients: number
   readonly rounds: number
   readonly seed: number
+  /** Default: 1. */
+  readonly shards?: number
 }
 
 /** Acks that show that a round is under load. */
@@ -30,7 +32,7 @@ type Blow = (round: Round) => Promise<number>
 const BLOWS: Readonly<Record<string, Blow>> = {
   /** SIGKILL to the owner. */
   'kill-owner': async ({ nodes, population }) => {
-    const owner = await nodes.owner()
+    const owner = await nodes.anyOwner(population)
     await owner.kill()
     const waitedMs = await untilNextAck(population, away(population, owner))
     await owner.restart()
@@ -62,7 +64,7 @@ const BLOWS: Readonly<Record<string, Blow>> = {
   },
   /** The owner sleeps for longer than its lease, and wakes up believing that it is one. */
   'pause-owner': async ({ nodes, population }) => {
-    const owner = await nodes.owner()
+    const owner = await nodes.anyOwner(population)
     owner.pause()
     const waitedMs = await untilNextAck(population, away(population, owner))
     await delay(1000)
@@ -103,9 +105,9 @@ const BLOWS: Readonly<Record<string, Blow>> = {
 export const CLUSTER_BLOWS = Object.keys(BLOWS)
 
 /** `blows`: their names, in turn. */
-export async function clusterProof(scope: Scope, blows: readonly string[], { clients, rounds, seed }: ClusterProofOptions): Promise<Findings> {
+export async function clusterProof(scope: Scope, blows: readonly string[], { clients, rounds, seed, shards = 1 }: ClusterProofOptions): Promise<Findings> {
   const places = placesFor(clients)
-  const nodes = await Nodes.start(scope, usersOf(places))
+  const nodes = await Nodes.start(scope, usersOf(places), { shards })
   const population = new Population({ places, urls: nodes.urls, seed })
   scope.after(() => { population.stop() })
   await population.connect()

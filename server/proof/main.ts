@@ -1,7 +1,7 @@
 /**
  * The proofs as commands, for longer than a test may take:
  *
- *     node dist/server/proof/main.js NAME [--rounds N] [--clients N] [--seed N]
+ *     node dist/server/proof/main.js NAME [--rounds N] [--clients N] [--seed N] [--shards N]
  *
  * The last line says what was proven; exit code 1 and the breaches otherwise.
  */
@@ -25,6 +25,8 @@ interface Numbers {
   readonly rounds: number
   readonly clients: number
   readonly seed: number
+  /** Of clusters, as far as they are struck by themselves. */
+  readonly shards: number
 }
 
 interface Proof {
@@ -73,16 +75,17 @@ const PROOFS: Readonly<Record<string, Proof>> = {
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { rounds: { type: 'string' }, clients: { type: 'string' }, seed: { type: 'string' } },
+  options: { rounds: { type: 'string' }, clients: { type: 'string' }, seed: { type: 'string' }, shards: { type: 'string' } },
 })
 const proof = PROOFS[positionals[0] ?? '']
 if (proof === undefined) {
-  process.stderr.write(`usage: main.js NAME [--rounds N] [--clients N] [--seed N]\nNAME: ${Object.keys(PROOFS).join(', ')}\n`)
+  process.stderr.write(`usage: main.js NAME [--rounds N] [--clients N] [--seed N] [--shards N]\nNAME: ${Object.keys(PROOFS).join(', ')}\n`)
   process.exitCode = 2
 } else {
   const number = (text: string | undefined, otherwise: number): number => text === undefined ? otherwise : Number(text)
   const numbers = {
     rounds: number(values.rounds, proof.rounds), clients: number(values.clients, proof.clients), seed: number(values.seed, Date.now() % 1_000_000),
+    shards: number(values.shards, 1),
   }
   const beganMs = performance.now()
   const note = (line: string): void => { process.stdout.write(`${((performance.now() - beganMs) / 1000).toFixed(1).padStart(7)} s  ${line}\n`) }

@@ -13,6 +13,7 @@ import { delay, PATIENCE_MS, type Scope } from './scope.js'
 
 export interface NodesOptions {
   readonly count?: number
+  readonly shards?: number
   /** Settings of every node, by their name in the environment. */
   readonly settings?: Readonly<Record<string, string>>
   /** What lies between them. Default: loopback. */
@@ -28,8 +29,8 @@ export class Nodes {
     this.all = all
   }
 
-  /** Resolves when one node owns the shard and all others follow. Everything ends with the scope. */
-  static async start(scope: Scope, users: readonly string[], { count = 3, settings = {}, network = LOOPBACK }: NodesOptions = {}): Promise<Nodes> {
+  /** Resolves when one node owns each shard and all others follow. Everything ends with the scope. */
+  static async start(scope: Scope, users: readonly string[], { count = 3, shards = 1, settings = {}, network = LOOPBACK }: NodesOptions = {}): Promise<Nodes> {
     const redis = await RedisServer.startAt({ after: (end) => { scope.after(end) } }, network.place(REDIS), '--appendonly', 'yes')
     const folder = mkdtempSync(join(tmpdir(), 'chatd-nodes-'))
     scope.after(() => { rmSync(folder, { recursive: true, force: true }) })
@@ -40,20 +41,21 @@ export class Nodes {
       const name = nameOf(at)
       const { host, through } = network.place(name)
       const linkPort = await freePort()
-      all.push(await Chatd.prepare(scope, at === 0 ? users : [], {
+      all.push(await Chatd.prepare(scope, [], {
         directory: join(folder, name), host, through,
         settings: {
           CHATD_CLUSTER_REDIS: `redis://${await network.reach(name, REDIS, redis.port)}`, CHATD_CLUSTER_NODE: name, CHATD_CLUSTER_FOUNDS: String(at === 0),
           CHATD_CLUSTER_SECRET_FILE: secret, CHATD_CLUSTER_LINK: `tcp://${host}:${String(linkPort)}`,
           CHATD_CLUSTER_LINK_ADDRESS: `tcp://${await network.reach(NODES, name, linkPort)}`,
           // Networks of a proof are nobody else's.
-          CHATD_CLUSTER_ALLOW_PLAINTEXT_LINKS: 'true', CHATD_LISTEN_ALLOW_PLAINTEXT: 'true', ...settings,
+          CHATD_CLUSTER_ALLOW_PLAINTEXT_LINKS: 'true', CHATD_LISTEN_ALLOW_PLAINTEXT: 'true', CHATD_DATA_SHARDS: String(shards), ...settings,
         },
       }))
     }
     const nodes = new Nodes(redis, all)
     for (const node of all) await node.restart()
     await nodes.untilWhole()
+    await all[0]!.addUsers(users)
     return nodes
   }
 
@@ -80,7 +82,7 @@ export class Nodes {
     return null
   }
 
-  /** Waits for an owner of a shard that runs. */
+  /** Of a shard; waits for one that runs. */
   async owner(shard = 0): Promise<Chatd> {
     let found: Chatd | undefined
     await this.#until('an owner', ({ shards }) => {
@@ -89,6 +91,12 @@ export class Nodes {
       return found !== undefined && nodes.some(({ node, role }) => node === owner && role === 'owner')
     })
     return found!
+  }
+
+  /** Of one shard or another. */
+  async anyOwner({ random }: { readonly random: () => number }): Promise<Chatd> {
+    const shards = (await this.status())?.shards.length ?? 1
+    return this.owner(Math.floor(random() * shards))
   }
 
   /** Waits until every node that runs owns each shard, or may own it next. */

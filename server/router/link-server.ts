@@ -19,8 +19,13 @@ import type { HomeRouter } from './home-router.js'
 import { LinkedSession } from './linked-session.js'
 import { type AttachRequest, RouterError } from './router.js'
 
-/** What such links are for, in hello. */
+/** What links to a shard are for, in hello. */
 export const ROUTER_PURPOSE = 'router'
+
+/** The same where there may be several. Links to shard 0 are what they are where there is no other. */
+export function routerPurpose(shard: number): string {
+  return shard === 0 ? ROUTER_PURPOSE : `${ROUTER_PURPOSE}/${String(shard)}`
+}
 
 /** What welcome says of the shard that is served. */
 export interface ShardDetails {

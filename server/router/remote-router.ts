@@ -20,12 +20,12 @@ import { CallingRouter } from './calling-router.js'
 import type { Visitor, VisitPlace, VisitSink } from './home-router.js'
 import { LatePresences } from './late-presences.js'
 import { readNames } from './link-commands.js'
-import { ROUTER_PURPOSE, type ShardDetails } from './link-server.js'
+import { routerPurpose, type ShardDetails } from './link-server.js'
 import type { Attached, AttachRequest, Attachment, DeviceSink } from './router.js'
 
 /** Opens a link for a router. Rejects with LinkError. `expects`: the node's name; '' takes any of the cluster. */
-export function dialRouter(transport: Transport, identity: LinkIdentity, expects: string, environment: LinkEnvironment): Promise<RemoteRouter> {
-  return openLink(transport, identity, { expects, purpose: ROUTER_PURPOSE }, environment,
+export function dialRouter(transport: Transport, identity: LinkIdentity, expects: string, environment: LinkEnvironment, shard = 0): Promise<RemoteRouter> {
+  return openLink(transport, identity, { expects, purpose: routerPurpose(shard) }, environment,
     ({ link, details }) => new RemoteRouter(link, environment, decodeValue(details) as ShardDetails))
 }
 

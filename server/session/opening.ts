@@ -25,6 +25,7 @@ import { shorten } from './labels.js'
 import { NODE_CRYPTO, sha256 } from './node-crypto.js'
 import { randomPiece } from './random-pool.js'
 import { Session } from './session.js'
+import { shownUser, TOKEN } from './shown-user.js'
 
 const EXPECT_HELLO = 0
 const EXPECT_AUTH = 1
@@ -34,7 +35,6 @@ const ENDED = 4
 
 const SCRAM = 'SCRAM-SHA-256'
 const SCRAM_PLUS = 'SCRAM-SHA-256-PLUS'
-const TOKEN = 'TOKEN'
 
 export class Opening {
   readonly #connection: Connection
@@ -134,7 +134,7 @@ export class Opening {
       return
     }
     // Before anything is computed for it.
-    const host = this.#environment.redirects?.hostFor(connection.transport.scheme) ?? null
+    const host = this.#environment.redirects?.hostFor(connection.transport.scheme, () => shownUser(frame)) ?? null
     if (host !== null) {
       connection.close(ERROR.goToHost, 0, '', host) // [CLS-7]
       return

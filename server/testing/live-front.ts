@@ -40,7 +40,7 @@ export async function frontOf(t: TestContext, server: RunningServer, config: Con
   t.after(() => rmSync(directory, { recursive: true, force: true }))
   const environment = systemLinkEnvironment()
   const linkServer = new LinkServer()
-  linkServer.serve({ router: server.router, desk: server.blobs?.desk ?? null })
+  linkServer.serve({ router: server.home!, desk: server.blobs?.desk ?? null })
   const acceptor = new LinkAcceptor(testIdentity('owner'), environment, { [ROUTER_PURPOSE]: linkServer })
   const address = `unix:${join(directory, 'link')}`
   const listener = await openLinkListener(parseLinkAddress(address)!, null, (transport) => acceptor.accept(transport))

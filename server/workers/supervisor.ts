@@ -67,7 +67,7 @@ export async function startWithWorkers(config: Config, options: SupervisorOption
 async function openInside(config: Config, server: RunningServer, log: Log, closers: (() => void)[]): Promise<Omit<WorkerOrder, 'node'>> {
   const environment = systemLinkEnvironment({ log })
   const linkServer = new LinkServer()
-  linkServer.serve({ router: server.router, desk: server.blobs?.desk ?? null })
+  linkServer.serve({ router: server.home!, desk: server.blobs?.desk ?? null })
   const linkSecret = randomBytes(32)
   const acceptor = new LinkAcceptor({ cluster: LINK_CLUSTER, node: SUPERVISOR_NODE, secret: linkSecret }, environment, { [ROUTER_PURPOSE]: linkServer })
   const path = socketPath(config.data.directory, 'links')

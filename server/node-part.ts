@@ -1,0 +1,128 @@
+/**
+ * What a node has of one shard of its cluster: a store with the shard's content, its part in who owns the shard, the shard itself while that is
+ * this node, and the way to whichever node it is.
+ */
+import { randomBytes } from 'node:crypto'
+import type { Engine } from '../storage/engine.js'
+import type { DirectoryView } from './cluster/directory.js'
+import { type ClusterNode, openClusterNode } from './cluster/node.js'
+import { aboutShard } from './cluster/node-calls.js'
+import type { NodeLinks } from './cluster/node-links.js'
+import { openClusterStore } from './cluster/open-store.js'
+import { OwnedShard } from './cluster/owned-shard.js'
+import type { LinkDesk } from './link/link-desk.js'
+import type { LinkPurpose } from './link/link-acceptor.js'
+import type { NodePeers } from './peers/node-peers.js'
+import { PRESENCE_LIMITS } from './presence/limits.js'
+import { ClusterRouter } from './router/cluster-router.js'
+import { LinkServer, routerPurpose } from './router/link-server.js'
+import { OwnerRoutes, type ShardOwner } from './router/owner-routes.js'
+import { dialRouter } from './router/remote-router.js'
+import type { Start } from './run.js'
+import { shardEnvironment } from './shard-environment.js'
+import type { BlobEnvironment } from './shard/environment.js'
+import { version } from './version.js'
+
+const TOKEN_BYTES = 8
+
+export interface PartOptions {
+  readonly start: Start
+  readonly shard: number
+  readonly shards: number
+  readonly engine: Engine
+  readonly links: LinkDesk
+  /** null: blobs are not kept. */
+  readonly blobs: BlobEnvironment | null
+  /** What shards of this node have of the others; null: there are none. */
+  readonly peers: NodePeers | null
+}
+
+export class NodePart {
+  readonly #options: PartOptions
+  readonly #routes: OwnerRoutes
+  readonly #owned: OwnedShard
+  readonly linkServer = new LinkServer()
+  readonly router: ClusterRouter
+  #node: ClusterNode | null = null
+
+  constructor(options: PartOptions) {
+    this.#options = options
+    this.#routes = this.#openRoutes()
+    this.router = this.#openRouter()
+    this.#owned = this.#openOwned()
+  }
+
+  /** null: it has not joined yet. */
+  get node(): ClusterNode | null {
+    return this.#node
+  }
+
+  /** null: this node does not own it. */
+  get shard(): OwnedShard['shard'] {
+    return this.#owned.shard
+  }
+
+  /** What other nodes may have links for. */
+  get purposes(): Readonly<Record<string, LinkPurpose>> {
+    const { shard } = this.#options
+    return { [routerPurpose(shard)]: this.linkServer }
+  }
+
+  /** Once other nodes find its links. `address`: where they do. */
+  async join(address: string, nodeLinks: NodeLinks): Promise<ClusterNode> {
+    const { start: { config, clock, log }, shard, shards, engine, links } = this.#options
+    const { cluster } = config
+    const node = this.#node = await openClusterNode({
+      node: cluster.node, address, version: version(), shard, engine,
+      store: openClusterStore(config, shard, shards, log),
+      environment: { monotonicMs: () => clock.monotonicMs(), scheduler: links.environment.scheduler, randomToken: () => randomBytes(TOKEN_BYTES).toString('hex'), log },
+      // The settings of the section have the names of the limits.
+      limits: cluster,
+      copySource: { page: async (owner, request) => await nodeLinks.ask(owner.node, owner.address, 'copyPage', aboutShard(shard, request)) as Uint8Array },
+      onOwner: (replicated, epoch) => this.#owned.open(replicated, epoch),
+      onLost: () => this.#owned.close(),
+    })
+    node.directory.onChange((view) => this.#follow(view))
+    this.#follow(node.directory.view)
+    return node
+  }
+
+  #follow({ owner, isSelf }: DirectoryView): void {
+    const known: ShardOwner | null = owner === null ? null : isSelf ? { kind: 'self' } : { kind: 'node', node: owner.node, address: owner.address }
+    this.#routes.follow(known)
+    this.#options.peers?.ownersChanged()
+  }
+
+  #openRoutes(): OwnerRoutes {
+    const { start: { config, clock, log, steps }, links, shard } = this.#options
+    const routes = new OwnerRoutes({
+      local: () => this.#owned.targets, clock, scheduler: links.environment.scheduler, log, blobBytesMax: config.blobs.sizeMax,
+      dial: async (node, address) => dialRouter(await links.dial(address), links.identity, node, links.environment, shard),
+      random: () => Math.random(),
+    })
+    steps.push(() => routes.close())
+    return routes
+  }
+
+  #openRouter(): ClusterRouter {
+    const { start: { config, clock, log, steps }, links, blobs } = this.#options
+    const router = new ClusterRouter({
+      source: this.#routes, clock, scheduler: links.environment.scheduler, log, ownerWaitMs: config.limits.ownerWaitMs,
+      hasBlobs: blobs !== null, blobBytesMax: config.blobs.sizeMax,
+    })
+    steps.push(() => router.close())
+    return router
+  }
+
+  #openOwned(): OwnedShard {
+    const { start: { config, clock, log }, shard, blobs, peers } = this.#options
+    return new OwnedShard({
+      environment: shardEnvironment(config, clock, log, blobs),
+      presence: { ...PRESENCE_LIMITS, ...config.presence },
+      linkServer: this.linkServer, routes: this.#routes,
+      peers: peers === null ? null : {
+        federation: peers.federationOf(shard), serve: (router) => peers.serve(shard, router), stopServing: () => peers.stopServing(shard),
+      },
+    })
+  }
+}

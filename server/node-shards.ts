@@ -1,0 +1,72 @@
+/** The shards of a node of a cluster taken together: their stores, the router in front of them, and what metrics and health say of them. */
+import { mkdirSync } from 'node:fs'
+import type { Engine } from '../storage/engine.js'
+import type { EngineName } from '../storage/metadata.js'
+import { openEngine } from '../storage/open.js'
+import { readShardCount, shardDirectory, writeShardCount } from '../storage/shards-file.js'
+import { evenTable } from './channels/federation.js'
+import { ConfigError } from './config/config-error.js'
+import type { Config } from './config/settings.js'
+import type { LinkEnvironment } from './link/link-environment.js'
+import type { ShardGauges } from './metrics.js'
+import type { NodePart } from './node-part.js'
+import type { Router } from './router/router.js'
+import { ShardsRouter } from './router/shards-router.js'
+import type { Start } from './run.js'
+
+/** Opens a store for each shard, by their numbers. Rejects with StorageError, or with ConfigError where the directory holds another number of them. */
+export async function openEngines({ config, wrapEngine, steps }: Start): Promise<readonly Engine[]> {
+  const engines: Engine[] = []
+  for (const directory of await shardDirectories(config)) {
+    const engine = wrapEngine(await openEngine({ directory, engine: config.data.engine as 'auto' | EngineName, create: true }))
+    steps.push(() => engine.close())
+    engines.push(engine)
+  }
+  return engines
+}
+
+async function shardDirectories({ data: { directory, shards } }: Config): Promise<readonly string[]> {
+  const found = await readShardCount(directory)
+  if (found !== null && found !== shards) {
+    throw new ConfigError(`data.shards: ${directory} holds ${String(found)} shards and not ${String(shards)}: set it to ${String(found)}`)
+  }
+  if (shards === 1) return [directory]
+  // A store in the directory itself is seen when it is opened as one of one shard.
+  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  if (found === null) await writeShardCount(directory, shards)
+  return Array.from({ length: shards }, (_, shard) => shardDirectory(directory, shard))
+}
+
+/** In front of all shards, wherever each is owned at present. */
+export function routerOf({ config, clock }: Start, parts: readonly NodePart[], { scheduler }: LinkEnvironment): Router {
+  const [only] = parts
+  if (parts.length === 1 && only !== undefined) return only.router
+  return new ShardsRouter({ routers: parts.map(({ router }) => router), shardOf: evenTable(parts.length), clock, scheduler, ownerWaitMs: config.limits.ownerWaitMs })
+}
+
+/** Of the shards that this node owns together; null: of none. */
+export function gaugesOf(parts: readonly NodePart[]): ShardGauges | null {
+  const owned = parts.flatMap(({ shard }) => shard ?? [])
+  if (owned.length === 0) return null
+  const sum = <T>(of: readonly T[], value: (each: T) => number): number => of.reduce((total, each) => total + value(each), 0)
+  const indexers = owned.flatMap(({ indexer }) => indexer ?? [])
+  return {
+    isAvailable: owned.every(({ isAvailable }) => isAvailable),
+    waiting: sum(owned, ({ waiting }) => waiting),
+    lastCommitOperations: sum(owned, ({ lastCommitOperations }) => lastCommitOperations),
+    indexer: indexers.length === 0 ? null : {
+      waiting: sum(indexers, ({ waiting }) => waiting), made: sum(indexers, ({ made }) => made),
+      searches: sum(indexers, ({ searches }) => searches), searchRows: sum(indexers, ({ searchRows }) => searchRows),
+    },
+  }
+}
+
+/** Why clients should not be sent to this node; '': they may. */
+export function troubleOf(parts: readonly NodePart[]): string {
+  for (const { node, router } of parts) {
+    const trouble = node?.report.trouble ?? ''
+    if (trouble !== '') return trouble
+    if (!router.hasOwner) return parts.length === 1 ? 'no node owns the shard' : 'no node owns one of the shards: chatd cluster status says which'
+  }
+  return ''
+}
