@@ -13,6 +13,7 @@ import type { NodePart } from './node-part.js'
 import type { Router } from './router/router.js'
 import { ShardsRouter } from './router/shards-router.js'
 import type { Start } from './run.js'
+import { sumOfGauges } from './shard-gauges.js'
 
 /** Opens a store for each shard, by their numbers. Rejects with StorageError, or with ConfigError where the directory holds another number of them. */
 export async function openEngines({ config, wrapEngine, steps }: Start): Promise<readonly Engine[]> {
@@ -47,18 +48,7 @@ export function routerOf({ config, clock }: Start, parts: readonly NodePart[], {
 /** Of the shards that this node owns together; null: of none. */
 export function gaugesOf(parts: readonly NodePart[]): ShardGauges | null {
   const owned = parts.flatMap(({ shard }) => shard ?? [])
-  if (owned.length === 0) return null
-  const sum = <T>(of: readonly T[], value: (each: T) => number): number => of.reduce((total, each) => total + value(each), 0)
-  const indexers = owned.flatMap(({ indexer }) => indexer ?? [])
-  return {
-    isAvailable: owned.every(({ isAvailable }) => isAvailable),
-    waiting: sum(owned, ({ waiting }) => waiting),
-    lastCommitOperations: sum(owned, ({ lastCommitOperations }) => lastCommitOperations),
-    indexer: indexers.length === 0 ? null : {
-      waiting: sum(indexers, ({ waiting }) => waiting), made: sum(indexers, ({ made }) => made),
-      searches: sum(indexers, ({ searches }) => searches), searchRows: sum(indexers, ({ searchRows }) => searchRows),
-    },
-  }
+  return owned.length === 0 ? null : sumOfGauges(owned)
 }
 
 /** Why clients should not be sent to this node; '': they may. */

@@ -33,8 +33,16 @@ export interface ReadyLine {
   readonly link?: string
 }
 
-export interface RunningServer {
+/** What the operator has of a server, of however many processes that is made. */
+export interface OperatedServer {
   readonly ready: ReadyLine
+  /** Reads certificate and key again for new connections. Throws ConfigError and keeps the old ones when they can't be used. */
+  renewTls(): void
+  /** Tells clients to come back, finishes what was handed in, and closes everything. Never rejects; a second call waits for the first. */
+  stop(): Promise<void>
+}
+
+export interface RunningServer extends OperatedServer {
   /** The accounts, among others. */
   readonly router: Router
   /** The one shard, for processes that take clients in front of this one; null: there are several. */
@@ -49,10 +57,6 @@ export interface RunningServer {
   readonly blobs: { readonly desk: BlobDesk, readonly taker: ConnectionTaker } | null
   /** URLs of blobs begin with the first web listener of these, where the operator has said nothing else. */
   serveBlobsAt(listeners: readonly string[]): void
-  /** Reads certificate and key again for new connections. Throws ConfigError and keeps the old ones when they can't be used. */
-  renewTls(): void
-  /** Tells clients to come back, finishes what was handed in, and closes everything. Never rejects; a second call waits for the first. */
-  stop(): Promise<void>
 }
 
 /** What both kinds of server are made with. `steps`: what has to be undone, last pushed first; when the start fails, too. */

@@ -10,6 +10,7 @@ import { randomUUID } from 'node:crypto'
 import { open, readFile, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { StorageError } from './engine.js'
+import { makeDirectory } from './make-directory.js'
 import { syncDirectory } from './sync-directory.js'
 
 const SHARDS_FILE = 'shards.json'
@@ -33,6 +34,12 @@ export async function readShardCount(directory: string): Promise<number | null> 
     throw error
   }
   return parse(text, file)
+}
+
+/** Makes a new directory one of several shards. Their stores are made when they are opened. */
+export async function makeShards(directory: string, shards: number): Promise<void> {
+  await makeDirectory(directory)
+  await writeShardCount(directory, shards)
 }
 
 /** Written whole or not at all, and on stable storage when the promise resolves. */

@@ -61,7 +61,7 @@ export function parseCommand(args: readonly string[]): Command {
   switch (first) {
     case 'start':
     case 'config': {
-      const { values } = parse(first, rest, { ...CONFIG_OPTIONS, listen: { type: 'string', multiple: true }, workers: { type: 'string' } }, 0)
+      const { values } = parse(first, rest, { ...CONFIG_OPTIONS, listen: { type: 'string', multiple: true }, workers: { type: 'string' }, shards: { type: 'string' } }, 0)
       return values['help'] === true ? { kind: 'help', topic: first } : { kind: first, config: configArguments(first, values) }
     }
     case 'user': return parseUser(rest)
@@ -202,8 +202,9 @@ function configArguments(command: string, values: Values): ConfigArguments {
     flags.set(assignment.slice(0, equals), assignment.slice(equals + 1))
   }
   if (typeof values['data'] === 'string') flags.set('data.directory', values['data'])
-  const { workers } = values
+  const { workers, shards } = values
   if (typeof workers === 'string') flags.set('listen.workers', workers === 'auto' ? '0' : workers)
+  if (typeof shards === 'string') flags.set('data.shards', shards)
   const urls = texts(values['listen'])
   if (urls.length > 0) flags.set('listen.urls', urls.join(','))
   return { file: typeof values['config'] === 'string' ? values['config'] : null, flags }

@@ -19,6 +19,7 @@ const GENERAL = `chatd: a messenger server
   chatd search rebuild --data DIR                              make the index of messages again
   chatd report list|show|close [ID] --data DIR                 what users have reported
   chatd config [--config FILE]                                 print the effective configuration
+  chatd split DIR --shards N --to DIR2                         make data of one shard data of several
   chatd cert --out DIR [--host NAME]...                        make a self-signed certificate to try TLS with
   chatd cluster status|drain|stay|move|forget --data DIR       see to a cluster of servers, at one of its nodes
   chatd plan [--users N] [--messages-per-day N]...             how many nodes a service of that size would need
@@ -37,6 +38,8 @@ const START = `chatd start: run the server in the foreground
                        replaces the listeners of the configuration (default: tcp://127.0.0.1:5322 ws://127.0.0.1:5380)
   --workers N          processes that take clients, beside the one with the store: N of them, or auto for as many as there
                        are processors (default: one process does all)
+  --shards N           parts in which a new data directory keeps users and conversations, each with a process and a store of
+                       its own, which takes clients, too (default: 1, or as many as the directory has)
 ${CONFIG_OPTIONS}
 
 Once it serves it prints one line to stdout:

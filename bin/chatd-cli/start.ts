@@ -2,7 +2,9 @@
 import { fileURLToPath } from 'node:url'
 import type { Config } from '../../server/config/settings.js'
 import { openLog, type ProcessLog } from '../../server/log.js'
-import { type ReadyLine, type RunningServer, startServer } from '../../server/run.js'
+import { type OperatedServer, type ReadyLine, startServer } from '../../server/run.js'
+import { readShape } from '../../server/workers/shape.js'
+import { startWithShards } from '../../server/workers/shards-supervisor.js'
 import { startWithWorkers } from '../../server/workers/supervisor.js'
 import { EXIT } from './failure.js'
 
@@ -20,7 +22,7 @@ export async function start(config: Config): Promise<void> {
     process.exit(EXIT.crashed)
   })
   const stopSignal = nextStopSignal()
-  const server = config.listen.workers === 1 ? await startServer(config, { log }) : await startWithWorkers(config, { log, program: WORKER })
+  const server = await startAs(config, log)
   // Without TLS a hangup of the terminal ends the server, like any program in the foreground.
   if ([...server.ready.listeners, server.ready.link ?? ''].some((url) => /^(?:tls|wss):/.test(url))) process.on('SIGHUP', () => renewTls(server, log))
   process.stdout.write(`${JSON.stringify(server.ready)}\n`)
@@ -36,6 +38,14 @@ export async function start(config: Config): Promise<void> {
   process.exit(EXIT.ok)
 }
 
+async function startAs(config: Config, log: ProcessLog): Promise<OperatedServer> {
+  const options = { log, program: WORKER }
+  // A node of a cluster has its shards in one process.
+  const shape = config.cluster.redis.length > 0 ? null : await readShape(config)
+  if (shape !== null && shape.shards > 1) return startWithShards(config, shape, options)
+  return config.listen.workers === 1 ? startServer(config, options) : startWithWorkers(config, options)
+}
+
 function nextStopSignal(): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
     process.once('SIGINT', resolve)
@@ -49,7 +59,7 @@ function forceExit(log: ProcessLog): void {
   process.exit(EXIT.crashed)
 }
 
-function renewTls(server: RunningServer, log: ProcessLog): void {
+function renewTls(server: OperatedServer, log: ProcessLog): void {
   try {
     server.renewTls()
   } catch (error) {

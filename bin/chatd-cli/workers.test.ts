@@ -1,81 +1,26 @@
 /** `chatd start --workers`: several processes that are one server to everybody outside. */
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { copyFileSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { copyFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
-import { test, type TestContext } from 'node:test'
+import { test } from 'node:test'
 import { connect as connectTls } from 'node:tls'
-import { fileURLToPath } from 'node:url'
 import { encodeMessage } from '../../protocol/generated/frames.js'
 import { ERROR, FRAME } from '../../protocol/generated/registry.js'
 import { BlobSession } from '../../server/blobs/testing/blob-session.js'
 import { content } from '../../server/blobs/testing/http-rig.js'
-import { errorOf, login, PASSWORD } from '../../server/testing/live-server.js'
+import { errorOf, login } from '../../server/testing/live-server.js'
+import { CHATD, CHEAP, folder, run, start } from './testing/running.js'
 
-const CHATD = fileURLToPath(new URL('../../../bin/chatd', import.meta.url))
-const CHEAP = ['--set', 'auth.scramIterations=4096', '--set', 'data.engine=leveldb']
-
-interface Line { readonly event: string, readonly pid: number, readonly worker?: string, readonly session?: string, readonly user?: string }
-
-interface Running {
-  readonly child: ChildProcess
-  readonly listeners: readonly string[]
-  readonly admin: string
-  readonly lines: Line[]
-  readonly ended: Promise<number | null>
-  /** The next line of the log that is of this kind, once there are more than `count`. */
-  line(isIt: (line: Line) => boolean, count?: number): Promise<Line>
-}
-
-function folder(t: TestContext): string {
-  const directory = mkdtempSync(join(tmpdir(), 'chatd-workers-'))
-  t.after(() => rmSync(directory, { recursive: true, force: true }))
-  return directory
-}
-
-async function run(args: readonly string[], input = ''): Promise<number | null> {
-  const child = spawn(process.execPath, [CHATD, ...args], { stdio: ['pipe', 'ignore', 'ignore'] })
-  child.stdin.end(input)
-  const [code] = await once(child, 'close') as [number | null]
-  return code
-}
-
-async function start(t: TestContext, directory: string, args: readonly string[] = [], urls = ['tcp://127.0.0.1:0', 'ws://127.0.0.1:0']): Promise<Running> {
-  const data = join(directory, 'data')
-  for (const user of ['alice', 'bob']) assert.equal(await run(['user', 'add', user, '--data', data, '--password-stdin', ...CHEAP], `${PASSWORD}\n`), 0)
-  const child = spawn(process.execPath, [
-    CHATD, 'start', '--data', data, '--workers', '2', ...urls.flatMap((url) => ['--listen', url]), '--set', 'admin.url=http://127.0.0.1:0',
-    '--set', 'limits.drainTimeoutMs=2000', '--set', 'limits.drainJitterMs=0', '--set', 'rate.strangerPerSecond=0', ...CHEAP, ...args,
-  ], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, npm_lifecycle_event: '' } })
-  t.after(() => child.kill('SIGKILL'))
-  const lines: Line[] = []
-  let wake = (): void => {}
-  createInterface({ input: child.stderr }).on('line', (line) => {
-    lines.push(line.startsWith('{') ? JSON.parse(line) as Line : { event: line, pid: 0 })
-    wake()
-  })
-  const ended = once(child, 'close').then(([code]) => code as number | null)
-  const [ready] = await Promise.race([once(createInterface({ input: child.stdout }), 'line') as Promise<[string]>, ended.then(() => assert.fail(JSON.stringify(lines)))])
-  const { listeners, admin } = JSON.parse(ready) as { listeners: string[], admin: string }
-  const line = async (isIt: (line: Line) => boolean, count = 0): Promise<Line> => {
-    for (;;) {
-      const found = lines.filter(isIt)[count]
-      if (found !== undefined) return found
-      await new Promise<void>((resolve) => { wake = resolve })
-    }
-  }
-  return { child, listeners, admin, lines, ended, line }
-}
+const WORKERS = ['--workers', '2']
 
 function text(words: string): Uint8Array {
   return Buffer.from(words)
 }
 
 test('two processes take clients by turns, who talk as at one; one that dies takes nobody else along, and comes back', { timeout: 120_000 }, async (t) => {
-  const server = await start(t, folder(t))
+  const server = await start(t, folder(t), WORKERS)
   const [url = ''] = server.listeners
   const alice = await login(t, url, 'alice')
   const bob = await login(t, url, 'bob')
@@ -109,7 +54,7 @@ test('two processes take clients by turns, who talk as at one; one that dies tak
 })
 
 test('what is counted is counted for all of them, and what is limited in all is limited in all', { timeout: 120_000 }, async (t) => {
-  const server = await start(t, folder(t), ['--set', 'limits.connectionsMax=4'])
+  const server = await start(t, folder(t), [...WORKERS, '--set', 'limits.connectionsMax=4'])
   const [url = ''] = server.listeners
   const clients = [await login(t, url, 'alice'), await login(t, url, 'bob'), await login(t, url, 'bob', 'laptop')]
   for (const [i, { client }] of clients.entries()) {
@@ -128,7 +73,7 @@ test('what is counted is counted for all of them, and what is limited in all is 
 })
 
 test('files go up and down at any of them', { timeout: 120_000 }, async (t) => {
-  const server = await start(t, folder(t))
+  const server = await start(t, folder(t), WORKERS)
   const [url = '', web = ''] = server.listeners
   const [alice, bob] = [await BlobSession.open(t, url, 'alice'), await BlobSession.open(t, url, 'bob')]
   const bytes = content(300_000)
@@ -143,7 +88,7 @@ test('SIGHUP gives all of them the new certificate', { timeout: 120_000 }, async
   const directory = folder(t)
   for (const name of ['first', 'second']) assert.equal(await run(['cert', '--out', join(directory, name), '--host', 'localhost']), 0)
   const [cert, key] = [join(directory, 'first', 'chatd.crt'), join(directory, 'first', 'chatd.key')]
-  const server = await start(t, directory, ['--set', `listen.tlsCertificate=${cert}`, '--set', `listen.tlsKey=${key}`], ['tls://127.0.0.1:0'])
+  const server = await start(t, directory, [...WORKERS, '--set', `listen.tlsCertificate=${cert}`, '--set', `listen.tlsKey=${key}`], ['tls://127.0.0.1:0'])
   const port = Number(new URL((server.listeners[0] ?? '').replace('tls:', 'https:')).port)
   const shown = async (): Promise<string> => {
     const socket = connectTls({ host: '127.0.0.1', port, rejectUnauthorized: false, ALPNProtocols: ['chatd/1'] })
@@ -166,7 +111,7 @@ test('SIGHUP gives all of them the new certificate', { timeout: 120_000 }, async
 
 test('a port that is in use is one line and an exit code, and leaves nobody running', { timeout: 120_000 }, async (t) => {
   const directory = folder(t)
-  const server = await start(t, directory)
+  const server = await start(t, directory, WORKERS)
   const child = spawn(process.execPath, [CHATD, 'start', '--data', join(directory, 'other'), '--workers', '2', '--listen', server.listeners[0] ?? '', '--set', 'admin.url=', ...CHEAP],
     { stdio: ['ignore', 'ignore', 'pipe'] })
   let stderr = ''

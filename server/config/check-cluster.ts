@@ -10,10 +10,7 @@ const REDIS_URL = /^rediss?:\/\/[^\s/@]+\/?$/
 
 /** Throws ConfigError. Of a server that stands alone nothing is looked at. */
 export function checkCluster({ cluster, data, listen }: Config): void {
-  if (cluster.redis.length === 0) {
-    if (data.shards > 1) throw new ConfigError('data.shards: a server that stands alone has one so far; several need a cluster')
-    return
-  }
+  if (cluster.redis.length === 0) return
   if (data.shards > 1 && listen.workers !== 1) throw new ConfigError('listen.workers: a node of a cluster with several shards has no worker processes; start more nodes')
   for (const url of cluster.redis) {
     if (!REDIS_URL.test(url) || !URL.canParse(url)) {

@@ -45,7 +45,7 @@ export const SETTINGS = {
     directory: text('chatd-data', 'where everything is stored; made if it is not there'),
     engine: text('auto', 'storage engine of a new data directory; auto: rocksdb where its binary loads, else leveldb',
       ['auto', 'rocksdb', 'leveldb']),
-    shards: integer(1, 1, SHARDS_MAX, 'shards', 'parts that a new data directory has, each with a store of its own: of a cluster the same at all nodes; see chatd split for one that is there'),
+    shards: integer(1, 1, SHARDS_MAX, 'shards', 'parts that a new data directory has, each with a store and, where there is no cluster, a process of its own; of a cluster the same at all nodes. One that is there keeps what it has: see chatd split'),
     messageDays: integer(0, 0, 36_500, 'days', 'messages older than this are deleted; 0: never'),
     residentUsersMax: integer(20_000, 100, 100_000_000, 'users', 'users kept in memory beside those that are online'),
     residentConversationsMax: integer(50_000, 100, 100_000_000, 'conversations', 'conversations kept in memory beside those in use'),

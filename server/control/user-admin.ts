@@ -5,6 +5,7 @@
 import type { EngineName } from '../../storage/metadata.js'
 import { openEngine } from '../../storage/open.js'
 import { StorageError } from '../../storage/engine.js'
+import { makeShards } from '../../storage/shards-file.js'
 import { SYSTEM_CLOCK } from '../clock.js'
 import { refuseClusterData } from '../cluster/cluster-data.js'
 import type { Config } from '../config/settings.js'
@@ -15,7 +16,9 @@ import type { Router } from '../router/router.js'
 import { Shard } from '../shard/shard.js'
 import { shardEnvironment } from '../shard-environment.js'
 import type { InvitePage, OperatorInvite } from './control-codec.js'
+import { readShape } from '../workers/shape.js'
 import { connectControl } from './control-client.js'
+import { openOfflineShards } from './offline-shards.js'
 
 /** The calls of the router that administer accounts; they reject with RouterError. */
 export interface UserAdmin extends Pick<Router, 'addUser' | 'changeVerifier' | 'removeUser' | 'setDisabled' | 'users' | 'rebuildSearch'> {
@@ -37,7 +40,7 @@ const BUSY_MS = 5000
 
 /**
  * Opens the accounts of `config.data.directory`; with `create` the directory is made if it is missing. Rejects with a StorageError:
- * the directory can't be opened, or is held by a process that does not answer.
+ * the directory can't be opened, or is held by a process that does not answer; and with ConfigError where it holds other shards than that says.
  */
 export async function openUserAdmin(config: Config, create: boolean): Promise<OpenUserAdmin> {
   const { directory } = config.data
@@ -47,7 +50,11 @@ export async function openUserAdmin(config: Config, create: boolean): Promise<Op
     const remote = await connectControl(directory)
     if (remote !== null) return remote
     try {
-      return await openLocal(config, await openEngine({ directory, engine, create }))
+      const { shards, isNew } = await readShape(config)
+      if (shards === 1 || (isNew && !create)) return await openLocal(config, await openEngine({ directory, engine, create }))
+      if (isNew) await makeShards(directory, shards)
+      const several = await openOfflineShards(config, shards)
+      return adminOf(several.router, () => several.close())
     } catch (error) {
       if (!(error instanceof StorageError) || error.code !== 'locked' || performance.now() > giveUpMs) throw error
     }
@@ -63,7 +70,13 @@ async function openLocal(config: Config, engine: Awaited<ReturnType<typeof openE
     throw error
   }
   const shard = new Shard(engine, shardEnvironment(config, SYSTEM_CLOCK, SILENT_LOG))
-  const router = new LocalRouter(shard)
+  return adminOf(new LocalRouter(shard), async () => {
+    await shard.close()
+    await engine.close()
+  })
+}
+
+function adminOf(router: Router, close: () => Promise<void>): OpenUserAdmin {
   return {
     addUser: (user, verifier) => router.addUser(user, verifier),
     changeVerifier: (user, verifier) => router.changeVerifier(user, verifier),
@@ -75,9 +88,6 @@ async function openLocal(config: Config, engine: Awaited<ReturnType<typeof openE
     revokeInvite: (id) => router.revokeInvite(null, id),
     rebuildSearch: () => router.rebuildSearch(),
     profiles: router.profiles,
-    close: async () => {
-      await shard.close()
-      await engine.close()
-    },
+    close,
   }
 }

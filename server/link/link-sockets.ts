@@ -63,8 +63,10 @@ async function listen(server: Server, address: LinkAddress): Promise<void> {
         server.off('error', reject)
         resolve()
       }
-      if (address.kind === 'unix') server.listen({ path: address.path, backlog: BACKLOG }, listening)
-      else server.listen({ host: address.host, port: address.port, backlog: BACKLOG }, listening)
+      // A worker process takes its links itself: they are not for whichever is next.
+      const options = { backlog: BACKLOG, exclusive: true }
+      if (address.kind === 'unix') server.listen({ path: address.path, ...options }, listening)
+      else server.listen({ host: address.host, port: address.port, ...options }, listening)
     })
     if (address.kind === 'unix') chmodSync(address.path, 0o600)
   } finally {

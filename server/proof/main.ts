@@ -16,6 +16,7 @@ import { halfOpen } from './half-open.js'
 import { killClients } from './kill-clients.js'
 import { killServer } from './kill-server.js'
 import { killUploads } from './kill-uploads.js'
+import { killWorkers } from './kill-workers.js'
 import { partitions } from './partition-apart.js'
 import { type Scope, withScope } from './scope.js'
 import { commitErrors, diskFull, mountSmallDisk } from './store-faults.js'
@@ -25,7 +26,7 @@ interface Numbers {
   readonly rounds: number
   readonly clients: number
   readonly seed: number
-  /** Of clusters, as far as they are struck by themselves. */
+  /** Of clusters, as far as they are struck by themselves, and of workers, where it is more than one. */
   readonly shards: number
 }
 
@@ -38,6 +39,7 @@ interface Proof {
 const PROOFS: Readonly<Record<string, Proof>> = {
   'kill-server': { rounds: 20, clients: 50, run: killServer },
   'kill-clients': { rounds: 60, clients: 32, run: killClients },
+  'kill-workers': { rounds: 20, clients: 50, run: (scope, { shards, ...numbers }) => killWorkers(scope, { ...numbers, shards: shards > 1 ? shards : 3 }) },
   'kill-uploads': { rounds: 20, clients: 16, run: killUploads },
   // Rounds are seconds.
   'collect-blobs': { rounds: 60, clients: 12, run: collectBlobs },

@@ -1,21 +1,26 @@
 /** What the supervisor and its workers say to each other, over the channel that Node gives them; secrets go this way alone. */
 import type { Config } from '../config/settings.js'
+import type { ShardGauges } from '../metrics.js'
+import type { WorkerFailure } from './failure.js'
 import type { CounterValues } from './counter-sum.js'
 
 export type ToWorker =
   /** Once, as the answer to `hello`. */
   | { readonly kind: 'start', readonly order: WorkerOrder }
   | { readonly kind: 'renew-tls' }
+  /** It sees its clients off, and says that it has. */
   | { readonly kind: 'stop' }
+  /** All of them have: it closes the rest, and ends. */
+  | { readonly kind: 'close' }
 
 export interface WorkerOrder {
   /** With this worker's share of the limits. */
   readonly config: Config
   /** Of this worker, for links. */
   readonly node: string
-  /** Where the shard is reached, and what proves that one may. */
-  readonly linkAddress: string
+  /** What proves to the others that it is who it says. */
   readonly linkSecret: Uint8Array
+  readonly shards: OneShard | ShardOfSeveral
   /** See ServerSecret. */
   readonly secretKey: Uint8Array
   readonly secretIterations: number
@@ -23,9 +28,27 @@ export interface WorkerOrder {
   readonly blobSocket: string
 }
 
+/** There is one, and the supervisor has it. */
+export interface OneShard {
+  readonly kind: 'one'
+  /** Where it is reached. */
+  readonly linkAddress: string
+}
+
+/** Each worker has one. */
+export interface ShardOfSeveral {
+  readonly kind: 'several'
+  /** Of this worker. */
+  readonly shard: number
+  /** Where each of them is reached, by number. */
+  readonly linkAddresses: readonly string[]
+}
+
 export type FromWorker =
   | { readonly kind: 'hello' }
   | { readonly kind: 'ready', readonly listeners: readonly string[] }
-  /** It could not start; it ends. `isOperators`: by something that the operator can change. */
-  | { readonly kind: 'failed', readonly message: string, readonly isOperators: boolean }
+  /** It could not start; it ends. */
+  | { readonly kind: 'failed', readonly failure: WorkerFailure }
+  | { readonly kind: 'drained' }
   | { readonly kind: 'counters', readonly values: CounterValues }
+  | { readonly kind: 'shard', readonly gauges: ShardGauges }

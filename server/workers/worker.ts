@@ -1,25 +1,26 @@
 /**
- * A process that takes clients: listeners, connections and sessions; the shard is the supervisor's, at the other end of a link. It lives
- * as long as the supervisor, and does what it is told.
+ * A process that takes clients: listeners, connections and sessions. The shard is the supervisor's, at the other end of a link; or there
+ * are several, one of them is here, and the others are at other workers. It lives as long as the supervisor, and does what it is told.
  */
-import type { Config } from '../config/settings.js'
+import type { Desk } from '../blobs/blob-desk.js'
 import { SYSTEM_CLOCK } from '../clock.js'
-import { ConfigError } from '../config/config.js'
+import { evenTable } from '../channels/federation.js'
+import type { Config } from '../config/settings.js'
 import { type Front, openFront } from '../front.js'
-import { parseLinkAddress } from '../link/link-address.js'
 import { systemLinkEnvironment } from '../link/link-environment.js'
-import { dialLink } from '../link/link-sockets.js'
 import type { ProcessLog } from '../log.js'
-import { ListenError } from '../listen-error.js'
-import { ClusterRouter } from '../router/cluster-router.js'
-import { OwnerRoutes } from '../router/owner-routes.js'
-import { dialRouter } from '../router/remote-router.js'
+import type { ShardGauges } from '../metrics.js'
+import type { Router } from '../router/router.js'
+import { ShardsRouter } from '../router/shards-router.js'
 import { BlobPassage } from './blob-passage.js'
 import { counterValues } from './counter-sum.js'
-import type { FromWorker, ToWorker, WorkerOrder } from './messages.js'
+import { failureOf } from './failure.js'
+import type { FromWorker, OneShard, ShardOfSeveral, ToWorker, WorkerOrder } from './messages.js'
+import { LINK_CLUSTER, shardNode, SUPERVISOR_NODE } from './names.js'
+import { openOwnShard } from './own-shard.js'
+import { reachNode, type ReachOptions } from './reach.js'
+import { shardGauges } from '../shard-gauges.js'
 
-export const LINK_CLUSTER = 'workers'
-export const SUPERVISOR_NODE = 'supervisor'
 const REPORT_MS = 1000
 
 /** Runs until the supervisor has it stop, or is gone. To be called once, in a process made by the supervisor. */
@@ -30,7 +31,7 @@ export function runWorker(openLog: (config: Config) => ProcessLog): void {
   process.on('message', (message: ToWorker) => {
     if (message.kind === 'start') worker = begin(message.order, openLog(message.order.config))
     else if (message.kind === 'stop' && worker === null) process.exit(0)
-    else worker?.then((each) => message.kind === 'stop' ? each?.stop() : each?.renewTls()).catch(() => process.exit(1))
+    else worker?.then((each) => each?.carryOut(message.kind)).catch(() => process.exit(1))
   })
   // Nothing can be done without it.
   process.on('disconnect', () => process.exit(1))
@@ -53,54 +54,60 @@ async function begin(order: WorkerOrder, log: ProcessLog): Promise<Worker | null
   try {
     return await Worker.open(order, log)
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error)
-    log.error({ error: error instanceof Error ? error : new Error(message) }, 'worker-not-started')
+    log.error({ error: error instanceof Error ? error : new Error(String(error)) }, 'worker-not-started')
     log.flush()
-    tell({ kind: 'failed', message, isOperators: error instanceof ListenError || error instanceof ConfigError }, () => process.exit(1))
+    tell({ kind: 'failed', failure: failureOf(error) }, () => process.exit(1))
     return null
   }
 }
 
+/** Where the sessions of this process go. */
+interface Behind {
+  readonly router: Router
+  /** null: no blobs are kept. */
+  readonly desk: Desk | null
+  /** Of its own shard; null: it has none. */
+  readonly gauges: (() => ShardGauges) | null
+  readonly close: () => Promise<void> | void
+}
+
 class Worker {
   readonly #front: Front
-  readonly #router: ClusterRouter
-  readonly #routes: OwnerRoutes
+  readonly #behind: Behind
   readonly #log: ProcessLog
 
-  private constructor(front: Front, router: ClusterRouter, routes: OwnerRoutes, log: ProcessLog) {
+  private constructor(front: Front, behind: Behind, log: ProcessLog) {
     this.#front = front
-    this.#router = router
-    this.#routes = routes
+    this.#behind = behind
     this.#log = log
     setInterval(() => this.#report(), REPORT_MS).unref()
   }
 
   static async open(order: WorkerOrder, log: ProcessLog): Promise<Worker> {
-    const { config, node, linkAddress } = order
+    const { config, node, shards } = order
     const environment = systemLinkEnvironment({ log })
-    const identity = { cluster: LINK_CLUSTER, node, secret: order.linkSecret }
-    const address = parseLinkAddress(linkAddress)
-    if (address === null) throw new TypeError(`${linkAddress} is no address of a link`)
-    const shared = { clock: SYSTEM_CLOCK, scheduler: environment.scheduler, log, blobBytesMax: config.blobs.sizeMax }
-    const routes = new OwnerRoutes({
-      ...shared,
-      local: () => null,
-      dial: async () => dialRouter(await dialLink(address, null, environment.limits.openTimeoutMs), identity, SUPERVISOR_NODE, environment),
-      random: Math.random,
-    })
-    const router = new ClusterRouter({ ...shared, source: routes, ownerWaitMs: config.limits.ownerWaitMs, hasBlobs: order.blobSocket !== '' })
-    routes.follow({ kind: 'node', node: SUPERVISOR_NODE, address: linkAddress })
+    const reach: ReachOptions = {
+      identity: { cluster: LINK_CLUSTER, node, secret: order.linkSecret }, environment,
+      ownerWaitMs: config.limits.ownerWaitMs, hasBlobs: order.blobSocket !== '', blobBytesMax: config.blobs.sizeMax,
+    }
+    const behind = shards.kind === 'one' ? behindOne(shards, reach) : await behindSeveral(config, shards, reach, log)
     const front = await openFront(config, {
-      router, desk: router.desk, log,
+      router: behind.router, desk: behind.desk, log,
       secret: { key: order.secretKey, iterations: order.secretIterations },
       taker: order.blobSocket === '' ? null : new BlobPassage(order.blobSocket, config.blobs.downloadIdleMs),
     })
-    const worker = new Worker(front, router, routes, log)
+    const worker = new Worker(front, behind, log)
     tell({ kind: 'ready', listeners: front.listeners })
     return worker
   }
 
-  renewTls(): void {
+  async carryOut(what: 'renew-tls' | 'stop' | 'close'): Promise<void> {
+    if (what === 'renew-tls') this.#renewTls()
+    else if (what === 'stop') await this.#drain()
+    else await this.#close()
+  }
+
+  #renewTls(): void {
     try {
       this.#front.renewTls()
     } catch (error) {
@@ -108,15 +115,42 @@ class Worker {
     }
   }
 
-  async stop(): Promise<void> {
+  async #drain(): Promise<void> {
     await this.#front.stop()
-    this.#router.close()
-    this.#routes.close()
+    tell({ kind: 'drained' })
+  }
+
+  async #close(): Promise<void> {
+    await this.#behind.close()
     this.#log.flush()
     this.#report(() => process.exit(0))
   }
 
   #report(sent?: () => void): void {
+    const { gauges } = this.#behind
+    if (gauges !== null) tell({ kind: 'shard', gauges: gauges() })
     tell({ kind: 'counters', values: counterValues(this.#front.counters) }, sent)
+  }
+}
+
+function behindOne({ linkAddress }: OneShard, reach: ReachOptions): Behind {
+  const { router, close } = reachNode(SUPERVISOR_NODE, linkAddress, 0, reach)
+  return { router, desk: router.desk, gauges: null, close }
+}
+
+async function behindSeveral(config: Config, several: ShardOfSeveral, reach: ReachOptions, log: ProcessLog): Promise<Behind> {
+  const { linkAddresses } = several
+  const own = await openOwnShard(config, several, reach.identity, reach.environment, log)
+  const others = linkAddresses.map((address, shard) => shard === several.shard ? null : reachNode(shardNode(shard), address, shard, reach))
+  const router = new ShardsRouter({
+    routers: others.map((other) => other?.router ?? own.router), shardOf: evenTable(linkAddresses.length),
+    clock: SYSTEM_CLOCK, scheduler: reach.environment.scheduler, ownerWaitMs: config.limits.ownerWaitMs,
+  })
+  return {
+    router, desk: null, gauges: () => shardGauges(own.shard),
+    close: async () => {
+      for (const other of others) other?.close()
+      await own.close()
+    },
   }
 }

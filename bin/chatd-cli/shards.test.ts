@@ -1,0 +1,167 @@
+/** `chatd start` with several shards: each a process with a store of its own, and all of them one server to everybody outside. */
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { renameSync } from 'node:fs'
+import { join } from 'node:path'
+import { test, type TestContext } from 'node:test'
+import { Client, memoryStorage } from '../../protocol/client/node.js'
+import { ERROR } from '../../protocol/generated/registry.js'
+import { homeOf, evenTable } from '../../server/channels/federation.js'
+import { errorOf, login, PASSWORD } from '../../server/testing/live-server.js'
+import { until } from '../../server/proof/scope.js'
+import { addUsers, CHATD, CHEAP, folder, run, type Running, start } from './testing/running.js'
+
+const SHARDS = ['--set', 'data.shards=2']
+/** alice, bob and these are at home in both shards. */
+const USERS = ['carol', 'dave', 'erin']
+
+/** What a command prints, and how it ends. */
+async function output(args: readonly string[]): Promise<{ code: number | null, stdout: string, stderr: string }> {
+  const child = spawn(process.execPath, [CHATD, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  let [stdout, stderr] = ['', '']
+  child.stdout.on('data', (chunk: Buffer) => { stdout += chunk.toString() })
+  child.stderr.on('data', (chunk: Buffer) => { stderr += chunk.toString() })
+  const [code] = await once(child, 'close') as [number | null]
+  return { code, stdout, stderr }
+}
+
+interface Person {
+  readonly client: Client
+  readonly heard: string[]
+}
+
+async function connect(t: TestContext, server: Running, user: string, storage = memoryStorage()): Promise<Person> {
+  const heard: string[] = []
+  const client = new Client({ server: server.listeners[0]!, user, password: PASSWORD, device: 'phone', storage })
+  client.on('message', ({ conversation, from, text }) => { heard.push(`${conversation} ${from}: ${text}`) })
+  t.after(() => client.close())
+  await client.connect()
+  return { client, heard }
+}
+
+async function stop(server: Running): Promise<void> {
+  server.child.kill('SIGTERM')
+  assert.equal(await server.ended, 0, JSON.stringify(server.lines.slice(-10)))
+}
+
+test('people at home in different shards talk in pairs and in a group, and the operator sees one server', { timeout: 180_000 }, async (t) => {
+  const directory = folder(t)
+  const data = join(directory, 'data')
+  const server = await start(t, directory, SHARDS)
+  // The server says how many shards there are: nobody else has to.
+  await addUsers(data, USERS)
+  const homes = new Set(['alice', 'bob', ...USERS].map((user) => homeOf({ shardOf: evenTable(2) }, user)))
+  assert.equal(homes.size, 2)
+  const people = await Promise.all(['alice', 'bob', ...USERS].map((user) => connect(t, server, user)))
+  const [alice, bob, carol] = people as [Person, Person, Person]
+  await alice.client.groups.create('#skiing', { members: ['bob', ...USERS] })
+  for (const [at, { client }] of people.entries()) {
+    await client.send('#skiing', `hello from ${String(at)}`)
+    for (const other of ['alice', 'bob', ...USERS]) await client.send(other, `hi ${other}`)
+  }
+  await until('all messages to have come', () => people.every(({ heard }) => heard.filter((text) => text.includes(': hi ')).length >= 4))
+  await until('what was said in the group to have come', () => people.every(({ heard }) => heard.filter((text) => text.includes(': hello from ')).length >= 4))
+  assert.equal((await bob.client.conversations()).conversations.length, 6)
+
+  const value = async (name: string): Promise<number> => {
+    const metrics = await (await fetch(`${server.admin}/metrics`)).text()
+    return Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(metrics)?.[1])
+  }
+  // The processes tell what they have counted once a second.
+  while (await value('chatd_sessions') !== people.length || await value('chatd_acks_sent_total') < 30) await new Promise((resolve) => { setTimeout(resolve, 50) })
+  assert.equal(await value('chatd_store_available'), 1)
+  assert.equal(await (await fetch(`${server.admin}/readyz`)).text(), 'ready\n')
+
+  const { stdout } = await output(['user', 'list', '--data', data, '--json'])
+  assert.deepEqual(stdout.trim().split('\n').map((line) => (JSON.parse(line) as { user: string }).user), ['alice', 'bob', ...USERS])
+  const { client: tablet } = await login(t, server.listeners[0]!, 'dave', 'tablet')
+  assert.equal(await run(['user', 'disable', 'dave', '--data', data]), 0)
+  assert.equal(await errorOf(tablet), ERROR.accountDisabled)
+  assert.equal(await run(['user', 'remove', 'erin', '--data', data]), 0)
+  await assert.rejects(carol.client.send('erin', 'are you there?'))
+  await stop(server)
+  // And while no server runs.
+  assert.equal(await run(['user', 'enable', 'dave', '--data', data, ...CHEAP]), 0)
+  const again = await start(t, directory, [])
+  const dave = await connect(t, again, 'dave')
+  await dave.client.send('#skiing', 'back again')
+  await stop(again)
+})
+
+test('one of the processes dies: the others serve, and its users come back to what they had', { timeout: 180_000 }, async (t) => {
+  const directory = folder(t)
+  const server = await start(t, directory, SHARDS)
+  await addUsers(join(directory, 'data'), USERS)
+  const people = await Promise.all(['alice', 'bob', ...USERS].map((user) => connect(t, server, user)))
+  const pids = server.lines.filter(({ event }) => event === 'worker-started').map(({ pid }) => pid)
+  assert.equal(pids.length, 2)
+  const sent: Promise<unknown>[] = []
+  for (let number = 0; number < 60; number++) {
+    if (number === 20 || number === 40) process.kill(pids[number / 20 - 1]!, 'SIGKILL')
+    for (const { client } of people) for (const to of ['alice', 'bob', ...USERS]) sent.push(client.send(to, String(number)))
+    if (number % 10 === 9) await Promise.all(sent)
+  }
+  await Promise.all(sent)
+  const numbers = Array.from({ length: 60 }, (_, number) => String(number))
+  for (const [at, user] of ['alice', 'bob', ...USERS].entries()) {
+    const { heard } = people[at]!
+    const others = ['alice', 'bob', ...USERS].filter((other) => other !== user)
+    await until(`${user} to hear all`, () => others.every((other) => heard.filter((text) => text.startsWith(`${other} ${other}: `)).length >= numbers.length))
+    for (const other of others) assert.deepEqual(heard.filter((text) => text.startsWith(`${other} ${other}: `)).map((text) => text.split(': ')[1]), numbers, `${user} hears ${other}`)
+  }
+  assert.equal(server.lines.filter(({ event }) => event === 'worker-died').length, 2)
+  await stop(server)
+})
+
+test('[MSG-1] [QUE-2] the data of one shard is split into three, and people go on where they were', { timeout: 180_000 }, async (t) => {
+  const directory = folder(t)
+  const before = await start(t, directory)
+  await addUsers(join(directory, 'data'), USERS)
+  const storage = memoryStorage()
+  const bob = await connect(t, before, 'bob', storage)
+  const alice = await connect(t, before, 'alice')
+  await alice.client.groups.create('#skiing', { members: ['bob', 'carol'] })
+  await alice.client.send('bob', 'one')
+  await until('bob to hear it', () => bob.heard.includes('alice alice: one'))
+  await bob.client.close()
+  await alice.client.send('bob', 'two')
+  await alice.client.send('#skiing', 'three')
+  await stop(before)
+
+  const [data, several] = [join(directory, 'data'), join(directory, 'several')]
+  const { code, stdout } = await output(['split', data, '--shards', '3', '--to', several])
+  assert.equal(code, 0)
+  assert.match(stdout, /user account: 5\n/)
+  renameSync(data, join(directory, 'before'))
+  renameSync(several, data)
+  const after = await start(t, directory, [])
+  assert.equal(after.lines.filter(({ event }) => event === 'worker-started').length, 3)
+  const again = await connect(t, after, 'bob', storage)
+  await until('bob to hear the rest', () => again.heard.length >= 2)
+  assert.deepEqual(again.heard.filter((text) => text.includes('alice: ')), ['alice alice: two', '#skiing alice: three'])
+  const page = await again.client.history('alice')
+  assert.deepEqual(page.messages.map(({ text }) => text), ['one', 'two'])
+  await again.client.send('alice', 'four')
+  await stop(after)
+})
+
+test('what the command line says of shards must be what the data directory holds', { timeout: 180_000 }, async (t) => {
+  const directory = folder(t)
+  const data = join(directory, 'data')
+  const server = await start(t, directory, SHARDS)
+  const refused = async (code: number, text: RegExp, ...args: readonly string[]): Promise<void> => {
+    const { code: ended, stderr } = await output(['start', '--listen', 'tcp://127.0.0.1:0', '--set', 'admin.url=', ...CHEAP, ...args])
+    assert.match(stderr, text)
+    assert.equal(ended, code)
+  }
+  await refused(3, /holds 2 shards, not 3/, '--data', data, '--shards', '3')
+  await refused(3, /leave listen.workers out, or set it to 2/, '--data', data, '--workers', '3')
+  await refused(4, /is in use by the process/, '--data', data)
+  const one = join(directory, 'one')
+  await addUsers(one, ['alice'])
+  await refused(3, /chatd split .*one --shards 2 --to ANOTHER/, '--data', one, '--shards', '2')
+  // The server has noticed nothing of it.
+  await login(t, server.listeners[0]!, 'alice')
+  await stop(server)
+})

@@ -1,0 +1,45 @@
+/** How many shards a server has, and how many processes take its clients: from its configuration and what its data directory holds. */
+import { readMetadata } from '../../storage/metadata.js'
+import { readShardCount } from '../../storage/shards-file.js'
+import { ConfigError } from '../config/config.js'
+import type { Config } from '../config/settings.js'
+import { workersOf } from './share.js'
+
+export interface ServerShape {
+  readonly shards: number
+  /** 1: the process that has the shard does all. Of several shards each has a worker of its own. */
+  readonly workers: number
+  /** The data directory has to be made as one of several shards first. */
+  readonly isNew: boolean
+}
+
+/** Of a server that stands alone. Rejects with ConfigError where the two contradict each other, and with StorageError where the directory can't be read. */
+export async function readShape(config: Config): Promise<ServerShape> {
+  return shapeOf(config, await heldShards(config.data.directory))
+}
+
+/** How many the data directory holds; null: it is a new one. */
+async function heldShards(directory: string): Promise<number | null> {
+  return await readShardCount(directory) ?? (await readMetadata(directory) === null ? null : 1)
+}
+
+/** `held`: shards of the data directory; null: it is a new one. Throws ConfigError. */
+export function shapeOf(config: Config, held: number | null): ServerShape {
+  const { directory, shards: wanted } = config.data
+  const shards = held ?? wanted
+  // One is what it is where nobody has said anything.
+  if (wanted !== 1 && wanted !== shards) {
+    const how = shards === 1 ? `: split it while no server runs, with chatd split ${directory} --shards ${String(wanted)} --to ANOTHER` : ', and that can\'t be changed yet'
+    throw new ConfigError(`${directory} holds ${countOf(shards)}, not ${String(wanted)} (data.shards)${how}`)
+  }
+  if (shards === 1) return { shards, workers: workersOf(config), isNew: false }
+  const { workers } = config.listen
+  if (workers > 1 && workers !== shards) {
+    throw new ConfigError(`${directory} holds ${countOf(shards)}, each of which has a worker of its own: leave listen.workers out, or set it to ${String(shards)}`)
+  }
+  return { shards, workers: shards, isNew: held === null }
+}
+
+function countOf(shards: number): string {
+  return shards === 1 ? 'one shard' : `${String(shards)} shards`
+}

@@ -1,0 +1,128 @@
+/**
+ * A server of several shards on one machine: each worker takes clients and is home to a shard, and all of them reach each other over Unix
+ * sockets. This process has none: it starts them, and again those that die, and is what the operator speaks to. Who dies takes the
+ * connections of its own clients along; sessions of its users at other workers wait for it and go on.
+ *
+ *     clients ──▶ worker: shard 0 ══╗
+ *     clients ──▶ worker: shard 1 ══╬══ links, each with each ── supervisor: control socket, health and metrics
+ *     clients ──▶ worker: shard 2 ══╝
+ */
+import { randomBytes } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
+import { makeShards } from '../../storage/shards-file.js'
+import type { AdminListener } from '../admin/admin-listener.js'
+import { evenTable } from '../channels/federation.js'
+import { SYSTEM_CLOCK } from '../clock.js'
+import type { Config } from '../config/settings.js'
+import { socketPath } from '../control/control-path.js'
+import { openControlServer } from '../control/control-server.js'
+import { systemLinkEnvironment } from '../link/link-environment.js'
+import { type Log, SILENT_LOG } from '../log.js'
+import { Counters, createMetrics, type ShardGauges } from '../metrics.js'
+import { openAdmin } from '../open-admin.js'
+import { readTls } from '../open-listeners.js'
+import { ShardsRouter } from '../router/shards-router.js'
+import type { OperatedServer } from '../run.js'
+import { openServerSecret } from '../session/server-secret.js'
+import { LINK_CLUSTER, shardNode, SUPERVISOR_NODE } from './names.js'
+import type { WorkerOrder } from './messages.js'
+import { type Reached, reachNode } from './reach.js'
+import { sumOfGauges } from '../shard-gauges.js'
+import { shareOf } from './share.js'
+import type { ServerShape } from './shape.js'
+import type { SupervisorOptions } from './supervisor.js'
+import { WorkerPool } from './worker-pool.js'
+
+/** How long the start waits until the processes have found each other: whoever comes then is told what is true. */
+const REACH_MS = 5000
+const LOOK_MS = 10
+
+type Steps = (() => Promise<void> | void)[]
+
+/** As `startWithWorkers`, for a data directory that holds several shards, or is to. */
+export async function startWithShards(config: Config, shape: ServerShape, options: SupervisorOptions): Promise<OperatedServer> {
+  const log = options.log ?? SILENT_LOG
+  const steps: Steps = []
+  const stop = once(async () => {
+    for (const step of steps.reverse()) {
+      try {
+        await step()
+      } catch (error) {
+        log.error({ error: error instanceof Error ? error : new Error(String(error)) }, 'stop-failed')
+      }
+    }
+  })
+  try {
+    const server = await open(config, shape, options.program, log, steps)
+    steps.unshift(() => log.info({}, 'server-stopped'))
+    const { listeners, admin } = server.ready
+    log.info({ shards: shape.shards, listeners: listeners.join(' '), admin, directory: config.data.directory }, 'server-started')
+    return { ...server, stop }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+async function open(config: Config, { shards, isNew }: ServerShape, program: string, log: Log, steps: Steps): Promise<Omit<OperatedServer, 'stop'>> {
+  const { directory } = config.data
+  if (isNew) await makeShards(directory, shards)
+  // Says what is wrong with them before anything is started.
+  readTls(config, SYSTEM_CLOCK)
+  const secret = openServerSecret(directory, config.auth.scramIterations)
+  const linkSecret = randomBytes(32)
+  const linkAddresses = Array.from({ length: shards }, (_, shard) => `unix:${socketPath(directory, shardNode(shard))}`)
+  const counters = new Counters()
+  const gauges: (ShardGauges | null)[] = linkAddresses.map(() => null)
+  const order = (shard: number): WorkerOrder => ({
+    config: shareOf(config, shards), node: shardNode(shard), linkSecret, shards: { kind: 'several', shard, linkAddresses },
+    secretKey: secret.key, secretIterations: secret.iterations, blobSocket: '',
+  })
+  const pool = new WorkerPool({
+    count: shards, program, order, counters, drainTimeoutMs: config.limits.drainTimeoutMs, log,
+    shardTold: (shard, message) => { gauges[shard] = message?.gauges ?? null },
+  })
+  let isStopping = false
+  steps.push(() => pool.stop())
+  const listeners = await pool.start()
+
+  const environment = systemLinkEnvironment({ log })
+  const identity = { cluster: LINK_CLUSTER, node: SUPERVISOR_NODE, secret: linkSecret }
+  const { ownerWaitMs } = config.limits
+  const reached = linkAddresses.map((address, shard) => reachNode(shardNode(shard), address, shard, { identity, environment, ownerWaitMs, hasBlobs: false, blobBytesMax: 0 }))
+  steps.push(() => { for (const each of reached) each.close() })
+  const router = new ShardsRouter({
+    routers: reached.map((each) => each.router), shardOf: evenTable(shards), clock: SYSTEM_CLOCK, scheduler: environment.scheduler, ownerWaitMs,
+  })
+  await allReached(reached)
+  // Behind the workers, which hold the stores: a second server on the directory has failed by then.
+  const control = await openControlServer(directory, { router, cluster: null }, log)
+  steps.push(() => control.close())
+  const notReady = (): string => {
+    if (isStopping) return 'stopping'
+    const away = reached.flatMap(({ router: each }, shard) => each.isReachable && gauges[shard]?.isAvailable !== false ? [] : [String(shard)])
+    return away.length === 0 ? '' : `shards that are not available: ${away.join(', ')}`
+  }
+  const admin: AdminListener | null = await openAdmin(config, createMetrics(counters, () => sumOfGauges(gauges)), log, notReady)
+  // Open until the clients are gone, so that /readyz can say what goes on.
+  steps.unshift(() => admin?.close())
+  steps.push(() => { isStopping = true })
+  return {
+    ready: { ready: true, listeners, admin: admin?.url ?? null },
+    renewTls: () => {
+      // Says what is wrong with them here, where the operator looks.
+      readTls(config, SYSTEM_CLOCK)
+      pool.renewTls()
+    },
+  }
+}
+
+/** Resolves when every shard is reached, or has not been for long enough. */
+async function allReached(reached: readonly Reached[]): Promise<void> {
+  for (const endMs = performance.now() + REACH_MS; performance.now() < endMs && reached.some(({ router }) => !router.isReachable);) await delay(LOOK_MS)
+}
+
+function once(run: () => Promise<void>): () => Promise<void> {
+  let running: Promise<void> | null = null
+  return () => running ??= run()
+}
