@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ERROR } from '../../protocol/generated/registry.js'
-import { userKeys } from '../../storage/keyspace.js'
+import { KEPT_LIST, userKeys } from '../../storage/keyspace.js'
 import { RouterError } from '../router/router.js'
 import { Accounts } from '../shard/accounts.js'
 import { routerError } from '../testing/shard-harness.js'
@@ -27,6 +27,32 @@ void test('[PRF-12] [PRS-17] a block that the home of the conversation has not c
   await harness.router.profiles.changeProfile(one, { name: 'One' })
   await harness.pass(LONG_MS)
   await isRefused
+})
+
+void test('[PRF-10] a block that the store of its user fails under is given to no channel of the life before', async () => {
+  const { harness, one, other } = await pairRig()
+  const engine = harness.engines[0]!
+  const [get, commit] = [engine.get.bind(engine), engine.commit.bind(engine)]
+  const held: (() => void)[] = []
+  const item = userKeys(one).listItem(KEPT_LIST.blocked, other)
+  engine.get = async (key) => {
+    if (item.equals(key)) await new Promise<void>((resolve) => { held.push(resolve) })
+    return get(key)
+  }
+  const isBlocked = harness.router.profiles.block(one, other).catch(() => undefined)
+  await harness.settle()
+  assert.notEqual(held.length, 0)
+  engine.get = get
+  engine.commit = () => Promise.reject(new Error('planted: input/output error'))
+  await assert.rejects(harness.router.changeSettings(one, { readReceipts: false }))
+  engine.commit = commit
+  await harness.pass(60_000)
+  for (const release of held) release()
+  await harness.pass(1000)
+  await isBlocked
+  await harness.router.profiles.setContact(one, other, 'Other')
+  await harness.router.profiles.unblock(one, other)
+  assert.ok(!harness.events.some((event) => event.startsWith('a channel is stopped')))
 })
 
 void test('an account that is removed while another shard is away keeps nothing', async () => {

@@ -104,7 +104,7 @@ export class Channels {
   /** Resolves when all of them may be given to. Rejects with RouterError unavailable where the store has failed. */
   async opened(): Promise<void> {
     await this.#opened
-    for (const { isReady } of this.#outgoing.values()) if (!isReady) throw unavailable()
+    for (const { isReady } of this.#outgoing.values()) if (!isReady || this.#isOver) throw unavailable()
   }
 
   /** The store has failed, or the shard is closed: nothing here counts any more. */
@@ -290,7 +290,7 @@ export class Channels {
 
   /** Throws RouterError unavailable where one of these channels, or of all, can't be given anything at present. */
   mustHaveRoom(channels: Iterable<Outgoing> = this.#outgoing.values()): void {
-    for (const { isReady, isFull } of channels) if (!isReady || isFull) throw unavailable()
+    for (const channel of channels) if (!this.#isOpen(channel) || channel.isFull) throw unavailable()
   }
 
   /** Gives the entry to these channels, or to all, in the open transaction. Throws as `mustHaveRoom`, before anything is given. */
@@ -303,7 +303,12 @@ export class Channels {
 
   /** Resolves when everything given to these channels, or to all, so far has taken effect, and is on disk there. */
   allTaken(channels: Iterable<Outgoing> = this.#outgoing.values()): Promise<unknown> {
-    return Promise.all([...channels].map((channel) => channel.isReady ? this.#confirmed(channel, channel.sender.last) : Promise.reject(unavailable())))
+    return Promise.all([...channels].map((channel) => this.#isOpen(channel) ? this.#confirmed(channel, channel.sender.last) : Promise.reject(unavailable())))
+  }
+
+  /** Whether it may be given to. One of an earlier life, which somebody has kept over an await, counts other entries. */
+  #isOpen(channel: Outgoing): boolean {
+    return channel.isReady && this.#outgoing.get(channel.shard) === channel
   }
 
   #confirmed(channel: Outgoing, number: number): Promise<void> {

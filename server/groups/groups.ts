@@ -144,15 +144,16 @@ export class Groups implements GroupCommands {
 
   /** The user's account goes: its memberships with it, and what it was invited to. Groups at home elsewhere hear of it over the channels. */
   async leaveAll(user: string): Promise<void> {
-    const { channels } = this.#shard
-    if (channels !== null) await channels.opened()
-    for (const { group, standing } of await this.#groupsOf(user)) {
-      if (standing === 'former') continue
-      const away = channels?.to(group) ?? null
-      if (away === null) await this.#leave(user, group)
-      else away.append(this.#shard.transaction, { kind: 'leave', user, conversation: group })
+    const groups = await this.#groupsOf(user)
+    for (const { group, standing } of groups) {
+      if (standing !== 'former' && (this.#shard.channels?.to(group) ?? null) === null) await this.#leave(user, group)
     }
-    // Those that were told of it.
+    const { channels } = this.#shard
+    if (channels === null) return
+    await channels.opened()
+    for (const { group, standing } of groups) {
+      if (standing !== 'former') channels.to(group)?.append(this.#shard.transaction, { kind: 'leave', user, conversation: group })
+    }
     this.#shard.schedule()
   }
 

@@ -339,15 +339,14 @@ export class Profiles implements ProfileService, ProfileAdmin {
     user: string, other: string, list: KeptListNumber, decide: (edit: ListEdit) => Uint8Array | 'remove' | null,
     change: (side: PairSide, conversation: ConversationState) => PairSide,
   ): Promise<number> {
-    const away = this.#shard.channels?.to(pairName(user, other)) ?? null
     const version = await this.#turns.run(user, async () => {
       await this.#existing(user)
       const edit = await this.#reading((engine) => editList(engine, userKeys(user), list, other))
       const value = decide(edit)
       if (value === null) return edit.version
       const keep = (owner: UserState | undefined): number => this.#keep(owner, other, list, edit, value)
-      const version = away !== null
-        ? await this.#relateAway(away, { kind: 'side', user, other, what: list === KEPT_LIST.blocked ? 'blocked' : 'contact', isOn: value !== 'remove' }, keep)
+      const version = this.#awayOf(user, other) !== null
+        ? await this.#relateAway({ kind: 'side', user, other, what: list === KEPT_LIST.blocked ? 'blocked' : 'contact', isOn: value !== 'remove' }, keep)
         : await this.#shard.inTurn(pairName(user, other), [], ({ conversation, users }: Route) => {
           const position = conversation.positionOf(user)
           const side = conversation.side(user)
@@ -359,8 +358,14 @@ export class Profiles implements ProfileService, ProfileAdmin {
       return version
     })
     // Also where nothing has changed: it may be on its way there still, and whoever asked for it have given up. Other changes need not wait.
+    const away = this.#awayOf(user, other)
     if (away !== null) await this.#shard.channels?.allTaken([away])
     return version
+  }
+
+  /** The channel to the home of the conversation, in this life of the store; null: it is at home here. */
+  #awayOf(user: string, other: string): Outgoing | null {
+    return this.#shard.channels?.to(pairName(user, other)) ?? null
   }
 
   /** In the open transaction. Returns the version of the list. */
@@ -375,10 +380,11 @@ export class Profiles implements ProfileService, ProfileAdmin {
   }
 
   /** Where the conversation is at home elsewhere it learns of it over the channel. */
-  async #relateAway(away: Outgoing, entry: SideEntry, keep: (owner: UserState) => number): Promise<number> {
+  async #relateAway(entry: SideEntry, keep: (owner: UserState) => number): Promise<number> {
     const owner = await this.#existing(entry.user)
     const { channels } = this.#shard
-    if (channels === null) throw unavailable()
+    const away = this.#awayOf(entry.user, entry.other)
+    if (channels === null || away === null) throw unavailable()
     // First, so that nothing is kept where that is refused.
     channels.give(entry, [away])
     const version = keep(owner)
