@@ -1,6 +1,6 @@
 /**
  * Users at home elsewhere whom sessions here watch. Their homes are asked what they show to each who watches them, many at once, and tell
- * what they do from then on (followers.ts). What was lost is missed by its number, or at the next renewal; then, and when a home was away,
+ * what they do from then on (followers.ts). What was lost is missed by its number at the next renewal; then, and when a home was away,
  * all that is watched there is asked for anew. While it is away its users are offline: their sessions have ended with it, as far as
  * anybody knows here.
  */
@@ -15,6 +15,8 @@ import { type PresenceState, SHOWN_UNKNOWN, type Told, type ViewChange, type Vie
 const VIEWINGS_AT_ONCE = 256
 /** Renewals without an answer until a home counts as away. */
 const UNANSWERED_MAX = 3
+/** More at once is not looked for one by one. */
+const MISSING_MAX = 1024
 /** An answer may never come. */
 const ANSWER_MS = 10_000
 
@@ -42,21 +44,23 @@ interface Question extends Viewing {
 /** A home of users who are watched here. */
 class Source {
   readonly shard: number
-  readonly users = new Set<string>()
+  /** Each with the number by which its home told of it last. */
+  readonly users = new Map<string, number>()
   questions: Question[] = []
   unwatched = new Set<string>()
   /** Of the last request. */
   number = 0
-  /** What was heard last; life 0: nothing. */
+  /** The latest that was heard; life 0: nothing. */
   heard: Told = { life: 0, number: 0 }
+  /** Earlier ones that were not. */
+  readonly missing = new Set<number>()
   /** What it said at the last renewal that it had told: by the next one that has to be here. */
   due = 0
   unanswered = 0
   isAway = false
-  /** A request was not answered, so that it is not known what some may see: all is looked at anew when it answers. */
-  hasFailed = false
+  /** Something is not known, since a request was not answered, or the home has begun anew: with the next renewal all is looked at. */
+  isStale = false
   isLooking = false
-  isLookDue = false
 
   constructor(shard: number) {
     this.shard = shard
@@ -88,7 +92,7 @@ export class Following implements Elsewhere {
   /** What the user, who is at home elsewhere, shows to the viewer, who watches it. Rejects with RouterError where that can't be said. */
   shown(viewer: string, user: string): Promise<number> {
     const source = this.#sourceOf(user)
-    source.users.add(user)
+    if (!source.users.has(user)) source.users.set(user, 0)
     this.#renewLater()
     return new Promise((resolve, reject) => {
       source.questions.push({ viewer, user, resolve, reject })
@@ -99,16 +103,31 @@ export class Following implements Elsewhere {
   /** A home tells what its users do, and of whom it should be asked again. */
   hear(shard: number, told: Told, states: readonly PresenceState[], changes: readonly ViewChange[]): void {
     const source = this.#source(shard)
-    const { life, number } = source.heard
-    if (told.life === life && told.number <= number) return
-    const isNext = told.life === life ? told.number === number + 1 : life === 0 && told.number === 1
-    source.heard = told
+    this.#note(source, told)
     for (const { user, isActive, lastSeenMs } of states) {
-      if (source.users.has(user)) this.#host.hear(user, isActive, lastSeenMs)
-      else this.#unwatchSoon(source, user)
+      const known = source.users.get(user)
+      if (known === undefined) this.#unwatchSoon(source, user)
+      else if (told.number > known) {
+        source.users.set(user, told.number)
+        this.#host.hear(user, isActive, lastSeenMs)
+      }
     }
     for (const { user, viewer } of changes) void this.#host.lookAt(user, viewer)
-    if (!isNext) this.#lookAgain(source)
+  }
+
+  #note(source: Source, told: Told): void {
+    const { heard, missing } = source
+    if (told.life !== heard.life) {
+      // At the very first nothing is stale.
+      source.isStale ||= heard.life !== 0
+      begin(source, told)
+      return
+    }
+    missing.delete(told.number)
+    if (told.number <= heard.number) return
+    if (told.number - heard.number > MISSING_MAX) source.isStale = true
+    else for (let number = heard.number + 1; number < told.number; number++) missing.add(number)
+    source.heard = told
   }
 
   #sourceOf(user: string): Source {
@@ -143,7 +162,7 @@ export class Following implements Elsewhere {
         }
       },
       (error: unknown) => {
-        source.hasFailed = true
+        source.isStale = true
         for (const { reject } of questions) reject(error)
       },
     )
@@ -187,40 +206,45 @@ export class Following implements Elsewhere {
   }
 
   #renewed(source: Source, told: Told): void {
-    const { heard, due, isAway, hasFailed } = source
+    const { heard, missing, due, isAway } = source
     source.unanswered = 0
     source.isAway = false
-    const hasForgotten = told.life !== heard.life
-    const isMissing = heard.number < due
     source.due = told.number
-    if (hasForgotten || isMissing) source.heard = told
-    if (hasForgotten || isMissing || isAway || hasFailed) this.#lookAgain(source)
+    if (told.life !== heard.life) begin(source, told)
+    else if (heard.number >= due && missing.size === 0 && !isAway && !source.isStale) return
+    this.#lookAgain(source)
   }
 
   #lost(source: Source): void {
     if (source.isAway) return
     source.isAway = true
-    for (const user of source.users) this.#host.hear(user, false, 0)
+    for (const user of source.users.keys()) this.#host.hear(user, false, 0)
   }
 
   #lookAgain(source: Source): void {
-    source.isLookDue = source.isLooking
+    // Then with the renewal after this one.
+    source.isStale = source.isLooking
     if (source.isLooking) return
     source.isLooking = true
-    source.hasFailed = false
-    void this.#lookAtAll(source, [...source.users]).then(() => {
-      source.isLooking = false
-      if (source.isLookDue) this.#lookAgain(source)
-    })
+    source.missing.clear()
+    void this.#lookAtAll(source, [...source.users.keys()]).then(() => { source.isLooking = false })
   }
 
   async #lookAtAll(source: Source, users: readonly string[]): Promise<void> {
     for (let from = 0; from < users.length; from += VIEWINGS_AT_ONCE) {
       // The others would be asked for in vain, too.
-      if (source.hasFailed) return
+      if (source.isStale) return
       await Promise.all(users.slice(from, from + VIEWINGS_AT_ONCE).map((user) => this.#host.lookAt(user, '')))
     }
   }
+}
+
+/** Numbers of another life, or of a new one. */
+function begin(source: Source, heard: Told): void {
+  source.heard = heard
+  source.due = 0
+  source.missing.clear()
+  for (const user of source.users.keys()) source.users.set(user, 0)
 }
 
 function unavailable(): RouterError {

@@ -100,8 +100,7 @@ void test('[PRS-5] what comes behind what was lost has all looked at anew', asyn
   await harness.pass(delayMs)
   harness.losesNotices = false
   friend.detach()
-  await harness.pass(delayMs)
-  await harness.settle()
+  await harness.pass(renewMs)
   assert.deepEqual(phone.seen().map((line) => line.split(' ').slice(0, 2).join(' ')).sort(), [`${other} offline`, `${second} online`].sort())
 })
 

@@ -43,6 +43,28 @@ export function deletedBeforeConfirmed(server: SimServer): void {
   })
 }
 
+/** Who registers again, while the account is being made elsewhere, uses the invite once more. */
+export function pendingUsesForgotten(server: SimServer): void {
+  eachShard(server, (shard) => {
+    const load = shard.invite.bind(shard)
+    shard.invite = async (id) => {
+      const invite = await load(id)
+      if (invite.row !== null) invite.row = { ...invite.row, pending: [] }
+      return invite
+    }
+  })
+}
+
+/** What is lost of who is online is never missed. */
+export function newsUnmissed(server: SimServer): void {
+  eachShard(server, ({ environment: { federation } }) => {
+    if (federation === undefined) return
+    const { peers } = federation
+    const ask = peers.ask.bind(peers)
+    peers.ask = (shard, name, ...args) => name === 'watchesRenewed' ? new Promise(() => undefined) : ask(shard, name, ...args)
+  })
+}
+
 const planted = new WeakSet<Shard>()
 
 /** Each once: a shard that dies is followed by one that knows nothing of the bug, among others that have it. */

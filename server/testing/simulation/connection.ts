@@ -3,7 +3,7 @@
  * other.
  */
 import type { Frame } from '../../../protocol/generated/frames.js'
-import type { ErrorCode } from '../../../protocol/generated/registry.js'
+import { FRAME, type ErrorCode } from '../../../protocol/generated/registry.js'
 import type { Attachment, DeviceSink } from '../../router/router.js'
 import { decodeEntries } from '../entries.js'
 import { Breach } from './breach.js'
@@ -90,7 +90,11 @@ export class SimConnection implements DeviceSink {
   }
 
   typing(): void { /* nothing that counts */ }
-  declined(): void { /* nothing that counts */ }
+
+  /** Who is at home in a shard that can't be asked is not watched. */
+  declined(frame: number, names: readonly string[]): void {
+    if (frame === FRAME.watch) for (const name of names) this.watched.delete(name)
+  }
 
   ended(): void {
     this.isServerOpen = false

@@ -8,9 +8,15 @@ import { Breach } from './breach.js'
 import type { SimConnection } from './connection.js'
 import type { SimDevice } from './device.js'
 import { Known, type Life, type Scene } from './scene.js'
+import { RENEW_MS } from './sim-shard.js'
+
+/** Beyond which everything that was lost between shards is missed, and asked for anew. */
+const MISSED_AFTER_MS = 5 * RENEW_MS
 
 export class PresenceLife implements Life {
   readonly #scene: Scene
+  #isResting = false
+  #isRested = false
   readonly #privacy = new Map<string, Known<Privacy>>()
 
   constructor(scene: Scene) {
@@ -61,10 +67,22 @@ export class PresenceLife implements Life {
     for (const known of this.#privacy.values()) known.abandon()
   }
 
+  /** Between shards it may be lost what somebody hides, and what anybody does; that is missed after a while, if nothing else is lost. */
+  isAtRest(): boolean {
+    if (!this.#isBetweenShards) return true
+    if (!this.#isResting) this.#scene.world.after(MISSED_AFTER_MS, () => { this.#isRested = true })
+    this.#isResting = true
+    return this.#isRested
+  }
+
+  get #isBetweenShards(): boolean {
+    return this.#scene.disks.length > 1
+  }
+
   /** At any moment: what is certainly not to be seen is not told. */
   #told(device: SimDevice, user: string, isOnline: boolean, lastSeenMs: number): void {
     const { user: viewer } = device
-    if (!isOnline && lastSeenMs === 0) return
+    if ((!isOnline && lastSeenMs === 0) || this.#isBetweenShards) return
     const { blocks } = this.#scene.oracle
     const isBlocked = blocks.of(user, viewer).value === true || blocks.of(viewer, user).value === true
     const hides = (owner: string, setting: 'seen' | 'online', from: string): boolean => {

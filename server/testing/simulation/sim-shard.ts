@@ -2,12 +2,16 @@
 import { ERROR } from '../../../protocol/generated/registry.js'
 import type { Federation } from '../../channels/federation.js'
 import { LocalRouter } from '../../router/local-router.js'
+import { PRESENCE_LIMITS } from '../../presence/limits.js'
 import { RouterError } from '../../router/router.js'
 import type { Scheduler, ShardLimits } from '../../shard/environment.js'
 import { Shard } from '../../shard/shard.js'
 import { BlobStoreProcess } from '../blob-store.js'
 import type { Disk } from './disk.js'
 import type { World } from './world.js'
+
+/** So seldom that there is quiet in between. */
+export const RENEW_MS = 60_000
 
 const SILENT = { info: () => undefined, warn: () => undefined, error: () => undefined }
 
@@ -40,7 +44,7 @@ export class SimShard {
       clock: world, scheduler: this.#scheduler(), random32: () => world.random.next32(), limits, log: SILENT,
       ...federation === null ? { blobs: this.#blobs } : { federation: federation(() => this.isAlive) },
     })
-    this.router = new LocalRouter(this.shard)
+    this.router = new LocalRouter(this.shard, { ...PRESENCE_LIMITS, renewMs: RENEW_MS })
   }
 
   /** A dead process runs nothing. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Breach } from './breach.js'
-import { confirmedBeforeCommit, cursorOutsideBatch, deletedBeforeConfirmed } from './channel-plants.js'
+import { confirmedBeforeCommit, cursorOutsideBatch, deletedBeforeConfirmed, newsUnmissed, pendingUsesForgotten } from './channel-plants.js'
 import {
   answersEarly, blockedAreTold, blocksIgnored, carriedIsHidden, carriesUncounted, cursorMovesOnWrite, deletedIsKept, deletedIsQueued, deliveredOnWrite, disabledComeIn, editsTwice,
   everybodyIsAdmin, expiredStayUnread, fanOutMissesOne, invitesUsedAgain, listsUntold, oneMemberIsAll, operationsTwice, presenceIgnoresBlocks, presenceStays, queuesKeepExpired,
@@ -53,7 +53,7 @@ void test('[MSG-1] [MSG-3] [MSG-6] [QUE-2] [QUE-10] [RCP-1] [RCP-2] [GRP-9] [GRP
 })
 
 for (const shards of [2, 3]) {
-  void test(`[MSG-1] [MSG-3] [MSG-6] [QUE-2] [RCP-1] [RCP-2] [GRP-9] [GRP-11] [GRP-13] [GRP-14] [OPS-2] [OPS-7] [PRF-10] [PRF-12] [PRF-16] [DIS-2] [DIS-3] the promises hold with ${String(shards)} shards that crash by themselves`, async () => {
+  void test(`[MSG-1] [MSG-3] [MSG-6] [QUE-2] [RCP-1] [RCP-2] [GRP-9] [GRP-11] [GRP-13] [GRP-14] [OPS-2] [OPS-7] [PRF-10] [PRF-12] [PRF-16] [PRS-5] [PRS-10] [INV-5] [INV-7] [DIS-2] [DIS-3] the promises hold with ${String(shards)} shards that crash by themselves`, async () => {
     let acknowledged = 0
     let crashes = 0
     for (let seed = FIRST_SEED; seed < FIRST_SEED + SEVERAL_SHARDS_SEEDS; seed++) {
@@ -179,3 +179,13 @@ for (const [name, plant, subjects, seeds, expected] of PLANTS) {
     assert.match(breach?.message.split('\n')[0] ?? '', expected)
   })
 }
+
+void test('[INV-5] the simulation catches a use of an invite that is counted again while its account is being made elsewhere', async () => {
+  const breach = await firstBreach({ steps: 400, shards: 2, plant: pendingUsesForgotten, subjects: ['invites'] }, 40)
+  assert.match(breach?.message ?? '', /was used \d+ times/)
+})
+
+void test('[PRS-5] the simulation catches shards that never miss what is lost of who is online', async () => {
+  const breach = await firstBreach({ steps: 400, shards: 2, plant: newsUnmissed, subjects: ['presence'] }, 40)
+  assert.match(breach?.message ?? '', /was told of/)
+})
