@@ -1,4 +1,4 @@
-/** Channels over links: spec/links.md, 20 to 25. */
+/** Channels over links: spec/links.md, 20 to 26. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ERROR } from '../../protocol/generated/registry.js'

@@ -1,6 +1,6 @@
 /**
  * The other shards as one shard sees them, whichever process they are in: those of its own process it calls; to each of the rest there is a
- * link for what this one gives and asks, and one from each for what it is given and asked. See spec/links.md, 20 to 25.
+ * link for what this one gives and asks, and one from each for what it is given and asked. See spec/links.md, 20 to 26.
  *
  * In which order: `serve` when the shard is open; a link that comes before is told `notOwner` and tries again. `stopServing` before it
  * closes. The shard may come and go many times; one life of it has to be closed to the end before the next is served.

@@ -32,6 +32,8 @@ export interface LinkedShardsOptions {
   readonly shards: number
   /** As many as there are shards: each has one, and dies with it. Fewer live for ever. */
   readonly nodes: number
+  /** Ends that hear nothing notice it, in steps of a second of the time that passes; else time may pass in large steps. */
+  readonly areSilent: boolean
 }
 
 export function nodeName(node: number): string {
@@ -105,6 +107,11 @@ export class LinkedShards {
     for (const { ends, pipe } of this.#wires) if (ends.includes(node)) pipe.cut()
   }
 
+  /** What the one sends over connections that it has dialled to the other gets lost, or (`isAnswer`) what comes back. */
+  mute(from: number, to: number, isAnswer: boolean): void {
+    for (const { ends, pipe } of this.#wires) if (ends[0] === from && ends[1] === to) pipe.mute(isAnswer ? 'other' : 'this')
+  }
+
   /** Everybody dials who has no link. */
   wake(): void {
     for (const { peers } of this.#places.values()) peers.ownersChanged()
@@ -138,8 +145,7 @@ export class LinkedShards {
       scheduler,
       randomBytes: (count) => new Uint8Array(count),
       flusher: { add: (item) => { scheduler.defer(() => { item.flush() }) } },
-      // Time passes in large steps, in which nobody is silent.
-      limits: { ...LINK_LIMITS, heartbeatMs: 60_000, silenceMs: 240_000 },
+      limits: { ...LINK_LIMITS, ...this.#options.areSilent ? {} : { heartbeatMs: 60_000, silenceMs: 240_000 } },
       log,
       counters: newLinkCounters(),
     }

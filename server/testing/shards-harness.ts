@@ -33,6 +33,8 @@ export interface ShardsOptions {
   readonly shards?: number
   /** Over links: processes that the shards share, by their number; as many as there are shards where it is not said. */
   readonly nodes?: number
+  /** Whether links that nothing comes over end. */
+  readonly silentLinks?: boolean
   readonly limits?: Partial<ShardLimits>
   readonly channels?: Partial<ChannelLimits>
   /** How the process that takes clients, which has the first one, reaches the others. */
@@ -103,7 +105,7 @@ export class ShardsHarness {
     this.count = options.shards ?? 3
     const areApart = (one: number, other: number): boolean => this.cutOff.has(one) || this.cutOff.has(other)
     this.links = (options.between ?? ShardsHarness.between) === 'links' ? new LinkedShards({
-      time: this.time, log: this.#log, areApart, shards: this.count, nodes: options.nodes ?? this.count,
+      time: this.time, log: this.#log, areApart, shards: this.count, nodes: options.nodes ?? this.count, areSilent: options.silentLinks ?? false,
     }) : null
     for (let shard = 0; shard < this.count; shard++) {
       this.engines.push(options.engines?.[shard] ?? new MemoryEngine())
@@ -191,7 +193,7 @@ export class ShardsHarness {
   crash(shard: number, engine = this.engines[shard]!.copy()): void {
     const dead = this.routers[shard]
     assert.ok(dead !== undefined)
-    if (this.#reached[shard] === undefined) for (const session of this.#sessions) if (session.shard === shard) session.ended(ERROR.storageUnavailable)
+    if (this.#reached[shard] === undefined) for (const session of this.#sessions) if (session.shard === shard) session.end(ERROR.storageUnavailable)
     for (const session of [...dead.shard.visiting]) session.expel(ERROR.storageUnavailable)
     this.engines[shard] = engine
     this.routers[shard] = this.#start(shard)

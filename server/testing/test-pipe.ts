@@ -16,6 +16,8 @@ export class TestPipe implements Transport {
   isOpen = true
   /** Nothing that is written is taken: the other end reads nothing. */
   isStuck = false
+  /** What is written gets lost. */
+  isMute = false
 
   private constructor(scheduler: Scheduler) {
     this.#scheduler = scheduler
@@ -35,6 +37,7 @@ export class TestPipe implements Transport {
 
   write(bytes: Uint8Array): boolean {
     if (this.isStuck) return false
+    if (this.isMute) return true
     // As a kernel would: what comes behind may be written over.
     const copy = Uint8Array.prototype.slice.call(bytes)
     this.#scheduler.defer(() => { if (this.isOpen && this.#other?.isOpen === true) this.#other.#receive(copy) })
@@ -46,13 +49,19 @@ export class TestPipe implements Transport {
     else this.handler.received(bytes, false)
   }
 
+  /** Nothing of what this end writes gets through any more, or of what the other one does. */
+  mute(end: 'this' | 'other'): void {
+    if (end === 'this') this.isMute = true
+    else if (this.#other !== null) this.#other.isMute = true
+  }
+
   /** Nothing gets through any more, also of what is on its way. */
   cut(): void {
     for (const end of [this, this.#other]) end?.destroy()
   }
 
   end(): void {
-    this.#scheduler.defer(() => { if (this.isOpen && this.#other?.isOpen === true) this.#other.handler?.peerEnded() })
+    this.#scheduler.defer(() => { if (this.isOpen && !this.isMute && this.#other?.isOpen === true) this.#other.handler?.peerEnded() })
   }
 
   destroy(): void {
