@@ -13,7 +13,7 @@ import type { LinkIdentity } from '../link/handshake.js'
 import type { LinkPurpose } from '../link/link-acceptor.js'
 import type { LinkConnection, LinkHandler } from '../link/link-connection.js'
 import type { LinkEnvironment } from '../link/link-environment.js'
-import { LINK_CLOSE, type LinkClose } from '../link/link-frames.js'
+import { closeName, LINK_CLOSE, type LinkClose } from '../link/link-frames.js'
 import { LinkError, openLink } from '../link/open-link.js'
 import type { Transport } from '../listeners/transport.js'
 import type { LocalRouter } from '../router/local-router.js'
@@ -54,7 +54,7 @@ export class LinkPeers implements LinkPurpose {
   /** All of them, and by the shard that gives, the latest. */
   readonly #taking = new Set<TakingLink>()
   readonly #givers = new Map<number, TakingLink>()
-  /** Nodes of which the log says already that they mean other shards. */
+  /** Nodes of which the log says already why they can't give. */
   readonly #told = new Set<string>()
   #router: LocalRouter | null = null
 
@@ -165,10 +165,10 @@ export class LinkPeers implements LinkPurpose {
 
   #begin(taking: TakingLink, giver: ShardIdentity): LinkClose | null {
     const { node } = taking
-    const reason = this.#options.isAt(giver.shard, node) ? disagreement(giver, this.#identity) : LINK_CLOSE.otherShards
+    // Who has a shard only just may be heard of later.
+    const reason = disagreement(giver, this.#identity) ?? (this.#options.isAt(giver.shard, node) ? null : LINK_CLOSE.notOwner)
     if (reason !== null) {
-      if (!this.#told.has(node)) this.#options.environment.log.error({ node, shard: giver.shard }, 'a node gives for a shard that it can\'t be')
-      this.#told.add(node)
+      if (!this.#told.has(node)) this.#tell(node, giver.shard, reason)
       return reason
     }
     this.#told.delete(node)
@@ -177,5 +177,12 @@ export class LinkPeers implements LinkPurpose {
     before?.link.close(LINK_CLOSE.closed)
     this.wake(giver.shard)
     return null
+  }
+
+  #tell(node: string, shard: number, reason: LinkClose): void {
+    const { log } = this.#options.environment
+    this.#told.add(node)
+    if (reason === LINK_CLOSE.notOwner) log.info({ node, shard }, 'a node gives for a shard that it is not known to have')
+    else log.error({ node, shard, reason: closeName(reason) }, 'a node can\'t give: the two are not of the same federation, or not of the same version')
   }
 }

@@ -57,6 +57,11 @@ export class Talker {
     }, () => { this.#isComing = false })
   }
 
+  /** It has had enough. */
+  leave(): void {
+    this.#device?.detach()
+  }
+
   #note(device: TestDevice): void {
     for (const { clientId, seq } of device.acks.splice(0)) {
       const said = this.#waiting.get(clientId)
