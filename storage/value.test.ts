@@ -39,6 +39,13 @@ test('a value is its own memory, not the writer\'s', () => {
   assert.deepEqual([...first], [1])
 })
 
+test('a name that is known is not made again', () => {
+  const value = new ValueWriter().string('bob').string('bob').string('rob').string('').uint(1).take()
+  const reader = new ValueReader(value)
+  const known = reader.name('')
+  assert.deepEqual([known, reader.name(known), reader.name(known), reader.name(known), reader.uint()], ['bob', 'bob', 'rob', '', 1])
+})
+
 test('cuts fractions of a time off', () => {
   assert.equal(new ValueReader(new ValueWriter().time(12.9).take()).time(), 12)
 })
@@ -54,13 +61,13 @@ test('a value that was refused half-way leaves nothing in the next', () => {
 })
 
 test('any bytes are read as fields or refused as corrupt, never read past', () => {
-  const kinds = fc.array(fc.constantFrom('uint', 'bool', 'time', 'bytes', 'string'), { minLength: 1, maxLength: 8 })
+  const kinds = fc.array(fc.constantFrom('uint', 'bool', 'time', 'bytes', 'string', 'name'), { minLength: 1, maxLength: 8 })
   fc.assert(fc.property(fc.uint8Array({ maxLength: 40 }), kinds, (bytes, fields) => {
     const reader = new ValueReader(bytes)
     try {
       let total = 0
       for (const type of fields) {
-        const value = reader[type as 'bytes']()
+        const value = type === 'name' ? reader.name('ab') : reader[type as 'bytes']()
         if (type === 'bytes') total += value.length
       }
       assert.ok(total <= bytes.length)

@@ -5,6 +5,8 @@
 import { StorageError } from './engine.js'
 
 const TWO_32 = 0x1_0000_0000
+/** Shared by all fields without a byte. */
+const NONE = Buffer.alloc(0)
 
 /** Builds one value after another; each `take` hands out bytes of their own, so that one writer serves all rows there are. */
 export class ValueWriter {
@@ -120,6 +122,7 @@ export class ValueReader {
   /** A view of the value, not a copy. */
   bytes(): Buffer {
     const end = this.#end()
+    if (end === this.#at) return NONE
     const bytes = this.#value.subarray(this.#at, end)
     this.#at = end
     return bytes
@@ -130,6 +133,20 @@ export class ValueReader {
     const text = this.#value.toString('utf8', this.#at, end)
     this.#at = end
     return text
+  }
+
+  /** A string of ASCII; `known` itself where it is the same, so that a name that repeats is made once. */
+  name(known: string): string {
+    const end = this.#end()
+    const start = this.#at
+    this.#at = end
+    return this.#isAt(start, end, known) ? known : this.#value.toString('latin1', start, end)
+  }
+
+  #isAt(start: number, end: number, text: string): boolean {
+    if (end - start !== text.length) return false
+    for (let at = 0; at < text.length; at++) if (this.#value[start + at] !== text.charCodeAt(at)) return false
+    return true
   }
 
   #end(): number {

@@ -1,23 +1,33 @@
 /**
- * Makes segments of the index in the background, one after the other with pauses between: the path of a message pays for noticing that
- * it was the last of a segment, and for nothing else. What is not indexed is found in the log all the same, so the list of what is due
+ * Makes segments of the index in the background, some at once with pauses between: the path of a message pays for noticing that it was the
+ * last of a segment, and for nothing else. What is not indexed is found in the log all the same, so the list of what is due
  * may be lost with the process: whoever searches puts it there again.
  */
 import type { Engine } from '../../storage/engine.js'
 import { type ConversationKeys, conversationKeys, numberAt, searchKeys } from '../../storage/keyspace.js'
 import { decodeState, type MessageState } from '../operations/message-state.js'
 import { readable } from '../shard/entry-reader.js'
-import { type LogRecord, readLogRun } from '../shard/log-run.js'
+import { LogHeads } from '../shard/log-heads.js'
+import { RUN_RECORDS_MAX } from '../shard/log-run.js'
 import type { Shard } from '../shard/shard.js'
 import type { ConversationState } from '../shard/state.js'
-import { searchableBytes } from './may-read.js'
+import { isEncrypted } from './may-read.js'
 import { SEGMENT_MESSAGES, SegmentBuilder, segmentEnd } from './segment.js'
 import { WorkBudget } from './work-budget.js'
 import { Turns } from '../shard/turns.js'
 
 /** Segments that wait; beyond it they are left to be found again. */
 const DUE_MAX = 10_000
-/** Between two segments, each of which takes about a millisecond, or more by its letters: at most a tenth of the processor. */
+/** From the first that is due on: others become due meanwhile. */
+const GATHER_MS = 100
+/**
+ * Made one behind another: a segment alone, after a pause, costs twice as much CPU, since nothing that it needs is in the processor's caches
+ * and every thread has to be woken. Each turn of the event loop is bounded all the same, see work-budget.ts.
+ */
+const SEGMENTS_AT_ONCE = 16
+/** So many letters end that as well; usual texts have a twentieth of it. */
+const LETTERS_AT_ONCE = 100_000
+/** The pause for each segment, which takes about a millisecond, or more by its letters: at most a tenth of the processor. */
 const PAUSE_MS = 10
 const LETTERS_PER_PAUSE_MS = 1000
 /** What was made waits so long for others to be committed with. */
@@ -46,12 +56,18 @@ class Making implements Due {
     this.name = name
     this.end = end
   }
+
+  get first(): number {
+    return this.end - SEGMENT_MESSAGES + 1
+  }
 }
 
 export class Indexer {
   readonly #shard: Shard
   readonly #due = new Map<string, Due>()
   readonly #underWay = new Set<Making>()
+  /** For the next segment; null: there was none yet, or it is in use. */
+  #builder: SegmentBuilder | null = null
   #isRunning = false
   #isCommitDue = false
   /** Shared by all that look through texts. */
@@ -64,23 +80,16 @@ export class Indexer {
   searchRows = 0
   readonly #run = (): void => {
     if (this.#shard.isClosed) return
-    const first = this.#due.entries().next()
-    if (first.done === true) {
+    if (this.#due.size === 0) {
       this.#isRunning = false
       return
     }
-    const [key, { name, end }] = first.value
     if (!this.#shard.isAvailable) {
       this.#later(RETRY_PAUSE_MS)
       return
     }
-    this.#due.delete(key)
-    const making = new Making(name, end)
-    this.#make(making).then(
-      (isMade) => {
-        if (isMade) this.#commitSoon()
-        this.#later(Math.max(PAUSE_MS, Math.ceil(making.letters / LETTERS_PER_PAUSE_MS)))
-      },
+    this.#makeSome().then(
+      (pauseMs) => { this.#later(pauseMs) },
       (error: unknown) => {
         if (this.#shard.isClosed) return
         this.#shard.environment.log.warn({ err: error }, 'a segment could not be indexed')
@@ -123,7 +132,7 @@ export class Indexer {
     this.#due.set(`${name} ${String(end)}`, { name, end })
     if (this.#isRunning) return
     this.#isRunning = true
-    this.#later(PAUSE_MS)
+    this.#later(GATHER_MS)
   }
 
   /** Puts the segment that ends here into the open transaction; false: some of it is gone, damaged or has changed, and is looked for in the log. */
@@ -133,14 +142,32 @@ export class Indexer {
     return isMade
   }
 
+  /** Makes those that wait longest, one behind another, and says which pause they have earned. */
+  async #makeSome(): Promise<number> {
+    let made = 0
+    let letters = 0
+    for (const [key, { name, end }] of this.#due) {
+      this.#due.delete(key)
+      const making = new Making(name, end)
+      if (await this.#make(making)) this.#commitSoon()
+      letters += making.letters
+      if (++made === SEGMENTS_AT_ONCE || letters >= LETTERS_AT_ONCE) break
+    }
+    return Math.max(made * PAUSE_MS, Math.ceil(letters / LETTERS_PER_PAUSE_MS))
+  }
+
   async #make(making: Making): Promise<boolean> {
     this.#underWay.add(making)
+    const builder = this.#builder ?? new SegmentBuilder()
+    this.#builder = null
     try {
-      const isMade = await indexSegment(this.#shard, this.budget, making)
+      const isMade = await indexSegment(this.#shard, this.budget, making, builder)
       if (isMade) this.made++
       return isMade
     } finally {
       this.#underWay.delete(making)
+      builder.clear()
+      this.#builder = builder
     }
   }
 
@@ -158,35 +185,20 @@ export class Indexer {
   }
 }
 
-async function indexSegment(shard: Shard, budget: WorkBudget, making: Making): Promise<boolean> {
-  const { name, end } = making
-  const first = end - SEGMENT_MESSAGES + 1
+async function indexSegment(shard: Shard, budget: WorkBudget, making: Making, builder: SegmentBuilder): Promise<boolean> {
+  const { name, first, end } = making
   const keys = conversationKeys(name)
-  const builder = new SegmentBuilder()
   // What was done to texts so far has to be on the disk.
   if (!shard.isSettledButForLate(await shard.conversation(name))) await shard.committed()
   const states = await shard.reading(readable(presentStates(shard.engine, keys, first, end)))
   if (states === null) return false
   for (let from = first; from <= end;) {
-    const page = await shard.reading(readable(shard.engine.range({ ...keys.logRange(from), limit: PAGE_ROWS, bytesMax: PAGE_BYTES })))
+    // A run may end behind the segment.
+    const range = keys.logRange(from, end + RUN_RECORDS_MAX)
+    const page = await shard.reading(readable(shard.engine.range({ ...range, limit: PAGE_ROWS, bytesMax: PAGE_BYTES })))
     const lastKey = page?.at(-1)?.[0]
     if (page === null || lastKey === undefined) return false
-    for (const [key, row] of page) {
-      const records = await readable(readRun(row, numberAt(key)))
-      if (records === null) return false
-      for (const record of records) {
-        if (record.seq < from || record.seq > end) continue
-        if (budget.isOver) await budget.next()
-        // Who may not see an edit sees the words before it: all lead here.
-        const texts = [searchableBytes(record)]
-        const state = states.get(record.seq)
-        const edits = state === undefined || state.edit === null ? [] : [...state.pastEdits, state.edit]
-        for (const { text } of edits) texts.push(searchableBytes({ ...record, text }))
-        const letters = builder.add(record.seq - first, record.from, record.timeMs, texts)
-        budget.spend(letters)
-        making.letters += letters
-      }
-    }
+    for (const [key, row] of page) if (await readable(addRow(builder, row, numberAt(key), from, making, states, budget)) === null) return false
     from = numberAt(lastKey) + 1
   }
   const conversation = await shard.conversation(name)
@@ -203,6 +215,28 @@ async function presentStates(engine: Engine, keys: ConversationKeys, first: numb
   return new Map(rows.map(([key, row]) => [numberAt(key), decodeState(row)]))
 }
 
-async function readRun(row: Uint8Array, last: number): Promise<LogRecord[]> {
-  return readLogRun(row, last)
+/** The records of a row of the log that belong to the segment, from this seq on. Rejects with StorageError 'corrupt'. */
+async function addRow(
+  builder: SegmentBuilder, row: Uint8Array, last: number, from: number, making: Making, states: ReadonlyMap<number, MessageState>, budget: WorkBudget,
+): Promise<true> {
+  const heads = new LogHeads(row, last)
+  while (heads.next()) {
+    if (heads.seq < from || heads.seq > making.end) continue
+    if (budget.isOver) await budget.next()
+    const letters = addRecord(builder, heads, making.first, states.get(heads.seq))
+    budget.spend(letters)
+    making.letters += letters
+  }
+  return true
+}
+
+/** Returns what it took, in letters. */
+function addRecord(builder: SegmentBuilder, { seq, from, timeMs, text, extensions }: LogHeads, first: number, state: MessageState | undefined): number {
+  builder.begin(seq - first, from, timeMs)
+  if (isEncrypted(extensions)) return 0
+  let letters = builder.text(text)
+  if (state === undefined || state.edit === null) return letters
+  // Who may not see an edit sees the words before it: all lead here.
+  for (const edit of state.pastEdits) letters += builder.text(edit.text)
+  return letters + builder.text(state.edit.text)
 }

@@ -7,9 +7,11 @@ import { parseWords, wordsOf } from './words.js'
 
 interface Said { readonly from: string, readonly text: string }
 
-function segmentOf(messages: readonly Said[]): Uint8Array {
-  const builder = new SegmentBuilder()
-  for (const [place, { from, text }] of messages.entries()) builder.add(place, from, 1000 + place, [Buffer.from(text)])
+function segmentOf(messages: readonly Said[], builder = new SegmentBuilder()): Uint8Array {
+  for (const [place, { from, text }] of messages.entries()) {
+    builder.begin(place, from, 1000 + place)
+    builder.text(Buffer.from(text))
+  }
   return builder.take()
 }
 
@@ -36,6 +38,17 @@ test('[SCH-2] names exactly the messages that hold the words', () => {
       assert.deepEqual(candidates(segmentOf(messages), search, from), expected.reverse())
     },
   ))
+})
+
+test('a builder that has made a segment, or was cleared in the middle of one, makes the next as a new one does', () => {
+  const builder = new SegmentBuilder()
+  fc.assert(fc.property(fc.array(said, { minLength: 1, maxLength: SEGMENT_MESSAGES }), fc.boolean(), (messages, isCleared) => {
+    assert.deepEqual(segmentOf(messages, builder), segmentOf(messages))
+    if (!isCleared) return
+    builder.begin(7, 'carol', 1)
+    builder.text(Buffer.from('left behind'))
+    builder.clear()
+  }), { numRuns: 50 })
 })
 
 test('keeps the time of its first message, and where segments end', () => {

@@ -16,6 +16,7 @@ import { isAscii } from 'node:buffer'
 import { LIMIT } from '../../protocol/generated/registry.js'
 import { decodeText } from '../../protocol/utf8.js'
 import { StorageError } from '../../storage/engine.js'
+import { Postings, setBit } from './postings.js'
 import { HASH_FACTOR, HASH_SEED, WordTable } from './word-table.js'
 import { ASCII_SHARE, fold, lettersOf, WORD_LETTERS_MAX, type WordQuery, wordsOfFolded } from './words.js'
 
@@ -47,39 +48,43 @@ const FOLDED_ASCII = Uint8Array.from({ length: 0x80 }, (_, byte) => {
   return /[a-z0-9]/.test(letter) ? letter.charCodeAt(0) : 0
 })
 
-/** Gathers what goes into one segment. */
+/** Gathers what goes into one segment, and then into the next. */
 export class SegmentBuilder {
   readonly #words = new WordTable(SEGMENT_WORDS_MAX)
-  /** Of each word, ascending. */
-  readonly #places: number[][] = []
+  readonly #postings = new Postings()
   readonly #overflow = new Uint8Array(SET_BYTES)
   /** The word that is being read. */
   readonly #units = new Uint16Array(Math.max(WORD_LETTERS_MAX, SENDER_UNITS_MAX))
   #firstTimeMs = 0
+  #place = 0
+  /** Of the message before, whose word is known then. */
+  #from = ''
+  #fromNumber = 0
 
-  /**
-   * A message; they come ascending. `texts`: UTF-8, its own and what it was edited to.
-   * Returns what it takes to look through them, in letters that are not ASCII.
-   */
-  add(place: number, from: string, timeMs: number, texts: readonly Uint8Array[]): number {
+  /** A message; they come ascending. */
+  begin(place: number, from: string, timeMs: number): void {
+    this.#place = place
     if (this.#firstTimeMs === 0) this.#firstTimeMs = timeMs
-    this.#addWord(place, SENDER + from)
-    let letters = 0
-    for (const text of texts) {
-      if (isAscii(text)) {
-        this.#addAscii(place, text)
-        letters += Math.ceil(text.length / ASCII_SHARE)
-      } else {
-        const folded = fold(decodeText(text) ?? '')
-        for (const word of wordsOfFolded(folded)) this.#addWord(place, word)
-        letters += lettersOf(folded)
-      }
+    if (from !== this.#from) {
+      this.#from = from
+      this.#fromNumber = this.#numberOf(SENDER + from)
     }
-    return letters
+    this.#note(this.#fromNumber)
+  }
+
+  /** Its text, or one that it was edited to, in UTF-8. Returns what it takes to look through it, in letters that are not ASCII. */
+  text(text: Uint8Array): number {
+    if (isAscii(text)) {
+      this.#addAscii(text)
+      return Math.ceil(text.length / ASCII_SHARE)
+    }
+    const folded = fold(decodeText(text) ?? '')
+    for (const word of wordsOfFolded(folded)) this.#note(this.#numberOf(word))
+    return lettersOf(folded)
   }
 
   /** Most texts there are: folded and cut into words in one pass over their bytes. */
-  #addAscii(place: number, text: Uint8Array): void {
+  #addAscii(text: Uint8Array): void {
     const units = this.#units
     let count = 0
     let length = 0
@@ -91,37 +96,34 @@ export class SegmentBuilder {
         units[length++] = unit
         hash = Math.imul(hash ^ unit, HASH_FACTOR)
       } else if (length > 0) {
-        if (this.#note(place, this.#words.add(hash, units, length)) && ++count >= LIMIT.searchMessageWordsMax) return
+        if (this.#note(this.#words.add(hash, units, length)) && ++count >= LIMIT.searchMessageWordsMax) return
         length = 0
         hash = HASH_SEED
       }
     }
   }
 
-  #addWord(place: number, word: string): void {
+  #numberOf(word: string): number {
     let hash = HASH_SEED
     for (let at = 0; at < word.length; at++) {
       const unit = this.#units[at] = word.charCodeAt(at)
       hash = Math.imul(hash ^ unit, HASH_FACTOR)
     }
-    this.#note(place, this.#words.add(hash, this.#units, word.length))
+    return this.#words.add(hash, this.#units, word.length)
   }
 
   /** false: the message is known to hold the word. */
-  #note(place: number, number: number): boolean {
-    const places = this.#places[number]
-    if (number < 0) setBit(this.#overflow, place)
-    else if (places === undefined) this.#places.push([place])
-    else if (places[places.length - 1] === place) return false
-    else places.push(place)
+  #note(number: number): boolean {
+    if (number >= 0) return this.#postings.add(number, this.#place)
+    setBit(this.#overflow, this.#place)
     return true
   }
 
-  /** The row. */
+  /** The row; what comes now is another segment's. */
   take(): Uint8Array {
     const count = this.#words.size
     const headBytes = HEAD_BYTES + count * OFFSET_BYTES
-    const row = Buffer.allocUnsafe(headBytes + this.#words.units * UTF8_BYTES_MAX + count * (2 + SET_BYTES))
+    const row = Buffer.allocUnsafe(headBytes + this.#bytesMax())
     row[0] = VERSION
     row.writeUIntBE(this.#firstTimeMs, 1, 6)
     row.set(this.#overflow, 7)
@@ -129,10 +131,27 @@ export class SegmentBuilder {
     let at = headBytes
     for (const [index, number] of this.#words.sorted().entries()) {
       row.writeUInt32BE(at, HEAD_BYTES + index * OFFSET_BYTES)
-      at = writePlaces(row, this.#writeWord(row, at, number), this.#places[number]!)
+      at = this.#writePlaces(row, this.#writeWord(row, at, number), number)
     }
+    this.clear()
     // No more than it needs, for it stays until it is committed.
-    return Uint8Array.prototype.slice.call(row, 0, at)
+    return at === row.length ? row : Uint8Array.prototype.slice.call(row, 0, at)
+  }
+
+  /** Forgets what was gathered. */
+  clear(): void {
+    this.#postings.clear(this.#words.size)
+    this.#words.clear()
+    this.#overflow.fill(0)
+    this.#firstTimeMs = 0
+    this.#from = ''
+  }
+
+  /** Of words and places; exact where all is ASCII. */
+  #bytesMax(): number {
+    let bytes = this.#words.units * (this.#words.isAscii ? 1 : UTF8_BYTES_MAX)
+    for (let number = 0; number < this.#words.size; number++) bytes += 2 + Math.min(this.#postings.size(number), SET_BYTES)
+    return bytes
   }
 
   /** Returns where it ends. */
@@ -147,19 +166,18 @@ export class SegmentBuilder {
     row.set(letters, at + 1)
     return at + 1 + letters.length
   }
-}
 
-/** Returns where they end. */
-function writePlaces(row: Buffer, at: number, places: readonly number[]): number {
-  if (places.length <= POSTINGS_MAX) {
-    row[at++] = places.length
-    for (const place of places) row[at++] = place
-    return at
+  /** Returns where they end. */
+  #writePlaces(row: Buffer, at: number, number: number): number {
+    const count = this.#postings.size(number)
+    if (count <= POSTINGS_MAX) {
+      row[at] = count
+      return this.#postings.write(number, row, at + 1)
+    }
+    row[at] = BITMAP
+    this.#postings.mark(number, row.subarray(at + 1, at + 1 + SET_BYTES).fill(0))
+    return at + 1 + SET_BYTES
   }
-  row[at] = BITMAP
-  const set = row.subarray(at + 1, at + 1 + SET_BYTES).fill(0)
-  for (const place of places) setBit(set, place)
-  return at + 1 + SET_BYTES
 }
 
 /** A row, ready to be asked. Throws StorageError 'corrupt' for bytes that are no such row. */
@@ -233,10 +251,6 @@ export class Segment {
       else setBit(set, byte)
     }
   }
-}
-
-function setBit(set: Uint8Array, place: number): void {
-  set[place >> 3]! |= 1 << (place & 7)
 }
 
 function corrupt(): StorageError {

@@ -17,9 +17,10 @@ export class WordTable {
   /** Number of a word plus one; 0: free. At most half of them are taken. */
   #slots: Uint16Array
   #letters = new Uint16Array(4096)
+  #size = 0
   /** Where each word ends in `letters`; it begins where the one before ends. */
-  readonly #ends: number[] = []
-  readonly #hashes: number[] = []
+  readonly #ends: Int32Array
+  readonly #hashes: Int32Array
   /** Of all units. */
   #allUnits = 0
 
@@ -27,10 +28,19 @@ export class WordTable {
   constructor(max: number) {
     this.#max = max
     this.#slots = new Uint16Array(1024)
+    this.#ends = new Int32Array(max)
+    this.#hashes = new Int32Array(max)
+  }
+
+  /** Forgets all words, and keeps the memory for others. */
+  clear(): void {
+    this.#slots.fill(0)
+    this.#size = 0
+    this.#allUnits = 0
   }
 
   get size(): number {
-    return this.#ends.length
+    return this.#size
   }
 
   get isAscii(): boolean {
@@ -39,21 +49,21 @@ export class WordTable {
 
   /** UTF-16 units of all words. */
   get units(): number {
-    return this.#ends.at(-1) ?? 0
+    return this.#startOf(this.#size)
   }
 
-  /** The number of the word with these first `count` units: that of before, or the next one; -1: it is new and there is no room. */
+  /** The number of the word with these first `count` units, `hash` as an int32: that of before, or the next one; -1: it is new and there is no room. */
   add(hash: number, units: Uint16Array, count: number): number {
     let slot = this.#slotOf(hash)
     for (let taken = this.#slots[slot]!; taken !== 0; taken = this.#slots[slot]!) {
       if (this.#hashes[taken - 1] === hash && this.#isSame(taken - 1, units, count)) return taken - 1
       slot = (slot + 1) & (this.#slots.length - 1)
     }
-    if (this.size >= this.#max) return -1
-    this.#slots[slot] = this.size + 1
+    if (this.#size >= this.#max) return -1
     this.#append(hash, units, count)
-    if (this.size * 2 > this.#slots.length) this.#grow()
-    return this.size - 1
+    this.#slots[slot] = this.#size
+    if (this.#size * 2 > this.#slots.length) this.#grow()
+    return this.#size - 1
   }
 
   word(number: number): string {
@@ -70,12 +80,13 @@ export class WordTable {
     const compare = (one: number, other: number): number => this.#compare(one, other)
     if (!this.isAscii) return Array.from({ length: this.size }, (_, number) => number).sort(compare)
     const keys = this.#sortedKeys()
-    const numbers = Array.from(keys, (key) => key % this.#factor)
+    const numbers: number[] = []
+    for (const key of keys) numbers.push(key % this.#factor)
     // Words of the same beginning stand together, but by their numbers.
     for (let from = 0; from < numbers.length;) {
-      const prefix = Math.floor(keys[from]! / this.#factor)
+      const prefixEnd = keys[from]! - numbers[from]! + this.#factor
       let to = from + 1
-      while (to < numbers.length && Math.floor(keys[to]! / this.#factor) === prefix) to++
+      while (to < numbers.length && keys[to]! < prefixEnd) to++
       if (to - from > 1) {
         const same = numbers.slice(from, to).sort(compare)
         for (const [at, number] of same.entries()) numbers[from + at] = number
@@ -129,14 +140,15 @@ export class WordTable {
       this.#letters[end++] = units[at]!
       this.#allUnits |= units[at]!
     }
-    this.#ends.push(end)
-    this.#hashes.push(hash)
+    this.#ends[this.#size] = end
+    this.#hashes[this.#size] = hash
+    this.#size++
   }
 
   #grow(): void {
     this.#slots = new Uint16Array(2 * this.#slots.length)
-    for (const [number, hash] of this.#hashes.entries()) {
-      let slot = this.#slotOf(hash)
+    for (let number = 0; number < this.#size; number++) {
+      let slot = this.#slotOf(this.#hashes[number]!)
       while (this.#slots[slot] !== 0) slot = (slot + 1) & (this.#slots.length - 1)
       this.#slots[slot] = number + 1
     }

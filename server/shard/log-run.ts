@@ -30,7 +30,7 @@ import { ValueReader, ValueWriter } from '../../storage/value.js'
 
 const VERSION = 2
 const VERSION_SINGLE = 1
-const VERSION_CHANGE = 3
+export const VERSION_CHANGE = 3
 export const VERSION_OPERATION = 4
 const HEAD_BYTES = 2
 
@@ -131,14 +131,21 @@ export function rewrittenRun(records: readonly LogRecord[], content: (record: Lo
 export function readLogRun(row: Uint8Array, last: number): LogRecord[] {
   const reader = new ValueReader(row)
   const version = reader.uint()
+  const count = recordsIn(version, reader, last)
   if (version === VERSION_CHANGE) return [readChangeRecord(reader, last)]
   if (version === VERSION_OPERATION) return [readOperationRecord(reader, last)]
-  if (version !== VERSION && version !== VERSION_SINGLE) throw new StorageError('corrupt', `a log row has the unknown version ${String(version)}`)
-  const count = version === VERSION ? reader.uint() : 1
-  if (count === 0 || count > RUN_RECORDS_MAX || count > last) throw new StorageError('corrupt', `a log row claims ${String(count)} messages`)
   const records: LogRecord[] = []
   for (let seq = last - count + 1; seq <= last; seq++) records.push(readRecord(reader, seq))
   return records
+}
+
+/** How many records follow in a row of this version; `last`: the seq in its key. Throws StorageError 'corrupt'. */
+export function recordsIn(version: number, reader: ValueReader, last: number): number {
+  if (version === VERSION_CHANGE || version === VERSION_OPERATION || version === VERSION_SINGLE) return 1
+  if (version !== VERSION) throw new StorageError('corrupt', `a log row has the unknown version ${String(version)}`)
+  const count = reader.uint()
+  if (count === 0 || count > RUN_RECORDS_MAX || count > last) throw new StorageError('corrupt', `a log row claims ${String(count)} messages`)
+  return count
 }
 
 function readRecord(reader: ValueReader, seq: number): LogRecord {

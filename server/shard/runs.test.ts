@@ -2,13 +2,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { element } from '../../protocol/element.js'
 import { encodeDelivery, encodeReceipt } from '../../protocol/generated/frames.js'
 import { StorageError } from '../../storage/engine.js'
 import { conversationKeys, userKeys } from '../../storage/keyspace.js'
 import { ValueWriter } from '../../storage/value.js'
 import { ShardHarness, type TestDevice } from '../testing/shard-harness.js'
 import { EntryRun, readRun, RUN_ENTRIES_MAX, skipRun } from './entry-run.js'
-import { LogRun, readLogRun, RUN_RECORDS_MAX } from './log-run.js'
+import { LogHeads } from './log-heads.js'
+import { encodeChangeRow, type LogRecord, LogRun, readLogRun, RUN_RECORDS_MAX, VERSION_OPERATION } from './log-run.js'
 
 const NOTHING = new Uint8Array(0)
 
@@ -189,13 +191,35 @@ void test('a log row reads back as what was appended, whatever the numbers', () 
       read.map((each) => ({ ...each, text: [...each.text], extensions: [...each.extensions] })),
       records.map((each, i) => ({ ...each, seq: before + i + 1, change: null, operation: null, present: null, text: [...each.text], extensions: [...each.extensions] })),
     )
+    assert.deepEqual(walked(run.row(), run.last), read.map(headOf))
   }))
+})
+
+type Head = Pick<LogRecord, 'seq' | 'from' | 'timeMs' | 'text' | 'extensions'>
+
+function headOf({ seq, from, timeMs, text, extensions }: Head): unknown {
+  return { seq, from, timeMs, text: [...text], extensions: [...extensions] }
+}
+
+/** What a walk over the row comes by. */
+function walked(row: Uint8Array, last: number): unknown[] {
+  const found: unknown[] = []
+  const heads = new LogHeads(row, last)
+  while (heads.next()) found.push(headOf(heads))
+  return found
+}
+
+void test('a walk over a log comes by changes and operations as well, which say nothing', () => {
+  const change = encodeChangeRow('ann', 1000, element('group-left'))
+  const operation = new ValueWriter().uint(VERSION_OPERATION).string('bob').uint(1).uint(1).uint(7).uint(0).time(2000).uint(3).uint(1).take()
+  for (const row of [change, operation]) assert.deepEqual(walked(row, 5), readLogRun(row, 5).map(headOf))
 })
 
 void test('a log row of the first format holds one record', () => {
   const row = new ValueWriter().uint(1).string('ann').uint(1).uint(1).uint(7).uint(0).time(1000).bytes(Buffer.from('hi')).bytes(NOTHING).take()
   const [record, ...others] = readLogRun(row, 9)
   assert.deepEqual([record?.seq, record?.from, record?.clientId, others], [9, 'ann', 7, []])
+  assert.deepEqual(walked(row, 9), [headOf(record!)])
 })
 
 void test('bytes that are no log row are damage', () => {
@@ -203,10 +227,15 @@ void test('bytes that are no log row are damage', () => {
   run.append(1, 'ann', 1, 1, 1, 0, 1000, Buffer.from('hi'), NOTHING)
   const row = Buffer.from(run.row())
   const corrupt = (error: unknown): boolean => error instanceof StorageError && error.code === 'corrupt'
-  for (let length = 0; length < row.length; length++) assert.throws(() => readLogRun(row.subarray(0, length), 1), corrupt)
+  for (let length = 0; length < row.length; length++) {
+    assert.throws(() => readLogRun(row.subarray(0, length), 1), corrupt)
+    assert.throws(() => walked(row.subarray(0, length), 1), corrupt)
+  }
   for (const [at, value] of [[0, 3], [1, 0], [1, 2], [1, 65]] as const) {
     const damaged = Buffer.from(row)
     damaged[at] = value
     assert.throws(() => readLogRun(damaged, 1), corrupt)
+    // Whether the element of a change makes sense is nothing to who walks by.
+    if (value !== 3) assert.throws(() => walked(damaged, 1), corrupt)
   }
 })

@@ -11,12 +11,11 @@ const texts = Array.from({ length: 4096 }, (_, at) => Array.from({ length: 3 + (
 
 function run(messages: number): number {
   let bytes = 0
-  let builder = new SegmentBuilder()
+  const builder = new SegmentBuilder()
   for (let at = 0; at < messages; at++) {
-    builder.add(at % SEGMENT_MESSAGES, 'alice', at, [texts[at % texts.length]!])
-    if ((at + 1) % SEGMENT_MESSAGES !== 0) continue
-    bytes += builder.take().length
-    builder = new SegmentBuilder()
+    builder.begin(at % SEGMENT_MESSAGES, 'alice', at)
+    builder.text(texts[at % texts.length]!)
+    if ((at + 1) % SEGMENT_MESSAGES === 0) bytes += builder.take().length
   }
   return bytes
 }
