@@ -13,6 +13,7 @@ import { sweepStaged } from './blobs/blob-service.js'
 import { blobEnvironment } from './blobs/blob-storage.js'
 import { blobService, logBlobs, openBlobs } from './blobs/open-blobs.js'
 import { originOf } from './blobs/origin.js'
+import { addChannelMetrics } from './channel-metrics.js'
 import { evenTable } from './channels/federation.js'
 import { CHANNEL_LIMITS } from './channels/limits.js'
 import { ClusterDesk } from './cluster/cluster-admin.js'
@@ -87,6 +88,7 @@ export async function runNode(start: Start): Promise<Omit<RunningServer, 'stop'>
   await logBlobs(storage, config, log)
   const metrics = createMetrics(counters, () => gaugesOf(parts))
   addClusterMetrics(metrics, { parts, links: linkCounters })
+  if (peers !== null) addChannelMetrics(metrics, () => parts.map(({ shard }, number) => [number, shard?.channels?.states() ?? []]))
   const notReady = (): string => isStopping ? 'stopping' : troubleOf(parts)
   admin = await openAdmin(config, metrics, log, notReady)
   return {

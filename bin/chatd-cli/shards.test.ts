@@ -71,6 +71,7 @@ test('people at home in different shards talk in pairs and in a group, and the o
   // The processes tell what they have counted once a second.
   while (await value('chatd_sessions') !== people.length || await value('chatd_acks_sent_total') < 30) await new Promise((resolve) => { setTimeout(resolve, 50) })
   assert.equal(await value('chatd_store_available'), 1)
+  for (const labels of ['from="0",to="1"', 'from="1",to="0"']) assert.equal(await value(`chatd_channel_reached\\{${labels}\\}`), 1)
   assert.equal(await (await fetch(`${server.admin}/readyz`)).text(), 'ready\n')
 
   const { stdout } = await output(['user', 'list', '--data', data, '--json'])

@@ -1,4 +1,5 @@
 /** What the supervisor and its workers say to each other, over the channel that Node gives them; secrets go this way alone. */
+import type { ChannelState } from '../channels/channels.js'
 import type { Config } from '../config/settings.js'
 import type { ShardGauges } from '../metrics.js'
 import type { WorkerFailure } from './failure.js'
@@ -44,6 +45,12 @@ export interface ShardOfSeveral {
   readonly linkAddresses: readonly string[]
 }
 
+/** What a worker says of its shard now and then. */
+export interface ShardReport {
+  readonly gauges: ShardGauges
+  readonly channels: readonly ChannelState[]
+}
+
 export type FromWorker =
   | { readonly kind: 'hello' }
   | { readonly kind: 'ready', readonly listeners: readonly string[] }
@@ -51,4 +58,4 @@ export type FromWorker =
   | { readonly kind: 'failed', readonly failure: WorkerFailure }
   | { readonly kind: 'drained' }
   | { readonly kind: 'counters', readonly values: CounterValues }
-  | { readonly kind: 'shard', readonly gauges: ShardGauges }
+  | { readonly kind: 'shard', readonly report: ShardReport }

@@ -11,6 +11,7 @@ import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { makeShards } from '../../storage/shards-file.js'
 import type { AdminListener } from '../admin/admin-listener.js'
+import { addChannelMetrics } from '../channel-metrics.js'
 import { evenTable } from '../channels/federation.js'
 import { SYSTEM_CLOCK } from '../clock.js'
 import type { Config } from '../config/settings.js'
@@ -18,14 +19,14 @@ import { socketPath } from '../control/control-path.js'
 import { openControlServer } from '../control/control-server.js'
 import { systemLinkEnvironment } from '../link/link-environment.js'
 import { type Log, SILENT_LOG } from '../log.js'
-import { Counters, createMetrics, type ShardGauges } from '../metrics.js'
+import { Counters, createMetrics } from '../metrics.js'
 import { openAdmin } from '../open-admin.js'
 import { readTls } from '../open-listeners.js'
 import { ShardsRouter } from '../router/shards-router.js'
 import type { OperatedServer } from '../run.js'
 import { openServerSecret } from '../session/server-secret.js'
 import { LINK_CLUSTER, shardNode, SUPERVISOR_NODE } from './names.js'
-import type { WorkerOrder } from './messages.js'
+import type { ShardReport, WorkerOrder } from './messages.js'
 import { type Reached, reachNode } from './reach.js'
 import { sumOfGauges } from '../shard-gauges.js'
 import { shareOf } from './share.js'
@@ -73,14 +74,14 @@ async function open(config: Config, { shards, isNew }: ServerShape, program: str
   const linkSecret = randomBytes(32)
   const linkAddresses = Array.from({ length: shards }, (_, shard) => `unix:${socketPath(directory, shardNode(shard))}`)
   const counters = new Counters()
-  const gauges: (ShardGauges | null)[] = linkAddresses.map(() => null)
+  const reports: (ShardReport | null)[] = linkAddresses.map(() => null)
   const order = (shard: number): WorkerOrder => ({
     config: shareOf(config, shards), node: shardNode(shard), linkSecret, shards: { kind: 'several', shard, linkAddresses },
     secretKey: secret.key, secretIterations: secret.iterations, blobSocket: '',
   })
   const pool = new WorkerPool({
     count: shards, program, order, counters, drainTimeoutMs: config.limits.drainTimeoutMs, log,
-    shardTold: (shard, message) => { gauges[shard] = message?.gauges ?? null },
+    shardTold: (shard, message) => { reports[shard] = message?.report ?? null },
   })
   let isStopping = false
   steps.push(() => pool.stop())
@@ -100,10 +101,12 @@ async function open(config: Config, { shards, isNew }: ServerShape, program: str
   steps.push(() => control.close())
   const notReady = (): string => {
     if (isStopping) return 'stopping'
-    const away = reached.flatMap(({ router: each }, shard) => each.isReachable && gauges[shard]?.isAvailable !== false ? [] : [String(shard)])
+    const away = reached.flatMap(({ router: each }, shard) => each.isReachable && reports[shard]?.gauges.isAvailable !== false ? [] : [String(shard)])
     return away.length === 0 ? '' : `shards that are not available: ${away.join(', ')}`
   }
-  const admin: AdminListener | null = await openAdmin(config, createMetrics(counters, () => sumOfGauges(gauges)), log, notReady)
+  const metrics = createMetrics(counters, () => sumOfGauges(reports.map((report) => report?.gauges ?? null)))
+  addChannelMetrics(metrics, () => reports.map((report, shard) => [shard, report?.channels ?? []]))
+  const admin: AdminListener | null = await openAdmin(config, metrics, log, notReady)
   // Open until the clients are gone, so that /readyz can say what goes on.
   steps.unshift(() => admin?.close())
   steps.push(() => { isStopping = true })

@@ -9,13 +9,12 @@ import type { Config } from '../config/settings.js'
 import { type Front, openFront } from '../front.js'
 import { systemLinkEnvironment } from '../link/link-environment.js'
 import type { ProcessLog } from '../log.js'
-import type { ShardGauges } from '../metrics.js'
 import type { Router } from '../router/router.js'
 import { ShardsRouter } from '../router/shards-router.js'
 import { BlobPassage } from './blob-passage.js'
 import { counterValues } from './counter-sum.js'
 import { failureOf } from './failure.js'
-import type { FromWorker, OneShard, ShardOfSeveral, ToWorker, WorkerOrder } from './messages.js'
+import type { FromWorker, OneShard, ShardOfSeveral, ShardReport, ToWorker, WorkerOrder } from './messages.js'
 import { LINK_CLUSTER, shardNode, SUPERVISOR_NODE } from './names.js'
 import { openOwnShard } from './own-shard.js'
 import { reachNode, type ReachOptions } from './reach.js'
@@ -67,7 +66,7 @@ interface Behind {
   /** null: no blobs are kept. */
   readonly desk: Desk | null
   /** Of its own shard; null: it has none. */
-  readonly gauges: (() => ShardGauges) | null
+  readonly report: (() => ShardReport) | null
   readonly close: () => Promise<void> | void
 }
 
@@ -127,15 +126,15 @@ class Worker {
   }
 
   #report(sent?: () => void): void {
-    const { gauges } = this.#behind
-    if (gauges !== null) tell({ kind: 'shard', gauges: gauges() })
+    const { report } = this.#behind
+    if (report !== null) tell({ kind: 'shard', report: report() })
     tell({ kind: 'counters', values: counterValues(this.#front.counters) }, sent)
   }
 }
 
 function behindOne({ linkAddress }: OneShard, reach: ReachOptions): Behind {
   const { router, close } = reachNode(SUPERVISOR_NODE, linkAddress, 0, reach)
-  return { router, desk: router.desk, gauges: null, close }
+  return { router, desk: router.desk, report: null, close }
 }
 
 async function behindSeveral(config: Config, several: ShardOfSeveral, reach: ReachOptions, log: ProcessLog): Promise<Behind> {
@@ -147,7 +146,8 @@ async function behindSeveral(config: Config, several: ShardOfSeveral, reach: Rea
     clock: SYSTEM_CLOCK, scheduler: reach.environment.scheduler, ownerWaitMs: config.limits.ownerWaitMs,
   })
   return {
-    router, desk: null, gauges: () => shardGauges(own.shard),
+    router, desk: null,
+    report: () => ({ gauges: shardGauges(own.shard), channels: own.shard.channels?.states() ?? [] }),
     close: async () => {
       for (const other of others) other?.close()
       await own.close()
