@@ -3,7 +3,7 @@
  * last of a segment, and for nothing else. What is not indexed is found in the log all the same, so the list of what is due
  * may be lost with the process: whoever searches puts it there again.
  */
-import type { Engine } from '../../storage/engine.js'
+import type { Engine, Entry } from '../../storage/engine.js'
 import { type ConversationKeys, conversationKeys, numberAt, searchKeys } from '../../storage/keyspace.js'
 import { decodeState, type MessageState } from '../operations/message-state.js'
 import { readable } from '../shard/entry-reader.js'
@@ -190,16 +190,18 @@ async function indexSegment(shard: Shard, budget: WorkBudget, making: Making, bu
   const keys = conversationKeys(name)
   // What was done to texts so far has to be on the disk.
   if (!shard.isSettledButForLate(await shard.conversation(name))) await shard.committed()
-  const states = await shard.reading(readable(presentStates(shard.engine, keys, first, end)))
+  // Asked for together, so that the threads of the store are woken once.
+  const [states, firstPage] = await Promise.all([
+    shard.reading(readable(presentStates(shard.engine, keys, first, end))), readPage(shard, keys, first, end),
+  ])
   if (states === null) return false
-  for (let from = first; from <= end;) {
-    // A run may end behind the segment.
-    const range = keys.logRange(from, end + RUN_RECORDS_MAX)
-    const page = await shard.reading(readable(shard.engine.range({ ...range, limit: PAGE_ROWS, bytesMax: PAGE_BYTES })))
+  for (let page = firstPage; ;) {
     const lastKey = page?.at(-1)?.[0]
     if (page === null || lastKey === undefined) return false
-    for (const [key, row] of page) if (await readable(addRow(builder, row, numberAt(key), from, making, states, budget)) === null) return false
-    from = numberAt(lastKey) + 1
+    for (const [key, row] of page) if (await readable(addRow(builder, row, numberAt(key), making, states, budget)) === null) return false
+    const last = numberAt(lastKey)
+    if (last >= end) break
+    page = await readPage(shard, keys, last + 1, end)
   }
   const conversation = await shard.conversation(name)
   // Retention may have come by: the words of what is gone must not stay. What goes from now on takes the row along.
@@ -209,19 +211,25 @@ async function indexSegment(shard: Shard, budget: WorkBudget, making: Making, bu
   return true
 }
 
+/** Rows of the log from this seq on, for a segment that ends at `end`; null: damaged. A run may end behind the segment. */
+function readPage(shard: Shard, keys: ConversationKeys, from: number, end: number): Promise<Entry[] | null> {
+  const range = keys.logRange(from, end + RUN_RECORDS_MAX)
+  return shard.reading(readable(shard.engine.range({ ...range, limit: PAGE_ROWS, bytesMax: PAGE_BYTES })))
+}
+
 /** What operations have made of messages, by seq. */
 async function presentStates(engine: Engine, keys: ConversationKeys, first: number, end: number): Promise<Map<number, MessageState>> {
   const rows = await engine.range({ ...keys.states(first, end + 1), limit: SEGMENT_MESSAGES })
   return new Map(rows.map(([key, row]) => [numberAt(key), decodeState(row)]))
 }
 
-/** The records of a row of the log that belong to the segment, from this seq on. Rejects with StorageError 'corrupt'. */
+/** The records of a row of the log that belong to the segment. Rejects with StorageError 'corrupt'. */
 async function addRow(
-  builder: SegmentBuilder, row: Uint8Array, last: number, from: number, making: Making, states: ReadonlyMap<number, MessageState>, budget: WorkBudget,
+  builder: SegmentBuilder, row: Uint8Array, last: number, making: Making, states: ReadonlyMap<number, MessageState>, budget: WorkBudget,
 ): Promise<true> {
   const heads = new LogHeads(row, last)
   while (heads.next()) {
-    if (heads.seq < from || heads.seq > making.end) continue
+    if (heads.seq < making.first || heads.seq > making.end) continue
     if (budget.isOver) await budget.next()
     const letters = addRecord(builder, heads, making.first, states.get(heads.seq))
     budget.spend(letters)
