@@ -16,6 +16,7 @@ import { originOf } from './blobs/origin.js'
 import { addChannelMetrics } from './channel-metrics.js'
 import { evenTable } from './channels/federation.js'
 import { CHANNEL_LIMITS } from './channels/limits.js'
+import { Balancer } from './cluster/balancer.js'
 import { ClusterDesk } from './cluster/cluster-admin.js'
 import { readClusterSecrets, readLinkTls } from './cluster/cluster-files.js'
 import { addClusterMetrics } from './cluster/cluster-metrics.js'
@@ -70,6 +71,7 @@ export async function runNode(start: Start): Promise<Omit<RunningServer, 'stop'>
   let admin: AdminListener | null = null
   steps.push(() => admin?.close())
   const cluster = new ClusterDesk(config.cluster.name, config.cluster.node, nodes, nodeLinks)
+  openBalancer(start, links, nodes, cluster)
   const control = await openControlServer(directory, { router, cluster }, log)
   steps.push(() => control.close())
   const redirects = openRedirects(start, links, nodes, nodeLinks)
@@ -103,6 +105,13 @@ export async function runNode(start: Start): Promise<Omit<RunningServer, 'stop'>
       if (tls !== null) links.renewTls(tls)
     },
   }
+}
+
+function openBalancer({ config, log, steps }: Start, { environment: { scheduler } }: LinkDesk, nodes: readonly ClusterNode[], desk: ClusterDesk): void {
+  const { node, balanceEveryMs } = config.cluster
+  if (nodes.length === 1 || balanceEveryMs === 0) return
+  const balancer = new Balancer({ node, nodes, desk, scheduler, log, everyMs: balanceEveryMs })
+  steps.push(() => { balancer.stop() })
 }
 
 /** Clients may be sent on to the node that owns the shard of their user, as far as they have said who they are. */

@@ -45,7 +45,7 @@ export class ClusterDesk implements ClusterAdmin {
   }
 
   async #shardStatus(own: ClusterNode, shard: number, nodes: readonly NodeSeen[]): Promise<ShardStatus> {
-    const reports = await Promise.all(nodes.map(({ node }) => this.#report(node, shard)))
+    const reports = await Promise.all(nodes.map(({ node }) => this.report(node, shard)))
     const owner = reports.find((report) => report?.role === 'owner')
     return {
       shard,
@@ -55,8 +55,8 @@ export class ClusterDesk implements ClusterAdmin {
     }
   }
 
-  /** null: it does not answer. */
-  async #report(node: string, shard: number): Promise<NodeReport | null> {
+  /** How a node is as to a shard; null: it does not answer. */
+  async report(node: string, shard: number): Promise<NodeReport | null> {
     try {
       return await withinTime(this.#ask(node, 'report', aboutShard(shard, null))) as NodeReport
     } catch {

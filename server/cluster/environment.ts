@@ -36,6 +36,8 @@ export interface ClusterLimits {
    * store without data, because that has lost it, would begin a shard of its own.
    */
   readonly founds: boolean
+  /** How many nodes follow the shard, beside its owner; 0: all there are. */
+  readonly standbys: number
   /** How long it waits before that, for nodes that have data of a shard that the store has lost. */
   readonly foundAfterMs: number
 }
@@ -52,6 +54,7 @@ export const CLUSTER_LIMITS: ClusterLimits = {
   retainBytes: 16 << 20,
   copyPageBytes: 1 << 20,
   founds: false,
+  standbys: 0,
   foundAfterMs: 3000,
 }
 

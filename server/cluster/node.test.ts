@@ -173,3 +173,22 @@ test('the changelog is trimmed behind the slowest member, and a member too far b
   await until(() => rig.server.members.includes('n2'))
   assert.deepEqual(await rowsOf(second.inner), await rowsOf(first.inner))
 })
+
+test('of more nodes than standbys are wanted those follow that rank first, and when one is gone the next', async (t) => {
+  const rig = new Rig(t, { limits: { standbys: 1, memberAwayMs: 1000 } })
+  const first = await rig.start('n1', { founds: true })
+  await rig.owner()
+  const others = await Promise.all(['n2', 'n3', 'n4'].map((name) => rig.start(name)))
+  const roles = (): string[] => others.map(({ node }) => node.report.role).sort()
+  await until(() => roles().join() === 'spare,spare,standby')
+  const follower = others.find(({ node }) => node.report.role === 'standby')!
+  await until(() => rig.server.members.join() === ['n1', follower.name].join())
+  await put(first.engine!, ['a', '1'])
+  follower.cut()
+  const next = await until(() => others.find((each) => each !== follower && each.node.report.role === 'standby'))
+  await until(() => rig.server.members.join() === ['n1', next.name].join())
+  first.cut()
+  const owner = await rig.owner(first)
+  assert.equal(owner, next)
+  assert.equal(Buffer.from(await owner.engine!.get(Buffer.from('a')) ?? '').toString(), '1')
+})

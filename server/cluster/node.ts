@@ -52,6 +52,8 @@ export interface ClusterNodeOptions {
 export type NodeRole =
   /** It follows, or waits until it can. */
   | 'standby'
+  /** Others follow: there are more nodes than standbys are wanted. */
+  | 'spare'
   /** It copies the shard's content from the owner. */
   | 'copying'
   /** It has acquired the shard and reads the changelog to its end. */
@@ -71,6 +73,8 @@ export interface NodeReport {
   readonly trouble: string
   /** Nodes that have to be heard before anybody can take the shard, after Redis has lost data. */
   readonly waitingFor: readonly string[]
+  /** It takes no shard until the operator says that it may. */
+  readonly isDrained: boolean
 }
 
 /** After something failed, and between two attempts to take the shard. */
@@ -142,7 +146,7 @@ export class ClusterNode {
   get report(): NodeReport {
     const position = this.#ownership?.log.last ?? this.#standby.applied
     const members = this.#ownership?.log.membersTold ?? this.#view?.members ?? []
-    return { role: this.#role, position, members, trouble: this.#trouble, waitingFor: this.#waitingFor }
+    return { role: this.#role, position, members, trouble: this.#trouble, waitingFor: this.#waitingFor, isDrained: !this.#mayOwn }
   }
 
   start(): void {
@@ -274,7 +278,8 @@ export class ClusterNode {
       this.#freeSinceMs = null
       this.#waitingFor = []
     }
-    await this.#standby.confirm(true)
+    if (this.#isToFollow(view)) await this.#standby.confirm(true)
+    else await this.#standby.withdraw()
     await this.#voteInDoubt(view)
   }
 
@@ -318,9 +323,23 @@ export class ClusterNode {
     return true
   }
 
+  /** Of more nodes than are to follow those do that rank first, whoever owns it. */
+  #isToFollow(view: ShardView): boolean {
+    const { node, shard, limits } = this.#options
+    if (limits.standbys === 0) return true
+    const others = new Set([...this.directory.nodes.map((seen) => seen.node), node])
+    others.delete(view.node)
+    return view.node === node || ranked(shard, [...others]).indexOf(node) < limits.standbys
+  }
+
   /** Follows or copies until there is something else to do. */
   async #keepUp(view: ShardView): Promise<void> {
     const standby = this.#standby
+    if (!this.#isToFollow(view)) {
+      this.#role = 'spare'
+      await sleep(this.#options.environment, Math.max(1, this.#lookDueMs - this.#nowMs))
+      return
+    }
     const owner = this.#ownerOf(view)
     if (!standby.isWhole && view.lineage !== null && owner !== null) {
       if (this.#role !== 'copying') this.#options.environment.log.info({ from: owner.node, position: showPosition(standby.applied) }, 'cluster-copy-begins')
@@ -345,7 +364,7 @@ export class ClusterNode {
   #turnDueMs(view: ShardView): number | null {
     const { node, shard, limits } = this.#options
     const standby = this.#standby
-    if (!this.#mayOwn || this.#freeSinceMs === null) return null
+    if (!this.#mayOwn || this.#freeSinceMs === null || !this.#isToFollow(view)) return null
     if (standby.isNew) {
       // To found, or to go on with a founding that was interrupted.
       if (view.lineage !== null) return view.lineage === standby.lineage ? this.#freeSinceMs : null

@@ -151,6 +151,12 @@ export class Standby {
     await this.follow(0)
   }
 
+  /** Tells the owner that this node does not follow any more: it is as one that copies, and nothing is kept for it. */
+  async withdraw(): Promise<void> {
+    const { store, node } = this.#options
+    if (this.#follower !== null && !this.#mustCopy) await store.confirm(node, { position: this.#follower.applied, isCopying: true })
+  }
+
   /** Tells the owner what need not be kept for this node; seldom, unless `isDue`. */
   async confirm(isDue: boolean): Promise<void> {
     const { store, node, monotonicMs } = this.#options

@@ -214,6 +214,8 @@ export const SETTINGS = {
     tlsCa: text('', 'PEM file with what has signed the certificates of all nodes'),
     sharedFiles: flag(false, 'blobs.directory lies on a file system that all nodes share; else blobs need store s3'),
     foundAfterMs: integer(CLUSTER_LIMITS.foundAfterMs, 0, 600_000, 'ms', 'how long it waits before that, for nodes that have the data of a shard that Redis has lost'),
+    standbys: integer(CLUSTER_LIMITS.standbys, 0, 64, 'nodes', 'that follow each shard beside its owner, where there are more nodes; 0: all'),
+    balanceEveryMs: integer(10_000, 0, 3_600_000, 'ms', 'how often a node looks whether it owns two shards more than another, and gives it one; 0: never'),
     leaseMs: integer(CLUSTER_LIMITS.leaseMs, 500, 600_000, 'ms', 'a node that says nothing for this long has lost its shard to another'),
     renewEveryMs: integer(CLUSTER_LIMITS.renewEveryMs, 50, 60_000, 'ms', 'how often the owner of a shard says that it is there'),
     lookEveryMs: integer(CLUSTER_LIMITS.lookEveryMs, 20, 60_000, 'ms', 'how often a node looks who owns the shard'),

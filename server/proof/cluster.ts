@@ -107,7 +107,8 @@ export const CLUSTER_BLOWS = Object.keys(BLOWS)
 /** `blows`: their names, in turn. */
 export async function clusterProof(scope: Scope, blows: readonly string[], { clients, rounds, seed, shards = 1 }: ClusterProofOptions): Promise<Findings> {
   const places = placesFor(clients)
-  const nodes = await Nodes.start(scope, usersOf(places), { shards })
+  // Looks whether shards should move are part of what devices have to live with.
+  const nodes = await Nodes.start(scope, usersOf(places), { shards, settings: { CHATD_CLUSTER_BALANCE_EVERY_MS: '1000' } })
   const population = new Population({ places, urls: nodes.urls, seed })
   scope.after(() => { population.stop() })
   await population.connect()
@@ -122,10 +123,16 @@ export async function clusterProof(scope: Scope, blows: readonly string[], { cli
     scope.note(`${blow} for the ${number}. time after ${population.acks} acks; ${Math.round(waitedMs)} ms without any at the other nodes`)
   }
   await population.untilAcked(ACKS_A_ROUND)
-  await population.settle()
+  await population.settle().catch(async (error: unknown) => {
+    for (const node of nodes.all) scope.note(`${nodes.nameOf(node)} ${node.pid} ${node.data}: ${JSON.stringify(node.log.slice(-25))}`)
+    scope.note(JSON.stringify(await nodes.status()))
+    if (process.env['PROOF_HOLD'] !== undefined) await delay(600_000)
+    throw error
+  })
   const findings = await judge(population.logs, (await nodes.owner()).tcp, population.users)
   waited.sort((one, other) => one - other)
   scope.note(`${rounds} rounds of ${blows.join(', ')}, ${clients} clients: ${summary(findings)}; without acks for ${Math.round(waited[waited.length >> 1]!)} ms in the median, ${Math.round(waited.at(-1)!)} ms at most`)
+  await nodes.untilSpread()
   await sameEverywhere(nodes)
   return findings
 }

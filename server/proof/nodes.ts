@@ -107,6 +107,14 @@ export class Nodes {
     await this.#until(`${running.join(', ')} to follow`, ({ shards }) => shards.every(isWhole))
   }
 
+  /** Waits until no node owns two shards more than another. */
+  async untilSpread(): Promise<void> {
+    await this.#until('shards to be spread', ({ shards }) => {
+      const counts = this.all.map((node) => shards.filter(({ owner }) => owner === this.nameOf(node)).length)
+      return Math.max(...counts) - Math.min(...counts) < 2
+    })
+  }
+
   async #until(what: string, condition: (status: ClusterStatus) => boolean): Promise<void> {
     const giveUpMs = performance.now() + PATIENCE_MS
     for (;;) {

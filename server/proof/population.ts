@@ -122,7 +122,8 @@ export class Population {
    */
   async settle(): Promise<void> {
     this.fallSilent()
-    await until(() => `${this.devices.filter((device) => !device.isSettled).length} devices to settle`, () => this.devices.every((device) => device.isSettled))
+    const unsettled = (): string[] => this.devices.filter((device) => !device.isSettled).map(({ options, isOnline, outboxSize }) => `${options.user}/${options.device} (${isOnline ? 'online' : 'away'}, ${outboxSize} without ack)`)
+    await until(() => `${unsettled().join(', ')} to settle`, () => this.devices.every((device) => device.isSettled))
     // What was accepted last may make receipts, and those none: two rounds empty every queue.
     for (let round = 0; round < 2; round++) {
       for (const device of this.devices) {

@@ -49,6 +49,23 @@ test('[MSG-1] [MSG-3] what was not answered is said again where the shard of the
   }
 })
 
+test('[MSG-1] [MSG-3] what was not answered is said again where the shard of the conversation is given up by a process that lives on', async () => {
+  for (const conversation of [0, 1]) {
+    const { harness, phone, friend } = await talk(2, 2, conversation)
+    phone.send(friend.user, 'one')
+    const visits = new Set(harness.routers[conversation]!.shard.visiting)
+    const given = harness.giveUp(conversation)
+    // The place that it had leads nowhere any more.
+    if (conversation === 0) assert.ok(visits.size > 0 && [...visits].every(({ hasEnded }) => hasEnded))
+    phone.send(friend.user, 'two')
+    await given
+    await harness.pass(5000)
+    assert.deepEqual(phone.acks.map(({ clientId, seq }) => [clientId, seq]), [[1, 1], [2, 2], [3, 3]])
+    assert.deepEqual(friend.texts, ['hello', 'one', 'two'])
+    assert.equal(phone.endedWith, 0)
+  }
+})
+
 test('a session keeps its connection where the home of its user dies, and goes on with all that it has said anywhere', async () => {
   const { harness, phone, friend } = await talk(1, 2, 2)
   phone.send(friend.user, 'one')

@@ -605,8 +605,12 @@ export class Shard implements FeedHost, GateHost, CommitHost, ArrivalHost {
     this.#loop.schedule()
   }
 
-  /** Commits what is open and takes nothing more. Sessions are the caller's to end before. */
+  /**
+   * Commits what is open and takes nothing more. Sessions of its users are the caller's to end before; those of users at home elsewhere are told, for they
+   * go on where the shard is next, and may be in this very process.
+   */
   close(): Promise<void> {
+    this.#expelVisitors()
     return this.#loop.close()
   }
 
@@ -671,10 +675,14 @@ export class Shard implements FeedHost, GateHost, CommitHost, ArrivalHost {
   discard(): void {
     this.#beginLife()
     for (const feed of [...this.#attached]) this.expel(feed, ERROR.storageUnavailable)
-    // What they have asked for is answered by nobody.
-    for (const session of [...this.visiting]) session.expel(ERROR.storageUnavailable)
+    this.#expelVisitors()
     this.#expiry.start()
     this.#blobSweeps?.start()
+  }
+
+  /** What they have asked for and was not answered is lost here. */
+  #expelVisitors(): void {
+    for (const session of [...this.visiting]) session.expel(ERROR.storageUnavailable)
   }
 
   #beginLife(): void {

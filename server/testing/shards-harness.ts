@@ -200,6 +200,17 @@ export class ShardsHarness {
     this.router.replace(shard, this.#reach(shard, this.routers[shard]))
   }
 
+  /** This process gives the shard up in good order, and has it again. Sessions of its users have their places taken away before. */
+  async giveUp(shard: number): Promise<void> {
+    const before = this.routers[shard]
+    assert.ok(before !== undefined)
+    for (const session of this.#sessions) if (session.shard === shard) session.ended(ERROR.storageUnavailable)
+    const closed = before.shard.close()
+    await this.settle()
+    await closed
+    this.crash(shard)
+  }
+
   /** Another node has the shard from now on, on what the one before has stored. */
   move(shard: number, node: number): void {
     this.links?.move(shard, node)
