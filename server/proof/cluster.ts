@@ -124,9 +124,8 @@ export async function clusterProof(scope: Scope, blows: readonly string[], { cli
   }
   await population.untilAcked(ACKS_A_ROUND)
   await population.settle().catch(async (error: unknown) => {
-    for (const node of nodes.all) scope.note(`${nodes.nameOf(node)} ${node.pid} ${node.data}: ${JSON.stringify(node.log.slice(-25))}`)
+    for (const node of nodes.all) scope.note(`the last of ${nodes.nameOf(node)}: ${JSON.stringify(node.log.slice(-25))}`)
     scope.note(JSON.stringify(await nodes.status()))
-    if (process.env['PROOF_HOLD'] !== undefined) await delay(600_000)
     throw error
   })
   const findings = await judge(population.logs, (await nodes.owner()).tcp, population.users)
