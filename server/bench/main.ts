@@ -16,7 +16,8 @@ import { type Figures, medians, spread } from './statistics.js'
 
 const usage = `usage: npm run bench -- [scenario[:size]…] [--json FILE] [--seconds N] [--runs N]
 scenarios: ${Object.keys(scenarios).join(' ')}    (size: connections of idle and phones, messages of offline, crash and bytes,
-                                     deliveries under way to each member of group and groups)
+                                     deliveries under way to each member of group and groups,
+                                     shards of shardsSame and shardsCross)
 --json FILE    write every run to a file       --seconds N   length of a measured stretch (5)
 --runs N       measured stretches (3)          --help        this text
 environment: BENCH_NODE   node binary for the server      BENCH_ENGINE   rocksdb or leveldb

@@ -5,7 +5,7 @@ export interface Options {
   /** Length of one measured stretch. */
   readonly seconds: number
   readonly runs: number
-  /** Connections of the idle and phones scenarios, deliveries under way to each member of group and groups, messages of the others; 0: the scenario's own number. */
+  /** Connections of the idle and phones scenarios, deliveries under way to each member of group and groups, shards of those that have several, messages of the others; 0: the scenario's own number. */
   readonly size: number
 }
 

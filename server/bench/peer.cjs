@@ -20,11 +20,11 @@ const node = process.env.BENCH_NODE ?? process.execPath
  * iterations, since a first login's cost is that of the chosen count; nothing counted by address, since all come from one; queues as
  * long as a scenario likes, and groups as large: other benches have 200 members beside the sender.
  */
-function configuration({ dir, port, webPort, engine }) {
+function configuration({ dir, port, webPort, engine, shards }) {
   return `[data]
 directory = ${JSON.stringify(path.join(dir, 'data'))}
 engine = "${engine}"
-
+${shards === 1 ? '' : `shards = ${shards}\n`}
 [listen]
 urls = ["tcp://127.0.0.1:${port}"${webPort === 0 ? '' : `, "ws://127.0.0.1:${webPort}"`}]
 
@@ -54,10 +54,10 @@ ${webPort === 0 ? '' : '\n[blobs]\nquotaBytes = 0\nuploadsMax = 1000\n'}`
 }
 
 /** Writes configuration and accounts below `dir`; every user's device starts anew. */
-function setup({ dir, users, port, webPort = 0, engine = process.env.BENCH_ENGINE ?? 'auto' }) {
+function setup({ dir, users, port, webPort = 0, engine = process.env.BENCH_ENGINE ?? 'auto', shards = 1 }) {
   const config = path.join(dir, 'chatd.toml')
   fs.mkdirSync(dir, { recursive: true })
-  fs.writeFileSync(config, configuration({ dir, port, webPort, engine }))
+  fs.writeFileSync(config, configuration({ dir, port, webPort, engine, shards }))
   execFileSync(node, [chatd, 'user', 'import', '--config', config], {
     input: users.map((user) => `${user} pw-${user}\n`).join(''), stdio: ['pipe', 'ignore', 'inherit'],
   })

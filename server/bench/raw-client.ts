@@ -47,8 +47,8 @@ export interface Peer {
   readonly name: string
   readonly port: number
   readonly driver: Driver
-  /** Writes configuration and accounts below `dir`; takes a while with many users, and blocks. `webPort`: of WebSocket and HTTP; 0: none. */
-  setup(options: { dir: string, users: readonly string[], port: number, webPort?: number, engine?: string }): Launch
+  /** Writes configuration and accounts below `dir`; takes a while with many users, and blocks. `webPort`: of WebSocket and HTTP; 0: none. `shards`: 1 where nothing is said. */
+  setup(options: { dir: string, users: readonly string[], port: number, webPort?: number, engine?: string, shards?: number }): Launch
 }
 
 /** The sources stay where they are: from dist/server/bench to server/bench. */

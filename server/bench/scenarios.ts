@@ -11,63 +11,14 @@ import { group, groups } from './groups.js'
 import { closeAll, connectAll, idOf, names, prepare, text, until } from './load.js'
 import { cpuSeconds, measureStretch, memory, quiet, stealMeter } from './measure.js'
 import type { Options, Scenario } from './options.js'
+import { online, PAIRS, WARM_UP_MS, withPairs, withServer } from './pairs.js'
 import { phones } from './phones.js'
 import { previews } from './previews.js'
 import type { RawClient } from './raw-client.js'
-import { ServerProcess } from './server-process.js'
+import type { ServerProcess } from './server-process.js'
+import { onShards } from './shards.js'
 import { drain, perUnit, store, WINDOW } from './stages.js'
 import { type Figures, percentile } from './statistics.js'
-
-const PAIRS = 100
-const WARM_UP_MS = 2000
-
-async function withServer<T>(users: readonly string[], work: (server: ServerProcess) => Promise<T>): Promise<T> {
-  const server = await ServerProcess.start(users)
-  try {
-    return await work(server)
-  } finally {
-    await server.stop()
-  }
-}
-
-async function withPairs(work: (server: ServerProcess, senders: RawClient[], recipients: RawClient[]) => Promise<Figures[]>): Promise<Figures[]> {
-  const users = names(1, 2 * PAIRS)
-  return withServer(users, async (server) => {
-    await prepare(server.port, users)
-    const senders = await connectAll(server.port, users.slice(0, PAIRS))
-    const recipients = await connectAll(server.port, users.slice(PAIRS))
-    const figures = await work(server, senders, recipients)
-    await closeAll([...senders, ...recipients])
-    return figures
-  })
-}
-
-/** Every sender has WINDOW messages whose delivered receipt it has not got; a receipt sends the next. */
-async function online({ seconds, runs }: Options): Promise<Figures[]> {
-  return withPairs(async (server, senders, recipients) => {
-    let sent = 0
-    let delivered = 0
-    let confirmed = 0
-    let running = true
-    const sendOne = (at: number): void => {
-      if (running) senders[at]!.send(recipients[at]!.user, text(sent), sent++)
-    }
-    for (const recipient of recipients) recipient.onDelivery(() => { delivered++ })
-    senders.forEach((sender, at) => { sender.onReceipt(() => { confirmed++; sendOne(at) }) })
-    for (let n = 0; n < WINDOW; n++) for (let at = 0; at < PAIRS; at++) sendOne(at)
-    await sleep(WARM_UP_MS)
-    const figures: Figures[] = []
-    for (let run = 0; run < runs; run++) {
-      const before = confirmed
-      const end = measureStretch(server.pid)
-      await sleep(seconds * 1000)
-      figures.push({ ...end(confirmed - before) })
-    }
-    running = false
-    await until(() => confirmed === sent, 10_000)
-    return figures.map((figure) => ({ ...figure, lost: sent - delivered, unconfirmed: sent - confirmed }))
-  })
-}
 
 const RATE_PER_SECOND = 2000
 
@@ -261,6 +212,8 @@ export const faults: ReadonlySet<string> = new Set(['lost', 'doubled', 'unconfir
 export const scenarios: Readonly<Record<string, Scenario>> = {
   bytes: { title: 'bytes for one message of 100 characters', run: bytes },
   online: { title: `1:1 online with delivered receipt, ${String(PAIRS)} pairs, ${String(WINDOW)} in flight`, run: online },
+  shardsSame: { title: '1:1 online, several shards, both at home in the one that has their conversation', run: (options) => onShards('same', options) },
+  shardsCross: { title: '1:1 online, several shards, the two at home in different ones', run: (options) => onShards('cross', options) },
   latency: { title: `1:1 online, offered at ${String(RATE_PER_SECOND)}/s`, run: latency },
   offline: { title: 'store for absent devices, then drain, logins included', run: offline },
   flat: { title: 'cost of a message by how many are stored in its conversation and wait in its queue', run: flat },

@@ -34,11 +34,11 @@ export class ServerProcess {
   }
 
   /** Makes the data directory and the accounts, starts the server and waits until it is ready. */
-  static async start(users: readonly string[], { web = false } = {}): Promise<ServerProcess> {
+  static async start(users: readonly string[], { web = false, shards = 1 } = {}): Promise<ServerProcess> {
     const port = await freePort()
     const webPort = web ? await freePort() : 0
     const directory = mkdtempSync(join(tmpdir(), 'chatd-bench-'))
-    const server = new ServerProcess(port, webPort, directory, peer.setup({ dir: directory, users, port, webPort }))
+    const server = new ServerProcess(port, webPort, directory, peer.setup({ dir: directory, users, port, webPort, shards }))
     await server.restart()
     return server
   }
