@@ -34,7 +34,8 @@ interface Person {
 async function connect(t: TestContext, server: Running, user: string, storage = memoryStorage()): Promise<Person> {
   const heard: string[] = []
   const client = new Client({ server: server.listeners[0]!, user, password: PASSWORD, device: 'phone', storage })
-  client.on('message', ({ conversation, from, text }) => { heard.push(`${conversation} ${from}: ${text}`) })
+  // Changes of groups have no text.
+  client.on('message', ({ conversation, from, text }) => { if (text !== '') heard.push(`${conversation} ${from}: ${text}`) })
   t.after(() => client.close())
   await client.connect()
   return { client, heard }
@@ -97,19 +98,25 @@ test('one of the processes dies: the others serve, and its users come back to wh
   const people = await Promise.all(['alice', 'bob', ...USERS].map((user) => connect(t, server, user)))
   const pids = server.lines.filter(({ event }) => event === 'worker-started').map(({ pid }) => pid)
   assert.equal(pids.length, 2)
+  await people[0]!.client.groups.create('#skiing', { members: ['bob', ...USERS] })
   const sent: Promise<unknown>[] = []
   for (let number = 0; number < 60; number++) {
     if (number === 20 || number === 40) process.kill(pids[number / 20 - 1]!, 'SIGKILL')
-    for (const { client } of people) for (const to of ['alice', 'bob', ...USERS]) sent.push(client.send(to, String(number)))
+    for (const { client } of people) for (const to of ['alice', 'bob', ...USERS, '#skiing']) sent.push(client.send(to, String(number)))
     if (number % 10 === 9) await Promise.all(sent)
   }
   await Promise.all(sent)
   const numbers = Array.from({ length: 60 }, (_, number) => String(number))
   for (const [at, user] of ['alice', 'bob', ...USERS].entries()) {
     const { heard } = people[at]!
-    const others = ['alice', 'bob', ...USERS].filter((other) => other !== user)
-    await until(`${user} to hear all`, () => others.every((other) => heard.filter((text) => text.startsWith(`${other} ${other}: `)).length >= numbers.length))
-    for (const other of others) assert.deepEqual(heard.filter((text) => text.startsWith(`${other} ${other}: `)).map((text) => text.split(': ')[1]), numbers, `${user} hears ${other}`)
+    for (const other of ['alice', 'bob', ...USERS].filter((name) => name !== user)) {
+      for (const conversation of [other, '#skiing']) {
+        const from = `${conversation} ${other}: `
+        const numbersFrom = (): string[] => heard.filter((text) => text.startsWith(from)).map((text) => text.slice(from.length))
+        await until(() => `${user} to hear all of ${from}`, () => numbersFrom().length >= numbers.length)
+        assert.deepEqual(numbersFrom(), numbers, `${user} hears ${from}`)
+      }
+    }
   }
   assert.equal(server.lines.filter(({ event }) => event === 'worker-died').length, 2)
   await stop(server)

@@ -41,6 +41,8 @@ export interface ShardOfSeveral {
   readonly kind: 'several'
   /** Of this worker. */
   readonly shard: number
+  /** Higher than that of any worker before it: sessions that began in it are later than those of lives before. */
+  readonly life: number
   /** Where each of them is reached, by number. */
   readonly linkAddresses: readonly string[]
 }

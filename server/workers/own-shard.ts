@@ -28,6 +28,9 @@ import type { ShardOfSeveral } from './messages.js'
 import { shardNode } from './names.js'
 import { dialAddress } from './reach.js'
 
+/** More sessions than begin in one life of a shard. */
+const STAMPS_BY_LIFE = 2 ** 40
+
 export interface OwnShard {
   readonly shard: Shard
   readonly router: LocalRouter
@@ -36,7 +39,7 @@ export interface OwnShard {
 
 /** Rejects with StorageError, ConfigError (the data is a cluster's), and the error of `listen`; nothing is left open then. */
 export async function openOwnShard(
-  config: Config, { shard: number, linkAddresses }: ShardOfSeveral, identity: LinkIdentity, environment: LinkEnvironment, log: Log,
+  config: Config, { shard: number, life, linkAddresses }: ShardOfSeveral, identity: LinkIdentity, environment: LinkEnvironment, log: Log,
 ): Promise<OwnShard> {
   const { directory, engine: name } = config.data
   const engine = await openEngine({ directory: shardDirectory(directory, number), engine: name as 'auto' | EngineName, create: true })
@@ -53,7 +56,8 @@ export async function openOwnShard(
     dial: async (to) => ({ transport: await dialAddress(linkAddresses[to]!, environment), node: shardNode(to) }),
     isAt: (shard, node) => node === shardNode(shard),
   })
-  const shard = new Shard(engine, { ...shardEnvironment(config, SYSTEM_CLOCK, log), federation: peers.federation })
+  // Not by the clock, which may be set back while sessions wait for the next life.
+  const shard = new Shard(engine, { ...shardEnvironment(config, SYSTEM_CLOCK, log), federation: peers.federation, firstStamp: life * STAMPS_BY_LIFE })
   const router = new LocalRouter(shard, { ...PRESENCE_LIMITS, ...config.presence })
   const linkServer = new LinkServer()
   const acceptor = new LinkAcceptor(identity, environment, { [routerPurpose(number)]: linkServer, [shardPurpose(number)]: peers })

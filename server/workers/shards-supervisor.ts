@@ -68,6 +68,7 @@ export async function startWithShards(config: Config, shape: ServerShape, option
 async function open(config: Config, { shards, isNew }: ServerShape, program: string, log: Log, steps: Steps): Promise<Omit<OperatedServer, 'stop'>> {
   const { directory } = config.data
   if (isNew) await makeShards(directory, shards)
+  log.info({ shards }, 'blobs-not-kept')
   // Says what is wrong with them before anything is started.
   readTls(config, SYSTEM_CLOCK)
   const secret = openServerSecret(directory, config.auth.scramIterations)
@@ -75,8 +76,8 @@ async function open(config: Config, { shards, isNew }: ServerShape, program: str
   const linkAddresses = Array.from({ length: shards }, (_, shard) => `unix:${socketPath(directory, shardNode(shard))}`)
   const counters = new Counters()
   const reports: (ShardReport | null)[] = linkAddresses.map(() => null)
-  const order = (shard: number): WorkerOrder => ({
-    config: shareOf(config, shards), node: shardNode(shard), linkSecret, shards: { kind: 'several', shard, linkAddresses },
+  const order = (shard: number, life: number): WorkerOrder => ({
+    config: shareOf(config, shards), node: shardNode(shard), linkSecret, shards: { kind: 'several', shard, life, linkAddresses },
     secretKey: secret.key, secretIterations: secret.iterations, blobSocket: '',
   })
   const pool = new WorkerPool({
