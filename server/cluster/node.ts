@@ -79,8 +79,8 @@ export interface NodeReport {
 
 /** After something failed, and between two attempts to take the shard. */
 const RETRY_MS = 250
-/** How soon it is looked again after the owner has said that it gives the shard up. */
-const RELEASE_LOOK_MS = 20
+/** How soon it is looked again while the shard goes from one node to another: clients wait for everybody to know. */
+const HANDS_LOOK_MS = 20
 /** Every rank waits so much longer before it tries to take a free shard. */
 const RANK_MS = 300
 /** And all but its heir, where it was left to one that is there. */
@@ -261,7 +261,7 @@ export class ClusterNode {
 
   async #lookWhenDue(): Promise<void> {
     const { store, limits } = this.#options
-    if (this.#standby.sawRelease && this.#freeSinceMs === null) this.#lookDueMs = Math.min(this.#lookDueMs, this.#lookedMs + RELEASE_LOOK_MS)
+    if (this.#isChangingHands()) this.#lookDueMs = Math.min(this.#lookDueMs, this.#lookedMs + HANDS_LOOK_MS)
     if (this.#nowMs < this.#lookDueMs) return
     await this.#beatWhenDue()
     const view = await store.look(this.#options.environment.randomToken())
@@ -281,6 +281,11 @@ export class ClusterNode {
     if (this.#isToFollow(view)) await this.#standby.confirm(true)
     else await this.#standby.withdraw()
     await this.#voteInDoubt(view)
+  }
+
+  /** Its owner has said that it gives the shard up, or the lease is free and somebody should have it by now. */
+  #isChangingHands(): boolean {
+    return this.#freeSinceMs === null ? this.#standby.sawRelease : this.#nowMs - this.#freeSinceMs < HEIR_MS
   }
 
   /** Where the store may have lost something everybody says what it has, whether it can take the shard or not. */

@@ -7,6 +7,7 @@ import type { Chatd } from './chatd.js'
 import type { Findings } from './checker.js'
 import { Nodes } from './nodes.js'
 import { judge, placesFor, Population, summary, usersOf } from './population.js'
+import { now } from './record.js'
 import { delay, type Scope } from './scope.js'
 
 export interface ClusterProofOptions {
@@ -17,6 +18,8 @@ export interface ClusterProofOptions {
   readonly shards?: number
 }
 
+/** What is looked at around a move. */
+const MOVE_SEEN_MS = 1000
 /** Acks that show that a round is under load. */
 const ACKS_A_ROUND = 200
 
@@ -24,6 +27,7 @@ interface Round {
   readonly nodes: Nodes
   readonly population: Population
   readonly number: number
+  readonly note: (line: string) => void
 }
 
 /** What is done to the cluster in each round; resolves when it is undone, with how long the devices had no acks, ms. */
@@ -61,6 +65,22 @@ const BLOWS: Readonly<Record<string, Blow>> = {
       await nodes.untilWhole()
     }
     return longestMs
+  },
+  /** The operator moves a shard. */
+  'move': async ({ nodes, population, note }) => {
+    const shard = Math.floor(population.random() * await nodes.shards())
+    const owner = await nodes.owner(shard)
+    const others = nodes.all.filter((node) => node !== owner)
+    const heir = others[Math.floor(population.random() * others.length)]!
+    const fromUs = now()
+    await nodes.move(shard, heir)
+    const waitedMs = await untilNextAck(population, population.devices.map((_, at) => at))
+    await nodes.untilWhole()
+    await delay(MOVE_SEEN_MS)
+    const tookMs = ackTimes(population, fromUs, fromUs + MOVE_SEEN_MS * 1000)
+    const at = (share: number): string => (tookMs[Math.floor(share * (tookMs.length - 1))] ?? NaN).toFixed(0)
+    note(`${tookMs.length} messages sent in the second from the order to move shard ${shard}: acked within ${at(0.5)} ms in the median, ${at(0.99)} ms at p99, ${at(1)} ms at most`)
+    return waitedMs
   },
   /** The owner sleeps for longer than its lease, and wakes up believing that it is one. */
   'pause-owner': async ({ nodes, population }) => {
@@ -118,7 +138,7 @@ export async function clusterProof(scope: Scope, blows: readonly string[], { cli
     await population.untilAcked(ACKS_A_ROUND)
     await delay(population.random() * 50)
     const blow = blows[(number - 1) % blows.length]!
-    const waitedMs = await BLOWS[blow]!({ nodes, population, number })
+    const waitedMs = await BLOWS[blow]!({ nodes, population, number, note: (line) => { scope.note(line) } })
     waited.push(waitedMs)
     scope.note(`${blow} for the ${number}. time after ${population.acks} acks; ${Math.round(waitedMs)} ms without any at the other nodes`)
   }
@@ -134,6 +154,19 @@ export async function clusterProof(scope: Scope, blows: readonly string[], { cli
   await nodes.untilSpread()
   await sameEverywhere(nodes)
   return findings
+}
+
+/** How long messages waited for their acks that were sent from then until then, ascending, ms. */
+function ackTimes({ recorders }: Population, fromUs: number, untilUs: number): number[] {
+  const tookMs: number[] = []
+  for (const { events } of recorders) {
+    const sent = new Map<string, number>()
+    for (const event of events) {
+      if (event.kind === 'send' && event.at >= fromUs && event.at < untilUs) sent.set(event.text, event.at)
+      else if (event.kind === 'ack' && sent.has(event.text)) tookMs.push((event.at - sent.get(event.text)!) / 1000)
+    }
+  }
+  return tookMs.sort((one, other) => one - other)
 }
 
 /** Of which devices it can be told how long they wait: those that are not at this node. */

@@ -95,8 +95,22 @@ export class Nodes {
 
   /** Of one shard or another. */
   async anyOwner({ random }: { readonly random: () => number }): Promise<Chatd> {
-    const shards = (await this.status())?.shards.length ?? 1
-    return this.owner(Math.floor(random() * shards))
+    return this.owner(Math.floor(random() * await this.shards()))
+  }
+
+  async shards(): Promise<number> {
+    return (await this.status())?.shards.length ?? 1
+  }
+
+  /** As the operator does it: the shard goes to this node. Resolves when it was given up. */
+  async move(shard: number, to: Chatd): Promise<void> {
+    const control = await connectControl(to.data)
+    if (control === null) throw new Error('the node does not run')
+    try {
+      await control.cluster('move', this.nameOf(to), shard)
+    } finally {
+      await control.close()
+    }
   }
 
   /** Waits until every node that runs owns each shard, or may own it next. */
