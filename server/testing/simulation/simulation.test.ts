@@ -162,7 +162,7 @@ const PLANTS: readonly [name: string, plant: NonNullable<SimulationOptions['plan
 /** Bugs of channels: they show with several shards. */
 const CHANNEL_PLANTS: readonly [name: string, plant: NonNullable<SimulationOptions['plant']>, seeds: number, breach: RegExp][] = [
   ['[QUE-1] a channel\'s cursor that is written apart from the effects', cursorOutsideBatch, 40, /came behind|come to rest/],
-  ['[QUE-1] an entry that is confirmed before its commit', confirmedBeforeCommit, 40, /come to rest|never got|keeps what/],
+  ['[QUE-1] an entry that is confirmed before its commit', confirmedBeforeCommit, 120, /come to rest|never got|keeps what/],
   ['[QUE-1] an entry that is deleted before it is confirmed', deletedBeforeConfirmed, 40, /come to rest|never got|not listed/],
 ]
 
