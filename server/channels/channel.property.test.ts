@@ -108,6 +108,7 @@ class Model {
     assert.ok(inFlight.length <= LIMITS.windowEntries)
     assert.ok(inFlight.length === 1 || inFlight.reduce((sum, [, bytes]) => sum + bytes, 0) <= LIMITS.windowBytes)
     this.#forth.push({ first: next.first, numbers })
+    this.#sender.passedOn(next.first + next.count - 1)
   }
 
   #arrive(batch: { first: number, numbers: number[] } | undefined): void {
@@ -213,11 +214,15 @@ void test('a channel is full by entries and by bytes, and has room again when th
   assert.equal(large.isFull, true)
 })
 
-void test('a confirmation of what was never on disk is refused, a late one says nothing', () => {
+void test('a confirmation of what was never passed on is refused, a late one says nothing', () => {
   const sender = new Sender(LIMITS, 3, [1, 1])
   sender.give(1)
   assert.equal(sender.confirm(6), false)
   assert.equal(sender.confirm(5), true)
   assert.equal(sender.confirm(4), true)
   assert.equal(sender.confirmed, 5)
+  sender.stored(6)
+  assert.equal(sender.confirm(6), false)
+  sender.passedOn(6)
+  assert.equal(sender.confirm(6), true)
 })

@@ -358,9 +358,12 @@ export class Channels {
   }
 
   #offer(channel: Outgoing, first: number, rows: readonly Uint8Array[]): void {
-    if (this.#federation.peers.offer(channel.shard, first, rows)) return
-    channel.isAway = true
-    channel.sender.again()
+    const { sender } = channel
+    if (this.#federation.peers.offer(channel.shard, first, rows)) sender.passedOn(first + rows.length - 1)
+    else {
+      channel.isAway = true
+      sender.again()
+    }
   }
 
   #pump(channel: Outgoing): void {

@@ -20,6 +20,8 @@ export class Sender {
   #stored: number
   #sent: number
   #confirmed: number
+  /** The other end can't have more than this: what an earlier life had on disk, and what was passed on since. */
+  #passedOn: number
   /** Sizes of entries that were sent and not confirmed, and of those that were not sent. */
   readonly #inFlight = new Fifo<number>()
   #unsent = new Fifo<number>()
@@ -35,7 +37,7 @@ export class Sender {
     this.#limits = limits
     this.#last = this.#sent = this.#confirmed = confirmed
     for (const bytes of sizes) this.give(bytes)
-    this.#stored = this.#last
+    this.#stored = this.#passedOn = this.#last
   }
 
   /** Number of the last entry. */
@@ -94,12 +96,17 @@ export class Sender {
     return this.#inFlight.length < windowEntries && this.#bytesInFlight + (this.#unsent.peek() ?? 0) <= windowBytes
   }
 
+  /** Entries up to this one are on their way: somebody took them, to pass them on. */
+  passedOn(number: number): void {
+    this.#passedOn = Math.max(this.#passedOn, number)
+  }
+
   /**
-   * The other end has everything up to here on disk. An older confirmation that comes late says nothing new. false: it claims what was
-   * never on disk here, so that one of the two has lost its memory.
+   * The other end has everything up to here on disk. An older confirmation that comes late says nothing new. false: it claims what it
+   * never got from here, so that one of the two has lost its memory.
    */
   confirm(cursor: number): boolean {
-    if (cursor > this.#stored) return false
+    if (cursor > this.#passedOn) return false
     // What was sent before a crash, or is about to be sent again.
     while (this.#sent < cursor) this.#send()
     while (this.#confirmed < cursor) {

@@ -211,6 +211,26 @@ void test('a shard whose entries others have, and that it does not know, gives n
   assert.equal(stateOf(harness, 2, 1).isReached, true)
 })
 
+void test('a shard that goes on from an old copy while nobody takes what it gives is found out all the same', async () => {
+  const rig = await rigOf()
+  const { harness, phone, friend, other } = rig
+  await talk(rig, 'first')
+  const backup = harness.engines[2]!.copy()
+  phone.send(other, 'second')
+  await harness.settle()
+  harness.cutOff.add(1)
+  harness.crash(2, backup)
+  // Under the number of what the other has already, and more.
+  for (const text of ['third', 'fourth', 'fifth']) phone.send(other, text)
+  await harness.pass(5000)
+  assert.ok(stateOf(harness, 2, 1).waiting >= 3)
+  harness.cutOff.clear()
+  await harness.pass(5000)
+  assert.equal(stateOf(harness, 2, 1).fault, 'beyond')
+  assert.ok(stateOf(harness, 2, 1).waiting >= 3, 'what it gave is not taken for confirmed')
+  assert.deepEqual(friend.texts, ['first', 'second'])
+})
+
 // ——— What makes no sense ———
 
 class ForeignLink implements LinkHandler {
