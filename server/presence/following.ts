@@ -9,6 +9,7 @@ import { RouterError } from '../router/router.js'
 import type { ShardEnvironment } from '../shard/environment.js'
 import type { Elsewhere } from './core.js'
 import type { PresenceLimits } from './limits.js'
+import { SEES_NOTHING } from './privacy.js'
 import { type PresenceState, SHOWN_UNKNOWN, type Told, type ViewChange, type Viewing } from './news.js'
 
 /** What goes in one request. */
@@ -89,10 +90,14 @@ export class Following implements Elsewhere {
     this.#unwatchSoon(source, user)
   }
 
-  /** What the user, who is at home elsewhere, shows to the viewer, who watches it. Rejects with RouterError where that can't be said. */
+  /**
+   * What the user, who is at home elsewhere, shows to the viewer, who watches it: nothing as long as its home can't be asked, and that is looked at
+   * anew then. Rejects with RouterError where its home can't say.
+   */
   shown(viewer: string, user: string): Promise<number> {
     const source = this.#sourceOf(user)
     if (!source.users.has(user)) source.users.set(user, 0)
+    if (source.isAway) this.#host.hear(user, false, 0)
     this.#renewLater()
     return new Promise((resolve, reject) => {
       source.questions.push({ viewer, user, resolve, reject })
@@ -161,9 +166,10 @@ export class Following implements Elsewhere {
           else resolve(shown)
         }
       },
-      (error: unknown) => {
+      () => {
+        // Who watches goes on watching, and is shown nothing until the home can be asked.
         source.isStale = true
-        for (const { reject } of questions) reject(error)
+        for (const { resolve } of questions) resolve(SEES_NOTHING)
       },
     )
   }

@@ -1,7 +1,6 @@
 /** Presence between shards: how much goes from one to another, and what comes of what is lost. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { ERROR } from '../../protocol/generated/registry.js'
 import type { TestDevice } from '../testing/shard-harness.js'
 import { ShardsHarness } from '../testing/shards-harness.js'
 import { pairRig, type PairRig } from '../testing/shards-rigs.js'
@@ -148,8 +147,21 @@ void test('users of a shard that is away are offline, and shown again when it is
   assert.deepEqual(phone.seen(), [`${other} offline`])
   const another = await harness.attach(one, 'tablet')
   another.watch(other)
-  await harness.pass(SILENCE_MS)
-  assert.deepEqual(another.declines.map(({ names, error }) => [...names, error]), [[other, ERROR.unavailable]])
+  const second = harness.userAt(1, [one, other])
+  another.watch(second)
+  await harness.settle()
+  assert.deepEqual([another.seen(), another.declines], [[`${other} offline`, `${second} offline`], []])
+  harness.cutOff.clear()
+  await harness.pass(2 * renewMs)
+  for (const device of [phone, another]) assert.deepEqual(device.seen(), [`${other} online`])
+})
+
+void test('[PRS-5] who begins to watch while a home can\'t be asked is answered when it can', async () => {
+  const { harness, other, phone } = await pairRig()
+  harness.cutOff.add(1)
+  phone.watch(other)
+  await harness.settle()
+  assert.deepEqual([phone.seen(), phone.declines], [[], []])
   harness.cutOff.clear()
   await harness.pass(2 * renewMs)
   assert.deepEqual(phone.seen(), [`${other} online`])
