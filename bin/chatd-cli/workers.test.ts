@@ -45,6 +45,8 @@ test('two processes take clients by turns, who talk as at one; one that dies tak
     const next = await client.until(FRAME.delivery)
     assert.ok(next.type === FRAME.delivery)
   }
+  // The log may come later than what the processes say to their clients.
+  await server.line(({ event }) => event === 'session-opened', 3)
   const pids = new Set(server.lines.filter(({ event }) => event === 'session-opened').map(({ pid }) => pid))
   assert.equal(pids.size, 3, 'the new process takes clients, too')
 
