@@ -105,7 +105,9 @@ export class LinkAcceptor {
 
   #refused(link: LinkConnection, { hello }: ListenerHandshake, reason: LinkClose): void {
     this.#opening.delete(link)
-    this.#environment.log.warn({ address: link.transport.remoteAddress, node: hello?.node, reason: closeName(reason) }, 'link-refused')
+    // While a shard changes hands all who need it ask, again and again, and nothing is wrong.
+    const level = reason === LINK_CLOSE.notOwner ? 'debug' : 'warn'
+    this.#environment.log[level]({ address: link.transport.remoteAddress, node: hello?.node, purpose: hello?.purpose, reason: closeName(reason) }, 'link-refused')
   }
 }
 
