@@ -1,7 +1,7 @@
 /**
  * The router of a process that takes clients where there are several shards, in this process or at the other ends of links. What a user is
  * and has is asked of its home, what was said of the conversation's home, and what needs both of both; what goes from one to the other by
- * itself goes over channels. See spec/shards-draft.md for what does not work
+ * itself goes over channels. See spec/shards.md for what does not work
  * across shards yet: that is refused.
  */
 import { normalizeConversation } from '../../protocol/address.js'
