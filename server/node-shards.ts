@@ -3,7 +3,7 @@ import { mkdirSync } from 'node:fs'
 import type { Engine } from '../storage/engine.js'
 import type { EngineName } from '../storage/metadata.js'
 import { openEngine } from '../storage/open.js'
-import { readShardCount, shardDirectory, writeShardCount } from '../storage/shards-file.js'
+import { shardDirectory, writeShardCount } from '../storage/shards-file.js'
 import { evenTable } from './channels/federation.js'
 import { ConfigError } from './config/config-error.js'
 import type { Config } from './config/settings.js'
@@ -14,6 +14,7 @@ import type { Router } from './router/router.js'
 import { ShardsRouter } from './router/shards-router.js'
 import type { Start } from './run.js'
 import { sumOfGauges } from './shard-gauges.js'
+import { readShape } from './workers/shape.js'
 
 /** Opens a store for each shard, by their numbers. Rejects with StorageError, or with ConfigError where the directory holds another number of them. */
 export async function openEngines({ config, wrapEngine, steps }: Start): Promise<readonly Engine[]> {
@@ -26,15 +27,13 @@ export async function openEngines({ config, wrapEngine, steps }: Start): Promise
   return engines
 }
 
-async function shardDirectories({ data: { directory, shards } }: Config): Promise<readonly string[]> {
-  const found = await readShardCount(directory)
-  if (found !== null && found !== shards) {
-    throw new ConfigError(`data.shards: ${directory} holds ${String(found)} shards and not ${String(shards)}: set it to ${String(found)}`)
-  }
+async function shardDirectories(config: Config): Promise<readonly string[]> {
+  const { directory } = config.data
+  const { shards, isNew } = await readShape(config)
   if (shards === 1) return [directory]
-  // A store in the directory itself is seen when it is opened as one of one shard.
+  if (config.listen.workers !== 1) throw new ConfigError(`listen.workers: ${directory} holds several shards, and a node of a cluster with several has no worker processes; start more nodes`)
   mkdirSync(directory, { recursive: true, mode: 0o700 })
-  if (found === null) await writeShardCount(directory, shards)
+  if (isNew) await writeShardCount(directory, shards)
   return Array.from({ length: shards }, (_, shard) => shardDirectory(directory, shard))
 }
 

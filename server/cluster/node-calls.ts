@@ -32,8 +32,9 @@ export function nodeCalls(nodes: () => readonly ClusterNode[] | null, hosts: () 
   return {
     copyPage: inShard((node, request) => node.copyPage(request as Uint8Array)),
     report: inShard((node) => node.report),
-    // To its heir, and it may have it again.
-    hand: inShard((node, heir) => node.resign(String(heir)).finally(() => node.stay())),
+    hand: inShard(async (node, heir) => {
+      if (!await node.hand(String(heir))) throw new RouterError(ERROR.unavailable, 'that node does not own the shard any more, or is being drained: look at chatd cluster status')
+    }),
     drain: inAll((node) => node.resign()),
     stay: inAll((node) => node.stay()),
     forget: inAll((node, other) => node.forget(String(other))),

@@ -5,6 +5,7 @@ import { everything } from '../../storage/keyspace.js'
 import { put } from '../../storage/testing/engine-suite.js'
 import type { Engine } from '../../storage/engine.js'
 import type { DirectoryView } from './directory.js'
+import { ranked } from './ranking.js'
 import { STATE_KEY } from './shard-rows.js'
 import { Rig, SHORT, until } from './testing/rig.js'
 
@@ -191,4 +192,42 @@ test('of more nodes than standbys are wanted those follow that rank first, and w
   const owner = await rig.owner(first)
   assert.equal(owner, next)
   assert.equal(Buffer.from(await owner.engine!.get(Buffer.from('a')) ?? '').toString(), '1')
+})
+
+test('a standby that may take the shard goes on following until who ranks before it may, too', async (t) => {
+  const rig = new Rig(t, { limits: { standbys: 1, memberAwayMs: 60_000 } })
+  const names = ranked(0, ['n2', 'n3', 'n4'])
+  const first = await rig.start('n1', { founds: true })
+  await rig.owner()
+  const second = await rig.start(names[1]!)
+  await until(() => rig.server.members.includes(second.name))
+  // It is seen, ranks first, and can't follow: its data are of something else.
+  const foreign = new MemoryEngine()
+  await put(foreign, ['x', '1'])
+  const refused = await rig.start(names[0]!, { engine: foreign })
+  await until(() => refused.node.report.role === 'refused')
+  await until(() => second.node.directory.nodes.some(({ node }) => node === refused.name))
+  await put(first.engine!, ['a', '1'])
+  first.cut()
+  const owner = await rig.owner(first)
+  assert.equal(owner, second)
+  assert.equal(Buffer.from(await owner.engine!.get(Buffer.from('a')) ?? '').toString(), '1')
+})
+
+test('a node that is being drained stays so, whoever has it hand the shard over meanwhile', async (t) => {
+  const rig = new Rig(t)
+  const first = await rig.start('n1', { founds: true })
+  await rig.owner()
+  const second = await rig.start('n2')
+  await until(() => rig.server.members.includes('n2'))
+  const handed = first.node.hand('n2')
+  const drained = first.node.resign()
+  assert.equal(await handed, true)
+  await drained
+  assert.equal(await rig.owner(first), second)
+  assert.equal(first.node.report.isDrained, true)
+  assert.equal(await first.node.hand('n2'), false)
+  assert.equal(first.node.report.isDrained, true)
+  first.node.stay()
+  assert.equal(first.node.report.isDrained, false)
 })

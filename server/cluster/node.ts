@@ -29,6 +29,7 @@ import { ranked } from './ranking.js'
 import { ReplicatedEngine } from './replicated-engine.js'
 import { type Membership, MEMBERS_KEY, packMembership, packState, readMembership, STATE_KEY } from './shard-rows.js'
 import { type CopySource, Standby } from './standby.js'
+import { isLacking, isToFollow } from './standbys.js'
 import { membersWanted, type Notice, type Standing, trimmedBefore } from './standing.js'
 
 export interface ClusterNodeOptions {
@@ -126,13 +127,19 @@ export class ClusterNode {
   #freeSinceMs: number | null = null
   /** Since when the store knows of nothing. */
   #emptySinceMs: number | null = null
+  /** Since when there are fewer members than standbys are wanted; null: there are enough. */
+  #lackingSinceMs: number | null = null
+  #isToFollow = true
   /** A shard that was there does not have to be founded, whatever has become of it. */
   #hasSeenShard = false
   /** Kept until an attempt has an answer, so that one that succeeded without is known again. */
   #claimToken: string | null = null
   #ownedEpoch = 0
   #ownership: Ownership | null = null
-  #mayOwn = true
+  /** It takes no shard, as the operator has said, or because it ends. */
+  #isDrained = false
+  /** It gives the shard to another node. */
+  #isHanding = false
   #isClosing = false
   #living: Promise<void> = Promise.resolve()
   readonly #forgotten = new Set<string>()
@@ -146,7 +153,7 @@ export class ClusterNode {
   get report(): NodeReport {
     const position = this.#ownership?.log.last ?? this.#standby.applied
     const members = this.#ownership?.log.membersTold ?? this.#view?.members ?? []
-    return { role: this.#role, position, members, trouble: this.#trouble, waitingFor: this.#waitingFor, isDrained: !this.#mayOwn }
+    return { role: this.#role, position, members, trouble: this.#trouble, waitingFor: this.#waitingFor, isDrained: this.#isDrained }
   }
 
   start(): void {
@@ -158,7 +165,23 @@ export class ClusterNode {
    * once where this node does not own it.
    */
   async resign(heir = ''): Promise<void> {
-    this.#mayOwn = false
+    this.#isDrained = true
+    await this.#giveUp(heir)
+  }
+
+  /** The same, and it may take the shard again as soon as it is given up. Resolves with false where this node does not own it, or is not to own any. */
+  async hand(heir: string): Promise<boolean> {
+    if (this.#ownership === null || this.#isDrained) return false
+    this.#isHanding = true
+    try {
+      await this.#giveUp(heir)
+    } finally {
+      this.#isHanding = false
+    }
+    return true
+  }
+
+  async #giveUp(heir: string): Promise<void> {
     const ownership = this.#ownership
     if (ownership === null) return
     if (ownership.engine !== null && ownership.log.lossReason === null && !ownership.isResigned) {
@@ -172,7 +195,7 @@ export class ClusterNode {
 
   /** This node may take the shard again. */
   stay(): void {
-    this.#mayOwn = true
+    this.#isDrained = false
   }
 
   /** The operator's word that this node will not come back: its vote is not waited for any more. */
@@ -278,7 +301,8 @@ export class ClusterNode {
       this.#freeSinceMs = null
       this.#waitingFor = []
     }
-    if (this.#isToFollow(view)) await this.#standby.confirm(true)
+    this.#lookWhetherToFollow(view)
+    if (this.#isToFollow) await this.#standby.confirm(true)
     else await this.#standby.withdraw()
     await this.#voteInDoubt(view)
   }
@@ -328,19 +352,20 @@ export class ClusterNode {
     return true
   }
 
-  /** Of more nodes than are to follow those do that rank first, whoever owns it. */
-  #isToFollow(view: ShardView): boolean {
-    const { node, shard, limits } = this.#options
-    if (limits.standbys === 0) return true
-    const others = new Set([...this.directory.nodes.map((seen) => seen.node), node])
-    others.delete(view.node)
-    return view.node === node || ranked(shard, [...others]).indexOf(node) < limits.standbys
+  /** Whether this node is one of those that follow; kept as it was at the last look. */
+  #lookWhetherToFollow(view: ShardView): void {
+    const { node, shard, limits: { standbys, memberAwayMs } } = this.#options
+    const others = [...new Set([...this.directory.nodes.map((seen) => seen.node), node])].filter((name) => name !== view.node)
+    const { members } = view
+    this.#lackingSinceMs = isLacking(view.node, { others, members, standbys }) ? this.#lackingSinceMs ?? this.#nowMs : null
+    const passedOver = this.#lackingSinceMs === null ? 0 : Math.floor((this.#nowMs - this.#lackingSinceMs) / memberAwayMs)
+    this.#isToFollow = standbys === 0 || view.node === node || isToFollow({ node, shard, others, members, standbys, passedOver })
   }
 
   /** Follows or copies until there is something else to do. */
   async #keepUp(view: ShardView): Promise<void> {
     const standby = this.#standby
-    if (!this.#isToFollow(view)) {
+    if (!this.#isToFollow) {
       this.#role = 'spare'
       await sleep(this.#options.environment, Math.max(1, this.#lookDueMs - this.#nowMs))
       return
@@ -369,7 +394,7 @@ export class ClusterNode {
   #turnDueMs(view: ShardView): number | null {
     const { node, shard, limits } = this.#options
     const standby = this.#standby
-    if (!this.#mayOwn || this.#freeSinceMs === null || !this.#isToFollow(view)) return null
+    if (this.#isDrained || this.#isHanding || this.#freeSinceMs === null || !this.#isToFollow) return null
     if (standby.isNew) {
       // To found, or to go on with a founding that was interrupted.
       if (view.lineage !== null) return view.lineage === standby.lineage ? this.#freeSinceMs : null

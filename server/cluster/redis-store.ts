@@ -59,7 +59,7 @@ export class RedisStore implements ClusterStore {
     const prefix = `chatd:{${options.cluster}:${name}}:`
     this.#keys = {
       fence: `${prefix}fence`, lease: `${prefix}lease`, log: `${prefix}log`, confirmed: `${prefix}confirmed`, round: `${prefix}round`,
-      nodes: `chatd:{${options.cluster}}:nodes`,
+      nodes: `chatd:{${options.cluster}${options.shards === 1 ? '' : `:of${String(options.shards)}`}}:nodes`,
     }
   }
 

@@ -29,7 +29,7 @@ import { shardNode } from './names.js'
 import { dialAddress } from './reach.js'
 
 /** More sessions than begin in one life of a shard. */
-const STAMPS_BY_LIFE = 2 ** 40
+const STAMPS_BY_LIFE = 2 ** 32
 
 export interface OwnShard {
   readonly shard: Shard
