@@ -177,7 +177,7 @@ export class ShardsRouter implements Router, Homes, ShardsSessionHost {
   }
 
   waits(session: ShardsSession, visit: Visit): void {
-    if (!this.#waiting.has(visit)) visit.waitsSinceMs = this.#options.clock.monotonicMs()
+    visit.lost(this.#options.clock.monotonicMs())
     this.#waiting.set(visit, session)
     this.#lookLater()
   }
@@ -187,13 +187,10 @@ export class ShardsRouter implements Router, Homes, ShardsSessionHost {
     this.#isLooking = true
     this.#options.scheduler.after(RETRY_MS, () => {
       this.#isLooking = false
-      const nowMs = this.#options.clock.monotonicMs()
       for (const [visit, session] of [...this.#waiting]) {
-        if (session.isOver || !visit.retry()) this.#waiting.delete(visit)
-        else if (nowMs - visit.waitsSinceMs >= this.#options.ownerWaitMs) {
-          this.#waiting.delete(visit)
-          session.end(ERROR.storageUnavailable)
-        }
+        const isLate = visit.waitedMs >= this.#options.ownerWaitMs
+        if (isLate) session.end(ERROR.storageUnavailable)
+        if (isLate || session.isOver || !visit.retry()) this.#waiting.delete(visit)
       }
       this.#lookLater()
     })

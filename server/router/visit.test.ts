@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ERROR, MARK, OPERATION } from '../../protocol/generated/registry.js'
+import { MemoryEngine } from '../../storage/memory-engine.js'
 import type { TestDevice } from '../testing/shard-harness.js'
 import { ShardsHarness } from '../testing/shards-harness.js'
 import { Random } from '../testing/simulation/random.js'
@@ -95,6 +96,39 @@ test('a session ends where a shard that has not answered it stays away, and no o
   again.send(friend.user, 'is anybody there?', 2)
   await harness.pass(1000)
   assert.deepEqual(friend.texts, ['hello', 'is anybody there?'])
+})
+
+test('a session ends where the store of a shard that is reached stays broken, and no other', async () => {
+  for (const reach of ['calls', 'links'] as const) {
+    let isBroken = false
+    const fail = (): void => { if (isBroken) throw new Error('the test has it so') }
+    const broken = new MemoryEngine({ beforeCommit: fail, beforeOpen: fail })
+    const harness = new ShardsHarness({ reach, between: 'links', engines: [new MemoryEngine(), broken] })
+    const [first, second] = harness.pairAt(0, 0, 1)
+    await harness.addUsers(first, second)
+    const [phone, friend] = [await harness.attach(first), await harness.attach(second)]
+    phone.send(second, 'hello')
+    await harness.settle()
+    isBroken = true
+    phone.send(second, 'is anybody there?')
+    await harness.pass(9000)
+    assert.deepEqual([phone.endedWith, friend.endedWith], [0, 0])
+    await harness.pass(2000)
+    assert.deepEqual([phone.endedWith, friend.endedWith], [ERROR.storageUnavailable, 0])
+  }
+})
+
+test('a session waits anew for a shard that it has had an answer of', async () => {
+  const { harness, phone, friend } = await talk(0, 0, 1)
+  for (const text of ['one', 'two']) {
+    harness.cutLink(1, true)
+    phone.send(friend.user, text)
+    await harness.pass(9000)
+    harness.crash(1)
+    await harness.pass(1000)
+  }
+  assert.deepEqual(friend.texts, ['hello', 'one', 'two'])
+  assert.equal(phone.endedWith, 0)
 })
 
 test('[FLW-1] a shard that is away holds nobody up but those who speak to it', async () => {

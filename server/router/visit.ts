@@ -12,7 +12,7 @@ export interface VisitHost {
   readonly sink: VisitSink
   /** Opens a place. Throws where there can't be one at present. */
   openPlace(visit: Visit): VisitPlace
-  /** It has no place and something to say: has `retry` called until that is over. */
+  /** It has lost its shard: tells it `lost`, and has `retry` called. */
   waits(visit: Visit): void
 }
 
@@ -22,8 +22,10 @@ export class Visit implements VisitSink {
   readonly shard: number
   readonly #unanswered = new Unanswered()
   #place: VisitPlace | null = null
-  /** Since when it waits for a place, in monotonic milliseconds; see ShardsRouter. */
-  waitsSinceMs = 0
+  /** When it lost its shard for the first time since that has last answered, in monotonic milliseconds; null: it has not. */
+  #lostMs: number | null = null
+  /** Between that and the last time, which may be another one: a place that leads nowhere is opened as one that does. */
+  waitedMs = 0
   #isWaiting = false
   #isOver = false
 
@@ -66,11 +68,18 @@ export class Visit implements VisitSink {
 
   // Where it is
 
+  /** It has no place, or has one no more. */
+  lost(nowMs: number): void {
+    this.#lostMs ??= nowMs
+    this.waitedMs = nowMs - this.#lostMs
+  }
+
   /** Whether it still needs a place. One that has nothing to say takes none before it has. */
   retry(): boolean {
     if (!this.#isWaiting) return false
     this.#isWaiting = false
-    if (!this.#unanswered.isEmpty) this.#open()
+    if (this.#unanswered.isEmpty) this.#lostMs = null
+    else this.#open()
     return this.#isWaiting
   }
 
@@ -94,11 +103,18 @@ export class Visit implements VisitSink {
   // From its place
 
   acked(clientId: number, seq: number, timeMs: number, expiresMs?: number): void {
-    if (!this.#isOver && this.#unanswered.answered(clientId)) this.#host.sink.acked(clientId, seq, timeMs, expiresMs)
+    if (this.#isAnswered(clientId)) this.#host.sink.acked(clientId, seq, timeMs, expiresMs)
   }
 
   refused(clientId: number, error: ErrorCode, retryAfterMs: number): void {
-    if (!this.#isOver && this.#unanswered.answered(clientId)) this.#host.sink.refused(clientId, error, retryAfterMs)
+    if (this.#isAnswered(clientId)) this.#host.sink.refused(clientId, error, retryAfterMs)
+  }
+
+  /** false: it was before, or nobody wants to know any more. */
+  #isAnswered(clientId: number): boolean {
+    if (this.#isOver || !this.#unanswered.answered(clientId)) return false
+    this.#lostMs = null
+    return true
   }
 
   ended(error: ErrorCode): void {
