@@ -3,7 +3,8 @@
  * link for what this one gives and asks, and one from each for what it is given and asked. See spec/links.md, 20 to 26.
  *
  * In which order: `serve` when the shard is open; a link that comes before is told `notOwner` and tries again. `stopServing` before it
- * closes. The shard may come and go many times; one life of it has to be closed to the end before the next is served.
+ * closes. Before the one and behind the other it reaches nobody, as nobody reaches it. The shard may come and go many times; one life of it
+ * has to be closed to the end before the next is served.
  */
 import { ERROR } from '../../protocol/generated/registry.js'
 import type { Federation, Peers } from '../channels/federation.js'
@@ -110,7 +111,8 @@ export class LinkPeers implements LinkPurpose {
 
   #peers(): Peers {
     const near = localPeers(this.#options.shard, this.#near, this.#options.environment.scheduler)
-    const isNear = (shard: number): boolean => this.#near(shard) !== null
+    // A shard that is given up lives on for a moment, and knows no more what is true of its users: others hear nothing of it.
+    const isNear = (shard: number): boolean => this.#router !== null && this.#near(shard) !== null
     const linkTo = (shard: number): GivingLink | null => this.#routes.get(shard)?.link ?? null
     return {
       offer: (to, first, entries) => isNear(to) ? near.offer(to, first, entries) : linkTo(to)?.offer(first, entries) ?? false,

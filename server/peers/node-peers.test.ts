@@ -1,6 +1,9 @@
 /** Several shards in each process, which change places. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { ERROR } from '../../protocol/generated/registry.js'
+import { PRESENCE_LIMITS } from '../presence/limits.js'
+import { routerError } from '../testing/shard-harness.js'
 import { type PairRig, pairRig } from '../testing/shards-rigs.js'
 
 /** Shards 0 and 2 in the one process, 1 and 3 in the other. Entries that were lost come again when all is over. */
@@ -82,4 +85,19 @@ void test('links with a process that does not have the shard any more end when t
   harness.crash(1)
   await harness.settle()
   assert.deepEqual([0, 2].map((shard) => reached(rig, shard).includes(1)), [true, true])
+})
+
+void test('a shard that is given up tells those of its process nothing more, and asks and gives them nothing', async () => {
+  const { harness, phone, friend, other } = await pairRig({ between: 'links', shards: 4, nodes: 2 }, [0, 2, 1])
+  phone.watch(other)
+  await harness.settle()
+  assert.deepEqual(phone.seen(), [`${other} online`])
+  harness.links!.stopServing(2)
+  // It has sessions elsewhere by now.
+  friend.detach()
+  await harness.pass(2 * PRESENCE_LIMITS.delayMs)
+  assert.deepEqual(phone.seen(), [])
+  const { peers } = harness.routers[2]!.shard.environment.federation!
+  await assert.rejects(peers.ask(0, 'visitor', other), routerError(ERROR.unavailable))
+  assert.deepEqual([peers.offer(0, 1, []), peers.isReached(0)], [false, false])
 })

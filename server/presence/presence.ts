@@ -92,7 +92,10 @@ export class Presence {
       core: this.#core,
       environment: this.#shard.environment,
       limits: this.#limits,
-      tell: (to, told, states, changes) => { peers.tell(to, 'presence', shard, told, states, changes) },
+      tell: (to, told, states, changes) => {
+        // Another life of it may be open by now, here or elsewhere, which knows better.
+        if (!this.#shard.isClosed) peers.tell(to, 'presence', shard, told, states, changes)
+      },
     })
   }
 

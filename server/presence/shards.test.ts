@@ -156,6 +156,16 @@ void test('users of a shard that is away are offline, and shown again when it is
   for (const device of [phone, another]) assert.deepEqual(device.seen(), [`${other} online`])
 })
 
+void test('a shard that has closed tells nothing more, also where its process lives on', async () => {
+  const { harness, phone, friend } = await watching()
+  harness.asked.clear()
+  friend.detach()
+  const closed = harness.routers[1]!.shard.close()
+  await harness.pass(delayMs)
+  await closed
+  assert.deepEqual([phone.seen(), counted(harness, 'presence')], [[], 0])
+})
+
 void test('[PRS-5] who begins to watch while a home can\'t be asked is answered when it can', async () => {
   const { harness, other, phone } = await pairRig()
   harness.cutOff.add(1)
