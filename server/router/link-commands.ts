@@ -6,8 +6,11 @@ import type { Attachment, Router } from './router.js'
 /** Names in one frame; a client's frame holds fewer. */
 const NAMES_MAX = 100_000
 
-/** Has the router do what a frame behind its session says; false: there is no such frame. A field that does not decode fails the reader, and nothing is done. */
-export function carryOut(router: Router, attachment: Attachment, type: number, reader: Reader): boolean {
+/**
+ * Has the router do what a frame behind its session says that anybody may say who is the author of something; false: it is no such frame.
+ * A field that does not decode fails the reader, and nothing is done.
+ */
+export function carryOutSaid(router: Router, attachment: Attachment, type: number, reader: Reader): boolean {
   switch (type) {
     case LINK.message: {
       const clientId = reader.uint()
@@ -34,6 +37,14 @@ export function carryOut(router: Router, attachment: Attachment, type: number, r
       if (!reader.failed) router.operate(attachment, clientId, conversation, target, kind, text)
       return true
     }
+    default: return false
+  }
+}
+
+/** The same for all that a session may say that has its queue there. */
+export function carryOut(router: Router, attachment: Attachment, type: number, reader: Reader): boolean {
+  if (carryOutSaid(router, attachment, type, reader)) return true
+  switch (type) {
     case LINK.cursor: {
       const index = reader.uint()
       // The node has looked whether it may be; see RemoteRouter.cursor.

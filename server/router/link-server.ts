@@ -14,7 +14,7 @@ import type { LinkConnection, LinkHandler } from '../link/link-connection.js'
 import { appendCrowded, LINK, LINK_CLOSE, type LinkClose } from '../link/link-frames.js'
 import { readValue, TakenCalls } from '../link/taken-calls.js'
 import { type CallTargets, performCall } from './calls.js'
-import { carryOut } from './link-commands.js'
+import { carryOut, carryOutSaid } from './link-commands.js'
 import type { HomeRouter } from './home-router.js'
 import { LinkedSession } from './linked-session.js'
 import { type AttachRequest, RouterError } from './router.js'
@@ -120,9 +120,10 @@ class LinkPeer implements LinkHandler {
       this.#release(session)
       return
     }
-    const { attachment } = session
+    const { attachment, isVisit } = session
+    const carry = isVisit ? carryOutSaid : carryOut
     // Nothing comes before the node was told of the attachment, if it keeps to the rules.
-    if (attachment === null || !carryOut(this.#router, attachment, type, reader)) this.link.close(LINK_CLOSE.malformed)
+    if (attachment === null || !carry(this.#router, attachment, type, reader)) this.link.close(LINK_CLOSE.malformed)
     else if (!this.#isCrowded && this.#router.isCrowded) this.#tellCrowded()
   }
 
@@ -163,7 +164,7 @@ class LinkPeer implements LinkHandler {
       this.link.close(LINK_CLOSE.malformed)
       return
     }
-    const session = new LinkedSession(this.link, id, () => this.#sessions.delete(id))
+    const session = new LinkedSession(this.link, id, false, () => this.#sessions.delete(id))
     this.#sessions.set(id, session)
     this.#calls.settle(call, bytes.length, LINK.attached, async () => {
       try {
@@ -192,7 +193,7 @@ class LinkPeer implements LinkHandler {
       this.link.close(LINK_CLOSE.malformed)
       return
     }
-    const session = new LinkedSession(this.link, id, () => this.#sessions.delete(id))
+    const session = new LinkedSession(this.link, id, true, () => this.#sessions.delete(id))
     this.#sessions.set(id, session)
     try {
       session.attachment = this.#router.visit({ user, deviceNumber, outboxEpoch }, session).attachment

@@ -10,6 +10,8 @@ export class LinkedSession implements DeviceSink {
   readonly link: LinkConnection
   /** As its node calls it. */
   readonly id: number
+  /** It has no queue there. */
+  readonly isVisit: boolean
   readonly #onEnd: () => void
   /** null: not attached yet, or no longer. */
   attachment: Attachment | null = null
@@ -18,9 +20,10 @@ export class LinkedSession implements DeviceSink {
   /** The shard ended it. */
   wasEnded = false
 
-  constructor(link: LinkConnection, id: number, onEnd: () => void) {
+  constructor(link: LinkConnection, id: number, isVisit: boolean, onEnd: () => void) {
     this.link = link
     this.id = id
+    this.isVisit = isVisit
     this.#onEnd = onEnd
   }
 

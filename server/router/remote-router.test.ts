@@ -1,12 +1,13 @@
 /** What goes over a link comes out as it went in, within limits; see also over-link.test.ts. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { ByteBuffer } from '../../protocol/byte-buffer.js'
 import { ACTIVITY, ERROR, FRAME, PRESENCE } from '../../protocol/generated/registry.js'
 import { encodeSkip } from '../../protocol/generated/frames.js'
 import { LinkLostError } from '../link/asked-calls.js'
 import { decodeValue, encodeValue } from '../link/call-codec.js'
 import type { LinkLimits } from '../link/link-environment.js'
-import { LINK_CLOSE } from '../link/link-frames.js'
+import { appendNames, appendNumber, appendSession, appendTyping, LINK, LINK_CLOSE } from '../link/link-frames.js'
 import { LinkHarness, TestSink } from '../link/testing/harness.js'
 import { routerError } from '../testing/shard-harness.js'
 import { callNames, performCall } from './calls.js'
@@ -257,4 +258,27 @@ test('a visit says and hears what visits may, and ends with the shard, with itse
   await harness.pass(300)
   assert.deepEqual(harness.sink.ends, [ERROR.storageUnavailable, ERROR.storageUnavailable])
   assert.throws(() => remote.visit(visitor, harness.sink), LinkLostError)
+})
+
+test('a visit that says what none may loses its link, and nothing is done', async () => {
+  const frames: readonly ((out: ByteBuffer, id: number) => void)[] = [
+    (out, id) => { appendSession(out, LINK.start, id) },
+    (out, id) => { appendNumber(out, LINK.cursor, id, 1) },
+    (out, id) => { appendNumber(out, LINK.activity, id, ACTIVITY.active) },
+    (out, id) => { appendNames(out, LINK.watch, id, ['bob']) },
+    (out, id) => { appendNames(out, LINK.unwatch, id, ['bob']) },
+    (out, id) => { appendTyping(out, id, 'bob', 1) },
+  ]
+  for (const append of frames) {
+    const harness = new LinkHarness()
+    const remote = await harness.dial()
+    let reason = -1
+    remote.onEnd = (code) => { reason = code }
+    // The first session of the link.
+    remote.visit({ user: 'alice', deviceNumber: 3, outboxEpoch: 5 }, harness.sink)
+    append(remote.link.beginSend(), 1)
+    remote.link.endSend()
+    await harness.pass(200)
+    assert.deepEqual([reason, harness.router.calls], [LINK_CLOSE.malformed, ['left']])
+  }
 })

@@ -6,7 +6,7 @@ import { ByteBuffer } from '../../protocol/byte-buffer.js'
 import { Reader } from '../../protocol/reader.js'
 import { LINK_NEEDS_MORE, LinkDecoder } from '../link/link-decoder.js'
 import { appendMark, appendMessage, appendOperate } from '../link/link-frames.js'
-import { carryOut } from './link-commands.js'
+import { carryOutSaid } from './link-commands.js'
 import type { Attachment, Router } from './router.js'
 
 /** Memory that is kept while nothing waits: most sessions send little. */
@@ -116,5 +116,5 @@ function handOver(router: Router, attachment: Attachment, frame: Uint8Array): vo
   reader.reset(decoder.reader.bytes, decoder.reader.position, decoder.reader.end)
   // The session, which is another one now.
   reader.uint()
-  carryOut(router, attachment, type, reader)
+  carryOutSaid(router, attachment, type, reader)
 }
