@@ -24,6 +24,9 @@ function question<A extends readonly unknown[], T>(
   return { args, answer, of }
 }
 
+/** The shard that asks or tells, which can be no other than the one whose link it is. */
+const asker: Form<number> = { ...count }
+
 const visitorFacts = record<VisitorFacts>({ exists: flag, readReceipts: flag })
 const groupCounts = record<GroupCounts>({ member: count, guest: count })
 const pairSide = madeOf(
@@ -56,10 +59,10 @@ export const QUESTIONS = {
   /** Counts a use of it, which makes the account over the channel, unless that is under way. */
   useInvite: question([text, bytes, text, verifier], nothing, (router, id, secretHash, user, keys) => admissionsOf(router).use(id, secretHash, user, keys)),
   /** What its users show to those of the asking shard who watch them from now on, by the number of a request in a life of that shard. */
-  watched: question([count, count, count, listOf(viewing)], listOf(count), (router, from, life, number, viewings) =>
+  watched: question([asker, count, count, listOf(viewing)], listOf(count), (router, from, life, number, viewings) =>
     router.presence.watched(from, life, number, viewings)),
   /** What the asking shard should have been told by now of the users it watches there. */
-  watchesRenewed: question([count, count], told, async (router, from, life) => Promise.resolve(router.presence.watchesRenewed(from, life))),
+  watchesRenewed: question([asker, count], told, async (router, from, life) => Promise.resolve(router.presence.watchesRenewed(from, life))),
   /** Whether nothing is left of what a message said, in a conversation that is at home there. */
   isGone: question([text, count], flag, (router, conversation, seq) => router.shard.reading(router.shard.isGone(conversation, seq))),
 }
@@ -70,12 +73,12 @@ export const NOTICES = {
   typing: question([text, text, listOf(text), count], nothing, (router, from, conversation, users, kind) =>
     router.presence.hear(from, conversation, users, kind)),
   /** What users do whom the shard watches, and of which of them it should ask anew what they show. */
-  presence: question([count, told, listOf(presenceState), listOf(viewing)], nothing, async (router, from, number, states, changes) => {
+  presence: question([asker, told, listOf(presenceState), listOf(viewing)], nothing, async (router, from, number, states, changes) => {
     router.presence.heard(from, number, states, changes)
     return Promise.resolve()
   }),
   /** A shard watches these users no more, unless it has asked for them by a later number. */
-  unwatched: question([count, count, count, listOf(text)], nothing, async (router, from, life, number, users) => {
+  unwatched: question([asker, count, count, listOf(text)], nothing, async (router, from, life, number, users) => {
     router.presence.unwatched(from, life, number, users)
     return Promise.resolve()
   }),
@@ -129,19 +132,21 @@ export function readAnswer<N extends QuestionName>(name: N, wire: unknown): Answ
   return QUESTIONS[name].answer.read(wire) as AnswerOf<N>
 }
 
-/** What another process asks, answered in the forms that go back to it; null: there is no such question. Rejects with RouterError, or FormError. */
-export function answerWire(router: LocalRouter, name: string, wire: readonly unknown[]): Promise<unknown> | null {
+/** What a shard of another process asks, answered in the forms that go back to it; null: there is no such question. Rejects with RouterError, or FormError. */
+export function answerWire(router: LocalRouter, from: number, name: string, wire: readonly unknown[]): Promise<unknown> | null {
   const row = QUESTION_ROWS.get(name)
-  return row === undefined ? null : perform(row, router, wire)
+  return row === undefined ? null : perform(row, router, from, wire)
 }
 
-/** A notice of another process; what is wrong with it is told. */
-export async function hearWire(router: LocalRouter, name: string, wire: readonly unknown[]): Promise<void> {
+/** A notice of a shard of another process; what is wrong with it is told. */
+export async function hearWire(router: LocalRouter, from: number, name: string, wire: readonly unknown[]): Promise<void> {
   const row = NOTICE_ROWS.get(name)
-  if (row !== undefined) await perform(row, router, wire)
+  if (row !== undefined) await perform(row, router, from, wire)
 }
 
-async function perform(row: AnyQuestion, router: LocalRouter, wire: readonly unknown[]): Promise<unknown> {
+async function perform(row: AnyQuestion, router: LocalRouter, from: number, wire: readonly unknown[]): Promise<unknown> {
   if (wire.length < row.args.length) throw new FormError('arguments are missing')
-  return row.answer.write(await row.of(router, ...row.args.map((form, at) => form.read(wire[at]))))
+  const args = row.args.map((form, at) => form.read(wire[at]))
+  if (row.args.some((form, at) => form === asker && args[at] !== from)) throw new FormError('a shard asks and tells for itself alone')
+  return row.answer.write(await row.of(router, ...args))
 }

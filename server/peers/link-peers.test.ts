@@ -286,6 +286,31 @@ void test('what is asked or told with other arguments fails, and harms nobody bu
   assert.equal(foreign.reason, null)
 })
 
+void test('a shard asks and tells for itself alone', async () => {
+  const { harness, one, other, friend } = await rigOf()
+  const third = harness.userAt(2)
+  await harness.addUsers(third)
+  await harness.attach(third)
+  friend.watch(third)
+  await harness.settle()
+  assert.deepEqual(friend.seen(), [`${third} online`])
+  const foreign = await foreignLink(harness, 0, identityOf({ ...BASE, shard: 0 }))
+  const life = 7
+  for (const [name, ...args] of [['watched', 2, life, 1, [{ viewer: one, user: other }]], ['watchesRenewed', 2, life]] as const) {
+    const refused = assert.rejects(foreign.calls.ask(name, args), routerError(ERROR.unavailable))
+    await harness.settle()
+    await refused
+  }
+  appendNotice(foreign.link.beginSend(), 'presence', encodeValue([2, { life, number: 1 }, [{ user: third, isActive: false, lastSeenMs: 1 }], []]))
+  foreign.link.endSend()
+  const renewed = foreign.calls.ask('watchesRenewed', [0, life])
+  await harness.settle()
+  assert.equal(typeof (await renewed as { life: number }).life, 'number')
+  assert.equal(foreign.reason, null)
+  await harness.pass(1000)
+  assert.deepEqual(friend.seen(), [])
+})
+
 void test('who says nothing of itself first, or what is no frame here, loses the link', async () => {
   const { harness } = await rigOf()
   const silent = await foreignLink(harness, 0, null)

@@ -50,7 +50,7 @@ export class TakingLink implements LinkHandler {
           this.#offered(reader)
           return
         case LINK.call:
-          this.#calls.take(reader, (name, args) => answerWire(this.#router, name, args))
+          this.#calls.take(reader, (name, args) => answerWire(this.#router, this.#giver, name, args))
           return
         case LINK.notice:
           this.#told(reader)
@@ -90,7 +90,7 @@ export class TakingLink implements LinkHandler {
       return
     }
     // Nobody waits for it, and whom it does not reach it does not concern any more.
-    hearWire(this.#router, name, args).catch((error: unknown) => {
+    hearWire(this.#router, this.#giver, name, args).catch((error: unknown) => {
       this.link.environment.log.debug({ name, error: error instanceof Error ? error : new Error(String(error)) }, 'notice-lost')
     })
   }
