@@ -107,13 +107,13 @@ export class RedisServer {
     this.#process?.kill('SIGCONT')
   }
 
-  /** One command, in words; resolves with the answer's first line. */
+  /** One command, in words; resolves with the answer's first line, or nothing where Redis ends the connection, as a Sentinel has it do when it promotes a replica. */
   async say(...words: readonly string[]): Promise<string> {
     const socket = connect(this.port, this.#place.host)
     try {
       socket.write(`*${String(words.length)}\r\n${words.map((word) => `$${String(Buffer.byteLength(word))}\r\n${word}\r\n`).join('')}`)
-      const [answer] = await once(socket, 'data') as [Buffer]
-      return answer.toString().trim()
+      const [answer] = await Promise.race([once(socket, 'data'), once(socket, 'close')]) as [Buffer | boolean]
+      return Buffer.isBuffer(answer) ? answer.toString().trim() : ''
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ECONNRESET') return ''
       throw error
