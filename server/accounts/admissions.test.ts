@@ -3,7 +3,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { ERROR } from '../../protocol/generated/registry.js'
+import { channelTakenKey } from '../../storage/channel-keys.js'
+import { MemoryEngine } from '../../storage/memory-engine.js'
+import { inviteKey } from '../../storage/shard-keys.js'
+import { decodeNumber } from '../channels/entries.js'
 import { RouterError } from '../router/router.js'
+import { DamagedEngine } from '../testing/damaged-engine.js'
 import { routerError, VERIFIER } from '../testing/shard-harness.js'
 import { ShardsHarness, type ShardsOptions } from '../testing/shards-harness.js'
 import { decodeInvite, encodeInvite, type InviteRow } from './invite-state.js'
@@ -170,6 +175,28 @@ void test('[INV-5] whichever shard dies on the way, the account is made once and
       assert.deepEqual(row?.pending, [], what)
     }
   }
+})
+
+void test('an invite that can\'t be read any more stops neither its shard nor the channel', async () => {
+  const engine = new DamagedEngine()
+  const its = await rig(1, { engines: [new MemoryEngine(), engine, new MemoryEngine()] })
+  const { harness, maker, name } = its
+  harness.hold(2, 1)
+  assert.equal(await registering(its, name), true)
+  engine.damage(inviteKey(ID))
+  harness.crash(1, engine)
+  const phone = await harness.attach(maker)
+  harness.hold(2, 1, false)
+  await harness.pass(LONG_MS)
+  const taken = decodeNumber(await engine.get(channelTakenKey(2)))
+  assert.ok(taken > 0, 'what came of its use')
+  assert.equal(phone.endedWith, 0)
+  assert.ok(harness.events.some((event) => event.includes('has no effect')))
+  // What comes behind it does.
+  const friend = await harness.attach(name)
+  friend.send(maker, 'hello')
+  await harness.pass(1000)
+  assert.deepEqual(phone.texts, ['hello'])
 })
 
 void test('a shard that can\'t be asked may have the invite', async () => {

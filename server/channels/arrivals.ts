@@ -1,7 +1,7 @@
 /**
  * What comes over channels takes effect: in the order of each channel, one entry after the other, as soon as what it needs is in memory,
- * and in the turn in which its number goes into the open transaction. An entry that makes no sense is left out: it must not stop those
- * behind it.
+ * and in the turn in which its number goes into the open transaction. An entry that makes no sense, or that is for a row that can't be
+ * read, is left out: it must not stop those behind it.
  */
 import { isGroup } from '../../protocol/address.js'
 import { visitorKey } from '../../storage/channel-keys.js'
@@ -10,6 +10,7 @@ import { admit, settleUse } from '../accounts/admissions.js'
 import type { InviteState } from '../accounts/invite-state.js'
 import { leaving } from '../groups/leaving.js'
 import type { GroupHost } from '../groups/group-work.js'
+import { isInternal } from '../shard/conversation-walk.js'
 import { changeSide } from '../shard/conversation.js'
 import { isDamage } from '../shard/entry-reader.js'
 import { decodeStanding } from '../shard/records.js'
@@ -85,8 +86,12 @@ export class Arrivals {
   /** Without an await between entries whose users are all in memory. */
   async #run(channel: Incoming): Promise<void> {
     for (let bytes = channel.waiting.peek(); bytes !== undefined; bytes = channel.waiting.peek()) {
-      const waiting = this.#begin(channel, this.#decoded(bytes))
-      if (waiting !== null) await waiting
+      try {
+        const waiting = this.#begin(channel, decodeEntry(bytes))
+        if (waiting !== null) await waiting
+      } catch (error) {
+        this.#leaveOut(channel, error)
+      }
       if (this.#isClosed) return
       channel.waiting.shift()
     }
@@ -94,8 +99,8 @@ export class Arrivals {
   }
 
   /** null: it has taken effect already. */
-  #begin(channel: Incoming, entry: ChannelEntry | null): Promise<void> | null {
-    switch (entry?.kind) {
+  #begin(channel: Incoming, entry: ChannelEntry): Promise<void> | null {
+    switch (entry.kind) {
       case 'delivered': return this.#deliver(channel, entry.user, entry.conversation, entry.seq)
       case 'side': return this.#changeSide(channel, entry)
       case 'visitor': return this.#change(channel, entry)
@@ -108,18 +113,14 @@ export class Arrivals {
       case 'receipt':
       case 'listing':
       case 'lookup': return this.#reach(channel, entry, [entry.user])
-      case undefined: return this.#applied(channel)
     }
   }
 
-  #decoded(bytes: Uint8Array): ChannelEntry | null {
-    try {
-      return decodeEntry(bytes)
-    } catch (error) {
-      if (!isDamage(error)) throw error
-      this.#host.environment.log.error({ err: error }, 'an entry of a channel can\'t be read')
-      return null
-    }
+  /** It, or a row that it is for, can't be read, and would not be the next time either. Any other error is the store's, and thrown on. */
+  #leaveOut(channel: Incoming, error: unknown): void {
+    if (!isDamage(error) && !isInternal(error)) throw error
+    this.#host.environment.log.error({ err: error, shard: channel.shard }, 'an entry of a channel has no effect')
+    this.#applied(channel)
   }
 
   /** In the turn in which the entry has taken effect. */
@@ -218,8 +219,8 @@ export class Arrivals {
     for (const name of names) {
       const user = users.get(name)
       if (user?.channel !== null) continue
-      applyToMember(transaction, user, entry)
       if (entry.kind === 'listing' && !user.exists) this.#turnDown(entry)
+      applyToMember(transaction, user, entry)
     }
     return this.#applied(channel)
   }

@@ -448,13 +448,27 @@ void test('an entry that can\'t be read is left out, and does not stop those beh
   shard.channels?.receive(2, 1, [Uint8Array.of(1, 99), Uint8Array.of(7), encodeEntry(hello)])
   await harness.settle()
   assert.deepEqual(phone.texts, ['hello'])
-  assert.equal(harness.events.filter((event) => event === 'an entry of a channel can\'t be read').length, 2)
+  assert.equal(harness.events.filter((event) => event === 'an entry of a channel has no effect').length, 2)
   assert.equal(decodeNumber(await harness.engines[1]!.get(channelTakenKey(2))), 3)
   // The same once more, as after a lost confirmation.
   shard.channels?.receive(2, 1, [Uint8Array.of(1, 99), Uint8Array.of(7), encodeEntry(hello)])
   shard.channels?.receive(2, 5, [encodeEntry(hello)])
   await harness.settle()
   assert.deepEqual(phone.texts, ['hello'])
+})
+
+void test('an entry with a row inside that can\'t be read is left out, too', async () => {
+  const harness = new ShardsHarness()
+  const [user, nobody] = [harness.userAt(1), harness.userAt(1, [harness.userAt(1)])]
+  await harness.addUsers(user)
+  const phone = await harness.attach(user)
+  const { shard } = harness.routers[1]!
+  const listing = { kind: 'listing', user: nobody, conversation: harness.groupAt(2), row: Uint8Array.of(99) } as const
+  const hello = { kind: 'message', conversation: '#elsewhere', from: 'somebody', seq: 1, timeMs: 1, text: Buffer.from('hello'), extensions: new Uint8Array(0), members: [user] } as const
+  shard.channels?.receive(2, 1, [encodeEntry(listing), encodeEntry(hello)])
+  await harness.settle()
+  assert.deepEqual(phone.texts, ['hello'])
+  assert.equal(decodeNumber(await harness.engines[1]!.get(channelTakenKey(2))), 2)
 })
 
 void test('a removed user is one for all shards', async () => {
