@@ -410,8 +410,8 @@ export class Channels {
   }
 
   /**
-   * As `confirmed`, where the way to another shard has just opened, and nothing that is said over it is late: what the shard says now it
-   * must not have said of less than before.
+   * As `confirmed`, where the way to another shard has just opened, or is within this process, so that nothing that is said over it is
+   * late: what the shard says now it must not have said of less than before.
    */
   greeted(from: number, cursor: number): void {
     const channel = this.#outgoing.get(from)

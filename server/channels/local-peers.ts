@@ -9,6 +9,7 @@ import { answer, hear } from './questions.js'
 /**
  * @param shard who sees them
  * @param routerOf the router of a shard; null: it is not there at present. What was sent to it comes again.
+ * @param scheduler runs what is deferred in its order: a cursor that comes late would be taken for a lost memory
  */
 export function localPeers(shard: number, routerOf: (shard: number) => LocalRouter | null, scheduler: Scheduler): Peers {
   return {
@@ -18,7 +19,14 @@ export function localPeers(shard: number, routerOf: (shard: number) => LocalRout
       return true
     },
     isReached: (other) => routerOf(other) !== null,
-    confirm: (to, cursor, again) => { scheduler.defer(() => { routerOf(to)?.shard.channels?.confirmed(shard, cursor, again) }) },
+    confirm: (to, cursor, again) => {
+      scheduler.defer(() => {
+        const channels = routerOf(to)?.shard.channels
+        // Within a process nothing overtakes, so that each beginning is a greeting.
+        if (again) channels?.greeted(shard, cursor)
+        else channels?.confirmed(shard, cursor, false)
+      })
+    },
     ask: (of, name, ...args) => {
       const router = routerOf(of)
       return router === null ? Promise.reject(new RouterError(ERROR.unavailable, 'a shard is not there')) : answer(router, name, args)

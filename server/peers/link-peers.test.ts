@@ -211,6 +211,28 @@ void test('a shard whose entries others have, and that it does not know, gives n
   assert.equal(stateOf(harness, 2, 1).isReached, true)
 })
 
+for (const options of [{ between: 'calls' }, { between: 'links', nodes: 1 }] as const) {
+  const where = options.between === 'calls' ? 'shards that call each other' : 'shards of one process'
+  void test(`who has forgotten is found out among ${where}, too`, async () => {
+    for (const [dead, fault] of [[1, 'forgotten'], [2, 'beyond']] as const) {
+      const rig = await pairRig(options)
+      const { harness, phone, friend, other } = rig
+      await talk(rig, 'first')
+      const backup = harness.engines[dead]!.copy()
+      phone.send(other, 'second')
+      await harness.settle()
+      assert.deepEqual(friend.texts, ['first', 'second'])
+      harness.crash(dead, backup)
+      await harness.settle()
+      // Under the numbers of what the other has had, and more: none of it is taken for that.
+      for (const text of ['third', 'fourth', 'fifth']) phone.send(other, text)
+      await harness.pass(5000)
+      assert.equal(stateOf(harness, 2, 1).fault, fault)
+      assert.ok(stateOf(harness, 2, 1).waiting >= 3)
+    }
+  })
+}
+
 void test('a shard that goes on from an old copy while nobody takes what it gives is found out all the same', async () => {
   const rig = await rigOf()
   const { harness, phone, friend, other } = rig

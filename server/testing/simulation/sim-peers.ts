@@ -20,6 +20,8 @@ export function simPeers(shard: number, world: World, routerOf: (shard: number) 
   return {
     ...peers,
     offer: (to, first, entries) => peers.offer(to, first, entries.map((entry) => Uint8Array.prototype.slice.call(entry))),
+    // What comes late says nothing of a lost memory.
+    confirm: (to, cursor, again) => { carry(() => { routerOf(to)?.shard.channels?.confirmed(shard, cursor, again) }) },
     ask: (of, name, ...args) => {
       if (!isAlive() || (isFaulty() && random.chance(0.05))) return Promise.reject(new RouterError(ERROR.unavailable, 'simulated: the other shard is not heard'))
       return peers.ask(of, name, ...args)
