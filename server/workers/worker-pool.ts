@@ -83,8 +83,8 @@ export class WorkerPool {
     this.#tellAll({ kind: 'close' })
   }
 
-  /** Resolves once it serves; rejects when it ends before. */
-  #startOne(place: number): Promise<readonly string[]> {
+  /** Resolves once it serves; rejects when it ends before, or can't even begin. */
+  async #startOne(place: number): Promise<readonly string[]> {
     const { log } = this.#options
     const order = this.#options.order(place, ++this.#starts)
     const { node } = order
@@ -117,6 +117,17 @@ export class WorkerPool {
             this.#drained.add(worker)
             this.#closeWhenDrained()
         }
+      })
+      // What there is no process for has no end either. Of any other error its end tells.
+      worker.on('error', (error) => {
+        if (worker.process.pid !== undefined) {
+          log.error({ worker: node, error }, 'worker-error')
+          return
+        }
+        this.#workers.delete(worker)
+        delete cluster.workers?.[worker.id]
+        this.#closeWhenDrained()
+        reject(error)
       })
       worker.on('exit', (code, signal) => {
         this.#workers.delete(worker)

@@ -1,0 +1,53 @@
+/** What becomes of a worker that can't be started; bin/chatd-cli/workers.test.ts has those that can. */
+import assert from 'node:assert/strict'
+import cluster from 'node:cluster'
+import { EventEmitter, once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { configOf } from '../config/config.js'
+import { SILENT_LOG } from '../log.js'
+import { Counters } from '../metrics.js'
+import type { WorkerOrder } from './messages.js'
+import { WorkerPool } from './worker-pool.js'
+
+/** Serves as soon as it is told what, and ends when it is told to. */
+const PROGRAM = `
+process.on('message', ({ kind }) => {
+  if (kind === 'start') process.send({ kind: 'ready', listeners: [] })
+  if (kind === 'stop') process.exit(0)
+})
+process.send({ kind: 'hello' })
+`
+
+test('a worker that can\'t be started takes nothing along, and is started later', { timeout: 60_000 }, async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'chatd-pool-'))
+  t.after(() => { rmSync(folder, { recursive: true, force: true }) })
+  const program = join(folder, 'worker.cjs')
+  writeFileSync(program, PROGRAM)
+  const events = new EventEmitter()
+  const note = (fields: object, event: string): void => { events.emit(event, fields) }
+  const order = (): WorkerOrder => ({
+    config: configOf({}), node: 'worker', linkSecret: new Uint8Array(0), shards: { kind: 'one', linkAddress: '' },
+    secretKey: new Uint8Array(0), secretIterations: 1, blobSocket: '',
+  })
+  const pool = new WorkerPool({ count: 1, program, order, counters: new Counters(), drainTimeoutMs: 1000, log: { ...SILENT_LOG, info: note, warn: note, error: note } })
+  await pool.start()
+
+  const { execPath } = process
+  t.after(() => { process.execPath = execPath })
+  process.execPath = join(folder, 'nowhere')
+  const isRefused = once(events, 'worker-not-restarted')
+  Object.values(cluster.workers ?? {})[0]?.process.kill('SIGKILL')
+  await isRefused
+  assert.deepEqual(Object.keys(cluster.workers ?? {}), [])
+
+  const fork = t.mock.method(cluster, 'fork', () => { throw new Error('spawn ENOMEM') })
+  await once(events, 'worker-not-restarted')
+  const isBack = once(events, 'worker-started')
+  fork.mock.restore()
+  process.execPath = execPath
+  await isBack
+  await pool.stop()
+})
