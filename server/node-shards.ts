@@ -1,9 +1,8 @@
 /** The shards of a node of a cluster taken together: their stores, the router in front of them, and what metrics and health say of them. */
-import { mkdirSync } from 'node:fs'
 import type { Engine } from '../storage/engine.js'
 import type { EngineName } from '../storage/metadata.js'
 import { openEngine } from '../storage/open.js'
-import { shardDirectory, writeShardCount } from '../storage/shards-file.js'
+import { makeShards, shardDirectory } from '../storage/shards-file.js'
 import { evenTable } from './channels/federation.js'
 import { ConfigError } from './config/config-error.js'
 import type { Config } from './config/settings.js'
@@ -32,8 +31,7 @@ async function shardDirectories(config: Config): Promise<readonly string[]> {
   const { shards, isNew } = await readShape(config)
   if (shards === 1) return [directory]
   if (config.listen.workers !== 1) throw new ConfigError(`listen.workers: ${directory} holds several shards, and a node of a cluster with several has no worker processes; start more nodes`)
-  mkdirSync(directory, { recursive: true, mode: 0o700 })
-  if (isNew) await writeShardCount(directory, shards)
+  if (isNew) await makeShards(directory, shards)
   return Array.from({ length: shards }, (_, shard) => shardDirectory(directory, shard))
 }
 

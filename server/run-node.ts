@@ -53,6 +53,7 @@ export async function runNode(start: Start): Promise<Omit<RunningServer, 'stop'>
   const engines = await openEngines(start)
   mkdirSync(directory, { recursive: true, mode: 0o700 })
   // With several shards none are kept.
+  if (engines.length > 1 && config.blobs.enabled) log.info({ shards: engines.length }, 'blobs-not-kept')
   const storage = engines.length > 1 ? null : await openBlobs(config, log, steps)
   const peers = openPeers(links, engines.length, (shard) => parts[shard]?.node?.directory.view.owner ?? null)
   const parts: readonly NodePart[] = engines.map((engine, shard) => new NodePart({

@@ -8,6 +8,7 @@ import type { Connections } from './connection/connections.js'
 import type { ConnectionTaker } from './listeners/connection-taker.js'
 import { type Log, SILENT_LOG } from './log.js'
 import type { Counters } from './metrics.js'
+import { orderlyEnd, type Steps } from './orderly-end.js'
 import type { HomeRouter } from './router/home-router.js'
 import type { Router } from './router/router.js'
 import { runAlone } from './run-alone.js'
@@ -66,7 +67,7 @@ export interface Start {
   readonly log: Log
   readonly wrapEngine: (engine: Engine) => Engine
   readonly takesClients: boolean
-  readonly steps: (() => Promise<void> | void)[]
+  readonly steps: Steps
 }
 
 /**
@@ -76,17 +77,8 @@ export interface Start {
 export async function startServer(config: Config, options: ServerOptions = {}): Promise<RunningServer> {
   const log = options.log ?? SILENT_LOG
   const clock = options.clock ?? SYSTEM_CLOCK
-  const steps: (() => Promise<void> | void)[] = []
-  const stop = once(async () => {
-    // Last opened, first closed.
-    for (const step of steps.reverse()) {
-      try {
-        await step()
-      } catch (error) {
-        log.error({ error: error instanceof Error ? error : new Error(String(error)) }, 'stop-failed')
-      }
-    }
-  })
+  const steps: Steps = []
+  const stop = orderlyEnd(steps, log)
   try {
     const { wrapEngine = (engine: Engine) => engine, takesClients = true } = options
     const start: Start = { config, clock, log, wrapEngine, takesClients, steps }
@@ -105,9 +97,4 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
 async function runCluster(start: Start): Promise<Omit<RunningServer, 'stop'>> {
   const { runNode } = await import('./run-node.js')
   return runNode(start)
-}
-
-function once(run: () => Promise<void>): () => Promise<void> {
-  let running: Promise<void> | null = null
-  return () => running ??= run()
 }

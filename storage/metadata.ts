@@ -1,9 +1,7 @@
 /** The file that says what a data directory holds. */
-import { randomUUID } from 'node:crypto'
-import { open, readFile, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { StorageError } from './engine.js'
-import { syncDirectory } from './sync-directory.js'
+import { readSmallFile, writeSmallFile } from './small-file.js'
 
 /**
  * The format of keys and rows that this program writes; it opens no newer one. It reads all older ones, and raises the number of a store
@@ -34,33 +32,13 @@ export interface StoreMetadata {
 /** null when there is none; rejects with 'corrupt' or 'newer-format', or with the error of node:fs. */
 export async function readMetadata(directory: string): Promise<StoreMetadata | null> {
   const file = path.join(directory, METADATA_FILE)
-  let text: string
-  try {
-    text = await readFile(file, 'utf8')
-  } catch (error) {
-    if ((error as { code?: unknown }).code === 'ENOENT') return null
-    throw error
-  }
-  return parseMetadata(text, file)
+  const text = await readSmallFile(file)
+  return text === null ? null : parseMetadata(text, file)
 }
 
 /** Written whole or not at all, and on stable storage when the promise resolves. */
 export async function writeMetadata(directory: string, metadata: StoreMetadata): Promise<void> {
-  const temporary = path.join(directory, `${METADATA_FILE}.${randomUUID()}.tmp`)
-  try {
-    const file = await open(temporary, 'wx', 0o600)
-    try {
-      await file.writeFile(JSON.stringify(metadata, null, 2) + '\n')
-      await file.sync()
-    } finally {
-      await file.close()
-    }
-    await rename(temporary, path.join(directory, METADATA_FILE))
-  } catch (error) {
-    await rm(temporary, { force: true }).catch(() => undefined)
-    throw error
-  }
-  await syncDirectory(directory)
+  await writeSmallFile(path.join(directory, METADATA_FILE), `${JSON.stringify(metadata, null, 2)}\n`)
 }
 
 function parseMetadata(text: string, file: string): StoreMetadata {

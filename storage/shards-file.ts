@@ -6,12 +6,10 @@
  *
  * A directory of one shard has no such file, and its store lies in it. Slots are in as many equal parts as there are shards.
  */
-import { randomUUID } from 'node:crypto'
-import { open, readFile, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { StorageError } from './engine.js'
 import { makeDirectory } from './make-directory.js'
-import { syncDirectory } from './sync-directory.js'
+import { readSmallFile, writeSmallFile } from './small-file.js'
 
 const SHARDS_FILE = 'shards.json'
 const FORMAT = 1
@@ -26,14 +24,8 @@ export function shardDirectory(directory: string, shard: number): string {
 /** How many shards the directory holds; null: there is no such file. Rejects with 'corrupt' or 'newer-format', or with the error of node:fs. */
 export async function readShardCount(directory: string): Promise<number | null> {
   const file = path.join(directory, SHARDS_FILE)
-  let text: string
-  try {
-    text = await readFile(file, 'utf8')
-  } catch (error) {
-    if ((error as { code?: unknown }).code === 'ENOENT') return null
-    throw error
-  }
-  return parse(text, file)
+  const text = await readSmallFile(file)
+  return text === null ? null : parse(text, file)
 }
 
 /** Makes a new directory one of several shards. Their stores are made when they are opened. */
@@ -44,21 +36,7 @@ export async function makeShards(directory: string, shards: number): Promise<voi
 
 /** Written whole or not at all, and on stable storage when the promise resolves. */
 export async function writeShardCount(directory: string, shards: number): Promise<void> {
-  const temporary = path.join(directory, `${SHARDS_FILE}.${randomUUID()}.tmp`)
-  try {
-    const file = await open(temporary, 'wx', 0o600)
-    try {
-      await file.writeFile(`${JSON.stringify({ format: FORMAT, shards }, null, 2)}\n`)
-      await file.sync()
-    } finally {
-      await file.close()
-    }
-    await rename(temporary, path.join(directory, SHARDS_FILE))
-  } catch (error) {
-    await rm(temporary, { force: true }).catch(() => undefined)
-    throw error
-  }
-  await syncDirectory(directory)
+  await writeSmallFile(path.join(directory, SHARDS_FILE), `${JSON.stringify({ format: FORMAT, shards }, null, 2)}\n`)
 }
 
 function parse(text: string, file: string): number {

@@ -22,6 +22,7 @@ import { type Log, SILENT_LOG } from '../log.js'
 import { Counters, createMetrics } from '../metrics.js'
 import { openAdmin } from '../open-admin.js'
 import { readTls } from '../open-listeners.js'
+import { orderlyEnd, type Steps } from '../orderly-end.js'
 import { ShardsRouter } from '../router/shards-router.js'
 import type { OperatedServer } from '../run.js'
 import { openServerSecret } from '../session/server-secret.js'
@@ -38,21 +39,11 @@ import { WorkerPool } from './worker-pool.js'
 const REACH_MS = 5000
 const LOOK_MS = 10
 
-type Steps = (() => Promise<void> | void)[]
-
 /** As `startWithWorkers`, for a data directory that holds several shards, or is to. */
 export async function startWithShards(config: Config, shape: ServerShape, options: SupervisorOptions): Promise<OperatedServer> {
   const log = options.log ?? SILENT_LOG
   const steps: Steps = []
-  const stop = once(async () => {
-    for (const step of steps.reverse()) {
-      try {
-        await step()
-      } catch (error) {
-        log.error({ error: error instanceof Error ? error : new Error(String(error)) }, 'stop-failed')
-      }
-    }
-  })
+  const stop = orderlyEnd(steps, log)
   try {
     const server = await open(config, shape, options.program, log, steps)
     steps.unshift(() => log.info({}, 'server-stopped'))
@@ -68,7 +59,7 @@ export async function startWithShards(config: Config, shape: ServerShape, option
 async function open(config: Config, { shards, isNew }: ServerShape, program: string, log: Log, steps: Steps): Promise<Omit<OperatedServer, 'stop'>> {
   const { directory } = config.data
   if (isNew) await makeShards(directory, shards)
-  log.info({ shards }, 'blobs-not-kept')
+  if (config.blobs.enabled) log.info({ shards }, 'blobs-not-kept')
   // Says what is wrong with them before anything is started.
   readTls(config, SYSTEM_CLOCK)
   const secret = openServerSecret(directory, config.auth.scramIterations)
@@ -124,9 +115,4 @@ async function open(config: Config, { shards, isNew }: ServerShape, program: str
 /** Resolves when every shard is reached, or has not been for long enough. */
 async function allReached(reached: readonly Reached[]): Promise<void> {
   for (const endMs = performance.now() + REACH_MS; performance.now() < endMs && reached.some(({ router }) => !router.isReachable);) await delay(LOOK_MS)
-}
-
-function once(run: () => Promise<void>): () => Promise<void> {
-  let running: Promise<void> | null = null
-  return () => running ??= run()
 }

@@ -14,6 +14,7 @@ import { LinkAcceptor } from '../link/link-acceptor.js'
 import { systemLinkEnvironment } from '../link/link-environment.js'
 import { openLinkListener } from '../link/link-sockets.js'
 import { type Log, SILENT_LOG } from '../log.js'
+import { once } from '../orderly-end.js'
 import { LinkServer, ROUTER_PURPOSE } from '../router/link-server.js'
 import { type RunningServer, type ServerOptions, startServer } from '../run.js'
 import { openBlobPassage } from './blob-passage.js'
@@ -91,9 +92,4 @@ async function openInside(config: Config, server: RunningServer, log: Log, close
     config: shareOf(config, workersOf(config)), shards: { kind: 'one', linkAddress: listener.address }, linkSecret, blobSocket,
     secretKey: server.secret.key, secretIterations: server.secret.iterations,
   }
-}
-
-function once(run: () => Promise<void>): () => Promise<void> {
-  let running: Promise<void> | null = null
-  return () => running ??= run()
 }
