@@ -143,6 +143,11 @@ export class Peer implements ConnectionHost {
     return connection
   }
 
+  /** No step takes what is there so far: it is of a client that has been killed, and may have come back just before. */
+  passOver(): void {
+    this.#taken = this.connections.length
+  }
+
   get untaken(): Connection | null {
     return this.connections[this.#taken] ?? null
   }

@@ -248,6 +248,8 @@ export class Play {
     this.#connection = null
     this.#adapter = await this.#options.adapters.revive(this.#adapter!, this.#signal)
     await this.#start()
+    // It connects when it is told to, and not before.
+    this.#peer.passOver()
   }
 
   async #kill(): Promise<void> {
