@@ -55,6 +55,7 @@ export function shardEnvironment(config: Config, clock: Clock, log: Log, blobs: 
       reportsMax: limits.reportsMax,
       retentionMs: data.messageDays * DAY_MS,
       searchEnabled: search.enabled,
+      searchIndexAhead: search.indexAhead,
       searchRowsMax: search.rowsMax,
       blobQuotaBytes: config.blobs.quotaBytes,
       blobTotalBytes: config.blobs.totalBytes,

@@ -128,6 +128,7 @@ export const SETTINGS = {
   },
   search: {
     enabled: flag(true, 'search conversations by words, and keep an index for it'),
+    indexAhead: flag(false, 'index messages soon after they were sent, rather than what was searched once: the first search is faster, each message costs more'),
     rowsMax: integer(SHARD_LIMITS.searchRowsMax, 64, 1_000_000, 'rows', 'what one page of a search may cost: rows of the store that it reads, and 500 letters that it compares for one more'),
   },
   blobs: {

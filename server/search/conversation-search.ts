@@ -1,6 +1,7 @@
 /**
  * A search in one conversation, from its end downwards, a step at a time: which messages may match is asked of the index, segment by
- * segment; what the index does not have is read in the log. Every message is read and compared before it is a result. [SCH-4]
+ * segment; a segment that is not there is made. What can't be in the index, such as the end of the log, is read there. Every message is
+ * read and compared before it is a result. [SCH-4]
  */
 import { searchKeys } from '../../storage/keyspace.js'
 import { readableBy, tailWithin } from '../groups/access.js'
@@ -24,6 +25,8 @@ const STEP_ROWS = 64
 /** What costs as much as reading a row: letters to compare, and bytes of a segment. */
 const LETTERS_PER_ROW = 500
 const SEGMENT_BYTES_PER_ROW = 16_384
+/** A segment that is made, beside its letters. */
+const MADE_ROWS = 64
 /** Reads of the log by which a time is found. */
 const TIME_ROWS = 16
 
@@ -146,19 +149,22 @@ export class ConversationSearch implements SearchPosition {
     this.#belowTimeMs = Math.min(this.#belowTimeMs, this.#segmentTimeMs)
   }
 
-  /** null: it is not there, or can't be read: it will be made. */
+  /** Made where it is not there, or can't be read; null: it can't be made. */
   async #segment(end: number): Promise<Segment | null> {
-    const { name } = this.#state
-    const row = await this.#read(readable(this.#shard.engine.get(searchKeys(name).segment(end))), 1)
+    const row = await this.#read(readable(this.#shard.engine.get(searchKeys(this.#state.name).segment(end))), 1)
     const { budget } = this.#indexer
     if (budget.isOver) await budget.next()
     const segment = row === undefined || row === null ? null : await readable(openSegment(row))
-    if (segment === null || row === undefined || row === null) {
-      this.#indexer.due(name, end)
-      return null
-    }
+    if (segment === null || row === undefined || row === null) return this.#makeSegment(end)
     this.#spend(row.length / SEGMENT_BYTES_PER_ROW)
     return segment
+  }
+
+  async #makeSegment(end: number): Promise<Segment | null> {
+    const made = await this.#indexer.make(this.#state.name, end)
+    // The budget of the turn has been told by who made it.
+    this.rowsRead += MADE_ROWS + (made?.letters ?? 0) / LETTERS_PER_ROW
+    return made === null ? null : openSegment(made.row)
   }
 
   async #lookAtCandidate(): Promise<void> {

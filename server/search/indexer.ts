@@ -1,7 +1,7 @@
 /**
- * Makes segments of the index in the background, some at once with pauses between: the path of a message pays for noticing that it was the
- * last of a segment, and for nothing else. What is not indexed is found in the log all the same, so the list of what is due
- * may be lost with the process: whoever searches puts it there again.
+ * Makes segments of the index: the one that a search misses, at once; and where the operator wants it, those that nobody has searched yet, in
+ * the background, some at once with pauses between. Then the path of a message pays for noticing that it was the last of a segment, and for
+ * nothing else. The list of what is due may be lost with the process: a search makes what it needs.
  */
 import type { Engine, Entry } from '../../storage/engine.js'
 import { type ConversationKeys, conversationKeys, numberAt, searchKeys } from '../../storage/keyspace.js'
@@ -43,6 +43,12 @@ interface Due {
   readonly end: number
 }
 
+export interface MadeSegment {
+  readonly row: Uint8Array
+  /** What it took. */
+  readonly letters: number
+}
+
 /** A segment that is being made. */
 class Making implements Due {
   readonly name: string
@@ -64,6 +70,7 @@ class Making implements Due {
 
 export class Indexer {
   readonly #shard: Shard
+  readonly #isAhead: boolean
   readonly #due = new Map<string, Due>()
   readonly #underWay = new Set<Making>()
   /** For the next segment; null: there was none yet, or it is in use. */
@@ -100,6 +107,7 @@ export class Indexer {
 
   constructor(shard: Shard) {
     this.#shard = shard
+    this.#isAhead = shard.environment.limits.searchIndexAhead
     this.budget = new WorkBudget(shard.environment.scheduler)
   }
 
@@ -110,14 +118,15 @@ export class Indexer {
 
   /** Hot, once a commit and conversation: its log is committed up to `last`, and was up to `committedTail`. */
   appended({ name, committedTail }: ConversationState, last: number): void {
-    for (let end = segmentEnd(committedTail + 1); end <= last; end += SEGMENT_MESSAGES) this.due(name, end)
+    if (!this.#isAhead) return
+    for (let end = segmentEnd(committedTail + 1); end <= last; end += SEGMENT_MESSAGES) this.#isDue(name, end)
   }
 
   /** The text of a message has changed, and its segment was taken from the index with it: one that is being made does not count. */
   textChanged({ name, committedTail }: ConversationState, seq: number): void {
     const end = segmentEnd(seq)
     for (const making of this.#underWay) if (making.end === end && making.name === name) making.isStale = true
-    if (end <= committedTail) this.due(name, end)
+    if (this.#isAhead && end <= committedTail) this.#isDue(name, end)
   }
 
   /** A page was answered. */
@@ -126,8 +135,8 @@ export class Indexer {
     this.searchRows += rows
   }
 
-  /** The segment that ends here is complete, and was not found in the index. */
-  due(name: string, end: number): void {
+  /** The segment that ends here is complete, and not in the index. */
+  #isDue(name: string, end: number): void {
     if (this.#due.size >= DUE_MAX) return
     this.#due.set(`${name} ${String(end)}`, { name, end })
     if (this.#isRunning) return
@@ -135,11 +144,16 @@ export class Indexer {
     this.#later(GATHER_MS)
   }
 
-  /** Puts the segment that ends here into the open transaction; false: some of it is gone, damaged or has changed, and is looked for in the log. */
-  async make(name: string, end: number): Promise<boolean> {
-    const isMade = await this.#make(new Making(name, end))
-    if (isMade) this.#shard.schedule()
-    return isMade
+  /**
+   * The segment that ends here, from the log, put into the open transaction, too; null: some of it is gone, damaged or has changed, and is
+   * looked for in the log. Rejects with RouterError 'unavailable' where the store is away.
+   */
+  async make(name: string, end: number): Promise<MadeSegment | null> {
+    const making = new Making(name, end)
+    const row = await this.#make(making)
+    if (row === null) return null
+    this.#commitSoon()
+    return { row, letters: making.letters }
   }
 
   /** Makes those that wait longest, one behind another, and says which pause they have earned. */
@@ -149,21 +163,21 @@ export class Indexer {
     for (const [key, { name, end }] of this.#due) {
       this.#due.delete(key)
       const making = new Making(name, end)
-      if (await this.#make(making)) this.#commitSoon()
+      if (await this.#make(making) !== null) this.#commitSoon()
       letters += making.letters
       if (++made === SEGMENTS_AT_ONCE || letters >= LETTERS_AT_ONCE) break
     }
     return Math.max(made * PAUSE_MS, Math.ceil(letters / LETTERS_PER_PAUSE_MS))
   }
 
-  async #make(making: Making): Promise<boolean> {
+  async #make(making: Making): Promise<Uint8Array | null> {
     this.#underWay.add(making)
     const builder = this.#builder ?? new SegmentBuilder()
     this.#builder = null
     try {
-      const isMade = await indexSegment(this.#shard, this.budget, making, builder)
-      if (isMade) this.made++
-      return isMade
+      const row = await indexSegment(this.#shard, this.budget, making, builder)
+      if (row !== null) this.made++
+      return row
     } finally {
       this.#underWay.delete(making)
       builder.clear()
@@ -185,7 +199,7 @@ export class Indexer {
   }
 }
 
-async function indexSegment(shard: Shard, budget: WorkBudget, making: Making, builder: SegmentBuilder): Promise<boolean> {
+async function indexSegment(shard: Shard, budget: WorkBudget, making: Making, builder: SegmentBuilder): Promise<Uint8Array | null> {
   const { name, first, end } = making
   const keys = conversationKeys(name)
   // What was done to texts so far has to be on the disk.
@@ -194,21 +208,22 @@ async function indexSegment(shard: Shard, budget: WorkBudget, making: Making, bu
   const [states, firstPage] = await Promise.all([
     shard.reading(readable(presentStates(shard.engine, keys, first, end))), readPage(shard, keys, first, end),
   ])
-  if (states === null) return false
+  if (states === null) return null
   for (let page = firstPage; ;) {
     const lastKey = page?.at(-1)?.[0]
-    if (page === null || lastKey === undefined) return false
-    for (const [key, row] of page) if (await readable(addRow(builder, row, numberAt(key), making, states, budget)) === null) return false
+    if (page === null || lastKey === undefined) return null
+    for (const [key, row] of page) if (await readable(addRow(builder, row, numberAt(key), making, states, budget)) === null) return null
     const last = numberAt(lastKey)
     if (last >= end) break
     page = await readPage(shard, keys, last + 1, end)
   }
   const conversation = await shard.conversation(name)
   // Retention may have come by: the words of what is gone must not stay. What goes from now on takes the row along.
-  if (making.isStale) return false
-  if (conversation.trimmedTo >= first || conversation.committedTail < end) return false
-  shard.transaction.batch.put(searchKeys(name).segment(end), builder.take())
-  return true
+  if (making.isStale) return null
+  if (conversation.trimmedTo >= first || conversation.committedTail < end) return null
+  const row = builder.take()
+  shard.transaction.batch.put(searchKeys(name).segment(end), row)
+  return row
 }
 
 /** Rows of the log from this seq on, for a segment that ends at `end`; null: damaged. A run may end behind the segment. */

@@ -10,14 +10,17 @@ import { readChange, readNewGroup } from '../groups/change.js'
 import { ConversationState, Member } from '../shard/state.js'
 import { routerError, ShardHarness, type TestDevice } from '../testing/shard-harness.js'
 import { mayRead, searchableText } from './may-read.js'
-import type { SearchPosition, SearchRequest } from './search-router.js'
+import type { SearchPage, SearchPosition, SearchRequest } from './search-router.js'
 import { SEGMENT_MESSAGES } from './segment.js'
 
 /** More than the pauses between the segments of these tests. */
 const INDEXING_MS = 1000
 
-async function world(limits: ConstructorParameters<typeof ShardHarness>[0] = {}): Promise<{ harness: ShardHarness, alice: TestDevice, bob: TestDevice }> {
-  const harness = new ShardHarness(limits)
+/** With an index that is made ahead, so that what is due is known; `limits` may say otherwise. */
+async function world(
+  { limits, ...options }: ConstructorParameters<typeof ShardHarness>[0] = {},
+): Promise<{ harness: ShardHarness, alice: TestDevice, bob: TestDevice }> {
+  const harness = new ShardHarness({ ...options, limits: { searchIndexAhead: true, ...limits } })
   await harness.addUsers('alice', 'bob', 'carol')
   return { harness, alice: await harness.attach('alice'), bob: await harness.attach('bob') }
 }
@@ -111,6 +114,30 @@ test('a segment is indexed once it is full, in the background, and found through
   const page = await harness.router.search('alice', { text: 'need', limit: 9 })
   assert.deepEqual(page.results.map(({ message }) => message.seq), [1])
   assert.ok(page.rowsRead < 20, `${String(page.rowsRead)} rows`)
+})
+
+test('unless it is made ahead, what nobody searches is not indexed, and what was searched is found through the index', async () => {
+  const { harness, alice } = await world({ limits: { searchIndexAhead: false } })
+  await send(harness, alice, 'bob', ['the needle'])
+  await fill(harness, alice, 'bob', 3 * SEGMENT_MESSAGES)
+  await fill(harness, alice, 'carol', SEGMENT_MESSAGES)
+  await harness.pass(INDEXING_MS)
+  assert.equal(await segmentRows(harness, 'alice:bob'), 0)
+  const search = (): Promise<SearchPage> => harness.router.search('alice', { text: 'need', conversation: 'bob', limit: 9 })
+  const first = await search()
+  await harness.pass(INDEXING_MS)
+  assert.deepEqual([await segmentRows(harness, 'alice:bob'), await segmentRows(harness, 'alice:carol')], [3, 0])
+  const again = await search()
+  assert.deepEqual(again.results, first.results)
+  assert.equal(first.results.length, 1)
+  assert.ok(again.rowsRead < 20 && first.rowsRead > 100, `${String(first.rowsRead)} and ${String(again.rowsRead)} rows`)
+  // An edit takes its segment along; the next search has it made again.
+  alice.operate('bob', 1, OPERATION.edit, 'no more')
+  await harness.pass(INDEXING_MS)
+  assert.equal(await segmentRows(harness, 'alice:bob'), 2)
+  assert.deepEqual((await search()).results, [])
+  await harness.pass(INDEXING_MS)
+  assert.equal(await segmentRows(harness, 'alice:bob'), 3)
 })
 
 test('[SCH-4] without an index, with a damaged one, or with one that names too much, the same is found, and what is missing is made', async () => {

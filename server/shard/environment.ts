@@ -73,6 +73,8 @@ export interface ShardLimits {
   readonly retentionMs: number
   /** Whether messages are indexed and searched. */
   readonly searchEnabled: boolean
+  /** Whether messages are indexed before anybody has searched where they are. */
+  readonly searchIndexAhead: boolean
   /** Rows that one page of a search may read, or what takes as long; then it ends, and the next one goes on. */
   readonly searchRowsMax: number
   /** Bytes of what one user holds and uploads, and of all blobs and uploads of the server; 0: no limit. */
@@ -119,6 +121,7 @@ export const SHARD_LIMITS: ShardLimits = {
   expirySweepMs: LIMIT.expiryDelayMs / 2,
   retentionMs: 0,
   searchEnabled: true,
+  searchIndexAhead: false,
   searchRowsMax: 2000,
   blobQuotaBytes: 5 * 2 ** 30,
   blobTotalBytes: 0,
