@@ -1,10 +1,13 @@
 /**
  * The keys of a shard's lists about blobs, in the slot that belongs to nobody, see shard-keys.ts: uploads under way, what ends when, what is
- * to be released, and what is to be erased in the blob store.
+ * to be released, and what is to be erased in the blob store. Of several shards each has here, too, what it knows of blobs and of what users who
+ * are at home elsewhere hold in it: none of that is in a slot of its own.
  */
 import type { KeyRange } from './engine.js'
-import { checkName, DIGITS, digits, HEAD_BYTES, latin1, reserved, tableBehind, tableUpTo, wholeTable } from './key-parts.js'
+import { checkName, DIGITS, digits, HEAD_BYTES, isReserved, latin1, reserved, tableBehind, tableUpTo, wholeTable } from './key-parts.js'
 
+const TABLE_COPIES = 0x62
+const TABLE_VISITOR_HOLDINGS = 0x63
 const TABLE_ERASES = 0x64
 const TABLE_ENDS = 0x65
 const TABLE_RELEASES = 0x6c
@@ -16,13 +19,26 @@ export function uploadKey(id: string): Buffer {
   return reserved(TABLE_UPLOADS, id)
 }
 
-/** What ends by itself: an upload by its id, a hold by `user/blob`. */
-export type EndKind = 'upload' | 'hold'
+/** What one of several shards knows of a blob that it holds. */
+export function blobCopyKey(id: string): Buffer {
+  checkName(id)
+  return reserved(TABLE_COPIES, id)
+}
+
+/** That a user who is at home in another shard holds a blob for what it has said in this one. */
+export function visitorHoldingKey(user: string, blob: string): Buffer {
+  checkName(user)
+  return reserved(TABLE_VISITOR_HOLDINGS, `${user}/${blob}`)
+}
+
+/** What ends by itself: an upload by its id, a hold by `user/blob`, what a shard was lent by `blob/shard`. */
+export type EndKind = 'upload' | 'hold' | 'loan'
+const END_LETTERS: Readonly<Record<EndKind, string>> = { upload: 'u', hold: 'h', loan: 'l' }
 
 /** In the order of time, so that a sweep reads what is due and nothing else. */
 export function endKey(timeMs: number, kind: EndKind, name: string): Buffer {
   checkName(name)
-  return reserved(TABLE_ENDS, `${digits(timeMs)}${kind === 'upload' ? 'u' : 'h'}${name}`)
+  return reserved(TABLE_ENDS, `${digits(timeMs)}${END_LETTERS[kind]}${name}`)
 }
 
 /** What ends up to this time, and lies behind this key where one is given. */
@@ -37,7 +53,9 @@ export function ends(): KeyRange {
 
 export function endAt(key: Uint8Array): { readonly timeMs: number, readonly kind: EndKind, readonly name: string } {
   const text = latin1(key, HEAD_BYTES)
-  return { timeMs: Number(text.slice(0, DIGITS)), kind: text[DIGITS] === 'u' ? 'upload' : 'hold', name: text.slice(DIGITS + 1) }
+  const letter = text[DIGITS]
+  const kind = letter === 'u' ? 'upload' : letter === 'l' ? 'loan' : 'hold'
+  return { timeMs: Number(text.slice(0, DIGITS)), kind, name: text.slice(DIGITS + 1) }
 }
 
 /** What carries nothing any more: messages of a conversation, or a change that had made its picture. */
@@ -89,4 +107,27 @@ export function eraseAt(key: Uint8Array): { readonly timeMs: number, readonly ki
 export function isBlobListKey(key: Uint8Array): boolean {
   const table = key[HEAD_BYTES - 1]
   return table === TABLE_UPLOADS || table === TABLE_ENDS || table === TABLE_RELEASES || table === TABLE_ERASES
+}
+
+/** Whether it is of what a shard of several knows of blobs. */
+export function isBlobCopyKey(key: Uint8Array): boolean {
+  return isReserved(key, TABLE_COPIES)
+}
+
+export function isVisitorHoldingKey(key: Uint8Array): boolean {
+  return isReserved(key, TABLE_VISITOR_HOLDINGS)
+}
+
+/** The blob's id in the key of what a shard knows of it, and `user/blob` in that of a visitor's holding. */
+export function sharedNameAt(key: Uint8Array): string {
+  return latin1(key, HEAD_BYTES)
+}
+
+/** All that a shard of several knows of blobs. */
+export function blobCopies(): KeyRange {
+  return wholeTable(TABLE_COPIES)
+}
+
+export function visitorHoldings(): KeyRange {
+  return wholeTable(TABLE_VISITOR_HOLDINGS)
 }

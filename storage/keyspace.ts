@@ -38,6 +38,7 @@ const KIND_HOLDING = 0x50
 const KIND_ENTRY = 0x60
 const KIND_END = 0xff
 const KIND_META = 0x01
+const KIND_BLOB_HOME = 0x02
 const KIND_WATERMARK = 0x02
 const KIND_CHECKPOINT = 0x03
 const KIND_FLOOR = 0x04
@@ -63,7 +64,7 @@ const TWO_32 = 0x1_0000_0000
 export type RowKind =
   | 'account' | 'settings' | 'device' | 'cursor' | 'queue-meta' | 'last-seen' | 'privacy' | 'erasures' | 'conversation' | 'entry'
   | 'profile' | 'list-meta' | 'list-item' | 'list-change' | 'meta' | 'watermark' | 'checkpoint' | 'floor' | 'received' | 'pair' | 'log' | 'state'
-  | 'blob-use' | 'holding' | 'reference' | 'picture-reference'
+  | 'blob-use' | 'holding' | 'reference' | 'picture-reference' | 'home'
 
 /** Keys of one owner; keeps the common prefix once it is hot, so that a hot key is one allocation and two copies. */
 class OwnerKeys {
@@ -435,8 +436,23 @@ export class BlobKeys extends OwnerKeys {
     super(TABLE_BLOB, id)
   }
 
+  /** The blob, where there is one shard. */
   meta(): Buffer {
     return this.plain(KIND_META)
+  }
+
+  /** Which of several shards have it. */
+  home(): Buffer {
+    return this.plain(KIND_BLOB_HOME)
+  }
+
+  /** What the row is; null for a kind that this version does not know. */
+  kindOf(key: Uint8Array): RowKind | null {
+    switch (this.kindByte(key)) {
+      case KIND_META: return 'meta'
+      case KIND_BLOB_HOME: return 'home'
+      default: return null
+    }
   }
 }
 

@@ -22,7 +22,9 @@ import type { AccountRow, ConversationState, UserState } from '../shard/state.js
 import type { ShardEnvironment } from '../shard/environment.js'
 import type { Transaction } from '../shard/transaction.js'
 import type { Engine } from '../../storage/engine.js'
-import { type AdmitEntry, type AdmittedEntry, type ChannelEntry, decodeEntry, encodeVisitor, type LeaveEntry, type ListingEntry, type MemberEntry, type SideEntry, type VisitorEntry } from './entries.js'
+import { readForBlobEntry } from '../holdings/arrived.js'
+import type { BlobStates } from '../holdings/states.js'
+import { type AdmitEntry, type AdmittedEntry, type BlobEntry, type ChannelEntry, decodeEntry, encodeVisitor, type LeaveEntry, type ListingEntry, type MemberEntry, type SideEntry, type VisitorEntry } from './entries.js'
 import type { VisitorFacts } from './federation.js'
 import type { Incoming } from './incoming.js'
 import { applyToMember } from './member-entries.js'
@@ -40,6 +42,7 @@ export interface ArrivalHost extends GroupHost {
   readonly environment: ShardEnvironment
   readonly isAvailable: boolean
   readonly users: Residents<UserState>
+  readonly blobStates: BlobStates
   readFailed(error: unknown): void
   /** Watermark of a user in a conversation that is at home here; false: it waits, and `applied` is called in the turn in which it counts. */
   deliveredHere(user: { readonly name: string }, conversation: string, seq: number, applied: () => void): boolean
@@ -107,6 +110,9 @@ export class Arrivals {
       case 'leave': return this.#leave(channel, entry)
       case 'admit': return this.#admit(channel, entry)
       case 'admitted': return this.#settle(channel, entry)
+      case 'blob-hold':
+      case 'blob-drop':
+      case 'carried': return this.#ofBlob(channel, entry)
       case 'message':
       case 'operation':
       case 'change': return this.#reach(channel, entry, entry.members)
@@ -185,6 +191,18 @@ export class Arrivals {
     const invite = await this.#host.invite(id)
     if (!this.#isClosed) settleUse(this.#host, invite, user, isMade)
     this.#applied(channel)
+  }
+
+  async #ofBlob(channel: Incoming, entry: BlobEntry): Promise<void> {
+    const hold = new Hold()
+    try {
+      const apply = await readForBlobEntry(this.#host, hold, channel.shard, entry)
+      if (this.#isClosed) return
+      apply()
+      this.#applied(channel)
+    } finally {
+      hold.release()
+    }
   }
 
   #change(channel: Incoming, { user: name, exists, readReceipts }: VisitorEntry): null {

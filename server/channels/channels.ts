@@ -18,6 +18,7 @@ import { Arrivals, type ArrivalHost, VISITOR_ACCOUNT } from './arrivals.js'
 import { type ChannelEntry, decodeNumber, decodeVisitor, encodeNumber } from './entries.js'
 import { type Federation, type GroupCounts, homeOf, type VisitorFacts } from './federation.js'
 import { Incoming } from './incoming.js'
+import type { AnswerOf, ArgsOfQuestion, QuestionName } from './questions.js'
 import { type ChannelFault, Outgoing } from './outgoing.js'
 import { Sender, type Stretch } from './sender.js'
 
@@ -90,6 +91,20 @@ export class Channels {
   /** The channel to the home of this user or conversation; null: that is this shard. */
   to(name: string): Outgoing | null {
     return this.#outgoing.get(homeOf(this.#federation, name)) ?? null
+  }
+
+  /** This one. */
+  get shard(): number {
+    return this.#federation.shard
+  }
+
+  /** Asks another shard one of the questions of the table. Rejects with RouterError, or is never answered. */
+  ask<N extends QuestionName>(shard: number, name: N, ...args: ArgsOfQuestion<N>): Promise<AnswerOf<N>> {
+    return this.#federation.peers.ask(shard, name, ...args)
+  }
+
+  isReached(shard: number): boolean {
+    return this.#federation.peers.isReached(shard)
   }
 
   /** Of the channels to other shards, in the order of these. */

@@ -16,7 +16,7 @@ const VERSION = 1
 /** The version of entries that are written; those of later ones can't be read. */
 export const ENTRIES_VERSION: number = VERSION
 
-const KIND = { message: 1, receipt: 2, listing: 3, delivered: 4, side: 5, visitor: 6, operation: 7, change: 8, lookup: 9, leave: 10, admit: 11, admitted: 12 } as const
+const KIND = { message: 1, receipt: 2, listing: 3, delivered: 4, side: 5, visitor: 6, operation: 7, change: 8, lookup: 9, leave: 10, admit: 11, admitted: 12, 'blob-hold': 13, 'blob-drop': 14, carried: 15 } as const
 
 /** What has taken a place in a conversation's log: one for all members who are at home in one shard. */
 interface LoggedEntry {
@@ -125,7 +125,34 @@ export interface AdmittedEntry {
   readonly isMade: boolean
 }
 
-export type ChannelEntry = MemberEntry | AdmitEntry | AdmittedEntry | LeaveEntry | DeliveredEntry | SideEntry | VisitorEntry
+/** The shard holds a blob, or has something new of it; to the blob's home. */
+export interface BlobHoldEntry {
+  readonly kind: 'blob-hold'
+  /** See holdings/rows.ts. */
+  readonly description: Uint8Array
+  /** By which it knows of it; 0: it has put the bytes into the store itself, or had it before. */
+  readonly loan: number
+}
+
+/** The shard holds the blob no more. */
+export interface BlobDropEntry {
+  readonly kind: 'blob-drop'
+  readonly blob: string
+}
+
+/** Whether messages of the user carry the blob in the shard that says so; to the user's home. */
+export interface CarriedEntry {
+  readonly kind: 'carried'
+  readonly user: string
+  readonly blob: string
+  readonly size: number
+  readonly type: string
+  readonly isCarried: boolean
+}
+
+export type BlobEntry = BlobHoldEntry | BlobDropEntry | CarriedEntry
+
+export type ChannelEntry = BlobEntry | MemberEntry | AdmitEntry | AdmittedEntry | LeaveEntry | DeliveredEntry | SideEntry | VisitorEntry
 
 const writer = new ValueWriter()
 
@@ -155,6 +182,12 @@ export function encodeEntry(entry: ChannelEntry): Uint8Array {
       return writer.string(entry.user).string(entry.conversation).uint(entry.seq).take()
     case 'side':
       return writer.string(entry.user).string(entry.other).bool(entry.what === 'blocked').bool(entry.isOn).take()
+    case 'blob-hold':
+      return writer.bytes(entry.description).uint(entry.loan).take()
+    case 'blob-drop':
+      return writer.string(entry.blob).take()
+    case 'carried':
+      return writer.string(entry.user).string(entry.blob).uint(entry.size).string(entry.type).bool(entry.isCarried).take()
     case 'visitor':
       return writer.string(entry.user).bool(entry.exists).bool(entry.readReceipts).take()
   }
@@ -202,6 +235,12 @@ export function decodeEntry(bytes: Uint8Array): ChannelEntry {
       return { kind: 'delivered', user: reader.string(), conversation: reader.string(), seq: reader.uint() }
     case KIND.side:
       return { kind: 'side', user: reader.string(), other: reader.string(), what: reader.bool() ? 'blocked' : 'contact', isOn: reader.bool() }
+    case KIND['blob-hold']:
+      return { kind: 'blob-hold', description: reader.bytes(), loan: reader.uint() }
+    case KIND['blob-drop']:
+      return { kind: 'blob-drop', blob: reader.string() }
+    case KIND.carried:
+      return { kind: 'carried', user: reader.string(), blob: reader.string(), size: reader.uint(), type: reader.string(), isCarried: reader.bool() }
     case KIND.visitor:
       return { kind: 'visitor', user: reader.string(), exists: reader.bool(), readReceipts: reader.bool() }
     default:

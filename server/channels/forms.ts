@@ -44,6 +44,14 @@ export function listOf<T>(item: Form<T>): Form<readonly T[]> {
   }
 }
 
+/** A value, or null. */
+export function orNull<T>(form: Form<T>): Form<T | null> {
+  return {
+    write: (value) => value === null ? null : form.write(value),
+    read: (wire) => wire === null ? null : form.read(wire),
+  }
+}
+
 type Forms<T> = { readonly [K in keyof T]: Form<T[K]> }
 
 /** An object with these fields; others, as a later build may have them, are left out. */

@@ -9,7 +9,11 @@ import type { Admissions } from '../accounts/admissions.js'
 import type { LocalRouter } from '../router/local-router.js'
 import type { Verifier } from '../router/router.js'
 import type { GroupCounts, VisitorFacts } from './federation.js'
-import { bytes, count, flag, type Form, FormError, listOf, madeOf, nothing, record, text } from './forms.js'
+import type { Blob } from '../blobs/blob-router.js'
+import { awaitsLoan, heldFacts, homeBlob, lend, mustCarry } from '../holdings/elsewhere.js'
+import type { Lent } from '../holdings/homes.js'
+import { decodeDescription, encodeDescription, type HeldFacts } from '../holdings/rows.js'
+import { bytes, count, flag, type Form, FormError, listOf, madeOf, nothing, orNull, record, text } from './forms.js'
 
 interface Question<A extends readonly unknown[], T> {
   readonly args: { readonly [K in keyof A]: Form<A[K]> }
@@ -40,6 +44,18 @@ const viewing = record<Viewing>({ viewer: text, user: text })
 const told = record<Told>({ life: count, number: count })
 const presenceState = record<PresenceState>({ user: text, isActive: flag, lastSeenMs: count })
 
+const blob = madeOf(bytes, (wire) => described(wire), (value: Blob) => encodeDescription(value))
+const lent = record<Lent>({ blob, number: count })
+const facts = record<HeldFacts>({ size: count, type: text })
+
+function described(wire: Uint8Array): Blob {
+  try {
+    return decodeDescription(wire)
+  } catch (error) {
+    throw new FormError('not the description of a blob', { cause: error })
+  }
+}
+
 export const QUESTIONS = {
   /** What is on disk there of one of its users. */
   visitor: question([text], visitorFacts, (router, user) => router.visitorFacts(user)),
@@ -64,6 +80,16 @@ export const QUESTIONS = {
   /** What the asking shard should have been told by now of the users it watches there. */
   watchesRenewed: question([asker, count], told, async (router, from, life) => Promise.resolve(router.presence.watchesRenewed(from, life))),
   /** Whether nothing is left of what a message said, in a conversation that is at home there. */
+  /** What one of its users, in whose name messages of the asking shard are to carry them, holds of these blobs; null: it does not. */
+  heldBlobs: question([text, listOf(text)], listOf(orNull(facts)), (router, user, ids) => heldFacts(router.shard, user, ids)),
+  /** A blob that is at home there, kept from then on for the asking shard to take; null: there is none. */
+  lendBlob: question([text, asker], orNull(lent), (router, id, to) => lend(router.shard, id, to)),
+  /** Whether it may still take a blob that it was lent; all that it has given the asking shard by then has been taken. */
+  awaitsLoan: question([text], flag, (router, id) => awaitsLoan(router.shard, id)),
+  /** A blob that is at home there; null: there is none. */
+  homeBlob: question([text], orNull(blob), (router, id) => homeBlob(router.shard, id)),
+  /** Rejects where one of the asking shard's users may not read the blob in a message there. */
+  mustCarry: question([text, text, count, text], nothing, (router, user, conversation, seq, id) => mustCarry(router.shard, user, conversation, seq, id)),
   isGone: question([text, count], flag, (router, conversation, seq) => router.shard.reading(router.shard.isGone(conversation, seq))),
 }
 

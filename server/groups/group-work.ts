@@ -6,7 +6,7 @@ import { element, type Element } from '../../protocol/element.js'
 import { ERROR, LIMIT } from '../../protocol/generated/registry.js'
 import { timerElement } from '../expiry/timer.js'
 import { mustBePicture } from '../holdings/held.js'
-import type { BlobLedger, HeldBlob } from '../holdings/ledger.js'
+import type { BlobLedger, Claim } from '../holdings/ledger.js'
 import { list, listAbsent, tellLookup } from '../channels/member-entries.js'
 import type { Outgoing } from '../channels/outgoing.js'
 import { RouterError } from '../router/router.js'
@@ -88,7 +88,7 @@ export class GroupWork {
    * @param picture what the author holds of the blob that the change makes the picture
    * @returns the last seq it took, or NOTHING_DONE
    */
-  change(author: string, change: Change, picture: HeldBlob | null = null): number {
+  change(author: string, change: Change, picture: Claim | null = null): number {
     const seq = this.#carryOut(author, change, picture)
     if (seq !== NOTHING_DONE) this.#writeRow()
     return seq
@@ -115,7 +115,7 @@ export class GroupWork {
     this.#writeRow()
   }
 
-  #carryOut(author: string, change: Change, picture: HeldBlob | null): number {
+  #carryOut(author: string, change: Change, picture: Claim | null): number {
     const { group, member } = authorOf(this.#conversation, author, change)
     if (member === null) return this.#deny(group, author, [author])
     switch (change.kind) {
@@ -191,9 +191,9 @@ export class GroupWork {
     return this.#log(author, namingElement('owner', [name]))
   }
 
-  #changeInfo(group: GroupState, author: string, { name, about, picture }: Change & { kind: 'info' }, held: HeldBlob | null): number {
+  #changeInfo(group: GroupState, author: string, { name, about, picture }: Change & { kind: 'info' }, held: Claim | null): number {
     const isNewPicture = picture !== undefined && picture !== group.picture
-    if (isNewPicture && picture !== '') mustBePicture(held)
+    if (isNewPicture && picture !== '') mustBePicture({ ledger: this.#ledger }, held)
     const changed: Record<string, string> = {}
     if (name !== undefined && name !== group.displayName) changed['name'] = group.displayName = name
     if (about !== undefined && about !== group.about) changed['about'] = group.about = about
@@ -205,7 +205,7 @@ export class GroupWork {
     const seq = this.#log(author, element('info', changed))
     if (isNewPicture && held !== null && picture !== '') {
       group.pictureSeq = seq
-      this.#ledger.carryPicture(this.#conversation, seq, held.user, held.holding)
+      this.#ledger.carryPicture(this.#conversation, seq, held)
     }
     return seq
   }

@@ -64,7 +64,7 @@ export class Groups implements GroupCommands {
     const picture = change.kind === 'info' ? change.picture ?? '' : ''
     if (picture === '') return this.#inTurn(group, concerned, (work) => work.change(user, change))
     return holding(this.#shard, async (held) => {
-      const blob = await held.blob(user, picture)
+      const blob = await held.claim(user, picture)
       return this.#inTurn(group, concerned, (work) => {
         held.check()
         return work.change(user, change, blob)

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { userKeys } from '../../storage/keyspace.js'
 import type { Blob } from '../blobs/blob-router.js'
 import type { Shard } from '../shard/shard.js'
 import type { TestBlobStore } from '../testing/blob-store.js'
@@ -17,8 +16,8 @@ const STEPS = 120
 const PLANT_SEEDS = 15
 
 /** null: everything is as it has to be. */
-async function breachIn(seed: number, plant?: Plant): Promise<BlobBreach | null> {
-  const life = new BlobLife(seed, plant === undefined ? {} : { plant })
+async function breachIn(seed: number, shards = 1, plant: Plant = () => undefined): Promise<BlobBreach | null> {
+  const life = new BlobLife(seed, { shards, plant })
   try {
     await life.begin()
     for (let step = 0; step < STEPS; step++) await life.step()
@@ -33,6 +32,12 @@ async function breachIn(seed: number, plant?: Plant): Promise<BlobBreach | null>
 test('[BLB-13] [BLB-14] whatever happens, what is carried or held is there, everything else goes, and the counts are true', async () => {
   for (let seed = 1; seed <= SEEDS; seed++) assert.equal(await breachIn(seed), null, `seed ${String(seed)}`)
 })
+
+for (const shards of [2, 3]) {
+  test(`[BLB-13] [BLB-14] the same with ${String(shards)} shards that die by themselves`, async () => {
+    for (let seed = 1; seed <= SEEDS; seed++) assert.equal(await breachIn(seed, shards), null, `seed ${String(seed)}`)
+  })
+}
 
 const releasedTwice: Plant = ({ ledger }) => {
   const unrefer = ledger.unrefer.bind(ledger)
@@ -59,10 +64,10 @@ const holdIgnored: Plant = (shard) => {
 const referenceForgottenByTheDisk: Plant = (shard) => {
   const { ledger } = shard
   const refer = ledger.refer.bind(ledger)
-  ledger.refer = (user, holding) => {
+  ledger.refer = (holding) => {
     const { row } = holding
-    refer(user, holding)
-    if (row !== null) shard.transaction.batch.put(userKeys(holding.user).holding(holding.blob), encodeHolding(row))
+    refer(holding)
+    if (row !== null) shard.transaction.batch.put(holding.key, encodeHolding(row))
   }
 }
 
@@ -77,7 +82,7 @@ const joinsWhatIsErased: Plant = ({ ledger }) => {
   ledger.unrefer = noting(ledger.unrefer.bind(ledger))
   ledger.endHold = noting(ledger.endHold.bind(ledger))
   const addBlob = ledger.addBlob.bind(ledger)
-  ledger.addBlob = (state, blob, totals) => addBlob(state, state.row === null ? gone.get(state.name) ?? blob : blob, totals)
+  ledger.addBlob = (held, blob) => addBlob(held, held.blob.row === null ? gone.get(held.blob.name) ?? blob : blob)
 }
 
 const holdersNotCounted: Plant = ({ ledger }) => {
@@ -104,7 +109,7 @@ const PLANTS: Record<string, Plant> = {
 for (const [name, plant] of Object.entries(PLANTS)) {
   test(`a planted bug is found: ${name}`, async (t) => {
     for (let seed = 1; seed <= PLANT_SEEDS; seed++) {
-      const breach = await breachIn(seed, plant)
+      const breach = await breachIn(seed, 1, plant)
       if (breach === null) continue
       t.diagnostic(`seed ${String(seed)}: ${breach.message}`)
       return

@@ -13,7 +13,7 @@ import { readChange, readNewGroup } from '../groups/change.js'
 import type { ShardLimits } from '../shard/environment.js'
 import { blobOf, hashOf, SQUARES } from '../testing/blob-store.js'
 import { routerError, ShardHarness, type TestDevice } from '../testing/shard-harness.js'
-import { objectsOf } from './ledger.js'
+import { objectsOf } from './merge.js'
 
 const DAY_MS = 86_400_000
 const HOUR_MS = 3_600_000

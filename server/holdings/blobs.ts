@@ -4,12 +4,14 @@ import type { Blob, BlobCommands, BlobPlace, BlobUsage, Upload, UploadRequest } 
 import { RouterError } from '../router/router.js'
 import type { BlobEnvironment } from '../shard/environment.js'
 import type { Shard } from '../shard/shard.js'
-import type { UserState } from '../shard/state.js'
+import { conversationName, type UserState } from '../shard/state.js'
 import { Turns } from '../shard/turns.js'
 import { carriedBlob, findBlob } from './find.js'
 import { type Held, holding, noSuchBlob } from './held.js'
-import { type HeldBlob, hasSquares, objectsOf, usedBytes } from './ledger.js'
-import type { BlobTotals, UploadRow } from './rows.js'
+import { homeBlob } from './elsewhere.js'
+import { type HeldBlob, hasSquares, usedBytes } from './ledger.js'
+import { objectsOf } from './merge.js'
+import { type BlobTotals, keepsBlob, type UploadRow } from './rows.js'
 import { TOTALS, type UploadState } from './states.js'
 
 const UPLOAD_ID_BYTES = 16
@@ -39,22 +41,29 @@ export class Blobs implements BlobCommands {
   openUpload(user: string, request: UploadRequest): Promise<Opened> {
     return this.#turns.run(user, () => holding(this.#shard, async (held) => {
       const id = Buffer.from(this.#environment.randomBytes(UPLOAD_ID_BYTES)).toString('hex')
-      const known = await held.blob(user, request.hash)
-      const [fresh, ...uploads] = await Promise.all([id, ...known.user.blobUse.uploads.map((each) => each.id)]
+      const known = await this.#takeable(held, await held.blob(user, request.hash))
+      const owner = userOf(known)
+      const [fresh, ...uploads] = await Promise.all([id, ...owner.blobUse.uploads.map((each) => each.id)]
         .map((each) => held.state(this.#shard.blobStates.uploads, each)))
       const hasRoom = await this.#hasRoomFor(known.totals.row.underWayBytes + request.size)
       held.check()
       if (fresh === undefined) throw new TypeError('no state for a new upload')
-      return this.#committed(this.#open(known, request, uploads, fresh, hasRoom))
+      return this.#committed(this.#open(known, owner, request, uploads, fresh, hasRoom))
     }))
   }
 
+  /** Of what is held for messages in other shards alone this one has nothing: it is asked for. */
+  async #takeable(held: Held, known: HeldBlob): Promise<HeldBlob> {
+    const { row } = known.holding
+    return row === null || keepsBlob(row) ? known : held.borrow(known)
+  }
+
   /** In one turn. */
-  #open(known: HeldBlob, request: UploadRequest, uploads: readonly UploadState[], fresh: UploadState, hasRoom: boolean): Opened {
+  #open(known: HeldBlob, user: UserState, request: UploadRequest, uploads: readonly UploadState[], fresh: UploadState, hasRoom: boolean): Opened {
     const { ledger, nowMs, environment: { limits } } = this.#shard
-    const { user, totals } = known
+    const { totals } = known
     if (!user.exists) throw new RouterError(ERROR.noSuchUser, `there is no user '${user.name}'`)
-    const blob = known.holding.row === null ? null : known.blob.row?.blob ?? null
+    const blob = known.holding.row === null ? null : known.blob.row?.blob ?? ledger.offered(known)
     // What is held may still say where it was taken, or lack the squares. [BLB-4]
     if (blob !== null && !request.strip && (!request.picture || hasSquares(blob))) {
       ledger.hold(known, nowMs + limits.blobHoldMs)
@@ -120,28 +129,48 @@ export class Blobs implements BlobCommands {
       const owner = state.row?.upload.user
       // So that what was put is found and erased also where the upload is over.
       const blobState = await held.state(this.#shard.blobStates.blobs, put.content.hash)
-      const known = owner === undefined ? null : await held.blob(owner, put.content.hash)
+      const known = owner === undefined ? null : await this.#joined(held, await held.blob(owner, put.content.hash))
       held.check()
-      const blob = known === null || state.row === null ? null : this.#finish(known, state, state.row, put)
-      if (blob === null) {
+      const blob = known === null || state.row === null ? null : this.#finish(known, userOf(known), state, state.row, put)
+      // Of several shards another may have them by now, if they became a blob; if not, they are listed since the end of the upload.
+      if (blob === null && this.#shard.channels === null) {
         const kept = new Set(blobState.row === null ? [] : objectsOf(blobState.row.blob))
         this.#shard.ledger.erase(objectsOf(put).filter((object) => !kept.has(object)), 0)
       }
-      return this.#committed(blob)
+      await this.#shard.committed()
+      if (blob !== null) await this.#known(blob)
+      return blob
     })
   }
 
+  /** So that the same content is stored once, whichever shard it is uploaded to. Where its home can't be asked it is stored twice. */
+  async #joined(held: Held, known: HeldBlob): Promise<HeldBlob> {
+    if (known.blob.row !== null) return known
+    return held.borrow(known).catch((error: unknown) => {
+      if (error instanceof RouterError) return known
+      throw error
+    })
+  }
+
+  /** Who sends it at once, or fetches it, finds that its home knows of it. Where that takes too long it does not. */
+  async #known({ content: { hash } }: Blob): Promise<void> {
+    const { channels } = this.#shard
+    const to = channels?.to(hash) ?? null
+    if (to !== null) await channels?.allTaken([to]).catch(() => undefined)
+  }
+
   /** In one turn: whoever drops the same content, or has it dropped, does it before or after. null: the upload is over. */
-  #finish(known: HeldBlob, state: UploadState, row: UploadRow, put: Blob): Blob | null {
+  #finish(known: HeldBlob, user: UserState, state: UploadState, row: UploadRow, put: Blob): Blob | null {
     const { ledger, nowMs, environment: { limits } } = this.#shard
     if (row.blob !== '') return row.blob === put.content.hash && known.holding.row !== null ? known.blob.row?.blob ?? null : null
-    if (!known.user.exists) {
-      ledger.endUpload(known.user, state, row, known.totals, nowMs)
+    if (!user.exists) {
+      ledger.endUpload(user, state, row, known.totals, nowMs)
       return null
     }
-    const blob = ledger.addBlob(known.blob, put, known.totals)
-    ledger.hold(known, nowMs + limits.blobHoldMs)
-    ledger.complete(known.user, state, row, put, blob, known.totals, nowMs)
+    const blob = ledger.addBlob(known, put)
+    // That it has it the home was told just now.
+    ledger.hold({ ...known, lent: null }, nowMs + limits.blobHoldMs)
+    ledger.complete(user, state, row, put, blob, known.totals, nowMs)
     return blob
   }
 
@@ -175,20 +204,31 @@ export class Blobs implements BlobCommands {
   /** [BLB-15] */
   keep(user: string, conversation: string, seq: number, id: string): Promise<Blob> {
     return holding(this.#shard, async (held) => {
-      await carriedBlob(this.#shard, user, conversation, seq, id)
-      const known = await held.blob(user, id)
+      await this.#mustCarry(user, conversation, seq, id)
+      const own = await held.blob(user, id)
+      const known = keepsBlob(own.holding.row) ? own : await held.borrow(own)
       held.check()
       const { ledger, nowMs, environment: { limits } } = this.#shard
-      const blob = known.blob.row?.blob
-      if (!known.user.exists) throw new RouterError(ERROR.noSuchUser, `there is no user '${user}'`)
-      if (blob === undefined) throw noSuchBlob()
-      if (known.holding.row === null) this.#mustFitQuota(known.user, blob.content.size)
+      const owner = userOf(known)
+      const blob = known.blob.row?.blob ?? ledger.offered(known)
+      if (!owner.exists) throw new RouterError(ERROR.noSuchUser, `there is no user '${user}'`)
+      if (blob === null) throw noSuchBlob()
+      if (known.holding.row === null) this.#mustFitQuota(owner, blob.content.size)
       ledger.hold(known, nowMs + limits.blobHoldMs)
       return this.#committed(blob)
     })
   }
 
+  async #mustCarry(user: string, address: string, seq: number, id: string): Promise<void> {
+    const { channels } = this.#shard
+    const to = channels?.to(conversationName(user, address)) ?? null
+    if (channels === null || to === null) await carriedBlob(this.#shard, user, address, seq, id)
+    else await channels.ask(to.shard, 'mustCarry', user, address, seq, id)
+  }
+
+  /** Of several shards the home of the blob is asked. */
   blob(id: string): Promise<Blob | null> {
+    if (this.#shard.channels !== null) return homeBlob(this.#shard, id)
     return holding(this.#shard, async (held) => (await held.state(this.#shard.blobStates.blobs, id)).row?.blob ?? null)
   }
 
@@ -238,6 +278,12 @@ export class Blobs implements BlobCommands {
     await this.#shard.committed()
     return result
   }
+}
+
+/** Uploads and holds are made at the home of their user. */
+function userOf({ user, holding }: HeldBlob): UserState {
+  if (user === null) throw new TypeError(`${holding.user} is at home in another shard`)
+  return user
 }
 
 function isUnderWay({ blob, upload }: UploadRow, nowMs: number): boolean {

@@ -13,16 +13,26 @@ import { isErased } from '../shard/log-run.js'
 import type { Shard } from '../shard/shard.js'
 import { conversationName } from '../shard/state.js'
 import { type Held, noSuchBlob } from './held.js'
+import { homeBlob } from './elsewhere.js'
 import { holdingName } from './states.js'
 
 /** Rejects with RouterError: no-such-blob, and what reading the place is refused with. */
 export async function findBlob(shard: Shard, held: Held, user: string, place: BlobPlace): Promise<Blob> {
   const blob = await held.state(shard.blobStates.blobs, await idAt(shard, held, user, place))
-  if (blob.row === null) throw noSuchBlob()
+  if (blob.row === null) return atHome(shard, blob.name)
   const found = blob.row.blob
   // It may be told of only when it is on disk.
   if (!shard.isSettledButForLate(blob)) await shard.committed()
   return found
+}
+
+/** What the user holds for messages in other shards alone this one knows nothing of. */
+async function atHome(shard: Shard, id: string): Promise<Blob> {
+  const { channels } = shard
+  const to = channels?.to(id) ?? null
+  const blob = channels === null ? null : to === null ? await homeBlob(shard, id) : await channels.ask(to.shard, 'homeBlob', id)
+  if (blob === null) throw noSuchBlob()
+  return blob
 }
 
 async function idAt(shard: Shard, held: Held, user: string, place: BlobPlace): Promise<string> {

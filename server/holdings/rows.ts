@@ -7,22 +7,49 @@ const VERSION = 1
 const RENDITION_KINDS: readonly RenditionKind[] = ['thumbnail', 'square-640', 'square-96']
 
 const writer = new ValueWriter()
+const NOWHERE: readonly number[] = []
 
-/** A blob of the store and how many users hold it: 1 or more. */
+/** A blob that the shard holds, and for how many users: 1 or more. Of several shards each has a row of its own. */
 export interface BlobRow {
   readonly blob: Blob
   readonly holders: number
 }
 
+/** Of a blob, so that a message is checked without reading it. */
+export interface HeldFacts {
+  readonly size: number
+  readonly type: string
+}
+
 /** A user's share in a blob. */
-export interface HoldingRow {
-  /** Messages of the user that carry it, and pictures that it is. */
+export interface HoldingRow extends HeldFacts {
+  /** Messages of the user in this shard that carry it, and pictures that it is. */
   readonly references: number
   /** It is held as long without any; then its end is listed. 0: that is over. */
   readonly heldUntilMs: number
-  /** Of the blob, so that a message is checked without reading it. */
-  readonly size: number
-  readonly type: string
+  /** Other shards, in which messages of the user carry it; only where the user is at home. */
+  readonly elsewhere: readonly number[]
+}
+
+/** Whether the shard has to have the blob for it. */
+export function keepsBlob(row: HoldingRow | null): boolean {
+  return row !== null && (row.references > 0 || row.heldUntilMs > 0)
+}
+
+/** What the home of a blob has promised to keep for a shard that is about to hold it. */
+export interface Loan {
+  readonly shard: number
+  /** Tells loans apart: of one content and shard only the last counts. */
+  readonly number: number
+  /** Then the shard is asked whether it is still to come. */
+  readonly endsMs: number
+}
+
+/** Bytes in the store that are one content of a blob, and which shards have to do with them; nobody: they go. */
+export interface SharedContent {
+  readonly blob: Blob
+  readonly holders: readonly number[]
+  readonly loans: readonly Loan[]
 }
 
 export interface UploadRow {
@@ -58,34 +85,54 @@ export interface ReferenceRow {
 }
 
 export function encodeBlob({ blob, holders }: BlobRow): Uint8Array {
-  const { content, width, height, placeholder, renditions } = blob
-  writeObject(writer.begin().uint(VERSION).uint(holders), content).uint(width).uint(height).bytes(placeholder).uint(renditions.length)
-  for (const rendition of renditions) {
-    writeObject(writer.uint(RENDITION_KINDS.indexOf(rendition.kind)), rendition).uint(rendition.width).uint(rendition.height)
-  }
-  return writer.take()
+  return writeBlob(writer.begin().uint(VERSION).uint(holders), blob).take()
 }
 
 export function decodeBlob(row: Uint8Array): BlobRow {
   const reader = open(row, 'blob')
   const holders = reader.uint()
-  const content = readObject(reader)
-  const shown = { width: reader.uint(), height: reader.uint(), placeholder: copyOf(reader.bytes()) }
-  const renditions: StoredRendition[] = []
-  for (let count = reader.uint(); count > 0; count--) {
-    const kind = RENDITION_KINDS[reader.uint()] ?? 'thumbnail'
-    renditions.push({ kind, ...readObject(reader), width: reader.uint(), height: reader.uint() })
-  }
-  return { blob: { content, ...shown, renditions }, holders }
+  return { blob: readBlob(reader), holders }
 }
 
-export function encodeHolding({ references, heldUntilMs, size, type }: HoldingRow): Uint8Array {
-  return writer.begin().uint(VERSION).uint(references).time(heldUntilMs).uint(size).string(type).take()
+/** As it goes from shard to shard. */
+export function encodeDescription(blob: Blob): Uint8Array {
+  return writeBlob(writer.begin().uint(VERSION), blob).take()
+}
+
+export function decodeDescription(bytes: Uint8Array): Blob {
+  return readBlob(open(bytes, 'description'))
+}
+
+export function encodeContents(contents: readonly SharedContent[]): Uint8Array {
+  writer.begin().uint(VERSION).uint(contents.length)
+  for (const { blob, holders, loans } of contents) {
+    writeNumbers(writeBlob(writer, blob), holders).uint(loans.length)
+    for (const { shard, number, endsMs } of loans) writer.uint(shard).uint(number).time(endsMs)
+  }
+  return writer.take()
+}
+
+export function decodeContents(row: Uint8Array): SharedContent[] {
+  const reader = open(row, 'blob of several shards')
+  const contents: SharedContent[] = []
+  for (let count = reader.uint(); count > 0; count--) {
+    const [blob, holders, loans] = [readBlob(reader), readNumbers(reader), [] as Loan[]]
+    for (let lent = reader.uint(); lent > 0; lent--) loans.push({ shard: reader.uint(), number: reader.uint(), endsMs: reader.time() })
+    contents.push({ blob, holders, loans })
+  }
+  return contents
+}
+
+export function encodeHolding({ references, heldUntilMs, size, type, elsewhere }: HoldingRow): Uint8Array {
+  writer.begin().uint(VERSION).uint(references).time(heldUntilMs).uint(size).string(type)
+  return elsewhere.length === 0 ? writer.take() : writeNumbers(writer, elsewhere).take()
 }
 
 export function decodeHolding(row: Uint8Array): HoldingRow {
   const reader = open(row, 'holding')
-  return { references: reader.uint(), heldUntilMs: reader.time(), size: reader.uint(), type: reader.string() }
+  return {
+    references: reader.uint(), heldUntilMs: reader.time(), size: reader.uint(), type: reader.string(), elsewhere: reader.more ? readNumbers(reader) : NOWHERE,
+  }
 }
 
 export function encodeUpload({ upload, objects, blob }: UploadRow): Uint8Array {
@@ -147,6 +194,37 @@ export function decodeReference(row: Uint8Array): ReferenceRow {
 
 /** A version; the key says everything. */
 export const LISTED = Uint8Array.of(VERSION)
+
+function writeBlob(to: ValueWriter, { content, width, height, placeholder, renditions }: Blob): ValueWriter {
+  writeObject(to, content).uint(width).uint(height).bytes(placeholder).uint(renditions.length)
+  for (const rendition of renditions) {
+    writeObject(to.uint(RENDITION_KINDS.indexOf(rendition.kind)), rendition).uint(rendition.width).uint(rendition.height)
+  }
+  return to
+}
+
+function readBlob(reader: ValueReader): Blob {
+  const content = readObject(reader)
+  const shown = { width: reader.uint(), height: reader.uint(), placeholder: copyOf(reader.bytes()) }
+  const renditions: StoredRendition[] = []
+  for (let count = reader.uint(); count > 0; count--) {
+    const kind = RENDITION_KINDS[reader.uint()] ?? 'thumbnail'
+    renditions.push({ kind, ...readObject(reader), width: reader.uint(), height: reader.uint() })
+  }
+  return { content, ...shown, renditions }
+}
+
+function writeNumbers(to: ValueWriter, numbers: readonly number[]): ValueWriter {
+  to.uint(numbers.length)
+  for (const number of numbers) to.uint(number)
+  return to
+}
+
+function readNumbers(reader: ValueReader): number[] {
+  const numbers: number[] = []
+  for (let count = reader.uint(); count > 0; count--) numbers.push(reader.uint())
+  return numbers
+}
 
 function writeObject(to: ValueWriter, { object, key, hash, size, type }: StoredObject): ValueWriter {
   return to.bytes(bytesOf(object)).bytes(key).bytes(bytesOf(hash)).uint(size).string(type)

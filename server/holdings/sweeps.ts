@@ -18,6 +18,8 @@ import type { Shard } from '../shard/shard.js'
 import { type Held, holding } from './held.js'
 import type { BlobList, HeldBlob } from './ledger.js'
 import { ListSweep, type ListWork } from './list-sweep.js'
+import { listedLoan, loanAt } from './homes.js'
+import { RouterError } from '../router/router.js'
 import { decodeReference, LISTED } from './rows.js'
 import { TOTALS } from './states.js'
 
@@ -25,6 +27,8 @@ import { TOTALS } from './states.js'
 const REFERENCES_AT_ONCE = 64
 const ERASES_AT_ONCE = 8
 const ENDS_AT_ONCE = 16
+/** A shard that is asked about a loan and says nothing holds up the rest for no longer. */
+const LOAN_ANSWER_MS = 15_000
 /** The clock may be set: it is looked at no more rarely than this. */
 const LOOK_MAX_MS = 600_000
 const LOOK_MIN_MS = 1000
@@ -78,6 +82,7 @@ class EndWork implements ListWork {
   async #end(held: Held, key: Uint8Array): Promise<() => void> {
     const { timeMs, kind, name } = endAt(key)
     const { ledger, users, blobStates: { uploads, totals } } = this.#shard
+    if (kind === 'loan') return this.#endLoan(held, name, timeMs)
     if (kind === 'hold') {
       const slash = name.indexOf('/')
       const blob = await held.blob(name.slice(0, slash), name.slice(slash + 1))
@@ -90,6 +95,32 @@ class EndWork implements ListWork {
     return () => {
       if (state.row?.upload.expiresMs === timeMs) ledger.endUpload(user, state, state.row, total, this.#shard.nowMs)
     }
+  }
+
+  /** What a shard was to take: it says itself whether that is still so. Nobody else may end it, however long that takes. */
+  async #endLoan(held: Held, name: string, timeMs: number): Promise<() => void> {
+    const { blob, shard } = loanAt(name)
+    const home = await held.home(blob)
+    const loan = home === null ? null : listedLoan(home.state, shard, timeMs)
+    if (home === null || loan === null) return () => undefined
+    const { homes } = this.#shard.ledger
+    const isAwaited = await this.#isAwaited(shard, blob)
+    return () => {
+      if (listedLoan(home.state, shard, timeMs)?.number !== loan.number) return
+      if (isAwaited) homes.prolong(home, loan)
+      else homes.endLoan(home, loan)
+    }
+  }
+
+  /** Who can't be asked at present may be about to take it. */
+  async #isAwaited(shard: number, blob: string): Promise<boolean> {
+    const { channels, environment: { scheduler } } = this.#shard
+    if (channels?.isReached(shard) !== true) return true
+    const noAnswer = new Promise<true>((resolve) => { scheduler.after(LOAN_ANSWER_MS, () => { resolve(true) }) })
+    return Promise.race([noAnswer, channels.ask(shard, 'awaitsLoan', blob)]).catch((error: unknown) => {
+      if (error instanceof RouterError) return true
+      throw error
+    })
   }
 
   waitMs(): Promise<number | null> {

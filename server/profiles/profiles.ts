@@ -99,12 +99,12 @@ export class Profiles implements ProfileService, ProfileAdmin {
   /** Reads what taking another picture needs; what it gives is called in the turn of the change, and throws RouterError. [PRF-3] */
   async #pictureChange(held: Held, user: string, before: StoredProfile, picture: string): Promise<() => void> {
     const old = before.isPictureHeld ? await held.blob(user, before.profile.picture) : null
-    const next = picture === '' ? null : await held.blob(user, picture)
+    const next = picture === '' ? null : await held.claim(user, picture)
     const { ledger } = this.#shard
     return () => {
       if (next !== null) {
-        mustBePicture(next)
-        ledger.refer(next.user, next.holding)
+        mustBePicture(this.#shard, next)
+        ledger.take(next)
       }
       if (old !== null) ledger.unrefer(old)
     }

@@ -27,6 +27,7 @@ import type {
   MemberWatermarks, PrivacyChange, Router, TokenCheck, UserSettings, Verifier,
 } from './router.js'
 import { RouterError } from './router.js'
+import { shardBlobs } from './shards-blobs.js'
 import { shardGroups, shardProfiles, shardTimers } from './shards-services.js'
 import { ShardsSession, type ShardsSessionHost } from './shards-session.js'
 import type { Visit } from './visit.js'
@@ -67,8 +68,8 @@ export class ShardsRouter implements Router, Homes, ShardsSessionHost {
   readonly groups: GroupCommands
   readonly timers: TimerCommands
   readonly profiles: ProfileService & ProfileAdmin
-  /** They are not kept where there are several shards. */
-  readonly blobs: BlobCommands | null = null
+  /** null: none are kept. */
+  readonly blobs: BlobCommands | null
 
   constructor(options: ShardsRouterOptions) {
     this.#options = options
@@ -77,6 +78,7 @@ export class ShardsRouter implements Router, Homes, ShardsSessionHost {
     this.groups = shardGroups(this)
     this.timers = shardTimers(this)
     this.profiles = shardProfiles(this)
+    this.blobs = shardBlobs(this)
   }
 
   /** Another life of a shard has begun. Sessions of its users are over, and visits to it ended; they come to this one. */

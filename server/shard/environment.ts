@@ -85,6 +85,8 @@ export interface ShardLimits {
   /** An upload lies for so long, and a blob that is in no message; see blobs.md. [BLB-14] */
   readonly uploadAgeMs: number
   readonly blobHoldMs: number
+  /** Of several shards: after so long the home of a blob asks a shard that has not taken what it was lent. */
+  readonly blobLoanMs: number
 }
 
 export const SHARD_LIMITS: ShardLimits = {
@@ -128,6 +130,7 @@ export const SHARD_LIMITS: ShardLimits = {
   uploadsMax: LIMIT.uploadsMax,
   uploadAgeMs: LIMIT.uploadAgeMs,
   blobHoldMs: LIMIT.blobHoldMs,
+  blobLoanMs: 600_000,
 }
 
 /** What a shard needs where blobs are kept. */

@@ -8,9 +8,8 @@ import type { Engine } from '../../storage/engine.js'
 import { isGroup } from '../../protocol/address.js'
 import { expiryOf, withoutExpiry } from '../../protocol/expiry.js'
 import { ERROR } from '../../protocol/generated/registry.js'
-import { hasAttachments, readAttachments } from '../../protocol/attachments.js'
+import { hasAttachments } from '../../protocol/attachments.js'
 import type { Carried } from '../holdings/carried.js'
-import { type BlobStates, holdingName } from '../holdings/states.js'
 import type { TargetRow } from '../operations/accept.js'
 import type { OperationKind } from '../operations/decide.js'
 import { readTarget } from '../operations/rows.js'
@@ -40,7 +39,9 @@ export interface GateHost {
   readonly isAvailable: boolean
   readonly users: Residents<UserState>
   readonly conversations: Residents<ConversationState>
-  readonly blobStates: BlobStates
+  /** What the user holds of what a message carries, in memory as long as `hold` lasts; and whether it still does, in the turn in which that counts. */
+  carriedBy(hold: Hold, user: UserState, extensions: Uint8Array): Promise<Carried>
+  isStillTrue(carried: Carried): boolean
   /** The one that fills at present: never kept over an await. */
   readonly transaction: Transaction
   residentRoute(conversation: string): Route | null
@@ -217,9 +218,9 @@ export class Gates {
     }
     if (author === null || author.hasEnded) return true
     if (command.kind === MESSAGE) {
-      const carried = hasAttachments(command.extensions) ? await this.#carried(command, author, hold) : null
+      const carried = hasAttachments(command.extensions) ? await this.#host.carriedBy(hold, author.user, command.extensions) : null
       if (this.#isClosed || author.hasEnded) return true
-      if (!route.isAlive) return false
+      if (!route.isAlive || (carried !== null && !this.#host.isStillTrue(carried))) return false
       if (this.#host.acceptNow(route, author, command.clientId, command.text, command.extensions, carried)) return true
       await this.#host.committed()
       const answer = await this.#answerRetry(gate, command, route, author)
@@ -228,13 +229,6 @@ export class Gates {
     }
     if (command.kind === OPERATE) return this.#operate(gate, command, route, author)
     return this.#host.markNow(route, author, command.clientId, command.seq) || this.#markCounting(command, route, author)
-  }
-
-  /** What the sender holds of what the message carries, kept in memory. [BLB-12] */
-  async #carried({ extensions }: GateCommand, { user }: Author, hold: Hold): Promise<Carried> {
-    const attachments = readAttachments(extensions) ?? []
-    const { holdings } = this.#host.blobStates
-    return { attachments, holdings: await Promise.all(attachments.map(({ id }) => hold.state(holdings, holdingName(user.name, id)))) }
   }
 
   /** Counts what remains unread. false: the route died meanwhile. [RCP-8] */

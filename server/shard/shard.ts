@@ -22,6 +22,7 @@ import type { ShardEnvironment } from './environment.js'
 import type { Author } from './author.js'
 import { Channels } from '../channels/channels.js'
 import type { ArrivalHost } from '../channels/arrivals.js'
+import { homeOf } from '../channels/federation.js'
 import type { VisitingSession } from '../channels/visiting-session.js'
 import type { Feed, FeedHost } from './feed.js'
 import { DELIVERED, GateCommand, LONE, MARK_READ, MESSAGE, OPERATE, TASK } from './gate.js'
@@ -29,10 +30,11 @@ import type { GateTask, LoneTask } from './gate.js'
 import type { GateHost } from './gates.js'
 import { Gates } from './gates.js'
 import { isErased, type LogRecord } from './log-run.js'
-import { type Carried, refusalOfCarried } from '../holdings/carried.js'
+import { type Carried, carriedBy, isStillTrue, refusalOfCarried } from '../holdings/carried.js'
 import { BlobLedger, type BlobList } from '../holdings/ledger.js'
 import { BlobStates } from '../holdings/states.js'
 import { BlobSweeps } from '../holdings/sweeps.js'
+import type { Hold } from './holds.js'
 import { loadConversation, loadUser } from './loader.js'
 import { encodeLastSeen } from '../presence/rows.js'
 import { encodeCursor, encodeQueueMeta } from './records.js'
@@ -207,7 +209,7 @@ export class Shard implements FeedHost, GateHost, CommitHost, ArrivalHost {
     route.writer = writer
     if (!conversation.exists) openConversation(this.transaction, route, nowMs)
     acceptMessage(this.transaction, route, writer, author, clientId, text, extensions, nowMs, this.environment.limits.checkpointEvery)
-    if (carried !== null) this.ledger.carry(conversation, conversation.tail, author.user, carried.holdings)
+    if (carried !== null) this.ledger.carry(conversation, conversation.tail, author.user.name, carried.parts)
     this.schedule()
     return true
   }
@@ -337,6 +339,15 @@ export class Shard implements FeedHost, GateHost, CommitHost, ArrivalHost {
       () => { this.answer(answer) },
       () => { if (this.isAvailable) this.answer(new Answer(author, clientId, ERROR.unavailable, 0, BUSY_RETRY_MS)) },
     )
+  }
+
+  /** Called by the gates. */
+  carriedBy(hold: Hold, user: UserState, extensions: Uint8Array): Promise<Carried> {
+    return carriedBy(this, hold, user, extensions)
+  }
+
+  isStillTrue(carried: Carried): boolean {
+    return isStillTrue(this, carried)
   }
 
   /** The message is over, in the open transaction: what it carried is released. [BLB-13] */
@@ -707,7 +718,7 @@ export class Shard implements FeedHost, GateHost, CommitHost, ArrivalHost {
     const stale = new StaleRoutes(this.#attached, this.conversations)
     this.users.onGone = this.conversations.onGone = () => { stale.look() }
     this.invites = new Residents(INVITES_RESIDENT_MAX, (id) => loadInvite(this.engine, id), (each) => this.isSettled(each), defer)
-    this.blobStates = new BlobStates(this.engine, (each) => this.isSettled(each), defer)
+    this.blobStates = new BlobStates(this.engine, (each) => this.isSettled(each), defer, federation === undefined ? null : (name) => homeOf(federation, name) !== federation.shard)
     const gates = this.#gates
     this.#gates = new Gates(this)
     this.#life++

@@ -1,6 +1,8 @@
 /** A blob store for tests: which objects it has, and what became of them. No bytes: the shard never sees any. */
+import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import type { Blob, ObjectEraser, RenditionKind, StoredObject } from '../blobs/blob-router.js'
+import type { Blob, BlobCommands, ObjectEraser, RenditionKind, StoredObject } from '../blobs/blob-router.js'
+import { objectsOf } from '../holdings/merge.js'
 import type { BlobEnvironment } from '../shard/environment.js'
 
 export class TestBlobStore implements ObjectEraser {
@@ -101,3 +103,17 @@ export function blobOf(name: string, key: Uint8Array, { size = 1000, type = 'ima
 }
 
 export const SQUARES: readonly RenditionKind[] = ['thumbnail', 'square-640', 'square-96']
+
+/** The user uploads what is called by this name, as the HTTP side does it; it holds it then. */
+export async function uploadTo(blobs: BlobCommands | null, store: TestBlobStore, user: string, name: string, shape: BlobShape = {}): Promise<Blob> {
+  if (blobs === null) assert.fail('no blobs are kept')
+  const { size = 1000, type = 'image/png' } = shape
+  const opened = await blobs.openUpload(user, { size, hash: hashOf(name), type, strip: false, picture: shape.renditions?.includes('square-96') === true })
+  if ('blob' in opened) return opened.blob
+  const blob = blobOf(name, opened.upload.key, shape)
+  assert.ok(await blobs.storing(opened.upload.id, objectsOf(blob)))
+  store.put(...objectsOf(blob))
+  const finished = await blobs.finishUpload(opened.upload.id, blob)
+  assert.ok(finished !== null)
+  return finished
+}

@@ -18,8 +18,7 @@ import { SHARD_LIMITS } from '../shard/environment.js'
 import type { ShardLimits } from '../shard/environment.js'
 import { Shard } from '../shard/shard.js'
 import type { Blob } from '../blobs/blob-router.js'
-import { objectsOf } from '../holdings/ledger.js'
-import { blobOf, type BlobShape, BlobStoreProcess, hashOf, TestBlobStore } from './blob-store.js'
+import { type BlobShape, BlobStoreProcess, TestBlobStore, uploadTo } from './blob-store.js'
 import { decodeEntries } from './entries.js'
 import { TestTime } from './test-time.js'
 
@@ -231,18 +230,8 @@ export class ShardHarness {
   }
 
   /** The user uploads what is called by this name; it holds it then. */
-  async upload(user: string, name: string, shape: BlobShape = {}): Promise<Blob> {
-    const { blobs } = this.router
-    if (blobs === null) assert.fail('no blobs are kept')
-    const { size = 1000, type = 'image/png' } = shape
-    const opened = await blobs.openUpload(user, { size, hash: hashOf(name), type, strip: false, picture: shape.renditions?.includes('square-96') === true })
-    if ('blob' in opened) return opened.blob
-    const blob = blobOf(name, opened.upload.key, shape)
-    assert.ok(await blobs.storing(opened.upload.id, objectsOf(blob)))
-    this.blobs.put(...objectsOf(blob))
-    const finished = await blobs.finishUpload(opened.upload.id, blob)
-    assert.ok(finished !== null)
-    return finished
+  upload(user: string, name: string, shape: BlobShape = {}): Promise<Blob> {
+    return uploadTo(this.router.blobs, this.blobs, user, name, shape)
   }
 
   /** A device that has lost nothing names its cursor and epochs in `request`; without, it is a fresh one. */

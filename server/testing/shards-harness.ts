@@ -1,7 +1,8 @@
 /** Several shards behind a ShardsRouter, each on an engine in memory, with time that tests turn. What goes between them can be held up. */
 import assert from 'node:assert/strict'
-import { MemoryEngine } from '../../storage/memory-engine.js'
+import { MemoryEngine, type MemoryEngineOptions } from '../../storage/memory-engine.js'
 import { slotOf } from '../../storage/slots.js'
+import type { Blob } from '../blobs/blob-router.js'
 import { evenTable, type Federation, type Peers } from '../channels/federation.js'
 import { CHANNEL_LIMITS, type ChannelLimits } from '../channels/limits.js'
 import { localPeers } from '../channels/local-peers.js'
@@ -18,6 +19,7 @@ import { ERROR } from '../../protocol/generated/registry.js'
 import { SHARD_LIMITS, type ShardLimits } from '../shard/environment.js'
 import { Shard } from '../shard/shard.js'
 import { conversationName } from '../shard/state.js'
+import { type BlobShape, BlobStoreProcess, TestBlobStore, uploadTo } from './blob-store.js'
 import { LinkedShards } from './linked-shards.js'
 import { TestDevice, tokenHash, VERIFIER } from './shard-harness.js'
 import { ShardLink } from './shard-link.js'
@@ -42,6 +44,13 @@ export interface ShardsOptions {
   readonly presence?: Partial<PresenceLimits>
   /** Default: the shards' own. */
   readonly relations?: Relations
+  /** Blobs are kept. */
+  readonly keepsBlobs?: boolean
+  /** Called with the shard of each life before anything else is: for bugs that are planted. */
+  readonly plant?: (shard: Shard, blobs: TestBlobStore) => void
+  /** Called around every commit of an engine that is not given; a throw fails it. */
+  readonly beforeCommit?: (shard: number) => void
+  readonly afterCommit?: (shard: number) => void
 }
 
 /** Tells when a shard is cut off, or (-1) is so no more. */
@@ -81,12 +90,18 @@ export class ShardsHarness {
   readonly routers: LocalRouter[] = []
   router: ShardsRouter
   readonly events: string[] = []
+  /** Survives crashes of processes, as a disk does. */
+  readonly blobs = new TestBlobStore()
+  readonly limits: ShardLimits
+  readonly #stores: BlobStoreProcess[] = []
   /** Shards, or nodes where these have several, that nothing reaches at present, and that reach nobody. */
   readonly cutOff = new CutOff((shard) => this.#cut(shard))
   /** A shard that asks about users in vain: after a while it is refused. */
   asksInVain = -1
   /** What shards tell each other, and nobody waits for, is lost. */
   losesNotices = false
+  /** How long the answer to a question takes, by its name. */
+  readonly lateMs = new Map<string, number>()
   /** Questions and notices so far, by name. */
   readonly asked = new Map<string, number>()
   /** What `from` sends to `to` is lost from now on, or not any more; `from/to`. */
@@ -102,13 +117,16 @@ export class ShardsHarness {
 
   constructor(options: ShardsOptions = {}) {
     this.#options = options
+    this.limits = {
+      ...SHARD_LIMITS, watermarkDelayMs: 0, gatherOperations: Infinity, strangerPerSecond: 0, searchEnabled: false, ...options.limits,
+    }
     this.count = options.shards ?? 3
     const areApart = (one: number, other: number): boolean => this.cutOff.has(one) || this.cutOff.has(other)
     this.links = (options.between ?? ShardsHarness.between) === 'links' ? new LinkedShards({
       time: this.time, log: this.#log, areApart, shards: this.count, nodes: options.nodes ?? this.count, areSilent: options.silentLinks ?? false,
     }) : null
     for (let shard = 0; shard < this.count; shard++) {
-      this.engines.push(options.engines?.[shard] ?? new MemoryEngine())
+      this.engines.push(options.engines?.[shard] ?? new MemoryEngine(this.#hooks(shard)))
       this.routers.push(this.#start(shard))
     }
     this.links?.wake()
@@ -190,7 +208,7 @@ export class ShardsHarness {
   }
 
   /** The process of one shard dies and starts again on what it has stored, or on another store. Sessions of its users end. */
-  crash(shard: number, engine = this.engines[shard]!.copy()): void {
+  crash(shard: number, engine = this.engines[shard]!.copy(this.#hooks(shard))): void {
     const dead = this.routers[shard]
     assert.ok(dead !== undefined)
     if (this.#reached[shard] === undefined) for (const session of this.#sessions) if (session.shard === shard) session.end(ERROR.storageUnavailable)
@@ -198,6 +216,11 @@ export class ShardsHarness {
     this.engines[shard] = engine
     this.routers[shard] = this.#start(shard)
     this.router.replace(shard, this.#reach(shard, this.routers[shard]))
+  }
+
+  /** The same, on a copy of what it had stored at some moment. */
+  crashOn(shard: number, stored = this.engines[shard]!): void {
+    this.crash(shard, stored.copy(this.#hooks(shard)))
   }
 
   /** This process gives the shard up in good order, and has it again. Sessions of its users have their places taken away before. */
@@ -251,13 +274,38 @@ export class ShardsHarness {
     const linked = this.links?.begin(base, isAlive) ?? null
     const federation: Federation = { ...base, peers: this.#heldUp(shard, linked?.peers ?? this.#callingPeers(shard, isAlive)) }
     const router = new LocalRouter(new Shard(this.engines[shard]!, {
-      clock: { nowMs: () => this.time.nowMs }, scheduler, random32: () => ++this.#random, federation,
-      limits: { ...SHARD_LIMITS, watermarkDelayMs: 0, gatherOperations: Infinity, strangerPerSecond: 0, searchEnabled: false, ...this.#options.limits },
-      log: this.#log,
+      clock: { nowMs: () => this.time.nowMs }, scheduler, random32: () => ++this.#random, federation, limits: this.limits, log: this.#log,
+      ...this.#options.keepsBlobs === true ? { blobs: this.#openStore(shard) } : {},
     }), { ...PRESENCE_LIMITS, ...this.#options.presence }, this.#options.relations)
+    this.#options.plant?.(router.shard, this.blobs)
     this.links?.serve(shard, router)
     if (life > 1) this.links?.wake()
     return router
+  }
+
+  #openStore(shard: number): BlobStoreProcess {
+    this.endStore(shard)
+    return this.#stores[shard] = new BlobStoreProcess(this.blobs)
+  }
+
+  /** From now on the process of the shard does nothing to the blob store any more: it is about to die. */
+  endStore(shard: number): void {
+    this.#stores[shard]?.die()
+  }
+
+  /** The user uploads what is called by this name; it holds it then. */
+  async upload(user: string, name: string, shape: BlobShape = {}): Promise<Blob> {
+    const blob = await uploadTo(this.router.blobs, this.blobs, user, name, shape)
+    await this.settle()
+    return blob
+  }
+
+  #hooks(shard: number): MemoryEngineOptions {
+    const { beforeCommit, afterCommit } = this.#options
+    return {
+      ...beforeCommit === undefined ? {} : { beforeCommit: () => { beforeCommit(shard) } },
+      ...afterCommit === undefined ? {} : { afterCommit: () => { afterCommit(shard) } },
+    }
   }
 
   #count(name: string): void {
@@ -272,9 +320,16 @@ export class ShardsHarness {
   #heldUp(shard: number, peers: Peers): Peers {
     const ask: Peers['ask'] = async (of, name, ...args) => {
       this.#count(name)
-      if (this.asksInVain !== shard || name !== 'visitor') return peers.ask(of, name, ...args)
-      await this.time.settle()
-      throw new RouterError(ERROR.unavailable, 'the test has it so')
+      if (this.asksInVain === shard && name === 'visitor') {
+        await this.time.settle()
+        throw new RouterError(ERROR.unavailable, 'the test has it so')
+      }
+      const answer = await peers.ask(of, name, ...args)
+      const lateMs = this.lateMs.get(name) ?? 0
+      if (lateMs > 0) await new Promise<void>((resolve) => { this.time.scheduler(() => true).after(lateMs, resolve) })
+      // Cut off meanwhile.
+      if (this.cutOff.has(of) || this.cutOff.has(shard)) throw new RouterError(ERROR.unavailable, 'the answer does not come')
+      return answer
     }
     const tell: Peers['tell'] = (to, name, ...args) => {
       this.#count(name)

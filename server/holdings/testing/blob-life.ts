@@ -7,16 +7,17 @@ import { encodeAttachments } from '../../../protocol/attachments.js'
 import { EMPTY_BYTES } from '../../../protocol/bytes.js'
 import { element } from '../../../protocol/element.js'
 import { OPERATION } from '../../../protocol/generated/registry.js'
-import { MemoryEngine } from '../../../storage/memory-engine.js'
+import type { MemoryEngine } from '../../../storage/memory-engine.js'
 import type { Upload } from '../../blobs/blob-router.js'
 import { readNewGroup } from '../../groups/change.js'
 import { RouterError } from '../../router/router.js'
 import { seeded } from '../../seeded-random.js'
 import { blobOf, hashOf, SQUARES } from '../../testing/blob-store.js'
-import { type HarnessOptions, ShardHarness, type TestDevice } from '../../testing/shard-harness.js'
-import { objectsOf } from '../ledger.js'
+import type { TestDevice } from '../../testing/shard-harness.js'
+import { objectsOf } from '../merge.js'
 import { holdingName } from '../states.js'
-import { auditBlobs, BlobBreach } from './audit.js'
+import { type Audit, BlobBreach } from './audit.js'
+import { type LifeServer, type LifeServerOptions, openLifeServer } from './life-server.js'
 
 const USERS = ['alice', 'bob', 'carol'] as const
 const GROUP = '#team'
@@ -33,7 +34,8 @@ interface SentMessage {
 }
 
 export class BlobLife {
-  readonly harness: ShardHarness
+  readonly harness: LifeServer
+  readonly #shards: number
   readonly #random: () => number
   readonly #devices = new Map<string, TestDevice>()
   readonly #uploads: { readonly upload: Upload, readonly name: string, readonly isPicture: boolean }[] = []
@@ -47,38 +49,37 @@ export class BlobLife {
   #fault: unknown = null
   /** Time that passes at present. */
   #passed: Promise<void> = Promise.resolve()
-  /** The server dies behind so many commits; 0: not so. */
+  /** A shard dies behind so many commits of its own; 0: not so. */
   #commitsToLive = 0
-  /** What was on disk when it died. */
-  #diskAtDeath: MemoryEngine | null = null
+  #mortal = 0
+  /** What was on the disks of those that have died when they did. */
+  readonly #disksAtDeath = new Map<number, MemoryEngine>()
   #failingCommit: 'none' | 'before' | 'after' = 'none'
 
-  constructor(seed: number, options: Pick<HarnessOptions, 'plant'> = {}) {
+  constructor(seed: number, { shards = 1, plant = () => undefined }: Partial<Pick<LifeServerOptions, 'shards' | 'plant'>> = {}) {
     this.#random = seeded(seed)
-    this.harness = new ShardHarness({
-      ...options,
+    this.#shards = shards
+    this.harness = openLifeServer({
+      shards, plant,
       limits: { retentionMs: RETENTION_MS, blobQuotaBytes: 6000, deleteAgeMs: 30 * DAY_MS, uploadsMax: 3 },
-      beforeCommit: () => { this.#failAt('before') },
-      afterCommit: () => {
-        this.#failAt('after')
-        if (this.#commitsToLive > 0 && --this.#commitsToLive === 0) this.#die()
+      beforeCommit: (shard) => { this.#failAt('before', shard) },
+      afterCommit: (shard) => {
+        this.#failAt('after', shard)
+        if (shard === this.#mortal && this.#commitsToLive > 0 && --this.#commitsToLive === 0) this.#die(shard)
       },
     })
   }
 
-  #failAt(when: 'before' | 'after'): void {
-    if (this.#failingCommit !== when) return
+  #failAt(when: 'before' | 'after', shard: number): void {
+    if (this.#failingCommit !== when || shard !== this.#mortal) return
     this.#failingCommit = 'none'
     throw new Error('planted: input/output error')
   }
 
   /** What it does from now on until somebody looks, nobody will have seen. */
-  #die(): void {
-    const { harness } = this
-    if (!(harness.engine instanceof MemoryEngine)) return
+  #die(shard: number): void {
     this.#life++
-    this.#diskAtDeath = harness.engine.copy()
-    harness.endStore()
+    this.#disksAtDeath.set(shard, this.harness.die(shard))
   }
 
   async begin(): Promise<void> {
@@ -91,31 +92,37 @@ export class BlobLife {
   /** One step, and the audit behind it. Throws BlobBreach. */
   async step(): Promise<void> {
     // It may have died while sessions were opened.
-    if (this.#diskAtDeath !== null) await this.#crash()
+    if (this.#disksAtDeath.size > 0) await this.#crash()
     this.steps.push(this.#act())
     // Not always all of it: the next step, or a crash, may come in between.
     for (let turns = this.#below(6); turns > 0; turns--) await turn()
     await this.#passed
-    if (this.#diskAtDeath !== null || this.#chance(0.12)) await this.#crash()
+    if (this.#disksAtDeath.size > 0 || this.#chance(0.12)) await this.#crash()
     else await this.#attach()
     await this.#check()
   }
 
   /** Everything that may end has ended: what is left is what messages and pictures carry. */
   async end(): Promise<void> {
-    if (this.#diskAtDeath !== null) await this.#crash()
+    if (this.#disksAtDeath.size > 0) await this.#crash()
     this.harness.blobs.failure = null
+    this.harness.answerLate(0)
     this.#failingCommit = 'none'
     this.#commitsToLive = 0
     await this.harness.pass(3 * DAY_MS)
-    const { blobs, carried, erased } = await this.#check()
-    for (const id of blobs.keys()) if (!carried.has(id)) throw new BlobBreach(`nothing carries ${id}, and it is there still`)
-    if (erased.size > 0) throw new BlobBreach('something is still to be erased')
-    const named = new Set([...blobs.values()].flatMap(({ blob }) => objectsOf(blob)))
+    const audits = await this.#check()
+    const kept = audits.flatMap(({ blobs, homes }) => [...[...blobs.values()], ...[...homes.values()].flat()])
+    for (const { blobs, carried, erased } of audits) {
+      for (const id of blobs.keys()) if (!carried.has(id)) throw new BlobBreach(`nothing carries ${id}, and it is there still`)
+      if (erased.size > 0) throw new BlobBreach('something is still to be erased')
+    }
+    this.harness.checkAtRest(audits)
+    const named = new Set(kept.flatMap(({ blob }) => objectsOf(blob)))
     for (const object of this.harness.blobs.objects) if (!named.has(object)) throw new BlobBreach('the store has an object that nothing names')
   }
 
   #act(): string {
+    if (this.#shards > 1 && this.#chance(0.1)) return this.#answerLate()
     const dice = this.#below(100)
     if (dice < 18) return this.#open()
     if (dice < 36) return this.#finish()
@@ -129,6 +136,12 @@ export class BlobLife {
     if (dice < 83) return this.#leave()
     if (dice < 85) return this.#failCommit()
     return this.#pass()
+  }
+
+  #answerLate(): string {
+    const ms = this.#chance(0.5) ? 0 : this.#below(1200) * 1000
+    this.harness.answerLate(ms)
+    return `shards answer within ${String(ms)} ms`
   }
 
   #open(): string {
@@ -248,24 +261,29 @@ export class BlobLife {
   }
 
   #failCommit(): string {
+    this.#mortal = this.#anyShard()
     this.#failingCommit = this.#chance(0.5) ? 'before' : 'after'
     return `the next commit fails ${this.#failingCommit} it is stored`
   }
 
   #pass(): string {
     const passedMs = this.#chance(0.3) ? this.#below(30) * HOUR_MS : this.#below(7200) * 1000
-    if (this.#chance(0.5)) this.#commitsToLive = 1 + this.#below(5)
+    if (this.#chance(0.5)) {
+      this.#mortal = this.#anyShard()
+      this.#commitsToLive = 1 + this.#below(5)
+    }
     this.#passed = this.harness.pass(passedMs)
     return `${String(passedMs / HOUR_MS)} hours pass`
   }
 
   async #crash(): Promise<void> {
     this.#life++
-    this.steps.push(`the server dies${this.#diskAtDeath === null ? '' : ' while time passes'}`)
-    this.harness.crash(this.#diskAtDeath ?? this.harness.engine)
-    this.#diskAtDeath = null
+    const dead = this.#disksAtDeath.size > 0 ? [...this.#disksAtDeath.keys()] : [this.#anyShard()]
+    this.steps.push(`${dead.length === this.#shards ? 'the server dies' : `shard ${String(dead)} dies`}${this.#disksAtDeath.size === 0 ? '' : ' while time passes'}`)
+    for (const shard of dead) this.harness.crash(shard, this.#disksAtDeath.get(shard))
+    this.#disksAtDeath.clear()
     this.#commitsToLive = 0
-    this.#devices.clear()
+    if (this.#shards === 1) this.#devices.clear()
     await this.#attach()
   }
 
@@ -282,14 +300,14 @@ export class BlobLife {
     }
   }
 
-  async #check() {
+  async #check(): Promise<readonly Audit[]> {
     if (this.#fault !== null) throw this.#fault as Error
-    const { engine, nowMs, blobs: { objects } } = this.harness
-    const audit = await auditBlobs(engine, objects)
+    const { nowMs } = this.harness
+    const audits = await this.harness.audit()
     for (const [name, untilMs] of this.#held) {
-      if (nowMs < untilMs && !audit.holdings.has(name)) throw new BlobBreach(`${name} was promised to be held for longer`)
+      if (nowMs < untilMs && !audits.some(({ holdings }) => holdings.has(name))) throw new BlobBreach(`${name} was promised to be held for longer`)
     }
-    return audit
+    return audits
   }
 
   #promised(user: string, id: string, askedMs: number): void {
@@ -307,6 +325,10 @@ export class BlobLife {
     }).catch((error: unknown) => {
       if (!(error instanceof RouterError) && life === this.#life) this.#fault ??= error
     })
+  }
+
+  #anyShard(): number {
+    return this.#shards === 1 ? 0 : this.#below(this.#shards)
   }
 
   #below(count: number): number {

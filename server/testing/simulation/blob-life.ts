@@ -3,8 +3,8 @@ import { encodeAttachments, readAttachments } from '../../../protocol/attachment
 import { EMPTY_BYTES } from '../../../protocol/bytes.js'
 import { ERROR, type ErrorCode } from '../../../protocol/generated/registry.js'
 import type { BlobCommands } from '../../blobs/blob-router.js'
-import { objectsOf } from '../../holdings/ledger.js'
-import { auditBlobs, BlobBreach } from '../../holdings/testing/audit.js'
+import { objectsOf } from '../../holdings/merge.js'
+import { type Audit, auditBlobs, auditShards, BlobBreach, checkShares } from '../../holdings/testing/audit.js'
 import { RouterError, type StoredMessage } from '../../router/router.js'
 import { blobOf, hashOf } from '../blob-store.js'
 import { conversationName } from '../../shard/state.js'
@@ -18,7 +18,7 @@ const PICTURES = ['a beach', 'a hill'] as const
 const SIZE = 1000
 const TYPE = 'image/png'
 const PAGE = 20
-/** Longer than holds, uploads and late puts take to end. */
+/** Longer than holds, uploads, late puts and loans take to end. */
 const REST_MS = 900_000
 const REST_STEP_MS = 60_000
 const PUT_MS_MAX = 20
@@ -151,10 +151,21 @@ export class BlobLife implements Life {
     return messages.every((message) => carriedBy(message).length === 0)
   }
 
-  async #audit(): Promise<Awaited<ReturnType<typeof auditBlobs>>> {
-    const { disk } = this.#scene
+  /** Of each shard. */
+  async #audit(): Promise<readonly Audit[]> {
+    const { disks, disk: { blobs } } = this.#scene
+    const engines = disks.map(({ stored }) => stored.copy())
+    const objects = new Set(blobs.objects)
     try {
-      return await auditBlobs(disk.stored.copy(), new Set(disk.blobs.objects))
+      return await (engines.length === 1 ? Promise.all(engines.map((engine) => auditBlobs(engine, objects))) : auditShards(engines, objects))
+    } catch (error) {
+      throw error instanceof BlobBreach ? new Breach(error.message, { cause: error }) : error
+    }
+  }
+
+  #checkShares(audits: readonly Audit[]): void {
+    try {
+      checkShares(audits, (name) => this.#scene.server.homeOf(name))
     } catch (error) {
       throw error instanceof BlobBreach ? new Breach(error.message, { cause: error }) : error
     }
@@ -179,9 +190,11 @@ export class BlobLife implements Life {
   async check(): Promise<void> {
     const { users, disk } = this.#scene
     for (const user of users) for (const to of [GROUP, ...users]) await this.#scene.finish(this.#look(user, to, false).catch(ignoreRefusal))
-    const { blobs, carried } = await this.#audit()
-    for (const id of blobs.keys()) if (!carried.has(id)) throw new Breach(`nothing carries ${id}, and it is there still`)
-    const named = new Set([...blobs.values()].flatMap(({ blob }) => objectsOf(blob)))
+    const audits = await this.#audit()
+    for (const { blobs, carried } of audits) for (const id of blobs.keys()) if (!carried.has(id)) throw new Breach(`nothing carries ${id}, and it is there still`)
+    if (audits.length > 1) this.#checkShares(audits)
+    const kept = audits.flatMap(({ blobs, homes }) => [...[...blobs.values()], ...[...homes.values()].flat()])
+    const named = new Set(kept.flatMap(({ blob }) => objectsOf(blob)))
     for (const object of disk.blobs.objects) if (!named.has(object)) throw new Breach('the store has an object that nothing names')
   }
 }

@@ -18,10 +18,12 @@ export class Disk {
   isFaulty = true
   engine: MemoryEngine
   /** What is stored beside it. */
-  readonly blobs = new TestBlobStore()
+  readonly blobs: TestBlobStore
 
-  constructor(world: World, faults: DiskFaults) {
+  /** `blobs`: of all shards of one server. */
+  constructor(world: World, faults: DiskFaults, blobs = new TestBlobStore()) {
     this.#world = world
+    this.blobs = blobs
     this.faults = faults
     this.engine = this.#engineOn(new MemoryEngine())
   }

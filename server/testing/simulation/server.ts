@@ -19,7 +19,7 @@ import type { World } from './world.js'
 export const LIMITS: ShardLimits = {
   ...SHARD_LIMITS, residentUsersMax: 2, residentConversationsMax: 1, gatherOperations: 4, checkpointEvery: 3, trimEvery: 2,
   editAgeMs: 60_000, deleteAgeMs: 120_000, expirySweepMs: 2000,
-  uploadAgeMs: 8000, blobHoldMs: 12_000,
+  uploadAgeMs: 8000, blobHoldMs: 12_000, blobLoanMs: 2000,
 }
 
 /** With a queue so short that devices are told too old. */

@@ -42,7 +42,7 @@ export class SimShard {
     this.#blobs = new BlobStoreProcess(disk.blobs)
     this.shard = new Shard(disk.engine, {
       clock: world, scheduler: this.#scheduler(), random32: () => world.random.next32(), limits, log: SILENT,
-      ...federation === null ? { blobs: this.#blobs } : { federation: federation(() => this.isAlive) },
+      blobs: this.#blobs, ...federation === null ? {} : { federation: federation(() => this.isAlive) },
     })
     this.router = new LocalRouter(this.shard, { ...PRESENCE_LIMITS, renewMs: RENEW_MS })
   }

@@ -7,6 +7,7 @@ import type { DiskFaults } from './disk.js'
 import { SimDevice } from './device.js'
 import { Breach } from './breach.js'
 import { AccessLife } from './access-life.js'
+import { TestBlobStore } from '../blob-store.js'
 import { BlobLife } from './blob-life.js'
 import { BlockLife } from './block-life.js'
 import { ExpiryLife } from './expiry-life.js'
@@ -66,7 +67,7 @@ const SUBJECTS: readonly (readonly Subject[])[] = [
 /** What works where there are several shards. */
 const SUBJECTS_ACROSS: readonly (readonly Subject[])[] = [
   ['operations', 'presence'], ['blocks', 'operations'], ['lists', 'expiry', 'invites'], ['blocks', 'access', 'presence'], ['operations', 'expiry', 'lists'],
-  ['presence', 'blocks', 'lists'], ['invites', 'access'],
+  ['presence', 'blocks', 'lists'], ['invites', 'access'], ['blobs', 'operations'], ['blobs', 'expiry'],
 ]
 
 export class Simulation implements Scene {
@@ -89,7 +90,8 @@ export class Simulation implements Scene {
     this.random = new Random(options.seed)
     this.world = new World(this.random)
     const faults = { failBefore: 0.02, failAfter: 0.02, acknowledgesEarly: false, ...options.faults }
-    this.disks = Array.from({ length: options.shards ?? 1 }, () => new Disk(this.world, faults))
+    const blobs = new TestBlobStore()
+    this.disks = Array.from({ length: options.shards ?? 1 }, () => new Disk(this.world, faults, blobs))
     this.oracle = new Oracle(this.world)
     this.server = this.#startServer()
     const table = this.disks.length === 1 ? SUBJECTS : SUBJECTS_ACROSS
@@ -369,7 +371,7 @@ export class Simulation implements Scene {
   async #checkHomes(shard: number, { stored }: Disk): Promise<void> {
     for (const [key] of await stored.range({ ...everything(), limit: 100_000 })) {
       const owner = ownerAt(key)
-      if (owner !== null && owner.table !== 'blob' && this.server.homeOf(owner.name) !== shard) throw new Breach(`shard ${String(shard)} holds a row of ${owner.name}`)
+      if (owner !== null && this.server.homeOf(owner.name) !== shard) throw new Breach(`shard ${String(shard)} holds a row of ${owner.name}`)
     }
     for (const other of this.disks.keys()) {
       if ((await stored.range({ ...channelEntries(other, 0), limit: 1 })).length > 0) throw new Breach(`shard ${String(shard)} keeps what ${String(other)} has`)

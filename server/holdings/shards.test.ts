@@ -1,0 +1,259 @@
+/** Blobs where the user who holds one, the message that carries it and the blob itself are at home in different shards. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { encodeAttachments } from '../../protocol/attachments.js'
+import { EMPTY_BYTES } from '../../protocol/bytes.js'
+import { ERROR, OPERATION } from '../../protocol/generated/registry.js'
+import type { Blob, BlobCommands } from '../blobs/blob-router.js'
+import type { ShardLimits } from '../shard/environment.js'
+import { hashOf, SQUARES } from '../testing/blob-store.js'
+import { routerError, type TestDevice } from '../testing/shard-harness.js'
+import type { ShardsHarness } from '../testing/shards-harness.js'
+import { groupRig, type PairPlace, pairRig } from '../testing/shards-rigs.js'
+import { objectsOf } from './merge.js'
+import { auditShards, checkShares } from './testing/audit.js'
+
+const HOUR_MS = 3_600_000
+const DAY_MS = 24 * HOUR_MS
+const SOON_MS = 5000
+const PLACES: readonly PairPlace[] = [[0, 1, 2], [0, 0, 1], [0, 1, 0], [1, 0, 0]]
+const LIMITS: Partial<ShardLimits> = { blobHoldMs: HOUR_MS, blobLoanMs: 60_000 }
+
+async function rig(place: PairPlace = [0, 1, 2], limits: Partial<ShardLimits> = {}) {
+  return pairRig({ keepsBlobs: true, limits: { ...LIMITS, ...limits } }, place)
+}
+
+function blobs({ router }: ShardsHarness): BlobCommands {
+  assert.ok(router.blobs !== null)
+  return router.blobs
+}
+
+/** What a content is called whose blob is at home in this shard. */
+function contentAt(harness: ShardsHarness, shard: number, not = ''): string {
+  for (let number = 0; ; number++) if (harness.homeOf(hashOf(`content ${String(number)}`)) === shard && `content ${String(number)}` !== not) return `content ${String(number)}`
+}
+
+function carrying(...sent: readonly Blob[]): Uint8Array {
+  return encodeAttachments(sent.map(({ content: { hash: id, type, size } }) => ({
+    id, type, size, name: 'beach.png', width: 0, height: 0, durationMs: 0, placeholder: EMPTY_BYTES, thumbnail: false, preview: '', key: EMPTY_BYTES,
+  })))
+}
+
+/** Gives the seq of the message; 0: it was refused, or is not answered yet. */
+async function send(device: TestDevice, to: string, ...sent: readonly Blob[]): Promise<number> {
+  const clientId = device.send(to, '', undefined, carrying(...sent))
+  await device.harness.settle()
+  return device.acks.find((ack) => ack.clientId === clientId)?.seq ?? 0
+}
+
+function isStored({ blobs: { objects } }: ShardsHarness, blob: Blob): boolean {
+  const there = objectsOf(blob).filter((object) => objects.has(object)).length
+  assert.ok(there === 0 || there === objectsOf(blob).length, 'a part of it is there')
+  return there > 0
+}
+
+/** Everything is as it has to be, with nothing on its way. */
+async function checkAll(harness: ShardsHarness): Promise<void> {
+  const audits = await auditShards(harness.engines.map((engine) => engine.copy()), new Set(harness.blobs.objects))
+  checkShares(audits, (name) => harness.homeOf(name))
+}
+
+for (const place of PLACES) {
+  for (const at of [0, 1, 2]) {
+    void test(`[BLB-13] [BLB-16] what is sent is there as long as the message: homes ${String(place)}, the blob's ${String(at)}`, async () => {
+      const { harness, one, other, phone } = await rig(place)
+      const blob = await harness.upload(one, contentAt(harness, at))
+      const seq = await send(phone, other, blob)
+      assert.equal(seq, 1)
+      const found = await blobs(harness).find(other, { kind: 'message', conversation: one, seq, id: blob.content.hash })
+      assert.deepEqual(found.content, blob.content)
+      assert.deepEqual((await blobs(harness).blob(blob.content.hash))?.content, blob.content)
+      // Nobody holds it for any other reason.
+      await harness.pass(DAY_MS)
+      assert.ok(isStored(harness, blob))
+      assert.equal((await blobs(harness).usage(one)).used, 1000)
+      await checkAll(harness)
+      phone.operate(other, seq, OPERATION.delete)
+      await harness.pass(DAY_MS)
+      assert.ok(!isStored(harness, blob))
+      assert.equal((await blobs(harness).usage(one)).used, 0)
+      assert.equal(await blobs(harness).blob(blob.content.hash), null)
+      await checkAll(harness)
+    })
+  }
+}
+
+void test('[BLB-12] what the sender does not hold is refused, wherever it asks', async () => {
+  const { harness, one, other, phone, friend } = await rig()
+  const blob = await harness.upload(one, contentAt(harness, 1))
+  assert.equal(await send(friend, one, blob), 0)
+  assert.equal(friend.refusals[0]?.error, ERROR.noSuchBlob)
+  const clientId = phone.send(other, '', undefined, carrying({ ...blob, content: { ...blob.content, size: 7 } }))
+  await harness.settle()
+  assert.deepEqual(phone.refusals.map((refused) => [refused.clientId, refused.error]), [[clientId, ERROR.badRequest]])
+  await harness.pass(DAY_MS)
+  assert.ok(!isStored(harness, blob))
+})
+
+void test('[BLB-4] what a user has sent it need not upload again, and its home has nothing of it any more', async () => {
+  const { harness, one, other, phone } = await rig()
+  const blob = await harness.upload(one, contentAt(harness, 1))
+  const seq = await send(phone, other, blob)
+  await harness.pass(DAY_MS)
+  const { size, hash, type } = blob.content
+  assert.deepEqual((await blobs(harness).find(one, { kind: 'own', id: hash })).content, blob.content)
+  const opened = await blobs(harness).openUpload(one, { size, hash, type, strip: false, picture: false })
+  assert.ok('blob' in opened)
+  assert.deepEqual(opened.blob.content, blob.content)
+  phone.operate(other, seq, OPERATION.delete)
+  await harness.pass(HOUR_MS / 2)
+  assert.ok(isStored(harness, blob), 'it holds it as if it had uploaded it')
+  assert.equal(await send(phone, other, blob), 3)
+  await harness.pass(DAY_MS)
+  await checkAll(harness)
+})
+
+void test('[BLB-15] who reads a message keeps what it carries, and passes it on', async () => {
+  const { harness, one, other, phone, friend } = await rig()
+  const blob = await harness.upload(one, contentAt(harness, 2))
+  const seq = await send(phone, other, blob)
+  const stranger = harness.userAt(2)
+  await harness.addUsers(stranger)
+  await assert.rejects(blobs(harness).keep(stranger, one, seq, blob.content.hash), routerError(ERROR.noSuchConversation))
+  assert.deepEqual((await blobs(harness).keep(other, one, seq, blob.content.hash)).content, blob.content)
+  phone.operate(other, seq, OPERATION.delete)
+  assert.equal(await send(friend, stranger, blob), 1)
+  await harness.pass(DAY_MS)
+  assert.ok(isStored(harness, blob))
+  assert.deepEqual([(await blobs(harness).usage(one)).used, (await blobs(harness).usage(other)).used], [0, 1000])
+  await checkAll(harness)
+})
+
+void test('the same content is stored once, whichever shards it is uploaded to', async () => {
+  const { harness, one, other } = await rig()
+  const name = contentAt(harness, 2)
+  const blob = await harness.upload(one, name)
+  const again = await harness.upload(other, name, { renditions: SQUARES })
+  assert.deepEqual(again.content, blob.content)
+  assert.deepEqual(again.renditions.map(({ kind }) => kind), SQUARES)
+  await harness.pass(HOUR_MS / 2)
+  assert.equal(harness.blobs.objects.size, 4)
+  await checkAll(harness)
+  await harness.pass(DAY_MS)
+  assert.equal(harness.blobs.objects.size, 0)
+})
+
+void test('two shards that are given the same content before its home hears of either each have bytes of their own', async () => {
+  const { harness, one, other } = await rig()
+  const name = contentAt(harness, 2)
+  harness.cutOff.add(2)
+  const uploads = [harness.upload(one, name), harness.upload(other, name)]
+  await harness.pass(15_000)
+  const [first, second] = await Promise.all(uploads)
+  assert.notEqual(first?.content.object, second?.content.object)
+  harness.cutOff.clear()
+  await harness.pass(SOON_MS)
+  await checkAll(harness)
+  assert.equal((await blobs(harness).blob(hashOf(name)))?.content.hash, hashOf(name))
+  await harness.pass(DAY_MS)
+  assert.equal(harness.blobs.objects.size, 0)
+})
+
+void test('[PRF-3] [BLB-17] the picture of a group is its own, whoever has set it', async () => {
+  const { harness, group, owner, members } = await groupRig({ keepsBlobs: true, limits: LIMITS })
+  const blob = await harness.upload(owner, contentAt(harness, 2), { renditions: SQUARES })
+  await harness.router.groups.change(owner, group, { kind: 'info', picture: blob.content.hash })
+  await harness.pass(DAY_MS)
+  for (const member of members) assert.deepEqual((await blobs(harness).find(member, { kind: 'group', group })).content, blob.content)
+  await checkAll(harness)
+  const plain = await harness.upload(owner, contentAt(harness, 1))
+  await assert.rejects(harness.router.groups.change(owner, group, { kind: 'info', picture: plain.content.hash }), routerError(ERROR.noSuchBlob))
+  await harness.router.groups.change(owner, group, { kind: 'info', picture: '' })
+  await harness.pass(DAY_MS)
+  assert.equal(harness.blobs.objects.size, 0)
+})
+
+void test('[BLB-17] the picture of a profile is found from everywhere', async () => {
+  const { harness, one, other } = await rig()
+  const blob = await harness.upload(one, contentAt(harness, 2), { renditions: SQUARES })
+  await harness.router.profiles.changeProfile(one, { picture: blob.content.hash })
+  await harness.pass(DAY_MS)
+  assert.deepEqual((await blobs(harness).find(other, { kind: 'profile', user: one })).content, blob.content)
+  await harness.router.removeUser(one)
+  await harness.pass(DAY_MS)
+  assert.equal(harness.blobs.objects.size, 0)
+})
+
+void test('[BLB-13] a loan ends when the shard says so, however late that is, and not by its time', async () => {
+  const { harness, one, other, phone } = await rig()
+  const blob = await harness.upload(one, contentAt(harness, 1))
+  // The shard of the conversation hears of the loan when the one who holds the blob has let it go.
+  harness.lateMs.set('lendBlob', 2 * HOUR_MS)
+  const clientId = phone.send(other, '', undefined, carrying(blob))
+  await harness.pass(HOUR_MS + HOUR_MS / 2)
+  assert.equal((await blobs(harness).usage(one)).used, 0)
+  assert.ok(isStored(harness, blob))
+  await harness.pass(HOUR_MS)
+  assert.deepEqual(phone.acks.map((ack) => ack.clientId), [clientId])
+  await checkAll(harness)
+  await harness.pass(DAY_MS)
+  assert.ok(isStored(harness, blob))
+  assert.equal((await blobs(harness).usage(one)).used, 1000)
+})
+
+void test('what was lent to a shard that has died meanwhile goes in the end', async () => {
+  const { harness, one, other, phone } = await rig()
+  const blob = await harness.upload(one, contentAt(harness, 1))
+  harness.lateMs.set('lendBlob', 1000)
+  phone.send(other, '', undefined, carrying(blob))
+  await harness.settle()
+  harness.crash(2)
+  harness.cutOff.add(2)
+  await harness.pass(DAY_MS)
+  assert.ok(isStored(harness, blob), 'nobody knows whether it is still to be taken')
+  harness.cutOff.clear()
+  await harness.pass(DAY_MS)
+  assert.ok(isStored(harness, blob) === phone.acks.length > 0)
+  await checkAll(harness)
+})
+
+void test('a loan that was taken, and what it was taken for has ended, is good for nothing any more', async () => {
+  const { harness, one, other, phone } = await rig([0, 1, 2], { blobHoldMs: 10 * DAY_MS })
+  const group = harness.groupAt(2)
+  await harness.router.groups.create(one, group, { displayName: 'g', about: '', policy: {}, users: [] })
+  const blob = await harness.upload(one, contentAt(harness, 1))
+  harness.lateMs.set('lendBlob', 20_000)
+  phone.send(group, '', undefined, carrying(blob))
+  await harness.pass(10_000)
+  harness.lateMs.set('lendBlob', 1000)
+  const seq = await send(phone, other, blob)
+  assert.equal(seq, 0)
+  await harness.pass(2000)
+  assert.equal(phone.acks.length, 1)
+  phone.operate(other, phone.acks[0]!.seq, OPERATION.delete)
+  await harness.pass(4000)
+  // The shard has let go of it; what it was told before that is not taken for true.
+  await harness.pass(HOUR_MS)
+  assert.deepEqual([phone.acks.length, phone.refusals.map(({ error }) => error)], [2, [ERROR.unavailable]])
+  await send(phone, group, blob)
+  await harness.pass(HOUR_MS)
+  assert.equal(phone.acks.length, 3)
+  await checkAll(harness)
+})
+
+void test('[MSG-3] [BLB-12] a retry is answered as before, and a sender whose home is away is told to come back', async () => {
+  const { harness, one, other, phone } = await rig()
+  const blob = await harness.upload(one, contentAt(harness, 1))
+  const more = await harness.upload(one, contentAt(harness, 2))
+  assert.equal(await send(phone, other, blob), 1)
+  harness.cutOff.add(1)
+  // It is known where the conversation is at home that the sender holds it.
+  assert.equal(await send(phone, other, blob), 2)
+  phone.send(other, '', 1, carrying(blob))
+  await harness.settle()
+  assert.equal(phone.acks.at(-1)?.seq, 1)
+  harness.cutOff.clear()
+  harness.cutOff.add(0)
+  assert.equal(await send(phone, other, more), 0)
+  assert.equal(phone.refusals.at(-1)?.error, ERROR.unavailable)
+})
