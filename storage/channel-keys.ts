@@ -17,17 +17,17 @@ const TABLE_VISITORS = 0x6a
 /** As many digits as any shard's number has. */
 const SHARD_DIGITS = 5
 
-/** An entry of the channel to another shard. */
+/** A row of the channel to another shard, by the number of its last entry. */
 export function channelEntryKey(to: number, number: number): Buffer {
   return reserved(TABLE_ENTRIES, shardName(to) + digits(number))
 }
 
-/** Entries to that shard from `from` up to, without, `to`; without `to` up to the last. */
+/** Rows to that shard whose last entries are from `from` up to, without, `to`; without `to` up to the last. */
 export function channelEntries(shard: number, from: number, to?: number): KeyRange {
   return { gte: channelEntryKey(shard, from), lt: to === undefined ? reserved(TABLE_ENTRIES, `${shardName(shard)}:`) : channelEntryKey(shard, to) }
 }
 
-/** The number of an entry, from its key. */
+/** The number of the last entry of a row, from its key. */
 export function channelNumberAt(key: Uint8Array): number {
   return Number(latin1(key, HEAD_BYTES + SHARD_DIGITS, HEAD_BYTES + SHARD_DIGITS + DIGITS))
 }

@@ -13,8 +13,9 @@ import { readSmallFile, writeSmallFile } from './small-file.js'
  *     4   an operation has one, too, and a message that has any a row for what they have made of it
  *     5   a conversation may have a timer, and what expires is listed by time
  *     6   messages and pictures carry blobs, and who holds which is kept
+ *     7   a row of a channel may hold several entries, under the number of the last
  */
-export const STORE_FORMAT = 6
+export const STORE_FORMAT = 7
 
 export const METADATA_FILE = 'store.json'
 

@@ -81,22 +81,30 @@ export class ValueWriter {
 export class ValueReader {
   readonly #value: Buffer
   #at = 0
+  #end: number
 
   constructor(value: Uint8Array) {
     this.#value = Buffer.from(value.buffer, value.byteOffset, value.byteLength)
+    this.#end = value.length
+  }
+
+  /** Begins with another value of the same memory. The caller guarantees 0 <= start <= end <= its length. */
+  reset(start: number, end: number): void {
+    this.#at = start
+    this.#end = end
   }
 
   /** Whether there are fields left; rows of older versions have fewer. */
   get more(): boolean {
-    return this.#at < this.#value.length
+    return this.#at < this.#end
   }
 
   uint(): number {
     let result = 0
     let scale = 1
     for (;;) {
-      const byte = this.#value[this.#at++]
-      if (byte === undefined) throw corrupt('it ends within a number')
+      if (this.#at >= this.#end) throw corrupt('it ends within a number')
+      const byte = this.#value[this.#at++]!
       result += (byte & 0x7f) * scale
       if (result > Number.MAX_SAFE_INTEGER) throw corrupt('a number is too large')
       if (byte < 0x80) {
@@ -121,7 +129,7 @@ export class ValueReader {
 
   /** A view of the value, not a copy. */
   bytes(): Buffer {
-    const end = this.#end()
+    const end = this.#endOfField()
     if (end === this.#at) return NONE
     const bytes = this.#value.subarray(this.#at, end)
     this.#at = end
@@ -129,7 +137,7 @@ export class ValueReader {
   }
 
   string(): string {
-    const end = this.#end()
+    const end = this.#endOfField()
     const text = this.#value.toString('utf8', this.#at, end)
     this.#at = end
     return text
@@ -137,7 +145,7 @@ export class ValueReader {
 
   /** A string of ASCII; `known` itself where it is the same, so that a name that repeats is made once. */
   name(known: string): string {
-    const end = this.#end()
+    const end = this.#endOfField()
     const start = this.#at
     this.#at = end
     return this.#isAt(start, end, known) ? known : this.#value.toString('latin1', start, end)
@@ -149,9 +157,9 @@ export class ValueReader {
     return true
   }
 
-  #end(): number {
+  #endOfField(): number {
     const length = this.uint()
-    if (length > this.#value.length - this.#at) throw corrupt('a field is longer than the row')
+    if (length > this.#end - this.#at) throw corrupt('a field is longer than the row')
     return this.#at + length
   }
 }

@@ -22,12 +22,14 @@ import type { AccountRow, ConversationState, UserState } from '../shard/state.js
 import type { ShardEnvironment } from '../shard/environment.js'
 import type { Transaction } from '../shard/transaction.js'
 import type { Engine } from '../../storage/engine.js'
+import { ValueReader } from '../../storage/value.js'
 import { readForBlobEntry } from '../holdings/arrived.js'
 import type { BlobStates } from '../holdings/states.js'
-import { type AdmitEntry, type AdmittedEntry, type BlobEntry, type ChannelEntry, decodeEntry, encodeVisitor, type LeaveEntry, type ListingEntry, type MemberEntry, type SideEntry, type VisitorEntry } from './entries.js'
+import { type AdmitEntry, type AdmittedEntry, type BlobEntry, type ChannelEntry, encodeVisitor, type LeaveEntry, type ListingEntry, type MemberEntry, readEntry, type SideEntry, type VisitorEntry } from './entries.js'
 import type { VisitorFacts } from './federation.js'
 import type { Incoming } from './incoming.js'
 import { applyToMember } from './member-entries.js'
+import { PackedEntries } from './packed-entries.js'
 import { Receiver } from './receiver.js'
 
 /** What another shard knows of an account: that there is one. */
@@ -76,9 +78,11 @@ export class Arrivals {
     channel.isReady = true
   }
 
-  take(channel: Incoming, entries: readonly Uint8Array[]): void {
-    // They outlive the turn, and their memory may not.
-    for (const entry of entries) channel.waiting.push(Uint8Array.prototype.slice.call(entry))
+  /** Takes packed entries, which are nobody else's from then on; the first `known` of them have taken effect before, or wait already. */
+  take(channel: Incoming, bytes: Uint8Array, known: number): void {
+    const entries = new PackedEntries(bytes)
+    for (let left = known; left > 0; left--) entries.next()
+    channel.waiting.push(entries)
     if (channel.isRunning) return
     channel.isRunning = true
     this.#run(channel).catch((error: unknown) => {
@@ -88,14 +92,18 @@ export class Arrivals {
 
   /** Without an await between entries whose users are all in memory. */
   async #run(channel: Incoming): Promise<void> {
-    for (let bytes = channel.waiting.peek(); bytes !== undefined; bytes = channel.waiting.peek()) {
-      try {
-        const waiting = this.#begin(channel, decodeEntry(bytes))
-        if (waiting !== null) await waiting
-      } catch (error) {
-        this.#leaveOut(channel, error)
+    for (let entries = channel.waiting.peek(); entries !== undefined; entries = channel.waiting.peek()) {
+      const reader = new ValueReader(entries.bytes)
+      while (entries.next()) {
+        try {
+          reader.reset(entries.start, entries.end)
+          const waiting = this.#begin(channel, readEntry(reader))
+          if (waiting !== null) await waiting
+        } catch (error) {
+          this.#leaveOut(channel, error)
+        }
+        if (this.#isClosed) return
       }
-      if (this.#isClosed) return
       channel.waiting.shift()
     }
     channel.isRunning = false
@@ -222,13 +230,19 @@ export class Arrivals {
 
   /** What goes into the queues and lists of users who are at home here. */
   #reach(channel: Incoming, entry: MemberEntry, names: readonly string[]): Promise<void> | null {
-    return this.#whenLoaded(names, () => this.#give(channel, entry, names))
+    // Most of all entries: without a closure.
+    return this.#areLoaded(names) ? this.#give(channel, entry, names) : this.#load(names, () => this.#give(channel, entry, names))
+  }
+
+  #areLoaded(names: readonly string[]): boolean {
+    const { users } = this.#host
+    for (const name of names) if (users.get(name) === undefined) return false
+    return true
   }
 
   /** `take` is called in the turn in which these users are in memory, but for those that can't be read; at once if they are. */
   #whenLoaded(names: readonly string[], take: () => null): Promise<void> | null {
-    const { users } = this.#host
-    return names.some((name) => users.get(name) === undefined) ? this.#load(names, take) : take()
+    return this.#areLoaded(names) ? take() : this.#load(names, take)
   }
 
   /** To those who are in memory. One that is not at home here has come to the wrong place. */

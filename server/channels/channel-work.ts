@@ -1,4 +1,5 @@
 /** What one transaction does for channels: entries that it gives, cursors that move with it, watermarks that it carries to other shards. */
+import { EntryRow } from './entry-row.js'
 import type { VisitorFacts } from './federation.js'
 import type { Incoming } from './incoming.js'
 import type { Outgoing } from './outgoing.js'
@@ -13,7 +14,7 @@ export interface RaisedWatermark {
 
 export class ChannelWork {
   /** Rows of entries, in the order of their numbers, which end with the channel's last. */
-  readonly rows = new Map<Outgoing, Uint8Array[]>()
+  readonly rows = new Map<Outgoing, EntryRow[]>()
   /** Channels whose entries have taken effect, with the number of the last one. */
   readonly applied = new Map<Incoming, number>()
   /** Merged: of each only the latest counts. */
@@ -23,10 +24,15 @@ export class ChannelWork {
   /** Channels for which it notes how far they are confirmed: rows up to there go once that is on disk. */
   readonly noted = new Map<Outgoing, number>()
 
-  sent(channel: Outgoing, row: Uint8Array): void {
+  /** The row that the channel's next entry goes into. */
+  rowFor(channel: Outgoing): EntryRow {
     const rows = this.rows.get(channel)
+    const open = rows?.at(-1)
+    if (open?.isFull === false) return open
+    const row = new EntryRow()
     if (rows === undefined) this.rows.set(channel, [row])
     else rows.push(row)
+    return row
   }
 
   raise(channel: Outgoing, user: string, conversation: string, seq: number): void {

@@ -7,9 +7,9 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { CHANNEL_LIMITS, type ChannelLimits } from './limits.js'
 import { Receiver } from './receiver.js'
-import { Sender } from './sender.js'
+import { Sender, StoredRow } from './sender.js'
 
-const LIMITS: ChannelLimits = { ...CHANNEL_LIMITS, windowEntries: 4, windowBytes: 10, entriesMax: 12, bytesMax: 40 }
+const LIMITS: ChannelLimits = { ...CHANNEL_LIMITS, windowEntries: 7, windowBytes: 30, entriesMax: 12, bytesMax: 60 }
 
 type Step =
   | { kind: 'give', bytes: number }
@@ -26,6 +26,9 @@ const stepOf = fc.oneof(
 
 const LIFE = { maxLength: 150, size: 'max' } as const
 
+/** Of one row at most. */
+const ROW_ENTRIES = 3
+
 interface Bugs {
   /** The cursor is kept outside the batch that it belongs to. */
   readonly cursorApart?: boolean
@@ -35,8 +38,8 @@ interface Bugs {
 
 class Model {
   readonly #bugs: Bugs
-  /** Rows of the giver's disk: size by number; and what it has noted there as confirmed. */
-  readonly #rows = new Map<number, number>()
+  /** Rows of the giver's disk, by the numbers of their last entries; and what it has noted there as confirmed. */
+  readonly #rows = new Map<number, StoredRow>()
   #notedConfirmed = 0
   #open: { number: number, bytes: number }[] = []
   /** The most that the giver has ever heard of. */
@@ -83,34 +86,36 @@ class Model {
   }
 
   #commit(): void {
-    for (const { number, bytes } of this.#open) this.#rows.set(number, bytes)
-    this.#open = []
-    this.#sender.stored(this.#sender.last)
+    while (this.#open.length > 0) {
+      const entries = this.#open.splice(0, ROW_ENTRIES)
+      const row = new StoredRow(entries.at(-1)!.number, entries.length, entries.reduce((sum, { bytes }) => sum + bytes, 0), null)
+      this.#rows.set(row.last, row)
+      this.#sender.stored(row)
+    }
   }
 
   #crash(): void {
     this.#open = []
-    const sizes: number[] = []
-    for (let number = this.#notedConfirmed + 1; this.#rows.has(number); number++) sizes.push(this.#rows.get(number) ?? 0)
-    this.#sender = new Sender(LIMITS, this.#notedConfirmed, sizes)
+    this.#sender = new Sender(LIMITS, this.#notedConfirmed, [...this.#rows.values()].filter(({ last }) => last > this.#notedConfirmed))
   }
 
   /** In two batches, the note first. */
   #trim(): void {
     this.#notedConfirmed = this.#bugs.deletesEarly === true ? this.#sender.sent : this.#sender.confirmed
-    for (const number of [...this.#rows.keys()]) if (number <= this.#notedConfirmed) this.#rows.delete(number)
+    for (const last of [...this.#rows.keys()]) if (last <= this.#notedConfirmed) this.#rows.delete(last)
   }
 
   #pump(): void {
-    const next = this.#sender.next()
-    if (next === null) return
-    const numbers = Array.from({ length: next.count }, (_, at) => next.first + at)
-    for (const number of numbers) assert.ok(this.#rows.has(number), `${String(number)} is sent and not on disk`)
-    const inFlight = [...this.#rows].filter(([number]) => number > this.#sender.confirmed && number <= this.#sender.sent)
-    assert.ok(inFlight.length <= LIMITS.windowEntries)
-    assert.ok(inFlight.length === 1 || inFlight.reduce((sum, [, bytes]) => sum + bytes, 0) <= LIMITS.windowBytes)
-    this.#forth.push({ first: next.first, numbers })
-    this.#sender.passedOn(next.first + next.count - 1)
+    const rows = this.#sender.next()
+    if (rows.length === 0) return
+    const inFlight = [...this.#rows.values()].filter(({ last }) => last > this.#sender.confirmed && last <= this.#sender.sent)
+    assert.ok(inFlight.length === 1 || inFlight.reduce((sum, { count }) => sum + count, 0) <= LIMITS.windowEntries)
+    assert.ok(inFlight.length === 1 || inFlight.reduce((sum, { bytes }) => sum + bytes, 0) <= LIMITS.windowBytes)
+    for (const { first, last, count } of rows) {
+      assert.ok(this.#rows.has(last), `${String(last)} is sent and not on disk`)
+      this.#forth.push({ first, numbers: Array.from({ length: count }, (_, at) => first + at) })
+      this.#sender.passedOn(last)
+    }
   }
 
   #arrive(batch: { first: number, numbers: number[] } | undefined): void {
@@ -155,9 +160,9 @@ class Model {
     assert.deepEqual(inOrder, Array.from({ length: inOrder.length }, (_, at) => at + 1))
     // After a crash the giver knows less of what is confirmed than it did when it gave.
     assert.ok(this.#sender.last - this.#mostConfirmed <= LIMITS.entriesMax)
-    for (let number = this.#effects.length + 1; number <= this.#sender.last - this.#open.length; number++) {
-      assert.ok(this.#rows.has(number), `${String(number)} is gone and was not taken`)
-    }
+    let number = this.#effects.length + 1
+    for (const { first, last } of this.#rows.values()) if (first <= number && last >= number) number = last + 1
+    assert.ok(number > this.#sender.last - this.#open.length, `${String(number)} is gone and was not taken`)
   }
 
   /** Nothing fails any more: all that is on the giver's disk takes effect. */
@@ -205,12 +210,12 @@ for (const [name, bugs] of BUGS) {
 }
 
 void test('a channel is full by entries and by bytes, and has room again when they are confirmed', () => {
-  const few = new Sender({ ...LIMITS, entriesMax: 2 }, 0, [1])
+  const few = new Sender({ ...LIMITS, entriesMax: 2 }, 0, [new StoredRow(1, 1, 1, null)])
   assert.equal(few.isFull, false)
   few.give(1)
   assert.equal(few.isFull, true)
-  few.stored(2)
-  assert.deepEqual(few.next(), { first: 1, count: 2 })
+  few.stored(new StoredRow(2, 1, 1, null))
+  assert.deepEqual(few.next().map(({ first }) => first), [1, 2])
   few.confirm(1)
   assert.equal(few.isFull, false)
   const large = new Sender({ ...LIMITS, bytesMax: 10 }, 7, [])
@@ -219,14 +224,32 @@ void test('a channel is full by entries and by bytes, and has room again when th
 })
 
 void test('a confirmation of what was never passed on is refused, a late one says nothing', () => {
-  const sender = new Sender(LIMITS, 3, [1, 1])
+  const sender = new Sender(LIMITS, 3, [new StoredRow(5, 2, 2, null)])
   sender.give(1)
   assert.equal(sender.confirm(6), false)
   assert.equal(sender.confirm(5), true)
   assert.equal(sender.confirm(4), true)
   assert.equal(sender.confirmed, 5)
-  sender.stored(6)
+  sender.stored(new StoredRow(6, 1, 1, null))
   assert.equal(sender.confirm(6), false)
   sender.passedOn(6)
   assert.equal(sender.confirm(6), true)
+})
+
+void test('a row that is confirmed in part is sent again as a whole', () => {
+  const sender = new Sender(LIMITS, 2, [new StoredRow(3, 3, 3, null), new StoredRow(5, 2, 2, null)])
+  assert.deepEqual(sender.next().map(({ first, last }) => [first, last]), [[1, 3], [4, 5]])
+  sender.confirm(4)
+  assert.deepEqual([sender.confirmed, sender.sent, sender.bytes], [4, 5, 2])
+  sender.again()
+  assert.deepEqual(sender.next().map(({ first, last }) => [first, last]), [[4, 5]])
+  sender.confirm(5)
+  assert.deepEqual([sender.confirmed, sender.bytes], [5, 0])
+})
+
+void test('rows that wait keep their entries as long as they are no more than a window', () => {
+  const sender = new Sender(LIMITS, 0, [])
+  const rows = [1, 2, 3].map((last) => new StoredRow(last, 1, 12, new Uint8Array(12)))
+  for (const row of rows) sender.stored(row)
+  assert.deepEqual(rows.map(({ entries }) => entries !== null), [true, true, false])
 })

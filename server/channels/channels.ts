@@ -6,7 +6,7 @@
  *     transaction ─▶ commit ─▶ offer ══▶ take up ─▶ take effect, cursor ─▶ commit ─▶ confirm ══▶ delete behind it
  */
 import { ERROR } from '../../protocol/generated/registry.js'
-import { channelConfirmedKey, channelEntries, channelTakenKey, visitorKey } from '../../storage/channel-keys.js'
+import { channelConfirmedKey, channelEntries, channelEntryKey, channelNumberAt, channelTakenKey, visitorKey } from '../../storage/channel-keys.js'
 import { userKeys } from '../../storage/keyspace.js'
 import type { PairSide } from '../profiles/pair.js'
 import type { Report } from '../profiles/service.js'
@@ -16,14 +16,17 @@ import { RouterError } from '../router/router.js'
 import type { Transaction } from '../shard/transaction.js'
 import { Arrivals, type ArrivalHost, VISITOR_ACCOUNT } from './arrivals.js'
 import { type ChannelEntry, decodeNumber, decodeVisitor, encodeNumber } from './entries.js'
+import { type EntryRow, lostEntries, readRow } from './entry-row.js'
 import { type Federation, type GroupCounts, homeOf, type VisitorFacts } from './federation.js'
 import { Incoming } from './incoming.js'
 import type { AnswerOf, ArgsOfQuestion, QuestionName } from './questions.js'
 import { type ChannelFault, Outgoing } from './outgoing.js'
-import { Sender, type Stretch } from './sender.js'
+import { countEntries } from './packed-entries.js'
+import { Sender, StoredRow } from './sender.js'
 
-/** Rows read at once where a channel is opened. */
+/** Read at once where a channel is opened. */
 const PAGE_ROWS = 512
+const PAGE_BYTES = 1 << 20
 /** When another shard could not be asked. */
 const ASK_AGAIN_MS = 250
 
@@ -160,14 +163,18 @@ export class Channels {
   async #openOutgoing(channel: Outgoing): Promise<void> {
     const { engine } = this.#host
     const confirmed = decodeNumber(await engine.get(channelConfirmedKey(channel.shard)))
-    const sizes: number[] = []
+    const rows: StoredRow[] = []
+    let last = confirmed
     for (let more = true; more;) {
-      const page = await engine.range({ ...channelEntries(channel.shard, confirmed + sizes.length + 1), limit: PAGE_ROWS })
-      for (const [, row] of page) sizes.push(row.length)
-      more = page.length === PAGE_ROWS
+      const page = await engine.range({ ...channelEntries(channel.shard, last + 1), limit: PAGE_ROWS, bytesMax: PAGE_BYTES })
+      for (const [key, row] of page) {
+        const stored = storedRow(channelNumberAt(key), row, last)
+        rows.push(stored)
+        last = stored.last
+      }
+      more = page.length > 0
     }
-    channel.sender = new Sender(this.#federation.limits, confirmed, sizes)
-    channel.storedTo = channel.sender.last
+    channel.sender = new Sender(this.#federation.limits, confirmed, rows)
     channel.notedTo = confirmed
     if (channel.sender.last > confirmed) channel.waitingTime.given(confirmed + 1, this.#host.environment.clock.nowMs())
     channel.isReady = true
@@ -339,8 +346,9 @@ export class Channels {
 
   /** Called when a transaction is closed: adds what is written once for all of it. */
   seal(transaction: Transaction): void {
-    const { watermarks, applied } = transaction.channels
+    const { watermarks, applied, rows } = transaction.channels
     for (const { channel, user, conversation, seq } of watermarks.values()) channel.append(transaction, { kind: 'delivered', user, conversation, seq })
+    for (const [{ shard }, each] of rows) for (const row of each) transaction.batch.put(channelEntryKey(shard, row.last), row.row())
     for (const [{ shard }, number] of applied) transaction.batch.put(channelTakenKey(shard), encodeNumber(number))
   }
 
@@ -356,46 +364,51 @@ export class Channels {
     for (const [channel, each] of rows) this.#sendFresh(channel, each)
   }
 
-  /** Entries come straight from the commit that made them where all before them has been sent, and there is room; else from the store. */
-  #sendFresh(channel: Outgoing, rows: readonly Uint8Array[]): void {
-    const { sender } = channel
-    const end = channel.storedTo + rows.length
-    channel.waitingTime.given(channel.storedTo + 1, this.#host.environment.clock.nowMs())
-    channel.storedTo = end
-    sender.stored(end)
-    if (!channel.isMoving) return
-    const next = sender.next()
-    if (next === null) return
-    if (next.first === end - rows.length + 1) {
-      this.#offer(channel, next.first, rows.slice(0, next.count))
-      this.#watch()
-    } else this.#read(channel, next)
-  }
-
-  #offer(channel: Outgoing, first: number, rows: readonly Uint8Array[]): void {
-    const { sender } = channel
-    if (this.#federation.peers.offer(channel.shard, first, rows)) sender.passedOn(first + rows.length - 1)
-    else {
-      channel.isAway = true
-      sender.again()
+  #sendFresh(channel: Outgoing, rows: readonly EntryRow[]): void {
+    const { sender, waitingTime } = channel
+    for (const row of rows) {
+      const stored = new StoredRow(row.last, row.count, row.bytes, row.entries())
+      waitingTime.given(stored.first, this.#host.environment.clock.nowMs())
+      sender.stored(stored)
     }
+    this.#pump(channel)
   }
 
+  /** Entries come straight from the commit that made them where all before them has been sent, and there is room; else from the store. */
   #pump(channel: Outgoing): void {
     if (!channel.isMoving) return
-    const next = channel.sender.next()
-    if (next !== null) this.#read(channel, next)
+    const rows = channel.sender.next()
+    if (rows.length === 0) return
+    this.#watch()
+    if (rows.every(({ entries }) => entries !== null)) this.#offer(channel, rows)
+    else this.#read(channel, rows)
   }
 
-  #read(channel: Outgoing, { first, count }: Stretch): void {
+  #offer(channel: Outgoing, rows: readonly StoredRow[]): void {
+    const { sender } = channel
+    for (const row of rows) {
+      const { entries } = row
+      // Whatever becomes of it, it is read where it has to go once more.
+      row.entries = null
+      if (entries === null || channel.isAway) continue
+      if (this.#federation.peers.offer(channel.shard, row.first, entries)) sender.passedOn(row.last)
+      else channel.isAway = true
+    }
+    if (channel.isAway) sender.again()
+  }
+
+  #read(channel: Outgoing, rows: readonly StoredRow[]): void {
+    const [first, last] = [rows[0]!, rows.at(-1)!]
     channel.isReading = true
-    this.#watch()
-    this.#host.engine.range({ ...channelEntries(channel.shard, first, first + count), limit: count }).then(
+    this.#host.engine.range({ ...channelEntries(channel.shard, first.last, last.last + 1), limit: rows.length }).then(
       (page) => {
         channel.isReading = false
         if (this.#isClosed) return
         // What has been confirmed meanwhile may be gone.
-        if (page.length === count) this.#offer(channel, first, page.map(([, row]) => row))
+        if (page.length === rows.length) {
+          rows.forEach((row, at) => { row.entries = entriesOf(row, page[at]![1]) })
+          this.#offer(channel, rows)
+        }
         this.#pump(channel)
       },
       (error: unknown) => {
@@ -502,19 +515,34 @@ export class Channels {
 
   // ——— Taking ———
 
-  /** Entries of another shard have come. What can't be taken now comes again. */
-  receive(from: number, first: number, entries: readonly Uint8Array[]): void {
+  /** Entries of another shard have come, packed. What can't be taken now comes again. false: they are no such entries. */
+  receive(from: number, first: number, entries: Uint8Array): boolean {
+    const count = countEntries(entries)
+    if (count < 0) return false
     const channel = this.#incoming.get(from)
-    if (channel === undefined || !channel.isReady || this.#isOver) return
-    const known = channel.receiver.take(first, entries.length)
+    if (channel?.isReady !== true || this.#isOver) return true
+    const known = channel.receiver.take(first, count)
     if (known === null) {
       if (!channel.isAskedAgain) this.#federation.peers.confirm(from, channel.receiver.stored, true)
       channel.isAskedAgain = true
-      return
+      return true
     }
     channel.isAskedAgain = false
     // It may have come before, and the confirmation got lost.
-    if (known === entries.length) this.#federation.peers.confirm(from, channel.receiver.stored, false)
-    else this.#arrivals.take(channel, entries.slice(known))
+    if (known === count) this.#federation.peers.confirm(from, channel.receiver.stored, false)
+    else this.#arrivals.take(channel, entries, known)
+    return true
   }
+}
+
+/** A row as it is found on disk, behind entries up to `before`. */
+function storedRow(last: number, row: Uint8Array, before: number): StoredRow {
+  const entries = readRow(row)
+  return new StoredRow(last, entries === null ? last - before : countEntries(entries), row.length, null)
+}
+
+/** As many as were counted, so that those behind it keep their numbers. */
+function entriesOf({ count }: StoredRow, row: Uint8Array): Uint8Array {
+  const entries = readRow(row)
+  return entries !== null && countEntries(entries) === count ? entries : lostEntries(count)
 }

@@ -7,6 +7,8 @@
  *     byte    kind
  *     fields  as in storage/value.ts
  */
+import type { ByteBuffer } from '../../protocol/byte-buffer.js'
+import { uintSize, writeByteString, writeString, writeUint } from '../../protocol/writer.js'
 import { StorageError } from '../../storage/engine.js'
 import { ValueReader, ValueWriter } from '../../storage/value.js'
 import type { Verifier } from '../router/router.js'
@@ -193,8 +195,50 @@ export function encodeEntry(entry: ChannelEntry): Uint8Array {
   }
 }
 
+/**
+ * Appends a message, behind its length, without an object or memory of its own; returns the bytes that it has added. Names are ASCII, and
+ * `members` stands for all of them, with spaces between.
+ */
+export function appendMessageEntry(
+  out: ByteBuffer, conversation: string, from: string, seq: number, timeMs: number, members: string, text: Uint8Array, extensions: Uint8Array,
+): number {
+  const time = Math.floor(timeMs)
+  const size = 2 + uintSize(conversation.length) + conversation.length + uintSize(from.length) + from.length + uintSize(seq) + uintSize(time)
+    + uintSize(members.length) + members.length + uintSize(text.length) + text.length + uintSize(extensions.length) + extensions.length
+  const all = uintSize(size) + size
+  const start = out.reserve(all)
+  const { bytes } = out
+  let at = writeUint(bytes, start, size)
+  bytes[at++] = VERSION
+  bytes[at++] = KIND.message
+  at = writeString(bytes, at, conversation, conversation.length)
+  at = writeString(bytes, at, from, from.length)
+  at = writeUint(bytes, at, seq)
+  at = writeUint(bytes, at, time)
+  at = writeString(bytes, at, members, members.length)
+  at = writeByteString(bytes, at, text)
+  writeByteString(bytes, at, extensions)
+  return all
+}
+
 function writeLogged({ conversation, from, seq, timeMs, members }: LoggedEntry): ValueWriter {
   return writer.string(conversation).string(from).uint(seq).time(timeMs).string(members.join(' '))
+}
+
+/** Of the message that was read last: many of one conversation come one behind another. */
+const known = { conversation: '', from: '', members: '', names: [''] as readonly string[] }
+
+function readMessage(reader: ValueReader): MessageEntry {
+  const conversation = known.conversation = reader.name(known.conversation)
+  const from = known.from = reader.name(known.from)
+  const seq = reader.uint()
+  const timeMs = reader.time()
+  const members = reader.name(known.members)
+  if (members !== known.members) {
+    known.members = members
+    known.names = members.split(' ')
+  }
+  return { kind: 'message', conversation, from, seq, timeMs, members: known.names, text: reader.bytes(), extensions: reader.bytes() }
 }
 
 function readLogged(reader: ValueReader): LoggedEntry {
@@ -203,13 +247,17 @@ function readLogged(reader: ValueReader): LoggedEntry {
 
 /** Its bytes are views of the entry's. */
 export function decodeEntry(bytes: Uint8Array): ChannelEntry {
-  const reader = new ValueReader(bytes)
+  return readEntry(new ValueReader(bytes))
+}
+
+/** The same for one that stands among others. */
+export function readEntry(reader: ValueReader): ChannelEntry {
   const version = reader.uint()
   if (version !== VERSION) throw new StorageError('corrupt', `an entry of a channel has the unknown version ${String(version)}`)
   const kind = reader.uint()
   switch (kind) {
     case KIND.message:
-      return { kind: 'message', ...readLogged(reader), text: reader.bytes(), extensions: reader.bytes() }
+      return readMessage(reader)
     case KIND.operation:
       return {
         kind: 'operation', ...readLogged(reader), target: reader.uint(), operation: reader.uint(), text: reader.bytes(), extensions: reader.bytes(),

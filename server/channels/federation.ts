@@ -31,10 +31,10 @@ export interface GroupCounts {
 /** The other shards. What is sent may be lost, doubled or late. */
 export interface Peers {
   /**
-   * Entries of the channel to that shard, from number `first` on. false: nobody takes them at present, and as soon as that changes the
+   * Entries of the channel to that shard, packed, from number `first` on. false: nobody takes them at present, and as soon as that changes the
    * other shard says how much it has.
    */
-  offer(to: number, first: number, entries: readonly Uint8Array[]): boolean
+  offer(to: number, first: number, entries: Uint8Array): boolean
   /** This shard has all of the channel from that one up to `cursor` on disk; `again`: what comes behind it has to come once more. */
   confirm(to: number, cursor: number, again: boolean): void
   /** One of the questions of the table, asked of that shard. Rejects with RouterError, or is never answered. */

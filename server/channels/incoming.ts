@@ -1,5 +1,6 @@
 /** The channel from another shard: what has come over it and waits to take effect, in its order. */
 import { Fifo } from '../shard/fifo.js'
+import type { PackedEntries } from './packed-entries.js'
 import { Receiver } from './receiver.js'
 
 export class Incoming {
@@ -7,7 +8,7 @@ export class Incoming {
   readonly shard: number
   receiver = new Receiver(0)
   isReady = false
-  readonly waiting = new Fifo<Uint8Array>()
+  readonly waiting = new Fifo<PackedEntries>()
   isRunning = false
   /** The other end was asked to begin again, and nothing that follows has come yet. */
   isAskedAgain = false

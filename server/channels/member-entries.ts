@@ -12,7 +12,7 @@ import { encodeChange } from '../../protocol/generated/frames.js'
 import { OPERATION } from '../../protocol/generated/registry.js'
 import { noteErasure, noteLookup } from '../operations/erasures.js'
 import type { Mark } from '../shard/conversation.js'
-import type { Away, Outgoing } from './outgoing.js'
+import type { Outgoing } from './outgoing.js'
 import { appendMessage, appendOperation, appendReceipt, appendShared } from '../shard/queue.js'
 import { ANY_INDEX, SharedEntry } from '../shard/shared-entry.js'
 import { addressIn, UNCOUNTED, type UserState } from '../shard/state.js'
@@ -20,13 +20,6 @@ import type { Transaction } from '../shard/transaction.js'
 import {
   type ChangeEntry, encodeVisitor, type ListingEntry, type MemberEntry, type MessageEntry, type OperationEntry, type ReceiptEntry,
 } from './entries.js'
-
-/** A message to the homes of these members. Apart from its callers, so that a message that needs none of it makes no closure. */
-export function sendMessage(
-  transaction: Transaction, away: Away, conversation: string, from: string, seq: number, timeMs: number, text: Uint8Array, extensions: Uint8Array,
-): void {
-  away.send(transaction, (members) => ({ kind: 'message', conversation, from, seq, timeMs, text, extensions, members }))
-}
 
 /** A watermark, to the user; `member` as in the receipt, or the user itself: what it has read on another device. [RCP-6] */
 export function tellReceipt(transaction: Transaction, user: UserState, conversation: string, member: string, mark: Mark, seq: number): void {
@@ -90,7 +83,9 @@ function applyMessage(transaction: Transaction, user: UserState, { conversation,
   // With one device alone the ack has said it all. [QUE-11]
   if (user.name === from && user.devices.length < 2) return
   transaction.noteExpiry(extensions.length === 0 ? 0 : expiryOf(extensions))
-  appendMessage(transaction, user, addressIn(conversation, user.name), from, seq, timeMs, text, extensions)
+  // The other of a pair is who has written.
+  const address = isGroup(conversation) || from === user.name ? addressIn(conversation, user.name) : from
+  appendMessage(transaction, user, address, from, seq, timeMs, text, extensions)
 }
 
 function applyOperation(

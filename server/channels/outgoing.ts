@@ -1,7 +1,7 @@
 /** The channel to another shard, as those who put something into it see it; see channels.ts for what sends it. */
-import { channelEntryKey } from '../../storage/channel-keys.js'
 import type { Transaction } from '../shard/transaction.js'
 import { type ChannelEntry, encodeEntry } from './entries.js'
+import type { EntryRow } from './entry-row.js'
 import type { ChannelLimits } from './limits.js'
 import { Sender } from './sender.js'
 import { WaitingTime } from './waiting-time.js'
@@ -18,8 +18,6 @@ export class Outgoing {
   /** As it is on disk and beyond; until it has been read nobody has the channel. */
   sender: Sender
   isReady = false
-  /** Number of the last entry on disk. */
-  storedTo = 0
   /** Entries are being read from the store. */
   isReading = false
   /** Nobody takes entries at present: they are sent when the other shard says again how much it has. */
@@ -49,25 +47,47 @@ export class Outgoing {
 
   /** The entry goes with the transaction. Returns its number. */
   append(transaction: Transaction, entry: ChannelEntry): number {
-    const row = encodeEntry(entry)
-    const number = this.sender.give(row.length)
-    transaction.batch.put(channelEntryKey(this.shard, number), row)
-    transaction.channels.sent(this, row)
-    return number
+    const row = transaction.channels.rowFor(this)
+    return this.#given(transaction, row, row.append(encodeEntry(entry)))
+  }
+
+  /** The same for a message to these members, with spaces between. */
+  appendMessage(
+    transaction: Transaction, conversation: string, from: string, seq: number, timeMs: number, members: string, text: Uint8Array,
+    extensions: Uint8Array,
+  ): number {
+    const row = transaction.channels.rowFor(this)
+    return this.#given(transaction, row, row.appendMessage(conversation, from, seq, timeMs, members, text, extensions))
+  }
+
+  #given(transaction: Transaction, row: EntryRow, bytes: number): number {
+    transaction.countAppended(bytes)
+    row.count++
+    return row.last = this.sender.give(bytes)
   }
 }
 
 /** Members of one conversation who are at home elsewhere, by the channel that leads there: each gets one entry for all of them. */
 export class Away {
-  readonly #members = new Map<Outgoing, string[]>()
+  readonly #channels: Outgoing[] = []
+  /** Of each their names, with spaces between. */
+  readonly #members: string[] = []
 
   add(channel: Outgoing, user: string): void {
-    const members = this.#members.get(channel)
-    if (members === undefined) this.#members.set(channel, [user])
-    else members.push(user)
+    const at = this.#channels.indexOf(channel)
+    if (at < 0) {
+      this.#channels.push(channel)
+      this.#members.push(user)
+    } else this.#members[at] = `${this.#members[at]!} ${user}`
   }
 
   send(transaction: Transaction, entryFor: (members: readonly string[]) => ChannelEntry): void {
-    for (const [channel, members] of this.#members) channel.append(transaction, entryFor(members))
+    for (let at = 0; at < this.#channels.length; at++) this.#channels[at]!.append(transaction, entryFor(this.#members[at]!.split(' ')))
+  }
+
+  sendMessage(transaction: Transaction, conversation: string, from: string, seq: number, timeMs: number, text: Uint8Array, extensions: Uint8Array): void {
+    for (let at = 0; at < this.#channels.length; at++) {
+      this.#channels[at]!.appendMessage(transaction, conversation, from, seq, timeMs, this.#members[at]!, text, extensions)
+    }
   }
 }

@@ -1,6 +1,6 @@
 /**
  * The giving end of a channel: which entries there are, what of them is on disk, sent and confirmed. Pure: it knows numbers and sizes;
- * the entries themselves are in the store.
+ * the entries themselves are in the store, but for those that were written only just now. They are sent by whole rows.
  *
  *     confirmed ≤ sent ≤ stored ≤ last
  *     ──gone──▶│──in flight──▶│──on disk──▶│──in the open transaction──▶
@@ -8,36 +8,56 @@
 import { Fifo } from '../shard/fifo.js'
 import type { ChannelLimits } from './limits.js'
 
-/** Consecutive entries. */
-export interface Stretch {
-  readonly first: number
+/** Consecutive entries that stand in one row of the store. */
+export class StoredRow {
+  /** Number of the last one. */
+  readonly last: number
   readonly count: number
+  readonly bytes: number
+  /** Packed; null: they have to be read from the store. */
+  entries: Uint8Array | null
+
+  constructor(last: number, count: number, bytes: number, entries: Uint8Array | null) {
+    this.last = last
+    this.count = count
+    this.bytes = bytes
+    this.entries = entries
+  }
+
+  get first(): number {
+    return this.last - this.count + 1
+  }
 }
 
 export class Sender {
   readonly #limits: ChannelLimits
   #last: number
-  #stored: number
   #sent: number
   #confirmed: number
   /** The other end can't have more than this: what an earlier life had on disk, and what was passed on since. */
   #passedOn: number
-  /** Sizes of entries that were sent and not confirmed, and of those that were not sent. */
-  readonly #inFlight = new Fifo<number>()
-  #unsent = new Fifo<number>()
+  /** Rows that were sent and not confirmed to their ends, and those that were not sent. */
+  readonly #inFlight = new Fifo<StoredRow>()
+  #unsent = new Fifo<StoredRow>()
+  #entriesInFlight = 0
   #bytesInFlight = 0
+  #bytesUnsent = 0
   #bytes = 0
 
   /**
    * As it is found on disk.
    * @param confirmed up to where the other is known to have taken it
-   * @param sizes of the entries behind that
+   * @param rows with entries behind that
    */
-  constructor(limits: ChannelLimits, confirmed: number, sizes: Iterable<number>) {
+  constructor(limits: ChannelLimits, confirmed: number, rows: Iterable<StoredRow>) {
     this.#limits = limits
     this.#last = this.#sent = this.#confirmed = confirmed
-    for (const bytes of sizes) this.give(bytes)
-    this.#stored = this.#passedOn = this.#last
+    for (const row of rows) {
+      this.#last = row.last
+      this.#bytes += row.bytes
+      this.#put(row)
+    }
+    this.#passedOn = this.#last
   }
 
   /** Number of the last entry. */
@@ -64,36 +84,46 @@ export class Sender {
     return this.#last - this.#confirmed >= this.#limits.entriesMax || this.#bytes >= this.#limits.bytesMax
   }
 
-  /** Takes another entry; returns its number. It may be sent when it is on disk. */
+  /** Takes another entry; returns its number. It may be sent when its row is on disk. */
   give(bytes: number): number {
-    this.#unsent.push(bytes)
     this.#bytes += bytes
     return ++this.#last
   }
 
-  /** Entries up to this one are on disk. */
-  stored(number: number): void {
-    this.#stored = number
+  /** A row of entries that were given is on disk. */
+  stored(row: StoredRow): void {
+    // As much as a window is kept for when there is room for it; reading it costs more.
+    if (this.#bytesUnsent + row.bytes > this.#limits.windowBytes) row.entries = null
+    this.#put(row)
   }
 
-  /** What may be sent now, and counts as sent from now on; null: nothing. */
-  next(): Stretch | null {
-    const first = this.#sent + 1
-    while (this.#sent < this.#stored && this.#hasRoom()) this.#send()
-    return this.#sent < first ? null : { first, count: this.#sent - first + 1 }
+  #put(row: StoredRow): void {
+    this.#unsent.push(row)
+    this.#bytesUnsent += row.bytes
   }
 
-  #send(): void {
-    const bytes = this.#unsent.shift() ?? 0
-    this.#inFlight.push(bytes)
-    this.#bytesInFlight += bytes
-    this.#sent++
+  /** What may be sent now, and counts as sent from now on. */
+  next(): StoredRow[] {
+    const rows: StoredRow[] = []
+    for (let row = this.#unsent.peek(); row !== undefined && this.#hasRoom(row); row = this.#unsent.peek()) {
+      this.#takeUnsent()
+      this.#inFlight.push(row)
+      this.#entriesInFlight += row.count
+      this.#bytesInFlight += row.bytes
+      this.#sent = row.last
+      rows.push(row)
+    }
+    return rows
   }
 
-  #hasRoom(): boolean {
+  #takeUnsent(): void {
+    this.#bytesUnsent -= this.#unsent.shift()?.bytes ?? 0
+  }
+
+  #hasRoom({ count, bytes }: StoredRow): boolean {
     const { windowEntries, windowBytes } = this.#limits
     if (this.#inFlight.length === 0) return true
-    return this.#inFlight.length < windowEntries && this.#bytesInFlight + (this.#unsent.peek() ?? 0) <= windowBytes
+    return this.#entriesInFlight + count <= windowEntries && this.#bytesInFlight + bytes <= windowBytes
   }
 
   /** Entries up to this one are on their way: somebody took them, to pass them on. */
@@ -107,24 +137,31 @@ export class Sender {
    */
   confirm(cursor: number): boolean {
     if (cursor > this.#passedOn) return false
-    // What was sent before a crash, or is about to be sent again.
-    while (this.#sent < cursor) this.#send()
-    while (this.#confirmed < cursor) {
-      const bytes = this.#inFlight.shift() ?? 0
-      this.#bytesInFlight -= bytes
-      this.#bytes -= bytes
-      this.#confirmed++
+    for (let row = this.#inFlight.peek(); row !== undefined && row.last <= cursor; row = this.#inFlight.peek()) {
+      this.#inFlight.shift()
+      this.#entriesInFlight -= row.count
+      this.#bytesInFlight -= row.bytes
+      this.#bytes -= row.bytes
     }
+    // What was sent before a crash, or is about to be sent again.
+    for (let row = this.#unsent.peek(); row !== undefined && row.last <= cursor; row = this.#unsent.peek()) {
+      this.#takeUnsent()
+      this.#bytes -= row.bytes
+    }
+    this.#confirmed = Math.max(this.#confirmed, cursor)
+    this.#sent = Math.max(this.#sent, this.#confirmed)
     return true
   }
 
-  /** What is not confirmed is sent again: it may have been lost. */
+  /** What is not confirmed is sent again: it may have been lost. Of a row that is confirmed in part all of it. */
   again(): void {
-    const unsent = new Fifo<number>()
-    for (const sizes of [this.#inFlight, this.#unsent]) {
-      for (let bytes = sizes.shift(); bytes !== undefined; bytes = sizes.shift()) unsent.push(bytes)
+    const unsent = new Fifo<StoredRow>()
+    for (const rows of [this.#inFlight, this.#unsent]) {
+      for (let row = rows.shift(); row !== undefined; row = rows.shift()) unsent.push(row)
     }
     this.#unsent = unsent
+    this.#bytesUnsent += this.#bytesInFlight
+    this.#entriesInFlight = 0
     this.#bytesInFlight = 0
     this.#sent = this.#confirmed
   }

@@ -5,6 +5,8 @@ import { slotAt, SLOT_COUNT } from '../../storage/slots.js'
 import { everything } from '../../storage/keyspace.js'
 import { channelEntries, channelTakenKey } from '../../storage/channel-keys.js'
 import { decodeNumber, encodeEntry } from './entries.js'
+import { readRow } from './entry-row.js'
+import { PackedEntries, packEntries } from './packed-entries.js'
 import type { SearchPosition } from '../search/search-router.js'
 import { routerError } from '../testing/shard-harness.js'
 import { ShardsHarness } from '../testing/shards-harness.js'
@@ -445,16 +447,43 @@ void test('an entry that can\'t be read is left out, and does not stop those beh
   const { shard } = harness.routers[1]!
   // Nothing else comes over this one.
   const hello = { kind: 'message', conversation: '#elsewhere', from: 'somebody', seq: 1, timeMs: 1, text: Buffer.from('hello'), extensions: new Uint8Array(0), members: [user] } as const
-  shard.channels?.receive(2, 1, [Uint8Array.of(1, 99), Uint8Array.of(7), encodeEntry(hello)])
+  shard.channels?.receive(2, 1, packEntries([Uint8Array.of(1, 99), Uint8Array.of(7), encodeEntry(hello)]))
   await harness.settle()
   assert.deepEqual(phone.texts, ['hello'])
   assert.equal(harness.events.filter((event) => event === 'an entry of a channel has no effect').length, 2)
   assert.equal(decodeNumber(await harness.engines[1]!.get(channelTakenKey(2))), 3)
   // The same once more, as after a lost confirmation.
-  shard.channels?.receive(2, 1, [Uint8Array.of(1, 99), Uint8Array.of(7), encodeEntry(hello)])
-  shard.channels?.receive(2, 5, [encodeEntry(hello)])
+  shard.channels?.receive(2, 1, packEntries([Uint8Array.of(1, 99), Uint8Array.of(7), encodeEntry(hello)]))
+  shard.channels?.receive(2, 5, packEntries([encodeEntry(hello)]))
   await harness.settle()
   assert.deepEqual(phone.texts, ['hello'])
+})
+
+void test('rows of an older store are given, and one that is damaged costs its own entries alone', async () => {
+  const { harness, other, phone, friend } = await pairRig({}, [0, 1, 0])
+  phone.send(other, 'first')
+  await harness.settle()
+  harness.cutOff.add(0)
+  for (const text of ['second', 'third', 'fourth', 'fifth']) {
+    phone.send(other, text)
+    await harness.settle()
+  }
+  const engine = harness.engines[0]!
+  const rows = await engine.range({ ...channelEntries(1, 0), limit: 100 })
+  const batch = engine.batch()
+  const waiting = rows.slice(-4)
+  // As they were when each had one entry.
+  for (const [key, row] of waiting) {
+    const entries = new PackedEntries(readRow(row)!)
+    entries.next()
+    batch.put(key, entries.bytes.slice(entries.start, entries.end))
+  }
+  batch.put(waiting[2]![0], Uint8Array.of(77))
+  await engine.commit(batch)
+  harness.crash(0)
+  harness.cutOff.clear()
+  await harness.pass(5000)
+  assert.deepEqual(friend.texts, ['first', 'second', 'third', 'fifth'])
 })
 
 void test('an entry with a row inside that can\'t be read is left out, too', async () => {
@@ -465,7 +494,7 @@ void test('an entry with a row inside that can\'t be read is left out, too', asy
   const { shard } = harness.routers[1]!
   const listing = { kind: 'listing', user: nobody, conversation: harness.groupAt(2), row: Uint8Array.of(99) } as const
   const hello = { kind: 'message', conversation: '#elsewhere', from: 'somebody', seq: 1, timeMs: 1, text: Buffer.from('hello'), extensions: new Uint8Array(0), members: [user] } as const
-  shard.channels?.receive(2, 1, [encodeEntry(listing), encodeEntry(hello)])
+  shard.channels?.receive(2, 1, packEntries([encodeEntry(listing), encodeEntry(hello)]))
   await harness.settle()
   assert.deepEqual(phone.texts, ['hello'])
   assert.equal(decodeNumber(await harness.engines[1]!.get(channelTakenKey(2))), 2)

@@ -3,7 +3,7 @@ import { type Element, encodeElement } from '../../protocol/element.js'
 import { MARK } from '../../protocol/generated/registry.js'
 import { encodeChange, encodeDeliveryFrom } from '../../protocol/generated/frames.js'
 import { appendShared } from '../shard/queue.js'
-import { sendMessage, tellReceipt } from '../channels/member-entries.js'
+import { tellReceipt } from '../channels/member-entries.js'
 import { Away } from '../channels/outgoing.js'
 import { encodeFloor, encodeReceived, encodeWatermark, type FloorRow } from '../shard/records.js'
 import { ANY_INDEX, SharedEntry } from '../shard/shared-entry.js'
@@ -36,7 +36,7 @@ export function deliverToGroup(
     if (away !== null && user.channel !== null) away.add(user.channel, user.name)
     else appendShared(transaction, user, entry, bytes, name, sender.name, seq)
   }
-  if (away !== null) sendMessage(transaction, away, name, sender.name, seq, timeMs, text, extensions)
+  if (away !== null) away.sendMessage(transaction, name, sender.name, seq, timeMs, text, extensions)
 }
 
 /** A change, to everybody it concerns. [GRP-2] */

@@ -296,14 +296,14 @@ export function appendShard(out: ByteBuffer, identity: Uint8Array): void {
   writeRaw(out.bytes, begin(out, LINK.shard, identity.length), identity)
 }
 
-/** Entries from `start` up to `end`, of which the one at `start` has the number `first`. */
-export function appendOffer(out: ByteBuffer, first: number, entries: readonly Uint8Array[], start: number, end: number): void {
-  let size = uintSize(first)
-  for (let i = start; i < end; i++) size += uintSize(entries[i]!.length) + entries[i]!.length
-  let at = begin(out, LINK.offer, size)
+/** All of `offer` but the entries: the next bytes of the link are `entriesBytes` bytes of them, each behind its length. */
+export function appendOfferHead(out: ByteBuffer, first: number, entriesBytes: number): void {
+  const body = 1 + uintSize(first) + entriesBytes
+  let at = out.reserve(uintSize(body) + 1 + uintSize(first))
   const { bytes } = out
-  at = writeUint(bytes, at, first)
-  for (let i = start; i < end; i++) at = writeByteString(bytes, at, entries[i]!)
+  at = writeUint(bytes, at, body)
+  bytes[at++] = LINK.offer
+  writeUint(bytes, at, first)
 }
 
 /** `args`: MessagePack. */

@@ -6,13 +6,10 @@ import { type AnswerOf, type ArgsOfQuestion, type NoticeName, type QuestionName,
 import { AskedCalls } from '../link/asked-calls.js'
 import { encodeValue } from '../link/call-codec.js'
 import type { LinkConnection, LinkHandler } from '../link/link-connection.js'
-import { appendNotice, appendOffer, appendShard, LINK, LINK_CLOSE, type LinkClose } from '../link/link-frames.js'
+import { appendNotice, appendOfferHead, appendShard, LINK, LINK_CLOSE, type LinkClose } from '../link/link-frames.js'
 import type { OpenedLink } from '../link/open-link.js'
 import { RouterError } from '../router/router.js'
 import { identityForm, type ShardIdentity } from './shard-identity.js'
-
-/** Entries of one frame. */
-const OFFER_BYTES = 262_144
 
 /** What comes over the link. */
 export interface GivingLinkUser {
@@ -49,16 +46,12 @@ export class GivingLink implements LinkHandler {
   }
 
   /** false: it can't begin yet. */
-  offer(first: number, entries: readonly Uint8Array[]): boolean {
+  offer(first: number, entries: Uint8Array): boolean {
     if (!this.#isGreeted) return false
     // It was sent before, and who takes so little does not need it twice.
     if (this.link.isBlocked && this.link.waitingBytes > this.#waitingBytesMax) return true
-    for (let start = 0; start < entries.length;) {
-      const end = endOfFrame(entries, start)
-      appendOffer(this.link.beginSend(), first + start, entries, start, end)
-      this.link.endSend()
-      start = end
-    }
+    appendOfferHead(this.link.beginSend(), first, entries.length)
+    this.link.sendBytes(entries)
     return true
   }
 
@@ -113,11 +106,4 @@ export class GivingLink implements LinkHandler {
     this.#calls.end()
     this.onEnd(reason)
   }
-}
-
-/** Behind the last entry that goes into a frame with the one at `start`; one always does. */
-function endOfFrame(entries: readonly Uint8Array[], start: number): number {
-  let end = start + 1
-  for (let size = entries[start]!.length; end < entries.length && size + entries[end]!.length <= OFFER_BYTES; end++) size += entries[end]!.length
-  return end
 }

@@ -7,9 +7,10 @@ import type { ChannelState } from '../channels/channels.js'
 import { decodeNumber } from '../channels/entries.js'
 import { evenTable, type Federation, type Peers } from '../channels/federation.js'
 import { CHANNEL_LIMITS } from '../channels/limits.js'
+import { packEntries } from '../channels/packed-entries.js'
 import { AskedCalls } from '../link/asked-calls.js'
 import { encodeValue } from '../link/call-codec.js'
-import { appendNotice, appendOffer, appendShard, LINK, LINK_CLOSE, type LinkClose } from '../link/link-frames.js'
+import { appendNotice, appendOfferHead, appendShard, LINK, LINK_CLOSE, type LinkClose } from '../link/link-frames.js'
 import { LinkConnection, type LinkHandler } from '../link/link-connection.js'
 import { openLink } from '../link/open-link.js'
 import type { Reader } from '../../protocol/reader.js'
@@ -127,7 +128,11 @@ void test('what waits at a link that takes nothing is bounded, however often it 
   await talk(rig, 'first')
   const pipe = harness.links!.wire(2, 1)!
   pipe.isStuck = true
-  for (let i = 0; i < 100; i++) phone.send(other, `${String(i)} ${'x'.repeat(100)}`)
+  // Each in a row of its own.
+  for (let i = 0; i < 100; i++) {
+    phone.send(other, `${String(i)} ${'x'.repeat(100)}`)
+    await harness.settle()
+  }
   await harness.pass(10_000)
   const { handler: link } = pipe
   assert.ok(link instanceof LinkConnection)
@@ -336,7 +341,7 @@ void test('a shard asks and tells for itself alone', async () => {
 void test('who says nothing of itself first, or what is no frame here, loses the link', async () => {
   const { harness } = await rigOf()
   const silent = await foreignLink(harness, 0, null)
-  appendOffer(silent.link.beginSend(), 1, [], 0, 0)
+  appendOfferHead(silent.link.beginSend(), 1, 0)
   silent.link.endSend()
   const odd = await foreignLink(harness, 2, identityOf({ ...BASE, shard: 2 }))
   appendNotice(odd.link.beginSend(), 'typing', Uint8Array.of(0xc1))
@@ -357,11 +362,17 @@ void test('entries that make no sense are left out, as within one process', asyn
   const foreign = await foreignLink(harness, 0, identityOf({ ...BASE, shard: 0 }))
   const taken = async (): Promise<number> => decodeNumber(await harness.engines[1]!.get(channelTakenKey(0)))
   const before = await taken()
-  appendOffer(foreign.link.beginSend(), before + 1, [Uint8Array.of(99)], 0, 1)
-  foreign.link.endSend()
+  appendOfferHead(foreign.link.beginSend(), before + 1, 2)
+  foreign.link.sendBytes(packEntries([Uint8Array.of(99)]))
   await harness.settle()
   assert.equal(await taken(), before + 1)
   assert.deepEqual(foreign.frames, [LINK.confirm, LINK.confirm])
+  // An entry that is longer than its frame.
+  appendOfferHead(foreign.link.beginSend(), before + 2, 2)
+  foreign.link.sendBytes(Uint8Array.of(9, 1))
+  await harness.settle()
+  assert.equal(await taken(), before + 1)
+  assert.equal(foreign.link.hasEnded, true)
 })
 
 void test('of two links of one shard the later one counts', async () => {

@@ -99,5 +99,5 @@ void test('a shard that is given up tells those of its process nothing more, and
   assert.deepEqual(phone.seen(), [])
   const { peers } = harness.routers[2]!.shard.environment.federation!
   await assert.rejects(peers.ask(0, 'visitor', other), routerError(ERROR.unavailable))
-  assert.deepEqual([peers.offer(0, 1, []), peers.isReached(0)], [false, false])
+  assert.deepEqual([peers.offer(0, 1, new Uint8Array(0)), peers.isReached(0)], [false, false])
 })

@@ -77,9 +77,8 @@ export class TakingLink implements LinkHandler {
 
   #offered(reader: Reader): void {
     const first = reader.uint()
-    const entries: Uint8Array[] = []
-    while (reader.position < reader.end) entries.push(reader.byteString())
-    if (!reader.failed) this.#router.shard.channels?.receive(this.#giver, first, entries)
+    const entries = reader.rest()
+    if (!reader.failed && this.#router.shard.channels?.receive(this.#giver, first, entries) === false) reader.fail()
   }
 
   #told(reader: Reader): void {

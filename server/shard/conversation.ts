@@ -5,7 +5,7 @@ import { deliverToGroup, sealWatermarks, type UserLookup } from '../groups/fan-o
 import { withSide } from '../profiles/pair.js'
 import type { PairSide } from '../profiles/pair.js'
 import { Away } from '../channels/outgoing.js'
-import { list, sendMessage, tellReceipt } from '../channels/member-entries.js'
+import { list, tellReceipt } from '../channels/member-entries.js'
 import type { Author } from './author.js'
 import { appendMessage } from './queue.js'
 import { encodeCheckpoint, encodeConversation, encodeListing, encodePairRow, encodeWatermark } from './records.js'
@@ -103,7 +103,7 @@ function deliverToPair(
     if (away !== null && user.channel !== null) away.add(user.channel, user.name)
     else appendMessage(transaction, user, conversationAddress(conversation, user.name), sender.name, seq, timeMs, text, extensions)
   }
-  if (away !== null) sendMessage(transaction, away, conversation.name, sender.name, seq, timeMs, text, extensions)
+  if (away !== null) away.sendMessage(transaction, conversation.name, sender.name, seq, timeMs, text, extensions)
 }
 
 /**

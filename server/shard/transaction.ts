@@ -164,13 +164,14 @@ export class Transaction {
 
   /** Whether somebody waits for it; cursors alone can wait. */
   get isUrgent(): boolean {
-    return this.batch.size > 0 || this.answers.length > 0 || this.waiters.length > 0 || (this.channelWork !== null && this.channelWork.applied.size > 0)
+    if (this.batch.size > 0 || this.answers.length > 0 || this.waiters.length > 0) return true
+    return this.channelWork !== null && (this.channelWork.applied.size > 0 || this.channelWork.rows.size > 0)
   }
 
   /** The run that the user's next entry goes into, which carries so many bytes of content. */
   entryRun(user: UserState, bytes: number): EntryRun {
     this.touch(user)
-    this.#count(bytes)
+    this.countAppended(bytes)
     const { openEntries } = user
     if (openEntries !== null && !openEntries.isFull) return openEntries
     this.#closeEntries(user)
@@ -196,7 +197,7 @@ export class Transaction {
   /** The run that the conversation's next message goes into, which carries so many bytes of content. */
   logRun(conversation: ConversationState, bytes: number): LogRun {
     this.touch(conversation)
-    this.#count(bytes)
+    this.countAppended(bytes)
     const { openLog } = conversation
     if (openLog !== null && !openLog.isFull) return openLog
     if (openLog === null) this.messages.push(new AppendedMessages(conversation))
@@ -237,7 +238,8 @@ export class Transaction {
     if (run.expiresMs > 0) this.batch.put(expiryKey(run.expiresMs, name, run.last), EXPIRY_ROW)
   }
 
-  #count(bytes: number): void {
+  /** Something that carries so many bytes stands in a row that is not in the batch yet. */
+  countAppended(bytes: number): void {
     this.appended++
     this.appendedBytes += bytes
   }

@@ -19,7 +19,7 @@ export function simPeers(shard: number, world: World, routerOf: (shard: number) 
   const peers = localPeers(shard, routerOf, { defer: carry, after: () => undefined })
   return {
     ...peers,
-    offer: (to, first, entries) => peers.offer(to, first, entries.map((entry) => Uint8Array.prototype.slice.call(entry))),
+    offer: (to, first, entries) => peers.offer(to, first, Uint8Array.prototype.slice.call(entries)),
     // What comes late says nothing of a lost memory.
     confirm: (to, cursor, again) => { carry(() => { routerOf(to)?.shard.channels?.confirmed(shard, cursor, again) }) },
     ask: (of, name, ...args) => {
