@@ -2,13 +2,12 @@
  * What a node has of one shard of its cluster: a store with the shard's content, its part in who owns the shard, the shard itself while that is
  * this node, and the way to whichever node it is.
  */
-import { randomBytes } from 'node:crypto'
 import type { Engine } from '../storage/engine.js'
+import type { ClusterStore } from './cluster/cluster-store.js'
 import type { DirectoryView } from './cluster/directory.js'
-import { type ClusterNode, openClusterNode } from './cluster/node.js'
+import { type ClusterNode, type ClusterNodeOptions, openClusterNode } from './cluster/node.js'
 import { aboutShard } from './cluster/node-calls.js'
 import type { NodeLinks } from './cluster/node-links.js'
-import { openClusterStore } from './cluster/open-store.js'
 import { OwnedShard } from './cluster/owned-shard.js'
 import type { LinkDesk } from './link/link-desk.js'
 import type { LinkPurpose } from './link/link-acceptor.js'
@@ -19,22 +18,26 @@ import { LinkServer, routerPurpose } from './router/link-server.js'
 import { OwnerRoutes, type ShardOwner } from './router/owner-routes.js'
 import { dialRouter } from './router/remote-router.js'
 import type { Start } from './run.js'
-import { shardEnvironment } from './shard-environment.js'
-import type { BlobEnvironment } from './shard/environment.js'
+import type { ShardEnvironment } from './shard/environment.js'
 import { version } from './version.js'
 
 const TOKEN_BYTES = 8
 
 export interface PartOptions {
-  readonly start: Start
+  readonly start: Pick<Start, 'config' | 'clock' | 'log' | 'steps'>
   readonly shard: number
-  readonly shards: number
   readonly engine: Engine
-  readonly links: LinkDesk
-  /** null: blobs are not kept. */
-  readonly blobs: BlobEnvironment | null
+  /** Called once, as it joins. */
+  readonly openStore: () => ClusterStore
+  /** Of the shard while it is this node's, but for what it has of the others. */
+  readonly environment: ShardEnvironment
+  readonly links: Pick<LinkDesk, 'identity' | 'environment' | 'dial'>
+  /** Whether blobs are kept. */
+  readonly hasBlobs: boolean
   /** What shards of this node have of the others; null: there are none. */
   readonly peers: NodePeers | null
+  /** For jitter: from 0 up to, without, 1. */
+  readonly random: () => number
 }
 
 export class NodePart {
@@ -68,14 +71,16 @@ export class NodePart {
     return { [routerPurpose(shard)]: this.linkServer }
   }
 
-  /** Once other nodes find its links. `address`: where they do. */
-  async join(address: string, nodeLinks: NodeLinks): Promise<ClusterNode> {
-    const { start: { config, clock, log }, shard, shards, engine, links } = this.#options
+  /** Once other nodes find its links. `address`: where they do. `open` opens the node. */
+  async join(address: string, nodeLinks: Pick<NodeLinks, 'ask'>, open: (options: ClusterNodeOptions) => Promise<ClusterNode> = openClusterNode): Promise<ClusterNode> {
+    const { start: { config, clock, log }, shard, engine, openStore, links: { environment } } = this.#options
     const { cluster } = config
-    const node = this.#node = await openClusterNode({
-      node: cluster.node, address, version: version(), shard, engine,
-      store: openClusterStore(config, shard, shards, log),
-      environment: { monotonicMs: () => clock.monotonicMs(), scheduler: links.environment.scheduler, randomToken: () => randomBytes(TOKEN_BYTES).toString('hex'), log },
+    const node = this.#node = await open({
+      node: cluster.node, address, version: version(), shard, engine, store: openStore(),
+      environment: {
+        monotonicMs: () => clock.monotonicMs(), scheduler: environment.scheduler, log,
+        randomToken: () => Buffer.from(environment.randomBytes(TOKEN_BYTES)).toString('hex'),
+      },
       // The settings of the section have the names of the limits.
       limits: cluster,
       copySource: { page: async (owner, request) => await nodeLinks.ask(owner.node, owner.address, 'copyPage', aboutShard(shard, request)) as Uint8Array },
@@ -94,30 +99,30 @@ export class NodePart {
   }
 
   #openRoutes(): OwnerRoutes {
-    const { start: { config, clock, log, steps }, links, shard } = this.#options
+    const { start: { config, clock, log, steps }, links, shard, random } = this.#options
     const routes = new OwnerRoutes({
       local: () => this.#owned.targets, clock, scheduler: links.environment.scheduler, log, blobBytesMax: config.blobs.sizeMax,
       dial: async (node, address) => dialRouter(await links.dial(address), links.identity, node, links.environment, shard),
-      random: () => Math.random(),
+      random,
     })
     steps.push(() => routes.close())
     return routes
   }
 
   #openRouter(): ClusterRouter {
-    const { start: { config, clock, log, steps }, links, blobs } = this.#options
+    const { start: { config, clock, log, steps }, links, hasBlobs } = this.#options
     const router = new ClusterRouter({
       source: this.#routes, clock, scheduler: links.environment.scheduler, log, ownerWaitMs: config.limits.ownerWaitMs,
-      hasBlobs: blobs !== null, blobBytesMax: config.blobs.sizeMax,
+      hasBlobs, blobBytesMax: config.blobs.sizeMax,
     })
     steps.push(() => router.close())
     return router
   }
 
   #openOwned(): OwnedShard {
-    const { start: { config, clock, log }, shard, blobs, peers } = this.#options
+    const { start: { config }, shard, environment, peers } = this.#options
     return new OwnedShard({
-      environment: shardEnvironment(config, clock, log, blobs),
+      environment,
       presence: { ...PRESENCE_LIMITS, ...config.presence },
       linkServer: this.linkServer, routes: this.#routes,
       peers: peers === null ? null : {

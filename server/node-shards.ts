@@ -3,12 +3,16 @@ import type { Engine } from '../storage/engine.js'
 import type { EngineName } from '../storage/metadata.js'
 import { openEngine } from '../storage/open.js'
 import { makeShards, shardDirectory } from '../storage/shards-file.js'
-import { evenTable } from './channels/federation.js'
+import type { ShardOwner } from './cluster/directory.js'
 import { ConfigError } from './config/config-error.js'
 import type { Config } from './config/settings.js'
+import type { LinkDesk } from './link/link-desk.js'
 import type { LinkEnvironment } from './link/link-environment.js'
+import { LINK_CLOSE } from './link/link-frames.js'
+import { LinkError } from './link/open-link.js'
 import type { ShardGauges } from './metrics.js'
 import type { NodePart } from './node-part.js'
+import { NodePeers, type NodePeersOptions } from './peers/node-peers.js'
 import type { Router } from './router/router.js'
 import { ShardsRouter } from './router/shards-router.js'
 import type { Start } from './run.js'
@@ -35,11 +39,30 @@ async function shardDirectories(config: Config): Promise<readonly string[]> {
   return Array.from({ length: shards }, (_, shard) => shardDirectory(directory, shard))
 }
 
+/** Channels between shards, wherever each is owned at present; null: there is one alone. */
+export function openPeers(
+  links: Pick<LinkDesk, 'identity' | 'environment' | 'dial'>, federation: Pick<NodePeersOptions, 'shards' | 'shardOf' | 'limits' | 'random'>,
+  ownerOf: (shard: number) => ShardOwner | null,
+): NodePeers | null {
+  if (federation.shards === 1) return null
+  return new NodePeers({
+    ...federation, identity: links.identity, environment: links.environment,
+    dial: async (shard) => {
+      const owner = ownerOf(shard)
+      if (owner === null) throw new LinkError(LINK_CLOSE.unreachable)
+      return { transport: await links.dial(owner.address), node: owner.node }
+    },
+    isAt: (shard, node) => ownerOf(shard)?.node === node,
+  })
+}
+
 /** In front of all shards, wherever each is owned at present. */
-export function routerOf({ config, clock }: Start, parts: readonly NodePart[], { scheduler }: LinkEnvironment): Router {
+export function routerOf(
+  { config, clock }: Pick<Start, 'config' | 'clock'>, parts: readonly NodePart[], { scheduler }: LinkEnvironment, shardOf: (slot: number) => number,
+): Router {
   const [only] = parts
   if (parts.length === 1 && only !== undefined) return only.router
-  return new ShardsRouter({ routers: parts.map(({ router }) => router), shardOf: evenTable(parts.length), clock, scheduler, ownerWaitMs: config.limits.ownerWaitMs })
+  return new ShardsRouter({ routers: parts.map(({ router }) => router), shardOf, clock, scheduler, ownerWaitMs: config.limits.ownerWaitMs })
 }
 
 /** Of the shards that this node owns together; null: of none. */

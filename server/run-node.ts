@@ -20,10 +20,10 @@ import { Balancer } from './cluster/balancer.js'
 import { ClusterDesk } from './cluster/cluster-admin.js'
 import { readClusterSecrets, readLinkTls } from './cluster/cluster-files.js'
 import { addClusterMetrics } from './cluster/cluster-metrics.js'
-import type { ShardOwner } from './cluster/directory.js'
 import type { ClusterNode } from './cluster/node.js'
 import { nodeCalls } from './cluster/node-calls.js'
 import { NODE_PURPOSE, NodeCallServer, NodeLinks } from './cluster/node-links.js'
+import { openClusterStore } from './cluster/open-store.js'
 import { clientHosts, OwnerHosts } from './cluster/owner-hosts.js'
 import { parseOrigin } from './config/listen-url.js'
 import { type ClientHosts, Redirects } from './connection/redirects.js'
@@ -33,15 +33,14 @@ import type { LinkPurpose } from './link/link-acceptor.js'
 import { parseLinkAddress } from './link/link-address.js'
 import { LinkDesk } from './link/link-desk.js'
 import { newLinkCounters, systemLinkEnvironment } from './link/link-environment.js'
-import { LINK_CLOSE } from './link/link-frames.js'
-import { LinkError } from './link/open-link.js'
 import { Counters, createMetrics } from './metrics.js'
 import { NodePart } from './node-part.js'
-import { gaugesOf, openEngines, routerOf, troubleOf } from './node-shards.js'
+import { gaugesOf, openEngines, openPeers, routerOf, troubleOf } from './node-shards.js'
 import { openAdmin } from './open-admin.js'
 import { listenError } from './open-listeners.js'
-import { NodePeers } from './peers/node-peers.js'
+import type { NodePeers } from './peers/node-peers.js'
 import type { RunningServer, Start } from './run.js'
+import { shardEnvironment } from './shard-environment.js'
 
 export async function runNode(start: Start): Promise<Omit<RunningServer, 'stop'>> {
   const { config, clock, log, takesClients, steps } = start
@@ -55,11 +54,16 @@ export async function runNode(start: Start): Promise<Omit<RunningServer, 'stop'>
   // With several shards none are kept.
   if (engines.length > 1 && config.blobs.enabled) log.info({ shards: engines.length }, 'blobs-not-kept')
   const storage = engines.length > 1 ? null : await openBlobs(config, log, steps)
-  const peers = openPeers(links, engines.length, (shard) => parts[shard]?.node?.directory.view.owner ?? null)
+  const shards = engines.length
+  const shardOf = evenTable(shards)
+  const random = (): number => Math.random()
+  const peers = openPeers(links, { shards, shardOf, limits: CHANNEL_LIMITS, random }, (shard) => parts[shard]?.node?.directory.view.owner ?? null)
   const parts: readonly NodePart[] = engines.map((engine, shard) => new NodePart({
-    start, shard, shards: engines.length, engine, links, blobs: storage === null ? null : blobEnvironment(storage), peers,
+    start, shard, engine, links, peers, random, hasBlobs: storage !== null,
+    openStore: () => openClusterStore(config, shard, shards, log),
+    environment: shardEnvironment(config, clock, log, storage === null ? null : blobEnvironment(storage)),
   }))
-  const router = routerOf(start, parts, links.environment)
+  const router = routerOf(start, parts, links.environment, shardOf)
   let listening: readonly string[] = []
   const { clientUrls } = config.cluster
   const hosts = (): ClientHosts => clientHosts(clientUrls.length > 0 ? clientUrls : listening)
@@ -71,7 +75,7 @@ export async function runNode(start: Start): Promise<Omit<RunningServer, 'stop'>
   steps.push(() => blobs?.close(drainTimeoutMs))
   let admin: AdminListener | null = null
   steps.push(() => admin?.close())
-  const cluster = new ClusterDesk(config.cluster.name, config.cluster.node, nodes, nodeLinks)
+  const cluster = new ClusterDesk(config.cluster.name, config.cluster.node, nodes, nodeLinks, links.environment.scheduler)
   openBalancer(start, links, nodes, cluster)
   const control = await openControlServer(directory, { router, cluster }, log)
   steps.push(() => control.close())
@@ -126,20 +130,6 @@ function openRedirects({ config, clock }: Start, links: LinkDesk, nodes: readonl
   })
   const homeOf = (user: string | null): number | null => user === null ? null : evenTable(nodes.length)(slotOf(user))
   return new Redirects({ owner: (user) => hosts[nodes.length === 1 ? 0 : homeOf(user()) ?? -1]?.hosts ?? null, perSecond: redirectsPerSecond, clock })
-}
-
-/** Channels between shards, wherever each is owned at present; null: there is one alone. */
-function openPeers(links: LinkDesk, shards: number, ownerOf: (shard: number) => ShardOwner | null): NodePeers | null {
-  if (shards === 1) return null
-  return new NodePeers({
-    shards, shardOf: evenTable(shards), limits: CHANNEL_LIMITS, identity: links.identity, environment: links.environment, random: () => Math.random(),
-    dial: async (shard) => {
-      const owner = ownerOf(shard)
-      if (owner === null) throw new LinkError(LINK_CLOSE.unreachable)
-      return { transport: await links.dial(owner.address), node: owner.node }
-    },
-    isAt: (shard, node) => ownerOf(shard)?.node === node,
-  })
 }
 
 /** Links first, so that other nodes find what they are told of: what comes too early is told to come back. */

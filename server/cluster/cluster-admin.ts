@@ -1,6 +1,7 @@
 /** What an operator asks of a cluster at one of its nodes, and has done at any: who is there, who owns which shard, who shall. */
 import { ERROR } from '../../protocol/generated/registry.js'
 import { RouterError } from '../router/router.js'
+import type { Scheduler } from '../shard/environment.js'
 import type { NodeSeen } from './cluster-store.js'
 import type { ClusterStatus, NodeInShard, ShardStatus } from './cluster-status.js'
 import type { ClusterNode, NodeReport } from './node.js'
@@ -28,14 +29,16 @@ export class ClusterDesk implements ClusterAdmin {
   readonly #name: string
   readonly #nodes: readonly ClusterNode[]
   readonly #links: NodeLinks
+  readonly #scheduler: Scheduler
   readonly #calls: NodeCalls
 
   /** @param nodes this node's part in each shard, by their numbers: one at least */
-  constructor(cluster: string, name: string, nodes: readonly ClusterNode[], links: NodeLinks) {
+  constructor(cluster: string, name: string, nodes: readonly ClusterNode[], links: NodeLinks, scheduler: Scheduler) {
     this.#cluster = cluster
     this.#name = name
     this.#nodes = nodes
     this.#links = links
+    this.#scheduler = scheduler
     this.#calls = nodeCalls(() => nodes)
   }
 
@@ -58,7 +61,7 @@ export class ClusterDesk implements ClusterAdmin {
   /** How a node is as to a shard; null: it does not answer. */
   async report(node: string, shard: number): Promise<NodeReport | null> {
     try {
-      return await withinTime(this.#ask(node, 'report', aboutShard(shard, null))) as NodeReport
+      return await this.#withinTime(this.#ask(node, 'report', aboutShard(shard, null))) as NodeReport
     } catch {
       return null
     }
@@ -86,7 +89,7 @@ export class ClusterDesk implements ClusterAdmin {
   async forget(node: string): Promise<void> {
     const others = this.#seenNodes.filter((each) => each.node !== node && each.node !== this.#name)
     await this.#ask(this.#name, 'forget', node)
-    await Promise.all(others.map((each) => withinTime(this.#ask(each.node, 'forget', node)).catch(() => undefined)))
+    await Promise.all(others.map((each) => this.#withinTime(this.#ask(each.node, 'forget', node)).catch(() => undefined)))
   }
 
   /** A node shows itself for each shard, and all of them at much the same time. */
@@ -104,6 +107,13 @@ export class ClusterDesk implements ClusterAdmin {
     }
   }
 
+  #withinTime<T>(answer: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#scheduler.after(REPORT_TIMEOUT_MS, () => { reject(new Error('no answer in time')) })
+      answer.then(resolve, reject)
+    })
+  }
+
   #seen(node: string): NodeSeen {
     const found = this.#seenNodes.find((each) => each.node === node)
     if (found !== undefined) return found
@@ -115,11 +125,4 @@ function inShard(node: string, report: NodeReport | null): NodeInShard {
   if (report === null) return { node, role: 'silent', position: '', trouble: '', waitingFor: [] }
   const { role, position, trouble, waitingFor } = report
   return { node, role, position: idOf(position), trouble, waitingFor }
-}
-
-function withinTime<T>(answer: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error('no answer in time')), REPORT_TIMEOUT_MS)
-    answer.finally(() => clearTimeout(timer)).then(resolve, reject)
-  })
 }

@@ -18,6 +18,8 @@ export interface CrowdOptions {
   readonly clients: number
   readonly rounds: number
   readonly seed: number
+  /** Default: 1. */
+  readonly shards?: number
 }
 
 /** How long after the kill so large a part of the crowd was back. */
@@ -57,7 +59,7 @@ interface Blow {
   readonly dies: (nodes: readonly Chatd[], owner: Chatd) => Chatd
 }
 
-/** In turn. */
+/** In turn. Of several shards each node owns some: the owner is that of the first. */
 const BLOWS: readonly Blow[] = [
   { name: 'all at the owner, which dies', places: (_nodes, owner) => [owner], dies: (_nodes, owner) => owner },
   { name: 'all at a standby, which dies', places: (nodes, owner) => [standbyOf(nodes, owner)], dies: standbyOf },
@@ -68,15 +70,16 @@ function standbyOf(nodes: readonly Chatd[], owner: Chatd): Chatd {
   return nodes.find((node) => node !== owner)!
 }
 
-export async function crowdProof(scope: Scope, { clients, rounds, seed }: CrowdOptions): Promise<CrowdFindings> {
+export async function crowdProof(scope: Scope, { clients, rounds, seed, shards = 1 }: CrowdOptions): Promise<CrowdFindings> {
   const places = placesFor(clients)
-  const nodes = await Nodes.start(scope, usersOf(places))
+  const nodes = await Nodes.start(scope, usersOf(places), { shards })
   const crowd = new Crowd(clients, nodes, seed)
   scope.after(() => { crowd.stop() })
   scope.note(`${clients} devices of ${crowd.users.length} users`)
   const returns: CrowdReturn[] = []
   for (let round = 0; round < rounds; round++) {
     const blow = BLOWS[round % BLOWS.length]!
+    await nodes.untilSpread()
     const owner = await nodes.owner()
     await crowd.gather(blow.places(nodes.all, owner))
     crowd.talk()

@@ -26,7 +26,7 @@ interface Numbers {
   readonly rounds: number
   readonly clients: number
   readonly seed: number
-  /** Of clusters, as far as they are struck by themselves, and of workers, where it is more than one. */
+  /** Of clusters, unless their network is parted, and of workers, where it is more than one. */
   readonly shards: number
 }
 

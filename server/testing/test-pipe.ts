@@ -1,4 +1,4 @@
-/** Two ends of a connection within one process: bytes come whole and in order in a later turn, and are lost where it is cut. */
+/** Two ends of a connection: bytes come whole and in order in a later turn of who hears them, and are lost where it is cut. */
 import type { Transport, TransportHandler } from '../listeners/transport.js'
 import type { Scheduler } from '../shard/environment.js'
 
@@ -8,7 +8,7 @@ export class TestPipe implements Transport {
   readonly remoteAddress = 'test'
   readonly acceptedMs = 0
   readonly bufferedBytes = 0
-  readonly #scheduler: Scheduler
+  readonly #scheduler: Pick<Scheduler, 'defer'>
   #other: TestPipe | null = null
   /** Whose end it is. */
   handler: TransportHandler | null = null
@@ -19,12 +19,13 @@ export class TestPipe implements Transport {
   /** What is written gets lost. */
   isMute = false
 
-  private constructor(scheduler: Scheduler) {
+  private constructor(scheduler: Pick<Scheduler, 'defer'>) {
     this.#scheduler = scheduler
   }
 
-  static pair(scheduler: Scheduler): readonly [TestPipe, TestPipe] {
-    const [one, other] = [new TestPipe(scheduler), new TestPipe(scheduler)]
+  /** Of two processes: what each of them hears it hears in its own time. Both have to keep the order of what is deferred. */
+  static pair(ofOne: Pick<Scheduler, 'defer'>, ofOther = ofOne): readonly [TestPipe, TestPipe] {
+    const [one, other] = [new TestPipe(ofOne), new TestPipe(ofOther)]
     one.#other = other
     other.#other = one
     return [one, other]
@@ -40,8 +41,13 @@ export class TestPipe implements Transport {
     if (this.isMute) return true
     // As a kernel would: what comes behind may be written over.
     const copy = Uint8Array.prototype.slice.call(bytes)
-    this.#scheduler.defer(() => { if (this.isOpen && this.#other?.isOpen === true) this.#other.#receive(copy) })
+    this.#atOther((other) => { if (this.isOpen && other.isOpen) other.#receive(copy) })
     return true
+  }
+
+  #atOther(task: (other: TestPipe) => void): void {
+    const other = this.#other
+    if (other !== null) other.#scheduler.defer(() => { task(other) })
   }
 
   #receive(bytes: Uint8Array): void {
@@ -61,14 +67,14 @@ export class TestPipe implements Transport {
   }
 
   end(): void {
-    this.#scheduler.defer(() => { if (this.isOpen && !this.isMute && this.#other?.isOpen === true) this.#other.handler?.peerEnded() })
+    this.#atOther((other) => { if (this.isOpen && !this.isMute && other.isOpen) other.handler?.peerEnded() })
   }
 
   destroy(): void {
     if (!this.isOpen) return
     this.isOpen = false
     this.#scheduler.defer(() => this.handler?.gone())
-    this.#scheduler.defer(() => this.#other?.destroy())
+    if (!this.isMute) this.#atOther((other) => { other.destroy() })
   }
 
   pause(): void {}

@@ -1,4 +1,4 @@
-/** Bugs of channels, to be planted in a server with several shards. */
+/** Bugs of channels, to be planted in a server with several shards, or in one of its shards. */
 import { channelEntries, channelTakenKey } from '../../../storage/channel-keys.js'
 import { encodeNumber } from '../../channels/entries.js'
 import type { Incoming } from '../../channels/incoming.js'
@@ -7,40 +7,46 @@ import type { SimServer } from './server.js'
 
 /** How far a channel was taken is written with the transaction after the one that holds the effects. */
 export function cursorOutsideBatch(server: SimServer): void {
-  eachShard(server, (shard) => {
-    const seal = shard.seal.bind(shard)
-    let late: ReadonlyMap<Incoming, number> = new Map()
-    shard.seal = (transaction, withLate) => {
-      for (const [channel, number] of late) transaction.batch.put(channelTakenKey(channel.shard), encodeNumber(number))
-      const applied = new Map(transaction.channels.applied)
-      transaction.channels.applied.clear()
-      seal(transaction, withLate)
-      for (const [channel, number] of applied) transaction.channels.applied.set(channel, number)
-      late = applied
-    }
-  })
+  eachShard(server, writeCursorOutsideBatch)
+}
+
+export function writeCursorOutsideBatch(shard: Shard): void {
+  const seal = shard.seal.bind(shard)
+  let late: ReadonlyMap<Incoming, number> = new Map()
+  shard.seal = (transaction, withLate) => {
+    for (const [channel, number] of late) transaction.batch.put(channelTakenKey(channel.shard), encodeNumber(number))
+    const applied = new Map(transaction.channels.applied)
+    transaction.channels.applied.clear()
+    seal(transaction, withLate)
+    for (const [channel, number] of applied) transaction.channels.applied.set(channel, number)
+    late = applied
+  }
 }
 
 /** An entry is confirmed when it has taken effect in memory. */
 export function confirmedBeforeCommit(server: SimServer): void {
-  eachShard(server, (shard) => {
-    const seal = shard.seal.bind(shard)
-    shard.seal = (transaction, withLate) => {
-      for (const [channel, number] of transaction.channels.applied) shard.environment.federation?.peers.confirm(channel.shard, number, false)
-      seal(transaction, withLate)
-    }
-  })
+  eachShard(server, confirmBeforeCommit)
+}
+
+export function confirmBeforeCommit(shard: Shard): void {
+  const seal = shard.seal.bind(shard)
+  shard.seal = (transaction, withLate) => {
+    for (const [channel, number] of transaction.channels.applied) shard.environment.federation?.peers.confirm(channel.shard, number, false)
+    seal(transaction, withLate)
+  }
 }
 
 /** An entry is deleted when it has been sent. */
 export function deletedBeforeConfirmed(server: SimServer): void {
-  eachShard(server, (shard) => {
-    const finish = shard.finish.bind(shard)
-    shard.finish = (transaction) => {
-      finish(transaction)
-      for (const channel of transaction.channels.rows.keys()) void shard.engine.trim(channelEntries(channel.shard, 0, channel.sender.sent + 1))
-    }
-  })
+  eachShard(server, deleteBeforeConfirmed)
+}
+
+export function deleteBeforeConfirmed(shard: Shard): void {
+  const finish = shard.finish.bind(shard)
+  shard.finish = (transaction) => {
+    finish(transaction)
+    for (const channel of transaction.channels.rows.keys()) shard.engine.trim(channelEntries(channel.shard, 0, channel.sender.sent + 1)).catch(() => undefined)
+  }
 }
 
 /** Who registers again, while the account is being made elsewhere, uses the invite once more. */

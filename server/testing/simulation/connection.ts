@@ -4,12 +4,12 @@
  */
 import type { Frame } from '../../../protocol/generated/frames.js'
 import { FRAME, type ErrorCode } from '../../../protocol/generated/registry.js'
-import type { Attachment, DeviceSink } from '../../router/router.js'
+import type { Attachment, DeviceSink, Router } from '../../router/router.js'
+import type { ShardLimits } from '../../shard/environment.js'
 import { decodeEntries } from '../entries.js'
 import { Breach } from './breach.js'
 import type { SimDevice } from './device.js'
 import type { OperationName } from './operation-oracle.js'
-import type { SimServer } from './server.js'
 
 /** What waits in a device's outbox. */
 export interface OutboxMessage {
@@ -31,10 +31,24 @@ type Down =
   | { kind: 'entry'; frame: Frame }
   | { kind: 'done'; index: number }
 
+/** A life of a server, or of one node of it, as devices have it. */
+export interface DeviceServer {
+  readonly router: Router
+  readonly limits: Pick<ShardLimits, 'queueEntriesMax'>
+  /** One at least. */
+  readonly shards: { readonly length: number }
+  readonly isAlive: boolean
+  /** The connection broke. */
+  lost(connection: SimConnection): void
+  checkAcked(outbox: string, clientId: number, from: string, to: string, text: string, seq: number, timeMs: number): void
+  /** A breach found where nobody could catch it. */
+  report(error: unknown): void
+}
+
 /** Both ends of one connection. */
 export class SimConnection implements DeviceSink {
   readonly device: SimDevice
-  readonly server: SimServer
+  readonly server: DeviceServer
   readonly up: Up[] = []
   readonly down: Down[] = []
   attachment: Attachment | null = null
@@ -48,7 +62,7 @@ export class SimConnection implements DeviceSink {
   /** What it was told last of whom it watches; null: nothing yet. */
   readonly watched = new Map<string, { readonly state: number; readonly lastSeenMs: number } | null>()
 
-  constructor(device: SimDevice, server: SimServer) {
+  constructor(device: SimDevice, server: DeviceServer) {
     this.device = device
     this.server = server
   }

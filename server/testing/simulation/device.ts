@@ -11,12 +11,11 @@ import { RouterError } from '../../router/router.js'
 import { conversationName } from '../../shard/state.js'
 import { carrying } from './blob-life.js'
 import { Breach } from './breach.js'
-import { type OutboxMessage, SimConnection } from './connection.js'
+import { type DeviceServer, type OutboxMessage, SimConnection } from './connection.js'
 import { changeText } from './group-oracle.js'
 import type { OperationName, SimOperation } from './operation-oracle.js'
 import { type Oracle, operationText } from './oracle.js'
 import { LIMITS } from './server.js'
-import type { SimServer } from './server.js'
 
 export class SimDevice {
   readonly user: string
@@ -58,7 +57,7 @@ export class SimDevice {
     return `${this.user}/${this.id}/${String(this.outboxEpoch)}`
   }
 
-  connect(server: SimServer): void {
+  connect(server: DeviceServer): void {
     const connection = new SimConnection(this, server)
     this.connection = connection
     const request = {

@@ -57,7 +57,7 @@ export class Oracle {
   }
 
   /** The server has sent an ack: the message must be on the disk at this moment. [MSG-1, MSG-3] */
-  async acked(outbox: string, clientId: number, from: string, to: string, text: string, seq: number, timeMs: number, diskOf: (conversation: string) => Engine): Promise<void> {
+  async acked(outbox: string, clientId: number, from: string, to: string, text: string, seq: number, timeMs: number, diskOf: (conversation: string) => Pick<Engine, 'range'>): Promise<void> {
     const conversation = conversationName(from, to)
     const key = `${outbox}/${String(clientId)}`
     const before = this.#acked.get(key)

@@ -8,18 +8,18 @@ import { RouterError } from '../../router/router.js'
 import { conversationName } from '../../shard/state.js'
 import { Breach } from './breach.js'
 import { type SimDevice, shownState } from './device.js'
-import type { Scene } from './scene.js'
+import type { EndScene } from './scene.js'
 import { LIMITS } from './server.js'
 
 /** How far the list of conversations looks back for a message behind operations. */
 const LOOK_BACK = 16
 
 export class PairEnd {
-  readonly #scene: Scene
+  readonly #scene: EndScene
   /** No device has lost its state, and with it what only it and the server knew. */
   readonly #isWhole: boolean
 
-  constructor(scene: Scene) {
+  constructor(scene: EndScene) {
     this.#scene = scene
     this.#isWhole = scene.devices.every((device) => !device.wasReinstalled)
   }

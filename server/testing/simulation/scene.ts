@@ -1,5 +1,6 @@
-/** What the lives of the subjects get of the simulation: who is there, what to ask, and where a breach is heard. */
+/** What the simulation is to its parts: who is there, what to ask, and where a breach is heard. */
 import { RouterError } from '../../router/router.js'
+import type { DeviceServer } from './connection.js'
 import type { SimDevice } from './device.js'
 import type { Disk } from './disk.js'
 import type { Oracle } from './oracle.js'
@@ -7,23 +8,29 @@ import type { Random } from './random.js'
 import type { SimServer } from './server.js'
 import type { World } from './world.js'
 
-export interface Scene {
+/** What is needed to see what has become of everything. */
+export interface EndScene {
+  readonly oracle: Oracle
+  readonly devices: readonly SimDevice[]
+  readonly users: readonly string[]
+  /** One that lives now. */
+  readonly server: Pick<DeviceServer, 'router' | 'limits'>
+  /** Lets time pass until the promise has settled. */
+  finish<T>(promise: Promise<T>): Promise<T>
+}
+
+/** What the lives of the subjects get of it. */
+export interface Scene extends EndScene {
   readonly random: Random
   readonly world: World
   /** Of the only shard, or the first. */
   readonly disk: Disk
   /** Of all shards. */
   readonly disks: readonly Disk[]
-  readonly oracle: Oracle
-  readonly devices: readonly SimDevice[]
-  readonly users: readonly string[]
-  /** The one that lives now. */
   readonly server: SimServer
   /** A number that no other text has. */
   nextNumber(): number
   report(error: unknown): void
-  /** Lets time pass until the promise has settled. */
-  finish<T>(promise: Promise<T>): Promise<T>
 }
 
 /** What people do of one subject, and what has to be true of it when all has come to rest. */

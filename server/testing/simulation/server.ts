@@ -25,7 +25,7 @@ export const LIMITS: ShardLimits = {
 /** With a queue so short that devices are told too old. */
 export const SHORT_QUEUE: ShardLimits = { ...LIMITS, queueEntriesMax: 8 }
 
-const CHANNELS: ChannelLimits = { ...CHANNEL_LIMITS, windowEntries: 3, entriesMax: 12, resendMs: 200, trimEvery: 3, trimMs: 500, answerMs: 4000 }
+export const CHANNELS: ChannelLimits = { ...CHANNEL_LIMITS, windowEntries: 3, entriesMax: 12, resendMs: 200, trimEvery: 3, trimMs: 500, answerMs: 4000 }
 
 const OWNER_WAIT_MS = 3000
 

@@ -15,19 +15,15 @@ import { InviteLife } from './invite-life.js'
 import { ListLife } from './list-life.js'
 import { Oracle } from './oracle.js'
 import { anyOperation, OperationLife, OUTBOX_MAX } from './operation-life.js'
-import { PairEnd } from './pair-end.js'
+import { checkConversations, checkHomes } from './end.js'
 import { PresenceLife } from './presence-life.js'
-import { checkGroupOperations, checkGroupReader } from './group-operations.js'
 import type { Life, Scene } from './scene.js'
 import { anyChange, OWNER } from './group-life.js'
-import { GROUP, type GroupRecord, membershipsOf } from './group-oracle.js'
+import { GROUP } from './group-oracle.js'
 import { Random } from './random.js'
 import { LIMITS, SHORT_QUEUE, SimServer, simTable } from './server.js'
 import { RouterError } from '../../router/router.js'
 import { ShardsSession } from '../../router/shards-session.js'
-import { expiryOf } from '../../../protocol/expiry.js'
-import { channelEntries } from '../../../storage/channel-keys.js'
-import { everything, ownerAt } from '../../../storage/keyspace.js'
 import { settle, World } from './world.js'
 
 export interface SimulationOptions {
@@ -353,98 +349,9 @@ export class Simulation implements Scene {
 
   /** Exactly once, in order, at every device; ticks that tell the truth; unread counts that follow. */
   async #checkEnd(): Promise<void> {
-    const pairs = new PairEnd(this)
-    const log = await this.#groupLog(OWNER)
-    await this.#checkGroup(log)
-    for (const user of USERS) {
-      const { conversations } = await this.finish(this.server.router.conversations(user, '', 100))
-      for (const other of USERS) await pairs.check(user, other, conversations)
-      const group = conversations.find(({ conversation }) => conversation === GROUP)
-      if (group !== undefined) this.#checkGroupSummary(user, group, log)
-    }
+    await checkConversations(this)
     for (const { stored } of this.disks) await this.oracle.operations.checkDisk(stored)
-    for (const [shard, disk] of this.disks.entries()) await this.#checkHomes(shard, disk)
+    for (const [shard, { stored }] of this.disks.entries()) await checkHomes(shard, stored, this.disks.length, (name) => this.server.homeOf(name))
     for (const life of this.#lives) await life.check?.()
   }
-
-  /** A shard holds nothing of what is at home elsewhere, and of channels nothing that was confirmed. */
-  async #checkHomes(shard: number, { stored }: Disk): Promise<void> {
-    for (const [key] of await stored.range({ ...everything(), limit: 100_000 })) {
-      const owner = ownerAt(key)
-      if (owner !== null && this.server.homeOf(owner.name) !== shard) throw new Breach(`shard ${String(shard)} holds a row of ${owner.name}`)
-    }
-    for (const other of this.disks.keys()) {
-      if ((await stored.range({ ...channelEntries(other, 0), limit: 1 })).length > 0) throw new Breach(`shard ${String(shard)} keeps what ${String(other)} has`)
-    }
-  }
-
-  async #checkGroup(log: readonly GroupRecord[]): Promise<void> {
-    this.oracle.group.check(log)
-    checkGroupOperations(log, this.oracle.operations)
-    this.oracle.expiry.checkTimers(GROUP, log.map(({ change, operation, ...record }) => ({ ...record, isMessage: change === null && operation === null })))
-    for (const user of USERS) await this.#checkMembership(user, log)
-  }
-
-  /** As this user may read it, forwards. */
-  async #groupLog(user: string): Promise<GroupRecord[]> {
-    const log: GroupRecord[] = []
-    for (let more = true; more;) {
-      const asked = this.server.router.history(user, GROUP, { after: log.at(-1)?.seq ?? 0, limit: 100 })
-      await this.finish(asked)
-      const page = await asked
-      for (const { seq, extensions } of page.messages) this.oracle.expiry.told(GROUP, seq, expiryOf(extensions))
-      log.push(...page.messages.map(({ text, ...message }) => ({ ...message, text: Buffer.from(text).toString() })))
-      more = page.more
-    }
-    return log
-  }
-
-  /** The user, and each of its devices, has what lies in its memberships and nothing else. [GRP-9, GRP-11, GRP-13] */
-  async #checkMembership(user: string, log: readonly GroupRecord[]): Promise<void> {
-    const intervals = membershipsOf(log).get(user) ?? []
-    const isOwed = ({ seq }: GroupRecord): boolean => intervals.some(({ from, to }) => seq >= from && seq <= to)
-    const owed = log.filter(isOwed).map(({ seq }) => seq)
-    const page = intervals.length === 0 ? [] : await this.#groupLog(user)
-    const read = page.map(({ seq }) => seq)
-    checkGroupReader(user, page, intervals, this.oracle.operations)
-    if (String(read) !== String(owed)) throw new Breach(`${user} reads ${String(read)} of ${GROUP}, and was a member for ${String(owed)}`)
-    for (const device of this.devices.filter((each) => each.user === user && !each.wasReinstalled)) {
-      const received = device.received.get(GROUP) ?? []
-      const stranger = received.find((seq) => !owed.includes(seq))
-      if (stranger !== undefined) throw new Breach(`${user}/${device.id} got ${GROUP} ${String(stranger)} and was no member`)
-      this.#checkReceived(device, log.filter(isOwed), received)
-    }
-  }
-
-  #checkReceived(device: SimDevice, owed: readonly GroupRecord[], received: readonly number[]): void {
-    const joined = membershipsOf(owed).get(device.user)
-    const hasSiblings = this.devices.filter((each) => each.user === device.user).length > 1
-    for (const { seq, from, change, operation } of owed) {
-      const text = this.oracle.operations.textOf(GROUP, seq) ?? ''
-      const isOwn = change === null && from === device.user && (!hasSiblings || operation !== null || text === '' || text.startsWith(`${device.user}/${device.id} `))
-      // What was there before it came it has from the history alone.
-      if (isOwn || received.includes(seq) || joined === undefined || !wasMember(owed, device.user, seq)) continue
-      throw new Breach(`${device.user}/${device.id} never got ${GROUP} ${String(seq)}`)
-    }
-  }
-
-  /** [GRP-21] */
-  #checkGroupSummary(user: string, { read, unread }: { read: number; unread: number }, log: readonly GroupRecord[]): void {
-    if (membershipsOf(log).get(user)?.at(-1)?.to !== Infinity) return
-    const isUnread = ({ seq, from, change, operation, text }: GroupRecord): boolean =>
-      change === null && operation === null && text !== '' && seq > read && from !== user
-    const counted = log.filter(isUnread).length
-    const isWhole = this.devices.every((device) => !device.wasReinstalled)
-    if (isWhole && counted !== unread) throw new Breach(`${user} in ${GROUP}: ${String(unread)} unread, counted ${String(counted)}`)
-  }
-}
-
-/** Whether it was a member when this place of the log was taken, and so was told at once. */
-function wasMember(log: readonly GroupRecord[], user: string, seq: number): boolean {
-  const intervals = membershipsOf(log.map((record) => ({ ...record, change: withoutHistory(record.change) }))).get(user) ?? []
-  return intervals.some(({ from, to }) => seq >= from && seq <= to)
-}
-
-function withoutHistory(change: GroupRecord['change']): GroupRecord['change'] {
-  return change === null ? null : { ...change, attributes: new Map([...change.attributes].filter(([name]) => name !== 'history')) }
 }

@@ -1,33 +1,52 @@
 /**
- * Runs one seeded life of a cluster: 3 to 7 machines, a store, and everything that goes wrong between them. What was acknowledged is looked for
- * at every new owner, and the changelog after every step; when the faults rest, everything has to come together.
+ * Runs one seeded life of a cluster: 3 to 7 machines, a store, and everything that goes wrong between them. Either rows are written into one
+ * shard, which shows most of what the cluster has to keep in the least time; or the machines run whole nodes, with one to four shards, and
+ * people talk over them. What was acknowledged is looked for, and the changelogs after every step; when the faults rest, everything has to
+ * come together.
  */
-import { everything } from '../../../../storage/keyspace.js'
+import type { Engine, KeyRange } from '../../../../storage/engine.js'
 import { Breach } from '../../../testing/simulation/breach.js'
+import { checkHomes } from '../../../testing/simulation/end.js'
 import { Random } from '../../../testing/simulation/random.js'
+import { simTable } from '../../../testing/simulation/server.js'
 import { settle, World } from '../../../testing/simulation/world.js'
 import { CLUSTER_LIMITS, type ClusterLimits } from '../../environment.js'
-import { showPosition } from '../../position.js'
-import { readMembership, STATE_KEY } from '../../shard-rows.js'
+import type { ReplicatedEngine } from '../../replicated-engine.js'
 import { ModelServer, type StorePlants } from '../model-store.js'
-import { type Faults, Machine, type NodePlants, type Room } from './machine.js'
-import { Oracle } from './oracle.js'
+import { compareMembers, describe, isTogether } from './convergence.js'
+import { Machine } from './machine.js'
+import { Nemesis } from './nemesis.js'
+import { type NodePlants, plantOwner } from './node-plants.js'
+import { checkLog, Oracle } from './oracle.js'
+import { People } from './people.js'
+import type { Faults, Room, Work } from './room.js'
+import { RowsWork } from './rows-work.js'
+import { ServerWork } from './server-work.js'
+import type { ShardPlants } from './shard-plants.js'
+import type { SimProcess } from './sim-process.js'
+import { Wires } from './wires.js'
 
 export interface ClusterSimulationOptions {
   readonly seed: number
   /** Steps under faults, before they rest. */
   readonly steps: number
+  /** How many the nodes have, where people use them; without it one shard has rows written into it. */
+  readonly shards?: number
   /** Numbers of steps to leave out. */
   readonly omit?: ReadonlySet<number>
   readonly storePlants?: StorePlants
   readonly nodePlants?: NodePlants
+  readonly shardPlants?: ShardPlants
 }
 
 export interface ClusterSimulationResult {
   readonly acknowledged: number
+  /** Of these, messages to conversations that are at home in another shard than who said them. */
+  readonly crossed: number
   readonly ownerships: number
   readonly crashes: number
   readonly storeLosses: number
+  readonly moves: number
 }
 
 /** Small, so that copies, parts, lagging and membership all happen within a short run. */
@@ -35,45 +54,84 @@ const LIMITS: ClusterLimits = {
   ...CLUSTER_LIMITS, memberAwayMs: 8000, partBytes: 100, changelogEntriesMax: 60, changelogBytesMax: 6000, changelogAgeMs: 20_000,
   retainBytes: 1500, copyPageBytes: 400,
 }
+/** A shard's commits are larger. */
+const SERVER_LIMITS: ClusterLimits = { ...LIMITS, partBytes: 600, changelogEntriesMax: 100, changelogBytesMax: 20_000, retainBytes: 6000, copyPageBytes: 4000 }
 const FAULTS: Faults = { lost: 0.01, doubled: 0.02, slow: 0.01, disk: 0.005 }
+/** People say less in the same time than rows are written, and each fault costs a shard more. */
+const SERVER_FAULTS: Faults = { ...FAULTS, disk: 0.002 }
+const BEGIN_MS = 5000
 const REST_MS = 180_000
+/** So long nothing happens before it counts as rest. */
+const QUIET_MS = 2500
 
 export class ClusterSimulation implements Room {
   readonly #options: ClusterSimulationOptions
   readonly #random: Random
-  readonly #machines: Machine[] = []
   readonly #failures: Error[] = []
+  readonly #nemesis: Nemesis
+  readonly #wires = new Wires()
+  readonly #people: People | null
+  readonly #rows: Oracle
+  readonly #shardOf: (slot: number) => number
+  /** What owners have trimmed, by the numbers of the shards. */
+  readonly #trimmed: KeyRange[][]
+  readonly machines = new Map<string, Machine>()
   readonly trace: string[] = []
   readonly world: World
-  readonly server: ModelServer
-  readonly oracle: Oracle
-  readonly limits = LIMITS
+  readonly servers: readonly ModelServer[]
+  readonly limits: ClusterLimits
   readonly plants: NodePlants
-  readonly faults = FAULTS
+  readonly faults: Faults
+  readonly storeAway = new Set<number>()
   isFaulty = true
   isQuiet = false
-  isStoreAway = false
-  #crashes = 0
-  #storeLosses = 0
+  #ownerships = 0
   readonly #beganMs: number
 
   constructor(options: ClusterSimulationOptions) {
     this.#options = options
-    this.#random = new Random(options.seed)
-    this.world = new World(this.#random)
+    const { seed, shards = 0, storePlants, nodePlants = {} } = options
+    const random = this.#random = new Random(seed)
+    this.world = new World(random)
     this.#beganMs = this.world.nowMs()
-    this.server = new ModelServer(() => this.world.nowMs(), options.storePlants)
-    this.oracle = new Oracle((error) => { this.report(error) })
-    this.plants = options.nodePlants ?? {}
-    const count = 3 + this.#random.below(5)
-    for (let i = 0; i < count; i++) {
+    this.servers = Array.from({ length: Math.max(1, shards) }, () => new ModelServer(() => this.world.nowMs(), storePlants))
+    this.#trimmed = this.servers.map(() => [])
+    this.#shardOf = simTable(this.servers.length, seed)
+    this.#rows = new Oracle((error) => { this.report(error) })
+    this.#people = shards === 0 ? null : new People(this, this.#shardOf, (promise) => this.#finish(promise))
+    this.plants = nodePlants
+    this.faults = shards === 0 ? FAULTS : SERVER_FAULTS
+    // Now and then not everybody follows.
+    this.limits = shards === 0 ? LIMITS : { ...SERVER_LIMITS, standbys: random.chance(0.3) ? 1 + random.below(2) : 0 }
+    // Many nodes with many shards show nothing that few of them do not, and take their time.
+    const count = 3 + random.below(shards < 2 || random.chance(0.15) ? 5 : 2)
+    for (let i = 1; i <= count; i++) {
       // Within what LEASE_MARGIN allows for.
-      this.#machines.push(new Machine(`n${String(i + 1)}`, this, 0.97 + this.#random.below(60) / 1000))
+      const machine = new Machine(`n${String(i)}`, this, 0.97 + random.below(60) / 1000)
+      this.machines.set(machine.name, machine)
     }
+    const report = (error: unknown): void => { this.report(error) }
+    const note = (text: string): void => { this.note(text) }
+    this.#nemesis = new Nemesis({ random, machines: [...this.machines.values()], servers: this.servers, storeAway: this.storeAway, wires: this.#wires, note, report })
   }
 
-  machine(name: string): Machine | undefined {
-    return this.#machines.find((machine) => machine.name === name)
+  begin(process: SimProcess): Promise<Work> {
+    const people = this.#people
+    if (people === null) return RowsWork.open(process, this.#rows)
+    return ServerWork.open(process, { wires: this.#wires, people, shardOf: this.#shardOf, plants: this.#options.shardPlants ?? {} })
+  }
+
+  owns(process: SimProcess, shard: number, engine: ReplicatedEngine, disk: Engine): void {
+    const { machine } = process
+    const other = this.machines.get(machine.name === 'n2' ? 'n3' : 'n2') ?? machine
+    plantOwner(engine, this.plants, machine.disks[shard]!, other.disks[shard]!)
+    const trim = engine.trim.bind(engine)
+    engine.trim = (range) => {
+      this.#trimmed[shard]?.push(range)
+      return trim(range)
+    }
+    this.#ownerships++
+    if (this.#people === null) this.#rows.owns(machine.name, disk)
   }
 
   note(text: string): void {
@@ -88,13 +146,12 @@ export class ClusterSimulation implements Room {
   async run(): Promise<ClusterSimulationResult> {
     const { seed, steps, omit } = this.#options
     try {
-      for (const machine of this.#machines) machine.start()
-      await this.#pass(5000)
+      await this.#begin()
       for (let i = 0; i < steps; i++) {
         if (omit?.has(i) === true) continue
         // Every step has dice of its own: leaving one out changes no other.
         this.#random.reseed(seed, i + 1)
-        this.#act()
+        this.#nemesis.act()
         await this.#pass(this.#random.below(400))
       }
       this.#random.reseed(seed)
@@ -103,7 +160,28 @@ export class ClusterSimulation implements Room {
       if (!(error instanceof Breach)) throw error
       throw new Breach([`seed ${String(seed)}: ${error.message}`, ...this.trace.slice(-60)].join('\n'))
     }
-    return { acknowledged: this.oracle.acknowledged, ownerships: this.oracle.ownerships, crashes: this.#crashes, storeLosses: this.#storeLosses }
+    const { crashes, storeLosses, moves } = this.#nemesis
+    return { acknowledged: this.#acknowledged, crossed: this.#people?.crossed ?? 0, ownerships: this.#ownerships, crashes, storeLosses, moves }
+  }
+
+  get #acknowledged(): number {
+    return this.#people?.oracle.acknowledged ?? this.#rows.acknowledged
+  }
+
+  async #begin(): Promise<void> {
+    const people = this.#people
+    this.isFaulty = people === null
+    for (const machine of this.machines.values()) machine.start()
+    await this.#pass(BEGIN_MS)
+    if (people === null) return
+    const areOwned = (): boolean => this.servers.every((_, shard) => isTogether(this, shard))
+    await this.#until(areOwned, 'the nodes do not begin')
+    // Nobody says anything before all devices are known: each is owed what follows.
+    this.isQuiet = true
+    await people.begin()
+    await this.#until(() => people.areConnected, 'the devices do not get in')
+    this.isQuiet = false
+    this.isFaulty = true
   }
 
   /** Lets everything happen that is due within this time. */
@@ -115,7 +193,16 @@ export class ClusterSimulation implements Room {
       this.#check()
     }
     if (this.world.nowMs() < endMs) this.world.passTime(endMs - this.world.nowMs())
-    this.oracle.checkLog(this.server)
+    this.#check()
+    for (const server of this.servers) checkLog(server)
+  }
+
+  async #finish<T>(promise: Promise<T>): Promise<T> {
+    let isSettled = false
+    const end = (): void => { isSettled = true }
+    promise.then(end, end)
+    await this.#until(() => isSettled, 'something that was asked is never answered')
+    return promise
   }
 
   #check(): void {
@@ -123,158 +210,51 @@ export class ClusterSimulation implements Room {
     if (failure !== undefined) throw failure
   }
 
-  #act(): void {
-    const dice = this.#random.below(100)
-    const machine = this.#random.pick(this.#machines)
-    if (dice < 6) this.#crash(machine)
-    else if (dice < 18) this.#start(machine)
-    else if (dice < 22) this.#pause(machine)
-    else if (dice < 30) this.#resume(machine)
-    else if (dice < 33) this.#cut(machine, true)
-    else if (dice < 40) this.#cut(machine, false)
-    else if (dice < 43) this.#slow(machine)
-    else if (dice < 46) this.#failOver()
-    else if (dice < 47) this.#empty()
-    else if (dice < 49) this.#storeAway(true)
-    else if (dice < 58) this.#storeAway(false)
-    else if (dice < 59) this.#full(true)
-    else if (dice < 63) this.#full(false)
-    else if (dice < 65) this.#resign(machine)
-  }
-
-  #crash(machine: Machine): void {
-    if (machine.process === null) return
-    this.#crashes++
-    this.note(`${machine.name} crashes`)
-    machine.crash()
-  }
-
-  #start(machine: Machine): void {
-    if (machine.process !== null) return
-    this.note(`${machine.name} starts`)
-    machine.start()
-  }
-
-  #pause(machine: Machine): void {
-    if (machine.process === null || machine.process.isPaused) return
-    this.note(`${machine.name} is paused`)
-    machine.process.isPaused = true
-  }
-
-  #resume(machine: Machine): void {
-    if (machine.process?.isPaused !== true) return
-    this.note(`${machine.name} goes on`)
-    machine.process.resume()
-  }
-
-  #cut(machine: Machine, isCut: boolean): void {
-    if (machine.isCut === isCut) return
-    this.note(`${machine.name} is ${isCut ? 'cut off' : 'connected'}`)
-    machine.isCut = isCut
-  }
-
-  #slow(machine: Machine): void {
-    machine.isDiskSlow = !machine.isDiskSlow
-    this.note(`the disk of ${machine.name} is ${machine.isDiskSlow ? 'slow' : 'well'}`)
-  }
-
-  #failOver(): void {
-    const lost = this.#random.below(12)
-    this.#storeLosses++
-    this.note(`the store fails over and loses ${String(lost)} writes`)
-    this.server.failOver(lost)
-  }
-
-  #empty(): void {
-    this.#storeLosses++
-    if (this.#random.chance(0.5)) {
-      this.note('the store starts again, empty')
-      this.server.restartEmpty()
-    } else {
-      this.note('the store is flushed')
-      this.server.flush()
-    }
-  }
-
-  #storeAway(isAway: boolean): void {
-    if (this.isStoreAway === isAway) return
-    this.note(isAway ? 'the store is away' : 'the store is back')
-    this.isStoreAway = isAway
-  }
-
-  #full(isFull: boolean): void {
-    if (this.server.isFull === isFull) return
-    this.note(isFull ? 'the store is full' : 'the store has room')
-    this.server.isFull = isFull
-  }
-
-  #resign(machine: Machine): void {
-    const { process } = machine
-    if (process === null || process.engine === null || process.isPaused) return
-    this.note(`${machine.name} resigns`)
-    process.node?.resign(this.#random.pick(this.#machines).name).then(() => { process.node?.stay() }, (error: unknown) => { this.report(error) })
-  }
-
-  /** Everything is healed; then there is one owner, it takes commits, all follow it, and all have the same. */
+  /** Everything is healed; then each shard has one owner, it takes commits, all follow it, and all have the same. */
   async #rest(): Promise<void> {
     this.note('everything rests')
     this.isFaulty = false
-    this.#storeAway(false)
-    this.#full(false)
-    for (const machine of this.#machines) {
-      machine.isDiskSlow = false
-      this.#cut(machine, false)
-      this.#resume(machine)
-      this.#start(machine)
-    }
-    const endMs = this.world.nowMs() + REST_MS
-    const before = this.oracle.acknowledged
-    await this.#until(endMs, () => this.oracle.acknowledged > before, 'nothing is acknowledged any more')
+    this.#nemesis.rest()
+    const before = this.#acknowledged
+    await this.#until(() => this.#acknowledged > before, 'nothing is acknowledged any more')
     this.isQuiet = true
-    await this.#until(endMs, () => this.#isTogether(), 'the nodes do not come together')
-    await this.#compare()
+    await this.#until(() => this.#isAtRest, 'the nodes do not come together')
+    if (this.#people !== null) await this.#checkPeople(this.#people)
+    for (const [shard, trimmed] of this.#trimmed.entries()) {
+      if (this.#people === null) for (const { name, disks } of this.machines.values()) await this.#rows.check(name, disks[0]!)
+      await compareMembers(this, shard, trimmed)
+    }
   }
 
-  async #until(endMs: number, isSo: () => boolean, complaint: string): Promise<void> {
+  get #isAtRest(): boolean {
+    return this.servers.every((_, shard) => isTogether(this, shard)) && this.#people?.isContent !== false
+  }
+
+  /** Nothing is on its way any more, in any channel; then everybody has what it should. */
+  async #checkPeople(people: People): Promise<void> {
+    let sinceMs = this.world.nowMs()
+    await this.#until(() => {
+      if (!this.#isAtRest || !this.#areChannelsEmpty) sinceMs = this.world.nowMs()
+      return this.world.nowMs() - sinceMs >= QUIET_MS
+    }, 'it does not come to rest')
+    await people.check()
+    for (const { process } of this.machines.values()) {
+      for (const shard of this.servers.keys()) {
+        if (process?.work?.isOwner(shard) === true) await checkHomes(shard, process.machine.disks[shard]!, this.servers.length, (name) => people.homeOf(name))
+      }
+    }
+  }
+
+  get #areChannelsEmpty(): boolean {
+    return [...this.machines.values()].every(({ process }) => !(process?.work instanceof ServerWork) ||
+      this.servers.every((_, shard) => (process.work as ServerWork).shardAt(shard)?.channels?.states().every(({ waiting }) => waiting === 0) ?? true))
+  }
+
+  async #until(isSo: () => boolean, complaint: string): Promise<void> {
+    const endMs = this.world.nowMs() + REST_MS
     while (!isSo()) {
-      if (this.world.nowMs() > endMs) throw new Breach(`${complaint}: ${(await Promise.all(this.#machines.map((machine) => this.#describe(machine)))).join('; ')}`)
-      await this.#pass(200)
+      if (this.world.nowMs() > endMs) throw new Breach(`${complaint}: ${(await Promise.all([...this.servers.keys()].map((shard) => describe(this, shard)))).join('\n')}`)
+      await this.#pass(this.isFaulty ? 200 : 50)
     }
   }
-
-  /** For a complaint. */
-  async #describe({ name, disk, process }: Machine): Promise<string> {
-    const { members, before, by, change } = await readMembership(disk)
-    const report = process?.node?.report
-    const at = report === undefined ? 'down' : `${report.role} at ${showPosition(report.position)} waiting for ${report.waitingFor.join('+')} ${report.trouble}`
-    return `${name} ${at}, members ${members.join('+')} by ${by} (${change.slice(0, 4)}), before ${before.join('+')}`
-  }
-
-  #isTogether(): boolean {
-    const owners = this.#machines.filter((machine) => machine.process?.node?.report.role === 'owner')
-    const last = this.server.log.at(-1)?.position.number ?? 0
-    const members = new Set(this.server.members)
-    return owners.length === 1 && this.#machines.every((machine) => {
-      const report = machine.process?.node?.report
-      return members.has(machine.name) && (report?.role === 'owner' || report?.role === 'standby') && report.position.number === last
-    })
-  }
-
-  async #compare(): Promise<void> {
-    const contents: string[] = []
-    for (const { name, disk } of this.#machines) {
-      await this.oracle.check(name, disk)
-      const rows = await disk.range({ ...everything(), limit: 1_000_000 })
-      // What is trimmed is what nobody reads: a crash may leave it in one engine and not in another.
-      contents.push(rows.filter(([key]) => Buffer.compare(key, STATE_KEY) !== 0 && !Buffer.from(key).toString().startsWith('junk/')).map(([key, value]) => `${Buffer.from(key).toString('latin1')}=${Buffer.from(value).toString('latin1')}`).join('\n'))
-    }
-    contents.forEach((content, i) => {
-      if (content !== contents[0]) throw new Breach(`${this.#machines[i]?.name ?? ''} has other rows than ${this.#machines[0]?.name ?? ''}: ${difference(content, contents[0] ?? '')}`)
-    })
-  }
-}
-
-function difference(one: string, other: string): string {
-  const [mine, theirs] = [new Set(one.split('\n')), new Set(other.split('\n'))]
-  return JSON.stringify([[...mine].filter((row) => !theirs.has(row)), [...theirs].filter((row) => !mine.has(row))])
 }

@@ -1,22 +1,24 @@
 /** Stands in for a shard: writes numbered batches to the engine of an owner, reads, and opens it again when a commit has failed. */
 import { StorageError } from '../../../../storage/engine.js'
 import type { ReplicatedEngine } from '../../replicated-engine.js'
-import type { SimProcess } from './machine.js'
-import { HEAD_KEY, itemKey } from './oracle.js'
+import { HEAD_KEY, itemKey, type Oracle } from './oracle.js'
+import type { SimProcess } from './sim-process.js'
 
 export class Driver {
   readonly #process: SimProcess
   readonly #engine: ReplicatedEngine
+  readonly #oracle: Oracle
   readonly #name: string
   #isStopped = false
   #running: Promise<void> = Promise.resolve()
   #serial = 0
   #head = 0
 
-  constructor(process: SimProcess, engine: ReplicatedEngine) {
+  constructor(process: SimProcess, engine: ReplicatedEngine, oracle: Oracle) {
     this.#process = process
     this.#engine = engine
-    this.#name = `${process.machine.name}.${String(process.machine.room.oracle.ownerships)}`
+    this.#oracle = oracle
+    this.#name = `${process.machine.name}.${String(oracle.ownerships)}`
   }
 
   start(): void {
@@ -46,7 +48,8 @@ export class Driver {
 
   /** Reads beside the commits: one that hangs is no reason not to look. */
   async #readOn(): Promise<void> {
-    const { oracle, world } = this.#process.machine.room
+    const { world } = this.#process.machine.room
+    const oracle = this.#oracle
     while (!this.#isStopped) {
       const least = oracle.ackedHead
       try {
@@ -72,7 +75,7 @@ export class Driver {
   }
 
   async #readHead(): Promise<void> {
-    const { oracle } = this.#process.machine.room
+    const oracle = this.#oracle
     const least = oracle.ackedHead
     const row = await this.#engine.get(HEAD_KEY)
     this.#head = row === undefined ? 0 : Number(Buffer.from(row).toString())
@@ -90,7 +93,7 @@ export class Driver {
   }
 
   async #commit(): Promise<void> {
-    const { oracle, world } = this.#process.machine.room
+    const { world } = this.#process.machine.room
     const number = ++this.#head
     const id = `${this.#name}/${String(++this.#serial)}`
     const batch = this.#engine.batch()
@@ -98,6 +101,6 @@ export class Driver {
     batch.put(HEAD_KEY, Buffer.from(String(number)))
     batch.put(Buffer.from(`junk/${String(world.random.below(10))}`), Buffer.from(id))
     await this.#engine.commit(batch)
-    oracle.acked(number, id)
+    this.#oracle.acked(number, id)
   }
 }

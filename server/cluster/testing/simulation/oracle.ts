@@ -1,5 +1,5 @@
-/** What the cluster has promised: every number that was acknowledged, and as what. */
-import type { MemoryEngine } from '../../../../storage/memory-engine.js'
+/** What the cluster has promised: every number that was acknowledged, and as what; and that a changelog is one. */
+import type { Engine } from '../../../../storage/engine.js'
 import { Breach } from '../../../testing/simulation/breach.js'
 import type { ModelServer } from '../model-store.js'
 
@@ -39,12 +39,12 @@ export class Oracle {
   }
 
   /** A node begins to own the shard: it has everything, and without a gap. */
-  owns(who: string, disk: MemoryEngine): void {
+  owns(who: string, disk: Engine): void {
     this.ownerships++
     this.check(`${who}, the new owner,`, disk).catch(this.#report)
   }
 
-  async check(who: string, disk: MemoryEngine): Promise<void> {
+  async check(who: string, disk: Engine): Promise<void> {
     const expected = [...this.#acked]
     const rows = await disk.range({ gte: itemKey(0), lt: Buffer.from('item0'), limit: 100_000 })
     const items = new Map(rows.map(([key, value]) => [Number(Buffer.from(key).toString().slice(5)), Buffer.from(value).toString().split(' ')[0]]))
@@ -55,17 +55,17 @@ export class Oracle {
     const head = Number(Buffer.from(await disk.get(HEAD) ?? Buffer.from('0')).toString())
     if (items.size !== head) throw new Breach(`${who} has ${String(items.size)} numbers up to ${String(head)}`)
   }
+}
 
-  /** The changelog is one chain, and each epoch one owner's. */
-  checkLog({ log }: ModelServer): void {
-    const tokens = new Map<number, string>()
-    log.forEach(({ position, previousToken }, i) => {
-      const token = tokens.get(position.epoch)
-      if (token !== undefined && token !== position.token) throw new Breach(`epoch ${String(position.epoch)} has entries of two owners`)
-      tokens.set(position.epoch, position.token)
-      const before = log[i - 1]?.position
-      if (before === undefined) return
-      if (position.number !== before.number + 1 || previousToken !== before.token) throw new Breach(`entry ${String(position.number)} of the changelog does not continue the one before`)
-    })
-  }
+/** The changelog is one chain, and each epoch one owner's. */
+export function checkLog({ log }: ModelServer): void {
+  const tokens = new Map<number, string>()
+  log.forEach(({ position, previousToken }, i) => {
+    const token = tokens.get(position.epoch)
+    if (token !== undefined && token !== position.token) throw new Breach(`epoch ${String(position.epoch)} has entries of two owners`)
+    tokens.set(position.epoch, position.token)
+    const before = log[i - 1]?.position
+    if (before === undefined) return
+    if (position.number !== before.number + 1 || previousToken !== before.token) throw new Breach(`entry ${String(position.number)} of the changelog does not continue the one before`)
+  })
 }

@@ -1,9 +1,21 @@
-/** The shortest trace that still breaks the promise: leaves out steps, halves first, then ever smaller pieces (delta debugging). */
+/** Looks for breaches. The shortest trace that still breaks the promise: leaves out steps, halves first, then ever smaller pieces (delta debugging). */
 import { Breach } from '../../../testing/simulation/breach.js'
 import { ClusterSimulation, type ClusterSimulationOptions } from './cluster-simulation.js'
 
 /** Runs tried at most; each takes some tens of milliseconds. */
 const RUNS_MAX = 200
+
+/** The first line of the first breach that is as expected, or of the last one: a bug may also have everything stand still, which shows less. null: there is none. */
+export async function firstBreach(options: Omit<ClusterSimulationOptions, 'seed'>, seeds: number, expected: RegExp): Promise<string | null> {
+  let line: string | null = null
+  for (let seed = 1; seed <= seeds; seed++) {
+    const breach = await breachOf({ ...options, seed })
+    if (breach === null) continue
+    line = breach.message.split('\n')[0] ?? ''
+    if (expected.test(line)) break
+  }
+  return line
+}
 
 /** null: there is no breach at all. */
 export async function shrinkCluster(options: ClusterSimulationOptions): Promise<Breach | null> {

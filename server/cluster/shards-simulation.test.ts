@@ -1,0 +1,57 @@
+/** Whole nodes with one to four shards, and people who use them, while machines, links, disks, clocks and the store fail and shards move. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { ClusterSimulation, type ClusterSimulationOptions } from './testing/simulation/cluster-simulation.js'
+import { firstBreach, shrinkCluster } from './testing/simulation/shrink.js'
+
+// Many lives: CHATD_SIM_SEEDS=100000 CHATD_SIM_FIRST=1000 node .ci/test.js server/cluster/shards-simulation.test.ts --test-timeout=0
+const SEEDS = Number(process.env['CHATD_SIM_SEEDS'] ?? 60)
+const FIRST_SEED = Number(process.env['CHATD_SIM_FIRST'] ?? 1)
+const STEPS = 120
+const SHARDS_MAX = 4
+
+test('the promises hold at nodes with one to four shards, through crashes, pauses, partitions, moves and a store that loses its data', async () => {
+  let [acknowledged, crossed, ownerships, crashes, storeLosses, moves] = [0, 0, 0, 0, 0, 0]
+  for (let seed = FIRST_SEED; seed < FIRST_SEED + SEEDS; seed++) {
+    const options = { seed, steps: STEPS, shards: 1 + seed % SHARDS_MAX }
+    const result = await new ClusterSimulation(options).run().catch(async (error: unknown) => {
+      throw await shrinkCluster(options) ?? error
+    })
+    acknowledged += result.acknowledged
+    crossed += result.crossed
+    ownerships += result.ownerships
+    crashes += result.crashes
+    storeLosses += result.storeLosses
+    moves += result.moves
+  }
+  // A simulation in which nothing happens proves nothing.
+  if (SEEDS < 10) return
+  assert.ok(acknowledged > SEEDS * 20 && crossed > SEEDS * 5, `${String(acknowledged)} acknowledged, ${String(crossed)} of them to another shard`)
+  assert.ok(ownerships > SEEDS * 3 && moves > SEEDS, `${String(ownerships)} ownerships, ${String(moves)} moves`)
+  assert.ok(crashes > SEEDS && storeLosses > SEEDS, `${String(crashes)} crashes, ${String(storeLosses)} losses of the store`)
+})
+
+test('the simulation of several shards is deterministic: the same seed gives the same run', async () => {
+  const [one, other] = [new ClusterSimulation({ seed: 7, steps: 60, shards: 3 }), new ClusterSimulation({ seed: 7, steps: 60, shards: 3 })]
+  await one.run()
+  await other.run()
+  assert.deepEqual(one.trace, other.trace)
+})
+
+/** Planted bugs: within how many lives they show, and as what. */
+const LOST = /never got|not on the disk|lost its memory|finds no|was acknowledged as|is never answered|come behind|came behind|come to rest|come together|keeps what|reads .* of #g|not listed/
+const PLANTS: readonly [name: string, options: Partial<ClusterSimulationOptions>, seeds: number, breach: RegExp][] = [
+  ['a channel\'s cursor that is written apart from the effects', { shardPlants: { cursorOutsideBatch: true } }, 60, LOST],
+  ['an entry that is confirmed before its commit', { shardPlants: { confirmedBeforeCommit: true } }, 60, LOST],
+  ['an entry that is deleted before another shard has it', { shardPlants: { deletedBeforeConfirmed: true } }, 60, LOST],
+  ['an entry of an ownership that ended without it', { shardPlants: { offeredBeforeCommit: true } }, 60, LOST],
+  ['a move that acknowledges what the next owner has not got', { shardPlants: { movesEarly: true } }, 60, LOST],
+  ['a commit of a shard that is acknowledged before it is in the changelog', { nodePlants: { acknowledgesEarly: true } }, 60, LOST],
+  ['a store that takes appends of a former owner', { storePlants: { ignoresToken: true } }, 60, /two owners|does not continue|not on the disk|other rows|came behind/],
+]
+
+for (const [name, options, seeds, expected] of PLANTS) {
+  test(`${name} is caught by the simulation of several shards`, async () => {
+    assert.match(await firstBreach({ steps: STEPS, shards: 3, ...options }, seeds, expected) ?? 'none', expected)
+  })
+}

@@ -1,0 +1,57 @@
+/** Bugs of several shards, to be planted in the nodes of a cluster. */
+import type { Shard } from '../../../shard/shard.js'
+import { confirmBeforeCommit, deleteBeforeConfirmed, writeCursorOutsideBatch } from '../../../testing/simulation/channel-plants.js'
+import type { ClusterNodeOptions } from '../../node.js'
+
+export interface ShardPlants {
+  /** How far a channel was taken is written apart from the effects. */
+  readonly cursorOutsideBatch?: boolean
+  /** An entry is confirmed when it has taken effect in memory. */
+  readonly confirmedBeforeCommit?: boolean
+  /** An entry is deleted when it has been sent. */
+  readonly deletedBeforeConfirmed?: boolean
+  /** Entries go to other shards before they are in the changelog, so that these take some of an ownership that ends without them. */
+  readonly offeredBeforeCommit?: boolean
+  /** Who gives a shard away acknowledges what comes in meanwhile, and the next owner has not got it. */
+  readonly movesEarly?: boolean
+}
+
+export function plantShard(shard: Shard, plants: ShardPlants): void {
+  if (plants.cursorOutsideBatch === true) writeCursorOutsideBatch(shard)
+  if (plants.confirmedBeforeCommit === true) confirmBeforeCommit(shard)
+  if (plants.deletedBeforeConfirmed === true) deleteBeforeConfirmed(shard)
+  if (plants.offeredBeforeCommit === true) offerBeforeCommit(shard)
+}
+
+function offerBeforeCommit(shard: Shard): void {
+  const seal = shard.seal.bind(shard)
+  shard.seal = (transaction, withLate) => {
+    seal(transaction, withLate)
+    const { federation } = shard.environment
+    for (const [{ shard: to, sender }, rows] of transaction.channels.rows) {
+      for (const row of rows) {
+        federation?.peers.offer(to, row.last - row.count + 1, row.entries())
+        sender.passedOn(row.last)
+      }
+    }
+  }
+}
+
+/** In a node's part in a shard. */
+export function plantNode(options: ClusterNodeOptions, { movesEarly }: ShardPlants): ClusterNodeOptions {
+  if (movesEarly !== true) return options
+  let isGiven = false
+  return {
+    ...options,
+    onOwner: (engine, epoch) => {
+      isGiven = false
+      const commit = engine.commit.bind(engine)
+      engine.commit = (batch) => isGiven ? Promise.resolve() : commit(batch)
+      return options.onOwner(engine, epoch)
+    },
+    onLost: (reason) => {
+      isGiven = reason === 'resigned'
+      return options.onLost(reason)
+    },
+  }
+}

@@ -1,0 +1,130 @@
+/** One life of a node's process: its time, its way to the store, and what it is there for. */
+import type { Log } from '../../../log.js'
+import type { Scheduler } from '../../../shard/environment.js'
+import { ClusterStoreError } from '../../cluster-store.js'
+import { ModelStore } from '../model-store.js'
+import type { Machine } from './machine.js'
+import { plantTrust } from './node-plants.js'
+import type { Work } from './room.js'
+
+/** No answer within this is none. */
+const TIMEOUT_MS = 800
+
+export class SimProcess {
+  readonly machine: Machine
+  /** null: it has only just begun. */
+  work: Work | null = null
+  isAlive = true
+  isPaused = false
+  #held: (() => void)[] = []
+  readonly #deferred: (() => void)[] = []
+  /** As of an event loop: what is deferred keeps its order. */
+  readonly scheduler: Scheduler = {
+    defer: (task) => {
+      this.#deferred.push(task)
+      this.machine.room.world.defer(this.guarded(() => { this.#deferred.shift()?.() }))
+    },
+    after: (delayMs, task) => { this.machine.room.world.after(Math.ceil(delayMs / this.machine.speed), this.guarded(task)) },
+  }
+
+  constructor(machine: Machine) {
+    this.machine = machine
+    const { room } = machine
+    room.begin(this).then((work) => { this.work = work }, (error: unknown) => { room.report(error) })
+  }
+
+  monotonicMs(): number {
+    return Math.floor(this.machine.room.world.nowMs() * this.machine.speed)
+  }
+
+  nowMs(): number {
+    return this.machine.room.world.nowMs() + this.machine.clockErrorMs
+  }
+
+  randomToken(): string {
+    const { random } = this.machine.room.world
+    return (random.next32().toString(16) + random.next32().toString(16)).padStart(16, '0').slice(-16)
+  }
+
+  /** `onError`: told of each error, beside the trace. */
+  log(onError: (event: string, text: string) => void = () => undefined): Log {
+    const { room, name } = this.machine
+    const write = (level: string) => (fields: object, event: string): void => {
+      if (!this.isAlive) return
+      const text = Object.entries(fields).map(([key, value]) => `${key}=${value instanceof Error ? value.message : String(value)}`).join(' ')
+      room.note(`  ${name} ${level === 'info' ? '' : `${level} `}${event} ${text}`)
+      if (level === 'error') onError(event, text)
+    }
+    return { debug: () => undefined, info: write('info'), warn: write('warn'), error: write('error') }
+  }
+
+  /** Runs when the process does: not in a dead one, and later in one that is paused. */
+  guarded(task: () => void): () => void {
+    return () => {
+      if (!this.isAlive) return
+      if (this.isPaused) this.#held.push(task)
+      else task()
+    }
+  }
+
+  /** Resolves when the process runs. */
+  awake(): Promise<void> {
+    return new Promise((resolve) => { this.guarded(resolve)() })
+  }
+
+  resume(): void {
+    this.isPaused = false
+    const held = this.#held
+    this.#held = []
+    for (const task of held) this.machine.room.world.defer(this.guarded(task))
+  }
+
+  die(isSilent: boolean): void {
+    this.isAlive = false
+    this.#held = []
+    this.work?.died(isSilent)
+  }
+
+  sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => { this.machine.room.world.after(ms, this.guarded(resolve)) })
+  }
+
+  /** Its way to what the store has of a shard. */
+  storeOf(shard: number): ModelStore {
+    const { room } = this.machine
+    const carry = <T>(call: () => T): Promise<T> => this.travel(() => room.storeAway.has(shard), () => Promise.resolve(call()), true)
+    const store = new ModelStore(room.servers[shard]!, carry, (delayMs, task) => { room.world.after(delayMs, this.guarded(task)) })
+    if (room.plants.trustsLease === true) plantTrust(store)
+    return store
+  }
+
+  /** There and back. What is lost on the way shows as a time limit. */
+  travel<T>(isAway: () => boolean, call: () => Promise<T>, mayDouble: boolean): Promise<T> {
+    const { room } = this.machine
+    const { world, faults } = room
+    return new Promise<T>((resolve, reject) => {
+      const isLost = (): boolean => this.machine.isCut || isAway() || (room.isFaulty && world.random.chance(faults.lost))
+      const delay = (): number => room.isFaulty && world.random.chance(faults.slow) ? world.random.below(1500) : world.random.below(4)
+      let isOver = false
+      const back = (task: () => void): void => {
+        if (!isLost()) world.after(delay(), this.guarded(() => {
+          isOver = true
+          task()
+        }))
+      }
+      const arrive = (): void => {
+        // A paused peer answers when it wakes; what it would throw goes back as well.
+        const result = new Promise<T>((settle) => { settle(call()) })
+        result.then((value) => { back(() => { resolve(value) }) }, (error: unknown) => {
+          back(() => { reject(error instanceof Error ? error : new Error('something else was thrown', { cause: error })) })
+        })
+      }
+      world.after(delay(), () => { if (!isLost()) arrive() })
+      if (mayDouble && room.isFaulty && world.random.chance(faults.doubled)) world.after(world.random.below(300), () => { if (!isLost()) arrive() })
+      world.after(TIMEOUT_MS, this.guarded(() => {
+        // An error for every call that has its answer, with its stack, took a sixth of a simulation's time.
+        if (!isOver) reject(new ClusterStoreError('unreachable', 'simulated: no answer'))
+      }))
+    })
+  }
+}
