@@ -43,6 +43,8 @@ export function shardEnvironment(config: Config, clock: Clock, log: Log, blobs: 
       waitingCommandsMax: limits.waitingCommandsMax,
       gatherOperations: data.gatherOperations,
       gatherMs: data.gatherMs,
+      gatherMsMax: data.gatherMsMax,
+      gatherBytesMax: data.gatherBytesMax,
       crowdedOperations: data.crowdedOperations,
       crowdedBytes: data.crowdedBytes,
       watermarkDelayMs: data.watermarkDelayMs,

@@ -23,6 +23,11 @@ class Timers {
     this.#tasks.push({ dueMs: this.#nowMs + delayMs, run })
   }
 
+  /** Time passes within a task. */
+  advance(ms: number): void {
+    this.#nowMs += ms
+  }
+
   async pass(ms: number): Promise<void> {
     this.#nowMs += ms
     for (let task = this.#next(); task !== undefined; task = this.#next()) {
@@ -106,7 +111,7 @@ function crowd(loop: CommitLoop): void {
   while (!loop.isCrowded) put(loop, String(loop.open.batch.size))
 }
 
-void test('[FLW-1] a large transaction is crowded, is committed without gathering, and lets in who waited a while after it', async () => {
+void test('[FLW-1] a large transaction is crowded, is committed at once, and lets in who waited a while after it', async () => {
   const { loop, timers, events } = makeLoop(new MemoryEngine())
   crowd(loop)
   assert.equal(loop.open.batch.size, SHARD_LIMITS.crowdedOperations)
@@ -125,9 +130,57 @@ void test('[FLW-1] a large transaction is crowded, is committed without gatherin
   loop.whenRoom(() => { events.push('room again') })
   await timers.pass(0)
   await turn()
-  assert.equal(events[2], 'finished', 'does not gather when it is crowded')
+  assert.equal(events[2], 'finished', 'does not gather for gatherMs when it is crowded')
   await timers.pass(SHARD_LIMITS.gatherMs)
   assert.equal(events[3], 'room again')
+})
+
+/** A large commit, a large transaction behind it, and `input` in each turn of the event loop. Returns the operations of the second commit. */
+async function gathered(input: (turn: number, loop: CommitLoop, timers: Timers) => void): Promise<number> {
+  const { loop, timers, events } = makeLoop(new MemoryEngine())
+  crowd(loop)
+  await timers.pass(0)
+  await turn()
+  let turns = 0
+  const next = (): void => {
+    if (events.length > 1 || turns === TURNS_MAX) return
+    input(++turns, loop, timers)
+    timers.defer(next)
+  }
+  timers.defer(next)
+  for (let i = 0; i < SHARD_LIMITS.crowdedOperations; i++) put(loop, `second ${String(i)}`)
+  await timers.pass(0)
+  await turn()
+  assert.equal(events.length, 2)
+  return loop.lastSize - SHARD_LIMITS.crowdedOperations
+}
+
+const TURNS_MAX = 100
+
+void test('a large transaction behind a large commit takes what comes in, until a turn of the event loop brings nothing', async () => {
+  const taken = await gathered((number, loop) => { if (number <= 5) put(loop, `input ${String(number)}`) })
+  assert.equal(taken, 5)
+})
+
+void test('an acknowledgement is input that more may follow', async () => {
+  const taken = await gathered((number, loop) => {
+    if (number === 6) put(loop, 'behind acknowledgements')
+    else if (number < 6) loop.scheduleLazily()
+  })
+  assert.equal(taken, 1)
+})
+
+void test('a large transaction does not wait longer than gatherMsMax, however much comes in', async () => {
+  const taken = await gathered((number, loop, timers) => {
+    put(loop, `input ${String(number)}`)
+    if (number === 10) timers.advance(SHARD_LIMITS.gatherMsMax)
+  })
+  assert.ok(taken >= 10 && taken < 15, String(taken))
+})
+
+void test('a large transaction does not wait for more than gatherBytesMax', async () => {
+  const taken = await gathered((number, { open }) => { if (number === 1) open.batch.put(Buffer.from('large'), new Uint8Array(SHARD_LIMITS.gatherBytesMax)) })
+  assert.equal(taken, 1)
 })
 
 void test('[FLW-1] a transaction of few and large operations is crowded, too', () => {

@@ -37,6 +37,12 @@ export class CommitLoop {
   #isScheduled = false
   /** Scheduled, but not yet in a hurry. */
   #isGathering = false
+  /** Counts what has asked for a commit, now or later… */
+  #asked = 0
+  /** …and what had when `#look` looked last. */
+  #askedBefore = 0
+  /** The transaction that has gathered for as long as it may. */
+  #gathered = 0
   #isWatermarkTimerSet = false
   #isLateTimerSet = false
   /** The next commit writes cursors, too. */
@@ -54,6 +60,17 @@ export class CommitLoop {
     this.#isScheduled = false
     this.#isGathering = false
     this.#commit()
+  }
+  readonly #runGathered = (): void => {
+    // It may have become large meanwhile.
+    if (this.#isGathering) this.#run()
+  }
+  /** Commits, unless the turn of the event loop that is over has brought more: then more may wait to be read. */
+  readonly #look = (): void => {
+    const isQuiet = this.#asked === this.#askedBefore
+    this.#askedBefore = this.#asked
+    if (isQuiet || this.#isFull) this.#run()
+    else this.#environment.scheduler.defer(this.#look)
   }
 
   constructor(engine: Engine, environment: ShardEnvironment, host: CommitHost) {
@@ -96,6 +113,12 @@ export class CommitLoop {
     return batch.size + appended >= crowdedOperations || batch.bytes + appendedBytes >= crowdedBytes
   }
 
+  /** Whether the open transaction has gathered enough. */
+  get #isFull(): boolean {
+    const { number, batch, appendedBytes } = this.#open
+    return this.#hasFailed || number === this.#gathered || batch.bytes + appendedBytes >= this.#environment.limits.gatherBytesMax
+  }
+
   get isClosed(): boolean {
     return this.#isClosed
   }
@@ -105,19 +128,36 @@ export class CommitLoop {
     this.#onRoom.push(task)
   }
 
-  /** Asks for a commit: at once when idle or crowded, gathering a little when the last one was large. */
+  /** Asks for a commit: at once when idle, gathering a little when the last one was large. */
   schedule(): void {
+    this.#asked++
     if ((this.#isScheduled && !this.#isGathering) || this.#isCommitting || this.#hasFailed) return
     const { scheduler, limits } = this.#environment
-    if (this.#lastSize <= limits.gatherOperations || this.#isLarge(this.#open)) {
+    if (this.#lastSize <= limits.gatherOperations) {
       this.#isScheduled = true
       this.#isGathering = false
       scheduler.defer(this.#run)
+    } else if (this.#isLarge(this.#open)) {
+      this.#gatherTurns()
     } else if (!this.#isGathering) {
       this.#isScheduled = true
       this.#isGathering = true
-      scheduler.after(limits.gatherMs, this.#run)
+      scheduler.after(limits.gatherMs, this.#runGathered)
     }
+  }
+
+  /**
+   * One large transaction behind another: the commit waits until a turn of the event loop brings nothing more, for gatherMsMax at most.
+   * What has been read by then would else make a commit of its own, with a write to each socket and a row for each queue once more.
+   */
+  #gatherTurns(): void {
+    const { scheduler, limits } = this.#environment
+    this.#isScheduled = true
+    this.#isGathering = false
+    this.#askedBefore = this.#asked
+    const { number } = this.#open
+    scheduler.after(limits.gatherMsMax, () => { this.#gathered = Math.max(this.#gathered, number) })
+    scheduler.defer(this.#look)
   }
 
   /**
@@ -125,6 +165,7 @@ export class CommitLoop {
    * their way. It halves the commits of a server that is neither idle nor busy.
    */
   scheduleWatermarks(): void {
+    this.#asked++
     if (this.#isWatermarkTimerSet || this.#isScheduled || this.#hasFailed) return
     const { watermarkDelayMs } = this.#environment.limits
     if (watermarkDelayMs === 0) {
@@ -140,6 +181,7 @@ export class CommitLoop {
 
   /** Has the first commit after LATE_MS write what can wait; it makes one if there is none. */
   scheduleLazily(): void {
+    this.#asked++
     if (this.#isLateTimerSet || this.#hasFailed) return
     this.#isLateTimerSet = true
     this.#environment.scheduler.after(LATE_MS, () => {

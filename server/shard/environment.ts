@@ -44,6 +44,9 @@ export interface ShardLimits {
   /** A commit of more operations than this makes the next one wait `gatherMs` for company. */
   readonly gatherOperations: number
   readonly gatherMs: number
+  /** A large transaction behind a large commit waits as long as each turn of the event loop brings more, up to this time and these bytes. */
+  readonly gatherMsMax: number
+  readonly gatherBytesMax: number
   /** Members of one group, and groups of one user. */
   readonly groupMembersMax: number
   readonly groupsMax: number
@@ -105,6 +108,8 @@ export const SHARD_LIMITS: ShardLimits = {
   waitingCommandsMax: 100_000,
   gatherOperations: 16,
   gatherMs: 1,
+  gatherMsMax: 25,
+  gatherBytesMax: 1 << 20,
   groupMembersMax: LIMIT.groupMembersMax,
   groupsMax: LIMIT.groupsMax,
   crowdedOperations: 32,
