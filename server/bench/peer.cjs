@@ -50,7 +50,7 @@ strangerPerSecond = 0
 
 [log]
 level = "warn"
-${webPort === 0 ? '' : '\n[blobs]\nquotaBytes = 0\nuploadsMax = 1000\n'}`
+${webPort === 0 ? '' : '\n[blobs]\nquotaBytes = 0\nuploadsMax = 1000\nuploadBytesPerSecond = 0\n'}`
 }
 
 /** Writes configuration and accounts below `dir`; every user's device starts anew. */

@@ -1,6 +1,8 @@
 /** Bodies of requests: how long they say they are, read at their own pace, or left alone in good order. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { UploadHold } from './upload-locks.js'
+import type { UploadPace } from './upload-pace.js'
 
 /** Bytes of a body that is not wanted, and time, that are spent so that its sender reads the answer. */
 const LINGER_BYTES_MAX = 1_048_576
@@ -27,16 +29,23 @@ export interface Patience {
   readonly uploadSlowMs: number
 }
 
-/** The chunks of a body as they come. If nothing comes for too long, or too little, the hold is asked to stop. `onBytes` counts them. */
+/**
+ * The chunks of a body as they come, no faster than the pace of all. If nothing comes for too long, or too little, the hold is asked to stop.
+ * `onBytes` counts them.
+ */
 export async function* bodyOf(
-  request: IncomingMessage, response: ServerResponse, hold: UploadHold, patience: Patience, onBytes: (count: number) => void,
+  request: IncomingMessage, response: ServerResponse, hold: UploadHold, patience: Patience, pace: UploadPace, onBytes: (count: number) => void,
 ): AsyncGenerator<Uint8Array, void> {
   if (expectsContinue(request)) response.writeContinue()
   let lately = 0
-  const timer = setTimeout(() => hold.stop('idle'), patience.uploadIdleMs)
+  // Who rests because it was told to is neither idle nor slow.
+  let isResting = false
+  let hasRested = false
+  const timer = setTimeout(() => { if (!isResting) hold.stop('idle') }, patience.uploadIdleMs)
   const meter = setInterval(() => {
-    if (lately < patience.uploadSlowBytes) hold.stop('slow')
+    if (lately < patience.uploadSlowBytes && !hasRested) hold.stop('slow')
     lately = 0
+    hasRested = isResting
   }, patience.uploadSlowMs)
   const stopTimers = (): void => {
     clearTimeout(timer)
@@ -50,10 +59,21 @@ export async function* bodyOf(
       lately += chunk.length
       onBytes(chunk.length)
       yield chunk
+      const restMs = pace.rest(chunk.length)
+      if (restMs === 0) continue
+      isResting = hasRested = true
+      await resting(restMs, hold.signal)
+      isResting = false
+      timer.refresh()
     }
   } finally {
     stopTimers()
   }
+}
+
+/** Resolves after so long, or when the signal says that nobody waits any more. */
+async function resting(ms: number, signal: AbortSignal): Promise<void> {
+  await delay(ms, undefined, { signal }).catch(() => { /* as said */ })
 }
 
 /**

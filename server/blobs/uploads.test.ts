@@ -321,6 +321,14 @@ test('an upload that moves, but not as fast as it has to, is ended with 408, and
   assert.ok(offset > 1000 && offset <= at, String(offset))
 })
 
+test('an upload that rests because all together are too fast is neither idle nor slow', async (t) => {
+  const rig = await httpRig(t, { changes: { blobs: { uploadBytesPerSecond: 200_000, uploadIdleMs: 100, uploadSlowMs: 100, uploadSlowBytes: 100_000 } } })
+  const bytes = content(500_000)
+  const slot = await rig.slot(bytes)
+  const response = await rig.request('PATCH', slot.url, tus(slot, 0), bytes)
+  assert.deepEqual([response.status, response.headers['upload-offset']], [204, '500000'])
+})
+
 test('a slow body outlives the time that headers have', async (t) => {
   const rig = await httpRig(t, { changes: { limits: { openTimeoutMs: 200 } } })
   const bytes = content(10)

@@ -18,6 +18,7 @@ import { HttpError } from './http-error.js'
 import { bodyOf, contentLength } from './request-body.js'
 import { type UploadDigest, UploadDigests } from './upload-digest.js'
 import type { UploadHold, UploadLocks } from './upload-locks.js'
+import { UploadPace } from './upload-pace.js'
 
 export interface UploadsEnvironment {
   readonly commands: BlobCommands
@@ -41,9 +42,11 @@ const SOON_SECONDS = 1
 export class Uploads {
   readonly #environment: UploadsEnvironment
   readonly #digests = new UploadDigests()
+  readonly #pace: UploadPace
 
   constructor(environment: UploadsEnvironment) {
     this.#environment = environment
+    this.#pace = new UploadPace(environment.config.uploadBytesPerSecond, () => performance.now())
   }
 
   /** Rejects with 404 where there is none, or none any more. [BLB-9] */
@@ -155,7 +158,7 @@ export class Uploads {
         churn.allocated(2 * count)
         promise.written(count)
       }
-      const plain = bodyOf(request, response, hold, config, onBytes)
+      const plain = bodyOf(request, response, hold, config, this.#pace, onBytes)
       const digest = this.#digests.take(upload.id, offset, upload.size)
       const appended = await staging.append(upload.id, offset, sealed(plain, new BlobCipher(upload.key, offset), digest), upload.size, hold.signal)
       // It has seen no more and no less than what is there.

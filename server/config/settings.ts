@@ -155,6 +155,7 @@ export const SETTINGS = {
     uploadIdleMs: integer(30_000, 100, 3_600_000, 'ms', 'an upload of which nothing comes for this long is ended; what came is kept'),
     uploadSlowBytes: integer(16_384, 0, 1_073_741_824, 'bytes', 'an upload of which less than this comes in uploadSlowMs is ended, so that it holds no place for days; what came is kept; 0: however slow'),
     uploadSlowMs: integer(60_000, 100, 3_600_000, 'ms', 'how long that may go on'),
+    uploadBytesPerSecond: integer(33_554_432, 0, 1_000_000_000_000, 'bytes/s', 'all uploads together, so that messages beside them are not late; two cores bear the default, more cores more; 0: however fast'),
     downloadIdleMs: integer(60_000, 100, 3_600_000, 'ms', 'a download of which nothing is read for this long is ended'),
     keepAliveMs: integer(10_000, 100, 600_000, 'ms', 'how long an HTTP connection may wait for its next request'),
     requestsByConnectionMax: integer(1000, 1, 1_000_000, 'requests', 'HTTP requests of one connection'),

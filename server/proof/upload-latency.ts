@@ -10,6 +10,8 @@ import type { Scope } from './scope.js'
 import type { UploadReport, UploadTask } from './upload-program.js'
 
 const PROGRAM = fileURLToPath(new URL('upload-program.js', import.meta.url))
+/** Those who upload have machines of their own; here they are to have no threads beside the one that they need. */
+const COLLECTOR = '--single-threaded-gc'
 const UPLOADS = 200
 const UPLOAD_BYTES = 4 * 1024 * 1024
 
@@ -58,7 +60,7 @@ class Uploads {
   readonly begun: Promise<void>
 
   constructor(scope: Scope, task: UploadTask) {
-    this.#child = spawn(process.execPath, [PROGRAM, JSON.stringify(task)], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
+    this.#child = spawn(process.execPath, [COLLECTOR, PROGRAM, JSON.stringify(task)], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
     this.begun = new Promise((resolve) => {
       this.#child.on('message', (report: UploadReport) => {
         this.report = report

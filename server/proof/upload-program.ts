@@ -36,8 +36,9 @@ function run({ urls, users, bytes, seed }: UploadTask): void {
 }
 
 async function keepUploading(user: BlobUser, size: number, random: () => number): Promise<void> {
+  // One for all that this user uploads: new ones would have this process collect garbage most of the time, on the cores of the server.
+  const bytes = Buffer.alloc(size)
   for (;;) {
-    const bytes = Buffer.alloc(size)
     for (let at = 0; at + 4 <= size; at += 4096) bytes.writeUInt32LE(Math.floor(random() * 0x1_0000_0000), at)
     await user.upload(bytes)
   }

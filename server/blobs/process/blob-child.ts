@@ -16,7 +16,6 @@ import { CountSum } from './counts.js'
 import type { FromProcess, SentField, ToProcess } from './messages.js'
 import { commandHandlers } from './remote-commands.js'
 import type { SocketPairs } from './socket-pairs.js'
-
 export interface BlobChildOptions {
   readonly config: Config
   readonly key: Uint8Array
@@ -41,6 +40,11 @@ const STDERR_TAIL_LENGTH = 2000
  * cost half. Other allocators do not look at these.
  */
 const ALLOCATOR = { MALLOC_MMAP_THRESHOLD_: '1073741824', MALLOC_TRIM_THRESHOLD_: '67108864', MALLOC_ARENA_MAX: '2' }
+/**
+ * Garbage is collected by the thread that made it. V8 would have as many as four others help, each of which may be in the way of messages for
+ * a slice of the scheduler, for a heap that is small.
+ */
+const COLLECTOR = '--single-threaded-gc'
 
 interface Given {
   readonly connection: TakenConnection
@@ -68,7 +72,7 @@ export class BlobChild {
 
   constructor(options: BlobChildOptions) {
     this.#options = options
-    const child = spawn(process.execPath, [options.program ?? PROGRAM], {
+    const child = spawn(process.execPath, [COLLECTOR, options.program ?? PROGRAM], {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'], serialization: 'advanced', env: { ...process.env, ...ALLOCATOR },
     })
     this.#child = child
