@@ -51,9 +51,7 @@ export async function runNode(start: Start): Promise<Omit<RunningServer, 'stop'>
   const links = new LinkDesk(identity, systemLinkEnvironment({ log, clock, counters: linkCounters }), readLinkTls(config))
   const engines = await openEngines(start)
   mkdirSync(directory, { recursive: true, mode: 0o700 })
-  // With several shards none are kept.
-  if (engines.length > 1 && config.blobs.enabled) log.info({ shards: engines.length }, 'blobs-not-kept')
-  const storage = engines.length > 1 ? null : await openBlobs(config, log, steps)
+  const storage = await openBlobs(config, log, steps)
   const shards = engines.length
   const shardOf = evenTable(shards)
   const random = (): number => Math.random()
@@ -61,7 +59,7 @@ export async function runNode(start: Start): Promise<Omit<RunningServer, 'stop'>
   const parts: readonly NodePart[] = engines.map((engine, shard) => new NodePart({
     start, shard, engine, links, peers, random, hasBlobs: storage !== null,
     openStore: () => openClusterStore(config, shard, shards, log),
-    environment: shardEnvironment(config, clock, log, storage === null ? null : blobEnvironment(storage)),
+    environment: shardEnvironment(config, clock, log, storage === null ? null : blobEnvironment(storage), shards),
   }))
   const router = routerOf(start, parts, links.environment, shardOf)
   let listening: readonly string[] = []

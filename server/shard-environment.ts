@@ -8,8 +8,8 @@ import { type BlobEnvironment, SHARD_LIMITS, type ShardEnvironment } from './sha
 const DAY_MS = 86_400_000
 const LONG_MS = 1000
 
-/** `blobs`: null where none are kept. */
-export function shardEnvironment(config: Config, clock: Clock, log: Log, blobs: BlobEnvironment | null = null): ShardEnvironment {
+/** `blobs`: null where none are kept. `shards`: how many share what is allowed to all together. */
+export function shardEnvironment(config: Config, clock: Clock, log: Log, blobs: BlobEnvironment | null = null, shards = 1): ShardEnvironment {
   const { data, limits, rate, search } = config
   return {
     ...blobs === null ? {} : { blobs },
@@ -60,7 +60,7 @@ export function shardEnvironment(config: Config, clock: Clock, log: Log, blobs: 
       searchIndexAhead: search.indexAhead,
       searchRowsMax: search.rowsMax,
       blobQuotaBytes: config.blobs.quotaBytes,
-      blobTotalBytes: config.blobs.totalBytes,
+      blobTotalBytes: Math.ceil(config.blobs.totalBytes / shards),
       uploadsMax: config.blobs.uploadsMax,
       uploadAgeMs: config.blobs.uploadAgeMs,
       blobHoldMs: config.blobs.holdMs,

@@ -48,11 +48,11 @@ export class BlobSide {
 
   constructor({ config, clock, log, counters, secret, storage, commands, previews }: BlobSideOptions) {
     const { store, staging, room } = storage
-    const { blobs, cluster, listen } = config
+    const { blobs, cluster, data, listen } = config
     const capabilities = new Capabilities(secret.key)
     const locks = new UploadLocks(LOCK_WAIT_MS)
     const churn = new Churn()
-    this.#known = new KnownBlobs(commands, cluster.redis.length === 0)
+    this.#known = new KnownBlobs(commands, cluster.redis.length === 0 && data.shards === 1)
     this.#storage = storage
     this.#pieces = new PlainPieces({ store, churn, bytesMax: blobs.memoryBytes })
     this.#previews = previews ?? previewPool(blobs, log)

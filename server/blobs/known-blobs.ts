@@ -19,7 +19,7 @@ export class KnownBlobs {
   /** Raised with each change: an answer from before is not remembered. */
   #changes = 0
 
-  /** `isTold`: of what changes and is forgotten. In a cluster that happens at other nodes, too: nothing is remembered then. */
+  /** `isTold`: of what changes and is forgotten. In a cluster, and with several shards, that happens in other processes, too: nothing is remembered then. */
   constructor(commands: Pick<BlobCommands, 'blob'>, isTold: boolean) {
     this.#commands = commands
     this.#isTold = isTold

@@ -252,8 +252,16 @@ void test('[MSG-3] [BLB-12] a retry is answered as before, and a sender whose ho
   phone.send(other, '', 1, carrying(blob))
   await harness.settle()
   assert.equal(phone.acks.at(-1)?.seq, 1)
+  // Nor where nothing is left of what was sent.
   harness.cutOff.clear()
+  for (const seq of [1, 2]) phone.operate(other, seq, OPERATION.delete)
+  await harness.pass(SOON_MS)
+  harness.cutOff.add(1)
+  const acks = phone.acks.length
   harness.cutOff.add(0)
+  phone.send(other, '', 1, carrying(blob))
+  await harness.settle()
+  assert.deepEqual([phone.acks.length - acks, phone.acks.at(-1)?.seq], [1, 1])
   assert.equal(await send(phone, other, more), 0)
   assert.equal(phone.refusals.at(-1)?.error, ERROR.unavailable)
 })

@@ -218,7 +218,9 @@ export class Gates {
     }
     if (author === null || author.hasEnded) return true
     if (command.kind === MESSAGE) {
-      const carried = hasAttachments(command.extensions) ? await this.#host.carriedBy(hold, author.user, command.extensions) : null
+      // Of what was accepted before nothing has to be known: to be refused now would have it said twice. [BLB-12]
+      const carries = hasAttachments(command.extensions) && !isSaidAgain(route.conversation, author, command.clientId)
+      const carried = carries ? await this.#host.carriedBy(hold, author.user, command.extensions) : null
       if (this.#isClosed || author.hasEnded) return true
       if (!route.isAlive || (carried !== null && !this.#host.isStillTrue(carried))) return false
       if (this.#host.acceptNow(route, author, command.clientId, command.text, command.extensions, carried)) return true
@@ -259,8 +261,7 @@ export class Gates {
     const { conversation } = route
     // So that what the operation is done to, and what it retries, is on disk if it is anywhere.
     await this.#host.committed()
-    const writer = conversation.writers.get(Writer.key(author.user.name, author.device.number, author.outboxEpoch))
-    if (writer !== undefined && command.clientId <= writer.lastClientId) {
+    if (isSaidAgain(conversation, author, command.clientId)) {
       const answer = await this.#answerRetry(gate, command, route, author)
       if (this.#isClosed || author.hasEnded) return true
       if (answer.error === 0) this.#host.answerOperation(route, command.operation, answer)
@@ -302,4 +303,10 @@ export class Gates {
     if (!await this.#isRetryOf(record, command, conversation)) return new Answer(author, command.clientId, ERROR.conflict, 0, 0)
     return new Answer(author, command.clientId, 0, record.seq, record.timeMs, expiryOf(record.extensions))
   }
+}
+
+/** Whether the outbox has said something under this client id, or a later one, in the conversation. */
+function isSaidAgain(conversation: ConversationState, { user, device, outboxEpoch }: Author, clientId: number): boolean {
+  const writer = conversation.writers.get(Writer.key(user.name, device.number, outboxEpoch))
+  return writer !== undefined && clientId <= writer.lastClientId
 }

@@ -45,6 +45,8 @@ export interface ShardOfSeveral {
   readonly life: number
   /** Where each of them is reached, by number. */
   readonly linkAddresses: readonly string[]
+  /** Where the supervisor, which has the files, is asked about them; of no use where no blobs are kept. */
+  readonly filesAddress: string
 }
 
 /** What a worker says of its shard now and then. */

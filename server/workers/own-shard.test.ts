@@ -14,7 +14,7 @@ test('a store belongs to one process, and sessions of a later life are later, wh
   const config = configOf({ data: { directory, engine: 'leveldb' } })
   const linkAddresses = [0, 1].map((shard) => `unix:${join(directory, `${String(shard)}.sock`)}`)
   const open = (life: number): Promise<OwnShard> => openOwnShard(
-    config, { kind: 'several', shard: 1, life, linkAddresses }, { cluster: LINK_CLUSTER, node: shardNode(1), secret: new Uint8Array(32).fill(1) },
+    config, { kind: 'several', shard: 1, life, linkAddresses, filesAddress: '' }, { cluster: LINK_CLUSTER, node: shardNode(1), secret: new Uint8Array(32).fill(1) },
     systemLinkEnvironment(), SILENT_LOG,
   )
   const first = await open(1)

@@ -22,6 +22,7 @@ import { LinkPeers, shardPurpose } from '../peers/link-peers.js'
 import { PRESENCE_LIMITS } from '../presence/limits.js'
 import { LinkServer, routerPurpose } from '../router/link-server.js'
 import { LocalRouter } from '../router/local-router.js'
+import type { BlobEnvironment } from '../shard/environment.js'
 import { Shard } from '../shard/shard.js'
 import { shardEnvironment } from '../shard-environment.js'
 import type { ShardOfSeveral } from './messages.js'
@@ -37,9 +38,10 @@ export interface OwnShard {
   close(): Promise<void>
 }
 
-/** Rejects with StorageError, ConfigError (the data is a cluster's), and the error of `listen`; nothing is left open then. */
+/** `blobs`: null where none are kept. Rejects with StorageError, ConfigError (the data is a cluster's), and the error of `listen`; nothing is left open then. */
 export async function openOwnShard(
   config: Config, { shard: number, life, linkAddresses }: ShardOfSeveral, identity: LinkIdentity, environment: LinkEnvironment, log: Log,
+  blobs: BlobEnvironment | null = null,
 ): Promise<OwnShard> {
   const { directory, engine: name } = config.data
   const engine = await openEngine({ directory: shardDirectory(directory, number), engine: name as 'auto' | EngineName, create: true })
@@ -57,7 +59,7 @@ export async function openOwnShard(
     isAt: (shard, node) => node === shardNode(shard),
   })
   // Not by the clock, which may be set back while sessions wait for the next life.
-  const shard = new Shard(engine, { ...shardEnvironment(config, SYSTEM_CLOCK, log), federation: peers.federation, firstStamp: life * STAMPS_BY_LIFE })
+  const shard = new Shard(engine, { ...shardEnvironment(config, SYSTEM_CLOCK, log, blobs, linkAddresses.length), federation: peers.federation, firstStamp: life * STAMPS_BY_LIFE })
   const router = new LocalRouter(shard, { ...PRESENCE_LIMITS, ...config.presence })
   const linkServer = new LinkServer()
   const acceptor = new LinkAcceptor(identity, environment, { [routerPurpose(number)]: linkServer, [shardPurpose(number)]: peers })

@@ -1,16 +1,18 @@
 /**
  * A server of several shards on one machine: each worker takes clients and is home to a shard, and all of them reach each other over Unix
- * sockets. This process has none: it starts them, and again those that die, and is what the operator speaks to. Who dies takes the
- * connections of its own clients along; sessions of its users at other workers wait for it and go on.
+ * sockets. This process has none: it starts them, and again those that die, and is what the operator speaks to; it has the files. Who dies takes
+ * the connections of its own clients along; sessions of its users at other workers wait for it and go on.
  *
  *     clients ──▶ worker: shard 0 ══╗
- *     clients ──▶ worker: shard 1 ══╬══ links, each with each ── supervisor: control socket, health and metrics
+ *     clients ──▶ worker: shard 1 ══╬══ links, each with each ── supervisor: files, control socket, health and metrics
  *     clients ──▶ worker: shard 2 ══╝
  */
 import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { makeShards } from '../../storage/shards-file.js'
 import type { AdminListener } from '../admin/admin-listener.js'
+import { type BlobService, sweepStaged } from '../blobs/blob-service.js'
+import { blobService, logBlobs, openBlobs } from '../blobs/open-blobs.js'
 import { addChannelMetrics } from '../channel-metrics.js'
 import { evenTable } from '../channels/federation.js'
 import { SYSTEM_CLOCK } from '../clock.js'
@@ -26,6 +28,8 @@ import { orderlyEnd, type Steps } from '../orderly-end.js'
 import { ShardsRouter } from '../router/shards-router.js'
 import type { OperatedServer } from '../run.js'
 import { openServerSecret } from '../session/server-secret.js'
+import { openBlobPassage } from './blob-passage.js'
+import { openFiles } from './files.js'
 import { LINK_CLUSTER, shardNode, SUPERVISOR_NODE } from './names.js'
 import type { ShardReport, WorkerOrder } from './messages.js'
 import { type Reached, reachNode } from './reach.js'
@@ -56,20 +60,28 @@ export async function startWithShards(config: Config, shape: ServerShape, option
   }
 }
 
-async function open(config: Config, { shards, isNew }: ServerShape, program: string, log: Log, steps: Steps): Promise<Omit<OperatedServer, 'stop'>> {
+async function open(given: Config, { shards, isNew }: ServerShape, program: string, log: Log, steps: Steps): Promise<Omit<OperatedServer, 'stop'>> {
+  // As many as there are, whether they were asked for or found.
+  const config: Config = { ...given, data: { ...given.data, shards } }
   const { directory } = config.data
   if (isNew) await makeShards(directory, shards)
-  if (config.blobs.enabled) log.info({ shards }, 'blobs-not-kept')
   // Says what is wrong with them before anything is started.
   readTls(config, SYSTEM_CLOCK)
   const secret = openServerSecret(directory, config.auth.scramIterations)
   const linkSecret = randomBytes(32)
   const linkAddresses = Array.from({ length: shards }, (_, shard) => `unix:${socketPath(directory, shardNode(shard))}`)
+  const environment = systemLinkEnvironment({ log })
+  const identity = { cluster: LINK_CLUSTER, node: SUPERVISOR_NODE, secret: linkSecret }
   const counters = new Counters()
+  const storage = await openBlobs(config, log, steps)
+  let blobs: BlobService | null = null
+  const filesPath = socketPath(directory, 'files')
+  if (storage !== null) steps.push(await openFiles(filesPath, { storage, uploads: () => blobs }, identity, environment))
+  const blobSocket = storage === null ? '' : socketPath(directory, 'blobs')
   const reports: (ShardReport | null)[] = linkAddresses.map(() => null)
   const order = (shard: number, life: number): WorkerOrder => ({
-    config: shareOf(config, shards), node: shardNode(shard), linkSecret, shards: { kind: 'several', shard, life, linkAddresses },
-    secretKey: secret.key, secretIterations: secret.iterations, blobSocket: '',
+    config: shareOf(config, shards), node: shardNode(shard), linkSecret, shards: { kind: 'several', shard, life, linkAddresses, filesAddress: `unix:${filesPath}` },
+    secretKey: secret.key, secretIterations: secret.iterations, blobSocket,
   })
   const pool = new WorkerPool({
     count: shards, program, order, counters, drainTimeoutMs: config.limits.drainTimeoutMs, log,
@@ -79,15 +91,24 @@ async function open(config: Config, { shards, isNew }: ServerShape, program: str
   steps.push(() => pool.stop())
   const listeners = await pool.start()
 
-  const environment = systemLinkEnvironment({ log })
-  const identity = { cluster: LINK_CLUSTER, node: SUPERVISOR_NODE, secret: linkSecret }
-  const { ownerWaitMs } = config.limits
-  const reached = linkAddresses.map((address, shard) => reachNode(shardNode(shard), address, shard, { identity, environment, ownerWaitMs, hasBlobs: false, blobBytesMax: 0 }))
+  const { ownerWaitMs, drainTimeoutMs } = config.limits
+  const reached = linkAddresses.map((address, shard) => reachNode(shardNode(shard), address, shard, {
+    identity, environment, ownerWaitMs, hasBlobs: storage !== null, blobBytesMax: config.blobs.sizeMax,
+  }))
   steps.push(() => { for (const each of reached) each.close() })
   const router = new ShardsRouter({
     routers: reached.map((each) => each.router), shardOf: evenTable(shards), clock: SYSTEM_CLOCK, scheduler: environment.scheduler, ownerWaitMs,
   })
   await allReached(reached)
+  const commands = router.blobs
+  if (storage !== null && commands !== null) {
+    const service = blobs = await blobService({ config, clock: SYSTEM_CLOCK, log, counters, secret, storage, commands })
+    // While the workers are there: what is finished last is told to them.
+    steps.push(() => service.close(drainTimeoutMs))
+    steps.push(await openBlobPassage(blobSocket, service))
+    void sweepStaged(storage.leftIds, storage, commands, log, () => isStopping)
+  }
+  await logBlobs(storage, config, log)
   // Behind the workers, which hold the stores: a second server on the directory has failed by then.
   const control = await openControlServer(directory, { router, cluster: null }, log)
   steps.push(() => control.close())

@@ -2,18 +2,25 @@
  * A process that takes clients: listeners, connections and sessions. The shard is the supervisor's, at the other end of a link; or there
  * are several, one of them is here, and the others are at other workers. It lives as long as the supervisor, and does what it is told.
  */
-import type { Desk } from '../blobs/blob-desk.js'
+import { randomBytes } from 'node:crypto'
+import { BlobDesk, type Desk } from '../blobs/blob-desk.js'
+import { Capabilities } from '../blobs/capability.js'
+import { originOf } from '../blobs/origin.js'
 import { SYSTEM_CLOCK } from '../clock.js'
 import { evenTable } from '../channels/federation.js'
+import { parseOrigin } from '../config/listen-url.js'
 import type { Config } from '../config/settings.js'
 import { type Front, openFront } from '../front.js'
 import { systemLinkEnvironment } from '../link/link-environment.js'
 import type { ProcessLog } from '../log.js'
+import { Counters } from '../metrics.js'
 import type { Router } from '../router/router.js'
 import { ShardsRouter } from '../router/shards-router.js'
+import type { BlobEnvironment } from '../shard/environment.js'
 import { BlobPassage } from './blob-passage.js'
 import { counterValues } from './counter-sum.js'
 import { failureOf } from './failure.js'
+import { RemoteFiles } from './files.js'
 import type { FromWorker, OneShard, ShardOfSeveral, ShardReport, ToWorker, WorkerOrder } from './messages.js'
 import { LINK_CLUSTER, shardNode, SUPERVISOR_NODE } from './names.js'
 import { openOwnShard } from './own-shard.js'
@@ -68,6 +75,8 @@ interface Behind {
   /** Of its own shard; null: it has none. */
   readonly report: (() => ShardReport) | null
   readonly close: () => Promise<void> | void
+  /** URLs of blobs begin with the first web listener of these, where the operator has said nothing else. */
+  readonly serveBlobsAt: (listeners: readonly string[]) => void
 }
 
 class Worker {
@@ -85,16 +94,18 @@ class Worker {
   static async open(order: WorkerOrder, log: ProcessLog): Promise<Worker> {
     const { config, node, shards } = order
     const environment = systemLinkEnvironment({ log })
+    const counters = new Counters()
     const reach: ReachOptions = {
       identity: { cluster: LINK_CLUSTER, node, secret: order.linkSecret }, environment,
       ownerWaitMs: config.limits.ownerWaitMs, hasBlobs: order.blobSocket !== '', blobBytesMax: config.blobs.sizeMax,
     }
-    const behind = shards.kind === 'one' ? behindOne(shards, reach) : await behindSeveral(config, shards, reach, log)
+    const behind = shards.kind === 'one' ? behindOne(shards, reach) : await behindSeveral(order, shards, reach, log, counters)
     const front = await openFront(config, {
-      router: behind.router, desk: behind.desk, log,
+      router: behind.router, desk: behind.desk, log, counters,
       secret: { key: order.secretKey, iterations: order.secretIterations },
       taker: order.blobSocket === '' ? null : new BlobPassage(order.blobSocket, config.blobs.downloadIdleMs),
     })
+    behind.serveBlobsAt(front.listeners)
     const worker = new Worker(front, behind, log)
     tell({ kind: 'ready', listeners: front.listeners })
     return worker
@@ -134,23 +145,32 @@ class Worker {
 
 function behindOne({ linkAddress }: OneShard, reach: ReachOptions): Behind {
   const { router, close } = reachNode(SUPERVISOR_NODE, linkAddress, 0, reach)
-  return { router, desk: router.desk, report: null, close }
+  return { router, desk: router.desk, report: null, close, serveBlobsAt: () => { /* the supervisor says where */ } }
 }
 
-async function behindSeveral(config: Config, several: ShardOfSeveral, reach: ReachOptions, log: ProcessLog): Promise<Behind> {
-  const { linkAddresses } = several
-  const own = await openOwnShard(config, several, reach.identity, reach.environment, log)
+async function behindSeveral(order: WorkerOrder, several: ShardOfSeveral, reach: ReachOptions, log: ProcessLog, counters: Counters): Promise<Behind> {
+  const { config, secretKey } = order
+  const { linkAddresses, filesAddress } = several
+  const { identity, environment, hasBlobs } = reach
+  const files = new RemoteFiles(SUPERVISOR_NODE, filesAddress, identity, environment)
+  const blobs: BlobEnvironment | null = hasBlobs ? { eraser: files, hasRoomFor: (bytes) => files.hasRoomFor(bytes), randomBytes } : null
+  const own = await openOwnShard(config, several, identity, environment, log, blobs)
   const others = linkAddresses.map((address, shard) => shard === several.shard ? null : reachNode(shardNode(shard), address, shard, reach))
   const router = new ShardsRouter({
     routers: others.map((other) => other?.router ?? own.router), shardOf: evenTable(linkAddresses.length),
-    clock: SYSTEM_CLOCK, scheduler: reach.environment.scheduler, ownerWaitMs: config.limits.ownerWaitMs,
+    clock: SYSTEM_CLOCK, scheduler: environment.scheduler, ownerWaitMs: config.limits.ownerWaitMs,
+  })
+  const desk = router.blobs === null ? null : new BlobDesk({
+    capabilities: new Capabilities(secretKey), commands: router.blobs, uploads: files, config: config.blobs, clock: SYSTEM_CLOCK, counters,
   })
   return {
-    router, desk: null,
+    router, desk,
+    serveBlobsAt: (listeners) => { desk?.serveAt(parseOrigin(config.blobs.publicUrl) ?? originOf(listeners) ?? '') },
     report: () => ({ gauges: shardGauges(own.shard), channels: own.shard.channels?.states() ?? [] }),
     close: async () => {
       for (const other of others) other?.close()
       await own.close()
+      files.close()
     },
   }
 }
