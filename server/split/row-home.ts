@@ -16,7 +16,7 @@ export interface RowHome {
   readonly owner: string | null
 }
 
-/** Blobs are not kept where there are several shards: what says that one is there must not be lost without a word. */
+/** Of several shards each has other rows of blobs, which nobody makes of these yet: what says that one is there must not be lost without a word. */
 const BLOB_KINDS: ReadonlySet<string> = new Set(['conversation reference', 'conversation picture-reference', 'user holding'])
 
 /** What a shard knows of itself and each of several finds for itself: how many reports wait, how much its blobs take. */
@@ -27,7 +27,7 @@ export function rowHome(key: Uint8Array, row: Uint8Array): RowHome {
   const owner = ownerAt(key)
   if (owner === null) return reservedHome(key, row)
   const kind = kindOf(owner, key)
-  if (owner.table === 'blob' || BLOB_KINDS.has(kind)) throw new Refusal('it holds blobs, which are not kept where there are several shards')
+  if (owner.table === 'blob' || BLOB_KINDS.has(kind)) throw new Refusal('it holds pictures and files, which can\'t be split yet')
   return { kind, owner: owner.name }
 }
 
