@@ -18,8 +18,8 @@ const PICTURES = ['a beach', 'a hill'] as const
 const SIZE = 1000
 const TYPE = 'image/png'
 const PAGE = 20
-/** Longer than holds, uploads, late puts and loans take to end. */
-const REST_MS = 900_000
+/** Longer than holds, uploads, late puts and loans take to end, where the sweep that ends them has just looked. */
+const REST_MS = 1_800_000
 const REST_STEP_MS = 60_000
 const PUT_MS_MAX = 20
 const PASS_MS = 3000
