@@ -394,7 +394,9 @@ export class ClusterNode {
   #turnDueMs(view: ShardView): number | null {
     const { node, shard, limits } = this.#options
     const standby = this.#standby
-    if (this.#isDrained || this.#isHanding || this.#freeSinceMs === null || !this.#isToFollow) return null
+    // In doubt all who have anything count, also those that are not to follow: one of them may have most.
+    const isCandidate = this.#isToFollow || view.round !== ''
+    if (this.#isDrained || this.#isHanding || this.#freeSinceMs === null || !isCandidate) return null
     if (standby.isNew) {
       // To found, or to go on with a founding that was interrupted.
       if (view.lineage !== null) return view.lineage === standby.lineage ? this.#freeSinceMs : null

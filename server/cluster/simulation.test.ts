@@ -34,6 +34,10 @@ test('the simulation is deterministic: the same seed gives the same run', async 
   assert.deepEqual(one.trace, other.trace)
 })
 
+test('once found: a store loses the end of a record of which its only member has read a part', async () => {
+  await new ClusterSimulation({ seed: 200_315, steps: STEPS }).run()
+})
+
 /** Planted bugs: within how many lives they show, and as what. */
 const LOST = /was acknowledged as/
 const PLANTS: readonly [name: string, options: Omit<ClusterSimulationOptions, 'seed' | 'steps'>, seeds: number, breach: RegExp][] = [

@@ -97,9 +97,14 @@ export class Standby {
     this.#state = { lineage, position: BEGINNING, copy: null }
   }
 
-  /** It goes on from before the first entry: its node founds the shard, or had begun to. */
+  /**
+   * Its node has the shard: it reads on behind what is on disk. What it has read beyond that, of a record that was not whole yet, the changelog
+   * may have lost. One that is new begins before the first entry: its node founds the shard, or had begun to.
+   */
   begin(): void {
-    if (this.#state !== null) this.#follower ??= new Follower(this.#options.engine, this.#state)
+    const follower = this.#follower
+    if (follower !== null) this.#follower = new Follower(this.#options.engine, { lineage: follower.lineage, position: follower.applied, copy: follower.copy })
+    else if (this.#state !== null) this.#follower = new Follower(this.#options.engine, this.#state)
   }
 
   /** Waits up to `blockMs` for entries and applies them. Rejects with LogGap, ClusterStoreError, StorageError. */

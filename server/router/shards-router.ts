@@ -189,10 +189,11 @@ export class ShardsRouter implements Router, Homes, ShardsSessionHost {
     this.#isLooking = true
     this.#options.scheduler.after(RETRY_MS, () => {
       this.#isLooking = false
+      const nowMs = this.#options.clock.monotonicMs()
       for (const [visit, session] of [...this.#waiting]) {
         const isLate = visit.waitedMs >= this.#options.ownerWaitMs
         if (isLate) session.end(ERROR.storageUnavailable)
-        if (isLate || session.isOver || !visit.retry()) this.#waiting.delete(visit)
+        if (isLate || session.isOver || !visit.retry(nowMs)) this.#waiting.delete(visit)
       }
       this.#lookLater()
     })

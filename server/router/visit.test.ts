@@ -118,6 +118,34 @@ test('a session ends where the store of a shard that is reached stays broken, an
   }
 })
 
+test('a shard that is reached and answers nothing is told what waits ever more seldom', async () => {
+  let isBroken = false
+  const fail = (): void => { if (isBroken) throw new Error('the test has it so') }
+  const broken = new MemoryEngine({ beforeCommit: fail, beforeOpen: fail })
+  const harness = new ShardsHarness({ reach: 'links', between: 'links', engines: [new MemoryEngine(), broken] })
+  const [first, second] = harness.pairAt(0, 0, 1)
+  await harness.addUsers(first, second)
+  const [phone, friend] = [await harness.attach(first), await harness.attach(second)]
+  phone.send(second, 'hello')
+  await harness.settle()
+  const router = harness.routers[1]!
+  const visit = router.visit.bind(router)
+  let visits = 0
+  router.visit = (visitor, sink) => {
+    visits++
+    return visit(visitor, sink)
+  }
+  isBroken = true
+  phone.send(second, 'is anybody there?')
+  await harness.pass(4000)
+  assert.ok(visits >= 3 && visits <= 7, `${String(visits)} visits`)
+  isBroken = false
+  // What it waits at most, and what the store takes to be open again.
+  await harness.pass(5000)
+  assert.deepEqual(friend.texts, ['hello', 'is anybody there?'])
+  assert.equal(phone.endedWith, 0)
+})
+
 test('a session waits anew for a shard that it has had an answer of', async () => {
   const { harness, phone, friend } = await talk(0, 0, 1)
   for (const text of ['one', 'two']) {

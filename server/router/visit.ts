@@ -7,6 +7,13 @@ import { ERROR, type ErrorCode } from '../../protocol/generated/registry.js'
 import type { VisitPlace, VisitSink } from './home-router.js'
 import { Unanswered } from './unanswered.js'
 
+/**
+ * Before yet another place is opened where so many in a row have ended without an answer: each was told all that waits. A shard that
+ * nobody is told anything of is asked for all the time.
+ */
+const PAUSE_MS_FIRST = 200
+const PAUSE_MS_MAX = 1600
+
 /** The session that it is of. */
 export interface VisitHost {
   readonly sink: VisitSink
@@ -26,6 +33,9 @@ export class Visit implements VisitSink {
   #lostMs: number | null = null
   /** Between that and the last time, which may be another one: a place that leads nowhere is opened as one that does. */
   waitedMs = 0
+  /** Places opened since the shard has last answered, and when the next one may be. */
+  #opened = 0
+  #dueMs = 0
   #isWaiting = false
   #isOver = false
 
@@ -72,11 +82,16 @@ export class Visit implements VisitSink {
   lost(nowMs: number): void {
     this.#lostMs ??= nowMs
     this.waitedMs = nowMs - this.#lostMs
+    this.#dueMs = nowMs + (this.#opened < 2 ? 0 : Math.min(PAUSE_MS_MAX, PAUSE_MS_FIRST * 2 ** (this.#opened - 2)))
   }
 
   /** Whether it still needs a place. One that has nothing to say takes none before it has. */
-  retry(): boolean {
+  retry(nowMs: number): boolean {
     if (!this.#isWaiting) return false
+    if (nowMs < this.#dueMs && !this.#unanswered.isEmpty) {
+      this.waitedMs = nowMs - (this.#lostMs ?? nowMs)
+      return true
+    }
     this.#isWaiting = false
     if (this.#unanswered.isEmpty) this.#lostMs = null
     else this.#open()
@@ -92,6 +107,7 @@ export class Visit implements VisitSink {
       this.#wait()
       return
     }
+    this.#opened++
     this.#unanswered.sendTo(this.#place.router, this.#place.attachment)
   }
 
@@ -114,6 +130,7 @@ export class Visit implements VisitSink {
   #isAnswered(clientId: number): boolean {
     if (this.#isOver || !this.#unanswered.answered(clientId)) return false
     this.#lostMs = null
+    this.#opened = 0
     return true
   }
 

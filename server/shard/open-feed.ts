@@ -4,7 +4,7 @@ import { numberAt } from '../../storage/keyspace.js'
 import { ERROR } from '../../protocol/generated/registry.js'
 import type { Attached, AttachRequest, DeviceSink } from '../router/router.js'
 import { RouterError } from '../router/router.js'
-import { checkLatest, deviceFor, moveTokens, outboxEpochFor, positionFor } from './attach.js'
+import { checkGoesOn, checkLatest, deviceFor, moveTokens, outboxEpochFor, positionFor } from './attach.js'
 import { readEntries } from './entry-reader.js'
 import { readRun } from './entry-run.js'
 import { Feed } from './feed.js'
@@ -34,6 +34,7 @@ export async function openFeed(shard: Shard, request: AttachRequest, sink: Devic
   checkLatest(device, request)
   const tokens = moveTokens(device, request, nowMs, limits)
   const position = positionFor(user, device, isNew, request, limits)
+  checkGoesOn(position, request)
   const outboxEpoch = outboxEpochFor(device, request)
   const isRenamed = request.deviceName !== '' && request.deviceName !== device.name
   if (isRenamed) device.name = request.deviceName

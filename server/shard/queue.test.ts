@@ -5,7 +5,7 @@ import type { KeyRange } from '../../storage/engine.js'
 import { numberAt } from '../../storage/keyspace.js'
 import { MemoryEngine } from '../../storage/memory-engine.js'
 import { storedEntries, storedMessages } from '../testing/entries.js'
-import { ShardHarness } from '../testing/shard-harness.js'
+import { routerError, ShardHarness } from '../testing/shard-harness.js'
 import type { TestDevice } from '../testing/shard-harness.js'
 
 /** Ann is online; bob's phone was, and went with an empty queue. */
@@ -157,6 +157,19 @@ void test('[QUE-8] a cursor beyond the end or of another epoch is too old', asyn
   assert.deepEqual((await harness.reattach(bob, 9)).attached.resume, RESUME.tooOld)
   const other = await harness.reattach(bob, 3, { queueEpoch: bob.attached.queueEpoch + 1 })
   assert.deepEqual([other.attached.resume, other.attached.cursor], [RESUME.tooOld, 3])
+})
+
+void test('[QUE-8] a session that is to go on at another owner, and can not, moves nothing of its device', async () => {
+  const { harness, ann, bob } = await absent({ limits: { trimEvery: 1 } })
+  const phone = await harness.reattach(bob, 0)
+  await send(harness, ann, 'bob', 6)
+  phone.acknowledge(4)
+  phone.detach()
+  await harness.pass(1000)
+  // A node that slept wants to go on with a session that the device has left behind.
+  await assert.rejects(harness.reattach(bob, 1, { resumes: bob.attached.stamp }), routerError(ERROR.replaced))
+  const back = await harness.reattach(phone, 4)
+  assert.deepEqual([back.attached.resume, back.indexes], [RESUME.resumed, [5, 6]])
 })
 
 void test('[QUE-10] a connected device that falls too far behind is ended as a slow consumer and told too old when it comes back', async () => {

@@ -67,6 +67,11 @@ export class SimConnection implements DeviceSink {
     this.server = server
   }
 
+  /** As the server knows. */
+  get isGone(): boolean {
+    return !this.isServerOpen
+  }
+
   acked(clientId: number, seq: number, timeMs: number, expiresMs = 0): void {
     if (!this.#isHeard()) return
     this.#reporting(() => { this.device.checkAck(this, clientId, seq, timeMs, expiresMs) })

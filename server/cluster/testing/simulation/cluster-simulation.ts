@@ -222,6 +222,8 @@ export class ClusterSimulation implements Room {
     if (this.#people !== null) await this.#checkPeople(this.#people)
     for (const [shard, trimmed] of this.#trimmed.entries()) {
       if (this.#people === null) for (const { name, disks } of this.machines.values()) await this.#rows.check(name, disks[0]!)
+      // Looking has taken its time, in which a shard may have moved.
+      await this.#until(() => isTogether(this, shard), 'the nodes do not come together')
       await compareMembers(this, shard, trimmed)
     }
   }

@@ -153,6 +153,7 @@ export class ServerWork implements Work, DeviceServer {
       if (!connection.isServerOpen) return
       connection.isServerOpen = false
       if (connection.attachment !== null) this.router.detach(connection.attachment)
+      else this.router.abandon(connection)
     }))
   }
 
