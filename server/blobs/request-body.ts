@@ -38,14 +38,15 @@ export async function* bodyOf(
 ): AsyncGenerator<Uint8Array, void> {
   if (expectsContinue(request)) response.writeContinue()
   let lately = 0
-  // Who rests because it was told to is neither idle nor slow.
+  // Who rests because it was told to is neither idle nor slow: what it rests does not count.
   let isResting = false
-  let hasRested = false
+  let restedMs = 0
   const timer = setTimeout(() => { if (!isResting) hold.stop('idle') }, patience.uploadIdleMs)
   const meter = setInterval(() => {
-    if (lately < patience.uploadSlowBytes && !hasRested) hold.stop('slow')
+    const listenedMs = patience.uploadSlowMs - restedMs
+    if (listenedMs > 0 && !isResting && lately < patience.uploadSlowBytes * listenedMs / patience.uploadSlowMs) hold.stop('slow')
     lately = 0
-    hasRested = isResting
+    restedMs = 0
   }, patience.uploadSlowMs)
   const stopTimers = (): void => {
     clearTimeout(timer)
@@ -61,9 +62,10 @@ export async function* bodyOf(
       yield chunk
       const restMs = pace.rest(chunk.length)
       if (restMs === 0) continue
-      isResting = hasRested = true
+      isResting = true
       await resting(restMs, hold.signal)
       isResting = false
+      restedMs += restMs
       timer.refresh()
     }
   } finally {

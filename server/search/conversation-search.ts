@@ -25,8 +25,9 @@ const STEP_ROWS = 64
 /** What costs as much as reading a row: letters to compare, and bytes of a segment. */
 const LETTERS_PER_ROW = 500
 const SEGMENT_BYTES_PER_ROW = 16_384
-/** A segment that is made, beside its letters. */
+/** A segment that is made, beside its letters and what is written of it. */
 const MADE_ROWS = 64
+const WRITTEN_BYTES_PER_ROW = 1024
 /** Reads of the log by which a time is found. */
 const TIME_ROWS = 16
 
@@ -163,8 +164,10 @@ export class ConversationSearch implements SearchPosition {
   async #makeSegment(end: number): Promise<Segment | null> {
     const made = await this.#indexer.make(this.#state.name, end)
     // The budget of the turn has been told by who made it.
-    this.rowsRead += MADE_ROWS + (made?.letters ?? 0) / LETTERS_PER_ROW
-    return made === null ? null : openSegment(made.row)
+    this.rowsRead += MADE_ROWS
+    if (made === null) return null
+    this.rowsRead += made.letters / LETTERS_PER_ROW + made.row.length / WRITTEN_BYTES_PER_ROW
+    return openSegment(made.row)
   }
 
   async #lookAtCandidate(): Promise<void> {

@@ -30,8 +30,9 @@ const LETTERS_AT_ONCE = 100_000
 /** The pause for each segment, which takes about a millisecond, or more by its letters: at most a tenth of the processor. */
 const PAUSE_MS = 10
 const LETTERS_PER_PAUSE_MS = 1000
-/** What was made waits so long for others to be committed with. */
+/** What was made waits so long for others to be committed with, and there is no more of it than this: messages share the commit. */
 const COMMIT_MS = 200
+const COMMIT_BYTES = 128 * 1024
 /** The store is away: look again after this. */
 const RETRY_PAUSE_MS = 10_000
 /** Rows of the log read at once: to ask for a page costs as much as some twenty rows. */
@@ -73,6 +74,9 @@ export class Indexer {
   readonly #isAhead: boolean
   readonly #due = new Map<string, Due>()
   readonly #underWay = new Set<Making>()
+  /** Made for searches and not known to be on the disk, by name and end: several may miss the same one. */
+  readonly #made = new Map<string, Promise<MadeSegment | null>>()
+  #madeBytes = 0
   /** For the next segment; null: there was none yet, or it is in use. */
   #builder: SegmentBuilder | null = null
   #isRunning = false
@@ -125,6 +129,7 @@ export class Indexer {
   /** The text of a message has changed, and its segment was taken from the index with it: one that is being made does not count. */
   textChanged({ name, committedTail }: ConversationState, seq: number): void {
     const end = segmentEnd(seq)
+    this.#made.delete(keyOf(name, end))
     for (const making of this.#underWay) if (making.end === end && making.name === name) making.isStale = true
     if (this.#isAhead && end <= committedTail) this.#isDue(name, end)
   }
@@ -138,7 +143,7 @@ export class Indexer {
   /** The segment that ends here is complete, and not in the index. */
   #isDue(name: string, end: number): void {
     if (this.#due.size >= DUE_MAX) return
-    this.#due.set(`${name} ${String(end)}`, { name, end })
+    this.#due.set(keyOf(name, end), { name, end })
     if (this.#isRunning) return
     this.#isRunning = true
     this.#later(GATHER_MS)
@@ -148,10 +153,28 @@ export class Indexer {
    * The segment that ends here, from the log, put into the open transaction, too; null: some of it is gone, damaged or has changed, and is
    * looked for in the log. Rejects with RouterError 'unavailable' where the store is away.
    */
-  async make(name: string, end: number): Promise<MadeSegment | null> {
+  make(name: string, end: number): Promise<MadeSegment | null> {
+    const key = keyOf(name, end)
+    const known = this.#made.get(key)
+    if (known !== undefined) return known
+    const made = this.makeAnew(name, end)
+    this.#made.set(key, made)
+    // Nothing that is on its way to the disk: the next one tries again.
+    const forget = (): void => { if (this.#made.get(key) === made) this.#made.delete(key) }
+    made.then((segment) => { if (segment === null) forget() }, forget)
+    return made
+  }
+
+  /** The same, whatever was made before. */
+  async makeAnew(name: string, end: number): Promise<MadeSegment | null> {
     const making = new Making(name, end)
+    if (this.#madeBytes >= COMMIT_BYTES) {
+      await this.#shard.committed()
+      this.#written()
+    }
     const row = await this.#make(making)
     if (row === null) return null
+    this.#madeBytes += row.length
     this.#commitSoon()
     return { row, letters: making.letters }
   }
@@ -191,12 +214,23 @@ export class Indexer {
     this.#shard.environment.scheduler.after(COMMIT_MS, () => {
       this.#isCommitDue = false
       this.#shard.schedule()
+      this.#written()
     })
+  }
+
+  /** What was made so far is found in the store from now on, or lost with this commit. */
+  #written(): void {
+    this.#made.clear()
+    this.#madeBytes = 0
   }
 
   #later(pauseMs: number): void {
     this.#shard.environment.scheduler.after(pauseMs, this.#run)
   }
+}
+
+function keyOf(name: string, end: number): string {
+  return `${name} ${String(end)}`
 }
 
 async function indexSegment(shard: Shard, budget: WorkBudget, making: Making, builder: SegmentBuilder): Promise<Uint8Array | null> {

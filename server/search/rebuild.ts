@@ -34,7 +34,7 @@ async function rebuildOne(shard: Shard, indexer: Indexer, name: string): Promise
   const { committedTail, trimmedTo } = await shard.conversation(name)
   let made = 0
   for (let end = segmentEnd(trimmedTo + 1); end <= committedTail; end += SEGMENT_MESSAGES) {
-    if (await indexer.make(name, end) !== null && ++made % SEGMENTS_PER_COMMIT === 0) await shard.committed()
+    if (await indexer.makeAnew(name, end) !== null && ++made % SEGMENTS_PER_COMMIT === 0) await shard.committed()
   }
   return made
 }

@@ -140,6 +140,40 @@ test('unless it is made ahead, what nobody searches is not indexed, and what was
   assert.equal(await segmentRows(harness, 'alice:bob'), 3)
 })
 
+test('what several searches miss at once is made once, also before it is on the disk', async () => {
+  const { harness, alice } = await world({ limits: { searchIndexAhead: false } })
+  await send(harness, alice, 'bob', ['the needle'])
+  await fill(harness, alice, 'bob', 3 * SEGMENT_MESSAGES)
+  const search = async (user: string): Promise<number[]> =>
+    (await harness.router.search(user, { text: 'need', limit: 9 })).results.map(({ message }) => message.seq)
+  assert.deepEqual(await Promise.all(['alice', 'bob'].map(search)), [[1], [1]])
+  assert.deepEqual(await search('alice'), [1])
+  assert.equal(harness.shard.indexer?.made, 3)
+  // What was made of an older text is not what there is.
+  alice.operate('bob', 1, OPERATION.edit, 'needless')
+  await harness.settle()
+  assert.deepEqual(await all(harness, 'bob', 'needless'), ['alice 1 needless'])
+  assert.equal(harness.shard.indexer.made, 4)
+  await harness.pass(INDEXING_MS)
+  assert.equal(await segmentRows(harness, 'alice:bob'), 3)
+})
+
+test('segments of long texts are committed some at a time', async () => {
+  const { harness, alice } = await world({ limits: { searchIndexAhead: false, searchRowsMax: 1_000_000 } })
+  let word = 0
+  for (let at = 0; at < 12 * SEGMENT_MESSAGES; at++) alice.send('bob', Array.from({ length: 12 }, () => `w${String(++word)}x`).join(' '))
+  await harness.settle()
+  const { engine } = harness
+  const commit = engine.commit.bind(engine)
+  let most = 0
+  engine.commit = (batch) => {
+    most = Math.max(most, batch.bytes)
+    return commit(batch)
+  }
+  assert.equal((await all(harness, 'alice', 'w1x')).length, 1)
+  assert.ok(most < 512 * 1024, `${String(most)} bytes in a commit`)
+})
+
 test('[SCH-4] without an index, with a damaged one, or with one that names too much, the same is found, and what is missing is made', async () => {
   const { harness, alice } = await world()
   await send(harness, alice, 'bob', ['the needle'])
