@@ -79,7 +79,6 @@ export const QUESTIONS = {
     router.presence.watched(from, life, number, viewings)),
   /** What the asking shard should have been told by now of the users it watches there. */
   watchesRenewed: question([asker, count], told, async (router, from, life) => Promise.resolve(router.presence.watchesRenewed(from, life))),
-  /** Whether nothing is left of what a message said, in a conversation that is at home there. */
   /** What one of its users, in whose name messages of the asking shard are to carry them, holds of these blobs; null: it does not. */
   heldBlobs: question([text, listOf(text)], listOf(orNull(facts)), (router, user, ids) => heldFacts(router.shard, user, ids)),
   /** A blob that is at home there, kept from then on for the asking shard to take; null: there is none. */
@@ -90,6 +89,7 @@ export const QUESTIONS = {
   homeBlob: question([text], orNull(blob), (router, id) => homeBlob(router.shard, id)),
   /** Rejects where one of the asking shard's users may not read the blob in a message there. */
   mustCarry: question([text, text, count, text], nothing, (router, user, conversation, seq, id) => mustCarry(router.shard, user, conversation, seq, id)),
+  /** Whether nothing is left of what a message said, in a conversation that is at home there. */
   isGone: question([text, count], flag, (router, conversation, seq) => router.shard.reading(router.shard.isGone(conversation, seq))),
 }
 
