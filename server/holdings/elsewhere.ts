@@ -12,7 +12,7 @@ export function heldFacts(shard: Shard, user: string, ids: readonly string[]): P
   return holding(shard, async (held) => {
     const holdings = await Promise.all(ids.map((id) => held.state(shard.blobStates.holdings, holdingName(user, id))))
     const facts = holdings.map(({ row }) => row)
-    await shard.committed()
+    if (!holdings.every((holding) => shard.isSettledButForLate(holding))) await shard.committed()
     return facts
   })
 }

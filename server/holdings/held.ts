@@ -76,10 +76,11 @@ export class Held {
 
   /** What the user holds of these; of who is at home elsewhere its home is asked. */
   async #facts(user: string, all: readonly HeldBlob[]): Promise<readonly (HeldFacts | null)[]> {
-    const { channels } = this.#shard
+    const { channels, environment: { blobs } } = this.#shard
     const home = channels?.to(user) ?? null
     const unknown = all.filter(({ holding }) => holding.row === null)
-    if (channels === null || home === null || unknown.length === 0) return all.map(({ holding }) => holding.row)
+    // Where no blobs are kept nobody holds any more than is known here.
+    if (channels === null || home === null || unknown.length === 0 || blobs === undefined) return all.map(({ holding }) => holding.row)
     const told = await channels.ask(home.shard, 'heldBlobs', user, unknown.map(({ blob }) => blob.name))
     return all.map((each) => each.holding.row ?? told[unknown.indexOf(each)] ?? null)
   }

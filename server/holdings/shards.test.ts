@@ -10,6 +10,7 @@ import { hashOf, SQUARES } from '../testing/blob-store.js'
 import { routerError, type TestDevice } from '../testing/shard-harness.js'
 import type { ShardsHarness } from '../testing/shards-harness.js'
 import { groupRig, type PairPlace, pairRig } from '../testing/shards-rigs.js'
+import { heldFacts } from './elsewhere.js'
 import { objectsOf } from './merge.js'
 import { auditShards, checkShares } from './testing/audit.js'
 
@@ -264,4 +265,29 @@ void test('[MSG-3] [BLB-12] a retry is answered as before, and a sender whose ho
   assert.deepEqual([phone.acks.length - acks, phone.acks.at(-1)?.seq], [1, 1])
   assert.equal(await send(phone, other, more), 0)
   assert.equal(phone.refusals.at(-1)?.error, ERROR.unavailable)
+})
+
+void test('[BLB-12] where no blobs are kept nobody is asked for them', async () => {
+  const kept = await rig()
+  const blob = await kept.harness.upload(kept.one, contentAt(kept.harness, 1))
+  const { harness, other, phone } = await pairRig()
+  assert.equal(await send(phone, other, blob), 0)
+  assert.equal(phone.refusals[0]?.error, ERROR.noSuchBlob)
+  assert.equal(harness.asked.get('heldBlobs'), undefined)
+})
+
+void test('who tells what a user holds waits for no commit but that of what it tells', async (t) => {
+  const { harness, one } = await rig()
+  const { shard } = harness.routers[0]!
+  const committed = t.mock.method(shard, 'committed')
+  const { content: { hash, size, type } } = await harness.upload(one, contentAt(harness, 0))
+  committed.mock.resetCalls()
+  assert.deepEqual((await heldFacts(shard, one, [hash])).map((facts) => [facts?.size, facts?.type]), [[size, type]])
+  assert.equal(committed.mock.callCount(), 0)
+  const hold = shard.blobStates.holdings.get(`${one}/${hash}`)
+  assert.ok(hold !== undefined)
+  shard.transaction.touch(hold)
+  shard.schedule()
+  await heldFacts(shard, one, [hash])
+  assert.equal(committed.mock.callCount(), 1)
 })
