@@ -19,6 +19,10 @@ export function uploadKey(id: string): Buffer {
   return reserved(TABLE_UPLOADS, id)
 }
 
+export function uploadAt(key: Uint8Array): string {
+  return latin1(key, HEAD_BYTES)
+}
+
 /** What one of several shards knows of a blob that it holds. */
 export function blobCopyKey(id: string): Buffer {
   checkName(id)
@@ -103,10 +107,15 @@ export function eraseAt(key: Uint8Array): { readonly timeMs: number, readonly ki
   return { timeMs: Number(text.slice(0, DIGITS)), kind: text[DIGITS] === 'o' ? 'object' : 'staged', name: text.slice(DIGITS + 1) }
 }
 
-/** Whether a key of the slot that belongs to nobody is of one of these lists. */
-export function isBlobListKey(key: Uint8Array): boolean {
-  const table = key[HEAD_BYTES - 1]
-  return table === TABLE_UPLOADS || table === TABLE_ENDS || table === TABLE_RELEASES || table === TABLE_ERASES
+/** Which of these lists a key of the slot that belongs to nobody is of; null: of none. */
+export function blobListAt(key: Uint8Array): 'uploads' | 'ends' | 'releases' | 'erases' | null {
+  switch (key[HEAD_BYTES - 1]) {
+    case TABLE_UPLOADS: return 'uploads'
+    case TABLE_ENDS: return 'ends'
+    case TABLE_RELEASES: return 'releases'
+    case TABLE_ERASES: return 'erases'
+    default: return null
+  }
 }
 
 /** Whether it is of what a shard of several knows of blobs. */

@@ -10,11 +10,12 @@ export interface SplitCommand {
 }
 
 export async function split({ directory, shards, to }: SplitCommand): Promise<void> {
-  const rows = await splitDirectory(directory, shards, to).catch((error: unknown) => {
+  const { rows, files } = await splitDirectory(directory, shards, to).catch((error: unknown) => {
     if (error instanceof Refusal) throw new CommandFailure(EXIT.failed, `${directory} can't be split: ${error.message}`)
     throw error
   })
   const total = [...rows.values()].reduce((sum, count) => sum + count, 0)
   for (const [kind, count] of rows) process.stdout.write(`${kind}: ${String(count)}\n`)
+  if (files !== null) process.stdout.write(`files: ${files.isLink ? 'where they were' : `${String(files.linked)} linked, ${String(files.copied)} copied`}\n`)
   process.stdout.write(`${to} has all ${String(total)} rows of ${directory}, in ${String(shards)} shards\n`)
 }

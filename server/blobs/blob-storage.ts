@@ -13,6 +13,9 @@ import type { BlobEnvironment } from '../shard/environment.js'
 import type { ObjectEraser } from './blob-router.js'
 import { DiskRoom } from './disk-room.js'
 
+/** In the data directory, where the configuration names no other. */
+export const BLOBS_FOLDER = 'blobs'
+
 export interface BlobStorage {
   readonly store: BlobStore
   readonly staging: Staging
@@ -34,7 +37,7 @@ const S3 = {
  */
 export async function openBlobStorage(config: Config, environment: Readonly<Record<string, string | undefined>>, log: Log): Promise<BlobStorage> {
   const { blobs, data } = config
-  const directory = blobs.directory === '' ? join(data.directory, 'blobs') : blobs.directory
+  const directory = blobs.directory === '' ? join(data.directory, BLOBS_FOLDER) : blobs.directory
   const staging = await Staging.open(directory)
   const store = blobs.store === 's3' ? openS3(blobs, environment) : await FileBlobStore.open(directory)
   try {

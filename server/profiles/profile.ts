@@ -59,7 +59,10 @@ export async function readProfile(engine: Engine, keys: UserKeys): Promise<Profi
 
 export async function readStoredProfile(engine: Engine, keys: UserKeys): Promise<StoredProfile> {
   const row = await engine.get(keys.profile())
-  if (row === undefined) return { profile: NO_PROFILE, isPictureHeld: false }
+  return row === undefined ? { profile: NO_PROFILE, isPictureHeld: false } : decodeProfile(row)
+}
+
+export function decodeProfile(row: Uint8Array): StoredProfile {
   const reader = new ValueReader(row)
   const version = reader.uint()
   if (version !== ROW_VERSION) throw new StorageError('corrupt', `a profile has the unknown version ${String(version)}`)

@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ERROR, OPERATION } from '../../protocol/generated/registry.js'
+import { blobCopyKey, endKey, visitorHoldingKey } from '../../storage/blob-keys.js'
+import { channelTakenKey, visitorKey } from '../../storage/channel-keys.js'
 import type { Engine } from '../../storage/engine.js'
 import { MemoryEngine } from '../../storage/memory-engine.js'
 import { blobKeys, userKeys } from '../../storage/keyspace.js'
@@ -130,7 +132,7 @@ for (const shards of [2, 3, 16]) {
   })
 }
 
-test('rows that belong nowhere, and blobs, are refused', async () => {
+test('rows that belong nowhere, and those of several shards, are refused', async () => {
   const refused = async (key: Uint8Array): Promise<unknown> => {
     const from = new MemoryEngine()
     const batch = from.batch()
@@ -139,8 +141,8 @@ test('rows that belong nowhere, and blobs, are refused', async () => {
     await from.commit(batch)
     return splitData(from, [new MemoryEngine(), new MemoryEngine()], evenTable(2)).catch((error: unknown) => error)
   }
-  assert.ok(await refused(blobKeys('abc').meta()) instanceof Refusal)
-  assert.ok(await refused(userKeys('ann').holding('abc')) instanceof Refusal)
+  const ofSeveral = [blobKeys('abc').home(), blobCopyKey('abc'), visitorHoldingKey('ann', 'abc'), visitorKey('ann'), channelTakenKey(1), endKey(1, 'loan', 'abc/1')]
+  for (const key of ofSeveral) assert.ok(await refused(key) instanceof Refusal)
   assert.match(String(await refused(Buffer.from('ffff7a01', 'hex'))), /unknown table/)
   assert.match(String(await refused(Buffer.concat([Buffer.from('ffff6d', 'hex'), Buffer.from('what')]))), /does not know: what/)
 })

@@ -28,8 +28,9 @@ async function withUsers(t: TestContext): Promise<{ directory: string, to: strin
 test('a directory is split into one with a store for each shard, and stays as it is', async (t) => {
   const { directory, to } = await withUsers(t)
   const secret = openServerSecret(directory, 4096)
-  const rows = await splitDirectory(directory, 3, to)
+  const { rows, files } = await splitDirectory(directory, 3, to)
   assert.equal(rows.get('names'), USERS.length)
+  assert.equal(files, null)
   assert.equal(await readShardCount(to), 3)
   assert.deepEqual(openServerSecret(to, 10_000), secret)
   let names = 0

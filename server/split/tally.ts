@@ -13,15 +13,18 @@ interface KindTally {
 export class Tally {
   readonly #kinds = new Map<string, KindTally>()
 
-  add(kind: string, key: Uint8Array, value: Uint8Array): void {
+  /** `times`: it counts as so many rows. */
+  add(kind: string, key: Uint8Array, value: Uint8Array, times = 1): void {
+    if (times === 0) return
     const length = Buffer.allocUnsafe(LENGTH_BYTES)
     length.writeUInt32BE(key.length)
-    const row = createHash('sha256').update(length).update(key).update(value).digest().readBigUInt64BE()
+    const hash = createHash('sha256').update(length).update(key).update(value).digest().readBigUInt64BE()
+    const checksum = times === 1 ? hash : hash * BigInt(times)
     const tally = this.#kinds.get(kind)
-    if (tally === undefined) this.#kinds.set(kind, { rows: 1, checksum: row })
+    if (tally === undefined) this.#kinds.set(kind, { rows: times, checksum: BigInt.asUintN(CHECKSUM_BITS, checksum) })
     else {
-      tally.rows++
-      tally.checksum = BigInt.asUintN(CHECKSUM_BITS, tally.checksum + row)
+      tally.rows += times
+      tally.checksum = BigInt.asUintN(CHECKSUM_BITS, tally.checksum + checksum)
     }
   }
 

@@ -31,6 +31,8 @@ export interface LifeServer {
   crash(shard: number, stored?: MemoryEngine): void
   /** What shards ask each other about blobs is answered so much later from now on. */
   answerLate(ms: number): void
+  /** What each shard has stored by now, as copies. */
+  disks(): readonly MemoryEngine[]
   /** Of each shard. Throws BlobBreach. */
   audit(): Promise<readonly Audit[]>
   /** When nothing is on its way any more. Throws BlobBreach. */
@@ -65,6 +67,8 @@ class OneShard implements LifeServer {
   crash(_shard: number, stored?: MemoryEngine): void { this.#harness.crash(stored) }
 
   answerLate(): void { /* there is nobody to ask */ }
+
+  disks(): readonly MemoryEngine[] { return [this.#stored.copy()] }
 
   async audit(): Promise<readonly Audit[]> {
     return [await auditBlobs(this.#stored, this.blobs.objects)]
@@ -113,8 +117,10 @@ class SeveralShards implements LifeServer {
     for (const name of ['lendBlob', 'heldBlobs', 'awaitsLoan']) this.#harness.lateMs.set(name, ms)
   }
 
+  disks(): readonly MemoryEngine[] { return this.#harness.engines.map((engine) => engine.copy()) }
+
   audit(): Promise<readonly Audit[]> {
-    return auditShards(this.#harness.engines.map((engine) => engine.copy()), new Set(this.blobs.objects))
+    return auditShards(this.disks(), new Set(this.blobs.objects))
   }
 
   checkAtRest(audits: readonly Audit[]): void {
