@@ -22,6 +22,7 @@ import { Incoming } from './incoming.js'
 import type { AnswerOf, ArgsOfQuestion, QuestionName } from './questions.js'
 import { type ChannelFault, Outgoing } from './outgoing.js'
 import { countEntries } from './packed-entries.js'
+import { Patience } from './patience.js'
 import { Sender, StoredRow } from './sender.js'
 
 /** Read at once where a channel is opened. */
@@ -65,6 +66,7 @@ export class Channels {
   readonly #outgoing = new Map<number, Outgoing>()
   readonly #incoming = new Map<number, Incoming>()
   readonly #arrivals: Arrivals
+  readonly #patience: Patience
   readonly #waiters = new Set<Waiter>()
   readonly #held = new Map<string, HeldWatermark>()
   /** Visitors that are being read or asked about, and what was heard of them by then. */
@@ -80,6 +82,7 @@ export class Channels {
   constructor(host: ArrivalHost, federation: Federation) {
     this.#host = host
     this.#federation = federation
+    this.#patience = new Patience(host.environment.scheduler)
     for (let shard = 0; shard < federation.shards; shard++) {
       if (shard === federation.shard) continue
       this.#outgoing.set(shard, new Outgoing(shard, federation.limits))
@@ -104,6 +107,11 @@ export class Channels {
   /** Asks another shard one of the questions of the table. Rejects with RouterError, or is never answered. */
   ask<N extends QuestionName>(shard: number, name: N, ...args: ArgsOfQuestion<N>): Promise<AnswerOf<N>> {
     return this.#federation.peers.ask(shard, name, ...args)
+  }
+
+  /** The same where others wait behind the answer: rejects also where there is none after `answerMs`. See Patience. */
+  askInTime<N extends QuestionName>(answerMs: number, shard: number, name: N, ...args: ArgsOfQuestion<N>): Promise<AnswerOf<N>> {
+    return this.#patience.ask(shard, answerMs, () => this.ask(shard, name, ...args))
   }
 
   isReached(shard: number): boolean {

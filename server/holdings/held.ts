@@ -65,23 +65,23 @@ export class Held {
 
   /** So that the shard can take the blob, whoever holds it. */
   async borrow(held: HeldBlob): Promise<HeldBlob> {
-    const { channels } = this.#shard
+    const { channels, environment: { limits } } = this.#shard
     const to = channels?.to(held.blob.name) ?? null
     if (channels === null || to === null) return held
     channels.mustHaveRoom([to])
     const { drops } = held.blob
-    const lent = await channels.ask(to.shard, 'lendBlob', held.blob.name, channels.shard)
+    const lent = await channels.askInTime(limits.blobAnswerMs, to.shard, 'lendBlob', held.blob.name, channels.shard)
     return { ...held, lent, drops }
   }
 
   /** What the user holds of these; of who is at home elsewhere its home is asked. */
   async #facts(user: string, all: readonly HeldBlob[]): Promise<readonly (HeldFacts | null)[]> {
-    const { channels, environment: { blobs } } = this.#shard
+    const { channels, environment: { blobs, limits } } = this.#shard
     const home = channels?.to(user) ?? null
     const unknown = all.filter(({ holding }) => holding.row === null)
     // Where no blobs are kept nobody holds any more than is known here.
     if (channels === null || home === null || unknown.length === 0 || blobs === undefined) return all.map(({ holding }) => holding.row)
-    const told = await channels.ask(home.shard, 'heldBlobs', user, unknown.map(({ blob }) => blob.name))
+    const told = await channels.askInTime(limits.blobAnswerMs, home.shard, 'heldBlobs', user, unknown.map(({ blob }) => blob.name))
     return all.map((each) => each.holding.row ?? told[unknown.indexOf(each)] ?? null)
   }
 

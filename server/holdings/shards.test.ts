@@ -10,7 +10,7 @@ import { hashOf, SQUARES } from '../testing/blob-store.js'
 import { routerError, type TestDevice } from '../testing/shard-harness.js'
 import type { ShardsHarness } from '../testing/shards-harness.js'
 import { groupRig, type PairPlace, pairRig } from '../testing/shards-rigs.js'
-import { heldFacts } from './elsewhere.js'
+import { heldFacts, lend } from './elsewhere.js'
 import { objectsOf } from './merge.js'
 import { auditShards, checkShares } from './testing/audit.js'
 
@@ -29,9 +29,9 @@ function blobs({ router }: ShardsHarness): BlobCommands {
   return router.blobs
 }
 
-/** What a content is called whose blob is at home in this shard. */
-function contentAt(harness: ShardsHarness, shard: number, not = ''): string {
-  for (let number = 0; ; number++) if (harness.homeOf(hashOf(`content ${String(number)}`)) === shard && `content ${String(number)}` !== not) return `content ${String(number)}`
+/** What a content is called whose blob is at home in this shard; the first from this number on. */
+function contentAt(harness: ShardsHarness, shard: number, from = 0): string {
+  for (let number = from; ; number++) if (harness.homeOf(hashOf(`content ${String(number)}`)) === shard) return `content ${String(number)}`
 }
 
 function carrying(...sent: readonly Blob[]): Uint8Array {
@@ -186,7 +186,7 @@ void test('[BLB-17] the picture of a profile is found from everywhere', async ()
 })
 
 void test('[BLB-13] a loan ends when the shard says so, however late that is, and not by its time', async () => {
-  const { harness, one, other, phone } = await rig()
+  const { harness, one, other, phone } = await rig([0, 1, 2], { blobAnswerMs: DAY_MS })
   const blob = await harness.upload(one, contentAt(harness, 1))
   // The shard of the conversation hears of the loan when the one who holds the blob has let it go.
   harness.lateMs.set('lendBlob', 2 * HOUR_MS)
@@ -219,7 +219,7 @@ void test('what was lent to a shard that has died meanwhile goes in the end', as
 })
 
 void test('a loan that was taken, and what it was taken for has ended, is good for nothing any more', async () => {
-  const { harness, one, other, phone } = await rig([0, 1, 2], { blobHoldMs: 10 * DAY_MS })
+  const { harness, one, other, phone } = await rig([0, 1, 2], { blobHoldMs: 10 * DAY_MS, blobAnswerMs: DAY_MS })
   const group = harness.groupAt(2)
   await harness.router.groups.create(one, group, { displayName: 'g', about: '', policy: {}, users: [] })
   const blob = await harness.upload(one, contentAt(harness, 1))
@@ -290,4 +290,43 @@ void test('who tells what a user holds waits for no commit but that of what it t
   shard.schedule()
   await heldFacts(shard, one, [hash])
   assert.equal(committed.mock.callCount(), 1)
+})
+
+void test('[BLB-12] what a stuck shard is asked for a message holds up nobody else for long, and is not asked again and again', async () => {
+  const { harness, one, other, phone, friend } = await rig()
+  const { blobAnswerMs } = harness.limits
+  phone.send(other, 'hello')
+  await harness.settle()
+  const blob = await harness.upload(one, contentAt(harness, 1))
+  harness.lateMs.set('lendBlob', HOUR_MS)
+  harness.asked.clear()
+  for (let sent = 0; sent < 10; sent++) phone.send(other, '', undefined, carrying(blob))
+  await harness.settle()
+  // Goes to the home of the conversation over a channel, and is behind those in its gate.
+  friend.acknowledge()
+  const delivered = async (): Promise<number | undefined> =>
+    (await harness.router.receipts(one, other)).find(({ member }) => member === other)?.delivered
+  await harness.pass(blobAnswerMs - 1)
+  assert.equal(await delivered(), 0)
+  await harness.pass(1)
+  assert.equal(await delivered(), 1)
+  assert.deepEqual(phone.refusals.map(({ error }) => error), Array.from({ length: 10 }, () => ERROR.unavailable))
+  assert.equal(harness.asked.get('lendBlob'), 1)
+  harness.lateMs.clear()
+  await harness.pass(HOUR_MS / 2)
+  assert.equal(await send(phone, other, blob), 2)
+})
+
+void test('loans to a shard that says nothing hold up what else has to end no longer than one of them', async () => {
+  const { harness, one } = await rig([0, 1, 2], { blobHoldMs: 10 * DAY_MS, blobQuotaBytes: 0 })
+  const { shard } = harness.routers[1]!
+  let name = ''
+  for (let loans = 0; loans < 40; loans++) {
+    name = contentAt(harness, 1, loans === 0 ? 0 : 1 + Number(name.slice('content '.length)))
+    const { content } = await harness.upload(one, name)
+    assert.ok(await lend(shard, content.hash, 2) !== null)
+  }
+  harness.lateMs.set('awaitsLoan', HOUR_MS)
+  await harness.pass(120_000)
+  assert.equal(harness.asked.get('awaitsLoan'), 16, 'those that are asked at once')
 })

@@ -27,7 +27,7 @@ import { TOTALS } from './states.js'
 const REFERENCES_AT_ONCE = 64
 const ERASES_AT_ONCE = 8
 const ENDS_AT_ONCE = 16
-/** A shard that is asked about a loan and says nothing holds up the rest for no longer. */
+/** A shard that is asked about a loan and says nothing holds up the rest for no longer, however many loans it has. */
 const LOAN_ANSWER_MS = 15_000
 /** The clock may be set: it is looked at no more rarely than this. */
 const LOOK_MAX_MS = 600_000
@@ -114,10 +114,9 @@ class EndWork implements ListWork {
 
   /** Who can't be asked at present may be about to take it. */
   async #isAwaited(shard: number, blob: string): Promise<boolean> {
-    const { channels, environment: { scheduler } } = this.#shard
+    const { channels } = this.#shard
     if (channels?.isReached(shard) !== true) return true
-    const noAnswer = new Promise<true>((resolve) => { scheduler.after(LOAN_ANSWER_MS, () => { resolve(true) }) })
-    return Promise.race([noAnswer, channels.ask(shard, 'awaitsLoan', blob)]).catch((error: unknown) => {
+    return channels.askInTime(LOAN_ANSWER_MS, shard, 'awaitsLoan', blob).catch((error: unknown) => {
       if (error instanceof RouterError) return true
       throw error
     })

@@ -90,6 +90,11 @@ export interface ShardLimits {
   readonly blobHoldMs: number
   /** Of several shards: after so long the home of a blob asks a shard that has not taken what it was lent. */
   readonly blobLoanMs: number
+  /**
+   * Of several shards: how long each of the two questions is waited for that may come before something is held. What comes after a message in its
+   * conversation waits, too, and with an entry of a channel all that is behind it.
+   */
+  readonly blobAnswerMs: number
 }
 
 export const SHARD_LIMITS: ShardLimits = {
@@ -136,6 +141,7 @@ export const SHARD_LIMITS: ShardLimits = {
   uploadAgeMs: LIMIT.uploadAgeMs,
   blobHoldMs: LIMIT.blobHoldMs,
   blobLoanMs: 600_000,
+  blobAnswerMs: 3000,
 }
 
 /** What a shard needs where blobs are kept. */

@@ -85,12 +85,14 @@ class OneShard implements LifeServer {
 
 /** What shards ask each other all the time about presence costs more than all the rest, where days pass. */
 const RENEW_MS = 3_600_000
+/** Of late answers some come in time. */
+const BLOB_ANSWER_MS = 600_000
 
 class SeveralShards implements LifeServer {
   readonly #harness: ShardsHarness
 
   constructor(options: LifeServerOptions) {
-    this.#harness = new ShardsHarness({ ...options, keepsBlobs: true, presence: { renewMs: RENEW_MS } })
+    this.#harness = new ShardsHarness({ ...options, limits: { ...options.limits, blobAnswerMs: BLOB_ANSWER_MS }, keepsBlobs: true, presence: { renewMs: RENEW_MS } })
   }
 
   get router(): Router { return this.#harness.router }
