@@ -226,10 +226,17 @@ export class Blobs implements BlobCommands {
     else await channels.ask(to.shard, 'mustCarry', user, address, seq, id)
   }
 
-  /** Of several shards the home of the blob is asked. */
-  blob(id: string): Promise<Blob | null> {
-    if (this.#shard.channels !== null) return homeBlob(this.#shard, id)
-    return holding(this.#shard, async (held) => (await held.state(this.#shard.blobStates.blobs, id)).row?.blob ?? null)
+  /** Of several shards its home knows it best; who holds it has a copy. */
+  async blob(id: string): Promise<Blob | null> {
+    const isOfSeveral = this.#shard.channels !== null
+    const atHome = isOfSeveral ? await homeBlob(this.#shard, id) : null
+    if (atHome !== null) return atHome
+    return holding(this.#shard, async (held) => {
+      const state = await held.state(this.#shard.blobStates.blobs, id)
+      const blob = state.row?.blob ?? null
+      if (isOfSeveral && !this.#shard.isSettledButForLate(state)) await this.#shard.committed()
+      return blob
+    })
   }
 
   async usage(user: string): Promise<BlobUsage> {

@@ -5,6 +5,7 @@ import { encodeAttachments } from '../../protocol/attachments.js'
 import { EMPTY_BYTES } from '../../protocol/bytes.js'
 import { ERROR, OPERATION } from '../../protocol/generated/registry.js'
 import type { Blob, BlobCommands } from '../blobs/blob-router.js'
+import { RouterError } from '../router/router.js'
 import type { ShardLimits } from '../shard/environment.js'
 import { hashOf, SQUARES } from '../testing/blob-store.js'
 import { routerError, type TestDevice } from '../testing/shard-harness.js'
@@ -329,4 +330,29 @@ void test('loans to a shard that says nothing hold up what else has to end no lo
   harness.lateMs.set('awaitsLoan', HOUR_MS)
   await harness.pass(120_000)
   assert.equal(harness.asked.get('awaitsLoan'), 16, 'those that are asked at once')
+})
+
+void test('[BLB-18] a blob whose home is away, or has not heard of it, is read where there is a copy', async (t) => {
+  const { harness, one, other, phone } = await rig()
+  const home = harness.routers[1]?.blobs
+  assert.ok(home)
+  const id = hashOf(contentAt(harness, 1))
+  const find = async (): Promise<string | undefined> => (await blobs(harness).blob(id))?.content.hash
+  harness.hold(0, 1)
+  const uploaded = harness.upload(one, contentAt(harness, 1))
+  await harness.settle()
+  assert.equal(await home.blob(id), null)
+  assert.equal(await find(), id)
+  harness.hold(0, 1, false)
+  await harness.pass(SOON_MS)
+  const blob = await uploaded
+  const seq = await send(phone, other, blob)
+  await harness.pass(DAY_MS)
+  const away = t.mock.method(home, 'blob', () => Promise.reject(new RouterError(ERROR.unavailable, 'the test has it so')))
+  assert.equal(await find(), id)
+  phone.operate(other, seq, OPERATION.delete)
+  await harness.pass(DAY_MS)
+  await assert.rejects(find(), routerError(ERROR.unavailable), 'nobody else can say that there is none')
+  away.mock.restore()
+  assert.equal(await find(), undefined)
 })

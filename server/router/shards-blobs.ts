@@ -1,6 +1,6 @@
 /**
  * Blobs where there are several shards: each call goes to the home of the user, conversation or blob that it concerns. Of an upload only its id is
- * told; where it is at home, all are asked once.
+ * told; where it is at home, all are asked once. A blob's home knows it, and who holds it has a copy, which serves where the home is away.
  */
 import type { Blob, BlobCommands, BlobPlace, Upload } from '../blobs/blob-router.js'
 import { ERROR } from '../../protocol/generated/registry.js'
@@ -22,12 +22,32 @@ export function shardBlobs(homes: Homes): BlobCommands | null {
     usage: (user) => at(user).usage(user),
     keep: (user, conversation, seq, id) => at(user).keep(user, conversation, seq, id),
     find: async (user, place) => blobsOf(homeOfPlace(homes, user, place)).find(user, place),
-    blob: (id): Promise<Blob | null> => at(id).blob(id),
+    blob: (id) => blobOf(homes, id),
     upload: (id) => uploads.find(id),
     storing: async (id, objects) => await (await uploads.home(id))?.storing(id, objects) ?? false,
     finishUpload: async (id, blob) => await (await uploads.home(id))?.finishUpload(id, blob) ?? null,
     abandonUpload: async (id) => (await uploads.home(id))?.abandonUpload(id),
   }
+}
+
+/**
+ * Of its home, or of a shard that has a copy: the home may be away, or not have heard yet of what has just been uploaded. null: there is none.
+ * Rejects where nobody has it, and a shard that may can't be asked.
+ */
+async function blobOf(homes: Homes, id: string): Promise<Blob | null> {
+  const home = homes.of(id)
+  const others = homes.all.filter((router) => router !== home)
+  let failure: PromiseRejectedResult | null = null
+  // A home that is away may be waited for, where nobody else can say.
+  for (const routers of home.isReachable ? [[home], others] : [others, [home]]) {
+    const answers = await Promise.allSettled(routers.map(async (router) => blobsOf(router).blob(id)))
+    for (const answer of answers) {
+      if (answer.status === 'rejected') failure ??= answer
+      else if (answer.value !== null) return answer.value
+    }
+  }
+  if (failure !== null) throw failure.reason
+  return null
 }
 
 function blobsOf({ blobs }: HomeRouter): BlobCommands {
