@@ -143,6 +143,27 @@ test('after the store has lost everything a node waits for the others, unless th
   assert.equal(owner, second)
 })
 
+test('a node that is not to follow, and has most, takes a shard in doubt', async (t) => {
+  const rig = new Rig(t, { limits: { standbys: 1, memberAwayMs: 60_000 } })
+  const names = ranked(0, ['n2', 'n3'])
+  const first = await rig.start('n1', { founds: true })
+  await rig.owner()
+  const second = await rig.start(names[1]!)
+  await until(() => rig.server.members.includes(second.name))
+  await put(first.engine!, ['a', '1'])
+  await until(async () => await second.inner.get(Buffer.from('a')) !== undefined)
+  first.cut()
+  rig.server.restartEmpty()
+  await until(() => second.node.report.waitingFor.includes('n1'))
+  // It ranks before the other, which is spare from when it has seen it, and has nothing.
+  const third = await rig.start(names[0]!)
+  await until(() => second.node.directory.nodes.some(({ node }) => node === third.name))
+  second.node.forget('n1')
+  const owner = await rig.owner(first)
+  assert.equal(owner, second)
+  assert.equal(Buffer.from(await owner.engine!.get(Buffer.from('a')) ?? '').toString(), '1')
+})
+
 test('a member that is away too long is none any more, and becomes one again when it has followed', async (t) => {
   const rig = new Rig(t, { limits: { memberAwayMs: 500 } })
   const first = await rig.start('n1', { founds: true })
