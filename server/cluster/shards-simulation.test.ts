@@ -11,7 +11,7 @@ const STEPS = 120
 const SHARDS_MAX = 4
 
 test('the promises hold at nodes with one to four shards, through crashes, pauses, partitions, moves and a store that loses its data', async () => {
-  let [acknowledged, crossed, ownerships, crashes, storeLosses, moves] = [0, 0, 0, 0, 0, 0]
+  let [acknowledged, crossed, takeovers, crashes, storeLosses, moves] = [0, 0, 0, 0, 0, 0]
   for (let seed = FIRST_SEED; seed < FIRST_SEED + SEEDS; seed++) {
     const options = { seed, steps: STEPS, shards: 1 + seed % SHARDS_MAX }
     const result = await new ClusterSimulation(options).run().catch(async (error: unknown) => {
@@ -19,7 +19,7 @@ test('the promises hold at nodes with one to four shards, through crashes, pause
     })
     acknowledged += result.acknowledged
     crossed += result.crossed
-    ownerships += result.ownerships
+    takeovers += result.takeovers
     crashes += result.crashes
     storeLosses += result.storeLosses
     moves += result.moves
@@ -27,7 +27,7 @@ test('the promises hold at nodes with one to four shards, through crashes, pause
   // A simulation in which nothing happens proves nothing.
   if (SEEDS < 10) return
   assert.ok(acknowledged > SEEDS * 20 && crossed > SEEDS * 5, `${String(acknowledged)} acknowledged, ${String(crossed)} of them to another shard`)
-  assert.ok(ownerships > SEEDS * 3 && moves > SEEDS, `${String(ownerships)} ownerships, ${String(moves)} moves`)
+  assert.ok(takeovers > SEEDS * 2.5 && moves > SEEDS / 4, `${String(takeovers)} takeovers, ${String(moves)} of them as the operator wanted`)
   assert.ok(crashes > SEEDS && storeLosses > SEEDS, `${String(crashes)} crashes, ${String(storeLosses)} losses of the store`)
 })
 

@@ -56,6 +56,7 @@ export class ModelServer {
   #history: Contents[] = []
   #incarnation = 1
   #waiters: (() => void)[] = []
+  #leftTo = ''
   /** Appends are refused, as by a Redis at its limit. */
   isFull = false
 
@@ -71,6 +72,11 @@ export class ModelServer {
 
   get members(): readonly string[] {
     return this.#contents.fence?.members ?? []
+  }
+
+  /** To whom the last owner left what its successor has taken; '': to nobody. */
+  get leftTo(): string {
+    return this.#leftTo
   }
 
   /** A replica takes over that lacks the last `steps` writes. */
@@ -181,6 +187,7 @@ export class ModelServer {
       members: isTaken ? fence?.members ?? [] : [], incarnation: isTaken ? this.#life : '',
     }
     this.#contents.round = null
+    this.#leftTo = fence?.heir ?? ''
     return this.#acquired(made, isTaken, request.leaseMs)
   }
 

@@ -43,9 +43,11 @@ export interface ClusterSimulationResult {
   readonly acknowledged: number
   /** Of these, messages to conversations that are at home in another shard than who said them. */
   readonly crossed: number
-  readonly ownerships: number
+  /** Of a shard by another node than the one that had it. */
+  readonly takeovers: number
   readonly crashes: number
   readonly storeLosses: number
+  /** Those of the takeovers that the operator wanted. */
   readonly moves: number
 }
 
@@ -85,7 +87,9 @@ export class ClusterSimulation implements Room {
   readonly storeAway = new Set<number>()
   isFaulty = true
   isQuiet = false
-  #ownerships = 0
+  /** Of each shard, the last one. */
+  readonly #owners = new Map<number, string>()
+  #takeovers = 0
   readonly #beganMs: number
 
   constructor(options: ClusterSimulationOptions) {
@@ -130,7 +134,9 @@ export class ClusterSimulation implements Room {
       this.#trimmed[shard]?.push(range)
       return trim(range)
     }
-    this.#ownerships++
+    this.#nemesis.owned(shard, machine.name)
+    if ((this.#owners.get(shard) ?? machine.name) !== machine.name) this.#takeovers++
+    this.#owners.set(shard, machine.name)
     if (this.#people === null) this.#rows.owns(machine.name, disk)
   }
 
@@ -161,7 +167,7 @@ export class ClusterSimulation implements Room {
       throw new Breach([`seed ${String(seed)}: ${error.message}`, ...this.trace.slice(-60)].join('\n'))
     }
     const { crashes, storeLosses, moves } = this.#nemesis
-    return { acknowledged: this.#acknowledged, crossed: this.#people?.crossed ?? 0, ownerships: this.#ownerships, crashes, storeLosses, moves }
+    return { acknowledged: this.#acknowledged, crossed: this.#people?.crossed ?? 0, takeovers: this.#takeovers, crashes, storeLosses, moves }
   }
 
   get #acknowledged(): number {
@@ -197,11 +203,11 @@ export class ClusterSimulation implements Room {
     for (const server of this.servers) checkLog(server)
   }
 
-  async #finish<T>(promise: Promise<T>): Promise<T> {
+  async #finish<T>(promise: Promise<T>, complaint = 'something that was asked is never answered'): Promise<T> {
     let isSettled = false
     const end = (): void => { isSettled = true }
     promise.then(end, end)
-    await this.#until(() => isSettled, 'something that was asked is never answered')
+    await this.#until(() => isSettled, complaint)
     return promise
   }
 
@@ -217,11 +223,13 @@ export class ClusterSimulation implements Room {
     this.#nemesis.rest()
     const before = this.#acknowledged
     await this.#until(() => this.#acknowledged > before, 'nothing is acknowledged any more')
+    const people = this.#people
+    if (people !== null) for (const shard of this.servers.keys()) await this.#finish(people.register(shard), `shard ${String(shard)} takes no commits any more`)
     this.isQuiet = true
     await this.#until(() => this.#isAtRest, 'the nodes do not come together')
-    if (this.#people !== null) await this.#checkPeople(this.#people)
+    if (people !== null) await this.#checkPeople(people)
     for (const [shard, trimmed] of this.#trimmed.entries()) {
-      if (this.#people === null) for (const { name, disks } of this.machines.values()) await this.#rows.check(name, disks[0]!)
+      if (people === null) for (const { name, disks } of this.machines.values()) await this.#rows.check(name, disks[0]!)
       // Looking has taken its time, in which a shard may have moved.
       await this.#until(() => isTogether(this, shard), 'the nodes do not come together')
       await compareMembers(this, shard, trimmed)

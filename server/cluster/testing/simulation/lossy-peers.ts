@@ -17,7 +17,7 @@ export function lossy(peers: Peers, { world: { random }, faults }: Pick<Room, 'w
       return isTaken
     },
     confirm: (to, cursor, again) => {
-      // What is said as a link opens is not lost.
+      // What asks for entries once more, as a way opens or where some are missing, always comes, once.
       for (let left = again ? 1 : copies(); left > 0; left--) peers.confirm(to, cursor, again)
     },
     tell: (to, name, ...args) => {

@@ -20,7 +20,10 @@ export class Nemesis {
   readonly #scenery: Scenery
   crashes = 0
   storeLosses = 0
+  /** Shards that went to the node that the operator named. */
   moves = 0
+  /** Which node that is, by shard; until it has another owner. */
+  readonly #wanted = new Map<number, string>()
 
   constructor(scenery: Scenery) {
     this.#scenery = scenery
@@ -170,16 +173,26 @@ export class Nemesis {
     const node = process?.work?.nodes[shard]
     if (process === null || process.isPaused || node === undefined || process.work?.isOwner(shard) !== true) return
     note(`${machine.name} resigns shard ${String(shard)}`)
+    this.#wanted.delete(shard)
     node.resign(random.pick(machines).name).then(() => { node.stay() }, report)
   }
 
   #move(machine: Machine): void {
     const { random, servers, machines, note } = this.#scenery
     if (machine.process === null || machine.process.isPaused) return
-    const [shard, heir] = [random.pick([...servers.keys()]), random.pick(machines).name]
-    this.moves++
+    const shard = random.pick([...servers.keys()])
+    // Mostly to one that is there; but an operator may name any.
+    const present = machines.filter(({ process, isCut }) => process?.work?.isOwner(shard) === false && !process.isPaused && !isCut)
+    const heir = random.pick(present.length > 0 && random.chance(0.8) ? present : machines).name
+    this.#wanted.set(shard, heir)
     note(`${machine.name} is told to move shard ${String(shard)} to ${heir}`)
     machine.process.work?.move?.(shard, heir)
+  }
+
+  /** A node begins to own a shard. It was moved there if its last owner left it to that node, as it was told. */
+  owned(shard: number, node: string): void {
+    if (this.#wanted.get(shard) === node && this.#scenery.servers[shard]?.leftTo === node) this.moves++
+    this.#wanted.delete(shard)
   }
 
   /** Everything is healed. */

@@ -1,6 +1,7 @@
 /** Who uses the simulated cluster: a few users with several devices each, that come by any node, talk with each other and in a group. */
 import type { Entry, ReadRange } from '../../../../storage/engine.js'
 import { slotOf } from '../../../../storage/slots.js'
+import { ERROR } from '../../../../protocol/generated/registry.js'
 import { isGroup } from '../../../../protocol/address.js'
 import { RouterError } from '../../../router/router.js'
 import { conversationName } from '../../../shard/state.js'
@@ -20,6 +21,8 @@ const USERS = ['ann', 'bob', 'cy'] as const
 const VERIFIER = { salt: new Uint8Array(16), iterations: 4096, storedKey: new Uint8Array(32), serverKey: new Uint8Array(32) }
 /** A device that hears nothing for so long gives its connection up. */
 const PATIENCE_MS = 12_000
+/** Before a shard is asked again that took nothing. */
+const RETRY_MS = 200
 
 export class People implements EndScene {
   readonly #room: Room
@@ -63,6 +66,23 @@ export class People implements EndScene {
       for (let number = 0; number <= i; number++) this.devices.push(new SimDevice(user, `d${String(number)}`, this.oracle))
     }
     for (const device of this.devices) this.#live(device)
+  }
+
+  /** Somebody new is at home in the shard: of the users nobody may be, nor any of what they say. Resolves when it has committed that. */
+  async register(shard: number): Promise<void> {
+    let number = 0
+    while (this.homeOf(newcomer(number)) !== shard) number++
+    for (;;) {
+      try {
+        await this.server.router.addUser(newcomer(number), VERIFIER)
+        return
+      } catch (error) {
+        if (!(error instanceof RouterError)) throw error
+        // The answer was lost.
+        if (error.code === ERROR.conflict) return
+        await new Promise<void>((resolve) => { this.#room.world.after(RETRY_MS, resolve) })
+      }
+    }
   }
 
   /** Every device has what it was owed, and an answer to all that it said. */
@@ -164,4 +184,8 @@ export class People implements EndScene {
   check(): Promise<void> {
     return checkConversations(this)
   }
+}
+
+function newcomer(number: number): string {
+  return `new${String(number)}`
 }

@@ -10,12 +10,12 @@ import { NodePart } from '../../../node-part.js'
 import { openPeers, routerOf } from '../../../node-shards.js'
 import type { NodePeers } from '../../../peers/node-peers.js'
 import { type Router, RouterError } from '../../../router/router.js'
-import type { ShardEnvironment } from '../../../shard/environment.js'
+import type { ShardEnvironment, ShardLimits } from '../../../shard/environment.js'
 import type { Shard } from '../../../shard/shard.js'
 import { testIdentity } from '../../../testing/live-front.js'
 import { Breach } from '../../../testing/simulation/breach.js'
 import type { DeviceServer, SimConnection } from '../../../testing/simulation/connection.js'
-import { CHANNELS, LIMITS as SHARD_LIMITS } from '../../../testing/simulation/server.js'
+import { CHANNELS, LIMITS } from '../../../testing/simulation/server.js'
 import { Balancer } from '../../balancer.js'
 import { ClusterDesk } from '../../cluster-admin.js'
 import { type ClusterNode, openClusterNode } from '../../node.js'
@@ -31,6 +31,8 @@ import type { Wires } from './wires.js'
 
 const BALANCE_MS = 4000
 const OWNER_WAIT_MS = 6000
+/** What can't be had at present is asked for again at once, far more often than by a client that waits. */
+const SHARD_LIMITS: ShardLimits = { ...LIMITS, strangerBurst: 1_000_000 }
 /** A call that had no answer for so long has failed. */
 const CALL_TIMEOUT_MS = 8000
 
