@@ -47,7 +47,9 @@ test('bytes that come to an upload whose time has just come are erased with it',
     await rig.files(0)
     return found
   })
-  assert.equal((await rig.request('PUT', slot.url, bearer(slot), bytes)).status, 410)
+  const { status } = await rig.request('PUT', slot.url, bearer(slot), bytes)
+  // 423: whoever erases has not let go of it yet, though its files are gone.
+  assert.ok(status === 410 || status === 423, String(status))
   await rig.files(0)
 })
 
