@@ -328,7 +328,7 @@ export class SimDevice {
   }
 
   #storeOperation(conversation: string, from: string, seq: number, target: number, code: number, text: string): void {
-    const kind = KINDS.get(code)
+    const kind = OPERATION_KINDS.get(code)
     if (kind === undefined) throw new Breach(`${conversation} ${String(seq)} is an operation of kind ${String(code)}`)
     this.view(conversation).apply({ seq, from, target, kind, text })
     // Places of a group's log are counted, whatever they hold.
@@ -403,7 +403,7 @@ export class SimDevice {
   }
 }
 
-const KINDS = new Map<number, OperationName>([[OPERATION.edit, 'edit'], [OPERATION.delete, 'delete'], [OPERATION.react, 'react']])
+export const OPERATION_KINDS: ReadonlyMap<number, OperationName> = new Map<number, OperationName>([[OPERATION.edit, 'edit'], [OPERATION.delete, 'delete'], [OPERATION.react, 'react']])
 
 /** Of a message as a page shows it, for MessageViews. */
 export function shownState(present: StoredMessage['present']): Pick<MessageSource, 'isDeleted' | 'editedMs' | 'reactions'> {

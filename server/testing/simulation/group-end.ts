@@ -1,7 +1,7 @@
 /** What each member must find of the group when all has come to rest, in its history, on its devices and in its list. */
 import { expiryOf } from '../../../protocol/expiry.js'
 import { Breach } from './breach.js'
-import type { SimDevice } from './device.js'
+import { OPERATION_KINDS, type SimDevice } from './device.js'
 import { checkGroupOperations, checkGroupReader } from './group-operations.js'
 import { GROUP, type GroupRecord, membershipsOf } from './group-oracle.js'
 import type { EndScene } from './scene.js'
@@ -15,9 +15,20 @@ export class GroupEnd {
 
   async check(log: readonly GroupRecord[]): Promise<void> {
     this.#scene.oracle.group.check(log)
+    this.#learn(log)
     checkGroupOperations(log, this.#scene.oracle.operations)
     this.#scene.oracle.expiry.checkTimers(GROUP, log.map(({ change, operation, ...record }) => ({ ...record, isMessage: change === null && operation === null })))
     for (const user of this.#scene.users) await this.#checkMembership(user, log)
+  }
+
+  /** What a device has asked for, and lost with its memory before it heard of it, nobody else may know of yet. */
+  #learn(log: readonly GroupRecord[]): void {
+    const forgetful = new Set(this.#scene.devices.filter(({ wasReinstalled }) => wasReinstalled).map(({ user }) => user))
+    for (const { seq, from, operation, text } of log) {
+      const kind = operation === null ? undefined : OPERATION_KINDS.get(operation.kind)
+      if (operation === null || kind === undefined || !forgetful.has(from)) continue
+      this.#scene.oracle.operations.happened({ conversation: GROUP, from, target: operation.target, kind, text }, seq)
+    }
   }
 
   /** As this user may read it, forwards. */
