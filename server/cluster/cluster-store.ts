@@ -108,6 +108,11 @@ export interface RenewRequest {
   readonly incarnation: string
   /** Who may take the shard from now on. */
   readonly members: readonly string[]
+  /**
+   * Which renewal of its ownership it is. One that was overtaken on its way changes no members: those that it says are out of date, and while
+   * the shard was being taken there were none.
+   */
+  readonly number: number
 }
 
 export type RenewAnswer =

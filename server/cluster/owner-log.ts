@@ -64,6 +64,7 @@ export class OwnerLog {
   /** Before the first renewal that may call the changelog complete. */
   #isComplete = false
   #isReleased = false
+  #renewals = 0
   #mending: Promise<void> | null = null
   /** How often something had to be mended: what was answered before the last time is out of date. */
   #mendings = 0
@@ -260,7 +261,9 @@ export class OwnerLog {
     const { members } = this
     let answer: RenewAnswer
     try {
-      answer = await store.renew({ token, leaseMs: limits.leaseMs, complete: this.#isComplete ? this.#last : null, incarnation: this.#incarnation, members })
+      answer = await store.renew({
+        token, leaseMs: limits.leaseMs, complete: this.#isComplete ? this.#last : null, incarnation: this.#incarnation, members, number: ++this.#renewals,
+      })
     } catch (error) {
       environment.log.warn({ error: error as Error, epoch: this.#epoch }, 'cluster-lease-not-renewed')
       return null

@@ -2,7 +2,7 @@
  * The atomic steps of `ClusterStore`, as scripts for Redis 6.2 or later (RESP2 types in, strings out). All keys of a shard have one hash tag, so that in a
  * Redis Cluster they lie on one node:
  *
- *     chatd:{NAME:SHARD}:fence      hash: lineage epoch token node address heir members last lastToken incarnation
+ *     chatd:{NAME:SHARD}:fence      hash: lineage epoch token node address heir members renewal last lastToken incarnation
  *     chatd:{NAME:SHARD}:lease      string: the owner's token, with an expiry
  *     chatd:{NAME:SHARD}:log        stream: t token, p token of the entry before, r bytes; ids are EPOCH-NUMBER
  *     chatd:{NAME:SHARD}:confirmed  hash: node → EPOCH-NUMBER TOKEN c|f
@@ -126,12 +126,12 @@ end
 local isTaken = isWhole and claim == 'take'
 local members, epoch = isTaken and fence.members or '', string.format('%.0f', highest + 1)
 redis.call('HSET', KEYS[1], 'lineage', ARGV[4], 'epoch', epoch, 'token', token, 'node', node, 'address', ARGV[2], 'heir', '', 'members', members,
-  'incarnation', isTaken and now or '')
+  'renewal', '0', 'incarnation', isTaken and now or '')
 redis.call('DEL', KEYS[4])
 return acquired(epoch, isTaken, members)
 `
 
-/** KEYS: fence lease log round confirmed. ARGV: token leaseMs number-that-is-complete ('' unknown) incarnation members. */
+/** KEYS: fence lease log round confirmed. ARGV: token leaseMs number-that-is-complete ('' unknown) incarnation members number-of-the-renewal. */
 export const RENEW = LIFE + `
 local fence, now = hash(KEYS[1]), life()
 if fence.token ~= ARGV[1] then return {'fenced', fence.epoch or '0'} end
@@ -144,9 +144,13 @@ end
 -- A Redis at its limit refuses what could grow, and a lease that goes on does not.
 if redis.call('GET', KEYS[2]) == ARGV[1] then redis.call('PEXPIRE', KEYS[2], ARGV[2])
 else redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2]) end
-if fence.members ~= ARGV[5] then redis.call('HSET', KEYS[1], 'members', ARGV[5]) end
-if ARGV[3] ~= '' and ARGV[4] == now and fence.incarnation ~= now then redis.call('HSET', KEYS[1], 'incarnation', now) end
-return {'renewed', now, (ARGV[3] ~= '' and ARGV[4] == now or whole(fence, now)) and 1 or 0, redis.call('HGETALL', KEYS[5])}
+-- Its number is kept where it changes something: an owner says nothing else before it knows that this has come.
+local isOvertaken = tonumber(ARGV[6]) < tonumber(fence.renewal or '0')
+local isComplete = not isOvertaken and ARGV[3] ~= '' and ARGV[4] == now
+if not isOvertaken and fence.members ~= ARGV[5] or isComplete and fence.incarnation ~= now then
+  redis.call('HSET', KEYS[1], 'members', ARGV[5], 'renewal', ARGV[6], 'incarnation', isComplete and now or fence.incarnation or '')
+end
+return {'renewed', now, (isComplete or whole(fence, now)) and 1 or 0, redis.call('HGETALL', KEYS[5])}
 `
 
 /** KEYS: fence lease. ARGV: token heir. */

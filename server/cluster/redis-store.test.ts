@@ -68,7 +68,7 @@ test('a Redis that is away is unreachable, and one that is full refuses what wou
   const append = { token: token('1'), previous: BEGINNING, entry: entry({ epoch: 1, number: 1, token: token('1') }, BEGINNING.token) }
   await server.say('CONFIG', 'SET', 'maxmemory', '1')
   await assert.rejects(store.append(append), (error) => error instanceof ClusterStoreError && error.code === 'refused' && error.message.includes('OOM'))
-  assert.equal((await store.renew({ token: token('1'), leaseMs: 60_000, complete: null, incarnation: '', members: [] })).kind, 'renewed')
+  assert.equal((await store.renew({ token: token('1'), leaseMs: 60_000, complete: null, incarnation: '', members: [], number: 1 })).kind, 'renewed')
   assert.equal((await store.look(token('0'))).leaseMs !== null, true)
   await server.say('CONFIG', 'SET', 'maxmemory', '0')
   assert.equal((await store.append(append)).kind, 'appended')

@@ -97,10 +97,10 @@ export class RedisStore implements ClusterStore {
     }
   }
 
-  async renew({ token, leaseMs, complete, incarnation, members }: RenewRequest): Promise<RenewAnswer> {
+  async renew({ token, leaseMs, complete, incarnation, members, number: renewal }: RenewRequest): Promise<RenewAnswer> {
     const { fence, lease, log, round, confirmed } = this.#keys
     const answer = await this.#run(SCRIPTS.renew, [fence, lease, log, round, confirmed], [
-      token, leaseMs, complete === null ? '' : complete.number, incarnation, members.join(),
+      token, leaseMs, complete === null ? '' : complete.number, incarnation, members.join(), renewal,
     ])
     const kind = text(answer[0])
     switch (kind) {

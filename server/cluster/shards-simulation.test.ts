@@ -43,6 +43,7 @@ const FOUND: readonly [what: string, seed: number, shards: number][] = [
   ['a session that a device has left behind moves its queue on', 2109, 2],
   ['the same, among more shards', 2171, 4],
   ['nobody takes a shard in doubt of which a node that is not to follow has most', 2119, 4],
+  ['a renewal from before the shard was taken, which comes late, leaves nobody who may take it', 100063, 4],
 ]
 
 for (const [what, seed, shards] of FOUND) {

@@ -15,6 +15,8 @@ interface Fence {
   readonly node: string
   readonly address: string
   readonly members: readonly string[]
+  /** The number of the last renewal. */
+  readonly renewal: number
   readonly heir: string
   readonly last: Position | null
   /** '': in doubt. */
@@ -183,7 +185,7 @@ export class ModelServer {
     const epoch = Math.max(fence?.epoch ?? 0, request.epoch, request.position.epoch, ...epochs) + 1
     const isTaken = isWhole && request.claim === 'take'
     const made: Fence = {
-      lineage: request.lineage, epoch, token: request.token, node: request.node, address: request.address, heir: '', last: this.#last(),
+      lineage: request.lineage, epoch, token: request.token, node: request.node, address: request.address, heir: '', renewal: 0, last: this.#last(),
       members: isTaken ? fence?.members ?? [] : [], incarnation: isTaken ? this.#life : '',
     }
     this.#contents.round = null
@@ -215,9 +217,11 @@ export class ModelServer {
     if (fence?.token !== request.token) return { kind: 'fenced', epoch: fence?.epoch ?? 0 }
     const last = this.#last()
     if (request.complete !== null && (last === null || last.number < request.complete.number)) return { kind: 'gap', last }
-    const isComplete = request.complete !== null && request.incarnation === this.#life
-    const incarnation = isComplete ? this.#life : fence.incarnation
-    this.#contents.fence = { ...fence, incarnation, members: request.members }
+    if (request.number >= fence.renewal) {
+      const isComplete = request.complete !== null && request.incarnation === this.#life
+      const incarnation = isComplete ? this.#life : fence.incarnation
+      this.#contents.fence = { ...fence, incarnation, members: request.members, renewal: request.number }
+    }
     this.#contents.lease = { token: request.token, endMs: this.#nowMs() + request.leaseMs }
     this.#changed()
     return { kind: 'renewed', confirmed: this.#contents.confirmed, incarnation: this.#life, isWhole: this.#isWhole() }

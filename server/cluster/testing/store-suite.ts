@@ -40,7 +40,7 @@ async function founded({ store }: StoreForTest): Promise<void> {
   const acquired = await store.acquire(claim('n1'))
   assert.ok(acquired.kind === 'acquired' && acquired.epoch === 1 && acquired.last === null)
   assert.deepEqual(await store.append({ token: token('1'), previous: BEGINNING, entry: entry(at(1, 1, '1'), BEGINNING.token) }), { kind: 'appended' })
-  const renewed = await store.renew({ token: token('1'), leaseMs: LEASE_MS, complete: at(1, 1, '1'), incarnation: acquired.incarnation, members: ['n1', 'n2'] })
+  const renewed = await store.renew({ token: token('1'), leaseMs: LEASE_MS, complete: at(1, 1, '1'), incarnation: acquired.incarnation, members: ['n1', 'n2'], number: 2 })
   assert.ok(renewed.kind === 'renewed' && renewed.isWhole)
 }
 
@@ -69,7 +69,7 @@ function leases(open: OpenStore): void {
     const take = claim('n2', { claim: 'take', token: token('2') })
     assert.equal((await store.acquire(take)).kind, 'held')
     await pass(LEASE_MS * 0.6)
-    assert.equal((await store.renew({ token: token('1'), leaseMs: LEASE_MS, complete: null, incarnation: '', members: ['n1', 'n2'] })).kind, 'renewed')
+    assert.equal((await store.renew({ token: token('1'), leaseMs: LEASE_MS, complete: null, incarnation: '', members: ['n1', 'n2'], number: 3 })).kind, 'renewed')
     await pass(LEASE_MS * 0.6)
     assert.equal((await store.acquire(take)).kind, 'held')
     await pass(LEASE_MS * 0.8)
@@ -79,8 +79,38 @@ function leases(open: OpenStore): void {
     const taken = await store.acquire(take)
     assert.ok(taken.kind === 'acquired' && taken.isWhole)
     assert.deepEqual([taken.epoch, taken.last, taken.members], [2, at(1, 1, '1'), ['n1', 'n2']])
-    assert.deepEqual(await store.renew({ token: token('1'), leaseMs: LEASE_MS, complete: null, incarnation: '', members: [] }), { kind: 'fenced', epoch: 2 })
+    assert.deepEqual(await store.renew({ token: token('1'), leaseMs: LEASE_MS, complete: null, incarnation: '', members: [], number: 4 }), { kind: 'fenced', epoch: 2 })
     assert.deepEqual(await store.append({ token: token('1'), previous: at(1, 1, '1'), entry: entry(at(1, 2, '1'), token('1')) }), { kind: 'fenced', epoch: 2 })
+  })
+
+  test('a renewal that is overtaken on its way does not change who may take the shard', async (t) => {
+    const opened = await open(t)
+    const { store } = opened
+    await founded(opened)
+    const { incarnation } = await store.look(token('9'))
+    // From while the shard was being taken: then nobody else might take it yet.
+    const late = await store.renew({ token: token('1'), leaseMs: LEASE_MS, complete: null, incarnation, members: [], number: 1 })
+    assert.ok(late.kind === 'renewed' && late.isWhole)
+    const view = await store.look(token('9'))
+    assert.deepEqual([view.members, view.isWhole], [['n1', 'n2'], true])
+    await store.release(token('1'), 'n2')
+    assert.equal((await store.acquire(claim('n2', { claim: 'take', token: token('2') }))).kind, 'acquired')
+    // The next owner counts anew.
+    await store.renew({ token: token('2'), leaseMs: LEASE_MS, complete: null, incarnation, members: ['n2'], number: 1 })
+    assert.deepEqual((await store.look(token('9'))).members, ['n2'])
+  })
+
+  test('what the changelog begins anew with is not undone by a renewal that is overtaken', async (t) => {
+    const opened = await open(t)
+    const { store } = opened
+    const acquired = await store.acquire(claim('n1'))
+    assert.ok(acquired.kind === 'acquired')
+    const { incarnation } = acquired
+    await store.rebase({ token: token('1'), found: null, entry: entry(at(1, 9, '1'), token('3')) })
+    await store.renew({ token: token('1'), leaseMs: LEASE_MS, complete: at(1, 9, '1'), incarnation, members: ['n1'], number: 2 })
+    await store.renew({ token: token('1'), leaseMs: LEASE_MS, complete: null, incarnation, members: [], number: 1 })
+    const view = await store.look(token('9'))
+    assert.deepEqual([view.members, view.isWhole], [['n1'], true])
   })
 
   test('what is released is free at once, and names its heir', async (t) => {
@@ -112,7 +142,7 @@ function leases(open: OpenStore): void {
     await founded(opened)
     await store.confirm('n2', { position: at(1, 1, '1'), isCopying: false })
     await store.confirm('n3', { position: BEGINNING, isCopying: true })
-    const renewed = await store.renew({ token: token('1'), leaseMs: LEASE_MS, complete: null, incarnation: '', members: ['n1'] })
+    const renewed = await store.renew({ token: token('1'), leaseMs: LEASE_MS, complete: null, incarnation: '', members: ['n1'], number: 3 })
     assert.ok(renewed.kind === 'renewed')
     assert.deepEqual([...renewed.confirmed].sort(), [['n2', { position: at(1, 1, '1'), isCopying: false }], ['n3', { position: BEGINNING, isCopying: true }]])
   })
@@ -224,7 +254,7 @@ function doubt(open: OpenStore): void {
     assert.ok(acquired.kind === 'acquired' && acquired.epoch === 3)
     // What it has is not yet all there.
     assert.equal((await store.look(token('9'))).isWhole, false)
-    assert.deepEqual(await store.renew({ token: token('2'), leaseMs: LEASE_MS, complete: at(2, 7, '3'), incarnation: acquired.incarnation, members: ['n2'] }), { kind: 'gap', last: at(1, 1, '1') })
+    assert.deepEqual(await store.renew({ token: token('2'), leaseMs: LEASE_MS, complete: at(2, 7, '3'), incarnation: acquired.incarnation, members: ['n2'], number: 1 }), { kind: 'gap', last: at(1, 1, '1') })
   })
 
   test('a renewal from before another start does not make it whole', async (t) => {
@@ -233,7 +263,7 @@ function doubt(open: OpenStore): void {
     await founded(opened)
     const before = await store.look(token('9'))
     await opened.newLife()
-    const renewal = { token: token('1'), leaseMs: LEASE_MS, complete: at(1, 1, '1'), members: ['n1'] }
+    const renewal = { token: token('1'), leaseMs: LEASE_MS, complete: at(1, 1, '1'), members: ['n1'], number: 3 }
     const late = await store.renew({ ...renewal, incarnation: before.incarnation })
     assert.ok(late.kind === 'renewed' && !late.isWhole && late.incarnation !== before.incarnation)
     const renewed = await store.renew({ ...renewal, incarnation: late.incarnation })
