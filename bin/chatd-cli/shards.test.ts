@@ -2,15 +2,17 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { renameSync } from 'node:fs'
+import { existsSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { Client, memoryStorage } from '../../protocol/client/node.js'
 import { ERROR } from '../../protocol/generated/registry.js'
 import { homeOf, evenTable } from '../../server/channels/federation.js'
+import { BlobSession } from '../../server/blobs/testing/blob-session.js'
+import { content } from '../../server/blobs/testing/http-rig.js'
 import { errorOf, login, PASSWORD } from '../../server/testing/live-server.js'
 import { until } from '../../server/proof/scope.js'
-import { addUsers, CHATD, CHEAP, folder, run, type Running, start } from './testing/running.js'
+import { addUsers, CHATD, CHEAP, folder, type Line, run, type Running, start } from './testing/running.js'
 
 const SHARDS = ['--set', 'data.shards=2']
 /** alice, bob and these are at home in both shards. */
@@ -171,5 +173,27 @@ test('what the command line says of shards must be what the data directory holds
   await refused(3, /chatd split .*one --shards 2 --to ANOTHER/, '--data', one, '--shards', '2')
   // The server has noticed nothing of it.
   await login(t, server.listeners[0]!, 'alice')
+  await stop(server)
+})
+
+test('a second start takes nothing from the server that runs, whose processes reach the files also after they have died', { timeout: 180_000 }, async (t) => {
+  const directory = folder(t)
+  const data = join(directory, 'data')
+  const server = await start(t, directory, SHARDS)
+  const written = join(data, 'blobs', 'tmp', 'being-written')
+  writeFileSync(written, '')
+  const { code, stderr } = await output(['start', '--data', data, '--listen', 'ws://127.0.0.1:0', '--set', 'admin.url=', ...CHEAP])
+  assert.match(stderr, /is in use by the process/)
+  assert.equal(code, 4)
+  assert.ok(existsSync(written))
+  const home = `shard-${String(homeOf({ shardOf: evenTable(2) }, 'alice'))}`
+  const ofAlice = ({ event, worker }: Line): boolean => event === 'worker-started' && worker === home
+  process.kill((await server.line(ofAlice)).pid, 'SIGKILL')
+  await server.line(ofAlice, 1)
+  const [alice, bob] = [await BlobSession.open(t, server.listeners[0]!, 'alice'), await BlobSession.open(t, server.listeners[0]!, 'bob')]
+  const bytes = content(300_000)
+  const blob = await alice.upload(bytes)
+  const seq = await alice.send('bob', 1, blob)
+  assert.ok((await bob.download({ with: 'alice', seq, id: blob['id'] })).equals(bytes))
   await stop(server)
 })

@@ -12,7 +12,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { makeShards } from '../../storage/shards-file.js'
 import type { AdminListener } from '../admin/admin-listener.js'
 import { type BlobService, sweepStaged } from '../blobs/blob-service.js'
-import { blobService, logBlobs, openBlobs } from '../blobs/open-blobs.js'
+import { blobService, logBlobs, noBlobsReason, openBlobs } from '../blobs/open-blobs.js'
 import { addChannelMetrics } from '../channel-metrics.js'
 import { evenTable } from '../channels/federation.js'
 import { SYSTEM_CLOCK } from '../clock.js'
@@ -73,11 +73,9 @@ async function open(given: Config, { shards, isNew }: ServerShape, program: stri
   const environment = systemLinkEnvironment({ log })
   const identity = { cluster: LINK_CLUSTER, node: SUPERVISOR_NODE, secret: linkSecret }
   const counters = new Counters()
-  const storage = await openBlobs(config, log, steps)
-  let blobs: BlobService | null = null
+  const hasBlobs = noBlobsReason(config) === ''
   const filesPath = socketPath(directory, 'files')
-  if (storage !== null) steps.push(await openFiles(filesPath, { storage, uploads: () => blobs }, identity, environment))
-  const blobSocket = storage === null ? '' : socketPath(directory, 'blobs')
+  const blobSocket = hasBlobs ? socketPath(directory, 'blobs') : ''
   const reports: (ShardReport | null)[] = linkAddresses.map(() => null)
   const order = (shard: number, life: number): WorkerOrder => ({
     config: shareOf(config, shards), node: shardNode(shard), linkSecret, shards: { kind: 'several', shard, life, linkAddresses, filesAddress: `unix:${filesPath}` },
@@ -88,12 +86,18 @@ async function open(given: Config, { shards, isNew }: ServerShape, program: stri
     shardTold: (shard, message) => { reports[shard] = message?.report ?? null },
   })
   let isStopping = false
-  steps.push(() => pool.stop())
+  // The files are there as long as a worker may ask for them.
+  const filesSteps: Steps = []
+  steps.push(orderlyEnd(filesSteps, log), () => pool.stop())
   const listeners = await pool.start()
+  // Behind the workers, which hold the stores: a second server on the directory has failed by then, and taken nothing from this one.
+  const storage = await openBlobs(config, log, filesSteps)
+  let blobs: BlobService | null = null
+  if (storage !== null) filesSteps.push(await openFiles(filesPath, { storage, uploads: () => blobs }, identity, environment))
 
   const { ownerWaitMs, drainTimeoutMs } = config.limits
   const reached = linkAddresses.map((address, shard) => reachNode(shardNode(shard), address, shard, {
-    identity, environment, ownerWaitMs, hasBlobs: storage !== null, blobBytesMax: config.blobs.sizeMax,
+    identity, environment, ownerWaitMs, hasBlobs, blobBytesMax: config.blobs.sizeMax,
   }))
   steps.push(() => { for (const each of reached) each.close() })
   const router = new ShardsRouter({
@@ -109,7 +113,7 @@ async function open(given: Config, { shards, isNew }: ServerShape, program: stri
     void sweepStaged(storage.leftIds, storage, commands, log, () => isStopping)
   }
   await logBlobs(storage, config, log)
-  // Behind the workers, which hold the stores: a second server on the directory has failed by then.
+  // As the files: where nobody else is served.
   const control = await openControlServer(directory, { router, cluster: null }, log)
   steps.push(() => control.close())
   const notReady = (): string => {
