@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Attachment, encodeAttachments } from '../../protocol/attachments.js'
+import { encodeAttachments } from '../../protocol/attachments.js'
 import { EMPTY_BYTES } from '../../protocol/bytes.js'
 import { element } from '../../protocol/element.js'
 import { encodeExtensions } from '../../protocol/extensions.js'
@@ -14,6 +14,7 @@ import type { ShardLimits } from '../shard/environment.js'
 import { blobOf, hashOf, SQUARES } from '../testing/blob-store.js'
 import { routerError, ShardHarness, type TestDevice } from '../testing/shard-harness.js'
 import { objectsOf } from './merge.js'
+import { attachment, carrying, sendBlobs } from './testing/sending.js'
 
 const DAY_MS = 86_400_000
 const HOUR_MS = 3_600_000
@@ -41,23 +42,6 @@ async function open(harness: ShardHarness, user: string, name: string, more: Par
   const opened = await blobs(harness).openUpload(user, request(name, more))
   assert.ok('upload' in opened, 'it is held already')
   return opened.upload
-}
-
-function attachment({ content }: Blob, more: Partial<Attachment> = {}): Attachment {
-  const { hash: id, type, size } = content
-  return {
-    id, type, size, name: 'beach.png', width: 0, height: 0, durationMs: 0, placeholder: EMPTY_BYTES, thumbnail: false, preview: '', key: EMPTY_BYTES,
-    ...more,
-  }
-}
-
-/** Sends the blobs, and gives the seq that the message got. */
-async function sendBlobs(device: TestDevice, to: string, sent: readonly Blob[], text = ''): Promise<number> {
-  const clientId = device.send(to, text, undefined, encodeAttachments(sent.map((blob) => attachment(blob))))
-  await device.harness.settle()
-  const ack = device.acks.find((each) => each.clientId === clientId)
-  assert.ok(ack !== undefined, 'it was refused')
-  return ack.seq
 }
 
 /** The error that a message with this is refused with; 0: it is acked. */
@@ -265,7 +249,7 @@ test('[BLB-12] a message carries what its sender holds, may be without text, and
   const seq = await sendBlobs(alice, 'bob', [one, two])
   const frame = bob.frames.at(-1)
   assert.ok(frame?.type === FRAME.delivery)
-  assert.deepEqual(Buffer.from(frame.extensions), Buffer.from(encodeAttachments([attachment(one), attachment(two)])))
+  assert.deepEqual(Buffer.from(frame.extensions), Buffer.from(carrying(one, two)))
   assert.equal(seq, 1)
   const { messages } = await harness.router.history('bob', 'alice', { limit: 10 })
   assert.deepEqual(messages.map(({ extensions }) => Buffer.from(extensions)), [Buffer.from(frame.extensions)])
@@ -275,12 +259,12 @@ test('[BLB-2] [BLB-12] what its sender does not hold, or calls by another type o
   const harness = await start()
   const blob = await harness.upload('alice', 'beach')
   const [alice, bob] = [await harness.attach('alice'), await harness.attach('bob')]
-  assert.equal(await refusal(bob, 'alice', encodeAttachments([attachment(blob)])), ERROR.noSuchBlob)
+  assert.equal(await refusal(bob, 'alice', carrying(blob)), ERROR.noSuchBlob)
   assert.equal(await refusal(alice, 'bob', encodeAttachments([attachment(blob), attachment(blobOf('hill', Uint8Array.of(1)))])), ERROR.noSuchBlob)
   assert.equal(await refusal(alice, 'bob', encodeAttachments([attachment(blob, { type: 'image/jpeg' })])), ERROR.badRequest)
   assert.equal(await refusal(alice, 'bob', encodeAttachments([attachment(blob, { size: 1001 })])), ERROR.badRequest)
   assert.equal(await refusal(alice, 'bob', encodeAttachments([attachment(blob, { type: 'video/mp4', size: 7, key: Uint8Array.of(1) })])), 0)
-  assert.equal(await refusal(alice, 'nobody', encodeAttachments([attachment(blob)])), ERROR.noSuchUser)
+  assert.equal(await refusal(alice, 'nobody', carrying(blob)), ERROR.noSuchUser)
   assert.equal(alice.acks.length + bob.acks.length, 1)
 })
 
@@ -297,7 +281,7 @@ test('[BLB-12] a retry of an acked message is acked, whether its blob is still t
   const harness = await start()
   const blob = await harness.upload('alice', 'beach')
   const alice = await harness.attach('alice')
-  const extensions = encodeAttachments([attachment(blob)])
+  const extensions = carrying(blob)
   alice.send('bob', 'look', 7, extensions)
   await harness.settle()
   alice.operate('bob', 1, OPERATION.delete)
@@ -318,7 +302,7 @@ test('messages behind one with an attachment keep their order', async () => {
   const alice = await harness.attach('alice')
   const bob = await harness.attach('bob')
   alice.send('bob', 'before')
-  alice.send('bob', 'with', undefined, encodeAttachments([attachment(blob)]))
+  alice.send('bob', 'with', undefined, carrying(blob))
   alice.send('bob', 'behind')
   await harness.settle()
   assert.deepEqual(bob.texts, ['before', 'with', 'behind'])
@@ -333,7 +317,7 @@ test('a caption is edited, and its attachment stays', async () => {
   await harness.settle()
   const { messages: [message] } = await harness.router.history('bob', 'alice', { limit: 1, before: 2 })
   assert.equal(Buffer.from(message?.text ?? []).toString(), 'our beach')
-  assert.deepEqual(Buffer.from(message?.extensions ?? []), Buffer.from(encodeAttachments([attachment(blob)])))
+  assert.deepEqual(Buffer.from(message?.extensions ?? []), Buffer.from(carrying(blob)))
   await harness.pass(2 * DAY_MS)
   assert.deepEqual(await blobs(harness).find('bob', { kind: 'message', conversation: 'alice', seq: 1, id: blob.content.hash }), blob)
 })
@@ -379,7 +363,7 @@ test('[BLB-13] retention of many messages releases what they carried, a page at 
   const harness = await start({ retentionMs: 10 * DAY_MS })
   const [blob, other] = [await harness.upload('alice', 'beach'), await harness.upload('alice', 'hill')]
   const alice = await harness.attach('alice')
-  for (let i = 0; i < 150; i++) alice.send('bob', String(i), undefined, encodeAttachments([attachment(blob), attachment(other)]))
+  for (let i = 0; i < 150; i++) alice.send('bob', String(i), undefined, carrying(blob, other))
   await harness.pass(9 * DAY_MS)
   assert.equal(alice.acks.length, 150)
   assert.ok(isStored(harness, blob))
@@ -404,7 +388,7 @@ test('[BLB-14] [BLB-22] what was uploaded and never sent is erased, and its keys
   assert.ok(!rows.some(([, row]) => Buffer.from(row).includes(Buffer.from(blob.content.key))))
   await assert.rejects(blobs(harness).find('alice', { kind: 'own', id: blob.content.hash }), routerError(ERROR.noSuchBlob))
   const alice = await harness.attach('alice')
-  assert.equal(await refusal(alice, 'bob', encodeAttachments([attachment(blob)])), ERROR.noSuchBlob)
+  assert.equal(await refusal(alice, 'bob', carrying(blob)), ERROR.noSuchBlob)
   // What comes anew has another key, and its own objects: the late end of the first does it no harm.
   const second = await harness.upload('alice', 'beach')
   assert.notDeepEqual(objectsOf(second), objectsOf(blob))

@@ -1,19 +1,18 @@
 /** Blobs where the user who holds one, the message that carries it and the blob itself are at home in different shards. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { encodeAttachments } from '../../protocol/attachments.js'
-import { EMPTY_BYTES } from '../../protocol/bytes.js'
 import { ERROR, OPERATION } from '../../protocol/generated/registry.js'
 import type { Blob, BlobCommands } from '../blobs/blob-router.js'
 import { RouterError } from '../router/router.js'
 import type { ShardLimits } from '../shard/environment.js'
 import { hashOf, SQUARES } from '../testing/blob-store.js'
-import { routerError, type TestDevice } from '../testing/shard-harness.js'
+import { routerError } from '../testing/shard-harness.js'
 import type { ShardsHarness } from '../testing/shards-harness.js'
 import { groupRig, type PairPlace, pairRig } from '../testing/shards-rigs.js'
 import { heldFacts, lend } from './elsewhere.js'
 import { objectsOf } from './merge.js'
 import { auditShards, checkShares } from './testing/audit.js'
+import { carrying, trySendBlobs } from './testing/sending.js'
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
@@ -35,19 +34,6 @@ function contentAt(harness: ShardsHarness, shard: number, from = 0): string {
   for (let number = from; ; number++) if (harness.homeOf(hashOf(`content ${String(number)}`)) === shard) return `content ${String(number)}`
 }
 
-function carrying(...sent: readonly Blob[]): Uint8Array {
-  return encodeAttachments(sent.map(({ content: { hash: id, type, size } }) => ({
-    id, type, size, name: 'beach.png', width: 0, height: 0, durationMs: 0, placeholder: EMPTY_BYTES, thumbnail: false, preview: '', key: EMPTY_BYTES,
-  })))
-}
-
-/** Gives the seq of the message; 0: it was refused, or is not answered yet. */
-async function send(device: TestDevice, to: string, ...sent: readonly Blob[]): Promise<number> {
-  const clientId = device.send(to, '', undefined, carrying(...sent))
-  await device.harness.settle()
-  return device.acks.find((ack) => ack.clientId === clientId)?.seq ?? 0
-}
-
 function isStored({ blobs: { objects } }: ShardsHarness, blob: Blob): boolean {
   const there = objectsOf(blob).filter((object) => objects.has(object)).length
   assert.ok(there === 0 || there === objectsOf(blob).length, 'a part of it is there')
@@ -65,7 +51,7 @@ for (const place of PLACES) {
     void test(`[BLB-13] [BLB-16] what is sent is there as long as the message: homes ${String(place)}, the blob's ${String(at)}`, async () => {
       const { harness, one, other, phone } = await rig(place)
       const blob = await harness.upload(one, contentAt(harness, at))
-      const seq = await send(phone, other, blob)
+      const seq = await trySendBlobs(phone, other, [blob])
       assert.equal(seq, 1)
       const found = await blobs(harness).find(other, { kind: 'message', conversation: one, seq, id: blob.content.hash })
       assert.deepEqual(found.content, blob.content)
@@ -88,7 +74,7 @@ for (const place of PLACES) {
 void test('[BLB-12] what the sender does not hold is refused, wherever it asks', async () => {
   const { harness, one, other, phone, friend } = await rig()
   const blob = await harness.upload(one, contentAt(harness, 1))
-  assert.equal(await send(friend, one, blob), 0)
+  assert.equal(await trySendBlobs(friend, one, [blob]), 0)
   assert.equal(friend.refusals[0]?.error, ERROR.noSuchBlob)
   const clientId = phone.send(other, '', undefined, carrying({ ...blob, content: { ...blob.content, size: 7 } }))
   await harness.settle()
@@ -100,7 +86,7 @@ void test('[BLB-12] what the sender does not hold is refused, wherever it asks',
 void test('[BLB-4] what a user has sent it need not upload again, and its home has nothing of it any more', async () => {
   const { harness, one, other, phone } = await rig()
   const blob = await harness.upload(one, contentAt(harness, 1))
-  const seq = await send(phone, other, blob)
+  const seq = await trySendBlobs(phone, other, [blob])
   await harness.pass(DAY_MS)
   const { size, hash, type } = blob.content
   assert.deepEqual((await blobs(harness).find(one, { kind: 'own', id: hash })).content, blob.content)
@@ -110,7 +96,7 @@ void test('[BLB-4] what a user has sent it need not upload again, and its home h
   phone.operate(other, seq, OPERATION.delete)
   await harness.pass(HOUR_MS / 2)
   assert.ok(isStored(harness, blob), 'it holds it as if it had uploaded it')
-  assert.equal(await send(phone, other, blob), 3)
+  assert.equal(await trySendBlobs(phone, other, [blob]), 3)
   await harness.pass(DAY_MS)
   await checkAll(harness)
 })
@@ -118,13 +104,13 @@ void test('[BLB-4] what a user has sent it need not upload again, and its home h
 void test('[BLB-15] who reads a message keeps what it carries, and passes it on', async () => {
   const { harness, one, other, phone, friend } = await rig()
   const blob = await harness.upload(one, contentAt(harness, 2))
-  const seq = await send(phone, other, blob)
+  const seq = await trySendBlobs(phone, other, [blob])
   const stranger = harness.userAt(2)
   await harness.addUsers(stranger)
   await assert.rejects(blobs(harness).keep(stranger, one, seq, blob.content.hash), routerError(ERROR.noSuchConversation))
   assert.deepEqual((await blobs(harness).keep(other, one, seq, blob.content.hash)).content, blob.content)
   phone.operate(other, seq, OPERATION.delete)
-  assert.equal(await send(friend, stranger, blob), 1)
+  assert.equal(await trySendBlobs(friend, stranger, [blob]), 1)
   await harness.pass(DAY_MS)
   assert.ok(isStored(harness, blob))
   assert.deepEqual([(await blobs(harness).usage(one)).used, (await blobs(harness).usage(other)).used], [0, 1000])
@@ -228,7 +214,7 @@ void test('a loan that was taken, and what it was taken for has ended, is good f
   phone.send(group, '', undefined, carrying(blob))
   await harness.pass(10_000)
   harness.lateMs.set('lendBlob', 1000)
-  const seq = await send(phone, other, blob)
+  const seq = await trySendBlobs(phone, other, [blob])
   assert.equal(seq, 0)
   await harness.pass(2000)
   assert.equal(phone.acks.length, 1)
@@ -237,7 +223,7 @@ void test('a loan that was taken, and what it was taken for has ended, is good f
   // The shard has let go of it; what it was told before that is not taken for true.
   await harness.pass(HOUR_MS)
   assert.deepEqual([phone.acks.length, phone.refusals.map(({ error }) => error)], [2, [ERROR.unavailable]])
-  await send(phone, group, blob)
+  await trySendBlobs(phone, group, [blob])
   await harness.pass(HOUR_MS)
   assert.equal(phone.acks.length, 3)
   await checkAll(harness)
@@ -247,10 +233,10 @@ void test('[MSG-3] [BLB-12] a retry is answered as before, and a sender whose ho
   const { harness, one, other, phone } = await rig()
   const blob = await harness.upload(one, contentAt(harness, 1))
   const more = await harness.upload(one, contentAt(harness, 2))
-  assert.equal(await send(phone, other, blob), 1)
+  assert.equal(await trySendBlobs(phone, other, [blob]), 1)
   harness.cutOff.add(1)
   // It is known where the conversation is at home that the sender holds it.
-  assert.equal(await send(phone, other, blob), 2)
+  assert.equal(await trySendBlobs(phone, other, [blob]), 2)
   phone.send(other, '', 1, carrying(blob))
   await harness.settle()
   assert.equal(phone.acks.at(-1)?.seq, 1)
@@ -264,7 +250,7 @@ void test('[MSG-3] [BLB-12] a retry is answered as before, and a sender whose ho
   phone.send(other, '', 1, carrying(blob))
   await harness.settle()
   assert.deepEqual([phone.acks.length - acks, phone.acks.at(-1)?.seq], [1, 1])
-  assert.equal(await send(phone, other, more), 0)
+  assert.equal(await trySendBlobs(phone, other, [more]), 0)
   assert.equal(phone.refusals.at(-1)?.error, ERROR.unavailable)
 })
 
@@ -272,7 +258,7 @@ void test('[BLB-12] where no blobs are kept nobody is asked for them', async () 
   const kept = await rig()
   const blob = await kept.harness.upload(kept.one, contentAt(kept.harness, 1))
   const { harness, other, phone } = await pairRig()
-  assert.equal(await send(phone, other, blob), 0)
+  assert.equal(await trySendBlobs(phone, other, [blob]), 0)
   assert.equal(phone.refusals[0]?.error, ERROR.noSuchBlob)
   assert.equal(harness.asked.get('heldBlobs'), undefined)
 })
@@ -315,7 +301,7 @@ void test('[BLB-12] what a stuck shard is asked for a message holds up nobody el
   assert.equal(harness.asked.get('lendBlob'), 1)
   harness.lateMs.clear()
   await harness.pass(HOUR_MS / 2)
-  assert.equal(await send(phone, other, blob), 2)
+  assert.equal(await trySendBlobs(phone, other, [blob]), 2)
 })
 
 void test('loans to a shard that says nothing hold up what else has to end no longer than one of them', async () => {
@@ -346,7 +332,7 @@ void test('[BLB-18] a blob whose home is away, or has not heard of it, is read w
   harness.hold(0, 1, false)
   await harness.pass(SOON_MS)
   const blob = await uploaded
-  const seq = await send(phone, other, blob)
+  const seq = await trySendBlobs(phone, other, [blob])
   await harness.pass(DAY_MS)
   const away = t.mock.method(home, 'blob', () => Promise.reject(new RouterError(ERROR.unavailable, 'the test has it so')))
   assert.equal(await find(), id)

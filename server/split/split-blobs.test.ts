@@ -1,8 +1,6 @@
 /** A server with one shard that has pictures and files is split, and everybody finds, keeps and deletes them as if nothing had been. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { encodeAttachments } from '../../protocol/attachments.js'
-import { EMPTY_BYTES } from '../../protocol/bytes.js'
 import { OPERATION } from '../../protocol/generated/registry.js'
 import { blobCopies, erases, releases, visitorHoldings } from '../../storage/blob-keys.js'
 import type { Engine, KeyRange } from '../../storage/engine.js'
@@ -13,6 +11,7 @@ import { evenTable, homeOf } from '../channels/federation.js'
 import { objectsOf } from '../holdings/merge.js'
 import { auditShards, checkShares } from '../holdings/testing/audit.js'
 import { BlobLife } from '../holdings/testing/blob-life.js'
+import { sendBlobs } from '../holdings/testing/sending.js'
 import type { Router } from '../router/router.js'
 import type { ShardLimits } from '../shard/environment.js'
 import { blobOf, hashOf, SQUARES } from '../testing/blob-store.js'
@@ -47,20 +46,6 @@ interface Past {
   readonly messages: readonly { readonly device: TestDevice, readonly to: string, readonly seq: number }[]
 }
 
-function carrying(...sent: readonly Blob[]): Uint8Array {
-  return encodeAttachments(sent.map(({ content: { hash: id, type, size } }) => ({
-    id, type, size, name: 'beach.png', width: 0, height: 0, durationMs: 0, placeholder: EMPTY_BYTES, thumbnail: false, preview: '', key: EMPTY_BYTES,
-  })))
-}
-
-async function send(device: TestDevice, to: string, ...sent: readonly Blob[]): Promise<number> {
-  const clientId = device.send(to, '', undefined, carrying(...sent))
-  await device.harness.settle()
-  const ack = device.acks.find((each) => each.clientId === clientId)
-  assert.ok(ack !== undefined, `${device.user} to ${to}`)
-  return ack.seq
-}
-
 async function has(engine: Engine, range: KeyRange): Promise<boolean> {
   return (await engine.range({ ...range, limit: 1 })).length > 0
 }
@@ -82,7 +67,7 @@ async function past(): Promise<Past> {
   const finds: Find[] = []
   const messages: { device: TestDevice, to: string, seq: number }[] = []
   const say = async (device: TestDevice, to: string, ...sent: readonly Blob[]): Promise<number> => {
-    const seq = await send(device, to, ...sent)
+    const seq = await sendBlobs(device, to, sent)
     messages.push({ device, to, seq })
     const readers = to === SKIING ? [BOB, CY, DEE, EVE] : [to]
     for (const blob of sent) {
@@ -109,7 +94,7 @@ async function past(): Promise<Past> {
   finds.push({ user: DEE, place: { kind: 'own', id: fresh.content.hash }, blob: fresh })
   const opened = await blobs.openUpload(EVE, { size: 1000, hash: hashOf('half'), type: 'image/png', strip: false, picture: false })
   assert.ok('upload' in opened)
-  const seq = await send(cy, EVE, await one.upload(CY, 'slope'))
+  const seq = await sendBlobs(cy, EVE, [await one.upload(CY, 'slope')])
   isWatching = true
   cy.operate(EVE, seq, OPERATION.delete)
   await one.pass(1000)

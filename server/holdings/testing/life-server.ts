@@ -43,28 +43,35 @@ export function openLifeServer(options: LifeServerOptions): LifeServer {
   return options.shards === 1 ? new OneShard(options) : new SeveralShards(options)
 }
 
-class OneShard implements LifeServer {
-  readonly #harness: ShardHarness
+/** What both kinds of harness have. */
+class OnHarness<Harness extends ShardHarness | ShardsHarness> {
+  protected readonly harness: Harness
 
-  constructor({ limits, plant, beforeCommit, afterCommit }: LifeServerOptions) {
-    this.#harness = new ShardHarness({ limits, plant, beforeCommit: () => { beforeCommit(0) }, afterCommit: () => { afterCommit(0) } })
+  constructor(harness: Harness) {
+    this.harness = harness
   }
 
-  get router(): Router { return this.#harness.router }
-  get blobs(): TestBlobStore { return this.#harness.blobs }
-  get limits(): ShardLimits { return this.#harness.limits }
-  get nowMs(): number { return this.#harness.nowMs }
-  addUsers(...names: string[]): Promise<void> { return this.#harness.addUsers(...names) }
-  attach(user: string): Promise<TestDevice> { return this.#harness.attach(user) }
-  pass(ms: number): Promise<void> { return this.#harness.pass(ms) }
+  get router(): Router { return this.harness.router }
+  get blobs(): TestBlobStore { return this.harness.blobs }
+  get limits(): ShardLimits { return this.harness.limits }
+  get nowMs(): number { return this.harness.nowMs }
+  addUsers(...names: string[]): Promise<void> { return this.harness.addUsers(...names) }
+  attach(user: string): Promise<TestDevice> { return this.harness.attach(user) }
+  pass(ms: number): Promise<void> { return this.harness.pass(ms) }
+}
+
+class OneShard extends OnHarness<ShardHarness> implements LifeServer {
+  constructor({ limits, plant, beforeCommit, afterCommit }: LifeServerOptions) {
+    super(new ShardHarness({ limits, plant, beforeCommit: () => { beforeCommit(0) }, afterCommit: () => { afterCommit(0) } }))
+  }
 
   die(): MemoryEngine {
     const stored = this.#stored.copy()
-    this.#harness.endStore()
+    this.harness.endStore()
     return stored
   }
 
-  crash(_shard: number, stored?: MemoryEngine): void { this.#harness.crash(stored) }
+  crash(_shard: number, stored?: MemoryEngine): void { this.harness.crash(stored) }
 
   answerLate(): void { /* there is nobody to ask */ }
 
@@ -77,7 +84,7 @@ class OneShard implements LifeServer {
   checkAtRest(): void { /* there is nobody else */ }
 
   get #stored(): MemoryEngine {
-    const { engine } = this.#harness
+    const { engine } = this.harness
     if (!(engine instanceof MemoryEngine)) throw new TypeError('not an engine in memory')
     return engine
   }
@@ -88,44 +95,34 @@ const RENEW_MS = 3_600_000
 /** Of late answers some come in time. */
 const BLOB_ANSWER_MS = 600_000
 
-class SeveralShards implements LifeServer {
-  readonly #harness: ShardsHarness
-
+class SeveralShards extends OnHarness<ShardsHarness> implements LifeServer {
   constructor(options: LifeServerOptions) {
-    this.#harness = new ShardsHarness({ ...options, limits: { ...options.limits, blobAnswerMs: BLOB_ANSWER_MS }, keepsBlobs: true, presence: { renewMs: RENEW_MS } })
+    super(new ShardsHarness({ ...options, limits: { ...options.limits, blobAnswerMs: BLOB_ANSWER_MS }, keepsBlobs: true, presence: { renewMs: RENEW_MS } }))
   }
 
-  get router(): Router { return this.#harness.router }
-  get blobs(): TestBlobStore { return this.#harness.blobs }
-  get limits(): ShardLimits { return this.#harness.limits }
-  get nowMs(): number { return this.#harness.nowMs }
-  addUsers(...names: string[]): Promise<void> { return this.#harness.addUsers(...names) }
-  attach(user: string): Promise<TestDevice> { return this.#harness.attach(user) }
-  pass(ms: number): Promise<void> { return this.#harness.pass(ms) }
-
   die(shard: number): MemoryEngine {
-    const stored = this.#harness.engines[shard]!.copy()
-    this.#harness.cutOff.add(shard)
-    this.#harness.endStore(shard)
+    const stored = this.harness.engines[shard]!.copy()
+    this.harness.cutOff.add(shard)
+    this.harness.endStore(shard)
     return stored
   }
 
   crash(shard: number, stored?: MemoryEngine): void {
-    this.#harness.cutOff.delete(shard)
-    this.#harness.crashOn(shard, stored)
+    this.harness.cutOff.delete(shard)
+    this.harness.crashOn(shard, stored)
   }
 
   answerLate(ms: number): void {
-    for (const name of ['lendBlob', 'heldBlobs', 'awaitsLoan']) this.#harness.lateMs.set(name, ms)
+    for (const name of ['lendBlob', 'heldBlobs', 'awaitsLoan']) this.harness.lateMs.set(name, ms)
   }
 
-  disks(): readonly MemoryEngine[] { return this.#harness.engines.map((engine) => engine.copy()) }
+  disks(): readonly MemoryEngine[] { return this.harness.engines.map((engine) => engine.copy()) }
 
   audit(): Promise<readonly Audit[]> {
     return auditShards(this.disks(), new Set(this.blobs.objects))
   }
 
   checkAtRest(audits: readonly Audit[]): void {
-    checkShares(audits, (name) => this.#harness.homeOf(name))
+    checkShares(audits, (name) => this.harness.homeOf(name))
   }
 }
