@@ -6,7 +6,9 @@ import { MemoryEngine } from '../../storage/memory-engine.js'
 import type { TestDevice } from '../testing/shard-harness.js'
 import { ShardsHarness } from '../testing/shards-harness.js'
 import { Random } from '../testing/simulation/random.js'
+import type { VisitPlace } from './home-router.js'
 import { Unanswered } from './unanswered.js'
+import { Visit } from './visit.js'
 
 /** Random lives. */
 const SEEDS = 40
@@ -144,6 +146,39 @@ test('a shard that is reached and answers nothing is told what waits ever more s
   await harness.pass(5000)
   assert.deepEqual(friend.texts, ['hello', 'is anybody there?'])
   assert.equal(phone.endedWith, 0)
+})
+
+test('a shard that is not reached is looked for all the time, whatever it was before', () => {
+  let isReached = true
+  let opened = 0
+  const sink = { acked: () => { /* nobody is */ }, refused: () => { /* nor that */ }, ended: () => { /* nor that */ } }
+  const visit: Visit = new Visit({
+    sink,
+    openPlace: () => {
+      if (!isReached) throw new Error('there is no way to it')
+      opened++
+      return { router: { message: () => { /* it answers nothing */ } }, attachment: {} } as unknown as VisitPlace
+    },
+    waits: () => { visit.lost(nowMs) },
+  }, 1)
+  let nowMs = 0
+  visit.message(1, 'bob', new Uint8Array(1), new Uint8Array(0))
+  // It answers nothing, again and again: ever longer pauses.
+  for (; nowMs < 10_000; nowMs += 100) {
+    visit.ended(ERROR.storageUnavailable)
+    while (visit.retry(nowMs)) nowMs += 100
+  }
+  assert.ok(opened < 12, `${String(opened)} times`)
+  isReached = false
+  visit.ended(ERROR.storageUnavailable)
+  while (nowMs < 13_000) {
+    visit.retry(nowMs)
+    nowMs += 100
+  }
+  isReached = true
+  const before = opened
+  assert.equal(visit.retry(nowMs), false)
+  assert.equal(opened, before + 1, 'it is back, and nobody has come')
 })
 
 test('a session waits anew for a shard that it has had an answer of', async () => {

@@ -36,6 +36,7 @@ export class Visit implements VisitSink {
   /** Places opened since the shard has last answered, and when the next one may be. */
   #opened = 0
   #dueMs = 0
+  #pauseMs = 0
   #isWaiting = false
   #isOver = false
 
@@ -82,7 +83,7 @@ export class Visit implements VisitSink {
   lost(nowMs: number): void {
     this.#lostMs ??= nowMs
     this.waitedMs = nowMs - this.#lostMs
-    this.#dueMs = nowMs + (this.#opened < 2 ? 0 : Math.min(PAUSE_MS_MAX, PAUSE_MS_FIRST * 2 ** (this.#opened - 2)))
+    this.#dueMs = nowMs + this.#pauseMs
   }
 
   /** Whether it still needs a place. One that has nothing to say takes none before it has. */
@@ -104,15 +105,16 @@ export class Visit implements VisitSink {
     try {
       this.#place = this.#host.openPlace(this)
     } catch {
-      this.#wait()
+      this.#wait(0)
       return
     }
     this.#opened++
     this.#unanswered.sendTo(this.#place.router, this.#place.attachment)
   }
 
-  #wait(): void {
+  #wait(pauseMs: number): void {
     this.#isWaiting = true
+    this.#pauseMs = pauseMs
     this.#host.waits(this)
   }
 
@@ -138,6 +140,8 @@ export class Visit implements VisitSink {
     if (this.#isOver) return
     this.#place = null
     // Whatever ends it there: the session itself is ended by its home alone.
-    if (error !== ERROR.storageUnavailable || !this.#unanswered.isEmpty) this.#wait()
+    if (error !== ERROR.storageUnavailable || !this.#unanswered.isEmpty) {
+      this.#wait(this.#opened < 2 ? 0 : Math.min(PAUSE_MS_MAX, PAUSE_MS_FIRST * 2 ** (this.#opened - 2)))
+    }
   }
 }
