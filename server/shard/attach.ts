@@ -102,8 +102,9 @@ export function positionFor(user: UserState, device: DeviceState, isNew: boolean
  * Throws RouterError replaced where a session that was to go on can't, and before anything is changed: it may be one that the device has long
  * left behind, and the end of the queue is where nobody but the device itself may ask to begin.
  */
-export function checkGoesOn({ resume }: Position, { resumes }: AttachRequest): void {
-  if (resumes !== undefined && resume !== RESUME.resumed) throw new RouterError(ERROR.replaced, 'the session can\'t go on where it was')
+export function checkGoesOn({ resume }: Position, device: DeviceState, { resumes, outboxEpoch }: AttachRequest): void {
+  if (resumes === undefined) return
+  if (resume !== RESUME.resumed || outboxEpoch > device.outboxEpoch) throw new RouterError(ERROR.replaced, 'the session can\'t go on where it was')
 }
 
 /** The epoch the device's client ids count under: the one it names, if it was ever given; else the next. [OPN-10] [OPN-17] */

@@ -34,7 +34,7 @@ export async function openFeed(shard: Shard, request: AttachRequest, sink: Devic
   checkLatest(device, request)
   const tokens = moveTokens(device, request, nowMs, limits)
   const position = positionFor(user, device, isNew, request, limits)
-  checkGoesOn(position, request)
+  checkGoesOn(position, device, request)
   const outboxEpoch = outboxEpochFor(device, request)
   const isRenamed = request.deviceName !== '' && request.deviceName !== device.name
   if (isRenamed) device.name = request.deviceName

@@ -168,8 +168,11 @@ void test('[QUE-8] a session that is to go on at another owner, and can not, mov
   await harness.pass(1000)
   // A node that slept wants to go on with a session that the device has left behind.
   await assert.rejects(harness.reattach(bob, 1, { resumes: bob.attached.stamp }), routerError(ERROR.replaced))
+  // Nor with an outbox that nobody here has given it.
+  const { stamp, outboxEpoch } = phone.attached
+  await assert.rejects(harness.reattach(phone, 4, { resumes: stamp, outboxEpoch: outboxEpoch + 1 }), routerError(ERROR.replaced))
   const back = await harness.reattach(phone, 4)
-  assert.deepEqual([back.attached.resume, back.indexes], [RESUME.resumed, [5, 6]])
+  assert.deepEqual([back.attached.resume, back.indexes, back.attached.outboxEpoch], [RESUME.resumed, [5, 6], outboxEpoch])
 })
 
 void test('[QUE-10] a connected device that falls too far behind is ended as a slow consumer and told too old when it comes back', async () => {
