@@ -30,7 +30,7 @@ const LETTERS_AT_ONCE = 100_000
 /** The pause for each segment, which takes about a millisecond, or more by its letters: at most a tenth of the processor. */
 const PAUSE_MS = 10
 const LETTERS_PER_PAUSE_MS = 1000
-/** What was made waits so long for others to be committed with, and there is no more of it than this: messages share the commit. */
+/** What was made waits so long for others to be committed with, and for about so much of it: messages share the commit. */
 const COMMIT_MS = 200
 const COMMIT_BYTES = 128 * 1024
 /** The store is away: look again after this. */
@@ -76,7 +76,9 @@ export class Indexer {
   readonly #underWay = new Set<Making>()
   /** Made for searches and not known to be on the disk, by name and end: several may miss the same one. */
   readonly #made = new Map<string, Promise<MadeSegment | null>>()
-  #madeBytes = 0
+  /** Of these the keys of those in the open transaction, or one behind it, and what their rows take. */
+  #uncommitted: string[] = []
+  #uncommittedBytes = 0
   /** For the next segment; null: there was none yet, or it is in use. */
   #builder: SegmentBuilder | null = null
   #isRunning = false
@@ -168,13 +170,11 @@ export class Indexer {
   /** The same, whatever was made before. */
   async makeAnew(name: string, end: number): Promise<MadeSegment | null> {
     const making = new Making(name, end)
-    if (this.#madeBytes >= COMMIT_BYTES) {
-      await this.#shard.committed()
-      this.#written()
-    }
+    if (this.#uncommittedBytes >= COMMIT_BYTES) await this.#commit()
     const row = await this.#make(making)
     if (row === null) return null
-    this.#madeBytes += row.length
+    this.#uncommitted.push(keyOf(name, end))
+    this.#uncommittedBytes += row.length
     this.#commitSoon()
     return { row, letters: making.letters }
   }
@@ -213,15 +213,21 @@ export class Indexer {
     this.#isCommitDue = true
     this.#shard.environment.scheduler.after(COMMIT_MS, () => {
       this.#isCommitDue = false
-      this.#shard.schedule()
-      this.#written()
+      this.#commit().catch(() => { /* lost with the transaction: the next search makes it again */ })
     })
   }
 
-  /** What was made so far is found in the store from now on, or lost with this commit. */
-  #written(): void {
-    this.#made.clear()
-    this.#madeBytes = 0
+  /** Has what was made so far committed: then it is found in the store, and needs no place here. Rejects as `committed` does. */
+  async #commit(): Promise<void> {
+    const keys = this.#uncommitted
+    const made = keys.map((key) => this.#made.get(key))
+    this.#uncommitted = []
+    this.#uncommittedBytes = 0
+    try {
+      await this.#shard.committed()
+    } finally {
+      for (const [at, key] of keys.entries()) if (this.#made.get(key) === made[at]) this.#made.delete(key)
+    }
   }
 
   #later(pauseMs: number): void {
