@@ -65,6 +65,8 @@ export class OwnerLog {
   #isComplete = false
   #isReleased = false
   #renewals = 0
+  /** The number of the latest that was answered. */
+  #renewed = 0
   #mending: Promise<void> | null = null
   /** How often something had to be mended: what was answered before the last time is out of date. */
   #mendings = 0
@@ -259,17 +261,21 @@ export class OwnerLog {
     const token = this.#token
     const mendings = this.#mendings
     const { members } = this
+    const number = ++this.#renewals
     let answer: RenewAnswer
     try {
       answer = await store.renew({
-        token, leaseMs: limits.leaseMs, complete: this.#isComplete ? this.#last : null, incarnation: this.#incarnation, members, number: ++this.#renewals,
+        token, leaseMs: limits.leaseMs, complete: this.#isComplete ? this.#last : null, incarnation: this.#incarnation, members, number,
       })
     } catch (error) {
       environment.log.warn({ error: error as Error, epoch: this.#epoch }, 'cluster-lease-not-renewed')
       return null
     }
     if (answer.kind === 'renewed') {
-      this.membersTold = members
+      if (number > this.#renewed) {
+        this.#renewed = number
+        this.membersTold = members
+      }
       this.#incarnation = answer.incarnation
       this.#isWhole = answer.isWhole
       if (mendings === this.#mendings) this.#sureUntilMs = Math.max(this.#sureUntilMs, this.#sureFrom(sentMs))

@@ -217,8 +217,10 @@ export class ModelServer {
     if (fence?.token !== request.token) return { kind: 'fenced', epoch: fence?.epoch ?? 0 }
     const last = this.#last()
     if (request.complete !== null && (last === null || last.number < request.complete.number)) return { kind: 'gap', last }
-    if (request.number >= fence.renewal) {
-      const isComplete = request.complete !== null && request.incarnation === this.#life
+    // As Redis has it, the number is kept where it changes something.
+    const isOvertaken = request.number < fence.renewal
+    const isComplete = !isOvertaken && request.complete !== null && request.incarnation === this.#life
+    if ((!isOvertaken && fence.members.join() !== request.members.join()) || (isComplete && fence.incarnation !== this.#life)) {
       const incarnation = isComplete ? this.#life : fence.incarnation
       this.#contents.fence = { ...fence, incarnation, members: request.members, renewal: request.number }
     }
