@@ -3,6 +3,7 @@ import { isGroup } from '../../protocol/address.js'
 import { ERROR, LIMIT } from '../../protocol/generated/registry.js'
 import { mustBeMember } from '../groups/access.js'
 import type { Groups } from '../groups/groups.js'
+import { strangerWaitMs } from '../profiles/stranger-allowance.js'
 import { RouterError } from '../router/router.js'
 import type { Shard } from '../shard/shard.js'
 import { conversationName } from '../shard/state.js'
@@ -43,7 +44,7 @@ export class Timers implements TimerCommands {
       this.#shard.mustHaveRoom(route)
       const { transaction, nowMs, environment } = this.#shard
       const seq = setPairTimer(transaction, route, user, afterMs, nowMs, environment.limits.checkpointEvery, () => {
-        const waitMs = this.#shard.strangerWaitMs(route.conversation, user, nowMs)
+        const waitMs = strangerWaitMs(route.conversation, user, this.#shard.environment.limits, nowMs)
         if (waitMs > 0) throw new RouterError(ERROR.rateLimited, 'the other user has not answered', { retryAfterMs: waitMs })
       })
       this.#shard.schedule()

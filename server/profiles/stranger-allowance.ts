@@ -1,4 +1,7 @@
 /** How many messages somebody may send who has not been answered [PRF-18]; also how many reports. */
+import type { ShardLimits } from '../shard/environment.js'
+import type { ConversationState } from '../shard/state.js'
+import { ACQUAINTANCES } from './pair.js'
 
 /** Who is refused stays so for at least this long: what is in flight behind it must not pass it. */
 const WAIT_MS_MIN = 500
@@ -29,4 +32,16 @@ export class StrangerAllowance {
     this.#refusedUntilMs = nowMs + waitMs
     return waitMs
   }
+}
+
+/** How long the user has to wait before something more of it may reach who has not answered; 0: it may now, and is counted. [PRF-18] [PRF-21] */
+export function strangerWaitMs(
+  conversation: ConversationState, user: string, { strangerPerSecond, strangerBurst }: Pick<ShardLimits, 'strangerPerSecond' | 'strangerBurst'>, nowMs: number,
+): number {
+  const { pair } = conversation
+  if (pair === null || pair === ACQUAINTANCES) return 0
+  const other = conversation.positionOf(user) === 0 ? pair[1] : pair[0]
+  if (other.hasWritten || other.isContact || strangerPerSecond === 0) return 0
+  conversation.strangerAllowance ??= new StrangerAllowance(strangerBurst, nowMs)
+  return conversation.strangerAllowance.take(strangerPerSecond, strangerBurst, nowMs)
 }

@@ -8,14 +8,14 @@
 import { type InviteState, loadInvite } from '../accounts/invite-state.js'
 import { hasAttachments } from '../../protocol/attachments.js'
 import type { Engine } from '../../storage/engine.js'
-import { expiryOf, isExpired } from '../../protocol/expiry.js'
-import { ERROR, OPERATION } from '../../protocol/generated/registry.js'
+import { isExpired } from '../../protocol/expiry.js'
+import { ERROR } from '../../protocol/generated/registry.js'
 import type { ErrorCode } from '../../protocol/generated/registry.js'
 import { ACQUAINTANCES } from '../profiles/pair.js'
 import { trimPoint } from './attach.js'
 import type { CommitHost } from './commit-loop.js'
 import { CommitLoop, unavailable } from './commit-loop.js'
-import { StrangerAllowance } from '../profiles/stranger-allowance.js'
+import { strangerWaitMs } from '../profiles/stranger-allowance.js'
 import { acceptMessage, openConversation, raiseDelivered, raiseRead, sealConversation } from './conversation.js'
 import { isDamage } from './entry-reader.js'
 import type { ShardEnvironment } from './environment.js'
@@ -29,7 +29,8 @@ import { DELIVERED, GateCommand, LONE, MARK_READ, MESSAGE, OPERATE, TASK } from 
 import type { GateTask, LoneTask } from './gate.js'
 import type { GateHost } from './gates.js'
 import { Gates } from './gates.js'
-import { isErased, type LogRecord } from './log-run.js'
+import { answerOperation, BUSY_RETRY_MS, operateNow } from './operate.js'
+import type { LogRecord } from './log-run.js'
 import { type Carried, carriedBy, isStillTrue, refusalOfCarried } from '../holdings/carried.js'
 import { BlobLedger, type BlobList } from '../holdings/ledger.js'
 import { BlobStates } from '../holdings/states.js'
@@ -38,7 +39,7 @@ import type { Hold } from './holds.js'
 import { loadConversation, loadUser } from './loader.js'
 import { encodeLastSeen } from '../presence/rows.js'
 import { encodeCursor, encodeQueueMeta } from './records.js'
-import { mayRead, refusalFor, refusalOfExtensions } from './refusals.js'
+import { refusalFor, refusalOfExtensions } from './refusals.js'
 import { Residents } from './residents.js'
 import { Retention } from './retention.js'
 import { StaleRoutes } from './stale-routes.js'
@@ -48,10 +49,9 @@ import { Indexer } from '../search/indexer.js'
 import type { ConversationState, DeviceState, Resident, UserState } from './state.js'
 import { restoreUnsettled, writeLateWatermarks } from '../groups/fan-out.js'
 import { ExpirySweep } from '../expiry/sweep.js'
-import { endsBetween } from '../groups/access.js'
-import { acceptOperation, changesText, type TargetRow } from '../operations/accept.js'
+import type { TargetRow } from '../operations/accept.js'
 import { isGoneFrom } from '../operations/erasures.js'
-import { decide, type OperationKind, UNCHANGED } from '../operations/decide.js'
+import type { OperationKind } from '../operations/decide.js'
 import { Answer, Route } from './transaction.js'
 import type { Transaction } from './transaction.js'
 
@@ -62,9 +62,6 @@ const INVITES_RESIDENT_MAX = 1000
 const GATES_LOOK_MS = 1
 /** Sessions that may begin in a millisecond, on average over a shard's life, before its stamps are ahead of the clock. */
 const STAMPS_BY_MS = 1024
-
-/** Told to a client whose command finds too much under way to another shard. */
-const BUSY_RETRY_MS = 1000
 
 const EMPTY = new Uint8Array(0)
 
@@ -203,7 +200,7 @@ export class Shard implements FeedHost, GateHost, CommitHost, ArrivalHost {
       return true
     }
     if (conversation.pair !== null && this.#refusesPair(conversation, author, clientId, nowMs)) return true
-    if (this.#refusesBusy(route, author, clientId)) return true
+    if (this.refusesBusy(route, author, clientId)) return true
     if (conversation.timerMs > 0) this.#expiry.wake()
     writer ??= conversation.writer(author.user.name, author.device.number, author.outboxEpoch)
     route.writer = writer
@@ -215,7 +212,7 @@ export class Shard implements FeedHost, GateHost, CommitHost, ArrivalHost {
   }
 
   /** Refuses what would add to a channel that holds too much already. */
-  #refusesBusy(route: Route, author: Author, clientId: number): boolean {
+  refusesBusy(route: Route, author: Author, clientId: number): boolean {
     if (route.channels.length === 0 || !route.isBusy) return false
     this.answer(new Answer(author, clientId, ERROR.unavailable, 0, BUSY_RETRY_MS))
     return true
@@ -228,25 +225,14 @@ export class Shard implements FeedHost, GateHost, CommitHost, ArrivalHost {
       this.answer(new Answer(author, clientId, ERROR.contactBlocked, 0, 0))
       return true
     }
-    return this.#refusesStranger(conversation, author, clientId, nowMs)
+    return this.refusesStranger(conversation, author, clientId, nowMs)
   }
 
   /** Refuses what reaches somebody who has not answered, where it is too much. [PRF-18] [PRF-21] */
-  #refusesStranger(conversation: ConversationState, author: Author, clientId: number, nowMs: number): boolean {
-    const waitMs = this.strangerWaitMs(conversation, author.user.name, nowMs)
+  refusesStranger(conversation: ConversationState, author: Author, clientId: number, nowMs: number): boolean {
+    const waitMs = strangerWaitMs(conversation, author.user.name, this.environment.limits, nowMs)
     if (waitMs > 0) this.answer(new Answer(author, clientId, ERROR.rateLimited, 0, waitMs))
     return waitMs > 0
-  }
-
-  /** How long the user has to wait before something more of it may reach who has not answered; 0: it may now, and is counted. */
-  strangerWaitMs(conversation: ConversationState, user: string, nowMs: number): number {
-    const { pair } = conversation
-    if (pair === null || pair === ACQUAINTANCES) return 0
-    const other = conversation.positionOf(user) === 0 ? pair[1] : pair[0]
-    const { strangerPerSecond, strangerBurst } = this.environment.limits
-    if (other.hasWritten || other.isContact || strangerPerSecond === 0) return 0
-    conversation.strangerAllowance ??= new StrangerAllowance(strangerBurst, nowMs)
-    return conversation.strangerAllowance.take(strangerPerSecond, strangerBurst, nowMs)
   }
 
   /** Raises the user's read watermark; answered through the author's sink. `address` is a normalised user or group. */
@@ -284,61 +270,11 @@ export class Shard implements FeedHost, GateHost, CommitHost, ArrivalHost {
 
   /** Called by the gates, in the conversation's turn. */
   operateNow(route: Route, author: Author, command: GateCommand, target: TargetRow | null): void {
-    const { conversation } = route
-    const { clientId, operation: kind, text } = command
-    const { clock, limits } = this.environment
-    const membership = conversation.member(author.user.name)
-    if (membership === undefined || kind === 0 || conversation.isHiddenFrom(author.user.name)) {
-      this.answer(new Answer(author, clientId, ERROR.noSuchConversation, 0, 0))
-      return
-    }
-    if (target === null || !mayRead(conversation, author.user, target.record.seq)) {
-      this.answer(new Answer(author, clientId, ERROR.noSuchMessage, 0, 0))
-      return
-    }
-    // Who has blocked the other has nothing to say to it; what it said it may still take back. [PRF-13]
-    if (kind !== OPERATION.delete && conversation.side(author.user.name)?.isBlocking === true) {
-      this.answer(new Answer(author, clientId, ERROR.contactBlocked, 0, 0))
-      return
-    }
-    const nowMs = clock.nowMs()
-    const seq = conversation.tail + 1
-    const timeMs = Math.max(nowMs, conversation.lastTimeMs)
-    const request = {
-      user: author.user.name, isAdmin: membership.membership?.isAdmin === true, kind, text,
-      isStillRead: (edit: number) => endsBetween(conversation, edit, seq),
-    }
-    const next = decide(request, {
-      ...target.record, isErased: isErased(target.record), state: target.state, expiresMs: expiryOf(target.record.extensions),
-    }, seq, timeMs, limits)
-    if (typeof next === 'number') this.answer(new Answer(author, clientId, next, 0, 0))
-    else if (next === UNCHANGED) this.answerOperation(route, kind, new Answer(author, clientId, 0, 0, nowMs))
-    else if (this.#refusesBusy(route, author, clientId)) return
-    // To take back what was said costs nothing. [PRF-21]
-    else if (kind === OPERATION.delete || !this.#refusesStranger(conversation, author, clientId, nowMs)) {
-      const writer = conversation.writer(author.user.name, author.device.number, author.outboxEpoch)
-      acceptOperation(this.transaction, route, writer, author, clientId, { target, kind, text, next, seq, timeMs }, limits.checkpointEvery)
-      if (changesText(kind)) this.indexer?.textChanged(conversation, target.record.seq)
-      if (kind === OPERATION.delete) this.releaseCarried(conversation, target.record)
-      this.answerOperation(route, kind, new Answer(author, clientId, 0, seq, timeMs))
-    }
+    operateNow(this, route, author, command, target)
   }
 
-  /** A delete counts when the queues of all members know of it, wherever they are at home. [OPS-7] */
-  answerOperation({ conversation, channels }: Route, kind: OperationKind | 0, answer: Answer): void {
-    const homes = kind === OPERATION.delete && this.channels !== null ? new Set(channels) : null
-    // Who has left may have it in its queue, too.
-    if (homes !== null) for (const user of conversation.group?.former.keys() ?? []) addTo(homes, this.channels?.to(user) ?? null)
-    if (homes === null || homes.size === 0 || this.channels === null) {
-      this.answer(answer)
-      return
-    }
-    const { author, clientId } = answer
-    this.schedule()
-    this.channels.allTaken(homes).then(
-      () => { this.answer(answer) },
-      () => { if (this.isAvailable) this.answer(new Answer(author, clientId, ERROR.unavailable, 0, BUSY_RETRY_MS)) },
-    )
+  answerOperation(route: Route, kind: OperationKind | 0, answer: Answer): void {
+    answerOperation(this, route, kind, answer)
   }
 
   /** Called by the gates. */
@@ -739,10 +675,6 @@ export class Shard implements FeedHost, GateHost, CommitHost, ArrivalHost {
       if (user !== undefined && user.channel !== null && !user.exists && !user.isRecorded) this.users.drop(user)
     }
   }
-}
-
-function addTo<T>(set: Set<T>, item: T | null): void {
-  if (item !== null) set.add(item)
 }
 
 /** Cursors, and the watermarks that follow from them. */
