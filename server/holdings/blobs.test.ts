@@ -10,6 +10,7 @@ import { blobKeys, everything, ownerAt, userKeys } from '../../storage/keyspace.
 import { MemoryEngine } from '../../storage/memory-engine.js'
 import type { Blob, BlobCommands, UploadRequest } from '../blobs/blob-router.js'
 import { readChange, readNewGroup } from '../groups/change.js'
+import { RouterError } from '../router/router.js'
 import type { ShardLimits } from '../shard/environment.js'
 import { blobOf, hashOf, SQUARES } from '../testing/blob-store.js'
 import { routerError, ShardHarness, type TestDevice } from '../testing/shard-harness.js'
@@ -165,6 +166,17 @@ test('[BLB-6] nothing is taken that the disk has no room for, nor more uploads t
   harness.blobs.hasRoomFor = () => Promise.reject(new Error('no such directory'))
   await assert.rejects(blobs(harness).openUpload('bob', request('five')), routerError(ERROR.storageFull))
   await assert.rejects(blobs(harness).openUpload('nobody', request('six')), routerError(ERROR.noSuchUser))
+})
+
+test('where nobody can be asked whether there is room, that is what is said, and what needs none goes on', async () => {
+  const harness = await start({ blobTotalBytes: 3100 })
+  const blob = await harness.upload('alice', 'one')
+  const upload = await open(harness, 'alice', 'two')
+  harness.blobs.hasRoomFor = () => Promise.reject(new RouterError(ERROR.unavailable, 'the files can\'t be reached', { retryAfterMs: 1000 }))
+  await assert.rejects(blobs(harness).openUpload('bob', request('three')), { code: ERROR.unavailable, retryAfterMs: 1000 })
+  await assert.rejects(blobs(harness).openUpload('bob', request('four', { size: 1001 })), routerError(ERROR.storageFull))
+  assert.deepEqual(await blobs(harness).openUpload('alice', request('one')), { blob })
+  assert.equal((await open(harness, 'alice', 'two')).id, upload.id)
 })
 
 test('[BLB-14] an upload that lies for too long is over, and what was put into the store for it is erased', async () => {

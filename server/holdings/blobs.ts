@@ -45,10 +45,10 @@ export class Blobs implements BlobCommands {
       const owner = userOf(known)
       const [fresh, ...uploads] = await Promise.all([id, ...owner.blobUse.uploads.map((each) => each.id)]
         .map((each) => held.state(this.#shard.blobStates.uploads, each)))
-      const hasRoom = await this.#hasRoomFor(known.totals.row.underWayBytes + request.size)
+      const noRoom = await this.#refusalOf(known.totals.row.underWayBytes + request.size)
       held.check()
       if (fresh === undefined) throw new TypeError('no state for a new upload')
-      return this.#committed(this.#open(known, owner, request, uploads, fresh, hasRoom))
+      return this.#committed(this.#open(known, owner, request, uploads, fresh, noRoom))
     }))
   }
 
@@ -58,8 +58,8 @@ export class Blobs implements BlobCommands {
     return row === null || keepsBlob(row) ? known : held.borrow(known)
   }
 
-  /** In one turn. */
-  #open(known: HeldBlob, user: UserState, request: UploadRequest, uploads: readonly UploadState[], fresh: UploadState, hasRoom: boolean): Opened {
+  /** In one turn. `noRoom`: what to say where room is needed; null: there is some. */
+  #open(known: HeldBlob, user: UserState, request: UploadRequest, uploads: readonly UploadState[], fresh: UploadState, noRoom: RouterError | null): Opened {
     const { ledger, nowMs, environment: { limits } } = this.#shard
     const { totals } = known
     if (!user.exists) throw new RouterError(ERROR.noSuchUser, `there is no user '${user.name}'`)
@@ -75,18 +75,19 @@ export class Blobs implements BlobCommands {
         return { upload: ledger.renew(state, state.row, expiresMs) }
       }
     }
-    this.#mustHaveRoom(user, totals.row, request.size, hasRoom)
+    this.#mustHaveRoom(user, totals.row, request.size, noRoom)
     const upload = { ...request, id: fresh.name, user: user.name, key: this.#environment.randomBytes(KEY_BYTES), expiresMs }
     ledger.begin(user, fresh, upload, totals)
     return { upload }
   }
 
   /** [BLB-6] */
-  #mustHaveRoom(user: UserState, totals: BlobTotals, size: number, hasRoom: boolean): void {
+  #mustHaveRoom(user: UserState, totals: BlobTotals, size: number, noRoom: RouterError | null): void {
     const { blobTotalBytes, uploadsMax } = this.#shard.environment.limits
     this.#mustFitQuota(user, size)
     const isFull = blobTotalBytes > 0 && totals.storedBytes + totals.underWayBytes + size > blobTotalBytes
-    if (isFull || !hasRoom) throw new RouterError(ERROR.storageFull, 'there is no room for more blobs', { retryAfterMs: RETRY_MS })
+    if (isFull) throw storageFull()
+    if (noRoom !== null) throw noRoom
     if (user.blobUse.uploads.length >= uploadsMax) {
       throw new RouterError(ERROR.resourceLimit, `${String(uploadsMax)} uploads are under way`, { retryAfterMs: RETRY_MS })
     }
@@ -99,12 +100,14 @@ export class Blobs implements BlobCommands {
     }
   }
 
-  async #hasRoomFor(bytes: number): Promise<boolean> {
+  /** null: there is room for so many bytes. */
+  async #refusalOf(bytes: number): Promise<RouterError | null> {
     try {
-      return await this.#environment.hasRoomFor(bytes)
+      return await this.#environment.hasRoomFor(bytes) ? null : storageFull()
     } catch (error) {
+      if (error instanceof RouterError) return error
       this.#shard.environment.log.warn({ err: error }, 'nobody knows how much room there is for blobs')
-      return false
+      return storageFull()
     }
   }
 
@@ -291,6 +294,10 @@ export class Blobs implements BlobCommands {
 function userOf({ user, holding }: HeldBlob): UserState {
   if (user === null) throw new TypeError(`${holding.user} is at home in another shard`)
   return user
+}
+
+function storageFull(): RouterError {
+  return new RouterError(ERROR.storageFull, 'there is no room for more blobs', { retryAfterMs: RETRY_MS })
 }
 
 function isUnderWay({ blob, upload }: UploadRow, nowMs: number): boolean {

@@ -4,6 +4,7 @@
  */
 import type { Blob, BlobCommands, BlobPlace, Upload } from '../blobs/blob-router.js'
 import { ERROR } from '../../protocol/generated/registry.js'
+import { firstAnswer } from './first-answer.js'
 import type { HomeRouter } from './home-router.js'
 import { RouterError } from './router.js'
 import type { Homes } from './shards-router.js'
@@ -37,13 +38,14 @@ export function shardBlobs(homes: Homes): BlobCommands | null {
 async function blobOf(homes: Homes, id: string): Promise<Blob | null> {
   const home = homes.of(id)
   const others = homes.all.filter((router) => router !== home)
-  let failure: PromiseRejectedResult | null = null
+  let failure: { readonly reason: unknown } | null = null
   // A home that is away may be waited for, where nobody else can say.
   for (const routers of home.isReachable ? [[home], others] : [others, [home]]) {
-    const answers = await Promise.allSettled(routers.map(async (router) => blobsOf(router).blob(id)))
-    for (const answer of answers) {
-      if (answer.status === 'rejected') failure ??= answer
-      else if (answer.value !== null) return answer.value
+    try {
+      const blob = await firstAnswer(routers.map(async (router) => blobsOf(router).blob(id)))
+      if (blob !== null) return blob
+    } catch (reason) {
+      failure ??= { reason }
     }
   }
   if (failure !== null) throw failure.reason
@@ -78,14 +80,11 @@ class UploadHomes {
     const { all } = this.#homes
     const known = this.#known.get(id)
     if (known !== undefined) return blobsOf(all[known]!).upload(id)
-    const asked = await Promise.allSettled(all.map((router) => blobsOf(router).upload(id)))
-    for (const [shard, answer] of asked.entries()) {
-      if (answer.status !== 'fulfilled' || answer.value === null) continue
-      this.#remember(id, shard)
-      return answer.value
-    }
-    for (const answer of asked) if (answer.status === 'rejected') throw answer.reason
-    return null
+    return firstAnswer(all.map(async (router, shard) => {
+      const upload = await blobsOf(router).upload(id)
+      if (upload !== null) this.#remember(id, shard)
+      return upload
+    }))
   }
 
   async home(id: string): Promise<BlobCommands | null> {

@@ -147,7 +147,7 @@ export const SHARD_LIMITS: ShardLimits = {
 /** What a shard needs where blobs are kept. */
 export interface BlobEnvironment {
   readonly eraser: ObjectEraser
-  /** Whether the disk, or what else bytes are put into, has room for so many more. Rejections count as no. */
+  /** Whether the disk, or what else bytes are put into, has room for so many more. Rejects with RouterError where that can't be asked; any other rejection counts as no. */
   hasRoomFor(bytes: number): Promise<boolean>
   /** Told in the turn in which the blobs of these objects are dropped: whoever remembers one has to ask anew. */
   forgotten?(objects: readonly string[]): void
