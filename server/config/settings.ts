@@ -67,7 +67,7 @@ export const SETTINGS = {
     tlsKey: text('', 'PEM file with the private key of tls:// and wss://; read again on SIGHUP'),
     origins: list([], 'web origins beside the server\'s own host whose pages may open a WebSocket (https://chat.example); "*" is any'),
     workers: integer(1, 0, 256, 'processes', 'processes that take clients, beside the one that has the store; 1: one process does all; 0: as many as there are processors. What limits say of connections, addresses and registrations in all is divided among them'),
-    backlog: integer(1024, 1, 65_535, 'connections', 'connections the kernel may hold before they are accepted'),
+    backlog: integer(4096, 1, 65_535, 'connections', 'connections the kernel may hold before they are accepted; never more than it allows itself (net.core.somaxconn)'),
   },
   admin: {
     url: text('http://127.0.0.1:5390', 'health and metrics, for the operator alone: keep it on loopback; empty turns it off'),
