@@ -107,7 +107,7 @@ export class ClientCore {
       throw new TypeError('the state belongs to another user or device')
     }
     this.#options = options
-    this.#reconnect = new Reconnect(options.servers)
+    this.#reconnect = new Reconnect(options.servers, options.random)
     this.#isBehind = state.isBehind
     this.#outbox = new Outbox(state)
     this.#inbox = new Inbox(state.queueEpoch, state.cursor)

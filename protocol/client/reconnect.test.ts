@@ -9,7 +9,7 @@ const SERVER = parseServerUrl('wss://chat.example/socket')
 const RANDOM_MAX = 1 - 2 ** -53
 
 test('a peer that breaks the protocol after every welcome is tried more and more slowly, until a session lasts', () => {
-  const reconnect = new Reconnect([SERVER])
+  const reconnect = new Reconnect([SERVER], () => 0)
   const waits = []
   for (let round = 0; round < 4; round++) {
     reconnect.opened(1000)
@@ -28,7 +28,7 @@ test('a peer that breaks the protocol after every welcome is tried more and more
 
 test('[RCN-5] of several servers each is tried in turn, but for a host that a server has named', () => {
   const [first, second] = ['tcp://one', 'tcp://two:7'].map(parseServerUrl) as [ServerAddress, ServerAddress]
-  const reconnect = new Reconnect([first, second])
+  const reconnect = new Reconnect([first, second], () => 0)
   const waits: number[] = []
   const next = (): string => {
     waits.push(reconnect.lost(0, 0, RANDOM_MAX))
@@ -41,6 +41,26 @@ test('[RCN-5] of several servers each is tried in turn, but for a host that a se
   assert.equal(next(), 'three:9')
   reconnect.redirect(null)
   assert.equal(next(), 'two:7')
+})
+
+test('[RCN-5] the first server is tried first, and the clients of one that dies are spread over all others', () => {
+  const names = ['one', 'two', 'three', 'four']
+  const orders = new Map<string, number>()
+  for (let draw = 0; draw < 36; draw++) {
+    // Each pair of draws in turn: of three, and of two.
+    const draws = [(draw % 6) / 6, Math.floor(draw / 6) / 6]
+    const reconnect = new Reconnect(names.map((name) => parseServerUrl(`tcp://${name}`)), () => draws.shift()!)
+    const order = names.map(() => {
+      const { host } = reconnect.address
+      reconnect.lost(0, 0, RANDOM_MAX)
+      return host
+    })
+    assert.deepEqual([...order].sort(), [...names].sort(), 'each of them once')
+    assert.equal(reconnect.address.host, 'one', 'and then again')
+    orders.set(order.join(), (orders.get(order.join()) ?? 0) + 1)
+  }
+  assert.deepEqual([...orders.keys()].map((order) => order.split(',')[0]), Array(6).fill('one'))
+  assert.deepEqual([...orders.values()], Array(6).fill(6), 'all orders are drawn equally often')
 })
 
 test('server URLs: schemes, default ports, paths, IPv6; anything else is a TypeError', () => {

@@ -21,9 +21,12 @@ export class Reconnect {
   #redirects = 0
   #redirect: ServerAddress | null = null
 
-  /** @param servers one or more addresses of the same service, such as the nodes of a cluster: each is tried in turn [RCN-5] */
-  constructor(servers: readonly ServerAddress[]) {
-    this.#servers = servers
+  /**
+   * @param servers one or more addresses of the same service, such as the nodes of a cluster: each is tried in turn, the first one first [RCN-5]
+   * @param random gives numbers from 0 up to, not including, 1
+   */
+  constructor(servers: readonly ServerAddress[], random: () => number) {
+    this.#servers = inOwnOrder(servers, random)
   }
 
   /** Where to connect next. */
@@ -69,4 +72,14 @@ export class Reconnect {
     this.#faults = 0
     this.#attempt = 0
   }
+}
+
+/** The first one, and the others as they are drawn: all clients of one that dies would else go on to the same. */
+function inOwnOrder(servers: readonly ServerAddress[], random: () => number): ServerAddress[] {
+  const order = [...servers]
+  for (let at = order.length - 1; at > 1; at--) {
+    const other = 1 + Math.floor(random() * at)
+    ;[order[at], order[other]] = [order[other]!, order[at]!]
+  }
+  return order
 }

@@ -1,6 +1,6 @@
 /**
  * A crowd comes back: thousands of devices at a cluster whose node dies. They return by the rules of the back-off, each with its token and
- * a list of all nodes, a share of them with messages that had no ack. What counts is when they are signed in again, have their queue, and
+ * a list of all nodes in an order of its own, a share of them with messages that had no ack. What counts is when they are signed in again, have their queue, and
  * have acks for what they had sent; and that nothing is lost.
  */
 import { readArchive } from './archive.js'
@@ -121,8 +121,12 @@ class Crowd {
     for (const { user, device } of places) {
       const recorder = new Recorder(user, device)
       this.recorders.push(recorder)
-      this.#devices.push(new RawDevice({ url: servers[0]!, servers, user, device, recorder, random: this.#random }))
+      this.#devices.push(new RawDevice({ url: servers[0]!, servers: this.#shuffled(servers), user, device, recorder, random: this.#random }))
     }
+  }
+
+  #shuffled(servers: readonly string[]): string[] {
+    return servers.map((url) => ({ url, at: this.#random() })).sort((one, other) => one.at - other.at).map(({ url }) => url)
   }
 
   /** Everybody connects to these nodes in turn, a few at a time. */

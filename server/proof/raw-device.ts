@@ -26,7 +26,7 @@ const HELLO = encodeHello([1], 'chatd proof')
 export interface RawDeviceOptions {
   readonly url: string
   /**
-   * Of the service. Then it comes back as clients have to: the next one of them with each attempt, after the wait of the back-off.
+   * Of the service, in an order of its own. Then it comes back as clients have to: the next one with each attempt, after the wait of the back-off.
    * [RCN-1] [RCN-5] Default: none; it comes back to `url`, and sooner.
    */
   readonly servers?: readonly string[]
