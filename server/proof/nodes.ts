@@ -55,6 +55,8 @@ export class Nodes {
     const nodes = new Nodes(redis, all)
     for (const node of all) await node.restart()
     await nodes.untilWhole()
+    // A shard that moves to another node refuses what it can't tell whether it was done.
+    await nodes.untilSpread()
     await all[0]!.addUsers(users)
     return nodes
   }
