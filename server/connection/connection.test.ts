@@ -316,7 +316,7 @@ test('[109 too-many-connections] [103 overloaded] says why where there are too m
 test('as many openings are worked on at once as the operator says', () => {
   const { connections: { openings } } = createHarness({ limits: { openingsAtOnce: 2 } })
   const never = (): Promise<never> => new Promise(() => {})
-  for (let count = 0; count < 5; count++) void openings.pass({}, OPENING_STEP.bind, never)
+  for (let count = 0; count < 5; count++) void openings.pass(0, {}, OPENING_STEP.bind, never)
   assert.equal(openings.waiting, 3)
 })
 

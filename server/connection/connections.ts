@@ -17,7 +17,7 @@ import { randomPiece } from '../session/random-pool.js'
 import type { ServerSecret } from '../session/server-secret.js'
 import type { Admission } from './admission.js'
 import { Connection, HOLD } from './connection.js'
-import { OpeningLine } from './opening-line.js'
+import { OpeningLines } from './opening-line.js'
 import { DeadlineQueue } from './deadline-queue.js'
 import { Flusher } from './flusher.js'
 import type { Redirects } from './redirects.js'
@@ -53,7 +53,7 @@ export class Connections {
   readonly flusher = new Flusher()
   readonly rates: DeviceRates
   readonly registrations: Registrations
-  readonly openings: OpeningLine
+  readonly openings: OpeningLines
   readonly #opening = new Set<Connection>()
   readonly #open = new Set<Connection>()
   readonly #checks: DeadlineQueue<Connection>
@@ -82,7 +82,7 @@ export class Connections {
     this.environment = environment
     this.rates = new DeviceRates(environment.config.rate, environment.clock)
     this.registrations = new Registrations(environment.config, environment.clock)
-    this.openings = new OpeningLine(environment.config.limits.openingsAtOnce)
+    this.openings = new OpeningLines(environment.config.limits.openingsAtOnce, environment.router.shards)
     const { keepAliveMs, closeTimeoutMs } = environment.config.limits
     this.#checks = new DeadlineQueue(keepAliveMs / 8)
     this.#closing = new DeadlineQueue(closeTimeoutMs)

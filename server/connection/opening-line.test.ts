@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { OPENING_STEP, OpeningLine } from './opening-line.js'
+import { OPENING_STEP, OpeningLine, OpeningLines } from './opening-line.js'
 
 const { authenticate, bind } = OPENING_STEP
 
@@ -50,4 +50,19 @@ test('who has authenticated comes before those who have not, and who has gone is
   assert.equal(line.waiting, 2)
   for (const name of ['first', 'further', 'later']) await steps.end(name)
   assert.deepEqual(steps.begun, ['first', 'further', 'later'])
+})
+
+test('a shard that does not answer holds up nobody who is at home at another', async () => {
+  const lines = new OpeningLines(4, 2)
+  const steps = new Steps()
+  const gone = {}
+  for (const name of ['away 1', 'away 2', 'away 3']) void lines.pass(0, {}, authenticate, steps.begin(name))
+  void lines.pass(0, gone, authenticate, steps.begin('away 4'))
+  void lines.pass(1, {}, authenticate, steps.begin('here'))
+  assert.deepEqual(steps.begun, ['away 1', 'away 2', 'here'])
+  assert.equal(lines.waiting, 2)
+  lines.leave(gone)
+  assert.equal(lines.waiting, 1)
+  await steps.end('away 1')
+  assert.equal(steps.begun.at(-1), 'away 3')
 })

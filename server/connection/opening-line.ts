@@ -1,8 +1,9 @@
 /**
- * Where connections that open wait for the shard. When a node dies thousands come at once: all together they would make turns of the
+ * Where connections that open wait for their user's shard. When a node dies thousands come at once: all together they would make turns of the
  * event loop at the shard so long that it might lose its lease, each would have its answer only when all have, and those who give up
  * meanwhile and come again would have made work for nothing. So a few are worked on at a time. Who is further comes first, so that what
- * has been begun gets done; who has gone is not worked on at all.
+ * has been begun gets done; who has gone is not worked on at all. Each shard has a line of its own: one that is away holds up nobody who is
+ * at home elsewhere.
  */
 
 /** What waits: an account or a token to be looked up, or, authenticated, a place. */
@@ -52,5 +53,29 @@ export class OpeningLine {
       begin()
       return
     }
+  }
+}
+
+/** The lines of all shards. */
+export class OpeningLines {
+  readonly #lines: readonly OpeningLine[]
+
+  /** @param max steps under way at all shards together; each has an equal part of them */
+  constructor(max: number, shards: number) {
+    this.#lines = Array.from({ length: shards }, () => new OpeningLine(Math.ceil(max / shards)))
+  }
+
+  get waiting(): number {
+    return this.#lines.reduce((sum, { waiting }) => sum + waiting, 0)
+  }
+
+  /** In the line of this shard; see OpeningLine. */
+  pass<T>(shard: number, who: object, step: OpeningStep, perform: () => Promise<T>): Promise<T> {
+    return this.#lines[shard]!.pass(who, step, perform)
+  }
+
+  /** It waits no more, in whichever line it did. */
+  leave(who: object): void {
+    for (const line of this.#lines) line.leave(who)
   }
 }

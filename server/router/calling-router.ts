@@ -29,6 +29,13 @@ export abstract class CallingRouter implements HomeRouter {
     this.blobs = hasBlobs ? parts.blobs : null
   }
 
+  /** Who asks one router alone need not tell them apart: of several shards each has its own. */
+  readonly shards = 1
+
+  shardOf(): number {
+    return 0
+  }
+
   /** Rejects with RouterError alone. */
   abstract ask(name: string, args: readonly unknown[]): Promise<unknown>
 

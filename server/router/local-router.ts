@@ -77,6 +77,12 @@ export class LocalRouter implements HomeRouter {
     shard.onAdmitted = (user) => { this.#admitted(user) }
   }
 
+  readonly shards = 1
+
+  shardOf(): number {
+    return 0
+  }
+
   account(user: string): Promise<Account | null> {
     return this.#accounts.account(user)
   }

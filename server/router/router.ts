@@ -217,6 +217,10 @@ export class RouterError extends Error {
 }
 
 export interface Router extends RegistrationRouter, SearchRouter {
+  /** How many there are behind it, and the number of the one that is home to the user, from 0: what has to wait for one waits by itself. */
+  readonly shards: number
+  shardOf(user: string): number
+
   /** For SCRAM. null: there is no such user. */
   account(user: string): Promise<Account | null>
   /** Constant-time comparison against both slots; changes nothing, `attach` does. [TOK-2] */

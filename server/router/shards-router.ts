@@ -102,6 +102,14 @@ export class ShardsRouter implements Router, Homes, ShardsSessionHost {
     return this.of(nameOf(user, address))
   }
 
+  get shards(): number {
+    return this.#routers.length
+  }
+
+  shardOf(user: string): number {
+    return this.#shardOf(slotOf(user))
+  }
+
   // ——— Sessions: they live at the home of their user ———
 
   account(user: string): Promise<Account | null> {
@@ -113,7 +121,7 @@ export class ShardsRouter implements Router, Homes, ShardsSessionHost {
   }
 
   async attach(request: AttachRequest, sink: DeviceSink): Promise<Attached> {
-    const session = new ShardsSession(this, request.user, this.#shardOf(slotOf(request.user)), sink)
+    const session = new ShardsSession(this, request.user, this.shardOf(request.user), sink)
     this.#attaching.set(sink, session)
     try {
       const attached = await session.home.attach(request, session)

@@ -45,6 +45,16 @@ test('[OPN-3] [OPN-4] takes hello, token, bind and the first messages in one chu
   assert.ok(!transport.isPaused)
 })
 
+test('who is at home at a shard that answers gets in, however many wait for another', async () => {
+  const harness = createHarness({ limits: { openingsAtOnce: 2 } }, 2)
+  const { router } = harness
+  const { checkToken } = router
+  router.checkToken = (user, device, hash) => user === 'bob' ? new Promise(() => {}) : checkToken.call(router, user, device, hash)
+  router.homes.set('alice', 1)
+  for (let count = 0; count < 3; count++) harness.connect().deliver(flight('bob', `phone-${String(count)}`, harness.tokenFor('bob', 'phone')))
+  await harness.open('alice')
+})
+
 test('[FRM-5] takes the same flight byte by byte', async () => {
   const harness = createHarness()
   const transport = harness.connect()

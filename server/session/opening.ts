@@ -159,7 +159,7 @@ export class Opening {
   async #challenge(exchange: ScramServer): Promise<void> {
     const { router, secret } = this.#environment
     const { user } = exchange
-    const account = user === null ? null : await this.#inTurn(OPENING_STEP.authenticate, () => router.account(user))
+    const account = user === null ? null : await this.#inTurn(user, OPENING_STEP.authenticate, () => router.account(user))
     const verifier = account?.verifier
       ?? await deriveFakeVerifier(exchange.user ?? exchange.name, secret.key, secret.iterations, NODE_CRYPTO)
     if (this.#state !== EXPECT_AUTH) return
@@ -191,7 +191,7 @@ export class Opening {
     }
     const { user, device, token } = shown
     const hash = sha256(token)
-    const check = await this.#inTurn(OPENING_STEP.authenticate, () => this.#environment.router.checkToken(user, device, hash))
+    const check = await this.#inTurn(user, OPENING_STEP.authenticate, () => this.#environment.router.checkToken(user, device, hash))
     if (this.#state !== EXPECT_AUTH) return
     if (check !== 'valid') {
       this.#refuse(check === 'disabled' ? ERROR.accountDisabled : ERROR.tokenInvalid)
@@ -250,7 +250,7 @@ export class Opening {
       ...(this.#tokenHash === null && this.#verifierSalt !== null ? { verifierSalt: this.#verifierSalt } : {}),
       freshTokenHash: sha256(token),
     }
-    const attached = await this.#inTurn(OPENING_STEP.bind, () => router.attach(request, session)).finally(() => { this.#session = null })
+    const attached = await this.#inTurn(this.#user, OPENING_STEP.bind, () => router.attach(request, session)).finally(() => { this.#session = null })
     if (this.#state !== EXPECT_BIND) {
       if (!session.isEnded) router.detach(attached.attachment)
       return
@@ -287,9 +287,9 @@ export class Opening {
     }, 'session-opened')
   }
 
-  /** What the shard has to do for it. */
-  #inTurn<T>(step: OpeningStep, perform: () => Promise<T>): Promise<T> {
-    return this.#connection.connections.openings.pass(this, step, perform)
+  /** What the user's shard has to do for it. */
+  #inTurn<T>(user: string, step: OpeningStep, perform: () => Promise<T>): Promise<T> {
+    return this.#connection.connections.openings.pass(this.#environment.router.shardOf(user), this, step, perform)
   }
 
   /** Holds the connection's frames until the step is done. */

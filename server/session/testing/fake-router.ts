@@ -53,6 +53,9 @@ export class FakeRouter implements HomeRouter {
   }
 
   readonly isReachable = true
+  shards = 1
+  /** By user; others are at home in the first one. */
+  readonly homes = new Map<string, number>()
   readonly visits: { readonly visitor: Visitor, readonly sink: VisitSink, readonly attachment: Attachment }[] = []
 
   onRemoveDevice: (device: string) => void = () => {}
@@ -74,6 +77,10 @@ export class FakeRouter implements HomeRouter {
   async #noGroup(): Promise<never> {
     await this.#control()
     throw new RouterError(ERROR.noSuchConversation, 'there are no groups')
+  }
+
+  shardOf(user: string): number {
+    return this.homes.get(user) ?? 0
   }
 
   async account(user: string): Promise<Account | null> {

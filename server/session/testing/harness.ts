@@ -99,10 +99,11 @@ export interface Harness {
   open(user?: string, device?: string): Promise<{ transport: FakeTransport, place: Place }>
 }
 
-export function createHarness(changes: Parameters<typeof configOf>[0] = {}): Harness {
+export function createHarness(changes: Parameters<typeof configOf>[0] = {}, shards = 1): Harness {
   const config = configOf(changes)
   const clock = new FakeClock()
   const router = new FakeRouter()
+  router.shards = shards
   const counters = new Counters()
   const admission = new Admission(config, clock)
   const lines: { event: string, fields: LogFields }[] = []
