@@ -217,6 +217,8 @@ export class Connection implements TransportHandler {
     if ((this.#hold & reason) === 0) return
     this.#hold &= ~reason
     if (this.#hold !== 0 || this.#phase >= PHASE_CLOSING) return
+    // What a step of the opening has kept back goes out also where it has nothing to add.
+    if (this.#pendingBytes > 0) this.endSend(0)
     if (this.#isWithinChunk) {
       this.#isWithinChunk = false
       this.#handleFrames(this.#isWithinMessage)
@@ -364,9 +366,17 @@ export class Connection implements TransportHandler {
 
   flush(): void {
     this.#isDirty = false
-    if (this.#phase >= PHASE_CLOSING || this.#isBlocked) return
+    if (this.#phase >= PHASE_CLOSING || this.#isBlocked || this.#isAnswering) return
     this.#writePending(false)
     if (this.#isBlocked) this.#checkOutgoing()
+  }
+
+  /**
+   * Whether a step of its opening is under way: what that will say goes out together with what is said already, so that the answer to a whole
+   * flight is one write.
+   */
+  get #isAnswering(): boolean {
+    return this.#opening !== null && (this.#hold & HOLD.control) !== 0
   }
 
   /** What waits here, and what the socket took but the kernel did not. */

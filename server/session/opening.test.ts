@@ -41,6 +41,7 @@ test('[OPN-3] [OPN-4] takes hello, token, bind and the first messages in one chu
   assert.ok(transport.isPaused, 'reading pauses while the account is looked up')
   await settle()
   assert.deepEqual(names(transport.take()), ['features', 'authenticated', 'welcome'])
+  assert.equal(transport.writes.length, 1, 'the answer to one flight is one write')
   assert.deepEqual(harness.router.calls, ['message 1 bob one', 'message 2 bob two'])
   assert.ok(!transport.isPaused)
 })
