@@ -59,7 +59,7 @@ export interface ShardView {
 export interface AcquireRequest {
   readonly node: string
   readonly address: string
-  /** Random, new for each attempt that is not a repetition. */
+  /** Random, new for each attempt. Only who is sure, and does not know whether it was heard, says the same once more. */
   readonly token: string
   readonly lineage: string
   readonly leaseMs: number

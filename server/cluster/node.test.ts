@@ -6,7 +6,7 @@ import { put } from '../../storage/testing/engine-suite.js'
 import type { Engine } from '../../storage/engine.js'
 import type { DirectoryView } from './directory.js'
 import { ranked } from './ranking.js'
-import { STATE_KEY } from './shard-rows.js'
+import { packState, readState, STATE_KEY } from './shard-rows.js'
 import { Rig, SHORT, until } from './testing/rig.js'
 
 async function rowsOf(engine: Engine): Promise<string[]> {
@@ -251,4 +251,67 @@ test('a node that is being drained stays so, whoever has it hand the shard over 
   assert.equal(first.node.report.isDrained, true)
   first.node.stay()
   assert.equal(first.node.report.isDrained, false)
+})
+
+test('an attempt to take the shard that had no answer is no way past the others later', async (t) => {
+  const rig = new Rig(t)
+  const first = await rig.start('n1', { founds: true })
+  await rig.owner()
+  const [second, third] = [await rig.start('n2'), await rig.start('n3')]
+  await until(() => rig.server.members.length === 3)
+  third.store.isCut = true
+  let failOver: (() => void) | null = null
+  second.store.afterCall = (name) => {
+    if (name !== 'acquire' || failOver !== null) return
+    failOver = rig.server.laggingReplica()
+    second.cut()
+  }
+  await first.node.resign('n2')
+  await until(() => failOver)
+  // It never heard that it had the shard. The next one says what nobody else knows, and dies; then Redis forgets that there was one.
+  third.store.isCut = false
+  assert.equal(await rig.owner(first), third)
+  await put(third.engine!, ['a', '1'])
+  third.cut()
+  failOver!()
+  second.store.isCut = false
+  await until(() => second.node.report.waitingFor.length > 0)
+  assert.equal(second.engine, null)
+  third.store.isCut = false
+  const owner = await rig.owner()
+  assert.equal(Buffer.from(await owner.engine!.get(Buffer.from('a')) ?? '').toString(), '1')
+})
+
+test('a standby copies where it has read what the store has lost, though the changelog has gone on in an earlier epoch', async (t) => {
+  const rig = new Rig(t)
+  const first = await rig.start('n1', { founds: true })
+  await rig.owner()
+  await put(first.engine!, ['a', '1'])
+  const state = await readState(first.inner)
+  const engine = new MemoryEngine()
+  await put(engine, ['b', '2'])
+  const batch = engine.batch()
+  batch.put(STATE_KEY, packState(state!.lineage, { epoch: 9, number: state!.position.number + 1, token: 'f'.repeat(16) }, null))
+  await engine.commit(batch)
+  const second = await rig.start('n2', { engine })
+  await until(() => rig.server.members.includes('n2'))
+  assert.deepEqual(await rowsOf(second.inner), await rowsOf(first.inner))
+})
+
+test('the epoch that a shard is told is one of an entry on its disk, so that no later one is told the same', async (t) => {
+  const rig = new Rig(t)
+  const first = await rig.start('n1', { founds: true })
+  await rig.owner()
+  const second = await rig.start('n2')
+  await until(() => rig.server.members.includes('n2'))
+  let isLost = false
+  second.store.afterCall = (name) => {
+    if (name !== 'append' || isLost) return
+    isLost = true
+    rig.server.flush()
+  }
+  await first.node.resign('n2')
+  assert.equal(await rig.owner(first), second)
+  assert.equal(isLost, true)
+  assert.equal(second.epoch, (await readState(second.inner))!.position.epoch)
 })

@@ -44,7 +44,7 @@ export interface ClusterNodeOptions {
   readonly environment: ClusterEnvironment
   readonly limits: ClusterLimits
   readonly copySource: CopySource
-  /** The shard is this node's. */
+  /** The shard is this node's. `epoch`: higher than whatever an earlier owner was told here. */
   readonly onOwner: (engine: ReplicatedEngine, epoch: number) => void | Promise<void>
   /** It is not any more; with 'resigned' it is for as long as the promise takes. */
   readonly onLost: (reason: LossReason) => void | Promise<void>
@@ -132,8 +132,7 @@ export class ClusterNode {
   #isToFollow = true
   /** A shard that was there does not have to be founded, whatever has become of it. */
   #hasSeenShard = false
-  /** Kept until an attempt has an answer, so that one that succeeded without is known again. */
-  #claimToken: string | null = null
+  /** The highest that this process has owned the shard in. */
   #ownedEpoch = 0
   #ownership: Ownership | null = null
   /** It takes no shard, as the operator has said, or because it ends. */
@@ -301,10 +300,18 @@ export class ClusterNode {
       this.#freeSinceMs = null
       this.#waitingFor = []
     }
+    this.#mustBeOf(view)
     this.#lookWhetherToFollow(view)
     if (this.#isToFollow) await this.#standby.confirm(true)
     else await this.#standby.withdraw()
     await this.#voteInDoubt(view)
+  }
+
+  /** Throws LogGap where the store has lost what this node has read, and an owner that never had it goes on without: nothing more would be read behind it. */
+  #mustBeOf({ lineage, isWhole, leaseMs, epoch }: ShardView): void {
+    const standby = this.#standby
+    if (!standby.isFollowing || lineage !== standby.lineage || !isWhole || leaseMs === null || standby.reached.epoch <= epoch) return
+    throw new LogGap(`the changelog is one of epoch ${String(epoch)}, and lacks entry ${showPosition(standby.reached)}`)
   }
 
   /** Its owner has said that it gives the shard up, or the lease is free and somebody should have it by now. */
@@ -433,14 +440,13 @@ export class ClusterNode {
     // A founding that was interrupted has nobody else to ask.
     if (standby.isNew && !isFounding) await store.vote({ node, round: view.round, position, epoch: this.#ownedEpoch, change: '' })
     const membership = this.#withoutForgotten(await readMembership(engine))
-    this.#claimToken ??= environment.randomToken()
-    const token = this.#claimToken
+    // Of an attempt that had no answer this node knows no more than the others: its token may have come back with a store that lost what came later.
+    const token = environment.randomToken()
     const sentMs = this.#nowMs
     const answer = await store.acquire({
       node, address, token, lineage, leaseMs: limits.leaseMs, position, epoch: Math.max(position.epoch, this.#ownedEpoch),
       claim: isFounding ? 'found' : 'take', membership,
     })
-    this.#claimToken = null
     this.#lookDueMs = -Infinity
     if (answer.kind === 'acquired') {
       this.#ownedEpoch = answer.epoch
@@ -491,6 +497,7 @@ export class ClusterNode {
     } finally {
       await log.release('')
       log.lose('failed')
+      this.#ownedEpoch = log.epoch
       this.#ownership = null
       this.#role = 'standby'
       await renewing
@@ -512,7 +519,8 @@ export class ClusterNode {
     environment.log.info({ epoch: log.epoch, position: showPosition(position) }, 'cluster-owner')
     this.directory.ownedBySelf(address, log.epoch)
     try {
-      await onOwner(engine, log.epoch)
+      // That of an entry on its own disk: whoever owns the shard later knows of it, whatever the store forgets, and is told a higher one.
+      await onOwner(engine, position.epoch)
       const reason = await ownership.over
       environment.log[reason === 'resigned' ? 'info' : 'error']({ epoch: log.epoch, reason }, 'cluster-owner-no-more')
     } finally {

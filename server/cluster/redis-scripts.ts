@@ -79,7 +79,7 @@ local function acquired(epoch, isStillWhole, members)
   local lastId, lastToken = last(fence)
   return {'acquired', epoch, lastId, lastToken, isStillWhole and 1 or 0, members, now}
 end
-if fence.token == token then return acquired(fence.epoch, isWhole, fence.members or '') end
+if fence.token == token and tonumber(fence.epoch) > math.max(tonumber(ARGV[7]), (numbers(id))) then return acquired(fence.epoch, isWhole, fence.members or '') end
 local leaseMs = redis.call('PTTL', KEYS[2])
 if claim ~= 'sure' and leaseMs >= 0 then return {'held', fence.node or '', leaseMs} end
 if fence.lineage and fence.lineage ~= ARGV[4] then return {'foreign', fence.lineage} end

@@ -6,6 +6,7 @@ import { firstBreach, shrinkCluster } from './testing/simulation/shrink.js'
 // Many lives: CHATD_SIM_SEEDS=100000 CHATD_SIM_FIRST=1000 node .ci/test.js server/cluster/simulation.test.ts --test-timeout=0
 const SEEDS = Number(process.env['CHATD_SIM_SEEDS'] ?? 200)
 const FIRST_SEED = Number(process.env['CHATD_SIM_FIRST'] ?? 1)
+const STORMY_SEEDS = Math.ceil(SEEDS / 4)
 const STEPS = 200
 
 test('what was acknowledged is at every owner, through crashes, pauses, partitions and a store that loses its data', async () => {
@@ -27,11 +28,21 @@ test('what was acknowledged is at every owner, through crashes, pauses, partitio
   assert.ok(crashes > SEEDS && storeLosses > SEEDS, `${String(crashes)} crashes, ${String(storeLosses)} losses of the store`)
 })
 
+test('what was acknowledged is at every owner, where the store fails over and is flushed again and again', async () => {
+  let storeLosses = 0
+  for (let seed = FIRST_SEED; seed < FIRST_SEED + STORMY_SEEDS; seed++) storeLosses += (await new ClusterSimulation({ seed, steps: STEPS, isStormy: true }).run()).storeLosses
+  assert.ok(storeLosses > STORMY_SEEDS * 20, `${String(storeLosses)} losses of the store`)
+})
+
 test('the simulation is deterministic: the same seed gives the same run', async () => {
   const [one, other] = [new ClusterSimulation({ seed: 7, steps: 100 }), new ClusterSimulation({ seed: 7, steps: 100 })]
   await one.run()
   await other.run()
   assert.deepEqual(one.trace, other.trace)
+})
+
+test('once found: a node copies from an owner whose changelog has lost where the copy had got to', async () => {
+  await new ClusterSimulation({ seed: 5_000_663, steps: STEPS, isStormy: true }).run()
 })
 
 test('once found: a store loses the end of a record of which its only member has read a part', async () => {

@@ -67,6 +67,11 @@ export class Standby {
     return this.#follower?.copy === null && !this.#mustCopy
   }
 
+  /** Whether it reads on behind what it has, whole or a part of a copy. */
+  get isFollowing(): boolean {
+    return this.#follower !== null && !this.#mustCopy
+  }
+
   get applied(): Position {
     return this.#follower?.applied ?? BEGINNING
   }
@@ -132,14 +137,15 @@ export class Standby {
     return true
   }
 
-  /** One page of a copy from the owner, and what the changelog has by then. Rejects like `follow`, and with whatever the source says. */
+  /** What the changelog has by now, and one page of a copy from the owner. Rejects like `follow`, and with whatever the source says. */
   async copy(lineage: string, owner: ShardOwner): Promise<void> {
     const { engine, copySource } = this.#options
     const copy = this.#follower?.copy ?? null
     const isNew = copy === null || this.#mustCopy || this.#follower?.lineage !== lineage
-    if (!isNew && isEnd(copy.after)) {
-      await this.follow(FINISH_MS)
-      return
+    if (!isNew) {
+      // Before more is asked for: where the changelog does not go on from what is here, no page belongs to it either.
+      await this.follow(isEnd(copy.after) ? FINISH_MS : 0)
+      if (isEnd(copy.after)) return
     }
     const request = isNew ? { lineage, position: null, after: new Uint8Array(0) } : { lineage, position: this.applied, after: copy.after }
     const page = unpackPage(await copySource.page(owner, packRequest(request)))
@@ -153,13 +159,12 @@ export class Standby {
       this.#mustCopy = false
     }
     await this.#follower!.takePage(page)
-    await this.follow(0)
   }
 
   /** Tells the owner that this node does not follow any more: it is as one that copies, and nothing is kept for it. */
   async withdraw(): Promise<void> {
     const { store, node } = this.#options
-    if (this.#follower !== null && !this.#mustCopy) await store.confirm(node, { position: this.#follower.applied, isCopying: true })
+    if (this.isFollowing) await store.confirm(node, { position: this.applied, isCopying: true })
   }
 
   /** Tells the owner what need not be kept for this node; seldom, unless `isDue`. */

@@ -53,8 +53,8 @@ function isHolding(node: string, { notices, confirmed, nowMs, last }: Standing, 
 function isCloseBy(node: string, { position, isCopying }: Confirmation, { notices, nowMs, last, epoch }: Standing, limits: ClusterLimits): boolean {
   const notice = notices.get(node)
   if (isCopying || notice === undefined || nowMs - notice.seenMs > limits.memberAwayMs / 2) return false
-  // An entry of this epoch, which it has found to continue its own: it follows this very log.
-  return position.epoch === epoch && position.number <= last.number && last.number - position.number <= JOIN_ENTRIES
+  // An entry of this ownership, which it has found to continue its own: it follows this very log. Of an epoch alone there may have been another one, which was lost.
+  return position.epoch === epoch && position.token === last.token && position.number <= last.number && last.number - position.number <= JOIN_ENTRIES
 }
 
 /** The first entry that the bounds let the changelog keep; null: all. Of entries of earlier owners it knows nothing, and lets them be. */

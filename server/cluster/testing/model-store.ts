@@ -88,6 +88,15 @@ export class ModelServer {
     this.#newLife()
   }
 
+  /** A replica that gets nothing from now on; it takes over when what is returned is called. */
+  laggingReplica(): () => void {
+    const kept = { ...this.#contents }
+    return () => {
+      this.#contents = { ...kept }
+      this.#newLife()
+    }
+  }
+
   /** It starts again without its data. */
   restartEmpty(): void {
     this.#contents = { ...EMPTY }
@@ -162,7 +171,7 @@ export class ModelServer {
   acquire(request: AcquireRequest): AcquireAnswer {
     const { fence } = this.#contents
     const votes = this.#round()?.votes ?? new Map<string, Vote>()
-    if (fence !== null && fence.token === request.token) return this.#acquired(fence, this.#isWhole(), request.leaseMs)
+    if (fence !== null && fence.token === request.token && fence.epoch > Math.max(request.epoch, request.position.epoch)) return this.#acquired(fence, this.#isWhole(), request.leaseMs)
     const lease = this.#lease()
     if (request.claim !== 'sure' && lease !== null) return { kind: 'held', node: fence?.node ?? '', leaseMs: lease.leaseMs }
     if (fence !== null && fence.lineage !== request.lineage) return { kind: 'foreign', lineage: fence.lineage }

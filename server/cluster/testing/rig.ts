@@ -55,7 +55,7 @@ export class Rig {
           return peer.node.copyPage(request)
         },
       },
-      onOwner: (owned) => { rigNode.owned(owned) },
+      onOwner: (owned, epoch) => { rigNode.owned(owned, epoch) },
       onLost: (reason) => rigNode.lost(reason),
     })
     this.nodes.set(name, rigNode)
@@ -76,6 +76,8 @@ export class RigNode {
   node!: ClusterNode
   /** While it owns the shard. */
   engine: ReplicatedEngine | null = null
+  /** As it was told when it last began to own the shard. */
+  epoch = 0
   readonly losses: LossReason[] = []
   /** What has to be done before the shard is given up on purpose. */
   beforeLost: () => Promise<void> = () => Promise.resolve()
@@ -86,8 +88,9 @@ export class RigNode {
     this.store = store
   }
 
-  owned(engine: ReplicatedEngine): void {
+  owned(engine: ReplicatedEngine, epoch: number): void {
     this.engine = engine
+    this.epoch = epoch
   }
 
   async lost(reason: LossReason): Promise<void> {
@@ -106,6 +109,8 @@ export class RigNode {
 export class CuttableStore {
   readonly #store: ClusterStore
   isCut = false
+  /** The store has done this, and its answer is on its way. */
+  afterCall: (name: keyof ClusterStore) => void = () => undefined
 
   constructor(store: ClusterStore) {
     this.#store = store
@@ -119,6 +124,7 @@ export class CuttableStore {
           throw new ClusterStoreError('unreachable', 'cut')
         }
         const answer = await (store[name] as (...values: unknown[]) => Promise<unknown>).apply(store, values)
+        this.afterCall(name)
         if (this.isCut && name !== 'close') throw new ClusterStoreError('unreachable', 'cut')
         return answer
       },

@@ -34,6 +34,8 @@ export interface ClusterSimulationOptions {
   readonly shards?: number
   /** Numbers of steps to leave out. */
   readonly omit?: ReadonlySet<number>
+  /** The store fails over and is flushed again and again. */
+  readonly isStormy?: boolean
   readonly storePlants?: StorePlants
   readonly nodePlants?: NodePlants
   readonly shardPlants?: ShardPlants
@@ -116,7 +118,7 @@ export class ClusterSimulation implements Room {
     }
     const report = (error: unknown): void => { this.report(error) }
     const note = (text: string): void => { this.note(text) }
-    this.#nemesis = new Nemesis({ random, machines: [...this.machines.values()], servers: this.servers, storeAway: this.storeAway, wires: this.#wires, note, report })
+    this.#nemesis = new Nemesis({ random, machines: [...this.machines.values()], servers: this.servers, storeAway: this.storeAway, wires: this.#wires, isStormy: options.isStormy === true, note, report })
   }
 
   begin(process: SimProcess): Promise<Work> {

@@ -12,9 +12,14 @@ export interface Scenery {
   readonly servers: readonly ModelServer[]
   readonly storeAway: Set<number>
   readonly wires: Wires
+  /** The store loses something far more often than it would. */
+  readonly isStormy: boolean
   note(text: string): void
   report(error: unknown): void
 }
+
+/** How many of its acts are losses of the store, in a storm. */
+const STORM = 0.12
 
 export class Nemesis {
   readonly #scenery: Scenery
@@ -31,6 +36,11 @@ export class Nemesis {
 
   act(): void {
     const dice = this.#scenery.random.below(100)
+    if (this.#scenery.isStormy && this.#scenery.random.chance(STORM)) {
+      if (dice < 60) this.#failOver()
+      else this.#empty()
+      return
+    }
     const machine = this.#scenery.random.pick(this.#scenery.machines)
     if (dice < 6) this.#crash(machine)
     else if (dice < 18) this.#start(machine)

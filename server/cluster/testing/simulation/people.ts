@@ -13,7 +13,7 @@ import { OUTBOX_MAX } from '../../../testing/simulation/operation-life.js'
 import { Oracle } from '../../../testing/simulation/oracle.js'
 import type { EndScene } from '../../../testing/simulation/scene.js'
 import { comparePositions } from '../../position.js'
-import { readState } from '../../shard-rows.js'
+import { readMembership, readState } from '../../shard-rows.js'
 import type { Room } from './room.js'
 import { ServerWork } from './server-work.js'
 
@@ -168,13 +168,13 @@ export class People implements EndScene {
     return this.oracle.acked(outbox, clientId, from, to, text, seq, timeMs, (conversation) => ({ range: (options) => this.#rows(this.homeOf(conversation), options) }))
   }
 
-  /** Of what has come furthest of what machines have stored of a shard: it has all that was ever acknowledged. */
+  /** Of what has come furthest of what members have stored of a shard: it has all that was ever acknowledged. Others may have read what was lost again. */
   async #rows(shard: number, options: ReadRange): Promise<Entry[]> {
     let best = null
-    for (const { disks } of this.#room.machines.values()) {
+    for (const { name, disks } of this.#room.machines.values()) {
       const disk = disks[shard]!.copy()
       const state = await readState(disk)
-      if (state === null || state.copy !== null) continue
+      if (state === null || state.copy !== null || !(await readMembership(disk)).members.includes(name)) continue
       if (best === null || comparePositions(state.position, best.position) > 0) best = { disk, position: state.position }
     }
     return best?.disk.range(options) ?? []

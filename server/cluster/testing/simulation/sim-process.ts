@@ -1,6 +1,7 @@
 /** One life of a node's process: its time, its way to the store, and what it is there for. */
 import type { Log } from '../../../log.js'
 import type { Scheduler } from '../../../shard/environment.js'
+import { Breach } from '../../../testing/simulation/breach.js'
 import { ClusterStoreError } from '../../cluster-store.js'
 import { ModelStore } from '../model-store.js'
 import type { Machine } from './machine.js'
@@ -95,6 +96,7 @@ export class SimProcess {
     const carry = <T>(call: () => T): Promise<T> => this.travel(() => room.storeAway.has(shard), () => Promise.resolve(call()), true)
     const store = new ModelStore(room.servers[shard]!, carry, (delayMs, task) => { room.world.after(delayMs, this.guarded(task)) })
     if (room.plants.trustsLease === true) plantTrust(store)
+    checkEpochs(store, (error) => { room.report(error) })
     return store
   }
 
@@ -126,5 +128,18 @@ export class SimProcess {
         if (!isOver) reject(new ClusterStoreError('unreachable', 'simulated: no answer'))
       }))
     })
+  }
+}
+
+/** Whoever gets the shard gets an epoch beyond all that it knows of: entries of two owners are told apart by it. */
+function checkEpochs(store: ModelStore, report: (error: unknown) => void): void {
+  const acquire = store.acquire.bind(store)
+  store.acquire = async (request) => {
+    const answer = await acquire(request)
+    const { node, position, epoch } = request
+    if (answer.kind === 'acquired' && answer.epoch <= Math.max(position.epoch, epoch)) {
+      report(new Breach(`${node} takes the shard in epoch ${String(answer.epoch)}, and has been in ${String(Math.max(position.epoch, epoch))}`))
+    }
+    return answer
   }
 }
