@@ -2,7 +2,7 @@
 import type { Engine } from '../storage/engine.js'
 import type { EngineName } from '../storage/metadata.js'
 import { openEngine } from '../storage/open.js'
-import { makeShards, shardDirectory } from '../storage/shards-file.js'
+import { makeShards, storeDirectories } from '../storage/shards-file.js'
 import type { ShardOwner } from './cluster/directory.js'
 import { ConfigError } from './config/config-error.js'
 import type { Config } from './config/settings.js'
@@ -33,10 +33,9 @@ export async function openEngines({ config, wrapEngine, steps }: Start): Promise
 async function shardDirectories(config: Config): Promise<readonly string[]> {
   const { directory } = config.data
   const { shards, isNew } = await readShape(config)
-  if (shards === 1) return [directory]
-  if (config.listen.workers !== 1) throw new ConfigError(`listen.workers: ${directory} holds several shards, and a node of a cluster with several has no worker processes; start more nodes`)
+  if (shards > 1 && config.listen.workers !== 1) throw new ConfigError(`listen.workers: ${directory} holds several shards, and a node of a cluster with several has no worker processes; start more nodes`)
   if (isNew) await makeShards(directory, shards)
-  return Array.from({ length: shards }, (_, shard) => shardDirectory(directory, shard))
+  return storeDirectories(directory, shards)
 }
 
 /** Channels between shards, wherever each is owned at present; null: there is one alone. */

@@ -75,6 +75,11 @@ export function reports(after: number): KeyRange {
   return { gte: reportKey(after + 1), lt: reserved(TABLE_REPORTS + 1, '') }
 }
 
+/** The report's id in its key. */
+export function reportIdAt(key: Uint8Array): number {
+  return Number(latin1(key, HEAD_BYTES))
+}
+
 /** That a row of a conversation's log expires: in the order of time, so that a sweep reads what is due and nothing else. */
 export function expiryKey(timeMs: number, conversation: string, last: number): Buffer {
   checkName(conversation)

@@ -21,6 +21,17 @@ export function shardDirectory(directory: string, shard: number): string {
   return path.join(directory, `shard-${String(shard)}`)
 }
 
+/** The directories of the stores of a server with so many shards. */
+export function storeDirectories(directory: string, shards: number): readonly string[] {
+  return shards === 1 ? [directory] : Array.from({ length: shards }, (_, shard) => shardDirectory(directory, shard))
+}
+
+/** Whether the directory is that of one shard among several. Rejects as `readShardCount`. */
+export async function isShardDirectory(directory: string): Promise<boolean> {
+  const whole = path.resolve(directory)
+  return /^shard-\d+$/.test(path.basename(whole)) && await readShardCount(path.dirname(whole)) !== null
+}
+
 /** How many shards the directory holds; null: there is no such file. Rejects with 'corrupt' or 'newer-format', or with the error of node:fs. */
 export async function readShardCount(directory: string): Promise<number | null> {
   const file = path.join(directory, SHARDS_FILE)

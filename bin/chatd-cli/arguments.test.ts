@@ -87,8 +87,8 @@ test('refuses what it does not know, naming the help to read', () => {
     [['cert', '--out', 'd', '--days', '0'], /--days/],
     [['split', 'd'], /--to DIR/],
     [['split', 'd', '--to', 'e'], /--shards/],
-    [['split', 'd', '--to', 'e', '--shards', '1'], /from 2 to 256/],
-    [['split', 'd', '--to', 'e', '--shards', '257'], /from 2 to 256/],
+    [['split', 'd', '--to', 'e', '--shards', '0'], /from 1 to 256/],
+    [['split', 'd', '--to', 'e', '--shards', '257'], /from 1 to 256/],
   ]
   for (const [args, message] of wrong) {
     assert.throws(() => parseCommand(args), (error) => error instanceof CommandFailure && error.exitCode === EXIT.usage && message.test(error.message) && !error.message.includes('\n'), args.join(' '))

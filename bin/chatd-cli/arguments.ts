@@ -161,15 +161,15 @@ function parsePlan(args: readonly string[]): Command {
 }
 
 function parseSplit(args: readonly string[]): Command {
-  const { values, positionals } = parse('split', args, { ...HELP_OPTION, shards: { type: 'string' }, to: { type: 'string' } }, 1)
+  const { values, positionals } = parse('split', args, { ...HELP_OPTION, shards: { type: 'string' }, to: { type: 'string' }, json: { type: 'boolean' } }, 1)
   if (values['help'] === true) return { kind: 'help', topic: 'split' }
   const [directory] = positionals
   const { shards, to } = values
   if (directory === undefined || typeof to !== 'string') throw usageFailure('say which data directory, and which new one with --to DIR', 'split')
-  if (typeof shards !== 'string' || !/^[1-9]\d{0,2}$/.test(shards) || Number(shards) < 2 || Number(shards) > SHARDS_MAX) {
-    throw usageFailure(`--shards is a number from 2 to ${String(SHARDS_MAX)}`, 'split')
+  if (typeof shards !== 'string' || !/^[1-9]\d{0,2}$/.test(shards) || Number(shards) > SHARDS_MAX) {
+    throw usageFailure(`--shards is a number from 1 to ${String(SHARDS_MAX)}`, 'split')
   }
-  return { kind: 'split', split: { directory, shards: Number(shards), to } }
+  return { kind: 'split', split: { directory, shards: Number(shards), to, json: values['json'] === true } }
 }
 
 function parseCert(args: readonly string[]): Command {

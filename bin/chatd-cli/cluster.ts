@@ -1,12 +1,13 @@
 /** `chatd cluster`: what an operator sees and orders of a cluster, through the node that runs on the data directory. */
 import { randomBytes } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
-import { openEngine } from '../../storage/open.js'
+import { openStores } from '../../storage/open-stores.js'
 import type { EngineName } from '../../storage/metadata.js'
 import { leaveCluster } from '../../server/cluster/cluster-data.js'
 import type { ClusterStatus, NodeInShard, ShardStatus } from '../../server/cluster/cluster-status.js'
 import type { Config } from '../../server/config/settings.js'
 import { connectControl, type ControlClient } from '../../server/control/control-client.js'
+import { readShape } from '../../server/workers/shape.js'
 import { table } from '../table.js'
 import type { ClusterOrder } from './cluster-arguments.js'
 import { CommandFailure, EXIT } from './failure.js'
@@ -49,12 +50,13 @@ export function makeSecret(file: string): void {
 /** The data of a node that does not run. */
 export async function leave(config: Config): Promise<void> {
   const { directory } = config.data
-  const engine = await openEngine({ directory, engine: config.data.engine as 'auto' | EngineName, create: false })
+  const { shards } = await readShape(config)
+  const stores = await openStores(shards, { directory, engine: config.data.engine as 'auto' | EngineName, create: false })
   try {
-    const wasNode = await leaveCluster(engine)
+    const wasNode = await leaveCluster(stores.engines, directory)
     process.stdout.write(wasNode ? `${directory} belongs to no cluster any more; give another node its name before it joins again\n` : `${directory} belongs to no cluster\n`)
   } finally {
-    await engine.close()
+    await stores.close()
   }
 }
 

@@ -19,7 +19,7 @@ const GENERAL = `chatd: a messenger server
   chatd search rebuild --data DIR                              make the index of messages again
   chatd report list|show|close [ID] --data DIR                 what users have reported
   chatd config [--config FILE]                                 print the effective configuration
-  chatd split DIR --shards N --to DIR2                         make data of one shard data of several
+  chatd split DIR --shards N --to DIR2                         give the data of a server another number of shards
   chatd cert --out DIR [--host NAME]...                        make a self-signed certificate to try TLS with
   chatd cluster status|drain|stay|move|forget --data DIR       see to a cluster of servers, at one of its nodes
   chatd plan [--users N] [--messages-per-day N]...             how many nodes a service of that size would need
@@ -114,14 +114,17 @@ const CERT = `chatd cert: make a self-signed certificate to try tls:// and wss:/
   --days N             how long it is valid (default: 90)
 `
 
-const SPLIT = `chatd split: make the data of a server with one shard that of a server with several, while none runs on it
+const SPLIT = `chatd split: give the data of a server another number of shards, while none runs on it
 
-  chatd split DIR --shards N --to DIR2    copy DIR into DIR2, which is new, and prove that nothing is missing or changed
+  chatd split DIR --shards N --to DIR2    copy DIR into DIR2, which is new, and prove that nothing is missing, doubled or changed
 
-  --shards N           how many shards there are then, for good
-  --to DIR2            the new data directory; DIR stays as it is
+  --shards N           how many shards there are then: more than before, fewer, or 1
+  --to DIR2            the new data directory; DIR says what it said before
+  --json               print what is counted as one line of JSON
 
-What it counts is printed. Data that holds blobs, or belongs to a cluster, can't be split.
+What shards of DIR have for each other, and have not taken yet, they take first, as at the next start. How far it is comes on stderr, what it has counted
+on stdout. Data that belongs to a cluster is taken out of it first (chatd cluster leave). Serve only one of the two from then on, if their files of pictures
+are the same (blobs.directory, S3).
 `
 
 const CLUSTER = `chatd cluster: see to a cluster of servers, through the node that runs on the data directory

@@ -1,8 +1,7 @@
 /** The shards of a data directory in one process, while no server runs on it. What goes from one to another and is not done by the end goes on in the server. */
 import type { Engine } from '../../storage/engine.js'
 import type { EngineName } from '../../storage/metadata.js'
-import { openEngine } from '../../storage/open.js'
-import { shardDirectory } from '../../storage/shards-file.js'
+import { openStores } from '../../storage/open-stores.js'
 import { evenTable } from '../channels/federation.js'
 import { CHANNEL_LIMITS } from '../channels/limits.js'
 import { localPeers } from '../channels/local-peers.js'
@@ -13,6 +12,7 @@ import { SILENT_LOG } from '../log.js'
 import { LocalRouter } from '../router/local-router.js'
 import type { Router } from '../router/router.js'
 import { ShardsRouter } from '../router/shards-router.js'
+import type { ShardEnvironment } from '../shard/environment.js'
 import { Shard } from '../shard/shard.js'
 import { shardEnvironment } from '../shard-environment.js'
 
@@ -24,30 +24,33 @@ export interface OfflineShards {
 /** Rejects with StorageError, 'locked' where a server runs or starts, and with ConfigError where they belong to a cluster. */
 export async function openOfflineShards(config: Config, shards: number): Promise<OfflineShards> {
   const { directory, engine: name } = config.data
-  const engines: Engine[] = []
+  const stores = await openStores(shards, { directory, engine: name as 'auto' | EngineName, create: true })
   try {
-    for (let shard = 0; shard < shards; shard++) {
-      const engine = await openEngine({ directory: shardDirectory(directory, shard), engine: name as 'auto' | EngineName, create: true })
-      engines.push(engine)
-      await refuseClusterData(engine, directory)
-    }
+    for (const engine of stores.engines) await refuseClusterData(engine, directory)
   } catch (error) {
-    for (const engine of engines) await engine.close()
+    await stores.close()
     throw error
   }
   const environment = shardEnvironment(config, SYSTEM_CLOCK, SILENT_LOG)
   const shardOf = evenTable(shards)
-  const routers: LocalRouter[] = []
-  for (const [shard, engine] of engines.entries()) {
-    const peers = localPeers(shard, (other) => routers[other] ?? null, environment.scheduler)
-    routers.push(new LocalRouter(new Shard(engine, { ...environment, federation: { shard, shards, shardOf, limits: CHANNEL_LIMITS, peers } })))
-  }
+  const routers = startShards(stores.engines, shardOf, environment)
   const { scheduler } = environment
   return {
     router: new ShardsRouter({ routers, shardOf, clock: SYSTEM_CLOCK, scheduler, ownerWaitMs: config.limits.ownerWaitMs }),
     close: async () => {
       for (const { shard } of routers) await shard.close()
-      for (const engine of engines) await engine.close()
+      await stores.close()
     },
   }
+}
+
+/** A shard on each of these stores, which call each other. */
+export function startShards(engines: readonly Engine[], shardOf: (slot: number) => number, environment: ShardEnvironment): readonly LocalRouter[] {
+  const shards = engines.length
+  const routers: LocalRouter[] = []
+  for (const [shard, engine] of engines.entries()) {
+    const peers = localPeers(shard, (other) => routers[other] ?? null, environment.scheduler)
+    routers.push(new LocalRouter(new Shard(engine, { ...environment, federation: { shard, shards, shardOf, limits: CHANNEL_LIMITS, peers } })))
+  }
+  return routers
 }

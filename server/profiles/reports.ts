@@ -1,7 +1,7 @@
 /** Reports that wait for the operator, in the shard's own rows. Edits have to come one after the other. [PRF-17] */
 import type { Batch, Engine } from '../../storage/engine.js'
 import { StorageError } from '../../storage/engine.js'
-import { reportKey, reports, shardMetaKey } from '../../storage/shard-keys.js'
+import { reportIdAt, reportKey, reports, shardMetaKey } from '../../storage/shard-keys.js'
 import { ValueReader, ValueWriter } from '../../storage/value.js'
 import type { Report } from './service.js'
 
@@ -15,6 +15,16 @@ export interface ReportsMeta {
   readonly lastId: number
   /** Reports that wait. */
   readonly waiting: number
+}
+
+/** The number by which the operator of several shards knows a report: each shard numbers those of its users. With one they are the same. */
+export function commonReportId(shards: number, shard: number, id: number): number {
+  return id * shards + shard
+}
+
+/** Whose it is, and its number there. */
+export function reportPlace(shards: number, id: number): { readonly shard: number, readonly id: number } {
+  return { shard: id % shards, id: Math.floor(id / shards) }
 }
 
 export async function readReportsMeta(engine: Engine): Promise<ReportsMeta> {
@@ -45,7 +55,7 @@ export async function readReport(engine: Engine, id: number): Promise<Report | n
 
 export async function reportsPage(engine: Engine, after: number, limit: number): Promise<{ reports: Report[]; more: boolean }> {
   const rows = await engine.range({ ...reports(after), limit: limit + 1 })
-  const page = rows.slice(0, limit).map(([key, row]) => decodeReport(Number(Buffer.from(key).toString('latin1', 3)), row))
+  const page = rows.slice(0, limit).map(([key, row]) => decodeReport(reportIdAt(key), row))
   return { reports: page, more: rows.length > limit }
 }
 

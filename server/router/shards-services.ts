@@ -1,6 +1,7 @@
 /** Groups, timers and profiles where there are several shards: each call goes to the home of what it concerns. */
 import type { TimerCommands } from '../expiry/timers.js'
 import type { GroupCommands } from '../groups/group-commands.js'
+import { commonReportId, reportPlace } from '../profiles/reports.js'
 import type { ProfileAdmin, ProfileService } from '../profiles/service.js'
 import type { HomeRouter } from './home-router.js'
 import type { Homes } from './shards-router.js'
@@ -48,14 +49,16 @@ type Reports = Pick<ProfileAdmin, 'reports' | 'readReport' | 'closeReport'>
 
 /** Each shard numbers the reports of its users; here they have one number each, which says whose they are. */
 function shardReports(all: readonly HomeRouter[]): Reports {
-  const idOf = (shard: number, id: number): number => id * all.length + shard
-  const placeOf = (id: number): [at: Reports, id: number] => [all[id % all.length]!.profiles, Math.floor(id / all.length)]
+  const placeOf = (common: number): [at: Reports, id: number] => {
+    const { shard, id } = reportPlace(all.length, common)
+    return [all[shard]!.profiles, id]
+  }
   return {
     reports: async (after, limit) => {
       const pages = await Promise.all(all.map(async ({ profiles }, shard) => {
         // Those whose numbers here lie behind `after`.
         const { reports, more } = await profiles.reports(Math.max(0, Math.floor((after - shard) / all.length)), limit)
-        return { reports: reports.map((report) => ({ ...report, id: idOf(shard, report.id) })), more }
+        return { reports: reports.map((report) => ({ ...report, id: commonReportId(all.length, shard, report.id) })), more }
       }))
       // Of a page that is cut off the rest comes behind its last: nothing of others from there on may come before.
       const ends = pages.flatMap(({ reports, more }) => more ? reports.at(-1)?.id ?? [] : [])

@@ -1,60 +1,68 @@
 /**
- * That the rows of blobs and holdings say what those of one shard said, and agree with each other: each fact is counted and summed up from both ends, in one
+ * That the rows of blobs and holdings say what those before said, and agree with each other: each fact is counted and summed up from both ends, in one
  * tally as it has to be and in the other as it is. Nothing here is taken from how they were made.
  */
-import { isBlobCopyKey, isVisitorHoldingKey, sharedNameAt } from '../../storage/blob-keys.js'
-import { blobKeys, ownerAt } from '../../storage/keyspace.js'
-import { homeOf } from '../channels/federation.js'
+import { eraseAt, sharedNameAt } from '../../storage/blob-keys.js'
+import { blobKeys } from '../../storage/keyspace.js'
+import { objectsOf } from '../holdings/merge.js'
 import { decodeBlob, decodeContents, decodeHolding, encodeDescription, encodeHolding, type HoldingRow, keepsBlob } from '../holdings/rows.js'
 import { holdingName } from '../holdings/states.js'
 import { carriedBy, heldBlobAt } from './carried-blobs.js'
-import { BLOB, HOLDING, type RowHome } from './row-home.js'
+import { keptBlob } from './kept-blob.js'
+import { BLOB, BLOB_COPY, BLOB_HOME, HOLDING, type RowHome, VISITOR_HOLDING } from './row-home.js'
+import { contentsOf } from './source-blobs.js'
 import { Tally } from './tally.js'
 
 const NOTHING = new Uint8Array(0)
+/** In the store: named by a blob, or to be erased. */
+const OBJECTS = 'objects'
 
 export class BlobProof {
   readonly #shouldBe = new Tally()
   readonly #is = new Tally()
-  readonly #shardOf: (slot: number) => number
 
-  constructor(shardOf: (slot: number) => number) {
-    this.#shardOf = shardOf
-  }
-
-  /** A row of the one shard. */
-  ofOne({ kind, owner }: RowHome, key: Uint8Array, row: Uint8Array): void {
-    if (kind === BLOB) this.#shouldBe.add(BLOB, key, encodeDescription(decodeBlob(row).blob))
-    else if (kind === HOLDING) {
-      const holding = decodeHolding(row)
-      const name = Buffer.from(holdingName(owner ?? '', heldBlobAt(owner ?? '', key)))
-      this.#shouldBe.add(HOLDING, name, factsOf(holding))
-      this.#shouldBe.add('references', name, NOTHING, holding.references)
+  /** A row of the shards before; one that two of them have counts once. */
+  before({ kind, owner }: RowHome, key: Uint8Array, row: Uint8Array): void {
+    switch (kind) {
+      case BLOB: case BLOB_HOME: {
+        const contents = contentsOf(kind, row)
+        const { blob } = keptBlob(contents)
+        if (blob !== null) this.#shouldBe.add(BLOB, blobKeys(owner ?? '').meta(), encodeDescription(blob))
+        // Smaller versions that two shards have stored are in either's contents.
+        for (const object of new Set(contents.flatMap((content) => objectsOf(content.blob)))) addName(this.#shouldBe, OBJECTS, object)
+        break
+      }
+      case HOLDING: {
+        const holding = decodeHolding(row)
+        const name = holdingName(owner ?? '', heldBlobAt(owner ?? '', key))
+        this.#shouldBe.add(HOLDING, Buffer.from(name), factsOf(holding))
+        addName(this.#shouldBe, 'references', name, holding.references)
+        break
+      }
+      case VISITOR_HOLDING:
+        addName(this.#shouldBe, 'references', sharedNameAt(key), decodeHolding(row).references)
+        break
+      case 'erases':
+        addErased(this.#shouldBe, key)
+        break
     }
   }
 
-  /** A row of a shard of several that one alone has not: it is in none of the kinds that were copied. false: it is another. */
-  ofSeveral(shard: number, key: Uint8Array, row: Uint8Array): boolean {
-    if (isBlobCopyKey(key)) this.#copy(shard, sharedNameAt(key), row)
-    else if (isVisitorHoldingKey(key)) this.#visitorHolding(shard, sharedNameAt(key), row)
-    else {
-      const owner = ownerAt(key)
-      if (owner?.table !== 'blob' || blobKeys(owner.name).kindOf(key) !== 'home') return false
-      this.#home(shard, owner.name, row)
-    }
-    return true
-  }
-
-  /** A row of a shard of several, of a kind that one has, too. */
-  ofShard(shard: number, home: RowHome, key: Uint8Array, row: Uint8Array): void {
+  /** A row of one of the shards that were made. */
+  after(shard: number, home: RowHome, key: Uint8Array, row: Uint8Array): void {
     const { user, blobs } = carriedBy(home, row)
-    for (const blob of blobs) this.#shouldBe.add(`references in shard ${String(shard)}`, Buffer.from(holdingName(user, blob)), NOTHING)
-    // No shard of several has such a row.
-    if (home.kind === BLOB) this.#is.add(BLOB, key, row)
-    if (home.kind === HOLDING) this.#holding(shard, holdingName(home.owner ?? '', heldBlobAt(home.owner ?? '', key)), row)
+    for (const blob of blobs) addName(this.#shouldBe, `references in shard ${String(shard)}`, holdingName(user, blob))
+    switch (home.kind) {
+      case BLOB: this.#only(home.owner ?? '', row); break
+      case BLOB_HOME: this.#home(home.owner ?? '', row); break
+      case BLOB_COPY: this.#copy(shard, sharedNameAt(key), row); break
+      case HOLDING: this.#holding(shard, holdingName(home.owner ?? '', heldBlobAt(home.owner ?? '', key)), row); break
+      case VISITOR_HOLDING: this.#visitorHolding(shard, sharedNameAt(key), row); break
+      case 'erases': addErased(this.#is, key); break
+    }
   }
 
-  /** Rows of the one shard, by their kinds. */
+  /** Rows before, by their kinds. */
   get rows(): [string, number][] {
     return [...this.#shouldBe.rows].filter(([kind]) => kind === BLOB || kind === HOLDING)
   }
@@ -64,16 +72,24 @@ export class BlobProof {
     return this.#shouldBe.differences(this.#is)
   }
 
+  /** Where there is one shard. */
+  #only(id: string, row: Uint8Array): void {
+    const { blob, holders } = decodeBlob(row)
+    this.#is.add(BLOB, blobKeys(id).meta(), encodeDescription(blob))
+    for (const object of objectsOf(blob)) addName(this.#is, OBJECTS, object)
+    addName(this.#is, 'holders in shard 0', id, holders)
+  }
+
   #copy(shard: number, id: string, row: Uint8Array): void {
     const { blob, holders } = decodeBlob(row)
-    this.#is.add(`holders in shard ${String(shard)}`, Buffer.from(id), NOTHING, holders)
+    addName(this.#is, `holders in shard ${String(shard)}`, id, holders)
     this.#shouldBe.add(`blobs in shard ${String(shard)}`, Buffer.from(id), encodeDescription(blob))
   }
 
-  #home(shard: number, id: string, row: Uint8Array): void {
-    const isAtHome = homeOf({ shardOf: this.#shardOf }, id) === shard
+  #home(id: string, row: Uint8Array): void {
     for (const { blob, holders } of decodeContents(row)) {
-      this.#is.add(isAtHome ? BLOB : 'blobs that are not at home', blobKeys(id).meta(), encodeDescription(blob))
+      this.#is.add(BLOB, blobKeys(id).meta(), encodeDescription(blob))
+      for (const object of objectsOf(blob)) addName(this.#is, OBJECTS, object)
       for (const holder of holders) this.#is.add(`blobs in shard ${String(holder)}`, Buffer.from(id), encodeDescription(blob))
     }
   }
@@ -81,20 +97,29 @@ export class BlobProof {
   #holding(shard: number, name: string, row: Uint8Array): void {
     const holding = decodeHolding(row)
     this.#is.add(HOLDING, Buffer.from(name), factsOf(holding))
-    for (const other of holding.elsewhere) this.#is.add(`visitors' holdings in shard ${String(other)}`, Buffer.from(name), NOTHING)
+    for (const other of holding.elsewhere) addName(this.#is, `visitors' holdings in shard ${String(other)}`, name)
     this.#share(shard, name, holding)
   }
 
   #visitorHolding(shard: number, name: string, row: Uint8Array): void {
-    this.#shouldBe.add(`visitors' holdings in shard ${String(shard)}`, Buffer.from(name), NOTHING)
+    addName(this.#shouldBe, `visitors' holdings in shard ${String(shard)}`, name)
     this.#share(shard, name, decodeHolding(row))
   }
 
   #share(shard: number, name: string, holding: HoldingRow): void {
-    this.#is.add('references', Buffer.from(name), NOTHING, holding.references)
-    this.#is.add(`references in shard ${String(shard)}`, Buffer.from(name), NOTHING, holding.references)
-    if (keepsBlob(holding)) this.#shouldBe.add(`holders in shard ${String(shard)}`, Buffer.from(name.slice(name.indexOf('/') + 1)), NOTHING)
+    addName(this.#is, 'references', name, holding.references)
+    addName(this.#is, `references in shard ${String(shard)}`, name, holding.references)
+    if (keepsBlob(holding)) addName(this.#shouldBe, `holders in shard ${String(shard)}`, name.slice(name.indexOf('/') + 1))
   }
+}
+
+function addName(to: Tally, kind: string, name: string, times = 1): void {
+  to.add(kind, Buffer.from(name), NOTHING, times)
+}
+
+function addErased(to: Tally, key: Uint8Array): void {
+  const { kind, name } = eraseAt(key)
+  if (kind === 'object') addName(to, OBJECTS, name)
 }
 
 /** What of it is the same wherever it is carried. */

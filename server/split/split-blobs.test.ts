@@ -9,15 +9,21 @@ import { blobKeys } from '../../storage/keyspace.js'
 import type { Blob, BlobPlace, Upload } from '../blobs/blob-router.js'
 import { evenTable, homeOf } from '../channels/federation.js'
 import { objectsOf } from '../holdings/merge.js'
-import { auditShards, checkShares } from '../holdings/testing/audit.js'
+import { type Audit, auditBlobs, auditShards, checkShares } from '../holdings/testing/audit.js'
 import { BlobLife } from '../holdings/testing/blob-life.js'
 import { sendBlobs } from '../holdings/testing/sending.js'
+import { SYSTEM_CLOCK } from '../clock.js'
+import { configOf } from '../config/config.js'
+import { SILENT_LOG } from '../log.js'
 import type { Router } from '../router/router.js'
 import type { ShardLimits } from '../shard/environment.js'
+import { shardEnvironment } from '../shard-environment.js'
 import { blobOf, hashOf, SQUARES } from '../testing/blob-store.js'
 import { createGroup, SKIING } from '../testing/groups.js'
 import { ShardHarness, type TestDevice } from '../testing/shard-harness.js'
 import { ShardsHarness } from '../testing/shards-harness.js'
+import { settle } from './settle.js'
+import { ShardStores } from './shard-stores.js'
 import { splitData } from './split-data.js'
 
 const HOUR_MS = 3_600_000
@@ -25,6 +31,8 @@ const DAY_MS = 24 * HOUR_MS
 const USERS = Array.from({ length: 8 }, (_, number) => `user${String(number)}`)
 const [ANN = '', BOB = '', CY = '', DEE = '', EVE = ''] = USERS
 const LIMITS: Partial<ShardLimits> = { blobHoldMs: HOUR_MS, uploadAgeMs: 2 * HOUR_MS }
+
+const ENVIRONMENT = shardEnvironment(configOf({}), SYSTEM_CLOCK, SILENT_LOG)
 
 type Harness = ShardHarness | ShardsHarness
 
@@ -105,7 +113,7 @@ async function past(): Promise<Past> {
 
 async function several({ one, stored }: Past, shards: number): Promise<{ harness: ShardsHarness, rows: ReadonlyMap<string, number> }> {
   const engines = Array.from({ length: shards }, () => new MemoryEngine())
-  const rows = await splitData(stored, engines, evenTable(shards))
+  const rows = await splitData(new ShardStores([stored]), new ShardStores(engines))
   await audit(engines, one.blobs.objects, shards)
   const harness = new ShardsHarness({ shards, engines, keepsBlobs: true, limits: LIMITS })
   harness.blobs.put(...one.blobs.objects)
@@ -115,9 +123,11 @@ async function several({ one, stored }: Past, shards: number): Promise<{ harness
 }
 
 /** All that a shard says of blobs is so, and what they say of each other. */
-async function audit(engines: readonly MemoryEngine[], objects: ReadonlySet<string>, shards: number): Promise<void> {
+async function audit(engines: readonly MemoryEngine[], objects: ReadonlySet<string>, shards: number): Promise<readonly Audit[]> {
+  if (shards === 1) return [await auditBlobs(engines[0]!.copy(), new Set(objects))]
   const audits = await auditShards(engines.map((engine) => engine.copy()), new Set(objects))
   checkShares(audits, (name) => homeOf({ shardOf: evenTable(shards) }, name))
+  return audits
 }
 
 async function mustFind({ router }: { readonly router: Router }, finds: readonly Find[]): Promise<void> {
@@ -191,28 +201,43 @@ test('what is to be erased is erased by one of the shards', async () => {
 const SEEDS = 12
 const STEPS = 60
 
-test('[BLB-13] [BLB-14] whatever was before, the shards have what the one had, and nothing is left that nobody names', async () => {
+test('[BLB-13] [BLB-14] whatever was before, the shards have what those before had, and nothing is left that nobody names', async () => {
   for (let seed = 1; seed <= SEEDS; seed++) {
-    const shards = 2 + seed % 3
-    const life = new BlobLife(seed)
+    const [before, after] = [1 + seed % 3, 1 + Math.floor(seed / 3) % 4]
+    const life = new BlobLife(seed, { shards: before })
     await life.begin()
     for (let step = 0; step < STEPS + seed; step++) await life.step()
     const { blobs: store, nowMs } = life.harness
-    const [stored] = life.harness.disks()
-    const engines = Array.from({ length: shards }, () => new MemoryEngine())
-    await splitData(stored!, engines, evenTable(shards))
-    await audit(engines, store.objects, shards)
-    const harness = new ShardsHarness({ shards, engines, keepsBlobs: true, limits: life.harness.limits, presence: { renewMs: HOUR_MS } })
+    const from = new ShardStores(life.harness.disks())
+    life.stop()
+    await settle(from, { ...ENVIRONMENT, clock: { nowMs: () => nowMs } })
+    const engines = Array.from({ length: after }, () => new MemoryEngine())
+    await splitData(from, new ShardStores(engines))
+    await audit(engines, store.objects, after)
+    const harness = startedOn(engines, life.harness.limits)
     harness.blobs.put(...store.objects)
-    harness.time.nowMs = nowMs
+    setTime(harness, nowMs)
     await harness.pass(3 * DAY_MS)
-    const audits = await auditShards(harness.engines.map((engine) => engine.copy()), harness.blobs.objects)
-    checkShares(audits, (name) => harness.homeOf(name))
-    const named = new Set(audits.flatMap(({ homes }) => [...homes.values()].flat()).flatMap(({ blob }) => objectsOf(blob)))
+    const audits = await audit(disksOf(harness), harness.blobs.objects, after)
+    const named = new Set(audits.flatMap(({ blobs, homes }) => [...blobs.values(), ...[...homes.values()].flat()]).flatMap(({ blob }) => objectsOf(blob)))
     const late = [...harness.blobs.objects].filter((object) => !named.has(object))
     assert.deepEqual(late, [], `seed ${String(seed)}`)
   }
 })
+
+function startedOn(engines: readonly MemoryEngine[], limits: Partial<ShardLimits>): Harness {
+  if (engines.length === 1) return new ShardHarness({ engine: engines[0]!, limits })
+  return new ShardsHarness({ shards: engines.length, engines, keepsBlobs: true, limits, presence: { renewMs: HOUR_MS } })
+}
+
+function setTime(harness: Harness, nowMs: number): void {
+  if (harness instanceof ShardHarness) harness.nowMs = nowMs
+  else harness.time.nowMs = nowMs
+}
+
+function disksOf(harness: Harness): readonly MemoryEngine[] {
+  return harness instanceof ShardsHarness ? harness.engines : [harness.engine as MemoryEngine]
+}
 
 /** A shard of several whose rows come out otherwise than they went in. */
 function faulty(target: MemoryEngine, spoil: (key: Uint8Array, row: Uint8Array) => Uint8Array | null): Engine {
@@ -239,8 +264,8 @@ test('a row of a blob, or of who holds it, that is lost is noticed', async () =>
   const { stored } = await past()
   for (const range of [blobCopies(), visitorHoldings()]) {
     const loses = (key: Uint8Array, row: Uint8Array): Uint8Array | null => Buffer.compare(key, range.gte) > 0 && Buffer.compare(key, range.lt) < 0 ? null : row
-    await assert.rejects(splitData(stored, [new MemoryEngine(), faulty(new MemoryEngine(), loses)], evenTable(2)), /missing, doubled or changed/)
+    await assert.rejects(splitData(new ShardStores([stored]), new ShardStores([new MemoryEngine(), faulty(new MemoryEngine(), loses)])), /missing, doubled or changed/)
   }
   const losesHomes = (key: Uint8Array, row: Uint8Array): Uint8Array | null => [hashOf('beach'), hashOf('hut')].some((id) => blobKeys(id).home().equals(key)) ? null : row
-  await assert.rejects(splitData(stored, [0, 1].map(() => faulty(new MemoryEngine(), losesHomes)), evenTable(2)), /missing, doubled or changed: .*blob/)
+  await assert.rejects(splitData(new ShardStores([stored]), new ShardStores([0, 1].map(() => faulty(new MemoryEngine(), losesHomes)))), /missing, doubled or changed: .*blob/)
 })

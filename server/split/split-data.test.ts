@@ -7,11 +7,11 @@ import { channelTakenKey, visitorKey } from '../../storage/channel-keys.js'
 import type { Engine } from '../../storage/engine.js'
 import { MemoryEngine } from '../../storage/memory-engine.js'
 import { blobKeys, userKeys } from '../../storage/keyspace.js'
-import { evenTable } from '../channels/federation.js'
 import { changeGroup, createGroup, naming, SKIING } from '../testing/groups.js'
 import { ShardHarness, type TestDevice, tokenHash } from '../testing/shard-harness.js'
 import { ShardsHarness } from '../testing/shards-harness.js'
-import { Refusal } from './row-home.js'
+import { Refusal } from './refusal.js'
+import { ShardStores } from './shard-stores.js'
 import { splitData } from './split-data.js'
 
 const HOUR_MS = 3_600_000
@@ -78,7 +78,7 @@ async function past(): Promise<{ harness: ShardHarness, devices: TestDevice[], a
 
 async function splitInto(harness: ShardHarness, shards: number): Promise<{ engines: MemoryEngine[], rows: ReadonlyMap<string, number> }> {
   const engines = Array.from({ length: shards }, () => new MemoryEngine())
-  const rows = await splitData(stored(harness), engines, evenTable(shards))
+  const rows = await splitData(new ShardStores([stored(harness)]), new ShardStores(engines))
   return { engines, rows }
 }
 
@@ -139,7 +139,7 @@ test('rows that belong nowhere, and those of several shards, are refused', async
     batch.put(userKeys('ann').lastSeen(), Buffer.of(1))
     batch.put(key, Buffer.of(1))
     await from.commit(batch)
-    return splitData(from, [new MemoryEngine(), new MemoryEngine()], evenTable(2)).catch((error: unknown) => error)
+    return splitData(new ShardStores([from]), new ShardStores([new MemoryEngine(), new MemoryEngine()])).catch((error: unknown) => error)
   }
   const ofSeveral = [blobKeys('abc').home(), blobCopyKey('abc'), visitorHoldingKey('ann', 'abc'), visitorKey('ann'), channelTakenKey(1), endKey(1, 'loan', 'abc/1')]
   for (const key of ofSeveral) assert.ok(await refused(key) instanceof Refusal)
@@ -170,6 +170,6 @@ test('a store that loses a row, or changes one, is noticed', async () => {
         }
       },
     })
-    await assert.rejects(splitData(stored(harness), [engines[0]!, faulty], evenTable(2)), /rows are missing, doubled or changed/)
+    await assert.rejects(splitData(new ShardStores([stored(harness)]), new ShardStores([engines[0]!, faulty])), /rows are missing, doubled or changed/)
   }
 })

@@ -1,55 +1,79 @@
-/** A data directory with one shard as another one with several, while no server runs on it. */
+/** A data directory as another one with another number of shards, while no server runs on it. */
 import { readdir } from 'node:fs/promises'
 import path from 'node:path'
 import { copyBlobFiles, type CopiedFiles } from '../../storage/blobs/copy-files.js'
-import type { Engine } from '../../storage/engine.js'
 import { StorageError } from '../../storage/engine.js'
 import { makeDirectory } from '../../storage/make-directory.js'
-import { openEngine } from '../../storage/open.js'
-import { readShardCount, shardDirectory, writeShardCount } from '../../storage/shards-file.js'
+import { openStores, type Stores } from '../../storage/open-stores.js'
+import { isShardDirectory, readShardCount, writeShardCount } from '../../storage/shards-file.js'
 import { BLOBS_FOLDER } from '../blobs/blob-storage.js'
-import { evenTable } from '../channels/federation.js'
+import { SYSTEM_CLOCK } from '../clock.js'
 import { refuseClusterData } from '../cluster/cluster-data.js'
+import { configOf } from '../config/config.js'
+import { type Log, SILENT_LOG } from '../log.js'
 import { copyServerSecret } from '../session/server-secret.js'
-import { Refusal } from './row-home.js'
-import { splitData } from './split-data.js'
+import type { ShardEnvironment } from '../shard/environment.js'
+import { shardEnvironment } from '../shard-environment.js'
+import { partOfAnother, Refusal } from './refusal.js'
+import { ShardStores } from './shard-stores.js'
+import { settle } from './settle.js'
+import { splitData, type SplitProgress } from './split-data.js'
 
 export interface SplitDirectory {
+  /** Entries between the old shards that had to be taken first. */
+  readonly settled: number
   /** By their kinds. */
   readonly rows: ReadonlyMap<string, number>
   /** Of blobs that lay in the directory; null: there were none. */
   readonly files: CopiedFiles | null
 }
 
+export interface SplitHooks {
+  readonly onProgress?: SplitProgress
+  /** What shards say while they take what was under way. */
+  readonly log?: Log
+}
+
 /**
- * Resolves to what was copied when the new directory is whole and on stable storage; the old one stays as it is.
+ * Resolves to what was copied when the new directory is whole and on stable storage; the old one says what it said before.
  * Rejects with StorageError (in use, damaged, `to` is not empty…), ConfigError (it belongs to a cluster), and Refusal.
  */
-export async function splitDirectory(directory: string, shards: number, to: string): Promise<SplitDirectory> {
-  if (await readShardCount(directory) !== null) throw new Refusal('it holds several shards already')
-  const opened: Engine[] = []
-  const open = async (options: Parameters<typeof openEngine>[0]): Promise<Engine> => {
-    const engine = await openEngine(options)
-    opened.push(engine)
-    return engine
-  }
+export async function splitDirectory(directory: string, shards: number, to: string, { onProgress, log = SILENT_LOG }: SplitHooks = {}): Promise<SplitDirectory> {
+  if (await isShardDirectory(directory)) throw partOfAnother()
+  const before = await readShardCount(directory) ?? 1
+  const from = await openStores(before, { directory, engine: 'auto', create: false })
   try {
-    const from = await open({ directory, engine: 'auto', create: false })
-    await refuseClusterData(from, directory)
+    for (const engine of from.engines) await refuseClusterData(engine, directory)
+    if (before === shards) throw new Refusal(`it has as many shards already: ${String(shards)}`)
     await mustBeEmpty(to)
+    const settled = await settle(new ShardStores(from.engines), settling(directory, log))
     await makeDirectory(to)
-    const { name } = from
-    if (name === 'memory') throw new TypeError('not an engine on a disk')
-    const stores: Engine[] = []
-    for (let shard = 0; shard < shards; shard++) stores.push(await open({ directory: shardDirectory(to, shard), engine: name, create: true }))
-    const rows = await splitData(from, stores, evenTable(shards))
+    // Before the rows, whose last one makes it a directory that can be served.
     const files = await copyBlobFiles(path.join(directory, BLOBS_FOLDER), path.join(to, BLOBS_FOLDER))
     copyServerSecret(directory, to)
-    await writeShardCount(to, shards)
-    return { rows, files }
+    const rows = await splitInto(from, to, shards, onProgress)
+    if (shards > 1) await writeShardCount(to, shards)
+    return { settled, rows, files }
   } finally {
-    for (const engine of opened.reverse()) await engine.close()
+    await from.close()
   }
+}
+
+async function splitInto(from: Stores, directory: string, shards: number, onProgress?: SplitProgress): Promise<ReadonlyMap<string, number>> {
+  const engine = from.engines[0]?.name ?? 'memory'
+  if (engine === 'memory') throw new TypeError('not an engine on a disk')
+  const to = await openStores(shards, { directory, engine, create: true })
+  try {
+    return await splitData(new ShardStores(from.engines), new ShardStores(to.engines), onProgress)
+  } finally {
+    await to.close()
+  }
+}
+
+/** Nobody knows here how the server is configured, so that nothing is done but what was given: no queue is cut short, nothing forgotten by its age. */
+function settling(directory: string, log: Log): ShardEnvironment {
+  const environment = shardEnvironment(configOf({ data: { directory } }), SYSTEM_CLOCK, log)
+  return { ...environment, limits: { ...environment.limits, queueEntriesMax: Infinity, queueAgeMs: Infinity, retentionMs: 0, searchIndexAhead: false } }
 }
 
 async function mustBeEmpty(directory: string): Promise<void> {

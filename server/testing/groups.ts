@@ -1,7 +1,7 @@
-/** Groups on a ShardHarness, as tests make and change them. */
+/** Groups on a harness, of one shard or several, as tests make and change them. */
 import { element, type Element } from '../../protocol/element.js'
 import { readChange, readNewGroup } from '../groups/change.js'
-import type { ShardHarness } from './shard-harness.js'
+import type { DeviceHarness } from './shard-harness.js'
 
 export const SKIING = '#skiing'
 
@@ -11,18 +11,18 @@ export function naming(kind: string, ...users: string[]): Element {
 }
 
 export async function createGroup(
-  harness: ShardHarness, creator: string, users: readonly string[], attributes: Record<string, string> = {}, group = SKIING,
+  harness: DeviceHarness, creator: string, users: readonly string[], attributes: Record<string, string> = {}, group = SKIING,
 ): Promise<number> {
   const query = element('group-create', { id: group, name: 'Skiing', ...attributes }, ...naming('x', ...users).children)
   return harness.router.groups.create(creator, group, readNewGroup(query, group))
 }
 
-export async function changeGroup(harness: ShardHarness, author: string, item: Element, group = SKIING): Promise<number> {
+export async function changeGroup(harness: DeviceHarness, author: string, item: Element, group = SKIING): Promise<number> {
   return harness.router.groups.change(author, group, readChange(item))
 }
 
 /** Members with their roles, in their order. */
-export async function rolesIn(harness: ShardHarness, viewer: string, group = SKIING): Promise<string[]> {
+export async function rolesIn(harness: DeviceHarness, viewer: string, group = SKIING): Promise<string[]> {
   const { inside } = await harness.router.groups.details(viewer, group, null)
   return inside?.members.map(({ user, role }) => `${user} ${role}`) ?? []
 }

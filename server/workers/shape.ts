@@ -29,8 +29,8 @@ export function shapeOf(config: Config, held: number | null): ServerShape {
   const shards = held ?? wanted
   // One is what it is where nobody has said anything.
   if (wanted !== 1 && wanted !== shards) {
-    const how = shards === 1 ? `: split it while no server runs, with chatd split ${directory} --shards ${String(wanted)} --to ANOTHER` : ', and that can\'t be changed yet'
-    throw new ConfigError(`${directory} holds ${countOf(shards)}, not ${String(wanted)} (data.shards)${how}`)
+    const how = `split it while no server runs, with chatd split ${directory} --shards ${String(wanted)} --to ANOTHER`
+    throw new ConfigError(`${directory} holds ${countOf(shards)}, not ${String(wanted)} (data.shards): ${how}`)
   }
   if (shards === 1) return { shards, workers: workersOf(config), isNew: false }
   const { workers } = config.listen

@@ -102,6 +102,11 @@ export class BlobLife {
     await this.#check()
   }
 
+  /** Nobody waits for anything any more. */
+  stop(): void {
+    this.#life++
+  }
+
   /** Everything that may end has ended: what is left is what messages and pictures carry. */
   async end(): Promise<void> {
     if (this.#disksAtDeath.size > 0) await this.#crash()

@@ -21,11 +21,11 @@ export class Disk {
   readonly blobs: TestBlobStore
 
   /** `blobs`: of all shards of one server. */
-  constructor(world: World, faults: DiskFaults, blobs = new TestBlobStore()) {
+  constructor(world: World, faults: DiskFaults, blobs = new TestBlobStore(), stored = new MemoryEngine()) {
     this.#world = world
     this.blobs = blobs
     this.faults = faults
-    this.engine = this.#engineOn(new MemoryEngine())
+    this.engine = this.#engineOn(stored)
   }
 
   /** The machine died: what was not stored at this moment is lost. */

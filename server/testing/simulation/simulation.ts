@@ -21,6 +21,7 @@ import type { Life, Scene } from './scene.js'
 import { anyChange, OWNER } from './group-life.js'
 import { GROUP } from './group-oracle.js'
 import { Random } from './random.js'
+import { reshard } from './reshard.js'
 import { LIMITS, SHORT_QUEUE, SimServer, simTable } from './server.js'
 import { RouterError } from '../../router/router.js'
 import { ShardsSession } from '../../router/shards-session.js'
@@ -35,6 +36,8 @@ export interface SimulationOptions {
   readonly faults?: Partial<DiskFaults>
   /** How many shards the server has; default 1. */
   readonly shards?: number
+  /** Before these steps the server is stopped, and started again with so many shards. */
+  readonly reshards?: ReadonlyMap<number, number>
   /** What people do beside writing, reading and changing the group; default: as the seed has it. */
   readonly subjects?: readonly Subject[]
   /** A planted bug; called for every server that starts. */
@@ -46,6 +49,8 @@ export interface SimulationResult {
   readonly crashes: number
   /** Devices that were told too old. */
   readonly tooOld: number
+  /** Entries that were between shards when the server was stopped to have others. */
+  readonly settled: number
 }
 
 const USERS = ['ann', 'bob', 'cy'] as const
@@ -69,7 +74,7 @@ const SUBJECTS_ACROSS: readonly (readonly Subject[])[] = [
 export class Simulation implements Scene {
   readonly random: Random
   readonly world: World
-  readonly disks: readonly Disk[]
+  disks: readonly Disk[]
   readonly oracle: Oracle
   readonly users = USERS
   readonly devices: SimDevice[] = []
@@ -80,6 +85,7 @@ export class Simulation implements Scene {
   readonly #lives: readonly Life[]
   #crashes = 0
   #written = 0
+  #settled = 0
 
   constructor(options: SimulationOptions) {
     this.#options = options
@@ -90,7 +96,7 @@ export class Simulation implements Scene {
     this.disks = Array.from({ length: options.shards ?? 1 }, () => new Disk(this.world, faults, blobs))
     this.oracle = new Oracle(this.world)
     this.server = this.#startServer()
-    const table = this.disks.length === 1 ? SUBJECTS : SUBJECTS_ACROSS
+    const table = this.disks.length === 1 && options.reshards === undefined ? SUBJECTS : SUBJECTS_ACROSS
     const subjects = options.subjects ?? table[options.seed % table.length] ?? []
     this.#lives = subjects.flatMap((subject) => this.#lifeOf(subject))
   }
@@ -130,6 +136,8 @@ export class Simulation implements Scene {
       await this.#populate()
       const { seed, steps, omit } = this.#options
       for (let i = 0; i < steps; i++) {
+        const shards = this.#options.reshards?.get(i)
+        if (shards !== undefined) await this.#reshard(shards)
         if (omit?.has(i) === true) continue
         // Every step has dice of its own: leaving one out changes no other. That is what makes traces short.
         this.random.reseed(seed, i + 1)
@@ -145,7 +153,7 @@ export class Simulation implements Scene {
       throw new Breach(`seed ${seed}: ${error.message}\n  ${this.trace.slice(-40).join('\n  ')}\nonly this seed: ${again}`, { cause: error })
     }
     const tooOld = this.devices.filter((device) => device.wasTooOld).length
-    return { acknowledged: this.oracle.acknowledged, crashes: this.#crashes, tooOld }
+    return { acknowledged: this.oracle.acknowledged, crashes: this.#crashes, tooOld, settled: this.#settled }
   }
 
   #startServer(): SimServer {
@@ -300,6 +308,16 @@ export class Simulation implements Scene {
     this.server = this.#startServer()
     this.#forget()
     return 'the server crashes'
+  }
+
+  async #reshard(shards: number): Promise<void> {
+    this.trace.push(`the server is stopped, and gets ${String(shards)} shards`)
+    this.server.crash()
+    const { disks, settled } = await reshard(this.world, this.disks, shards, (count) => simTable(count, this.#options.seed))
+    this.disks = disks
+    this.#settled += settled
+    this.server = this.#startServer()
+    this.#forget()
   }
 
   /** The connections of its users end. */
