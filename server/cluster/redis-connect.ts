@@ -1,7 +1,8 @@
 /** Connections to the operator's Redis: one server, one behind Sentinels, or a Redis Cluster. */
 import { Cluster, Redis } from 'ioredis'
 import type { Log } from '../log.js'
-import type { RedisClient } from './redis-store.js'
+
+export type RedisClient = Redis | Cluster
 
 export interface RedisTarget {
   readonly mode: 'standalone' | 'sentinel' | 'cluster'
@@ -46,6 +47,8 @@ export function connectRedis({ mode, urls, sentinelName, user, password }: Redis
     : mode === 'sentinel'
       ? new Redis({ ...single, sentinels: hosts, name: sentinelName, sentinelRetryStrategy: retryDelayMs })
       : new Redis({ ...single, ...first })
+  if (client instanceof Cluster) client.on('+node', readDirectly)
+  else readDirectly(client)
   // Said once for each time it goes away; without a listener the process would end.
   let isAway = false
   client.on('error', (error: Error) => {
@@ -58,3 +61,13 @@ export function connectRedis({ mode, urls, sentinelName, user, password }: Redis
   })
   return client
 }
+
+/**
+ * ioredis listens to its socket by `prependListener`, which Node's streams do not notice: what comes would go through the stream's buffer, and be handed over
+ * a turn later. That there is another listener is what they look at.
+ */
+function readDirectly(redis: Redis): void {
+  redis.on('connect', () => { redis.stream.on('data', ignore) })
+}
+
+function ignore(): void { /* ioredis has read it */ }

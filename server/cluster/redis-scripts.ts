@@ -163,7 +163,7 @@ return 1
 
 /**
  * KEYS: fence log. ARGV: token, id and token of what has to be last, id of the entry, its token, that of the one before, its bytes, whether replicas are
- * waited for: then what was appended before is written once more, so that there is something to wait for.
+ * waited for: then what was appended before is written once more, so that there is something to wait for. 1: it is appended.
  */
 export const APPEND = `
 local fence = redis.call('HMGET', KEYS[1], 'token', 'last', 'lastToken', 'epoch')
@@ -172,26 +172,26 @@ local lastId, lastToken = fence[2] or '0-0', fence[3] or '0000000000000000'
 if fence[2] and redis.call('EXISTS', KEYS[2]) == 0 then return {'gap', '', ''} end
 if lastId == ARGV[4] and lastToken == ARGV[5] then
   if ARGV[8] == '1' then redis.call('HSET', KEYS[1], 'last', lastId) end
-  return {'appended'}
+  return 1
 end
 if lastId ~= ARGV[2] or lastToken ~= ARGV[3] then return {'gap', fence[2] or '', fence[3] or ''} end
 redis.call('XADD', KEYS[2], ARGV[4], 't', ARGV[5], 'p', ARGV[6], 'r', ARGV[7])
 redis.call('HSET', KEYS[1], 'last', ARGV[4], 'lastToken', ARGV[5])
-return {'appended'}
+return 1
 `
 
-/** KEYS: fence log. ARGV: token, id of the entry, its token, that of the one before, its bytes, id and token of what was found last ('' nothing). */
+/** KEYS: fence log. ARGV: token, id of the entry, its token, that of the one before, its bytes, id and token of what was found last ('' nothing). 1: it is. */
 export const REBASE = `
 local fence = redis.call('HMGET', KEYS[1], 'token', 'epoch', 'node', 'last', 'lastToken')
 if fence[1] ~= ARGV[1] then return {'fenced', fence[2] or '0'} end
 local lastId, lastToken = '', ''
 if fence[4] and redis.call('EXISTS', KEYS[2]) == 1 then lastId, lastToken = fence[4], fence[5] end
-if lastId == ARGV[2] and lastToken == ARGV[3] then return {'appended'} end
+if lastId == ARGV[2] and lastToken == ARGV[3] then return 1 end
 if lastId ~= ARGV[6] or lastToken ~= ARGV[7] then return {'gap', lastId, lastToken} end
 redis.call('DEL', KEYS[2])
 redis.call('XADD', KEYS[2], ARGV[2], 't', ARGV[3], 'p', ARGV[4], 'r', ARGV[5])
 redis.call('HSET', KEYS[1], 'last', ARGV[2], 'lastToken', ARGV[3], 'members', fence[3])
-return {'appended'}
+return 1
 `
 
 /** KEYS: fence log. ARGV: token id. Whole nodes of the stream at a time, and some thousand entries at most: it is asked again before long. */

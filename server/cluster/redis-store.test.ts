@@ -98,6 +98,17 @@ test('an append that waits for replicas is not done without them', options, asyn
   // It is there already, and now at the replica too.
   assert.equal((await store.append(second)).kind, 'appended')
   assert.ok(await primary.isInSync(replica))
+  // Nor where Redis has to be told the script first, and the replica has said that it has all that is older.
+  const hasSaid = async (): Promise<boolean> => {
+    const info = await primary.say('INFO', 'replication')
+    return /slave0:.*,offset=(\d+)/.exec(info)?.[1] === /master_repl_offset:(\d+)/.exec(info)?.[1]
+  }
+  while (!await hasSaid()) await pause(20)
+  await primary.say('SCRIPT', 'FLUSH')
+  replica.pause()
+  const third = { token: token('1'), previous: at(2), entry: entry(at(3), token('1')) }
+  await assert.rejects(hasty.append(third), { code: 'unreplicated' })
+  replica.goOn()
 })
 
 test('a name that could not be part of a key is refused', () => {

@@ -3,15 +3,16 @@
  * is sent twice by itself: whoever called decides whether to ask again.
  */
 import { createHash } from 'node:crypto'
-import { Cluster, type Redis } from 'ioredis'
+import { Cluster, Command } from 'ioredis'
 import {
   type AcquireAnswer, type AcquireRequest, type AppendAnswer, type AppendRequest, type ClusterStore, ClusterStoreError, type Confirmation,
   type LogEntry, type NodeBeat, type NodeSeen, type RebaseRequest, type RenewAnswer, type RenewRequest, type ShardView, type Vote,
 } from './cluster-store.js'
+import { PackedScript } from './packed-command.js'
 import { idOf, type Position, positionOf } from './position.js'
+import { RedisAnswers, storeError } from './redis-answers.js'
+import type { RedisClient } from './redis-connect.js'
 import { ACQUIRE, APPEND, BEAT, LOOK, REBASE, RELEASE, RENEW, TRIM, VOTE } from './redis-scripts.js'
-
-export type RedisClient = Redis | Cluster
 
 export interface RedisStoreOptions {
   /** Opens a connection; called twice, and again where one has given up. See `redis-connect.ts`. */
@@ -39,6 +40,9 @@ const SCRIPTS = {
   trim: script(TRIM), vote: script(VOTE), beat: script(BEAT),
 }
 
+/** What the scripts that append say where they have. */
+const APPENDED = 1
+
 const NAME = /^[A-Za-z0-9._-]{1,64}$/
 
 export class RedisStore implements ClusterStore {
@@ -46,6 +50,9 @@ export class RedisStore implements ClusterStore {
   #redis: RedisClient
   #reader: RedisClient
   #isClosed = false
+  readonly #answers = new RedisAnswers()
+  readonly #append: PackedScript
+  readonly #logKeys: readonly string[]
   readonly #keys: { readonly fence: string, readonly lease: string, readonly log: string, readonly confirmed: string, readonly round: string, readonly nodes: string }
 
   /** Throws RangeError for a name that can't be part of a key. */
@@ -61,6 +68,8 @@ export class RedisStore implements ClusterStore {
       fence: `${prefix}fence`, lease: `${prefix}lease`, log: `${prefix}log`, confirmed: `${prefix}confirmed`, round: `${prefix}round`,
       nodes: `chatd:{${options.cluster}${options.shards === 1 ? '' : `:of${String(options.shards)}`}}:nodes`,
     }
+    this.#logKeys = [this.#keys.fence, this.#keys.log]
+    this.#append = new PackedScript(SCRIPTS.append.sha, this.#logKeys)
   }
 
   async look(round: string): Promise<ShardView> {
@@ -115,40 +124,56 @@ export class RedisStore implements ClusterStore {
     await this.#run(SCRIPTS.release, [this.#keys.fence, this.#keys.lease], [token, heir])
   }
 
-  async append({ token, previous, entry }: AppendRequest): Promise<AppendAnswer> {
+  append({ token, previous, entry }: AppendRequest): Promise<AppendAnswer> {
     const { position: at, previousToken, bytes } = entry
-    return this.#written(SCRIPTS.append, [
+    const values = [
       token, idOf(previous), previous.token, idOf(at), at.token, previousToken, bufferOf(bytes), this.#options.replicas > 0 ? '1' : '0',
-    ])
+    ]
+    return this.#write(SCRIPTS.append, values, this.#append.command(values))
   }
 
-  async rebase({ token, found, entry }: RebaseRequest): Promise<AppendAnswer> {
-    return this.#written(SCRIPTS.rebase, [
+  rebase({ token, found, entry }: RebaseRequest): Promise<AppendAnswer> {
+    const values = [
       token, idOf(entry.position), entry.position.token, entry.previousToken, bufferOf(entry.bytes), found === null ? '' : idOf(found), found?.token ?? '',
-    ])
+    ]
+    return this.#write(SCRIPTS.rebase, values, evalSha(SCRIPTS.rebase, this.#logKeys, values))
   }
 
-  async #written(appending: Script, values: readonly Argument[]): Promise<AppendAnswer> {
-    const writing = this.#run(appending, [this.#keys.fence, this.#keys.log], values)
+  async #write(script: Script, values: readonly Argument[], command: Command): Promise<AppendAnswer> {
+    const writing = this.#answers.to(this.#steps(), command, this.#options.timeoutMs)
     // Sent along, so that it waits for this very write and costs no other way.
-    const waiting = this.#options.replicas === 0 ? null : this.#waitForReplicas()
-    waiting?.catch(() => { /* told below, where the write has succeeded */ })
-    const answer = await writing
-    const kind = text(answer[0])
+    let waiting = this.#waitForReplicas()
+    let answer: unknown
+    try {
+      answer = await writing
+    } catch (error) {
+      answer = await this.#runInFull(error, script, this.#logKeys, values)
+      // The other one has waited for nothing.
+      waiting = this.#waitForReplicas()
+    }
+    if (answer === APPENDED) {
+      if (waiting !== null) await waiting
+      return { kind: 'appended' }
+    }
+    const [word, ...rest] = answer as unknown[]
+    const kind = text(word)
     switch (kind) {
-      case 'appended':
-        await waiting
-        return { kind }
-      case 'gap': return { kind, last: position(answer[1], answer[2]) }
-      case 'fenced': return { kind, epoch: number(answer[1]) }
+      case 'gap': return { kind, last: position(rest[0], rest[1]) }
+      case 'fenced': return { kind, epoch: number(rest[0]) }
       default: throw strange(kind)
     }
   }
 
-  async #waitForReplicas(): Promise<void> {
+  /** null: none are asked for. Whoever has it may leave it alone. */
+  #waitForReplicas(): Promise<void> | null {
     const { replicas, timeoutMs } = this.#options
-    const have = number(await this.#call(this.#steps(), 'WAIT', [replicas, Math.ceil(timeoutMs / 2)], timeoutMs))
-    if (have < replicas) throw new ClusterStoreError('unreplicated', `${String(have)} of ${String(replicas)} replicas of Redis have the entry`)
+    if (replicas === 0) return null
+    const waiting = this.#call(this.#steps(), 'WAIT', [replicas, Math.ceil(timeoutMs / 2)], timeoutMs).then((answer) => {
+      const have = number(answer)
+      if (have < replicas) throw new ClusterStoreError('unreplicated', `${String(have)} of ${String(replicas)} replicas of Redis have the entry`)
+    })
+    waiting.catch(() => { /* told where the write has succeeded */ })
+    return waiting
   }
 
   async read(after: Position, countMax: number, blockMs: number): Promise<LogEntry[]> {
@@ -160,7 +185,7 @@ export class RedisStore implements ClusterStore {
   }
 
   async trim(token: string, before: Position): Promise<void> {
-    await this.#run(SCRIPTS.trim, [this.#keys.fence, this.#keys.log], [token, idOf(before)])
+    await this.#run(SCRIPTS.trim, this.#logKeys, [token, idOf(before)])
   }
 
   async confirm(node: string, { position: at, isCopying }: Confirmation): Promise<void> {
@@ -198,47 +223,40 @@ export class RedisStore implements ClusterStore {
     return Promise.resolve()
   }
 
-  async #run({ lua, sha }: Script, keys: readonly string[], values: readonly Argument[]): Promise<unknown[]> {
-    const { timeoutMs } = this.#options
+  async #run(script: Script, keys: readonly string[], values: readonly Argument[]): Promise<unknown[]> {
     try {
-      return await this.#call(this.#steps(), 'EVALSHA', [sha, keys.length, ...keys, ...values], timeoutMs) as unknown[]
+      return await this.#answers.to(this.#steps(), evalSha(script, keys, values), this.#options.timeoutMs) as unknown[]
     } catch (error) {
-      if (!(error instanceof ClusterStoreError) || !error.message.includes('NOSCRIPT')) throw error
-      return await this.#call(this.#steps(), 'EVAL', [lua, keys.length, ...keys, ...values], timeoutMs) as unknown[]
+      return await this.#runInFull(error, script, keys, values) as unknown[]
     }
   }
 
-  #call(redis: RedisClient, command: string, values: readonly Argument[], timeoutMs: number): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        reject(new ClusterStoreError('unreachable', `Redis has not answered within ${String(timeoutMs)} ms`))
-        // What hangs would be answered into nothing, and what comes behind it hangs as well.
-        if (redis.status === 'ready') redis.disconnect(true)
-      }, timeoutMs)
-      redis.callBuffer(command, ...values).then((answer) => {
-        clearTimeout(timer)
-        resolve(answer)
-      }, (error: unknown) => {
-        clearTimeout(timer)
-        reject(storeError(error))
-      })
-    })
+  /** Sends the script itself where that is what a call by its sha says that Redis lacks. */
+  #runInFull(error: unknown, { lua }: Script, keys: readonly string[], values: readonly Argument[]): Promise<unknown> {
+    if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw storeError(error)
+    return this.#call(this.#steps(), 'EVAL', [lua, keys.length, ...keys, ...values], this.#options.timeoutMs)
   }
+
+  async #call(redis: RedisClient, command: string, values: readonly Argument[], timeoutMs: number): Promise<unknown> {
+    try {
+      return await this.#answers.to(redis, commandOf(command, values), timeoutMs)
+    } catch (error) {
+      throw storeError(error)
+    }
+  }
+}
+
+function evalSha({ sha }: Script, keys: readonly string[], values: readonly Argument[]): Command {
+  return commandOf('EVALSHA', [sha, keys.length, ...keys, ...values])
+}
+
+/** With strings as bytes in its answer. */
+function commandOf(name: string, values: readonly Argument[]): Command {
+  return new Command(name, [...values], { replyEncoding: null })
 }
 
 function script(lua: string): Script {
   return { lua, sha: createHash('sha1').update(lua).digest('hex') }
-}
-
-/** Answers of Redis that say that nothing has happened, and that asking again at once changes nothing. */
-const REFUSED = /^(OOM|NOPERM|NOAUTH|WRONGPASS|MISCONF|WRONGTYPE|NOREPLICAS|ERR )/
-
-function storeError(error: unknown): ClusterStoreError {
-  const message = error instanceof Error ? error.message : String(error)
-  const isReply = error instanceof Error && error.name === 'ReplyError'
-  // Whatever a script throws it throws before its first write, or at it.
-  const isRefused = isReply && REFUSED.test(message.replace(/^ERR Error running script.*?: /, '')) && !message.includes('NOSCRIPT')
-  return new ClusterStoreError(isRefused ? 'refused' : 'unreachable', `Redis: ${message}`, { cause: error })
 }
 
 function strange(kind: string): ClusterStoreError {

@@ -18,6 +18,8 @@ import { packState, readState, STATE_KEY } from './shard-rows.js'
 /** Entries that are read at a time. */
 const READ_ENTRIES = 64
 
+const NO_TRIMS: readonly KeyRange[] = []
+
 interface Work {
   readonly batch: OpBatch | null
   readonly trim: KeyRange | null
@@ -102,29 +104,31 @@ export class ReplicatedEngine implements Engine {
   }
 
   #run(): void {
-    if (this.#running !== null || this.#queue.length === 0) return
-    this.#running = this.#drain().finally(() => {
-      this.#running = null
-      this.#run()
-    })
+    if (this.#running === null && this.#queue.length > 0) this.#running = this.#drain()
   }
 
+  /** Never rejects. Nothing is under way any more in the turn in which the last is told. */
   async #drain(): Promise<void> {
     while (this.#queue.length > 0) {
       const works = this.#next()
       try {
         await this.#write(works)
       } catch (error) {
-        this.#hasFailed = true
-        const refused = new StorageError('closed', 'the store refuses after a failed commit until it has been reopened')
-        const behind = this.#queue
-        this.#queue = []
-        for (const work of works) work.reject(error)
-        for (const work of behind) work.reject(refused)
-        return
+        this.#fail(works, error)
+        break
       }
       for (const work of works) work.resolve()
     }
+    this.#running = null
+  }
+
+  #fail(works: readonly Work[], error: unknown): void {
+    this.#hasFailed = true
+    const refused = new StorageError('closed', 'the store refuses after a failed commit until it has been reopened')
+    const behind = this.#queue
+    this.#queue = []
+    for (const work of works) work.reject(error)
+    for (const work of behind) work.reject(refused)
   }
 
   /** Trims, as many as there are, and the commit behind them: one record. */
@@ -135,7 +139,7 @@ export class ReplicatedEngine implements Engine {
 
   async #write(works: readonly Work[]): Promise<void> {
     const batch = works.at(-1)?.batch ?? null
-    const trims = works.flatMap((work) => work.trim ?? [])
+    const trims = works.length === 1 && batch !== null ? NO_TRIMS : works.flatMap((work) => work.trim ?? [])
     if (trims.length === 0 && (batch === null || batch.size === 0)) return
     const position = await this.#log.append(encodeRecord(trims, batch, this.#options.partBytes))
     for (const range of trims) await this.#inner.trim(range)
