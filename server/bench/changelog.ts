@@ -1,9 +1,11 @@
 /**
  * What a changelog costs: commits a second and CPU for each, with and without, in batches of 1 and of 200 rows on RocksDB, each synced before the next.
  *
- *     node dist/server/bench/changelog.js [SECONDS]
+ *     node dist/server/bench/changelog.js [SECONDS] [ROUNDS]
  *
- * Starts a redis-server of its own. CPU is of this process with all its threads; Redis is told apart. Prints a line of JSON for each.
+ * Starts a redis-server of its own. With and without take turns in one process, so that what else the machine does falls on both; first twice unmeasured,
+ * since a server runs for long. CPU is of this process with all its threads; Redis is told apart. Prints a line of JSON for each: medians over the rounds,
+ * and how many times the CPU of a commit without one with a changelog costs.
  */
 import { randomBytes, randomFillSync } from 'node:crypto'
 import { spawn } from 'node:child_process'
@@ -20,15 +22,24 @@ import { openClusterNode } from '../cluster/node.js'
 import { connectRedis } from '../cluster/redis-connect.js'
 import { RedisStore } from '../cluster/redis-store.js'
 import { SILENT_LOG } from '../log.js'
+import { type Figures, median, medians } from './statistics.js'
 
-const SECONDS = Number(process.argv[2] ?? 3)
+const SECONDS = Number(process.argv[2] ?? 1)
+const ROUNDS = Number(process.argv[3] ?? 7)
+const WARM_UPS = 2
 const VALUE_BYTES = 200
 const PORT = 7399
 const users = Array.from({ length: 10_000 }, (_, n) => userKeys(`user${n}`))
 // Values that do not compress, as encrypted messages.
 const noise = randomFillSync(Buffer.allocUnsafe(1 << 20))
 
-async function measure(engine: Engine, rows: number, redis: Redis): Promise<{ commitsPerSecond: number, cpuMicrosPerCommit: number, redisMicrosPerCommit: number }> {
+interface Cost extends Figures {
+  readonly commitsPerSecond: number
+  readonly cpuMicros: number
+  readonly redisMicros: number
+}
+
+async function measure(engine: Engine, rows: number, redis: Redis): Promise<Cost> {
   let [puts, commits] = [0, 0]
   const redisBefore = await redisCpuMicros(redis)
   const cpu = process.cpuUsage()
@@ -46,8 +57,8 @@ async function measure(engine: Engine, rows: number, redis: Redis): Promise<{ co
   const { user, system } = process.cpuUsage(cpu)
   return {
     commitsPerSecond: Math.round(commits / elapsedMs * 1000),
-    cpuMicrosPerCommit: Math.round((user + system) / commits),
-    redisMicrosPerCommit: Math.round((await redisCpuMicros(redis) - redisBefore) / commits),
+    cpuMicros: Math.round((user + system) / commits),
+    redisMicros: Math.round((await redisCpuMicros(redis) - redisBefore) / commits),
   }
 }
 
@@ -62,33 +73,50 @@ const server = spawn('redis-server', ['--port', String(PORT), '--bind', '127.0.0
 await pause(500)
 const redis = new Redis(PORT, '127.0.0.1')
 const target = { mode: 'standalone', urls: [`redis://127.0.0.1:${String(PORT)}`], sentinelName: '', user: '', password: '' } as const
-try {
-  for (const rows of [1, 200, 1, 200]) {
-    for (const hasChangelog of [false, true]) {
-      await redis.flushall()
-      const engine = await openEngine({ directory: path.join(directory, `${String(rows)}-${String(hasChangelog)}-${randomBytes(2).toString('hex')}`), engine: 'rocksdb', create: true })
-      if (hasChangelog) {
-        const store = new RedisStore({ connect: () => connectRedis(target, SILENT_LOG), cluster: 'bench', shard: 0, shards: 1, timeoutMs: 1000, replicas: 0 })
-        let owned: (engine: Engine) => void = () => undefined
-        const owner = new Promise<Engine>((resolve) => { owned = resolve })
-        const node = await openClusterNode({
-          node: 'n1', address: 'n1:1', version: '1', shard: 0, engine, store, limits: { ...CLUSTER_LIMITS, founds: true, foundAfterMs: 0 },
-          environment: {
-            monotonicMs: () => performance.now(), scheduler: { defer: setImmediate, after: (delayMs, task) => { setTimeout(task, delayMs) } },
-            randomToken: () => randomBytes(8).toString('hex'), log: SILENT_LOG,
-          },
-          copySource: { page: () => Promise.reject(new Error('nobody copies')) },
-          onOwner: (one) => { owned(one) },
-          onLost: () => undefined,
-        })
-        console.log(JSON.stringify({ rows, changelog: true, ...await measure(await owner, rows, redis) }))
-        await node.close()
-      } else {
-        console.log(JSON.stringify({ rows, changelog: false, ...await measure(engine, rows, redis) }))
-      }
-      await engine.close()
-    }
+
+function open(name: string): Promise<Engine> {
+  return openEngine({ directory: path.join(directory, name), engine: 'rocksdb', create: true })
+}
+
+/** The engine of the owner of a cluster of one node. */
+async function openOwner(engine: Engine, cluster: string): Promise<{ engine: Engine, close: () => Promise<void> }> {
+  const store = new RedisStore({ connect: () => connectRedis(target, SILENT_LOG), cluster, shard: 0, shards: 1, timeoutMs: 1000, replicas: 0 })
+  let owned: (engine: Engine) => void = () => undefined
+  const owner = new Promise<Engine>((resolve) => { owned = resolve })
+  const node = await openClusterNode({
+    node: 'n1', address: 'n1:1', version: '1', shard: 0, engine, store, limits: { ...CLUSTER_LIMITS, founds: true, foundAfterMs: 0 },
+    environment: {
+      monotonicMs: () => performance.now(), scheduler: { defer: setImmediate, after: (delayMs, task) => { setTimeout(task, delayMs) } },
+      randomToken: () => randomBytes(8).toString('hex'), log: SILENT_LOG,
+    },
+    copySource: { page: () => Promise.reject(new Error('nobody copies')) },
+    onOwner: (one) => { owned(one) },
+    onLost: () => undefined,
+  })
+  return { engine: await owner, close: () => node.close() }
+}
+
+async function compare(rows: number): Promise<void> {
+  const [plain, inner] = [await open(`${String(rows)}-without`), await open(`${String(rows)}-with`)]
+  const owner = await openOwner(inner, `bench${String(rows)}`)
+  const costs: { readonly without: Cost[], readonly with: Cost[] } = { without: [], with: [] }
+  for (let round = 0; round < WARM_UPS + ROUNDS; round++) {
+    const without = await measure(plain, rows, redis)
+    const withChangelog = await measure(owner.engine, rows, redis)
+    if (round < WARM_UPS) continue
+    costs.without.push(without)
+    costs.with.push(withChangelog)
   }
+  const times = costs.with.map(({ cpuMicros }, round) => cpuMicros / costs.without[round]!.cpuMicros)
+  console.log(JSON.stringify({ rows, changelog: false, ...medians(costs.without) }))
+  console.log(JSON.stringify({ rows, changelog: true, ...medians(costs.with), timesCpu: Number(median(times)!.toFixed(2)) }))
+  await owner.close()
+  await Promise.all([inner.close(), plain.close()])
+}
+
+try {
+  await compare(1)
+  await compare(200)
 } finally {
   redis.disconnect()
   server.kill()
