@@ -20,6 +20,8 @@ scenarios: ${Object.keys(scenarios).join(' ')}    (size: connections of idle and
                                      shards of shardsSame and shardsCross)
 --json FILE    write every run to a file       --seconds N   length of a measured stretch (5)
 --runs N       measured stretches (3)          --help        this text
+serverCores, generatorCores and idleCores say what the machine had left: with next to no idle cores the generator slows the server
+down, and serverCpuUs alone can be compared.
 environment: BENCH_NODE   node binary for the server      BENCH_ENGINE   rocksdb or leveldb
              BENCH_CHATD  another checkout's bin/chatd, to compare two versions in one sitting`
 

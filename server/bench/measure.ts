@@ -3,6 +3,7 @@
  * shown as n/a, for a guess would be compared with real ones.
  */
 import { readdirSync, readFileSync } from 'node:fs'
+import { cpus } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 const isLinux = process.platform === 'linux'
@@ -76,17 +77,43 @@ export function peakMemoryBytes(pid: number): number | null {
   return found === null ? null : Number(found[1]) * 1024
 }
 
+/** What all cores have done since the machine started, in ticks. */
+interface MachineTime {
+  readonly idle: number
+  readonly stolen: number
+  readonly total: number
+}
+
+function machineTime(): MachineTime {
+  const fields = readFileSync('/proc/stat', 'latin1').split('\n')[0]!.trim().split(/\s+/).slice(1).map(Number)
+  // Waiting for a disk is having nothing to do.
+  return { idle: fields[3]! + fields[4]!, stolen: fields[7]!, total: fields.reduce((sum, field) => sum + field, 0) }
+}
+
+function shareMeter(kind: 'idle' | 'stolen'): () => number | null {
+  if (!isLinux) return () => null
+  const before = machineTime()
+  return () => {
+    const now = machineTime()
+    return now.total === before.total ? 0 : (now[kind] - before[kind]) / (now.total - before.total)
+  }
+}
+
 /** Starts to count the share of CPU time (percent) that the host gave to others; what it returns reads it; null where unknown. */
 export function stealMeter(): () => number | null {
-  if (!isLinux) return () => null
-  const read = (): [stolen: number, total: number] => {
-    const fields = readFileSync('/proc/stat', 'latin1').split('\n')[0]!.trim().split(/\s+/).slice(1).map(Number)
-    return [fields[7]!, fields.reduce((sum, field) => sum + field, 0)]
-  }
-  const [stolenBefore, totalBefore] = read()
+  const share = shareMeter('stolen')
   return () => {
-    const [stolen, total] = read()
-    return total === totalBefore ? 0 : (stolen - stolenBefore) * 100 / (total - totalBefore)
+    const stolen = share()
+    return stolen === null ? null : stolen * 100
+  }
+}
+
+/** Starts to count how many cores of the machine had nothing to do; the same. */
+function idleMeter(): () => number | null {
+  const share = shareMeter('idle')
+  return () => {
+    const idle = share()
+    return idle === null ? null : idle * cpus().length
   }
 }
 
@@ -108,6 +135,8 @@ export interface Stretch {
   readonly serverCpuUs: number | null
   readonly serverCores: number | null
   readonly generatorCores: number
+  /** Next to none: server and generator stand in each other's way, and only CPU for each unit says what the server can do. */
+  readonly idleCores: number | null
   readonly stealPct: number | null
 }
 
@@ -115,7 +144,7 @@ export function measureStretch(serverPid: number): (units: number) => Stretch {
   const startMs = performance.now()
   const serverBefore = cpuSeconds(serverPid)
   const ownBefore = process.cpuUsage()
-  const steal = stealMeter()
+  const [idle, steal] = [idleMeter(), stealMeter()]
   return (units) => {
     const seconds = (performance.now() - startMs) / 1000
     const serverAfter = cpuSeconds(serverPid)
@@ -126,6 +155,7 @@ export function measureStretch(serverPid: number): (units: number) => Stretch {
       serverCpuUs: server === null ? null : server * 1e6 / units,
       serverCores: server === null ? null : server / seconds,
       generatorCores: (own.user + own.system) / 1e6 / seconds,
+      idleCores: idle(),
       stealPct: steal(),
     }
   }

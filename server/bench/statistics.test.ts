@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { cpus } from 'node:os'
 import { test } from 'node:test'
 import { cpuSeconds, measureStretch, memory } from './measure.js'
 import { median, medians, percentile, spread } from './statistics.js'
@@ -21,6 +22,7 @@ test('a stretch counts the CPU of the process named', { skip: process.platform !
   const stretch = end(1)
   assert.ok(stretch.serverCpuUs !== null && stretch.serverCpuUs >= 40_000, String(stretch.serverCpuUs))
   assert.ok(stretch.generatorCores > 0)
+  assert.ok(stretch.idleCores !== null && stretch.idleCores >= 0 && stretch.idleCores < cpus().length, String(stretch.idleCores))
   assert.ok((memory(process.pid)?.pssBytes ?? 0) > 1e6)
   assert.ok((cpuSeconds(process.pid) ?? 0) > 0)
 })
