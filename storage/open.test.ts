@@ -282,6 +282,23 @@ test('a thread of the engine that dies fails what waits for it and all that come
   await writer.stop()
 })
 
+test('each of many reads at once gets its own answer, also where the engine closes behind them', async (t) => {
+  const directory = await temporaryDirectory(t)
+  const engine = await openEngine({ directory, engine: 'rocksdb', create: true })
+  const keys = Array.from({ length: 200 }, (_, i) => Buffer.from(`key ${String(i)}`))
+  const batch = engine.batch()
+  for (const key of keys) batch.put(key, Buffer.from(`of ${key.toString()}`))
+  await engine.commit(batch)
+  const found = keys.map((key) => engine.get(key))
+  const ranges = keys.map((key) => engine.range({ gte: key, lt: Buffer.concat([key, Buffer.from([0])]), limit: 1 }))
+  const closed = engine.close()
+  for (const [at, key] of keys.entries()) {
+    assert.equal(Buffer.from((await found[at])!).toString(), `of ${key.toString()}`)
+    assert.deepEqual((await ranges[at])!.map(([each]) => Buffer.from(each).toString()), [key.toString()])
+  }
+  await closed
+})
+
 test('a commit larger than the memory that the threads share is one commit all the same', async (t) => {
   const directory = await temporaryDirectory(t)
   const engine = await openEngine({ directory, engine: 'rocksdb', create: true })

@@ -21,8 +21,8 @@ export type RocksWork =
     readonly bytesMax: number
   }
 
-/** 'stop' ends the thread and has no answer. */
-export type RocksRequest = RocksWork | { readonly kind: 'stop' }
+/** What was asked for in one turn of the event loop; each is answered. 'stop' ends the thread and has no answer. */
+export type RocksRequest = readonly RocksWork[] | 'stop'
 
 /** An error loses its code on the way between threads, hence the two texts. */
 export interface RocksFailure {

@@ -10,18 +10,33 @@ interface Waiting {
 
 type WithoutId<T> = T extends unknown ? Omit<T, 'id'> : never
 
-/** The engine's end of its reading thread. Keeps the process alive only while a request is under way. */
+/** Requests in one message, and so at most that wait for each other's answers. */
+const BATCH_MAX = 64
+
+/**
+ * The engine's end of its reading thread. Keeps the process alive only while a request is under way. A message to another thread and its
+ * answer cost several times what most reads do, so requests that are made together share theirs, and while the thread
+ * is busy all those of one turn of the event loop.
+ */
 export class RocksThread {
   readonly #worker: Worker
   readonly #waiting = new Map<number, Waiting>()
+  /** Not sent yet. */
+  #batch: RocksWork[] = []
   #lastId = 0
   #ended: StorageError | null = null
+  readonly #send = (): void => {
+    if (this.#batch.length === 0) return
+    const message: RocksRequest = this.#batch
+    this.#batch = []
+    this.#worker.postMessage(message)
+  }
 
   constructor(name: string, data: RocksThreadData) {
     // No options of the program's: some, as --input-type, make sense for its main module alone.
     this.#worker = new Worker(new URL('./rocks-worker.js', import.meta.url), { name, workerData: data, execArgv: [] })
     this.#worker.unref()
-    this.#worker.on('message', (answer: RocksAnswer) => { this.#onAnswer(answer) })
+    this.#worker.on('message', (answers: readonly RocksAnswer[]) => { for (const answer of answers) this.#onAnswer(answer) })
     this.#worker.on('error', (cause) => { this.#onEnd(cause) })
     this.#worker.on('exit', () => { this.#onEnd(undefined) })
   }
@@ -31,10 +46,13 @@ export class RocksThread {
     if (this.#ended !== null) return Promise.reject(this.#ended)
     const id = ++this.#lastId
     return new Promise((resolve, reject) => {
-      if (this.#waiting.size === 0) this.#worker.ref()
+      const isIdle = this.#waiting.size === 0
+      if (isIdle) this.#worker.ref()
       this.#waiting.set(id, { resolve, reject })
-      const message = { ...request, id } as RocksRequest
-      this.#worker.postMessage(message)
+      this.#batch.push({ ...request, id })
+      if (isIdle) queueMicrotask(this.#send)
+      else if (this.#batch.length === 1) setImmediate(this.#send)
+      else if (this.#batch.length === BATCH_MAX) this.#send()
     })
   }
 
@@ -42,7 +60,8 @@ export class RocksThread {
   async stop(): Promise<void> {
     if (this.#ended !== null) return
     const exit = new Promise<void>((resolve) => this.#worker.once('exit', () => { resolve() }))
-    const message: RocksRequest = { kind: 'stop' }
+    this.#send()
+    const message: RocksRequest = 'stop'
     this.#worker.ref()
     this.#worker.postMessage(message)
     await exit
@@ -61,5 +80,6 @@ export class RocksThread {
     this.#ended ??= new StorageError('io', 'a thread of the store has ended', { cause })
     for (const { reject } of this.#waiting.values()) reject(this.#ended)
     this.#waiting.clear()
+    this.#batch = []
   }
 }

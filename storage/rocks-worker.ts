@@ -46,12 +46,12 @@ async function main(): Promise<void> {
   const db = new RocksLevel(handle, { keyEncoding: 'buffer', valueEncoding: 'buffer' })
   await db.open()
   port.on('message', (request: RocksRequest) => {
-    if (request.kind === 'stop') {
+    if (request === 'stop') {
       port.close()
       return
     }
-    const reply = attempt(db, request)
-    port.postMessage(reply, reply.rows === null ? [] : [reply.rows])
+    const answers = request.map((work) => attempt(db, work))
+    port.postMessage(answers, answers.flatMap(({ rows }) => rows === null ? [] : [rows]))
   })
 }
 
