@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { StorageError } from '../../storage/engine.js'
-import { type ChannelEntry, decodeEntry, decodeNumber, decodeVisitor, encodeEntry, encodeNumber, encodeVisitor } from './entries.js'
+import { type ChannelEntry, decodeEntry, decodeNumber, decodeVisitor, encodeEntry, encodeNumber, encodeVisitor, ENTRIES_VERSION } from './entries.js'
 
 const name = fc.stringMatching(/^[a-z#][a-z0-9:]{0,20}$/)
 const number = fc.maxSafeNat()
@@ -37,6 +37,18 @@ function comparable(value: unknown): unknown {
 
 void test('an entry is read as it was written', () => {
   fc.assert(fc.property(entryOf, (entry) => { assert.deepEqual(comparable(decodeEntry(encodeEntry(entry))), comparable(entry)) }))
+})
+
+void test('entries of earlier versions are read, and none of a later one', () => {
+  const entry = encodeEntry({ kind: 'lookup', user: 'alice', conversation: '#skiing' })
+  for (let version = 1; version <= ENTRIES_VERSION; version++) {
+    entry[0] = version
+    assert.equal(decodeEntry(entry).kind, 'lookup')
+  }
+  for (const version of [0, ENTRIES_VERSION + 1]) {
+    entry[0] = version
+    assert.throws(() => decodeEntry(entry), StorageError)
+  }
 })
 
 void test('bytes that are no entry are told as damage, whatever they are', () => {

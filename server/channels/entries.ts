@@ -3,7 +3,7 @@
  * at home there, and that they have the conversation in their list. From a user to its conversations: what it has received, and what has
  * to be known of it there. Reading throws StorageError('corrupt') for bytes that are no such entry.
  *
- *     byte    1, the version
+ *     byte    the version
  *     byte    kind
  *     fields  as in storage/value.ts
  */
@@ -14,9 +14,15 @@ import { ValueReader, ValueWriter } from '../../storage/value.js'
 import type { Verifier } from '../router/router.js'
 import type { VisitorFacts } from './federation.js'
 
-const VERSION = 1
-/** The version of entries that are written; those of later ones can't be read. */
-export const ENTRIES_VERSION: number = VERSION
+/**
+ * The version of entries that are written; those of later ones can't be read. Since entries lie in rows, what raises it raises `STORE_FORMAT`.
+ *
+ *     1   all but those of blobs
+ *     2   blob-hold, blob-drop, carried
+ */
+export const ENTRIES_VERSION = 2
+/** Of the rows of visitors and numbers. */
+const ROW_VERSION = 1
 
 const KIND = { message: 1, receipt: 2, listing: 3, delivered: 4, side: 5, visitor: 6, operation: 7, change: 8, lookup: 9, leave: 10, admit: 11, admitted: 12, 'blob-hold': 13, 'blob-drop': 14, carried: 15 } as const
 
@@ -159,7 +165,7 @@ export type ChannelEntry = BlobEntry | MemberEntry | AdmitEntry | AdmittedEntry 
 const writer = new ValueWriter()
 
 export function encodeEntry(entry: ChannelEntry): Uint8Array {
-  writer.begin().uint(VERSION).uint(KIND[entry.kind])
+  writer.begin().uint(ENTRIES_VERSION).uint(KIND[entry.kind])
   switch (entry.kind) {
     case 'message':
       return writeLogged(entry).bytes(entry.text).bytes(entry.extensions).take()
@@ -209,7 +215,7 @@ export function appendMessageEntry(
   const start = out.reserve(all)
   const { bytes } = out
   let at = writeUint(bytes, start, size)
-  bytes[at++] = VERSION
+  bytes[at++] = ENTRIES_VERSION
   bytes[at++] = KIND.message
   at = writeString(bytes, at, conversation, conversation.length)
   at = writeString(bytes, at, from, from.length)
@@ -253,7 +259,7 @@ export function decodeEntry(bytes: Uint8Array): ChannelEntry {
 /** The same for one that stands among others. */
 export function readEntry(reader: ValueReader): ChannelEntry {
   const version = reader.uint()
-  if (version !== VERSION) throw new StorageError('corrupt', `an entry of a channel has the unknown version ${String(version)}`)
+  if (version < 1 || version > ENTRIES_VERSION) throw new StorageError('corrupt', `an entry of a channel has the unknown version ${String(version)}`)
   const kind = reader.uint()
   switch (kind) {
     case KIND.message:
@@ -298,7 +304,7 @@ export function readEntry(reader: ValueReader): ChannelEntry {
 
 /** The row in which a shard keeps what it knows of a visitor. */
 export function encodeVisitor({ exists, readReceipts }: VisitorFacts): Uint8Array {
-  return writer.begin().uint(VERSION).bool(exists).bool(readReceipts).take()
+  return writer.begin().uint(ROW_VERSION).bool(exists).bool(readReceipts).take()
 }
 
 export function decodeVisitor(row: Uint8Array): VisitorFacts {
@@ -307,7 +313,7 @@ export function decodeVisitor(row: Uint8Array): VisitorFacts {
 
 /** The row of a number: confirmed, or taken. */
 export function encodeNumber(number: number): Uint8Array {
-  return writer.begin().uint(VERSION).uint(number).take()
+  return writer.begin().uint(ROW_VERSION).uint(number).take()
 }
 
 /** 0 where there is no row yet. */
@@ -318,6 +324,6 @@ export function decodeNumber(row: Uint8Array | undefined): number {
 function openRow<T>(row: Uint8Array, read: (reader: ValueReader) => T): T {
   const reader = new ValueReader(row)
   const version = reader.uint()
-  if (version !== VERSION) throw new StorageError('corrupt', `a row of a channel has the unknown version ${String(version)}`)
+  if (version !== ROW_VERSION) throw new StorageError('corrupt', `a row of a channel has the unknown version ${String(version)}`)
   return read(reader)
 }

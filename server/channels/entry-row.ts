@@ -5,7 +5,7 @@
  *     byte      2, the version
  *     entries   as in packed-entries.ts
  *
- * Rows of older stores are one entry each, which begins with 1.
+ * Rows of older stores are one entry each, of version 1, with which it begins.
  */
 import { ByteBuffer } from '../../protocol/byte-buffer.js'
 import { writeByteString } from '../../protocol/writer.js'

@@ -476,7 +476,7 @@ void test('rows of an older store are given, and one that is damaged costs its o
   for (const [key, row] of waiting) {
     const entries = new PackedEntries(readRow(row)!)
     entries.next()
-    batch.put(key, entries.bytes.slice(entries.start, entries.end))
+    batch.put(key, Uint8Array.of(1, ...entries.bytes.slice(entries.start + 1, entries.end)))
   }
   batch.put(waiting[2]![0], Uint8Array.of(77))
   await engine.commit(batch)

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { StorageError, type KeyRange } from '../../storage/engine.js'
+import { STORE_FORMAT } from '../../storage/metadata.js'
 import { OpBatch } from '../../storage/op-batch.js'
 import { beginsWithTrim, decodeRecord, emptyRecord, encodeRecord, readHead } from './change-record.js'
 
@@ -55,7 +56,9 @@ test('a record that was cut short, or is of another version, is refused', () => 
   const corrupt = { name: 'StorageError', code: 'corrupt' }
   for (let length = 3; length < record!.length; length++) assert.throws(() => decoded([record!.subarray(0, length)]), corrupt)
   assert.throws(() => readHead(record!.subarray(0, 1)), corrupt)
-  assert.throws(() => readHead(Buffer.of(2, 0)), /brought to the newer one/)
+  assert.throws(() => readHead(Buffer.of(0, 0)), corrupt)
+  assert.throws(() => readHead(Buffer.of(STORE_FORMAT + 1, 0)), { code: 'newer-format' })
+  assert.deepEqual(readHead(Buffer.of(STORE_FORMAT - 1, 0)), { isRest: false, hasMore: false, isRelease: false })
   assert.throws(() => readHead(Buffer.of(1, 8)), corrupt)
   // An unknown operation, a number that does not end, one that is longer than it need be.
   for (const body of [[3], [0x80], [0xff, 0xff, 0xff, 0xff, 0xff, 1], [0x81, 0]]) assert.throws(() => decoded([Buffer.of(1, 0, ...body)]), corrupt)

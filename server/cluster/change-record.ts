@@ -1,7 +1,7 @@
 /**
  * A batch as bytes of the changelog.
  *
- *     version   1 byte: 1
+ *     version   1 byte: the format of the rows in it (storage/metadata.ts); a change of what is said here raises that, too
  *     flags     1 byte
  *     then operations, up to the end:
  *     head      varint: length of the key × 4 + kind (0 delete, 1 put, 2 trim)
@@ -12,9 +12,9 @@
  * before, and whether another one goes on it. They are applied together or not at all.
  */
 import { StorageError, type KeyRange } from '../../storage/engine.js'
+import { STORE_FORMAT } from '../../storage/metadata.js'
 import type { OpBatch } from '../../storage/op-batch.js'
 
-const VERSION = 1
 const HEAD_BYTES = 2
 
 /** Another entry belongs to this one. */
@@ -37,7 +37,7 @@ export function encodeRecord(trims: readonly KeyRange[], batch: OpBatch | null, 
   const bytes = HEAD_BYTES + sizeOf(trims, batch)
   if (bytes > RECORD_BYTES_MAX) throw new StorageError('io', `a commit of ${String(bytes)} bytes is too large for the changelog`)
   const record = Buffer.allocUnsafe(bytes)
-  record[0] = VERSION
+  record[0] = STORE_FORMAT
   record[1] = 0
   let at = HEAD_BYTES
   for (const { gte, lt } of trims) {
@@ -60,7 +60,7 @@ export function encodeRecord(trims: readonly KeyRange[], batch: OpBatch | null, 
 
 /** A record without operations. */
 export function emptyRecord(isRelease = false): Buffer[] {
-  return [Buffer.of(VERSION, isRelease ? RELEASED : 0)]
+  return [Buffer.of(STORE_FORMAT, isRelease ? RELEASED : 0)]
 }
 
 function cut(record: Buffer, partBytes: number): Buffer[] {
@@ -68,15 +68,17 @@ function cut(record: Buffer, partBytes: number): Buffer[] {
   for (let from = HEAD_BYTES; from < record.length; from += partBytes) {
     const to = Math.min(record.length, from + partBytes)
     const flags = (from > HEAD_BYTES ? REST : 0) | (to < record.length ? MORE : 0)
-    parts.push(Buffer.concat([Buffer.of(VERSION, flags), record.subarray(from, to)]))
+    parts.push(Buffer.concat([Buffer.of(STORE_FORMAT, flags), record.subarray(from, to)]))
   }
   return parts
 }
 
-/** The head of an entry. Throws StorageError 'corrupt' for what no node of this version writes. */
+/** The head of an entry. Throws StorageError 'newer-format' for one of a later program, and 'corrupt' for what no node writes. */
 export function readHead(entry: Uint8Array): { readonly isRest: boolean, readonly hasMore: boolean, readonly isRelease: boolean } {
   if (entry.length < HEAD_BYTES) throw damaged('it is too short')
-  if (entry[0] !== VERSION) throw damaged(`it has version ${String(entry[0])}, and this program reads ${String(VERSION)}: all nodes have to be brought to the newer one`)
+  const format = entry[0]!
+  if (format > STORE_FORMAT) throw newerFormat('changelog', format)
+  if (format === 0) throw damaged('it has no version')
   const flags = entry[1]!
   if ((flags & ~KNOWN_FLAGS) !== 0) throw damaged(`it has flags ${String(flags)}`)
   return { isRest: (flags & REST) !== 0, hasMore: (flags & MORE) !== 0, isRelease: (flags & RELEASED) !== 0 }
@@ -173,4 +175,10 @@ function bufferOf(bytes: Uint8Array): Buffer {
 
 function damaged(what: string): StorageError {
   return new StorageError('corrupt', `an entry of the changelog is damaged: ${what}`)
+}
+
+/** What this node can't read, since another one has the shard that runs a later program. */
+export function newerFormat(where: string, format: number): StorageError {
+  return new StorageError('newer-format', `the owner's ${where} has rows of format ${String(format)}, and this node reads formats up to ${String(STORE_FORMAT)}: ` +
+    'bring it to the version that the owner runs; until then it takes no part in the shard')
 }

@@ -12,11 +12,14 @@
 import type { Engine, Entry } from '../../storage/engine.js'
 import { StorageError } from '../../storage/engine.js'
 import { everything } from '../../storage/keyspace.js'
+import { STORE_FORMAT } from '../../storage/metadata.js'
 import { ValueReader, ValueWriter } from '../../storage/value.js'
+import { newerFormat } from './change-record.js'
 import { isToken, type Position } from './position.js'
 import { STATE_KEY } from './shard-rows.js'
 
-const VERSION = 1
+/** Of requests, which a node of any version may send to any other. A page says the format of its rows instead. */
+const REQUEST_VERSION = 1
 const ROWS_MAX = 8192
 
 export interface PageRequest {
@@ -57,30 +60,33 @@ export async function readPage(engine: Engine, after: Uint8Array, bytesMax: numb
 const writer = new ValueWriter()
 
 export function packRequest({ lineage, position, after }: PageRequest): Buffer {
-  writer.begin().uint(VERSION).string(lineage).bytes(after).bool(position !== null)
+  writer.begin().uint(REQUEST_VERSION).string(lineage).bytes(after).bool(position !== null)
   if (position !== null) writePosition(position)
   return writer.take()
 }
 
 /** Throws StorageError 'corrupt'. */
 export function unpackRequest(bytes: Uint8Array): PageRequest {
-  const reader = versioned(bytes)
+  const reader = new ValueReader(bytes)
+  if (reader.uint() !== REQUEST_VERSION) throw new StorageError('corrupt', 'another node asks for a copy in a way that this version does not know')
   const lineage = reader.string()
   const after = reader.bytes()
   return { lineage, after, position: reader.bool() ? readPosition(reader) : null }
 }
 
 export function packPage({ lineage, position, seen, rows, end }: CopyPage): Buffer {
-  writer.begin().uint(VERSION).string(lineage)
+  writer.begin().uint(STORE_FORMAT).string(lineage)
   writePosition(position)
   writer.uint(seen).bytes(end).uint(rows.length)
   for (const [key, value] of rows) writer.bytes(key).bytes(value)
   return writer.take()
 }
 
-/** Rows are views of the bytes. Throws StorageError 'corrupt'. */
+/** Rows are views of the bytes. Throws StorageError 'newer-format' for what a later program has written, and 'corrupt'. */
 export function unpackPage(bytes: Uint8Array): CopyPage {
-  const reader = versioned(bytes)
+  const reader = new ValueReader(bytes)
+  const format = reader.uint()
+  if (format > STORE_FORMAT) throw newerFormat('copy', format)
   const lineage = reader.string()
   const position = readPosition(reader)
   const seen = reader.uint()
@@ -88,12 +94,6 @@ export function unpackPage(bytes: Uint8Array): CopyPage {
   const rows: Entry[] = []
   for (let left = reader.uint(); left > 0; left--) rows.push([reader.bytes(), reader.bytes()])
   return { lineage, position, seen, rows, end }
-}
-
-function versioned(bytes: Uint8Array): ValueReader {
-  const reader = new ValueReader(bytes)
-  if (reader.uint() !== VERSION) throw new StorageError('corrupt', 'another node speaks a newer version of copying: bring all nodes to it')
-  return reader
 }
 
 function writePosition({ epoch, number, token }: Position): void {

@@ -140,6 +140,8 @@ export class ClusterNode {
   /** It gives the shard to another node. */
   #isHanding = false
   #isClosing = false
+  /** Why, where the owner runs a program whose rows this one can't read; '': it can. Only another program mends that. */
+  #outdated = ''
   #living: Promise<void> = Promise.resolve()
   readonly #forgotten = new Set<string>()
 
@@ -252,8 +254,11 @@ export class ClusterNode {
       return
     }
     const text = error instanceof Error ? error.message : String(error)
-    if (text !== this.#trouble) environment.log.warn({ error: error instanceof Error ? error : new Error(text) }, 'cluster-trouble')
-    this.#trouble = text
+    if (error instanceof StorageError && error.code === 'newer-format') this.#outdated = text
+    if (this.#outdated === '') {
+      if (text !== this.#trouble) environment.log.warn({ error: error instanceof Error ? error : new Error(text) }, 'cluster-trouble')
+      this.#trouble = text
+    }
     await sleep(environment, RETRY_MS)
     if (error instanceof ClusterStoreError) return
     // What the engine holds in memory may be anything now, and where it has got to is on its disk.
@@ -302,7 +307,7 @@ export class ClusterNode {
     }
     this.#mustBeOf(view)
     this.#lookWhetherToFollow(view)
-    if (this.#isToFollow) await this.#standby.confirm(true)
+    if (this.#isToFollow && this.#outdated === '') await this.#standby.confirm(true)
     else await this.#standby.withdraw()
     await this.#voteInDoubt(view)
   }
@@ -335,10 +340,10 @@ export class ClusterNode {
     this.directory.sawNodes(await store.beat({ node, address, version }, limits.memberAwayMs))
   }
 
-  /** Data that must not be mixed with the cluster's, nor overwritten by it. */
+  /** Data that must not be mixed with the cluster's, nor overwritten by it, or a program that can't read the cluster's. */
   #isRefused(view: ShardView): boolean {
     const { lineage, isNew, hasForeignRows } = this.#standby
-    let trouble = ''
+    let trouble = this.#outdated
     if (view.lineage !== null && view.lineage !== lineage) {
       if (!isNew) {
         trouble = `the data directory belongs to another founding of this cluster (${lineage ?? ''}) than the one that Redis knows (${view.lineage}): ` +

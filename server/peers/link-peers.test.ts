@@ -174,6 +174,15 @@ void test('a shard with another table is given nothing, which is logged once', a
   assert.equal(harness.events.filter((event) => event.includes('can\'t be given to')).length, 4)
 })
 
+void test('a shard takes from one of an earlier version, and from one of a later version nothing', async () => {
+  const { harness } = await rigOf()
+  const identity = identityOf({ ...BASE, shard: 0 })
+  const earlier = await foreignLink(harness, 0, { ...identity, version: identity.version - 1 })
+  assert.deepEqual([earlier.frames, earlier.reason], [[LINK.confirm], null])
+  const later = await foreignLink(harness, 0, { ...identity, version: identity.version + 1 })
+  assert.deepEqual([later.frames, later.reason], [[], LINK_CLOSE.unsupportedVersion])
+})
+
 void test('a node gives for the shard that it has, and for no other', async () => {
   const { harness } = await rigOf()
   const liar = await foreignLink(harness, 0, identityOf({ ...BASE, shard: 2 }))

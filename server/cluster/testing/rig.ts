@@ -4,6 +4,7 @@ import type { TestContext } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Engine } from '../../../storage/engine.js'
 import { MemoryEngine } from '../../../storage/memory-engine.js'
+import { STORE_FORMAT } from '../../../storage/metadata.js'
 import { type Log, SILENT_LOG } from '../../log.js'
 import { ClusterStoreError, type ClusterStore } from '../cluster-store.js'
 import type { ShardOwner } from '../directory.js'
@@ -11,6 +12,7 @@ import { CLUSTER_LIMITS, type ClusterEnvironment, type ClusterLimits } from '../
 import { type ClusterNode, openClusterNode } from '../node.js'
 import type { LossReason } from '../owner-log.js'
 import type { ReplicatedEngine } from '../replicated-engine.js'
+import { heardBy, saidBy, storeOfBuild } from './builds.js'
 import { ModelServer, ModelStore } from './model-store.js'
 
 export const SHORT: ClusterLimits = { ...CLUSTER_LIMITS, leaseMs: 1500, renewEveryMs: 150, lookEveryMs: 50, foundAfterMs: 0 }
@@ -30,6 +32,14 @@ export interface RigOptions {
   readonly log?: Log
 }
 
+export interface RigNodeOptions {
+  readonly engine?: Engine
+  readonly founds?: boolean
+  readonly limits?: Partial<ClusterLimits>
+  /** Of the rows that its program writes. */
+  readonly format?: number
+}
+
 export class Rig {
   readonly server = new ModelServer(() => performance.now())
   readonly nodes = new Map<string, RigNode>()
@@ -42,9 +52,9 @@ export class Rig {
   }
 
   /** Starts a node; it is closed when the test ends. */
-  async start(name: string, { engine = new MemoryEngine(), founds = false, limits = {} }: { engine?: Engine, founds?: boolean, limits?: Partial<ClusterLimits> } = {}): Promise<RigNode> {
-    const store = new CuttableStore(this.#options.openStore?.() ?? new ModelStore(this.server))
-    const rigNode = new RigNode(name, engine, store)
+  async start(name: string, { engine = new MemoryEngine(), founds = false, limits = {}, format = STORE_FORMAT }: RigNodeOptions = {}): Promise<RigNode> {
+    const store = new CuttableStore(storeOfBuild(this.#options.openStore?.() ?? new ModelStore(this.server), format))
+    const rigNode = new RigNode(name, engine, store, format)
     rigNode.node = await openClusterNode({
       node: name, address: `${name}:1`, version: '1', shard: 0, engine, store: store.asStore(), environment: realEnvironment(this.#options.log),
       limits: { ...SHORT, founds, ...this.#options.limits, ...limits },
@@ -52,7 +62,7 @@ export class Rig {
         page: async (owner: ShardOwner, request) => {
           const peer = this.nodes.get(owner.node)
           if (peer === undefined || peer.store.isCut) throw new ClusterStoreError('unreachable', 'no such node')
-          return peer.node.copyPage(request)
+          return heardBy(format, saidBy(peer.format, await peer.node.copyPage(request)))
         },
       },
       onOwner: (owned, epoch) => { rigNode.owned(owned, epoch) },
@@ -73,6 +83,7 @@ export class RigNode {
   readonly name: string
   readonly inner: Engine
   readonly store: CuttableStore
+  readonly format: number
   node!: ClusterNode
   /** While it owns the shard. */
   engine: ReplicatedEngine | null = null
@@ -82,10 +93,11 @@ export class RigNode {
   /** What has to be done before the shard is given up on purpose. */
   beforeLost: () => Promise<void> = () => Promise.resolve()
 
-  constructor(name: string, inner: Engine, store: CuttableStore) {
+  constructor(name: string, inner: Engine, store: CuttableStore, format: number) {
     this.name = name
     this.inner = inner
     this.store = store
+    this.format = format
   }
 
   owned(engine: ReplicatedEngine, epoch: number): void {
