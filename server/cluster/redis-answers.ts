@@ -51,6 +51,9 @@ export class RedisAnswers {
   }
 }
 
+/** What the client says of a command that it can't write. */
+const AWAY = /^(Stream isn't writeable|Cluster isn't ready|Connection is closed)/
+
 /** Answers of Redis that say that nothing has happened, and that asking again at once changes nothing. */
 const REFUSED = /^(OOM|NOPERM|NOAUTH|WRONGPASS|MISCONF|WRONGTYPE|NOREPLICAS|ERR )/
 
@@ -61,5 +64,5 @@ export function storeError(error: unknown): ClusterStoreError {
   const isReply = error instanceof Error && error.name === 'ReplyError'
   // Whatever a script throws it throws before its first write, or at it.
   const isRefused = isReply && REFUSED.test(message.replace(/^ERR Error running script.*?: /, '')) && !message.includes('NOSCRIPT')
-  return new ClusterStoreError(isRefused ? 'refused' : 'unreachable', `Redis: ${message}`, { cause: error })
+  return new ClusterStoreError(isRefused ? 'refused' : 'unreachable', AWAY.test(message) ? 'Redis can\'t be reached' : `Redis: ${message}`, { cause: error })
 }

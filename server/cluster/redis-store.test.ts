@@ -59,6 +59,18 @@ if (WITHOUT_REDIS === false) {
 
 const options = { skip: WITHOUT_REDIS }
 
+test('the first question waits for the connection', options, async (t) => {
+  const store = openStore(t, await RedisServer.start(t))
+  assert.deepEqual(await store.beat(null, 1000), [])
+})
+
+test('without Redis it is told so at once', options, async (t) => {
+  const server = await RedisServer.start(t)
+  await server.kill()
+  const store = openStore(t, server, { timeoutMs: 60_000 })
+  await assert.rejects(store.look(token('0')), { code: 'unreachable', message: 'Redis can\'t be reached' })
+})
+
 test('a Redis that is away is unreachable, and one that is full refuses what would grow, but not renewals', options, async (t) => {
   const server = await RedisServer.start(t)
   const store = openStore(t, server, { timeoutMs: 300 })

@@ -53,6 +53,8 @@ export class RedisStore implements ClusterStore {
   readonly #answers = new RedisAnswers()
   readonly #append: PackedScript
   readonly #logKeys: readonly string[]
+  /** Made in the background, while a node begins with its questions. */
+  readonly #firstConnection: Promise<void>
   readonly #keys: { readonly fence: string, readonly lease: string, readonly log: string, readonly confirmed: string, readonly round: string, readonly nodes: string }
 
   /** Throws RangeError for a name that can't be part of a key. */
@@ -60,6 +62,7 @@ export class RedisStore implements ClusterStore {
     if (!NAME.test(options.cluster)) throw new RangeError('the name of a cluster has 1 to 64 letters, digits, dots, dashes and underscores')
     this.#options = options
     this.#redis = options.connect()
+    this.#firstConnection = readyOrAway(this.#redis, options.timeoutMs)
     this.#reader = options.connect()
     if (options.replicas > 0 && this.#redis instanceof Cluster) throw new RangeError('replicas can\'t be waited for in a Redis Cluster')
     const name = options.shards === 1 ? String(options.shard) : `${String(options.shard)}of${String(options.shards)}`
@@ -73,6 +76,7 @@ export class RedisStore implements ClusterStore {
   }
 
   async look(round: string): Promise<ShardView> {
+    await this.#firstConnection
     const { fence, lease, log, round: votes } = this.#keys
     const answer = await this.#run(SCRIPTS.look, [fence, lease, log, votes], [round])
     const leaseMs = number(answer[9])
@@ -200,6 +204,7 @@ export class RedisStore implements ClusterStore {
 
   async beat(node: NodeBeat | null, ageMaxMs: number): Promise<NodeSeen[]> {
     if (node !== null) checkName(node.node)
+    await this.#firstConnection
     const seen = await this.#run(SCRIPTS.beat, [this.#keys.nodes], [node?.node ?? '', node?.address ?? '', node?.version ?? '', ageMaxMs]) as unknown[][]
     return seen.map((row) => ({ node: text(row[0]), address: text(row[1]), version: text(row[2]), ageMs: number(row[3]) }))
   }
@@ -253,6 +258,19 @@ function evalSha({ sha }: Script, keys: readonly string[], values: readonly Argu
 /** With strings as bytes in its answer. */
 function commandOf(name: string, values: readonly Argument[]): Command {
   return new Command(name, [...values], { replyEncoding: null })
+}
+
+/** Resolves as soon as the client can be asked, or has found that it can't, after `timeoutMs` in any case. */
+function readyOrAway(redis: RedisClient, timeoutMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, timeoutMs).unref()
+    const settle = (): void => {
+      clearTimeout(timer)
+      resolve()
+    }
+    redis.once('ready', settle)
+    redis.once('error', settle)
+  })
 }
 
 function script(lua: string): Script {
