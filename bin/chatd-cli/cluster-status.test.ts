@@ -6,7 +6,7 @@ const NODES = [
   { node: 'n1', address: 'tcp://127.0.0.1:5340', version: '1.0.0', ageMs: 400 },
   { node: 'n2', address: 'tcp://127.0.0.1:5341', version: '1.0.0', ageMs: 1600 },
 ]
-const FINE = { trouble: '', waitingFor: [] }
+const FINE = { trouble: '', waitingFor: [], isDrained: false }
 const OWNED = { shard: 0, owner: 'n1', members: ['n1', 'n2'], nodes: [{ node: 'n1', role: 'owner', position: '3-17', ...FINE }, { node: 'n2', role: 'standby', position: '3-16', ...FINE }] } as const
 
 test('of one shard the status is one table', () => {
@@ -16,8 +16,15 @@ test('of one shard the status is one table', () => {
   assert.match(text, /n2 +standby +3-16 +yes +2 s ago/)
 })
 
+test('who was drained owns nothing until it is told to stay', () => {
+  const drained = { ...OWNED.nodes[1], isDrained: true }
+  const text = statusText({ cluster: 'c', node: 'n1', nodes: NODES, shards: [{ ...OWNED, nodes: [OWNED.nodes[0], drained] }] })
+  assert.match(text, /n1 +owner +3-17 +yes +/)
+  assert.match(text, /n2 +standby +3-16 +drained +/)
+})
+
 test('of several each has its part, and trouble is said once', () => {
-  const away = { node: 'n2', role: 'silent', position: '', trouble: 'no disk', waitingFor: ['n3'] } as const
+  const away = { node: 'n2', role: 'silent', position: '', trouble: 'no disk', waitingFor: ['n3'], isDrained: false } as const
   const text = statusText({
     cluster: 'c', node: 'n1', nodes: NODES,
     shards: [{ ...OWNED, members: ['n1'], nodes: [OWNED.nodes[0], away] }, { ...OWNED, shard: 1, owner: '', members: ['n1'], nodes: [{ ...OWNED.nodes[0], role: 'taking' }, away] }],

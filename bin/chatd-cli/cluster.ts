@@ -102,8 +102,8 @@ function showSeen({ ageMs, version, address }: ClusterStatus['nodes'][number]): 
 }
 
 function partOf({ members, nodes }: ShardStatus, at: number): string[] {
-  const { node, role, position } = nodes[at]!
-  return [role === 'silent' ? 'silent (!)' : role, position, members.includes(node) ? 'yes' : 'no']
+  const { node, role, position, isDrained } = nodes[at]!
+  return [role === 'silent' ? 'silent (!)' : role, position, isDrained ? 'drained' : members.includes(node) ? 'yes' : 'no']
 }
 
 function waiting({ waitingFor }: NodeInShard): string {

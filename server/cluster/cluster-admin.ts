@@ -117,12 +117,13 @@ export class ClusterDesk implements ClusterAdmin {
   #seen(node: string): NodeSeen {
     const found = this.#seenNodes.find((each) => each.node === node)
     if (found !== undefined) return found
-    throw new RouterError(ERROR.unavailable, `there is no node ${node}: there are ${this.#seenNodes.map((each) => each.node).join(', ')}`)
+    throw new RouterError(ERROR.unavailable, `there is no node ${node}: there are ${this.#seenNodes.map((each) => each.node).sort().join(', ')}`)
   }
 }
 
 function inShard(node: string, report: NodeReport | null): NodeInShard {
-  if (report === null) return { node, role: 'silent', position: '', trouble: '', waitingFor: [] }
-  const { role, position, trouble, waitingFor } = report
-  return { node, role, position: idOf(position), trouble, waitingFor }
+  if (report === null) return { node, role: 'silent', position: '', trouble: '', waitingFor: [], isDrained: false }
+  // Not said by nodes of an earlier version.
+  const { role, position, trouble, waitingFor, isDrained = false } = report as Omit<NodeReport, 'isDrained'> & { readonly isDrained?: boolean }
+  return { node, role, position: idOf(position), trouble, waitingFor, isDrained }
 }

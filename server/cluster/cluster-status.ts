@@ -30,4 +30,6 @@ export interface NodeInShard {
   readonly position: string
   readonly trouble: string
   readonly waitingFor: readonly string[]
+  /** It was told to own nothing, until it is told to stay. */
+  readonly isDrained: boolean
 }
