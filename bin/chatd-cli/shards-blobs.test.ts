@@ -106,8 +106,8 @@ test('[BLB-7] [BLB-13] processes die while pictures are sent and deleted: nothin
       return { at, seq, bytes }
     })
     // The one that has lived longest: each in turn.
-    const { pid } = await server.line(({ event }) => event === 'worker-started', round)
-    process.kill(pid, 'SIGKILL')
+    const { workerPid } = await server.line(({ event }) => event === 'worker-started', round)
+    process.kill(workerPid, 'SIGKILL')
     await server.line(({ event }) => event === 'worker-started', SHARDS + round)
     for (const [number, message] of (await Promise.all(sent)).entries()) {
       if (number % 2 === 0) await alice.remove(friends[message.at]!, message.seq)

@@ -39,11 +39,11 @@ test('[INV-5] [PRS-5] people come by one invite to different shards, and see who
   const [first, ...others] = clients as [Client, ...Client[]]
   await first.close()
   await until('all to see who has gone', () => isSeen(others, USERS[0]!, false))
-  const started = (): readonly { readonly pid: number }[] => server.lines.filter(({ event }) => event === 'worker-started')
-  for (const { pid } of started()) {
+  const started = (): readonly { readonly workerPid: number }[] => server.lines.filter(({ event }) => event === 'worker-started')
+  for (const { workerPid } of started()) {
     const before = started().length
     // Not both at once: the port that was taken is kept while one of them listens.
-    process.kill(pid, 'SIGKILL')
+    process.kill(workerPid, 'SIGKILL')
     await until('another one to be there', () => started().length > before)
     const again = new Client({ server: url, user: USERS[0]!, password: PASSWORD, device: 'tablet' })
     await again.connect()

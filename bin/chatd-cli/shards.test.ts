@@ -98,7 +98,7 @@ test('one of the processes dies: the others serve, and its users come back to wh
   const server = await start(t, directory, SHARDS)
   await addUsers(join(directory, 'data'), USERS)
   const people = await Promise.all(['alice', 'bob', ...USERS].map((user) => connect(t, server, user)))
-  const pids = server.lines.filter(({ event }) => event === 'worker-started').map(({ pid }) => pid)
+  const pids = server.lines.filter(({ event }) => event === 'worker-started').map(({ workerPid }) => workerPid)
   assert.equal(pids.length, 2)
   await people[0]!.client.groups.create('#skiing', { members: ['bob', ...USERS] })
   const sent: Promise<unknown>[] = []
@@ -188,7 +188,7 @@ test('a second start takes nothing from the server that runs, whose processes re
   assert.ok(existsSync(written))
   const home = `shard-${String(homeOf({ shardOf: evenTable(2) }, 'alice'))}`
   const ofAlice = ({ event, worker }: Line): boolean => event === 'worker-started' && worker === home
-  process.kill((await server.line(ofAlice)).pid, 'SIGKILL')
+  process.kill((await server.line(ofAlice)).workerPid, 'SIGKILL')
   await server.line(ofAlice, 1)
   const [alice, bob] = [await BlobSession.open(t, server.listeners[0]!, 'alice'), await BlobSession.open(t, server.listeners[0]!, 'bob')]
   const bytes = content(300_000)

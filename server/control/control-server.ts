@@ -73,7 +73,7 @@ async function carryOut(request: ControlRequest, { router, cluster }: ControlTar
     if (request.method === 'cluster') return { ok: true, page: await ofCluster(request, cluster, log) }
     const page = isReportRequest(request) ? await reportLines(request, router, log) : await ask(request, router)
     if (page !== null) return { ok: true, page }
-    if ('user' in request) log.info({ method: request.method, user: request.user }, 'account-changed')
+    if ('user' in request) log.info({ method: request.method, user: request.user, ...'disabled' in request ? { disabled: request.disabled } : {} }, 'account-changed')
     else if (request.method === 'makeInvite') log.info({ invite: request.invite.id, uses: request.invite.uses }, 'invite-made')
     else if (request.method === 'revokeInvite') log.info({ invite: request.id }, 'invite-revoked')
     return { ok: true, page: null }

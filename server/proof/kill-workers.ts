@@ -40,7 +40,7 @@ export async function killWorkers(scope: Scope, { shards, clients, rounds, seed 
 
 /** Resolves when it is there again. */
 async function killWorker(chatd: Chatd, worker: string): Promise<void> {
-  const starts = (): number[] => chatd.linesOf('worker-started').filter((line) => line['worker'] === worker).map((line) => Number(line['pid']))
+  const starts = (): number[] => chatd.linesOf('worker-started').filter((line) => line['worker'] === worker).map((line) => Number(line['workerPid']))
   const before = starts()
   process.kill(before.at(-1)!, 'SIGKILL')
   await until(`${worker} to be started again`, () => starts().length > before.length)

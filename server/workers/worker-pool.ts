@@ -101,7 +101,7 @@ export class WorkerPool {
             return
           case 'ready':
             isReady = true
-            log.info({ worker: node, pid: worker.process.pid }, 'worker-started')
+            log.info({ worker: node, workerPid: worker.process.pid }, 'worker-started')
             resolve(message.listeners)
             return
           case 'failed':

@@ -13,7 +13,7 @@ import { PASSWORD } from '../../../server/testing/live-server.js'
 export const CHATD = fileURLToPath(new URL('../../../../bin/chatd', import.meta.url))
 export const CHEAP = ['--set', 'auth.scramIterations=4096', '--set', 'data.engine=leveldb']
 
-export interface Line { readonly event: string, readonly pid: number, readonly worker?: string, readonly session?: string, readonly user?: string }
+export interface Line { readonly event: string, readonly pid: number, readonly workerPid: number, readonly worker?: string, readonly session?: string, readonly user?: string }
 
 export interface Running {
   readonly child: ChildProcess
@@ -50,7 +50,7 @@ export async function start(t: TestContext, directory: string, args: readonly st
   const lines: Line[] = []
   let wake = (): void => {}
   createInterface({ input: child.stderr }).on('line', (line) => {
-    lines.push(line.startsWith('{') ? JSON.parse(line) as Line : { event: line, pid: 0 })
+    lines.push(line.startsWith('{') ? JSON.parse(line) as Line : { event: line, pid: 0, workerPid: 0 })
     wake()
   })
   const ended = once(child, 'close').then(([code]) => code as number | null)
