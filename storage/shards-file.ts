@@ -10,6 +10,7 @@ import path from 'node:path'
 import { StorageError } from './engine.js'
 import { makeDirectory } from './make-directory.js'
 import { readSmallFile, writeSmallFile } from './small-file.js'
+import { toStorageError } from './storage-error.js'
 
 const SHARDS_FILE = 'shards.json'
 const FORMAT = 1
@@ -32,10 +33,10 @@ export async function isShardDirectory(directory: string): Promise<boolean> {
   return /^shard-\d+$/.test(path.basename(whole)) && await readShardCount(path.dirname(whole)) !== null
 }
 
-/** How many shards the directory holds; null: there is no such file. Rejects with 'corrupt' or 'newer-format', or with the error of node:fs. */
+/** How many shards the directory holds; null: there is no such file. Rejects with a StorageError: 'corrupt', 'newer-format', 'read-only' or 'io'. */
 export async function readShardCount(directory: string): Promise<number | null> {
   const file = path.join(directory, SHARDS_FILE)
-  const text = await readSmallFile(file)
+  const text = await readSmallFile(file).catch((error: unknown) => { throw unreadable(error, directory) })
   return text === null ? null : parse(text, file)
 }
 
@@ -64,6 +65,12 @@ function parse(text: string, file: string): number {
   }
   if (format !== FORMAT || typeof shards !== 'number' || !Number.isSafeInteger(shards) || shards < 2 || shards > SHARDS_MAX) throw damaged(file)
   return shards
+}
+
+function unreadable(error: unknown, directory: string): StorageError {
+  const { code } = error as { readonly code?: unknown }
+  if (code === 'ENOTDIR') return new StorageError('io', `${directory} is no directory; name another as the data directory`, { cause: error })
+  return toStorageError(error, `cannot look into ${directory}`)
 }
 
 function damaged(file: string, cause?: unknown): StorageError {

@@ -23,7 +23,8 @@ async function create(config: Config, uses: number, ageMs: number | null, json: 
   await withAdmin(config, true, (admin) => admin.makeInvite({ ...proof, uses, expiresMs }))
   const expires = expiresMs === 0 ? null : new Date(expiresMs).toISOString()
   process.stdout.write(json ? `${JSON.stringify({ id: proof.id, code, uses, expires })}\n` : `${code}\n`)
-  if (config.auth.registration === 'closed') process.stderr.write('chatd: registration is closed: set auth.registration to invite, or nobody can use it\n')
+  // That of the server may be another file.
+  if (config.auth.registration === 'closed') process.stderr.write('chatd: nobody can use it while the server has auth.registration = "closed", as the settings that this command knows do: "invite" opens it\n')
 }
 
 async function list(config: Config, json: boolean): Promise<void> {

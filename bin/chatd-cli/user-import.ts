@@ -72,12 +72,16 @@ export async function importUsers(
   return { added, taken }
 }
 
+function unusable(lineNumber: number, why: string): ImportError {
+  return new ImportError(`line ${String(lineNumber)}: ${why}; the lines before it are added: mend it, and import the whole file again`)
+}
+
 function accountOf(line: string, lineNumber: number): { user: string, password: string } {
   const space = line.indexOf(' ')
   const user = space < 0 ? null : normalizeUser(line.slice(0, space))
   const password = line.slice(space + 1)
-  if (space < 0) throw new ImportError(`line ${String(lineNumber)}: write a user name, one space and the password`)
-  if (user === null) throw new ImportError(`line ${String(lineNumber)}: the user name has to be 1 to 64 of a-z, 0-9, '.', '-' and '_'`)
-  if (preparePassword(password) === null) throw new ImportError(`line ${String(lineNumber)}: the password is empty, too long or has a control character`)
+  if (space < 0) throw unusable(lineNumber, 'write a user name, one space and the password')
+  if (user === null) throw unusable(lineNumber, `the user name has to be 1 to 64 of a-z, 0-9, '.', '-' and '_'`)
+  if (preparePassword(password) === null) throw unusable(lineNumber, 'the password is empty, too long or has a control character')
   return { user, password }
 }
