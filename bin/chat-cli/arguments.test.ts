@@ -66,6 +66,7 @@ test('history pages by --before and --limit', () => {
   const page = command('history', ['history', ...ACCOUNT, '--with', 'bob', '--before', '12', '--limit', '5'])
   assert.deepEqual([page.conversation, page.before, page.limit], ['bob', 12, 5])
   assert.equal(command('history', ['history', ...ACCOUNT, '--with', 'bob']).before, null)
+  assert.equal(command('history', ['history', ...ACCOUNT, 'bob']).conversation, 'bob')
 })
 
 test('devices lists, or removes one', () => {
@@ -160,6 +161,8 @@ const WRONG: readonly (readonly string[])[] = [
   ['recv', ...ACCOUNT, '--count', '1.5'],
   ['recv', ...ACCOUNT, '--timeout', '99999999999'],
   ['history', ...ACCOUNT],
+  ['history', ...ACCOUNT, 'bob', 'carol'],
+  ['history', ...ACCOUNT, 'bob', '--with', 'carol'],
   ['history', ...ACCOUNT, '--with', 'bob', '--limit', '-1'],
   ['devices', ...ACCOUNT, 'remove'],
   ['presence', ...ACCOUNT],

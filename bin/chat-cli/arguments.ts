@@ -229,10 +229,13 @@ function recvCommand(values: Values, positionals: readonly string[]): Command {
 }
 
 function historyCommand(values: Values, positionals: readonly string[]): Command {
-  refuseMore(positionals, 'history')
+  const [name = null, ...more] = positionals
+  refuseMore(more, 'history')
   const account = accountOptions(values, 'history')
-  const conversation = text(values, 'with')
-  if (conversation === null) throw usageFailure('say whose conversation: --with NAME', 'history')
+  const option = text(values, 'with')
+  if (name !== null && option !== null) throw usageFailure('whose conversation is said twice', 'history')
+  const conversation = name ?? option
+  if (conversation === null) throw usageFailure('say whose conversation: NAME', 'history')
   return {
     kind: 'history',
     account,

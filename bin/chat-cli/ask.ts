@@ -1,7 +1,7 @@
 /** A command that asks the server something, prints the answer and leaves. */
 import type { Client } from '../../protocol/client/node.js'
 import type { AccountOptions } from './argument-values.js'
-import { connectClient } from './connect.js'
+import { ABSENT_HINT, connectClient } from './connect.js'
 import { Ending } from './ending.js'
 import type { ExitCode } from './failure.js'
 import { ChatFailure, EXIT } from './failure.js'
@@ -43,6 +43,6 @@ export async function ask(command: Asking, world: World, question: (client: Clie
   const reason = await ending.reason
   await client?.close()
   if (reason instanceof Error) throw reason
-  if (reason === 'timeout') throw new ChatFailure(EXIT.incomplete, `no answer from ${command.account.server} in time: is it running? --timeout gives it longer`)
+  if (reason === 'timeout') throw new ChatFailure(EXIT.incomplete, `no answer from ${command.account.server} in time: ${ABSENT_HINT} --timeout gives it longer`)
   return reason === 'stopped' ? EXIT.incomplete : EXIT.ok
 }

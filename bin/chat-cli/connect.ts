@@ -91,6 +91,14 @@ async function tryDevice(plan: Plan, choice: DeviceChoice, { password, ca }: Sec
   return null
 }
 
+/** What to look at where nothing answers: what speaks another protocol may stay silent, too. */
+export const ABSENT_HINT = 'is it running, and is the URL of the right kind (tcp, tls, ws, wss) for its port?'
+
+/** Whether a token that was saved is good for nothing any more, as after a new password. */
+export function isTokenSpent(error: ClientError): boolean {
+  return error.symbol === 'token-invalid'
+}
+
 /** One line for each outage, so that a person knows what is being waited for. */
 function tellOutages(client: Client, plan: Plan): void {
   let isTold = false
@@ -101,6 +109,8 @@ function tellOutages(client: Client, plan: Plan): void {
       return
     }
     if (isTold || plan.ending.hasEnded) return
+    // The password follows at once.
+    if (isTokenSpent(error)) return
     isTold = true
     plan.outage(`no connection to ${plan.account.server}, trying again: ${safeText(error.message)}`)
   })

@@ -5,6 +5,7 @@ import { ClientError } from '../../protocol/client/node.js'
 import { ChatFailure } from './failure.js'
 import type { GroupAction, GroupRequest } from './group-words.js'
 import type { PictureWish } from './pictures.js'
+import { refusalText } from './refusal.js'
 import { safeText } from './safe-text.js'
 
 export type GroupOutcome =
@@ -54,7 +55,7 @@ export function groupRefusal(error: unknown, { group, action }: GroupRequest): s
   const symbol = error instanceof ClientError ? error.symbol : ''
   const named = namedIn(action)
   switch (symbol) {
-    case 'not-allowed': return isAboutSelf(action) ? `your role in ${group} does not allow that` : `your role in ${group} does not allow that: ask an admin or the owner`
+    case 'not-allowed': return notAllowed(group, action)
     case 'no-such-conversation': return action.kind === 'join' ? `you are not invited to ${group}, or there is no such group` : `you are not in ${group}, or there is no such group`
     case 'no-such-user': return named.length === 1 ? `there is no user ${safeText(named[0] ?? '')}` : `not all of these are users, so nothing was done: ${safeText(named.join(', '))}`
     case 'no-such-member': return named.length === 1 ? `${safeText(named[0] ?? '')} is no member of ${group}` : `not all of these are members of ${group}, so nothing was done: ${safeText(named.join(', '))}`
@@ -62,7 +63,7 @@ export function groupRefusal(error: unknown, { group, action }: GroupRequest): s
     case 'group-taken': return `the name ${group} is taken: choose another one`
     case 'invalid-link': return `the link to ${group} is unknown, revoked, expired or used up`
     case 'too-many-groups': return 'you, or somebody whom you named, would be in more groups than allowed'
-    default: return safeText(error instanceof Error ? error.message : String(error))
+    default: return refusalText(error, group)
   }
 }
 
@@ -80,7 +81,10 @@ function namedIn(action: GroupAction): readonly string[] {
   return action.kind === 'change' && 'members' in action.change ? action.change.members : []
 }
 
-/** The owner can't be helped by anybody. */
-function isAboutSelf(action: GroupAction): boolean {
-  return action.kind === 'change' && (action.change.kind === 'disband' || action.change.kind === 'owner')
+/** An admin who is told to ask one would ask in vain, as for what is done to the owner. */
+function notAllowed(group: string, action: GroupAction): string {
+  const isOwners = action.kind === 'change' && (action.change.kind === 'disband' || action.change.kind === 'owner')
+  if (isOwners) return `only the owner of ${group} may do that`
+  const isToMembers = action.kind === 'change' && (action.change.kind === 'remove' || action.change.kind === 'role')
+  return `your role in ${group} does not allow that: ask an admin or the owner${isToMembers ? '; nobody may do it to the owner' : ''}`
 }

@@ -182,7 +182,7 @@ usage:
   chat send --server URL --user NAME --password-file FILE [options] --file FILE [--file FILE...] TO [TEXT]
 
 TO is a user, or a group such as '#skiing' (in quotes: shells take # for the beginning of a comment). With - every line of
-stdin is a message; empty lines are skipped. A TEXT that begins with - goes after --.
+stdin is a message; empty lines are skipped. A TEXT that begins with - goes after --. In a group @NAME mentions a member.
 Messages not acknowledged stay in the outbox of the device and go out first the next time; they are never sent twice.
 Files go up first, all of them with one message, and TEXT is their caption. An upload that is stopped, or killed, goes on where
 it was when the same command is given again, and so it does by itself after the connection or the server has died.
@@ -253,7 +253,10 @@ ${ACCOUNT}
                         can show has "incomplete":true behind its text; files are in "attachments", as in spec/blobs.md:
                         [{"id":"…","type":"image/jpeg","size":2481234,"name":"beach.jpg","width":4032,"height":3024}]; a change
                         of a group counts as a message, and has, instead of the text, what changed, as in spec/groups.md:
-                        "change":{"name":"role","attributes":{"role":"admin"},"members":["bob"]}
+                        "change":{"name":"role","attributes":{"role":"admin"},"members":["bob"]}; an edit, a reaction and a
+                        deletion are lines with "operation":"edit", "react" or "delete", "target", the seq of the message,
+                        and "text", the new one or the emoji, "" where a reaction is taken away; they do not count.
+                        "replyTo", "mentions", "forwards", "expires" and "deleted" where there is something to say
 ${HELP}
 
 ${CODES}`,
@@ -261,11 +264,13 @@ ${CODES}`,
   history: `chat history: print a conversation, oldest message first
 
 usage:
-  chat history --server URL --user NAME --password-file FILE --with NAME [options]
+  chat history NAME --server URL --user NAME --password-file FILE [options]
+
+NAME is a user or a group, which goes in quotes: '#skiing'.
 
 options:
 ${ACCOUNT}
-  --with NAME           whose conversation; a group goes in quotes: '#skiing'
+  --with NAME           the same as NAME
   --before SEQ          messages before this one; without it the latest
   --limit N             so many at most (default ${HISTORY_LIMIT_DEFAULT})
   --timeout SECONDS     give up after so long; 0: never (default ${TIMEOUT_SECONDS_DEFAULT})
@@ -411,7 +416,7 @@ ${CODES}`,
     'Your own messages for a while; in a group its owner and admins delete any message at any time. The text is gone for good.'),
 
   react: operateText('react', 'react to a message with an emoji', 'EMOJI',
-    'Another reaction takes the place of the one before; \'\' takes it away.'),
+    'Another reaction takes the place of the one before; - takes it away.'),
 
   reply: operateText('reply', 'answer a message', 'TEXT', 'The answer is a message that says which one it answers.'),
 }

@@ -6,7 +6,7 @@ import { isGroup, normalizeUser } from '../../protocol/address.js'
 import { spanText } from '../span.js'
 import type { AccountOptions, AskedOptions } from './argument-values.js'
 import { usageFailure } from './failure.js'
-import { connectClient } from './connect.js'
+import { connectClient, isTokenSpent } from './connect.js'
 import { Ending } from './ending.js'
 import type { ExitCode } from './failure.js'
 import { EXIT } from './failure.js'
@@ -15,10 +15,13 @@ import { groupRefusal, groupSendRefusal, performGroupRequest } from './group-act
 import { downloadFailure } from './fetch.js'
 import type { GroupRequest } from './group-words.js'
 import { WrongWords } from './group-words.js'
+import { mentionsIn } from './mentions.js'
 import { openKeyboard } from './keyboard.js'
 import type { PeopleAction } from './people-arguments.js'
+import { namedInAction } from './people-arguments.js'
 import { privacyText } from './privacy-command.js'
 import { askMissing } from './prompts.js'
+import { operationRefusal, refusalText } from './refusal.js'
 import { outcomeEvent, whoReadLines } from './screen-groups.js'
 import { referencesOf } from './message-marks.js'
 import { expandHome, listPaths, saveShown, uploadShown, uploadShownPicture } from './screen-transfers.js'
@@ -144,7 +147,7 @@ class ScreenDriver {
       if (state === 'connecting') this.dispatch({ kind: 'connection', connection: 'connecting', detail: '' })
     })
     client.on('disconnected', ({ error }) => {
-      this.dispatch({ kind: 'connection', connection: 'waiting', detail: `no connection, trying again: ${error.message}` })
+      this.dispatch({ kind: 'connection', connection: 'waiting', detail: isTokenSpent(error) ? 'signing in again' : `no connection, trying again: ${error.message}` })
     })
     client.on('changed', ({ list }) => {
       if (list === 'contacts') void this.#contacts(client)
@@ -156,7 +159,7 @@ class ScreenDriver {
     })
     client.on('refused', ({ handle, to, error }) => {
       const localId = this.#leftovers.get(handle)
-      if (localId !== undefined) this.dispatch({ kind: 'refused', localId, to, reason: groupSendRefusal(error, to) ?? error.message })
+      if (localId !== undefined) this.dispatch({ kind: 'refused', localId, to, reason: groupSendRefusal(error, to) ?? refusalText(error, to) })
     })
   }
 
@@ -226,7 +229,7 @@ class ScreenDriver {
       if (this.#client === null) throw new Error('not connected yet, try again')
       this.dispatch({ kind: 'notice', text: privacyText(await this.#client.privacy(change)) })
     } catch (error) {
-      this.dispatch({ kind: 'notice', text: `the privacy settings stay as they are: ${messageOf(error)}` })
+      this.dispatch({ kind: 'notice', text: `the privacy settings stay as they are: ${refusalText(error)}` })
     }
   }
 
@@ -239,7 +242,7 @@ class ScreenDriver {
       if (seq > 0) this.dispatch({ kind: 'operation', conversation, operation: { seq, from: this.#state.me, target, kind, text } })
     } catch (error) {
       const isLate = error instanceof ClientError && error.symbol === 'too-late'
-      this.dispatch({ kind: 'notice', text: isLate ? await this.#lateText(kind) : messageOf(error) })
+      this.dispatch({ kind: 'notice', text: isLate ? await this.#lateText(kind) : operationRefusal(error, kind, conversation) })
     }
   }
 
@@ -253,7 +256,9 @@ class ScreenDriver {
   async #send({ localId, to, text, references = {}, forwarded }: Effect & { readonly kind: 'send' }): Promise<void> {
     await this.#settle(localId, to, async (client) => {
       for (const { id } of forwarded?.attachments ?? []) await client.keepBlob(forwarded?.conversation ?? '', forwarded?.seq ?? 0, id)
-      return client.send(to, text, { ...references, attachments: forwarded?.attachments ?? [] })
+      // What is passed on names nobody here. [OPS-18]
+      const mentions = references.forwards === undefined ? mentionsIn(to, text) : []
+      return client.send(to, text, { ...references, mentions, attachments: forwarded?.attachments ?? [] })
     })
   }
 
@@ -263,7 +268,7 @@ class ScreenDriver {
         this.dispatch({ kind: 'upload', localId, to, upload })
       })
       this.dispatch({ kind: 'uploaded', localId, to, attachments })
-      return client.send(to, text, { attachments })
+      return client.send(to, text, { attachments, mentions: mentionsIn(to, text) })
     })
   }
 
@@ -274,7 +279,7 @@ class ScreenDriver {
       const { seq, timeMs, expiresMs } = await send(this.#client)
       this.dispatch({ kind: 'sent', localId, to, seq, timeMs, expiresMs })
     } catch (error) {
-      this.dispatch({ kind: 'refused', localId, to, reason: groupSendRefusal(error, to) ?? uploadRefusal(error, '') })
+      this.dispatch({ kind: 'refused', localId, to, reason: groupSendRefusal(error, to) ?? uploadRefusal(error, '', to) })
     }
   }
 
@@ -284,7 +289,7 @@ class ScreenDriver {
       const paths = await saveShown(this.#client, { conversation, seq, attachments, folder: expandHome(folder, this.#world.homeDirectory) })
       this.dispatch({ kind: 'notice', text: `saved ${paths.join(', ')}` })
     } catch (error) {
-      this.dispatch({ kind: 'notice', text: messageOf(downloadFailure(error)) })
+      this.dispatch({ kind: 'notice', text: refusalText(downloadFailure(error), conversation) })
     }
   }
 
@@ -294,7 +299,7 @@ class ScreenDriver {
       if (page !== undefined) this.dispatch({ kind: 'history', conversation, messages: page.messages.map(shown), more: page.more, tail: page.tail })
     } catch (error) {
       const isUnknown = error instanceof ClientError && (error.symbol === 'no-such-conversation' || error.symbol === 'no-such-user')
-      this.dispatch({ kind: 'history-failed', conversation, isUnknown, reason: messageOf(error) })
+      this.dispatch({ kind: 'history-failed', conversation, isUnknown, reason: refusalText(error, conversation) })
     }
   }
 
@@ -350,7 +355,7 @@ class ScreenDriver {
       if (this.#client === null) throw new Error('not connected yet, try again')
       this.dispatch({ kind: 'panel', lines: await question(this.#client) })
     } catch (error) {
-      this.dispatch({ kind: 'notice', text: messageOf(error) })
+      this.dispatch({ kind: 'notice', text: refusalText(error) })
     }
   }
 
@@ -387,7 +392,7 @@ class ScreenDriver {
       if (action.kind.startsWith('contacts')) await this.#contacts(this.#client)
       else await this.#list(this.#client)
     } catch (error) {
-      this.dispatch({ kind: 'notice', text: messageOf(error) })
+      this.dispatch({ kind: 'notice', text: refusalText(error, namedInAction(action)) })
     }
   }
 
@@ -434,15 +439,11 @@ type Showable = Pick<HistoryMessage, 'seq' | 'from' | 'own' | 'timeMs' | 'text' 
   & Partial<Pick<HistoryMessage, 'editedMs' | 'isDeleted' | 'reactions' | 'expiresMs'>>
 
 function shown({ seq, from, own, timeMs, text, isIncomplete, extensions, attachments, change, editedMs, isDeleted, reactions, expiresMs = 0 }: Showable): ShownMessage {
-  const { replyTo, forwards } = referencesOf(extensions)
+  const { replyTo, mentions, forwards } = referencesOf(extensions)
   return {
     seq, from, own, timeMs, text, isIncomplete, change,
     ...editedMs === undefined ? {} : { editedMs }, ...isDeleted === undefined ? {} : { isDeleted }, ...reactions === undefined ? {} : { reactions },
-    ...replyTo === 0 ? {} : { replyTo }, ...forwards === 0 ? {} : { forwards }, ...expiresMs === 0 ? {} : { expiresMs },
+    ...replyTo === 0 ? {} : { replyTo }, ...forwards === 0 ? {} : { forwards }, ...mentions.length === 0 ? {} : { mentions }, ...expiresMs === 0 ? {} : { expiresMs },
     ...attachments.length === 0 ? {} : { attachments },
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

@@ -9,6 +9,8 @@ import { helpText } from './help.js'
 import { LineOutput, OutputClosed } from './line-output.js'
 import type { World } from './world.js'
 import { complain } from './world.js'
+import { namedInAction } from './people-arguments.js'
+import { refusalText } from './refusal.js'
 
 /** Runs the command that `args` name and ends the process. */
 export async function main(args: readonly string[]): Promise<void> {
@@ -37,12 +39,24 @@ export async function main(args: readonly string[]): Promise<void> {
 export async function run(args: readonly string[], world: World): Promise<ExitCode> {
   // A person who closes the terminal, or pipes stderr away, gets no stack trace for it.
   world.stderr.on('error', () => {})
+  let command: Command | null = null
   try {
-    return await runCommand(parseCommand(args), world)
+    command = parseCommand(args)
+    return await runCommand(command, world)
   } catch (error) {
     if (error instanceof OutputClosed) return EXIT.ok
-    complain(world, error instanceof Error ? error.message : String(error))
+    complain(world, refusalText(error, command === null ? '' : namedIn(command)))
     return error instanceof ChatFailure ? error.exitCode : EXIT.failed
+  }
+}
+
+/** The conversation or the user that the command is about; '' for none. */
+function namedIn(command: Command): string {
+  switch (command.kind) {
+    case 'history': case 'fetch': return command.conversation
+    case 'search': return command.conversation ?? ''
+    case 'people': return namedInAction(command.action)
+    default: return ''
   }
 }
 

@@ -6,7 +6,9 @@ import type { ExitCode } from './failure.js'
 import { EXIT, usageFailure } from './failure.js'
 import { ackJson, ackText } from './formats.js'
 import { ask } from './ask.js'
-import { safeText } from './safe-text.js'
+import { groupSendRefusal } from './group-actions.js'
+import { mentionsIn } from './mentions.js'
+import { operationRefusal } from './refusal.js'
 import type { World } from './world.js'
 import { complain } from './world.js'
 
@@ -30,7 +32,7 @@ export function operateArguments(action: OperateAction, [to, number = '', ...res
   const [text] = rest
   if (rest.length > 1) throw usageFailure('the text is more than one argument: put it in quotes', action)
   if (action === 'delete' && text !== undefined) throw usageFailure('nothing follows the number', action)
-  if (action !== 'delete' && text === undefined) throw usageFailure(action === 'react' ? 'say with which emoji; \'\' takes the reaction away' : 'say the text', action)
+  if (action !== 'delete' && text === undefined) throw usageFailure(action === 'react' ? 'say with which emoji; - takes the reaction away' : 'say the text', action)
   return { to, seq, text: text ?? '' }
 }
 
@@ -46,23 +48,23 @@ export async function operate(command: OperateCommand, world: World): Promise<Ex
     } catch (error) {
       if (!(error instanceof ClientError) || error.symbol === 'closed' || error.symbol === 'stopped') throw error
       isRefused = true
-      complain(world, `the ${NOUNS[command.action]} was refused: ${refusal(command.action, error)}`)
+      complain(world, `the ${NOUNS[command.action]} was refused: ${refusal(command, error)}`)
     }
   })
   return isRefused ? EXIT.incomplete : code
 }
 
-function refusal(action: OperateAction, error: ClientError): string {
+function refusal({ action, to }: OperateCommand, error: ClientError): string {
   // A caption too, though a file may be sent without one. [OPS-4]
   if (action === 'edit' && error.symbol === 'empty-message') return 'a text can\'t be made empty: `chat delete` takes the whole message away'
-  return safeText(error.message)
+  return (action === 'reply' ? groupSendRefusal(error, to) : null) ?? operationRefusal(error, action, to)
 }
 
 function perform(client: Client, { action, to, seq, text }: OperateCommand): Promise<Ack> {
   switch (action) {
     case 'edit': return client.edit(to, seq, text)
     case 'delete': return client.remove(to, seq)
-    case 'react': return client.react(to, seq, text)
-    case 'reply': return client.send(to, text, { replyTo: seq })
+    case 'react': return client.react(to, seq, text === '-' ? '' : text)
+    case 'reply': return client.send(to, text, { replyTo: seq, mentions: mentionsIn(to, text) })
   }
 }

@@ -26,6 +26,12 @@ export type PeopleAction =
   | { readonly kind: 'timer-set'; readonly conversation: string; readonly afterMs: number }
   | { readonly kind: 'unmute' | 'archive' | 'unarchive' | 'pin' | 'unpin'; readonly conversation: string }
 
+/** The conversation or the user that it is about; '' for none. */
+export function namedInAction(action: PeopleAction): string {
+  if ('conversation' in action) return action.conversation
+  return 'user' in action ? action.user ?? '' : ''
+}
+
 /** Their options beside those that every command has. */
 export const PEOPLE_OPTIONS = {
   profile: { name: { type: 'string' }, about: { type: 'string' }, picture: { type: 'string' }, out: { type: 'string' }, thumbnail: { type: 'boolean' } },

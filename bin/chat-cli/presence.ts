@@ -2,7 +2,7 @@
 import type { Client, DeclinedEvent, PresenceEvent } from '../../protocol/client/node.js'
 import { normalizeUser } from '../../protocol/address.js'
 import type { Command } from './arguments.js'
-import { connectClient } from './connect.js'
+import { ABSENT_HINT, connectClient } from './connect.js'
 import { Ending } from './ending.js'
 import type { ExitCode } from './failure.js'
 import { ChatFailure, EXIT, usageFailure } from './failure.js'
@@ -10,6 +10,7 @@ import { presenceJson, presenceLine, privacyJson } from './formats.js'
 import { LineOutput, OutputClosed } from './line-output.js'
 import { privacyText } from './privacy-command.js'
 import { ask } from './ask.js'
+import { refusalText } from './refusal.js'
 import { safeText } from './safe-text.js'
 import type { World } from './world.js'
 import { complain } from './world.js'
@@ -68,7 +69,7 @@ export async function presence(command: PresenceCommand, world: World): Promise<
   await client?.close()
   if (reason instanceof Error) throw reason
   if (reason === 'timeout' && waiting.size > 0) {
-    throw new ChatFailure(EXIT.incomplete, `no answer from ${command.account.server} in time: is it running? --timeout gives it longer`)
+    throw new ChatFailure(EXIT.incomplete, `no answer from ${command.account.server} in time: ${ABSENT_HINT} --timeout gives it longer`)
   }
   return waiting.size === 0 || reason === 'output-closed' ? EXIT.ok : EXIT.incomplete
 }
@@ -90,7 +91,7 @@ function normalUsers(users: readonly string[]): string[] {
 }
 
 function declinedText({ names, error }: DeclinedEvent): string {
-  return safeText(`${names.join(', ')}: ${error.message}`)
+  return `${safeText(names.join(', '))}: ${refusalText(error)}`
 }
 
 function asError(error: unknown): Error {

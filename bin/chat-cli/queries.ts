@@ -3,7 +3,9 @@ import type { Client, HistoryMessage } from '../../protocol/client/node.js'
 import { LIMIT } from '../../protocol/generated/registry.js'
 import type { Command } from './arguments.js'
 import { ask } from './ask.js'
+import { ClientError } from '../../protocol/client/node.js'
 import type { ExitCode } from './failure.js'
+import { ChatFailure, EXIT } from './failure.js'
 import { deviceJson, deviceText, messageJson, messageText } from './formats.js'
 import type { World } from './world.js'
 
@@ -21,13 +23,22 @@ export async function history(command: HistoryCommand, world: World): Promise<Ex
 
 /** Prints the devices of the account, or removes one. Rejects with a ChatFailure. */
 export async function devices(command: DevicesCommand, world: World): Promise<ExitCode> {
-  return ask(command, world, async (client, output) => {
-    if (command.remove !== null) {
+  let isRemovingItself = false
+  try {
+    return await ask(command, world, async (client, output) => {
+      const list = await client.devices()
+      if (command.remove === null) {
+        for (const device of list) await output.line(command.json ? deviceJson(device) : deviceText(device))
+        return
+      }
+      isRemovingItself = list.some(({ device, current }) => current && device === command.remove)
       await client.removeDevice(command.remove)
-      return
-    }
-    for (const device of await client.devices()) await output.line(command.json ? deviceJson(device) : deviceText(device))
-  })
+    })
+  } catch (error) {
+    // The session ends with its device, and that is what was asked for.
+    if (isRemovingItself && error instanceof ChatFailure && error.cause instanceof ClientError && error.cause.symbol === 'device-removed') return EXIT.ok
+    throw error
+  }
 }
 
 /** Pages backwards; the pages come ascending. */

@@ -13,7 +13,7 @@ import { openConversation } from './screen-state.js'
 /** The help on the screen. */
 export const SCREEN_HELP: readonly string[] = [
   'In the list: type the number of a conversation, or the name of a user, and Enter.',
-  'In a conversation: type a message and Enter. Tab completes names and commands.',
+  'In a conversation: type a message and Enter. Tab completes names and commands. In a group @NAME mentions somebody.',
   '',
   '/to NAME     open the conversation with NAME, a user or a group like #skiing',
   '/list        back to the list (or Esc)',
@@ -32,6 +32,7 @@ export const SCREEN_HELP: readonly string[] = [
   '',
   'Behind your messages:  …  waiting   ✓ at the server   ✓✓ delivered   ✓✓ read (blue)   ✗ refused',
   'In a group, delivered and read mean: by all.',
+  'In the list:  ▲ pinned   ∅ muted   ▽ archived, at its end',
   '',
   'Groups. Where no ID is given, the open one is meant:',
   '/group create ID [NAME…]    make a group with these users; --name and --about describe it',

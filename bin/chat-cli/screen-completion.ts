@@ -51,7 +51,7 @@ function told({ names: { contacts } }: ScreenState, choices: readonly string[]):
 function candidates(state: ScreenState, words: readonly string[], word: string): readonly string[] {
   const [command] = words
   if (command === undefined) {
-    return state.open === null ? [...state.conversations.keys(), ...state.names.contacts.keys()] : members(state)
+    return state.open === null ? [...state.conversations.keys(), ...state.names.contacts.keys()] : named(state, word)
   }
   if (command === '/group') return words.length === 1 ? GROUP_SUBCOMMANDS : groupWords(state, words.slice(1), word)
   switch (command) {
@@ -60,7 +60,8 @@ function candidates(state: ScreenState, words: readonly string[], word: string):
     case '/invite': case '/block': case '/unblock': case '/profile': return users(state)
     case '/join': return groups(state)
     case '/who': case '/leave': return groups(state)
-    default: return command.startsWith('/') ? [] : members(state)
+    case '/reply': return named(state, word)
+    default: return command.startsWith('/') ? [] : named(state, word)
   }
 }
 
@@ -92,6 +93,11 @@ function groups(state: ScreenState): string[] {
 function users(state: ScreenState): string[] {
   const names = [...state.conversations.values()].flatMap(({ name, group }) => group === null ? [name] : group.members)
   return [...names, ...state.names.contacts.keys()].filter((name) => name !== state.me)
+}
+
+/** The others in the open conversation, as the text of a message names them. */
+function named(state: ScreenState, word: string): string[] {
+  return word.startsWith('@') ? members(state).map((user) => `@${user}`) : members(state)
 }
 
 /** The others in the open conversation. */

@@ -267,6 +267,8 @@ test('Tab completes commands, groups, members and people, and tells the choices'
   assert.equal(tabbed('good morning ca'), 'good morning carol ')
   assert.equal(tabbed('good morning zz'), 'good morning zz')
   assert.equal(tabbed('al'), 'al', 'not oneself')
+  assert.equal(tabbed('see @ca'), 'see @carol ')
+  assert.equal(tabbed('@ca'), '@carol ')
   tabbed('')
   update(state, key('escape'))
   assert.equal(tabbed('da'), 'dave ')
@@ -312,6 +314,16 @@ test('changes name contacts as the user does, and quotes and the list too', () =
   update(state, change(6, 'carol', naming('remove', 'bob')))
   update(state, key('escape'))
   assert.ok(has(state, /carol removed Bobby B\.$/))
+})
+
+test('[OPS-17] who is mentioned sees it, and of an answer that was deleted the quote goes as well', () => {
+  const state = inGroup()
+  update(state, { kind: 'message', conversation: '#skiing', message: { ...message(4, 'carol', 'hey @alice'), mentions: ['alice'], replyTo: 3 } })
+  update(state, { kind: 'message', conversation: '#skiing', message: { ...message(5, 'carol', 'hey @bob'), mentions: ['bob'] } })
+  assert.equal(shown(state).filter((line) => /^ +mentions you$/.test(line)).length, 1)
+  assert.ok(has(state, /↪ bob: snow!$/))
+  update(state, { kind: 'operation', conversation: '#skiing', operation: { seq: 6, from: 'carol', target: 4, kind: 'delete', text: '' } })
+  assert.ok(!has(state, /↪/))
 })
 
 test('/who in a group says which of its members are online, as long as it is looked at', () => {

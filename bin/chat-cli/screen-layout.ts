@@ -73,7 +73,7 @@ function addMessage(lines: SpanLine[], state: ScreenState, conversation: Convers
   const isBare = message.text === '' && file !== ''
   addText(lines, state.columns, { clock: localClock(message.timeMs), name, source: isBare ? { text: file } : message, mark, style })
   for (const below of isBare || file === '' ? files : [file, ...files]) addBelow(lines, state.columns, below, 'plain')
-  const marks = marksLine(message)
+  const marks = marksLine(message, state.me)
   if (marks !== '') addBelow(lines, state.columns, marks, 'dim')
   if (message.isIncomplete) addBelow(lines, state.columns, INCOMPLETE_NOTE, 'dim')
 }

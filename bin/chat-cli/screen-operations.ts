@@ -109,16 +109,16 @@ function presentOf(conversation: ConversationState, message: ShownMessage): Show
 }
 
 /** One dim line under a message; '' for most. */
-export function marksLine({ editedMs = null, isDeleted = false, reactions = [], forwards = 0 }: ShownMessage): string {
+export function marksLine({ editedMs = null, isDeleted = false, reactions = [], forwards = 0, mentions = [] }: ShownMessage, me: string): string {
   if (isDeleted) return 'deleted'
-  return [forwards > 0 ? 'forwarded' : '', editedMs === null ? '' : 'edited', reactionsText(reactions)].filter((part) => part !== '').join('  ')
+  return [mentions.includes(me) ? 'mentions you' : '', forwards > 0 ? 'forwarded' : '', editedMs === null ? '' : 'edited', reactionsText(reactions)].filter((part) => part !== '').join('  ')
 }
 
 const QUOTE_CHARACTERS = 60
 
 /** One dim line above a message that answers another; '' for most. */
-export function quoteLine(conversation: ConversationState, { replyTo = 0 }: ShownMessage, nameOf: (user: string) => string): string {
-  if (replyTo === 0) return ''
+export function quoteLine(conversation: ConversationState, { replyTo = 0, isDeleted = false }: ShownMessage, nameOf: (user: string) => string): string {
+  if (replyTo === 0 || isDeleted) return ''
   const answered = conversation.messages.find(({ seq }) => seq === replyTo)
   if (answered === undefined) return `↪ #${replyTo}`
   const [file] = answered.attachments ?? []

@@ -97,7 +97,7 @@ export async function performPeople(client: Client, action: PeopleAction): Promi
   switch (action.kind) {
     case 'block':
       await client.block(action.user)
-      return `${action.user} is blocked: nothing of it arrives any more; /unblock takes it back`
+      return `${action.user} is blocked: nothing from there arrives any more; /unblock takes it back`
     case 'unblock':
       await client.unblock(action.user)
       return `${action.user} is not blocked`

@@ -37,6 +37,8 @@ export interface ShownMessage {
   readonly expiresMs?: number
   readonly replyTo?: number
   readonly forwards?: number
+  /** Users; absent: none. */
+  readonly mentions?: readonly string[]
   /** Absent: none. */
   readonly attachments?: readonly Attachment[]
 }

@@ -1,7 +1,7 @@
 /** `chat send`: one message, or one for each line of stdin. */
 import type { Attachment, Client, UploadedBlob } from '../../protocol/client/node.js'
 import { ClientError } from '../../protocol/client/node.js'
-import { connectClient } from './connect.js'
+import { ABSENT_HINT, connectClient } from './connect.js'
 import { Ending } from './ending.js'
 import type { ExitCode } from './failure.js'
 import { EXIT } from './failure.js'
@@ -10,6 +10,8 @@ import { ackJson, ackText } from './formats.js'
 import { groupSendRefusal } from './group-actions.js'
 import { inputLines } from './input-lines.js'
 import { LineOutput, OutputClosed } from './line-output.js'
+import { mentionsIn } from './mentions.js'
+import { refusalText } from './refusal.js'
 import { safeText } from './safe-text.js'
 import { checkFiles, checkSizes, uploadFiles, uploadRefusal } from './upload-files.js'
 import type { FileToSend } from './upload-files.js'
@@ -48,7 +50,7 @@ async function sendAll(command: SendCommand, world: World, files: readonly FileT
     sender.tellUnsent()
     throw reason
   }
-  if (client === null) complain(world, `no connection to ${command.account.server} in time, nothing was sent: is it running?`)
+  if (client === null) complain(world, `no connection to ${command.account.server} in time, nothing was sent: ${ABSENT_HINT}`)
   return sender.result(reason === 'complete')
 }
 
@@ -154,7 +156,7 @@ class Sender {
     this.#inFlight += 1
     this.#unsent += 1
     if (this.#inFlight === 1) this.#ending.startTimeout(this.#command.timeoutMs)
-    client.send(this.#command.to, text, { attachments }).then(async (ack) => {
+    client.send(this.#command.to, text, { attachments, mentions: mentionsIn(this.#command.to, text) }).then(async (ack) => {
       this.#unsent -= 1
       await this.#output.line(this.#command.json ? ackJson(ack) : ackText(ack))
     }).catch((error: unknown) => this.#failed(error, place)).finally(() => {
@@ -171,7 +173,7 @@ class Sender {
     } else if (error instanceof ClientError && error.symbol !== 'storage-failed' && error.symbol !== 'outbox-full') {
       this.#unsent -= 1
       this.#refused += 1
-      complain(this.#world, `the message to ${safeText(this.#command.to)}${place} was refused: ${groupSendRefusal(error, this.#command.to) ?? (error.symbol === 'no-such-blob' ? uploadRefusal(error, 'a file of it') : safeText(error.message))}`)
+      complain(this.#world, `the message to ${safeText(this.#command.to)}${place} was refused: ${groupSendRefusal(error, this.#command.to) ?? (error.symbol === 'no-such-blob' ? uploadRefusal(error, 'a file of it') : refusalText(error, this.#command.to))}`)
     } else {
       this.#ending.end(error instanceof Error ? error : new Error(String(error)))
     }

@@ -6,6 +6,7 @@ import { ClientError } from '../../protocol/client/node.js'
 import { bytesText } from './attachment-text.js'
 import type { Ending } from './ending.js'
 import { ChatFailure, EXIT } from './failure.js'
+import { refusalText } from './refusal.js'
 import { safeText } from './safe-text.js'
 import type { Progress } from './upload-progress.js'
 
@@ -94,8 +95,8 @@ export function uploadFailure(error: unknown, file: FileToSend | null): unknown 
   return new ChatFailure(EXIT.failed, uploadRefusal(error, file === null ? '' : safeText(file.path)), { cause: error })
 }
 
-/** One sentence; `name` may be empty. */
-export function uploadRefusal(error: unknown, name: string): string {
+/** One sentence; `name`, and to whom it was to go, may be empty. */
+export function uploadRefusal(error: unknown, name: string, to = ''): string {
   const what = name === '' ? 'it' : name
   switch (error instanceof ClientError ? error.symbol : '') {
     case 'no-blobs': case 'unsupported-query': return 'this server does not take files'
@@ -106,6 +107,6 @@ export function uploadRefusal(error: unknown, name: string): string {
     case 'resource-limit': return 'too many of your uploads are under way: try again later'
     case 'no-such-blob': return `${what} lay at the server for too long and was dropped there: send it again`
     case 'file-changed': return `${what} was changed while it was sent: send it again`
-    default: return safeText(error instanceof Error ? error.message : String(error))
+    default: return refusalText(error, to)
   }
 }

@@ -153,6 +153,18 @@ test('devices lists what has signed in, and removes one', async () => {
   assert.match(unknown.stderr, /^chat: [^\n]*no such device[^\n]*\n$/)
 })
 
+test('a device may remove itself', async () => {
+  const [alice, bob] = await users('leave')
+  await place.send(alice, bob, ['x'])
+  const own = (await place.chat('devices', bob, ['--json']).finishJson<{ device: string; current: boolean }>()).find((device) => device.current)?.device ?? ''
+  const removed = place.chat(`devices remove ${own}`, bob, [])
+  assert.deepEqual(await removed.finish(), [])
+  assert.equal(removed.stderr, '')
+  const back = place.chat('devices', bob, ['--json'])
+  assert.equal((await back.finishJson<{ current: boolean }>()).filter(({ current }) => current).length, 1)
+  assert.equal(back.stderr, '', 'that it signs in with the password again is nobody\'s trouble')
+})
+
 test('what is refused is told in one line each, and the exit code says that not all was sent', async () => {
   const [alice, bob] = await users('refused')
   const unknown = place.chat('send', alice, ['--json', 'nobody-here', 'hello'])

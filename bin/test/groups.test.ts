@@ -103,3 +103,10 @@ test('[GRP-2] recv and history show changes in their place among the messages', 
   const [last] = await place.chat('history', 'erin', ['--limit', '1', '--with', '#places']).finish()
   assert.equal(withoutTime(last ?? ''), 'alice made erin an admin of #places')
 })
+
+test('[OPS-17] @name in a message for a group mentions a member', async () => {
+  await group('alice', 'create', 'mentioned', 'erin').finish()
+  await place.send('alice', '#mentioned', ['@erin, see @nobody'])
+  const [message] = await place.chat('history', 'erin', ['#mentioned', '--json', '--limit', '1']).finishJson<{ mentions?: string[] }>()
+  assert.deepEqual(message?.mentions, ['erin', 'nobody'])
+})

@@ -40,7 +40,7 @@ test('[OPS-4] [OPS-6] [OPS-9] chat edit, react, reply and delete change what oth
 
 test('[OPS-3] [OPS-4] [OPS-10] what is refused ends with a sentence and a code', async () => {
   for (const [command, args, expected] of [
-    ['edit', ['alice', '1', 'mine'], /refused/], ['edit', ['alice', '1', ''], /can't be made empty.*chat delete/], ['react', ['alice', '1', 'yes'], /emoji/], ['delete', ['alice', '99'], /no such message/],
+    ['edit', ['alice', '1', 'mine'], /only who wrote a message may edit it/], ['edit', ['alice', '1', ''], /can't be made empty.*chat delete/], ['react', ['alice', '1', 'yes'], /emoji/], ['delete', ['alice', '99'], /no such message/],
   ] as const) {
     const refused = place.chat(command, 'bob', [...args])
     await refused.finish(3)

@@ -24,7 +24,7 @@ test('[PRF-19] a profile is set and shown, the address before the name', async (
   assert.deepEqual(await place.chat('profile get mallory', 'bob', []).finish(), ['mallory  ~ Alice 🌻'])
   const nobody = place.chat('profile get nobody', 'bob', [])
   await nobody.finish(1)
-  assert.match(nobody.stderr, /^chat: [^\n]*no such user[^\n]*\n$/i)
+  assert.match(nobody.stderr, /^chat: [^\n]*no user nobody[^\n]*\n$/i)
   const reversed = place.chat('profile set', 'mallory', ['--name', 'ecilA\u202e'])
   await reversed.finish(1)
 })

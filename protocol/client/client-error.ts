@@ -38,16 +38,19 @@ export class ClientError extends Error {
   readonly isRetryable: boolean
   /** With a retryable error of the server: wait at least this long. */
   readonly retryAfterMs: number
+  /** What the server said beyond the sentence of the code, for people and logs; '' for nothing. */
+  readonly reason: string
 
   constructor(
     code: number, symbol: string, message: string,
-    options: { readonly isRetryable?: boolean; readonly retryAfterMs?: number; readonly cause?: unknown } = {},
+    options: { readonly isRetryable?: boolean; readonly retryAfterMs?: number; readonly reason?: string; readonly cause?: unknown } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.code = code
     this.symbol = symbol
     this.isRetryable = options.isRetryable ?? false
     this.retryAfterMs = options.retryAfterMs ?? 0
+    this.reason = options.reason ?? ''
   }
 }
 
@@ -61,7 +64,7 @@ export function serverError(code: number, reason: string, retryAfterMs: number):
   const info = ERRORS.get(code)
   const sentence = info?.doc ?? 'The server refused for a reason this version does not know.'
   const message = reason === '' || bare(reason) === bare(sentence) ? sentence : `${sentence} (${reason})`
-  return new ClientError(code, info?.name ?? 'unknown', message, { isRetryable: isRetryable(code), retryAfterMs })
+  return new ClientError(code, info?.name ?? 'unknown', message, { isRetryable: isRetryable(code), retryAfterMs, reason })
 }
 
 /** Whether the same may succeed later; of a code that this version does not know, by its range. */

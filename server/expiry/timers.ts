@@ -9,6 +9,8 @@ import type { Shard } from '../shard/shard.js'
 import { conversationName } from '../shard/state.js'
 import { setPairTimer } from './timer.js'
 
+const DAY_MS = 86_400_000
+
 /** What sessions ask of the router. Addresses are normalised. */
 export interface TimerCommands {
   /** In milliseconds; 0: off. */
@@ -36,7 +38,7 @@ export class Timers implements TimerCommands {
 
   async set(user: string, address: string, afterMs: number): Promise<number> {
     if (afterMs !== 0 && (afterMs < LIMIT.timerMinMs || afterMs > LIMIT.timerMaxMs)) {
-      throw new RouterError(ERROR.badRequest, `after is 0, or from ${String(LIMIT.timerMinMs)} to ${String(LIMIT.timerMaxMs)}`)
+      throw new RouterError(ERROR.badRequest, `messages disappear after ${String(LIMIT.timerMinMs / 1000)} seconds at least and ${String(LIMIT.timerMaxMs / DAY_MS)} days at most`)
     }
     if (isGroup(address)) return this.#groups.change(user, address, { kind: 'timer', afterMs })
     return this.#shard.inTurn(conversationName(user, address), [], (route) => {
