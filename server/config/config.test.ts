@@ -98,6 +98,7 @@ test('refuses blobs that nobody could reach or store', (t) => {
   for (const types of ['image', '.jpg', 'image/*,pdf', 'image/jp*', '*/png', 'image/']) refuses(t, { flags: { 'blobs.types': types } }, /blobs\.types: .* is no media type: write "image\/jpeg"/)
   for (const types of ['*', '*/*', 'image/*,Application/PDF', 'image/svg+xml,application/vnd.ms-excel']) load(t, { flags: { 'blobs.types': types } })
   refuses(t, { flags: { 'blobs.store': 's3' } }, /blobs\.s3Endpoint and blobs\.s3Bucket/)
+  refuses(t, { flags: { 'cluster.sharedFiles': 'true' } }, /cluster\.sharedFiles.*give blobs\.directory/)
   refuses(t, { flags: { 'blobs.store': 'tape' } }, /file, s3/)
   load(t, { flags: { 'blobs.store': 's3', 'blobs.enabled': 'false' } })
   load(t, { flags: { 'blobs.store': 's3', 'blobs.s3Endpoint': 'https://s3.example', 'blobs.s3Bucket': 'chat' } })

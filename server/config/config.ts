@@ -197,7 +197,7 @@ function checkTogether(config: Config): void {
 /** A media type, all of a kind, or all. Anything else would match nothing, and nobody could upload. */
 const MEDIA_TYPES = /^(?:\*|\*\/\*|[a-z0-9][a-z0-9!#$&^_.+-]*\/(?:\*|[a-z0-9][a-z0-9!#$&^_.+-]*))$/i
 
-function checkBlobs({ blobs }: Config): void {
+function checkBlobs({ blobs, cluster }: Config): void {
   if (blobs.publicUrl !== '' && parseOrigin(blobs.publicUrl) === null) {
     throw new ConfigError(`blobs.publicUrl: ${show(blobs.publicUrl)} is no origin: write https://HOST or https://HOST:PORT, and nothing behind it`)
   }
@@ -206,6 +206,10 @@ function checkBlobs({ blobs }: Config): void {
   if (odd !== undefined) throw new ConfigError(`blobs.types: ${show(odd)} is no media type: write "image/jpeg" for one, "image/*" for all of a kind, "*" for all`)
   if (blobs.enabled && blobs.store === 's3' && (blobs.s3Endpoint === '' || blobs.s3Bucket === '')) {
     throw new ConfigError('blobs.store is s3: give blobs.s3Endpoint and blobs.s3Bucket')
+  }
+  // A data directory belongs to one node.
+  if (cluster.sharedFiles && blobs.store === 'file' && blobs.directory === '') {
+    throw new ConfigError('cluster.sharedFiles is true: give blobs.directory, a directory that is the same for all nodes')
   }
 }
 
