@@ -78,7 +78,14 @@ export class CatchUp {
   }
 
   async #fetchAll(): Promise<void> {
-    for await (const info of this.#options.conversations()) await this.#fetchOne(info)
+    const { core, conversations } = this.#options
+    const known = core.mayHaveBegunAnew ? core.tails() : new Map<string, number>()
+    for await (const info of conversations()) {
+      if ((known.get(info.conversation) ?? 0) > info.tail) core.forget(info.conversation)
+      known.delete(info.conversation)
+      await this.#fetchOne(info)
+    }
+    for (const conversation of known.keys()) core.forget(conversation)
   }
 
   async #fetchOne(info: ConversationInfo): Promise<void> {

@@ -313,6 +313,37 @@ test('[QUE-8] [QUE-9] told too old, it fetches what it missed, in order, before 
   assert.equal(storage.state.isBehind, false)
 })
 
+test('a service that has begun anew is not taken for the one before: its messages are shown', async (t) => {
+  const storage = memoryStorage()
+  const texts: string[] = []
+  const meet = async (served: ModelServer): Promise<{ client: Client, server: SocketServer }> => {
+    const server = await startSocketServer(t, served, 'tcp')
+    const client = clientOf(t, server, { storage })
+    client.on('message', ({ text }) => { texts.push(text) })
+    const caughtUp = next(client, 'synced')
+    await client.connect()
+    await caughtUp
+    return { client, server }
+  }
+  const before = model()
+  for (const text of ['a1', 'a2', 'a3']) before.incoming('bob', text)
+  before.incoming('carol', 'a4')
+  await (await meet(before)).client.close()
+
+  const anew = model()
+  anew.queueEpoch = 7
+  anew.incoming('bob', 'b1')
+  const { client, server } = await meet(anew)
+  for (const [from, text] of [['bob', 'b2'], ['carol', 'b3']] as const) {
+    const told = next(client, 'message')
+    anew.incoming(from, text)
+    server.push()
+    await told
+  }
+  await client.close()
+  assert.deepEqual(texts, ['a1', 'a2', 'a3', 'a4', 'b1', 'b2', 'b3'])
+})
+
 test('[MSG-12] a file storage keeps the outbox through a restart of the program', async (t) => {
   const path = await folder(t)
   const server = await startSocketServer(t, model(), 'tcp')

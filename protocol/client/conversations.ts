@@ -99,6 +99,28 @@ export class Conversations {
     return changes
   }
 
+  /** How far each is known to go. */
+  tails(): Map<string, number> {
+    return new Map([...this.#byName].map(([name, { tail }]) => [name, tail]))
+  }
+
+  /** The log that was known is gone, and if there is one of this name it is another. */
+  forget(conversation: string): void {
+    const known = this.#get(conversation)
+    known.tail = 0
+    known.shown = 0
+    known.own = []
+    known.echoes = []
+    known.isAhead = false
+    for (const marks of known.members.values()) {
+      marks.delivered = 0
+      marks.read = 0
+      marks.isDirty = true
+    }
+    known.areMarksDirty = true
+    this.#touch(conversation, known)
+  }
+
   /** Whether the application has not been given this message yet, in whatever way. Changes nothing. */
   isNews(conversation: string, seq: number): boolean {
     const known = this.#byName.get(conversation)
