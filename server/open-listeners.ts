@@ -1,7 +1,7 @@
 /** The listeners of a configuration, and one line for the operator where one can't be opened. */
 import type { Clock } from './clock.js'
 import { ConfigError } from './config/config.js'
-import { parseListenUrl } from './config/listen-url.js'
+import { formatUrl, parseListenUrl } from './config/listen-url.js'
 import type { Config } from './config/settings.js'
 import type { Admission } from './connection/admission.js'
 import type { Connections } from './connection/connections.js'
@@ -42,7 +42,8 @@ export async function openOne(
       tls,
     })
   } catch (error) {
-    throw listenError(url, error)
+    // The port that was not written is what the operator has to know.
+    throw listenError(parsed.port === 0 ? url : formatUrl(parsed.scheme, parsed.host, parsed.port), error)
   }
 }
 

@@ -96,7 +96,7 @@ test('disables and enables accounts, makes, lists and revokes invites, and makes
   assert.equal((await run(['invite', 'revoke', json.code, ...at])).stdout, `${json.id} revoked\n`)
   const unknown = await run(['invite', 'revoke', '00000000', ...at])
   assert.deepEqual([unknown.code, unknown.stderr], [1, 'chatd: there is no such invite (no-such-invite)\n'])
-  assert.equal((await run(['search', 'rebuild', ...at])).stdout, '0 conversations, 0 segments indexed\n')
+  assert.equal((await run(['search', 'rebuild', ...at])).stdout, '0 conversations, 0 full segments indexed; what is in none yet is found without\n')
   child.kill('SIGTERM')
   const { stderr } = await ended
   for (const code of [made.stdout.trim(), json.code]) assert.ok(!stderr.includes(code.slice(9)), 'no code in the log')

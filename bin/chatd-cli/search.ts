@@ -6,6 +6,10 @@ import { withAdmin } from './admin.js'
 export async function rebuildIndex(config: Config): Promise<void> {
   await withAdmin(config, false, async (admin) => {
     const { conversations, segments } = await admin.rebuildSearch()
-    process.stdout.write(`${String(conversations)} ${conversations === 1 ? 'conversation' : 'conversations'}, ${String(segments)} segments indexed\n`)
+    process.stdout.write(`${count(conversations, 'conversation')}, ${count(segments, 'full segment')} indexed; what is in none yet is found without\n`)
   })
+}
+
+function count(number: number, what: string): string {
+  return `${String(number)} ${what}${number === 1 ? '' : 's'}`
 }
