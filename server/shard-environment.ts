@@ -48,6 +48,7 @@ export function shardEnvironment(config: Config, clock: Clock, log: Log, blobs: 
       crowdedOperations: data.crowdedOperations,
       crowdedBytes: data.crowdedBytes,
       watermarkDelayMs: data.watermarkDelayMs,
+      journalMs: data.journalMs,
       contactsMax: limits.contactsMax,
       blockedMax: limits.blockedMax,
       strangerBurst: rate.strangerBurst,

@@ -1,6 +1,6 @@
 /**
- * The keys of what a shard keeps for itself, in a slot that belongs to nobody: the list of names, invites, reports, what expires when, meta
- * rows. Those that concern blobs: blob-keys.ts.
+ * The keys of what a shard keeps for itself, in a slot that belongs to nobody: the list of names, invites, reports, what expires when, the
+ * journal of queues, meta rows. Those that concern blobs: blob-keys.ts.
  *
  *     slot      2 bytes: 0xFFFF
  *     table     1 byte: which of these
@@ -14,6 +14,7 @@ const TABLE_META = 0x6d
 const TABLE_INVITES = 0x69
 const TABLE_REPORTS = 0x72
 const TABLE_EXPIRIES = 0x78
+const TABLE_JOURNAL = 0x71
 
 /** The user's row in the list of all users of this store, which is ordered by name, since slots scatter the accounts. */
 export function userNameKey(user: string): Buffer {
@@ -103,6 +104,16 @@ export function expiryAt(key: Uint8Array): { readonly conversation: string, read
   return { conversation: name.slice(0, slash), last: Number(name.slice(slash + 1)) }
 }
 
+/** What one commit has appended to queues that have no rows of their own for it yet; commits are numbered from 1. */
+export function journalKey(commit: number): Buffer {
+  return reserved(TABLE_JOURNAL, digits(commit))
+}
+
+/** All of them, in the order of the commits. */
+export function journal(): KeyRange {
+  return wholeTable(TABLE_JOURNAL)
+}
+
 /** A row that the shard keeps about itself. */
 export function shardMetaKey(name: string): Buffer {
   checkName(name)
@@ -115,12 +126,13 @@ export function shardMetaNameAt(key: Uint8Array): string {
 }
 
 /** Which of these tables a key of the slot that belongs to nobody is of; null: of none. */
-export function shardTableAt(key: Uint8Array): 'names' | 'invites' | 'reports' | 'expiries' | 'meta' | null {
+export function shardTableAt(key: Uint8Array): 'names' | 'invites' | 'reports' | 'expiries' | 'journal' | 'meta' | null {
   switch (key[HEAD_BYTES - 1]) {
     case TABLE_NAMES: return 'names'
     case TABLE_INVITES: return 'invites'
     case TABLE_REPORTS: return 'reports'
     case TABLE_EXPIRIES: return 'expiries'
+    case TABLE_JOURNAL: return 'journal'
     case TABLE_META: return 'meta'
     default: return null
   }

@@ -103,7 +103,7 @@ function applyChange(transaction: Transaction, user: UserState, { conversation, 
   const element = decodeElement(change)
   if (!user.exists || element === null) return
   const address = addressIn(conversation, user.name)
-  appendShared(transaction, user, new SharedEntry(encodeChange(ANY_INDEX, address, from, seq, timeMs, element)), 0, address, from, seq)
+  appendShared(transaction, user, SharedEntry.of(encodeChange(ANY_INDEX, address, from, seq, timeMs, element)), 0, address, from, seq)
 }
 
 function applyReceipt(transaction: Transaction, user: UserState, { conversation, member, mark, seq }: ReceiptEntry): void {

@@ -57,6 +57,8 @@ export const SETTINGS = {
     crowdedOperations: integer(SHARD_LIMITS.crowdedOperations, 1, 1_000_000, 'operations',
       'once a commit has so many, devices above their rate wait for the next one, so that the others need not'),
     crowdedBytes: integer(SHARD_LIMITS.crowdedBytes, 4096, 1_073_741_824, 'bytes', 'the same in bytes'),
+    journalMs: integer(SHARD_LIMITS.journalMs, 10, 60_000, 'ms',
+      'how long devices that are connected have to acknowledge what is in the journal before it is written to their queues as well'),
     watermarkDelayMs: integer(SHARD_LIMITS.watermarkDelayMs, 0, 1000, 'ms',
       'how long a delivered or read watermark may wait to be committed along with messages; 0: not at all'),
   },

@@ -41,7 +41,7 @@ export function setPairTimer(
       continue
     }
     const address = conversationAddress(conversation, user.name)
-    appendShared(transaction, user, new SharedEntry(encodeChange(ANY_INDEX, address, author, seq, timeMs, change)), 0, address, author, seq)
+    appendShared(transaction, user, SharedEntry.of(encodeChange(ANY_INDEX, address, author, seq, timeMs, change)), 0, address, author, seq)
   }
   away?.send(transaction, (members) => (
     { kind: 'change', conversation: conversation.name, from: author, seq, timeMs, change: encodeElement(change), members }

@@ -18,7 +18,7 @@ export function deliverToGroup(
   transaction: Transaction, { conversation, users, channels }: Route, sender: UserState, seq: number, timeMs: number, text: Uint8Array, extensions: Uint8Array,
 ): void {
   const { members, name } = conversation
-  const entry = new SharedEntry(encodeDeliveryFrom(ANY_INDEX, name, sender.name, seq, timeMs, text, extensions))
+  const entry = SharedEntry.of(encodeDeliveryFrom(ANY_INDEX, name, sender.name, seq, timeMs, text, extensions))
   const bytes = text.length + extensions.length
   const away = channels.length === 0 ? null : new Away()
   for (let i = 0; i < users.length; i++) {
@@ -44,7 +44,7 @@ export function deliverChange(
   transaction: Transaction, conversation: ConversationState, recipients: Iterable<UserState>, from: string, seq: number, timeMs: number, change: Element,
 ): void {
   const { name } = conversation
-  const entry = new SharedEntry(encodeChange(ANY_INDEX, name, from, seq, timeMs, change))
+  const entry = SharedEntry.of(encodeChange(ANY_INDEX, name, from, seq, timeMs, change))
   const away = new Away()
   for (const user of recipients) {
     if (!user.exists) continue

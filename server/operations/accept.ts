@@ -130,7 +130,7 @@ function awayEntry({ name }: ConversationState, author: UserState, operation: Ac
 
 function sharedEntry({ name }: ConversationState, author: UserState, operation: AcceptedOperation, text: Uint8Array): SharedEntry {
   const { target, kind, seq, timeMs } = operation
-  return new SharedEntry(encodeOperation(ANY_INDEX, name, author.name, seq, timeMs, target.record.seq, kind, text, extensionsOf(operation)))
+  return SharedEntry.of(encodeOperation(ANY_INDEX, name, author.name, seq, timeMs, target.record.seq, kind, text, extensionsOf(operation)))
 }
 
 /** Texts and reactions go when their message does. [DIS-2] */

@@ -136,8 +136,8 @@ test('[OPS-6] [OPS-7] what is deleted is gone from history and store, and its ne
 
 test('[OPS-7] a device that has not been sent a message gets it without its text once it is deleted, also after a crash', async () => {
   const { harness, alice, bob } = await pair(['read', 'secret', 'kept'])
-  bob.acknowledge()
   const tablet = await harness.attach('bob', 'tablet')
+  bob.acknowledge()
   assert.deepEqual(tablet.texts, ['read', 'secret', 'kept'])
   tablet.detach()
   alice.send('bob', 'another secret')

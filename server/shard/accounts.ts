@@ -81,7 +81,8 @@ export class Accounts {
     for (const device of user.devices) this.#dropDevice(user, device, ERROR.accountRemoved)
     this.#writeAccount(user, { ...account, verifier: NO_VERIFIER, removed: true })
     const to = user.tail
-    user.trimmedTo = to
+    this.#shard.journal.forget(user)
+    user.trimmedTo = user.rowsTrimmedTo = to
     this.#shard.transaction.batch.put(user.keys.queueMeta(), encodeQueueMeta(to))
     user.erasures = null
     this.#shard.transaction.batch.delete(user.keys.erasures())
@@ -165,6 +166,10 @@ export class Accounts {
     transaction.late.dropCursor(device)
     transaction.batch.delete(user.keys.device(device.number))
     transaction.batch.delete(user.keys.cursor(device.number))
+    if (user.goneTo === user.rowsTrimmedTo) return
+    // Which the cursor's row may have been the only one to say.
+    user.trimmedTo = user.rowsTrimmedTo = user.goneTo
+    transaction.batch.put(user.keys.queueMeta(), encodeQueueMeta(user.trimmedTo))
   }
 }
 

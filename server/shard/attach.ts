@@ -91,9 +91,9 @@ export interface Position {
 export function positionFor(user: UserState, device: DeviceState, isNew: boolean, request: AttachRequest, limits: ShardLimits): Position {
   const isFresh = request.queueEpoch === 0
   // What is due to be trimmed may still be there, but who begins with it would be too far behind at once.
-  const oldest = Math.max(user.trimmedTo, user.tail - limits.queueEntriesMax)
+  const oldest = Math.max(user.goneTo, user.tail - limits.queueEntriesMax)
   const cursor = isFresh ? Math.max(device.cursor, isNew ? oldest : 0) : request.cursor
-  const isHeld = cursor >= user.trimmedTo && cursor <= user.tail
+  const isHeld = cursor >= user.goneTo && cursor <= user.tail
   if (!isHeld || (!isFresh && request.queueEpoch !== user.account?.queueEpoch)) return { resume: RESUME.tooOld, cursor: user.tail }
   return { resume: isFresh ? RESUME.fresh : RESUME.resumed, cursor }
 }
@@ -123,7 +123,7 @@ export function trimPoint(user: UserState, nowMs: number, limits: ShardLimits): 
   for (const device of user.devices) {
     const isAway = device.feed === null && nowMs - device.lastActiveMs > limits.queueAgeMs
     if (device.cursor < floor || isAway) tooFarBehind.push(device)
-    else to = Math.min(to, device.cursor)
+    else to = Math.min(to, device.doneTo)
   }
   // Without any device the first one to come still finds what the queue may hold.
   const nobody = tooFarBehind.length === user.devices.length

@@ -48,6 +48,7 @@ function makeLoop(engine: MemoryEngine): { loop: CommitLoop; timers: Timers; eve
   const host: CommitHost = {
     seal: () => undefined,
     finish: () => { events.push('finished') },
+    recover: () => Promise.resolve(),
     discard: () => { events.push('discarded') },
   }
   const log = { info: () => { events.push('back') }, warn: () => undefined, error: () => { events.push('failed') } }

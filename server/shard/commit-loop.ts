@@ -25,6 +25,8 @@ export interface CommitHost {
    * opened anew, since a commit that hung may have landed after something was read.
    */
   discard(): void
+  /** The store has been opened anew: what the life before has left to be done before anything is read. Rejects where it can't be done. */
+  recover(): Promise<void>
 }
 
 export class CommitLoop {
@@ -191,6 +193,12 @@ export class CommitLoop {
     })
   }
 
+  /** Has the next commit write what can wait, and asks for it. */
+  scheduleLate(): void {
+    this.#isLateDue = true
+    this.schedule()
+  }
+
   /** Resolves when everything written so far is on disk; rejects with RouterError storage-unavailable when it can't be. */
   whenCommitted(): Promise<void> {
     if (!this.isAvailable) return Promise.reject(unavailable())
@@ -251,7 +259,7 @@ export class CommitLoop {
     this.#host.seal(transaction, withLate)
     if (this.#isLarge(transaction)) this.#isResting = true
     this.#openNext(withLate ? new LateWrites() : transaction.late)
-    this.#lastSize = transaction.batch.size
+    this.#lastSize = transaction.size
     if (transaction.batch.size === 0) {
       this.#finish(transaction)
       return
@@ -299,7 +307,7 @@ export class CommitLoop {
 
   #reopen(delayMs: number): void {
     if (this.#isClosed) return
-    this.#engine.reopen().then(
+    this.#engine.reopen().then(() => this.#host.recover()).then(
       () => {
         // Batches belong to the engine as it was opened.
         this.#openNext()

@@ -8,6 +8,13 @@ import { FrameDecoder } from '../../protocol/frame-decoder.js'
 import { appendSkip, encodeFrame, type Frame } from '../../protocol/generated/frames.js'
 import { EntryHeads } from './entry-heads.js'
 
+/** A commit that has a row in the journal. */
+export interface JournaledCommit {
+  readonly number: number
+  /** Runs that stand nowhere else and are not acknowledged by all devices. */
+  left: number
+}
+
 /** A run of more entries or bytes ends and the next one begins: a page of the store and a device's window hold several. */
 export const RUN_ENTRIES_MAX = 64
 export const RUN_BYTES_MAX = 32_768
@@ -23,6 +30,12 @@ export class EntryRun {
   readonly seqs: number[] = []
   /** Whether a message or operation of it carries any. Of runs that were read; of others nothing is known. */
   hasExtensions = false
+  /** Of one that is being appended: its number in the commit's row of the journal; -1: it gets a row of its own. */
+  journalRun = -1
+  /** Whether all of its entries go into other queues as well. */
+  isShared = true
+  /** The commit whose row of the journal holds it; null: none does, or it has a row of its own as well. */
+  journaled: JournaledCommit | null = null
 
   get count(): number {
     return this.ends.length

@@ -34,6 +34,8 @@ export interface ShardLimits {
   readonly tokenRotateMs: number
   /** Entries behind the slowest cursor before they are trimmed: a range at a time, not one by one. */
   readonly trimEvery: number
+  /** Entries that all devices of a user were there for are given a row of their own after this, to twice this, unless they are acknowledged. */
+  readonly journalMs: number
   /** Records of a log between two checkpoints: the most that a load has to scan, but for one commit's worth. */
   readonly checkpointEvery: number
   /** Users and conversations kept in memory beyond those in use: online, or needed by a command that is under way. */
@@ -107,6 +109,7 @@ export const SHARD_LIMITS: ShardLimits = {
   tokenAgeMs: 90 * 86_400_000,
   tokenRotateMs: 7 * 86_400_000,
   trimEvery: 1024,
+  journalMs: 500,
   checkpointEvery: 64,
   residentUsersMax: 20_000,
   residentConversationsMax: 50_000,

@@ -10,9 +10,9 @@ import { type Erased, lookUpErased, withoutErased } from '../operations/erasures
 import type { Seat } from '../presence/core.js'
 import type { Attachment, DeviceSink } from '../router/router.js'
 import type { Author } from './author.js'
-import { readEntries } from './entry-reader.js'
 import { type EntryRun, readRun, skipRun } from './entry-run.js'
 import { Fifo } from './fifo.js'
+import { readQueue } from './queue-reader.js'
 import type { DeviceState, UserState } from './state.js'
 import type { Route } from './transaction.js'
 
@@ -99,6 +99,15 @@ export class Feed implements Attachment, Author {
 
   get hasEnded(): boolean {
     return this.#hasEnded
+  }
+
+  /** Whether entries come straight from their commits. */
+  get isLive(): boolean {
+    return this.#isLive
+  }
+
+  get acknowledged(): number {
+    return this.#acknowledged
   }
 
   get position(): number {
@@ -238,16 +247,14 @@ export class Feed implements Attachment, Author {
         return
       }
       const from = this.#position + 1
-      const { committedTail } = this.user
       const room = this.window - (this.#position - this.#acknowledged)
-      const to = Math.min(committedTail, from + room - 1)
       // No more than the window has room for, as far as that can be known.
       const bytesMax = Math.min(PAGE_BYTES, this.host.windowBytesMax - this.#bytesInFlight, Math.ceil(room * this.#entryBytes))
-      const page = await readEntries(this.host.engine, this.user.keys, from, to, committedTail, bytesMax)
-      const erased = await lookUpErased((conversation, seq) => this.host.isGone(conversation, seq), this.user, page)
+      const { rows, to } = await readQueue(this.host.engine, this.user, from, Math.min(this.user.committedTail, from + room - 1), bytesMax)
+      const erased = await lookUpErased((conversation, seq) => this.host.isGone(conversation, seq), this.user, rows)
       // The session may have ended while the page was read.
       if (this.#hasEnded) return
-      this.#sendPage(page, to, erased)
+      this.#sendPage(rows, to, erased)
     }
   }
 

@@ -15,9 +15,11 @@ export class LateWrites {
   readonly seen = new Set<UserState>()
   /** Users whose queue may be trimmed. */
   readonly trims = new Set<UserState>()
+  /** Whether there is something in the journal that may go. */
+  hasJournal = false
 
   get isEmpty(): boolean {
-    return this.cursors.size === 0 && this.watermarks.size === 0 && this.seen.size === 0 && this.trims.size === 0
+    return this.cursors.size === 0 && this.watermarks.size === 0 && this.seen.size === 0 && this.trims.size === 0 && !this.hasJournal
   }
 
   moveCursor(user: UserState, device: DeviceState): void {

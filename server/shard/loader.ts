@@ -30,8 +30,9 @@ export async function loadUser(engine: Engine, name: string): Promise<UserState>
   ])
   for (const [key, row] of rows) readUserRow(user, key, row)
   const lastKey = last[0]?.[0]
+  user.lastRow = lastKey === undefined ? 0 : numberAt(lastKey)
   // A queue trimmed to nothing has no last entry, but its numbers go on.
-  user.tail = Math.max(user.trimmedTo, lastKey === undefined ? 0 : numberAt(lastKey))
+  user.tail = Math.max(user.trimmedTo, user.lastRow)
   user.committedTail = user.tail
   user.exposedTo = user.tail
   return user
@@ -51,11 +52,12 @@ function readUserRow(user: UserState, key: Uint8Array, row: Uint8Array): void {
     case 'cursor': {
       // Kinds are ordered: a device's row comes before any cursor's.
       const device = user.devices.find((each) => each.number === numberAt(key))
-      if (device !== undefined) decodeCursor(row, device)
+      if (device !== undefined) user.trimmedTo = Math.max(user.trimmedTo, decodeCursor(row, device))
       return
     }
     case 'queue-meta':
-      user.trimmedTo = decodeQueueMeta(row)
+      user.rowsTrimmedTo = decodeQueueMeta(row)
+      user.trimmedTo = Math.max(user.trimmedTo, user.rowsTrimmedTo)
       return
     case 'last-seen':
       user.lastSeenMs = decodeLastSeen(row)

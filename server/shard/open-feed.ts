@@ -5,10 +5,10 @@ import { ERROR } from '../../protocol/generated/registry.js'
 import type { Attached, AttachRequest, DeviceSink } from '../router/router.js'
 import { RouterError } from '../router/router.js'
 import { checkGoesOn, checkLatest, deviceFor, moveTokens, outboxEpochFor, positionFor } from './attach.js'
-import { readEntries } from './entry-reader.js'
 import { readRun } from './entry-run.js'
 import { Feed } from './feed.js'
 import { exposeQueue } from './queue.js'
+import { readQueue } from './queue-reader.js'
 import { encodeAccount, encodeDevice } from './records.js'
 import type { Shard } from './shard.js'
 import type { DeviceState, UserState } from './state.js'
@@ -118,8 +118,8 @@ async function deliveredIn(engine: Engine, user: UserState, first: number, last:
   const seqs = new Map<string, number>()
   let from = first
   while (from <= last) {
-    const page = await readEntries(engine, user.keys, from, Math.min(last, from + PAGE_ENTRIES - 1), user.committedTail, PAGE_BYTES)
-    for (const [key, row] of page) {
+    const { rows, to } = await readQueue(engine, user, from, Math.min(last, from + PAGE_ENTRIES - 1), PAGE_BYTES)
+    for (const [key, row] of rows) {
       const run = readRun(row, numberAt(key), user.name)
       if (run === null) continue
       for (let at = Math.max(0, first - run.first); at < run.count && run.first + at <= last; at++) {
@@ -127,8 +127,8 @@ async function deliveredIn(engine: Engine, user: UserState, first: number, last:
         if (seq > 0) seqs.set(run.conversations[at]!, seq)
       }
     }
-    const end = page.at(-1)
-    from = end === undefined ? from + PAGE_ENTRIES : numberAt(end[0]) + 1
+    const end = rows.at(-1)
+    from = 1 + (end === undefined ? to : numberAt(end[0]))
   }
   return seqs
 }

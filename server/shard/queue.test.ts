@@ -161,8 +161,9 @@ void test('[QUE-8] a cursor beyond the end or of another epoch is too old', asyn
 
 void test('[QUE-8] a session that is to go on at another owner, and can not, moves nothing of its device', async () => {
   const { harness, ann, bob } = await absent({ limits: { trimEvery: 1 } })
+  await send(harness, ann, 'bob', 4)
   const phone = await harness.reattach(bob, 0)
-  await send(harness, ann, 'bob', 6)
+  await send(harness, ann, 'bob', 2)
   phone.acknowledge(4)
   phone.detach()
   await harness.pass(1000)
@@ -355,8 +356,8 @@ void test('[QUE-10] a trim that failed is made good by the next, and one that su
     }
   }
   const { harness, ann, bob } = await absent({ engine: new RecordingEngine(), limits: { trimEvery: 2 } })
-  const back = await harness.reattach(bob, 0)
   for (let i = 0; i < 3; i++) await send(harness, ann, 'bob', 2)
+  const back = await harness.reattach(bob, 0)
   back.acknowledge(2)
   await harness.pass(1000)
   assert.equal(await storedEntries(harness.engine, 'bob'), 6)

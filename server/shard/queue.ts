@@ -9,6 +9,12 @@ import type { SharedEntry } from './shared-entry.js'
 import type { UserState } from './state.js'
 import type { Transaction } from './transaction.js'
 
+/** The frame of an entry that goes into this queue alone has been appended to the run. */
+function appended(run: EntryRun, index: number, conversation: string, seq: number): void {
+  run.push(index, conversation, seq)
+  run.isShared = false
+}
+
 /** A message of `conversation`, written by `from`, into the user's queue; both as the user addresses them. [QUE-1] */
 export function appendMessage(
   transaction: Transaction, user: UserState, conversation: string, from: string, seq: number, timeMs: number,
@@ -19,7 +25,7 @@ export function appendMessage(
   // In one's notes the conversation is the sender too, but nobody else's. [QUE-11]
   if (from === conversation && from !== user.name) appendDelivery(run.frames, index, conversation, seq, timeMs, text, extensions)
   else appendDeliveryFrom(run.frames, index, conversation, from, seq, timeMs, text, extensions)
-  run.push(index, conversation, from === user.name ? 0 : seq)
+  appended(run, index, conversation, from === user.name ? 0 : seq)
   if (user.feeds.length > 0) user.exposedTo = index
 }
 
@@ -31,6 +37,7 @@ export function appendShared(
   const run = transaction.entryRun(user, bytes)
   entry.append(run.frames, index)
   run.push(index, group, from === user.name ? 0 : seq)
+  if (run.journalRun >= 0) transaction.journal?.add(run, entry)
   if (user.feeds.length > 0) user.exposedTo = index
 }
 
@@ -42,7 +49,7 @@ export function appendOperation(
   const index = ++user.tail
   const run = transaction.entryRun(user, text.length)
   appendOperationFrame(run.frames, index, conversation, from, seq, timeMs, target, kind, text, extensions)
-  run.push(index, conversation, from === user.name ? 0 : seq)
+  appended(run, index, conversation, from === user.name ? 0 : seq)
   if (user.feeds.length > 0) user.exposedTo = index
 }
 
@@ -55,7 +62,7 @@ export function appendReceipt(transaction: Transaction, user: UserState, convers
     const index = user.exposedTo = ++user.tail
     const run = transaction.entryRun(user, 0)
     appendReceiptFrame(run.frames, index, conversation, member, mark, seq)
-    run.push(index, conversation, 0)
+    appended(run, index, conversation, 0)
     return
   }
   const index = indexUnseen(user, `${String(mark)}/${member}/${conversation}`)
@@ -72,7 +79,7 @@ export function appendChanged(transaction: Transaction, user: UserState, list: n
     const index = user.exposedTo = ++user.tail
     const run = transaction.entryRun(user, 0)
     appendChangedFrame(run.frames, index, list, version)
-    run.push(index, '', 0)
+    appended(run, index, '', 0)
     return
   }
   const index = indexUnseen(user, `changed/${String(list)}`)

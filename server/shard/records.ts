@@ -86,14 +86,17 @@ function readToken(reader: ValueReader): TokenSlot | null {
   return hash.length === 0 ? null : { hash: pack(hash), issuedMs }
 }
 
-export function encodeCursor(device: DeviceState): Uint8Array {
-  return begin().uint(device.cursor).time(device.lastActiveMs).take()
+/** `trimmedTo`: of the user's queue, as in its own row; whichever says more counts. */
+export function encodeCursor(device: DeviceState, trimmedTo: number): Uint8Array {
+  return begin().uint(device.cursor).time(device.lastActiveMs).uint(trimmedTo).take()
 }
 
-export function decodeCursor(row: Uint8Array, device: DeviceState): void {
+/** Returns `trimmedTo`. COMPAT: rows of chatd before the journal have none. */
+export function decodeCursor(row: Uint8Array, device: DeviceState): number {
   const reader = open(row, 'cursor')
   device.cursor = reader.uint()
   device.lastActiveMs = reader.time()
+  return reader.more ? reader.uint() : 0
 }
 
 export function encodeQueueMeta(trimmedTo: number): Uint8Array {

@@ -30,6 +30,8 @@ import type { GateTask, LoneTask } from './gate.js'
 import type { GateHost } from './gates.js'
 import { Gates } from './gates.js'
 import { answerOperation, BUSY_RETRY_MS, operateNow } from './operate.js'
+import { Journal, type JournalHost } from './journal.js'
+import { recoverJournal } from './journal-recovery.js'
 import type { LogRecord } from './log-run.js'
 import { type Carried, carriedBy, isStillTrue, refusalOfCarried } from '../holdings/carried.js'
 import { BlobLedger, type BlobList } from '../holdings/ledger.js'
@@ -65,17 +67,20 @@ const STAMPS_BY_MS = 1024
 
 const EMPTY = new Uint8Array(0)
 
-export class Shard implements FeedHost, GateHost, CommitHost, ArrivalHost {
+export class Shard implements FeedHost, GateHost, CommitHost, ArrivalHost, JournalHost {
   readonly engine: Engine
   readonly environment: ShardEnvironment
   users!: Residents<UserState>
   conversations!: Residents<ConversationState>
   invites!: Residents<InviteState>
   blobStates!: BlobStates
+  journal!: Journal
   /** Who holds which blob; changed by it alone. */
   readonly ledger: BlobLedger
   readonly #loop: CommitLoop
   #gates!: Gates
+  /** Of what the process before has left; null: it is over. */
+  #recovery: Promise<void> | null = null
   /** Counts failures: what began in an earlier life has no say in this one. */
   #life = 0
   readonly #attached = new Set<Feed>()
@@ -102,6 +107,14 @@ export class Shard implements FeedHost, GateHost, CommitHost, ArrivalHost {
     this.#lastStamp = environment.firstStamp ?? environment.clock.nowMs() * STAMPS_BY_MS
     this.#loop = new CommitLoop(engine, environment, this)
     this.#beginLife()
+    this.#recovery = this.recover()
+    this.#recovery.then(
+      () => { this.#recovery = null },
+      (error: unknown) => {
+        this.#recovery = null
+        this.#loop.fail(error)
+      },
+    )
     this.indexer = environment.limits.searchEnabled ? new Indexer(this) : null
     this.ledger = new BlobLedger(this)
     this.#expiry = new ExpirySweep(this)
@@ -336,7 +349,8 @@ export class Shard implements FeedHost, GateHost, CommitHost, ArrivalHost {
     device.lastActiveMs = this.environment.clock.nowMs()
     const { late } = this.transaction
     late.moveCursor(user, device)
-    if (index - user.trimmedTo >= this.environment.limits.trimEvery) late.trim(user)
+    this.journal.acknowledged(user)
+    if (user.lastRow > user.rowsTrimmedTo && index - user.rowsTrimmedTo >= this.environment.limits.trimEvery) late.trim(user)
     this.#loop.scheduleLazily()
   }
 
@@ -552,13 +566,27 @@ export class Shard implements FeedHost, GateHost, CommitHost, ArrivalHost {
     this.#loop.schedule()
   }
 
+  /** Asks for one before long that writes what can wait… */
+  scheduleLazily(): void {
+    this.#loop.scheduleLazily()
+  }
+
+  /** …and at once. */
+  scheduleLate(): void {
+    this.#loop.scheduleLate()
+  }
+
   /**
    * Commits what is open and takes nothing more. Sessions of its users are the caller's to end before; those of users at home elsewhere are told, for they
    * go on where the shard is next, and may be in this very process.
    */
-  close(): Promise<void> {
+  async close(): Promise<void> {
     this.#expelVisitors()
-    return this.#loop.close()
+    this.journal.writeOut()
+    if (this.isAvailable) await this.committed().catch(() => undefined)
+    // Of what was under way.
+    this.journal.writeOut()
+    await this.#loop.close()
   }
 
   /** Called by the commit loop. */
@@ -569,6 +597,7 @@ export class Shard implements FeedHost, GateHost, CommitHost, ArrivalHost {
       // First: it may end sessions, whose cursors are late too.
       for (const user of transaction.late.trims) this.#sealTrim(transaction, user)
       sealLate(transaction)
+      this.journal.seal(transaction)
     }
     if (transaction.channelWork !== null) this.channels?.seal(transaction)
     transaction.closeRuns()
@@ -576,19 +605,21 @@ export class Shard implements FeedHost, GateHost, CommitHost, ArrivalHost {
 
   #sealTrim(transaction: Transaction, user: UserState): void {
     const { to, tooFarBehind } = trimPoint(user, this.environment.clock.nowMs(), this.environment.limits)
-    if (to - user.trimmedTo < this.environment.limits.trimEvery) return
+    if (to - user.rowsTrimmedTo < this.environment.limits.trimEvery) return
     for (const device of tooFarBehind) if (device.feed !== null) this.expel(device.feed, ERROR.slowConsumer)
-    user.trimmedTo = to
+    user.trimmedTo = user.rowsTrimmedTo = to
     transaction.trimmed.set(user, to)
     transaction.touch(user)
     transaction.batch.put(user.keys.queueMeta(), encodeQueueMeta(to))
     // A cursor on disk that lies before what is gone would tell a device without state that it is too old.
-    for (const device of user.devices) transaction.batch.put(user.keys.cursor(device.number), encodeCursor(device))
+    for (const device of user.devices) transaction.batch.put(user.keys.cursor(device.number), encodeCursor(device, to))
   }
 
   /** Called by the commit loop. */
   finish(transaction: Transaction): void {
     const { queueEntriesMax, trimEvery } = this.environment.limits
+    // First: what is offered may be read back at once.
+    this.journal.finish(transaction)
     for (const { conversation, last } of transaction.messages) {
       this.indexer?.appended(conversation, last)
       conversation.committedTail = last
@@ -645,7 +676,7 @@ export class Shard implements FeedHost, GateHost, CommitHost, ArrivalHost {
       scheduler.defer(task)
     }
     this.users = new Residents(
-      limits.residentUsersMax, (name) => this.#loadUser(name), (user) => this.isSettled(user) && user.feeds.length === 0, defer,
+      limits.residentUsersMax, (name) => this.#loadUser(name), (user) => this.isSettled(user) && user.feeds.length === 0 && (user.journaled?.length ?? 0) === 0, defer,
       () => this.#online,
     )
     this.conversations = new Residents(
@@ -659,12 +690,21 @@ export class Shard implements FeedHost, GateHost, CommitHost, ArrivalHost {
     this.#gates = new Gates(this)
     this.#life++
     gates?.close()
+    this.journal?.close()
+    this.journal = new Journal(this)
     this.channels = federation === undefined ? null : new Channels(this, federation)
   }
 
-  #loadUser(name: string): Promise<UserState> {
+  async #loadUser(name: string): Promise<UserState> {
     const away = this.channels?.to(name) ?? null
-    return away === null || this.channels === null ? loadUser(this.engine, name) : this.channels.visitor(name, away)
+    if (away !== null && this.channels !== null) return this.channels.visitor(name, away)
+    if (this.#recovery !== null) await this.#recovery
+    return loadUser(this.engine, name)
+  }
+
+  /** Called by the commit loop, and at the very first. */
+  recover(): Promise<void> {
+    return recoverJournal(this.engine, this.environment.log, () => this.isClosed)
   }
 
   /** Who is at home elsewhere and does not exist there may come to exist at any time, and nobody would say so here. */
@@ -687,7 +727,8 @@ function sealLate(transaction: Transaction): void {
   }
   for (const [device, user] of late.cursors) {
     transaction.keep(user)
-    transaction.batch.put(user.keys.cursor(device.number), encodeCursor(device))
+    user.trimmedTo = user.goneTo
+    transaction.batch.put(user.keys.cursor(device.number), encodeCursor(device, user.trimmedTo))
   }
   late.release()
 }

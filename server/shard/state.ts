@@ -42,6 +42,14 @@ export class DeviceState {
   /** The open session of this device. */
   feed: Feed | null = null
 
+  /**
+   * Up to here the device needs no entry any more: what it has acknowledged, but not what its open session has yet to be sent again. A bind that comes late may
+   * name more than the session that has begun since.
+   */
+  get doneTo(): number {
+    return this.feed === null ? this.cursor : Math.min(this.cursor, this.feed.acknowledged)
+  }
+
   constructor(number: number, id: string, name: string, createdMs: number) {
     this.number = number
     this.id = id
@@ -124,6 +132,13 @@ export class UserState extends Resident {
   tail = 0
   committedTail = 0
   trimmedTo = 0
+  /** Last index that may have been in a row of its own, and up to where such rows were trimmed. */
+  lastRow = 0
+  rowsTrimmedTo = 0
+  /** Committed entries that stand in the journal alone, in their order; null: none. */
+  journaled: EntryRun[] | null = null
+  /** Up to where such entries were let go, since all devices have them. What is written with a cursor is `trimmedTo`. */
+  droppedTo = 0
   /** Rows of entries below this are gone, as far as is known: what need not be walked over again, tombstones and all. */
   removedBelow = 0
   /**
@@ -152,6 +167,26 @@ export class UserState extends Resident {
   /** Whether what it does on one device may have to be told to another; who is at home elsewhere is told there, if so. */
   get mayHaveSiblings(): boolean {
     return this.devices.length > 1 || this.channel !== null
+  }
+
+  /** Whether each of its devices has a session that takes what is committed at once. */
+  get isLive(): boolean {
+    const { feeds, devices } = this
+    if (feeds.length === 0 || feeds.length !== devices.length) return false
+    for (const feed of feeds) if (!feed.isLive) return false
+    return true
+  }
+
+  /** Entries up to here may be gone. */
+  get goneTo(): number {
+    return Math.max(this.trimmedTo, this.droppedTo)
+  }
+
+  /** Up to where none of its devices needs an entry any more. */
+  get doneTo(): number {
+    let to = this.tail
+    for (const { doneTo } of this.devices) if (doneTo < to) to = doneTo
+    return to
   }
 
   device(id: string): DeviceState | undefined {

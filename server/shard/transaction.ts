@@ -5,9 +5,10 @@
  */
 import type { Element } from '../../protocol/element.js'
 import type { Batch } from '../../storage/engine.js'
-import { expiryKey } from '../../storage/shard-keys.js'
+import { expiryKey, journalKey } from '../../storage/shard-keys.js'
 import type { ErrorCode } from '../../protocol/generated/registry.js'
 import { EntryRun } from './entry-run.js'
+import { JournalRow } from './journal-row.js'
 import type { Author } from './author.js'
 import { LateWrites } from './late-writes.js'
 import { ChannelWork } from '../channels/channel-work.js'
@@ -133,6 +134,10 @@ export class Transaction {
   readonly late: LateWrites
   /** Users whose queue is trimmed once this is on disk, and the last index that goes then; known when it is sealed. */
   readonly trimmed = new Map<UserState, number>()
+  /** What it appends to queues whose devices are all there; null: nothing. */
+  journal: JournalRow | null = null
+  /** Runs of the journal that it gives rows of their own. */
+  readonly written: AppendedEntries[] = []
   /** What it does for channels; null: nothing. */
   channelWork: ChannelWork | null = null
 
@@ -176,6 +181,7 @@ export class Transaction {
     if (openEntries !== null && !openEntries.isFull) return openEntries
     this.#closeEntries(user)
     const run = user.openEntries = new EntryRun()
+    if (user.isLive) (this.journal ??= new JournalRow()).begin(user.name, run)
     this.entries.push(new AppendedEntries(user, run))
     return run
   }
@@ -185,12 +191,18 @@ export class Transaction {
     this.touch(user)
     this.#closeEntries(user)
     this.entries.push(new AppendedEntries(user, run))
-    this.batch.put(user.keys.entry(run.last), run.frames.view())
+    this.putRun(user, run)
   }
 
   /** The same in the place of one that was put before. */
   rewriteEntry(user: UserState, run: EntryRun): void {
     this.touch(user)
+    this.putRun(user, run)
+  }
+
+  /** Gives the run a row of its own. */
+  putRun(user: UserState, run: EntryRun): void {
+    user.lastRow = Math.max(user.lastRow, run.last)
     this.batch.put(user.keys.entry(run.last), run.frames.view())
   }
 
@@ -201,7 +213,7 @@ export class Transaction {
     const { openLog } = conversation
     if (openLog !== null && !openLog.isFull) return openLog
     if (openLog === null) this.messages.push(new AppendedMessages(conversation))
-    else this.#putRun(conversation, openLog)
+    else this.#putLog(conversation, openLog)
     return conversation.openLog = new LogRun()
   }
 
@@ -214,7 +226,7 @@ export class Transaction {
   putRecord(conversation: ConversationState, seq: number, row: Uint8Array): void {
     this.touch(conversation)
     const { openLog } = conversation
-    if (openLog !== null) this.#putRun(conversation, openLog)
+    if (openLog !== null) this.#putLog(conversation, openLog)
     conversation.openLog = null
     this.messages.push(new AppendedMessages(conversation))
     this.batch.put(conversation.keys.log(seq), row)
@@ -229,11 +241,17 @@ export class Transaction {
       appended.last = conversation.tail
       if (openLog === null) continue
       conversation.openLog = null
-      this.#putRun(conversation, openLog)
+      this.#putLog(conversation, openLog)
     }
+    if (this.journal !== null) this.batch.put(journalKey(this.number), this.journal.row())
   }
 
-  #putRun({ keys, name }: ConversationState, run: LogRun): void {
+  /** Rows that it writes, those that stand in one of the journal counted one by one. */
+  get size(): number {
+    return this.batch.size + (this.journal?.runs ?? 0)
+  }
+
+  #putLog({ keys, name }: ConversationState, run: LogRun): void {
     this.batch.put(keys.log(run.last), run.row())
     if (run.expiresMs > 0) this.batch.put(expiryKey(run.expiresMs, name, run.last), EXPIRY_ROW)
   }
@@ -248,7 +266,7 @@ export class Transaction {
     const { openEntries } = user
     if (openEntries === null) return
     user.openEntries = null
-    this.batch.put(user.keys.entry(openEntries.last), openEntries.frames.view())
+    if (openEntries.journalRun < 0) this.putRun(user, openEntries)
   }
 
   touch(state: Resident): void {

@@ -71,6 +71,7 @@ async function reservedHome(engine: Engine, key: Uint8Array, row: Uint8Array): P
     case 'invites': return { kind, owner: inviteListAt(key) ?? decodeInvite(row).maker }
     case 'reports': return { kind, owner: reporterOf(row) }
     case 'expiries': return { kind, owner: expiryAt(key).conversation }
+    case 'journal': throw new StorageError('corrupt', 'a journal of queues that was not written out')
     case 'meta':
       if (!OF_ITSELF.has(shardMetaNameAt(key))) throw new StorageError('corrupt', `a row of the shard's own that this version does not know: ${shardMetaNameAt(key)}`)
       return { kind, owner: null }

@@ -1,10 +1,11 @@
 /**
- * Has shards take what they have given each other, so that nothing is between them when their rows are split: the entries take effect as they would at the next
- * start of a server. It is done in the data itself, which says the same before and after; a copy would have to be as large as all of it.
+ * Has shards take what they have given each other, and queues what stands in a journal yet, so that nothing is between them when their rows are split: the
+ * entries take effect as they would at the next start of a server. It is done in the data itself, which says the same before and after; a copy would have to be as large as all of it.
  */
 import type { Channels } from '../channels/channels.js'
 import { startShards } from '../control/offline-shards.js'
 import { RouterError } from '../router/router.js'
+import { recoverJournal } from '../shard/journal-recovery.js'
 import type { ShardEnvironment } from '../shard/environment.js'
 import type { Shard } from '../shard/shard.js'
 import { Refusal } from './refusal.js'
@@ -16,8 +17,9 @@ const IDLE_WAITS_MAX = 3
 /** Lives of the shards in which what was left of the one before is taken. */
 const LIVES_MAX = 3
 
-/** Resolves to how many entries there were; with none the stores are only read. Rejects with Refusal where they are not taken. */
+/** Resolves to how many entries there were; with none the stores are as good as only read. Rejects with Refusal where they are not taken. */
 export async function settle(stores: ShardStores, environment: ShardEnvironment): Promise<number> {
+  await writeOutJournals(stores, environment)
   const waiting = await entriesUnderWay(stores.engines)
   let left = waiting
   for (let life = 0; left > 0; life++) {
@@ -26,7 +28,13 @@ export async function settle(stores: ShardStores, environment: ShardEnvironment)
     // What the shards have given each other while they were closed.
     left = await entriesUnderWay(stores.engines)
   }
+  await writeOutJournals(stores, environment)
   return waiting
+}
+
+/** What queues were about to be given, as at a start. */
+async function writeOutJournals({ engines }: ShardStores, { log }: ShardEnvironment): Promise<void> {
+  for (const engine of engines) await recoverJournal(engine, log, () => false).catch(() => { throw storeFailed() })
 }
 
 /** One life of the shards. */

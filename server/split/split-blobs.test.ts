@@ -107,7 +107,11 @@ async function past(): Promise<Past> {
   cy.operate(EVE, seq, OPERATION.delete)
   await one.pass(1000)
   isWatching = false
-  for (const stored of disks) if (await has(stored, releases(null))) return { one, stored, finds, devices, underWay: opened.upload, messages }
+  for (const stored of disks) {
+    if (!await has(stored, releases(null))) continue
+    await settle(new ShardStores([stored]), ENVIRONMENT)
+    return { one, stored, finds, devices, underWay: opened.upload, messages }
+  }
   assert.fail('nothing was to be released')
 }
 
