@@ -15,8 +15,9 @@ export type UserLookup = (name: string) => UserState | undefined
 
 /** A message of `sender`, which is a member. */
 export function deliverToGroup(
-  transaction: Transaction, { conversation, users, channels }: Route, sender: UserState, seq: number, timeMs: number, text: Uint8Array, extensions: Uint8Array,
+  transaction: Transaction, route: Route, sender: UserState, seq: number, timeMs: number, text: Uint8Array, extensions: Uint8Array,
 ): void {
+  const { conversation, users, channels } = route
   const { members, name } = conversation
   const entry = SharedEntry.of(encodeDeliveryFrom(ANY_INDEX, name, sender.name, seq, timeMs, text, extensions))
   const bytes = text.length + extensions.length
@@ -34,7 +35,7 @@ export function deliverToGroup(
       if (!user.exists) continue
     }
     if (away !== null && user.channel !== null) away.add(user.channel, user.name)
-    else appendShared(transaction, user, entry, bytes, name, sender.name, seq)
+    else appendShared(transaction, user, entry, bytes, name, sender.name, seq).setRoute(route, i)
   }
   if (away !== null) away.sendMessage(transaction, name, sender.name, seq, timeMs, text, extensions)
 }

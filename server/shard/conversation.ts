@@ -107,13 +107,12 @@ function deliverToPair(
 }
 
 /**
- * A device of `user` has everything of the others up to `seq`. Whether somebody may have to be told: in a group nobody is, as long as
+ * A device of the member has everything of the others up to `seq`. Whether somebody may have to be told: in a group nobody is, as long as
  * others stand where it stood. [RCP-1, RCP-2]
  */
-export function raiseDelivered(transaction: Transaction, route: Route, user: string, seq: number): boolean {
+export function raiseDelivered(transaction: Transaction, route: Route, member: Member, seq: number): boolean {
   const { conversation } = route
-  const member = conversation.member(user)
-  if (member === undefined || seq <= member.delivered || seq > conversation.tail) return false
+  if (seq <= member.delivered || seq > conversation.tail) return false
   const before = member.delivered
   member.delivered = seq
   tellDelivered(conversation, member)

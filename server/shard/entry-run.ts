@@ -7,6 +7,7 @@ import { ByteBuffer } from '../../protocol/byte-buffer.js'
 import { FrameDecoder } from '../../protocol/frame-decoder.js'
 import { appendSkip, encodeFrame, type Frame } from '../../protocol/generated/frames.js'
 import { EntryHeads } from './entry-heads.js'
+import type { Route } from './transaction.js'
 
 /** A commit that has a row in the journal. */
 export interface JournaledCommit {
@@ -28,6 +29,9 @@ export class EntryRun {
   /** …and where and what the device's acknowledgement counts as delivered; seq 0: nowhere. [RCP-1] */
   readonly conversations: string[] = []
   readonly seqs: number[] = []
+  /** …and in a group at home here by which route, at which place among its members; null: none of them is in one. */
+  routes: (Route | undefined)[] | null = null
+  places: (number | undefined)[] | null = null
   /** Whether a message or operation of it carries any. Of runs that were read; of others nothing is known. */
   hasExtensions = false
   /** Of one that is being appended: its number in the commit's row of the journal; -1: it gets a row of its own. */
@@ -56,6 +60,15 @@ export class EntryRun {
     this.ends.push(this.frames.length)
     this.conversations.push(conversation)
     this.seqs.push(seq)
+  }
+
+  /** The entry that was pushed last is counted in a group, at this place among its members. */
+  setRoute(route: Route, place: number): void {
+    const at = this.ends.length - 1
+    this.routes ??= []
+    this.places ??= []
+    this.routes[at] = route
+    this.places[at] = place
   }
 
   /** Bytes of the entries from position `from` up to, without, `to`. */

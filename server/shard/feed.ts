@@ -50,6 +50,8 @@ export interface FeedHost {
   readFailed(error: unknown): void
   /** The user's devices have everything of others in this conversation up to `seq`; false: it waits, `applied` is called when it counts. */
   delivered(user: UserState, conversation: string, seq: number, applied: () => void): boolean
+  /** The same where a route to it, and the user's place on it, are known; false: they are no good any more. */
+  deliveredAt(route: Route, place: number, seq: number): boolean
   /** All that follows from the device's acknowledgement up to here has taken effect. */
   moveCursor(user: UserState, device: DeviceState, index: number): void
 }
@@ -178,6 +180,8 @@ export class Feed implements Attachment, Author {
   #settle(index: number): void {
     let conversation = ''
     let seq = 0
+    let route: Route | undefined
+    let place = 0
     for (let part = this.#inFlight.peek(); part !== undefined; part = this.#inFlight.peek()) {
       const { run, from, to } = part
       // A skip is one entry; any other run has one for each index up to its last.
@@ -187,11 +191,14 @@ export class Feed implements Attachment, Author {
         if (entrySeq === 0) continue
         // Watermarks only rise, so telling one conversation more than once costs no more than time.
         if (run.conversations[at] !== conversation) {
-          if (seq > 0) this.#tellDelivered(conversation, seq)
+          if (seq > 0) this.#tellDelivered(conversation, seq, route, place)
           conversation = run.conversations[at]!
           seq = 0
         }
-        if (entrySeq > seq) seq = entrySeq
+        if (entrySeq <= seq) continue
+        seq = entrySeq
+        route = run.routes?.[at]
+        place = run.places?.[at] ?? 0
       }
       if (end > from) {
         this.#bytesInFlight -= run.bytesOf(from, end)
@@ -200,10 +207,11 @@ export class Feed implements Attachment, Author {
       if (end < to) break
       this.#inFlight.shift()
     }
-    if (seq > 0) this.#tellDelivered(conversation, seq)
+    if (seq > 0) this.#tellDelivered(conversation, seq, route, place)
   }
 
-  #tellDelivered(conversation: string, seq: number): void {
+  #tellDelivered(conversation: string, seq: number, route: Route | undefined, place: number): void {
+    if (route !== undefined && this.host.deliveredAt(route, place, seq)) return
     this.#onSettled ??= () => {
       this.#unsettled--
       this.#moveCursor()

@@ -29,16 +29,19 @@ export function appendMessage(
   if (user.feeds.length > 0) user.exposedTo = index
 }
 
-/** What all members of a group get alike: a message or a change by `from`, `bytes` long. [GRP-2] */
+/**
+ * What all members of a group get alike: a message or a change by `from`, `bytes` long. Returns the run that it is in. [GRP-2]
+ */
 export function appendShared(
   transaction: Transaction, user: UserState, entry: SharedEntry, bytes: number, group: string, from: string, seq: number,
-): void {
+): EntryRun {
   const index = ++user.tail
   const run = transaction.entryRun(user, bytes)
   entry.append(run.frames, index)
   run.push(index, group, from === user.name ? 0 : seq)
   if (run.journalRun >= 0) transaction.journal?.add(run, entry)
   if (user.feeds.length > 0) user.exposedTo = index
+  return run
 }
 
 /** What `from` has done to a message of the conversation, as the user addresses it. [OPS-1] */

@@ -298,6 +298,7 @@ export function queuesKeepExpired(server: SimServer): void {
   const addFeed = shard.addFeed.bind(shard)
   const host: FeedHost = {
     engine: shard.engine, isGone: (conversation, seq) => shard.isGone(conversation, seq), windowBytesMax: shard.windowBytesMax, nowMs: 0,
+    deliveredAt: () => false,
     readFailed: (error) => { shard.readFailed(error) },
     delivered: (user, conversation, seq, applied) => shard.delivered(user, conversation, seq, applied),
     moveCursor: (user, device, index) => { shard.moveCursor(user, device, index) },
