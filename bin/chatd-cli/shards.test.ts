@@ -33,9 +33,9 @@ interface Person {
   readonly heard: string[]
 }
 
-async function connect(t: TestContext, server: Running, user: string, storage = memoryStorage()): Promise<Person> {
+async function connect(t: TestContext, server: Running, user: string, storage = memoryStorage(), device = 'phone'): Promise<Person> {
   const heard: string[] = []
-  const client = new Client({ server: server.listeners[0]!, user, password: PASSWORD, device: 'phone', storage })
+  const client = new Client({ server: server.listeners[0]!, user, password: PASSWORD, device, storage })
   // Changes of groups have no text.
   client.on('message', ({ conversation, from, text }) => { if (text !== '') heard.push(`${conversation} ${from}: ${text}`) })
   t.after(() => client.close())
@@ -154,6 +154,75 @@ test('[MSG-1] [QUE-2] the data of one shard is split into three, and people go o
   assert.deepEqual(page.messages.map(({ text }) => text), ['one', 'two'])
   await again.client.send('alice', 'four')
   await stop(after)
+})
+
+/** The data directory has another number of shards from now on. Returns what the command says. */
+async function resplit(directory: string, shards: number): Promise<string> {
+  const [data, several] = [join(directory, 'data'), join(directory, `with-${String(shards)}`)]
+  const { code, stdout, stderr } = await output(['split', data, '--shards', String(shards), '--to', several])
+  assert.equal(code, 0, stderr)
+  renameSync(data, join(directory, `before-${String(shards)}`))
+  renameSync(several, data)
+  return stdout
+}
+
+test('[MSG-1] [QUE-2] two shards that are killed with messages between them become three, and then one', { timeout: 180_000 }, async (t) => {
+  const directory = folder(t)
+  const home = (name: string, shards = 2): number => homeOf({ shardOf: evenTable(shards) }, name)
+  const numbers = Array.from({ length: 30 }, (_, number) => String(number))
+  const before = await start(t, directory, SHARDS)
+  await addUsers(join(directory, 'data'), USERS)
+  const sender = ['alice', ...USERS].find((user) => home(user) !== home('bob'))!
+  const group = numbers.map((number) => `#group${number}`).find((name) => home(name) === home(sender))!
+  const bobs = memoryStorage()
+  const bob = await connect(t, before, 'bob', bobs)
+  // By turns: each worker has one of them.
+  const devices = ['phone', 'tablet'].map((device) => ({ device, storage: memoryStorage() }))
+  const people: Person[] = []
+  for (const { device, storage } of devices) people.push(await connect(t, before, sender, storage, device))
+  await people[0]!.client.groups.create(group, { members: ['bob'] })
+  await people[0]!.client.send(group, 'before')
+  await until('bob to hear it', () => bob.heard.includes(`${group} ${sender}: before`))
+  await bob.client.close()
+
+  const workers = before.lines.filter(({ event }) => event === 'worker-started')
+  process.kill(workers.find(({ worker }) => worker === `shard-${String(home('bob'))}`)!.workerPid, 'SIGSTOP')
+  // Those whose connection is at the worker that stands still are never told.
+  const sent = people.map(({ client }, at) => Promise.all(numbers.map((number) => client.send(group, `${devices[at]!.device} ${number}`))))
+  await Promise.any(sent)
+  for (const { workerPid } of workers) process.kill(workerPid, 'SIGKILL')
+  before.child.kill('SIGKILL')
+  await before.ended
+  void Promise.allSettled(sent)
+  for (const { client } of people) await client.close()
+
+  const taken = /taken first, from shard to shard: (\d+)/.exec(await resplit(directory, 3))?.[1]
+  assert.ok(Number(taken) >= numbers.length, `${String(taken)} entries`)
+  const three = await start(t, directory, [])
+  assert.equal(three.lines.filter(({ event }) => event === 'worker-started').length, 3)
+  const bobAgain = await connect(t, three, 'bob', bobs)
+  // What had no answer is said again.
+  for (const { device, storage } of devices) await connect(t, three, sender, storage, device)
+  const from = (device: string): string[] => bobAgain.heard.filter((text) => text.startsWith(`${group} ${sender}: ${device} `)).map((text) => text.split(' ').at(-1)!)
+  for (const { device } of devices) {
+    await until(`bob to hear all from the ${device}`, () => from(device).length >= numbers.length)
+    assert.deepEqual(from(device), numbers)
+  }
+  assert.equal(bobAgain.heard.length, 2 * numbers.length)
+  await bobAgain.client.close()
+  await stop(three)
+
+  const json = await output(['split', join(directory, 'data'), '--shards', '2', '--to', join(directory, 'two'), '--json'])
+  assert.equal((JSON.parse(json.stdout) as { rows: Record<string, number> }).rows['user account'], 5)
+  assert.match(await resplit(directory, 1), /in one shard\n$/)
+  const one = await start(t, directory)
+  const bobAtOne = await connect(t, one, 'bob', bobs)
+  assert.equal((await bobAtOne.client.history(group, { limit: 100 })).messages.length, 2 * numbers.length + 2)
+  const again = await connect(t, one, sender, devices[0]!.storage)
+  await again.client.send(group, 'after')
+  await until('bob to hear it', () => bobAtOne.heard.length > 0)
+  assert.deepEqual(bobAtOne.heard, [`${group} ${sender}: after`])
+  await stop(one)
 })
 
 test('what the command line says of shards must be what the data directory holds', { timeout: 180_000 }, async (t) => {

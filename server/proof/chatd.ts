@@ -175,14 +175,20 @@ export class Chatd {
 
   /** Whether it runs or not. */
   async addUsers(users: readonly string[]): Promise<void> {
-    if (users.length === 0) return
-    const child = this.#spawn(['user', 'import', '--data', this.data])
-    const exited = once(child, 'exit')
-    child.stderr!.on('data', (text: Buffer) => { this.stderr += text.toString() })
-    child.stdout!.resume()
-    child.stdin!.end(users.map((user) => `${user} pw-${user}\n`).join(''))
-    const [code] = await exited as [number | null]
-    if (code !== 0) throw new Error(`chatd user import ended with code ${String(code)}: ${this.stderr}`)
+    if (users.length > 0) await this.command(['user', 'import'], users.map((user) => `${user} pw-${user}\n`).join(''))
+  }
+
+  /** A command on its data; resolves to what it prints. */
+  async command(args: readonly string[], input = ''): Promise<string> {
+    const child = this.#spawn([...args, '--data', this.data])
+    const closed = once(child, 'close')
+    let [printed, said] = ['', '']
+    child.stdout!.on('data', (text: Buffer) => { printed += text.toString() })
+    child.stderr!.on('data', (text: Buffer) => { said += text.toString() })
+    child.stdin!.end(input)
+    const [code] = await closed as [number | null]
+    if (code !== 0) throw new Error(`chatd ${args.join(' ')} ended with code ${String(code)}: ${said}`)
+    return printed
   }
 
   #spawn(args: readonly string[]): ChildProcess {

@@ -1,6 +1,6 @@
 /** A cluster of real processes with a real Redis, for proofs: nodes n1, n2 …, each with a data directory of its own. */
 import { randomBytes } from 'node:crypto'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ClusterStatus, ShardStatus } from '../cluster/cluster-status.js'
@@ -18,6 +18,10 @@ export interface NodesOptions {
   readonly settings?: Readonly<Record<string, string>>
   /** What lies between them. Default: loopback. */
   readonly network?: Network
+  /** Default: one of their own. */
+  readonly redis?: RedisServer
+  /** The data with which the first one founds the cluster; it is moved. */
+  readonly data?: string
 }
 
 export class Nodes {
@@ -30,8 +34,8 @@ export class Nodes {
   }
 
   /** Resolves when one node owns each shard and all others follow. Everything ends with the scope. */
-  static async start(scope: Scope, users: readonly string[], { count = 3, shards = 1, settings = {}, network = LOOPBACK }: NodesOptions = {}): Promise<Nodes> {
-    const redis = await RedisServer.startAt({ after: (end) => { scope.after(end) } }, network.place(REDIS), '--appendonly', 'yes')
+  static async start(scope: Scope, users: readonly string[], { count = 3, shards = 1, settings = {}, network = LOOPBACK, ...given }: NodesOptions = {}): Promise<Nodes> {
+    const redis = given.redis ?? await RedisServer.startAt({ after: (end) => { scope.after(end) } }, network.place(REDIS), '--appendonly', 'yes')
     const folder = mkdtempSync(join(tmpdir(), 'chatd-nodes-'))
     scope.after(() => { rmSync(folder, { recursive: true, force: true }) })
     const secret = join(folder, 'secret')
@@ -52,6 +56,7 @@ export class Nodes {
         },
       }))
     }
+    if (given.data !== undefined) renameSync(given.data, all[0]!.data)
     const nodes = new Nodes(redis, all)
     for (const node of all) await node.restart()
     await nodes.untilWhole()

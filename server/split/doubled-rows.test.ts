@@ -1,13 +1,16 @@
 /** Rows of which two shards may have one each under the same key, when their homes become one. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { eraseKey, erases } from '../../storage/blob-keys.js'
+import { blobCopyKey, blobListAt, endKey, eraseAt, eraseKey, erases } from '../../storage/blob-keys.js'
 import type { Engine } from '../../storage/engine.js'
 import { MemoryEngine } from '../../storage/memory-engine.js'
-import { userKeys } from '../../storage/keyspace.js'
+import { blobKeys, userKeys } from '../../storage/keyspace.js'
 import { inviteKey, inviteListKey } from '../../storage/shard-keys.js'
 import { encodeInvite } from '../accounts/invite-state.js'
-import { LISTED } from '../holdings/rows.js'
+import type { Blob } from '../blobs/blob-router.js'
+import { objectsOf } from '../holdings/merge.js'
+import { decodeBlob, decodeContents, encodeBlob, encodeContents, encodeHolding, LISTED } from '../holdings/rows.js'
+import { blobOf, hashOf, SQUARES } from '../testing/blob-store.js'
 import { ShardsHarness } from '../testing/shards-harness.js'
 import { Refusal } from './refusal.js'
 import { ShardStores } from './shard-stores.js'
@@ -59,6 +62,56 @@ test('what two shards are to erase is erased once', async () => {
   assert.equal((await splitData(from, to)).get('erases'), 2)
   const pages = await Promise.all(to.engines.map((engine) => engine.range({ ...erases(), limit: 10 })))
   assert.deepEqual(pages.flat().map(([key]) => Buffer.from(key).toString('hex')).sort(), [both, one].map((key) => key.toString('hex')).sort())
+})
+
+/** Two shards were given the same content before either could be told of the other, and each still has its own bytes. */
+async function storedTwice(): Promise<ShardStores> {
+  const harness = new ShardsHarness({ shards: 2 })
+  const from = new ShardStores(harness.engines)
+  const id = hashOf('beach')
+  const [one, other] = ['one', 'other'].map((key) => blobOf('beach', Buffer.from(key), { renditions: SQUARES })) as [Blob, Blob]
+  await put(from.at(id), [blobKeys(id).home(), encodeContents([{ blob: one, holders: [0], loans: [] }, { blob: other, holders: [1], loans: [{ shard: 0, number: 9, endsMs: 9 }] }])])
+  await put(from.at(id), [endKey(9, 'loan', `${id}/0`), LISTED])
+  for (const [shard, blob] of [one, other].entries()) {
+    const user = harness.userAt(shard)
+    const { size, type } = blob.content
+    await put(
+      from.engines[shard]!, [blobCopyKey(id), encodeBlob({ blob, holders: 1 })], [endKey(1000, 'hold', `${user}/${id}`), LISTED],
+      [userKeys(user).holding(id), encodeHolding({ references: 0, heldUntilMs: 1000, size, type, elsewhere: [] })],
+    )
+  }
+  return from
+}
+
+for (const shards of [1, 3]) {
+  test(`[BLB-16] of a content that was stored twice ${String(shards)} shards keep one, and erase the other`, async () => {
+    const [from, to] = [await storedTwice(), stores(shards)]
+    assert.deepEqual([...await splitData(from, to)].sort(), [['blob', 1], ['ends', 2], ['erases', 4], ['user holding', 2]])
+    const keys = blobKeys(hashOf('beach'))
+    const row = await to.at(hashOf('beach')).get(shards === 1 ? keys.meta() : keys.home())
+    const kept = shards === 1 ? decodeBlob(row!).blob : decodeContents(row!).map(({ blob }) => blob)[0]
+    const pages = await Promise.all(to.engines.map((engine) => engine.range({ ...erases(), limit: 10 })))
+    const objects = [...objectsOf(kept!), ...pages.flat().map(([key]) => eraseAt(key).name)]
+    assert.equal(new Set(objects).size, 8)
+    assert.equal(objects.length, 8)
+  })
+}
+
+test('an object of which nobody would be told is noticed, and so is a blob that its home does not know', async () => {
+  const from = await storedTwice()
+  const to = new MemoryEngine()
+  const batchOf = to.batch.bind(to)
+  to.batch = () => {
+    const batch = batchOf()
+    const before = batch.put.bind(batch)
+    batch.put = (key, row) => { if (blobListAt(key) !== 'erases') before(key, row) }
+    return batch
+  }
+  await assert.rejects(splitData(from, new ShardStores([to])), /missing, doubled or changed: erases, objects$/)
+  const batch = from.at(hashOf('beach')).batch()
+  batch.delete(blobKeys(hashOf('beach')).home())
+  await from.at(hashOf('beach')).commit(batch)
+  await assert.rejects(splitData(from, stores(3)), { code: 'corrupt' })
 })
 
 test('two invites of one id stay apart, or the split is refused', async () => {
