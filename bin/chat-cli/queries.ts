@@ -1,5 +1,6 @@
 /** `chat history` and `chat devices`: ask, print, leave. */
 import type { Client, HistoryMessage } from '../../protocol/client/node.js'
+import { normalizeDevice } from '../../protocol/address.js'
 import { LIMIT } from '../../protocol/generated/registry.js'
 import type { Command } from './arguments.js'
 import { ask } from './ask.js'
@@ -31,7 +32,8 @@ export async function devices(command: DevicesCommand, world: World): Promise<Ex
         for (const device of list) await output.line(command.json ? deviceJson(device) : deviceText(device))
         return
       }
-      isRemovingItself = list.some(({ device, current }) => current && device === command.remove)
+      const named = normalizeDevice(command.remove)
+      isRemovingItself = list.some(({ device, current }) => current && device === named)
       await client.removeDevice(command.remove)
     })
   } catch (error) {
