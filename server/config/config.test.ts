@@ -101,6 +101,7 @@ test('refuses blobs that nobody could reach or store', (t) => {
   refuses(t, { flags: { 'cluster.sharedFiles': 'true' } }, /cluster\.sharedFiles.*give blobs\.directory/)
   refuses(t, { flags: { 'blobs.store': 'tape' } }, /file, s3/)
   load(t, { flags: { 'blobs.store': 's3', 'blobs.enabled': 'false' } })
+  load(t, { flags: { 'cluster.sharedFiles': 'true', 'blobs.enabled': 'false' } })
   load(t, { flags: { 'blobs.store': 's3', 'blobs.s3Endpoint': 'https://s3.example', 'blobs.s3Bucket': 'chat' } })
 })
 

@@ -208,7 +208,7 @@ function checkBlobs({ blobs, cluster }: Config): void {
     throw new ConfigError('blobs.store is s3: give blobs.s3Endpoint and blobs.s3Bucket')
   }
   // A data directory belongs to one node.
-  if (cluster.sharedFiles && blobs.store === 'file' && blobs.directory === '') {
+  if (blobs.enabled && cluster.sharedFiles && blobs.store === 'file' && blobs.directory === '') {
     throw new ConfigError('cluster.sharedFiles is true: give blobs.directory, a directory that is the same for all nodes')
   }
 }
