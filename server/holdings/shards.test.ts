@@ -254,6 +254,51 @@ void test('[MSG-3] [BLB-12] a retry is answered as before, and a sender whose ho
   assert.equal(phone.refusals.at(-1)?.error, ERROR.unavailable)
 })
 
+void test('[BLB-12] [BLB-14] what is held is not said to be gone while somebody is away, and is uploaded again when its time has passed meanwhile', async () => {
+  const { harness, one, other, phone } = await rig()
+  const blob = await harness.upload(one, contentAt(harness, 0))
+  harness.cutOff.add(2)
+  assert.equal(await trySendBlobs(phone, other, [blob]), 0)
+  assert.equal(phone.refusals.at(-1)?.error, ERROR.unavailable)
+  await harness.pass(HOUR_MS + SOON_MS)
+  harness.cutOff.clear()
+  assert.equal(await trySendBlobs(phone, other, [blob]), 0)
+  assert.equal(phone.refusals.at(-1)?.error, ERROR.noSuchBlob)
+  assert.equal(await trySendBlobs(phone, other, [await harness.upload(one, contentAt(harness, 0))]), 1)
+  await checkAll(harness)
+})
+
+for (const shard of [0, 1, 2]) {
+  void test(`[BLB-12] what is held or carried is never said to be gone by shard ${String(shard)} when it has just come back`, async () => {
+    const { harness, one, other, phone } = await rig()
+    const carried = await Promise.all([0, 1, 2].map((home) => harness.upload(one, contentAt(harness, home))))
+    const held = await Promise.all([0, 1, 2].map((home) => harness.upload(one, contentAt(harness, home, 100))))
+    const seq = await trySendBlobs(phone, other, carried)
+    assert.equal(seq, 1)
+    const { router } = harness
+    harness.crash(shard)
+    // Before anything of it has been read, and again behind the first answers.
+    for (let time = 0; time < 2; time++) {
+      const answers = Promise.allSettled([
+        ...[...carried, ...held].map(({ content: { hash } }) => router.blobs!.blob(hash)),
+        ...carried.map(({ content: { hash: id } }) => router.blobs!.find(other, { kind: 'message', conversation: one, seq, id })),
+        ...held.map(({ content: { hash: id } }) => router.blobs!.find(one, { kind: 'own', id })),
+        heldFacts(harness.routers[0]!.shard, one, held.map(({ content }) => content.hash)).then((facts) => facts.includes(null) ? null : facts),
+      ])
+      await harness.settle()
+      for (const answer of await answers) {
+        if (answer.status === 'fulfilled') assert.ok(answer.value !== null)
+        else assert.ok(answer.reason instanceof RouterError && answer.reason.code === ERROR.unavailable, String(answer.reason))
+      }
+    }
+    await harness.pass(SOON_MS)
+    const again = await harness.reattach(phone)
+    again.send(other, '', 2, carrying(...held))
+    await harness.settle()
+    assert.deepEqual([again.refusals, again.acks.map((ack) => ack.seq)], [[], [2]])
+  })
+}
+
 void test('[BLB-12] where no blobs are kept nobody is asked for them', async () => {
   const kept = await rig()
   const blob = await kept.harness.upload(kept.one, contentAt(kept.harness, 1))
