@@ -1,9 +1,12 @@
 /** What is between shards when they are split is taken first, or the split is refused. */
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { test } from 'node:test'
 import { channelConfirmedKey, channelEntries, channelTakenKey } from '../../storage/channel-keys.js'
-import type { Batch } from '../../storage/engine.js'
+import { type Batch, StorageError } from '../../storage/engine.js'
 import { MemoryEngine } from '../../storage/memory-engine.js'
+import { journalKey } from '../../storage/shard-keys.js'
 import { encodeNumber } from '../channels/entries.js'
 import { SYSTEM_CLOCK } from '../clock.js'
 import { configOf } from '../config/config.js'
@@ -135,4 +138,32 @@ test('a store that fails while it takes what was under way refuses the split', a
   const error: unknown = await settle(new ShardStores(engines), { ...ENVIRONMENT, scheduler }).catch((thrown: unknown) => thrown)
   assert.ok(error instanceof Refusal)
   assert.match(error.message, /a store has failed/)
+})
+
+test('a process that waits for its stores does not end for want of anything else to do', async () => {
+  // Not here, where the test itself keeps the process alive.
+  const program = `
+    import { MemoryEngine } from './storage/memory-engine.js'
+    import { journalKey } from './storage/shard-keys.js'
+    import { SILENT_LOG } from './server/log.js'
+    import { settle } from './server/split/settle.js'
+    const engine = new MemoryEngine()
+    const batch = engine.batch()
+    batch.put(journalKey(1), Buffer.of(0))
+    await engine.commit(batch)
+    const slow = engine.copy({ beforeCommit: () => new Promise((resolve) => { setTimeout(resolve, 20).unref() }) })
+    await settle({ engines: [slow] }, { log: SILENT_LOG })`
+  const child = spawn(process.execPath, ['--input-type=module', '-e', program], { cwd: new URL('../..', import.meta.url), stdio: 'inherit' })
+  assert.deepEqual(await once(child, 'exit'), [0, null])
+})
+
+test('a store that fails while a journal is written out refuses the split, and says what its disk says', async () => {
+  const engine = new MemoryEngine()
+  await changed(engine, (batch) => { batch.put(journalKey(1), Buffer.of(0)) })
+  const full = new StorageError('disk-full', 'no space left on the disk')
+  const failing = (cause: Error): ShardStores => new ShardStores([engine.copy({ beforeCommit: () => { throw cause } })])
+  const error: unknown = await settle(failing(full), ENVIRONMENT).catch((thrown: unknown) => thrown)
+  assert.ok(error instanceof Refusal)
+  assert.match(error.message, /a store has failed.*no space left on the disk/)
+  assert.equal(error.cause, full)
 })

@@ -2,6 +2,7 @@
  * Has shards take what they have given each other, and queues what stands in a journal yet, so that nothing is between them when their rows are split: the
  * entries take effect as they would at the next start of a server. It is done in the data itself, which says the same before and after; a copy would have to be as large as all of it.
  */
+import { StorageError } from '../../storage/engine.js'
 import type { Channels } from '../channels/channels.js'
 import { startShards } from '../control/offline-shards.js'
 import { RouterError } from '../router/router.js'
@@ -16,9 +17,21 @@ import { entriesUnderWay } from './under-way.js'
 const IDLE_WAITS_MAX = 3
 /** Lives of the shards in which what was left of the one before is taken. */
 const LIVES_MAX = 3
+/** Of a timer that does nothing. */
+const KEPT_ALIVE_MS = 60_000
 
 /** Resolves to how many entries there were; with none the stores are as good as only read. Rejects with Refusal where they are not taken. */
 export async function settle(stores: ShardStores, environment: ShardEnvironment): Promise<number> {
+  // What shards wait for keeps no process alive, and here nothing else may be left to do: node would end without a word.
+  const alive = setInterval(() => undefined, KEPT_ALIVE_MS)
+  try {
+    return await settled(stores, environment)
+  } finally {
+    clearInterval(alive)
+  }
+}
+
+async function settled(stores: ShardStores, environment: ShardEnvironment): Promise<number> {
   await writeOutJournals(stores, environment)
   const waiting = await entriesUnderWay(stores.engines)
   let left = waiting
@@ -34,7 +47,11 @@ export async function settle(stores: ShardStores, environment: ShardEnvironment)
 
 /** What queues were about to be given, as at a start. */
 async function writeOutJournals({ engines }: ShardStores, { log }: ShardEnvironment): Promise<void> {
-  for (const engine of engines) await recoverJournal(engine, log, () => false).catch(() => { throw storeFailed() })
+  for (const engine of engines) {
+    await recoverJournal(engine, log, () => false).catch((error: unknown) => {
+      throw error instanceof StorageError ? storeFailed(error) : error
+    })
+  }
 }
 
 /** One life of the shards. */
@@ -80,8 +97,9 @@ function waitingIn(all: readonly Channels[]): number {
   return all.flatMap((channels) => channels.states()).reduce((sum, { waiting }) => sum + waiting, 0)
 }
 
-function storeFailed(): Refusal {
-  return new Refusal('a store has failed while its shards took what was under way: see to the disk, and try again')
+function storeFailed(cause?: StorageError): Refusal {
+  const said = cause === undefined ? '' : ` (${cause.message})`
+  return new Refusal(`a store has failed while its shards took what was under way${said}: see to the disk, and try again`, cause === undefined ? {} : { cause })
 }
 
 function notTaken(entries: number): Refusal {
