@@ -85,8 +85,10 @@ export class ClusterDesk implements ClusterAdmin {
     await this.#ask(owner.node, 'hand', aboutShard(shard, node))
   }
 
-  /** Everywhere: whichever node takes a shard does not wait for it. */
+  /** Everywhere: whichever node takes a shard does not wait for it. What a node that answers has may be missed, so it is none to be forgotten. */
   async forget(node: string): Promise<void> {
+    if (node === this.#name) throw new RouterError(ERROR.unavailable, `${node} is the node that you ask: ask another one`)
+    if (await this.report(node, 0) !== null) throw new RouterError(ERROR.unavailable, `${node} is there and answers: stop it first, if it is not to come back`)
     const others = this.#seenNodes.filter((each) => each.node !== node && each.node !== this.#name)
     await this.#ask(this.#name, 'forget', node)
     await Promise.all(others.map((each) => this.#withinTime(this.#ask(each.node, 'forget', node)).catch(() => undefined)))
