@@ -38,6 +38,23 @@ test('refuses lines that are no account, by number and without the password', as
   }
 })
 
-test('hands on a failure of the store', async () => {
-  await assert.rejects(importUsers(new Accounts(), ['alice pw', 'broken pw', 'carol pw'], 4096), { code: ERROR.unavailable })
+test('hands on a failure of the store that lasts', async () => {
+  let pauses = 0
+  const pause = (): Promise<void> => { pauses++; return Promise.resolve() }
+  await assert.rejects(importUsers(new Accounts(), ['alice pw', 'broken pw', 'carol pw'], 4096, pause), { code: ERROR.unavailable })
+  assert.equal(pauses, 29)
+})
+
+test('tries again while a shard is away, and takes a name that it has just taken itself for added', async () => {
+  const accounts = new Accounts()
+  let tries = 0
+  const moving = {
+    addUser: async (user: string, verifier: Verifier): Promise<void> => {
+      if (++tries === 1) throw new RouterError(ERROR.storageUnavailable, 'it moves')
+      await accounts.addUser(user, verifier)
+      if (tries === 2) throw new RouterError(ERROR.unavailable, 'it has just moved')
+    },
+  }
+  assert.deepEqual(await importUsers(moving, ['alice pw'], 4096, () => Promise.resolve()), { added: 1, taken: 0 })
+  assert.deepEqual(await importUsers(moving, ['alice pw'], 4096, () => Promise.resolve()), { added: 0, taken: 1 })
 })
