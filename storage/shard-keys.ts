@@ -109,9 +109,14 @@ export function journalKey(commit: number): Buffer {
   return reserved(TABLE_JOURNAL, digits(commit))
 }
 
-/** All of them, in the order of the commits. */
-export function journal(): KeyRange {
-  return wholeTable(TABLE_JOURNAL)
+/** Those from this commit on, in their order; all of them without one. */
+export function journal(first = 0): KeyRange {
+  return { gte: journalKey(first), lt: wholeTable(TABLE_JOURNAL).lt }
+}
+
+/** The number of the commit in a key of these. */
+export function journaledAt(key: Uint8Array): number {
+  return Number(latin1(key, HEAD_BYTES))
 }
 
 /** A row that the shard keeps about itself. */

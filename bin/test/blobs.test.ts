@@ -191,7 +191,7 @@ test('what is there is never replaced unless that is asked for, and names lead n
   await place.chat('fetch', 'bob', ['alice', '1', '--out', place.path('got/hidden.txt')]).finish()
   assert.equal(await readFile(place.path('got/hidden.txt'), 'utf8'), 'hidden')
   assert.deepEqual(await place.chat('fetch', 'bob', ['alice', '1', '1', '--out', '-']).finish(), ['hidden'])
-  for (const [options, told] of [[['alice', '2'], /there is no message 2/], [['alice', '1', '2'], /carries one file, and no number 2/], [['nobody', '1'], /no such conversation/i]] as const) {
+  for (const [options, told] of [[['alice', '2'], /there is no message 2/], [['alice', '1', '2'], /carries one file, and no number 2/], [['nobody', '1'], /there is no conversation with nobody/]] as const) {
     const refused = place.chat('fetch', 'bob', options)
     await refused.finish(1)
     assert.match(refused.stderr, told)

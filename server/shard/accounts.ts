@@ -170,6 +170,7 @@ export class Accounts {
     // Which the cursor's row may have been the only one to say.
     user.trimmedTo = user.rowsTrimmedTo = user.goneTo
     transaction.batch.put(user.keys.queueMeta(), encodeQueueMeta(user.trimmedTo))
+    transaction.trimmed.set(user, user.trimmedTo)
   }
 }
 

@@ -71,6 +71,11 @@ export class EntryRun {
     this.places[at] = place
   }
 
+  /** Lets routes go that hold states that are not in memory any more: the entries are counted by name then. */
+  forgetStale(): void {
+    for (const [at, route] of (this.routes ?? []).entries()) if (route?.isAlive === false) this.routes![at] = undefined
+  }
+
   /** Bytes of the entries from position `from` up to, without, `to`. */
   bytesOf(from: number, to: number): number {
     return (this.ends[to - 1] ?? 0) - (from === 0 ? 0 : this.ends[from - 1] ?? 0)

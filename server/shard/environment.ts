@@ -34,7 +34,10 @@ export interface ShardLimits {
   readonly tokenRotateMs: number
   /** Entries behind the slowest cursor before they are trimmed: a range at a time, not one by one. */
   readonly trimEvery: number
-  /** Entries that all devices of a user were there for are given a row of their own after this, to twice this, unless they are acknowledged. */
+  /**
+   * Entries that all devices of a user were there for are given a row of their own after this, to twice this, by the next commit that writes what can wait, unless
+   * they are acknowledged.
+   */
   readonly journalMs: number
   /** Records of a log between two checkpoints: the most that a load has to scan, but for one commit's worth. */
   readonly checkpointEvery: number

@@ -127,6 +127,7 @@ export class Feed implements Attachment, Author {
   /** Lets routes go that hold states that are not in memory any more. */
   forgetStale(): void {
     for (const [address, route] of this.routes) if (!route.isAlive) this.routes.delete(address)
+    for (const { run } of this.#inFlight) run.forgetStale()
   }
 
   /** Begins to send; the welcome is out. */

@@ -40,6 +40,10 @@ export class Fifo<T> {
     return item
   }
 
+  * [Symbol.iterator](): Iterator<T> {
+    for (let i = 0; i < this.#length; i++) yield this.#items[(this.#head + i) & this.#mask]!
+  }
+
   #grow(): void {
     const grown = new Array<T | undefined>(Math.max(SIZE_FIRST, this.#items.length * 2)).fill(undefined)
     for (let i = 0; i < this.#length; i++) grown[i] = this.#items[(this.#head + i) & this.#mask]

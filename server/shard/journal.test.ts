@@ -2,10 +2,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { RESUME } from '../../protocol/generated/registry.js'
-import type { Engine } from '../../storage/engine.js'
-import type { MemoryEngine } from '../../storage/memory-engine.js'
-import { journal, journalKey } from '../../storage/shard-keys.js'
+import { type Engine, type Entry, type KeyRange, type ReadRange, StorageError } from '../../storage/engine.js'
+import { everything } from '../../storage/keyspace.js'
+import { MemoryEngine } from '../../storage/memory-engine.js'
+import { journal, journaledAt, journalKey } from '../../storage/shard-keys.js'
 import { storedEntries } from '../testing/entries.js'
+import { recoverJournal } from './journal-recovery.js'
 import { ShardHarness, type TestDevice } from '../testing/shard-harness.js'
 
 const JOURNAL_MS = 500
@@ -90,6 +92,44 @@ test('[QUE-14] a row of the journal that is damaged holds nothing else up', asyn
   assert.ok(harness.events.some((event) => event.includes('journal')))
 })
 
+test('[QUE-14] rows of the journal that the engine can\'t read hold nothing else up, and what lies around them is there', async () => {
+  class DamagedEngine extends MemoryEngine {
+    damaged: readonly number[] = []
+    override async range(options: ReadRange): Promise<Entry[]> {
+      const rows = await super.range(options)
+      const isDamaged = ([key]: Entry): boolean => this.damaged.some((commit) => Buffer.compare(journalKey(commit), key) === 0)
+      if (rows.some(isDamaged)) throw new StorageError('corrupt', 'a row of the store is damaged')
+      return rows
+    }
+  }
+  const { harness, ann, bob } = await world()
+  for (let at = 0; at < 30; at++) await send(harness, ann, `text ${String(at)}`)
+  const numbers = (await harness.engine.range({ ...journal(), limit: 100 })).map(([key]) => journaledAt(key))
+  assert.equal(numbers.length, 30)
+  const engine = new DamagedEngine()
+  const batch = engine.batch()
+  for (const [key, row] of await harness.engine.range({ ...everything(), limit: 10_000 })) batch.put(key, row)
+  await engine.commit(batch)
+  engine.damaged = [numbers[4]!, numbers[5]!, numbers[20]!, numbers[29]!]
+  await recoverJournal(engine, { info: () => undefined, warn: () => undefined, error: () => undefined }, () => false)
+  engine.damaged = []
+  harness.crash(engine)
+  const texts = Array.from({ length: 29 }, (_, at) => `text ${String(at)}`).filter((_, at) => ![4, 5, 20].includes(at))
+  assert.deepEqual((await harness.reattach(bob, 0)).texts, texts)
+  assert.equal(await journalRows(harness.engine), 0)
+})
+
+test('a journal of many commits is written out by few', async () => {
+  const { harness, ann, bob } = await world({ limits: { strangerPerSecond: 0 } })
+  for (let at = 0; at < 200; at++) await send(harness, ann, String(at))
+  let commits = 0
+  const engine = (harness.engine as MemoryEngine).copy({ beforeCommit: () => { commits++ } })
+  await recoverJournal(engine, { info: () => undefined, warn: () => undefined, error: () => undefined }, () => false)
+  assert.ok(commits > 0 && commits < 10, String(commits))
+  harness.crash(engine)
+  assert.equal((await harness.reattach(bob, 0, { window: 1024 })).texts.length, 200)
+})
+
 test('[QUE-6] a device with a full window is sent the rest from the journal', async () => {
   const { harness, ann, bob } = await world()
   const slow = await harness.reattach(bob, 0, { window: 2 })
@@ -136,6 +176,53 @@ test('of a user who is removed nothing is written out, nor after a crash', async
   assert.deepEqual([await journalRows(harness.engine), await storedEntries(harness.engine, 'bob')], [0, 0])
 })
 
+test('of a user who is removed in the very commit that brings it something nothing stays', async () => {
+  const { harness, ann } = await world()
+  ann.send('bob', 'one')
+  await harness.router.removeUser('bob')
+  await harness.pass(4 * JOURNAL_MS)
+  assert.deepEqual([await journalRows(harness.engine), await storedEntries(harness.engine, 'bob')], [0, 0])
+})
+
+test('[QUE-15] what was in rows goes with a device that is removed, however few there are', async () => {
+  const { harness, ann, bob } = await world({ limits: { trimEvery: 64 } })
+  await harness.router.removeDevice('bob', bob.id)
+  for (let at = 0; at < 5; at++) {
+    for (const text of ['one', 'two', 'three']) await send(harness, ann, text)
+    const web = await harness.attach('bob', `web${String(at)}`)
+    web.acknowledge()
+    await send(harness, ann, 'live')
+    web.acknowledge()
+    await harness.router.removeDevice('bob', web.id)
+    await harness.settle()
+  }
+  assert.equal(await storedEntries(harness.engine, 'bob'), 0)
+})
+
+test('[QUE-10] a trim that failed is made good also for a device that has stayed since', async () => {
+  let isBroken = true
+  class TrimEngine extends MemoryEngine {
+    override async trim(range: KeyRange): Promise<void> {
+      if (isBroken) throw new Error('input/output error')
+      return super.trim(range)
+    }
+  }
+  const { harness, ann, bob } = await world({ engine: new TrimEngine(), limits: { trimEvery: 4 } })
+  bob.detach()
+  for (let at = 0; at < 6; at++) await send(harness, ann, 'away')
+  const back = await harness.reattach(bob, 0)
+  back.acknowledge()
+  await harness.pass(1000)
+  assert.equal(await storedEntries(harness.engine, 'bob'), 6)
+  isBroken = false
+  for (let at = 0; at < 8; at++) {
+    await send(harness, ann, 'live')
+    back.acknowledge()
+    await harness.pass(1000)
+  }
+  assert.equal(await storedEntries(harness.engine, 'bob'), 0)
+})
+
 test('with a second device that is away entries have rows of their own from the beginning', async () => {
   const { harness, ann, bob } = await world()
   const tablet = await harness.attach('bob', 'tablet')
@@ -160,9 +247,10 @@ test('much that is not acknowledged is written out some at a time', async () => 
   assert.ok(most > 0 && most < 256 * 1024, `${String(most)} bytes in a commit`)
 })
 
-test('a shard that is closed leaves nothing in the journal', async () => {
-  const { harness, ann } = await world()
-  await send(harness, ann, 'one')
+test('a shard that is closed leaves nothing in the journal, however much there was', async () => {
+  const { harness, ann } = await world({ limits: { windowDefault: 1024, strangerPerSecond: 0 } })
+  for (let at = 0; at < 30; at++) await send(harness, ann, ...Array.from({ length: 30 }, () => 'x'.repeat(600)))
+  ann.send('bob', 'under way')
   await harness.shard.close()
-  assert.deepEqual([await journalRows(harness.engine), await storedEntries(harness.engine, 'bob')], [0, 1])
+  assert.deepEqual([await journalRows(harness.engine), await storedEntries(harness.engine, 'bob')], [0, 901])
 })

@@ -1,7 +1,7 @@
 /**
  * What stands in the journal alone: entries whose devices were all there when they were committed (journal-row.ts). Nearly all of them are
  * acknowledged within a moment, and then nothing has to be written for them again, nor trimmed. A run that is not, after `journalMs` to
- * twice that, gets the row of its own that it would have had at first. A row of the journal goes with the last of its runs, in the
+ * twice that and with the next commit that writes what can wait, gets the row of its own that it would have had at first. A row of the journal goes with the last of its runs, in the
  * transaction that writes the cursors of those who have them.
  *
  * After a crash everything that the journal holds is given rows of its own, before any user is read from the store.
@@ -50,7 +50,12 @@ export class Journal {
     this.#isClosed = true
   }
 
-  /** All of it is given rows of its own with the next commit that writes what can wait. */
+  /** Whether anything stands in it. */
+  get isEmpty(): boolean {
+    return this.#commits.length === 0
+  }
+
+  /** All of it is given rows of its own with the next commits that write what can wait. */
   writeOut(): void {
     this.#due = this.#dueNext = Infinity
     this.#host.transaction.late.hasJournal ||= this.#commits.length > 0
@@ -121,9 +126,10 @@ export class Journal {
     }
     journaled.left--
     run.journaled = null
-    transaction.touch(user)
-    transaction.putRun(user, run)
+    transaction.keep(user)
     transaction.written.push({ user, run })
+    // Behind the trim of its queue nobody would ever come by again.
+    if (user.exists && run.last > user.trimmedTo) transaction.putRun(user, run)
   }
 
   #keep(user: UserState, run: EntryRun, commit: JournaledCommit): void {

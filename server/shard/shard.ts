@@ -361,7 +361,8 @@ export class Shard implements FeedHost, GateHost, CommitHost, ArrivalHost, Journ
     const { late } = this.transaction
     late.moveCursor(user, device)
     this.journal.acknowledged(user)
-    if (user.lastRow > user.rowsTrimmedTo && index - user.rowsTrimmedTo >= this.environment.limits.trimEvery) late.trim(user)
+    const hasRows = user.lastRow >= Math.max(1, user.removedBelow)
+    if (hasRows && index - user.rowsTrimmedTo >= this.environment.limits.trimEvery) late.trim(user)
     this.#loop.scheduleLazily()
   }
 
@@ -593,11 +594,13 @@ export class Shard implements FeedHost, GateHost, CommitHost, ArrivalHost, Journ
    */
   async close(): Promise<void> {
     this.#expelVisitors()
-    this.journal.writeOut()
-    if (this.isAvailable) await this.committed().catch(() => undefined)
-    // Of what was under way.
-    this.journal.writeOut()
+    // Some at a time, and what was under way.
+    do {
+      this.journal.writeOut()
+      if (this.isAvailable) await this.committed().catch(() => undefined)
+    } while (this.isAvailable && !this.journal.isEmpty)
     await this.#loop.close()
+    this.journal.close()
   }
 
   /** Called by the commit loop. */

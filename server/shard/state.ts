@@ -132,7 +132,7 @@ export class UserState extends Resident {
   tail = 0
   committedTail = 0
   trimmedTo = 0
-  /** Last index that may have been in a row of its own, and up to where such rows were trimmed. */
+  /** Last index that may have been in a row of its own, and up to where such rows were trimmed, or are as good as: what is due counts from here. */
   lastRow = 0
   rowsTrimmedTo = 0
   /** Committed entries that stand in the journal alone, in their order; null: none. */
