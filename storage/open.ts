@@ -4,6 +4,7 @@
  *     DIR/store.json            format, engine, id: written last, once the engine's files are there
  *     DIR/rocksdb/, DIR/leveldb/  the engine's files, with its own LOCK, which dies with its process
  *     DIR/shards.json           or that there are several, each in a directory of its own, see shards-file.ts
+ *     DIR/split-unfinished      that it is not whole yet, see unfinished.ts
  *     DIR/holder.json           the process that opened it last; only ever used to name it, never trusted
  */
 import { randomUUID } from 'node:crypto'
@@ -24,6 +25,7 @@ import type { RocksModule } from './rocks-binding.js'
 import { RocksEngine } from './rocks-engine.js'
 import { readShardCount } from './shards-file.js'
 import { toStorageError } from './storage-error.js'
+import { refuseUnfinished } from './unfinished.js'
 
 export { STORE_FORMAT }
 
@@ -39,6 +41,8 @@ export interface OpenOptions {
   readonly engine: 'auto' | EngineName
   /** Whether a directory without a store gets one; otherwise that is refused with 'not-found'. */
   readonly create: boolean
+  /** For who fills it, and has marked it: see unfinished.ts. Otherwise that is refused with 'corrupt'. */
+  readonly isUnfinished?: boolean
 }
 
 /** How the engines' packages are loaded; tests put others in their place. */
@@ -58,6 +62,7 @@ const LOADERS: EngineLoaders = { rocksdb: loadRocks, leveldb: loadLevel }
 export async function openEngine(options: OpenOptions, loaders: EngineLoaders = LOADERS): Promise<Engine> {
   const directory = path.resolve(options.directory)
   try {
+    if (options.isUnfinished !== true) await refuseUnfinished(directory)
     const metadata = await readMetadata(directory)
     if (metadata !== null) return await openExisting(directory, metadata, options.engine, loaders)
     const shards = await readShardCount(directory)

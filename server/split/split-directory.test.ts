@@ -1,6 +1,6 @@
 /** Data directories that are split, and those that can't be. */
 import assert from 'node:assert/strict'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { MemoryEngine } from '../../storage/memory-engine.js'
@@ -17,6 +17,7 @@ import { ConfigError } from '../config/config-error.js'
 import { openUserAdmin } from '../control/user-admin.js'
 import { openServerSecret } from '../session/server-secret.js'
 import { VERIFIER } from '../testing/shard-harness.js'
+import { readShape } from '../workers/shape.js'
 import { Refusal } from './refusal.js'
 import { splitDirectory } from './split-directory.js'
 
@@ -122,6 +123,26 @@ test('what is no directory of a server, is in use, or would overwrite something,
   await assert.rejects(splitDirectory(shardDirectory(`${to}2`, 0), 3, `${to}3`), /one shard of several: name the directory/)
   await assert.rejects(openEngine({ directory: `${to}2`, engine: 'auto', create: true }), { code: 'several-shards' })
 })
+
+for (const shards of [1, 3]) {
+  test(`what a split that was killed has left is opened by nobody: ${String(shards)} shards`, async (t) => {
+    const { directory: one, to: two } = await withUsers(t)
+    await splitDirectory(one, 2, two)
+    const unfinished = `${two}-unfinished`
+    const killed = new Error('killed')
+    await assert.rejects(splitDirectory(two, shards, unfinished, { onProgress: () => { throw killed } }), killed)
+    const config = configOf({ data: { directory: unfinished, shards } })
+    const refusal = { name: 'StorageError', message: `a split into ${unfinished} was not finished: remove it, and split again` }
+    await assert.rejects(readShape(config), refusal)
+    await assert.rejects(openUserAdmin(config, true), refusal)
+    await assert.rejects(openEngine({ directory: unfinished, engine: 'auto', create: true }), refusal)
+    await assert.rejects(splitDirectory(unfinished, 5, `${two}5`), refusal)
+    await assert.rejects(splitDirectory(two, shards, unfinished), refusal)
+    rmSync(unfinished, { recursive: true })
+    assert.equal((await splitDirectory(two, shards, unfinished)).rows.get('names'), USERS.length)
+    assert.deepEqual(await readShape(config), { shards, workers: shards, isNew: false })
+  })
+}
 
 test('a file of the number of shards that is none is not taken for one', async (t) => {
   const directory = await temporaryDirectory(t)

@@ -6,6 +6,7 @@ import { StorageError } from '../../storage/engine.js'
 import { makeDirectory } from '../../storage/make-directory.js'
 import { openStores, type Stores } from '../../storage/open-stores.js'
 import { isShardDirectory, readShardCount, writeShardCount } from '../../storage/shards-file.js'
+import { markFinished, markUnfinished, refuseUnfinished } from '../../storage/unfinished.js'
 import { BLOBS_FOLDER } from '../blobs/blob-storage.js'
 import { SYSTEM_CLOCK } from '../clock.js'
 import { refuseClusterData } from '../cluster/cluster-data.js'
@@ -39,6 +40,7 @@ export interface SplitHooks {
  * Rejects with StorageError (in use, damaged, `to` is not empty…), ConfigError (it belongs to a cluster), and Refusal.
  */
 export async function splitDirectory(directory: string, shards: number, to: string, { onProgress, log = SILENT_LOG }: SplitHooks = {}): Promise<SplitDirectory> {
+  await refuseUnfinished(directory)
   if (await isShardDirectory(directory)) throw partOfAnother()
   const before = await readShardCount(directory) ?? 1
   const from = await openStores(before, { directory, engine: 'auto', create: false })
@@ -48,11 +50,12 @@ export async function splitDirectory(directory: string, shards: number, to: stri
     await mustBeEmpty(to)
     const settled = await settle(new ShardStores(from.engines), settling(directory, log))
     await makeDirectory(to)
-    // Before the rows, whose last one makes it a directory that can be served.
+    await markUnfinished(to)
     const files = await copyBlobFiles(path.join(directory, BLOBS_FOLDER), path.join(to, BLOBS_FOLDER))
     copyServerSecret(directory, to)
     const rows = await splitInto(from, to, shards, onProgress)
     if (shards > 1) await writeShardCount(to, shards)
+    await markFinished(to)
     return { settled, rows, files }
   } finally {
     await from.close()
@@ -62,7 +65,7 @@ export async function splitDirectory(directory: string, shards: number, to: stri
 async function splitInto(from: Stores, directory: string, shards: number, onProgress?: SplitProgress): Promise<ReadonlyMap<string, number>> {
   const engine = from.engines[0]?.name ?? 'memory'
   if (engine === 'memory') throw new TypeError('not an engine on a disk')
-  const to = await openStores(shards, { directory, engine, create: true })
+  const to = await openStores(shards, { directory, engine, create: true, isUnfinished: true })
   try {
     return await splitData(new ShardStores(from.engines), new ShardStores(to.engines), onProgress)
   } finally {
@@ -77,6 +80,7 @@ function settling(directory: string, log: Log): ShardEnvironment {
 }
 
 async function mustBeEmpty(directory: string): Promise<void> {
+  await refuseUnfinished(directory)
   const names = await readdir(directory).catch((error: unknown) => {
     if ((error as { code?: unknown }).code === 'ENOENT') return []
     throw error

@@ -1,6 +1,7 @@
 /** How many shards a server has, and how many processes take its clients: from its configuration and what its data directory holds. */
 import { readMetadata } from '../../storage/metadata.js'
 import { readShardCount } from '../../storage/shards-file.js'
+import { refuseUnfinished } from '../../storage/unfinished.js'
 import { ConfigError } from '../config/config.js'
 import type { Config } from '../config/settings.js'
 import { workersOf } from './share.js'
@@ -20,7 +21,10 @@ export async function readShape(config: Config): Promise<ServerShape> {
 
 /** How many the data directory holds; null: it is a new one. */
 async function heldShards(directory: string): Promise<number | null> {
-  return await readShardCount(directory) ?? (await readMetadata(directory) === null ? null : 1)
+  const several = await readShardCount(directory)
+  // Behind what says why the directory can't be looked into.
+  await refuseUnfinished(directory)
+  return several ?? (await readMetadata(directory) === null ? null : 1)
 }
 
 /** `held`: shards of the data directory; null: it is a new one. Throws ConfigError. */
