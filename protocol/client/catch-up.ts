@@ -79,7 +79,7 @@ export class CatchUp {
 
   async #fetchAll(): Promise<void> {
     const { core, conversations } = this.#options
-    const known = core.mayHaveBegunAnew ? core.tails() : new Map<string, number>()
+    const known = core.tailsBefore()
     for await (const info of conversations()) {
       if ((known.get(info.conversation) ?? 0) > info.tail) core.forget(info.conversation)
       known.delete(info.conversation)

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
 import { readAttachments } from '../attachments.js'
+import { element } from '../element.js'
 import { encodeDelivery, encodeRefuse, encodeWelcome } from '../generated/frames.js'
 import { ERROR, FRAME, LIMIT } from '../generated/registry.js'
 import { encodeText } from '../utf8.js'
@@ -313,18 +314,31 @@ test('[QUE-8] [QUE-9] told too old, it fetches what it missed, in order, before 
   assert.equal(storage.state.isBehind, false)
 })
 
-test('a service that has begun anew is not taken for the one before: its messages are shown', async (t) => {
+/** What was given out through this storage, as one service after the other is met. */
+function travellerOf(t: TestContext): { texts: string[], meet(served: ModelServer, sending?: string): Promise<{ client: Client, server: SocketServer }> } {
   const storage = memoryStorage()
   const texts: string[] = []
-  const meet = async (served: ModelServer): Promise<{ client: Client, server: SocketServer }> => {
-    const server = await startSocketServer(t, served, 'tcp')
-    const client = clientOf(t, server, { storage })
-    client.on('message', ({ text }) => { texts.push(text) })
-    const caughtUp = next(client, 'synced')
-    await client.connect()
-    await caughtUp
-    return { client, server }
+  return {
+    texts,
+    async meet(served, sending) {
+      const server = await startSocketServer(t, served, 'tcp')
+      const client = clientOf(t, server, { storage })
+      client.on('message', ({ text }) => { texts.push(text) })
+      if (sending !== undefined) await client.enqueue('bob', sending)
+      const sent = sending === undefined ? null : next(client, 'sent')
+      // The ack comes before anything is fetched, as it does over a slow line.
+      client.on('tooOld', async () => { await sent })
+      const caughtUp = next(client, 'synced')
+      await client.connect()
+      await caughtUp
+      await sent
+      return { client, server }
+    },
   }
+}
+
+test('a service that has begun anew is not taken for the one before: its messages are shown', async (t) => {
+  const { texts, meet } = travellerOf(t)
   const before = model()
   for (const text of ['a1', 'a2', 'a3']) before.incoming('bob', text)
   before.incoming('carol', 'a4')
@@ -333,7 +347,8 @@ test('a service that has begun anew is not taken for the one before: its message
   const anew = model()
   anew.queueEpoch = 7
   anew.incoming('bob', 'b1')
-  const { client, server } = await meet(anew)
+  const { client, server } = await meet(anew, 'own')
+  assert.equal(client.watermarks('bob').tail, 2)
   for (const [from, text] of [['bob', 'b2'], ['carol', 'b3']] as const) {
     const told = next(client, 'message')
     anew.incoming(from, text)
@@ -341,7 +356,28 @@ test('a service that has begun anew is not taken for the one before: its message
     await told
   }
   await client.close()
+  // What this device has sent to it is not among what it missed.
   assert.deepEqual(texts, ['a1', 'a2', 'a3', 'a4', 'b1', 'b2', 'b3'])
+})
+
+test('a service that has forgotten the queue alone is not taken for another, though its list says less than the ack of an own message', async (t) => {
+  const { texts, meet } = travellerOf(t)
+  const before = model()
+  for (const text of ['a1', 'a2', 'a3']) before.incoming('bob', text)
+  await (await meet(before)).client.close()
+
+  const back = model()
+  back.queueEpoch = 7
+  for (const text of ['a1', 'a2', 'a3']) back.incoming('bob', text)
+  const list = back.answer(element('conversations', {}))
+  const answer = back.answer.bind(back)
+  back.answer = (query) => query.name === 'conversations' ? list : answer(query)
+  // All that the queue had is in the history.
+  back.cursor = back.queueEnd
+  const { client } = await meet(back, 'own')
+  assert.equal(client.watermarks('bob').tail, 4)
+  await client.close()
+  assert.deepEqual(texts, ['a1', 'a2', 'a3'])
 })
 
 test('[MSG-12] a file storage keeps the outbox through a restart of the program', async (t) => {

@@ -41,6 +41,8 @@ class Conversation {
   shown = 0
   own: readonly number[] = []
   echoes: readonly number[] = []
+  /** Own seqs since the log may be another one. */
+  accepted: readonly number[] = []
   readonly members = new Map<string, Marks>()
   isDirty = false
   areMarksDirty = false
@@ -53,6 +55,8 @@ export class Conversations {
   readonly #byName = new Map<string, Conversation>()
   readonly #dirty = new Set<string>()
   #events: ReceiptEvent[] = []
+  /** See `mayBeOthers`; null: they are those that are known. */
+  #tailsBefore: Map<string, number> | null = null
 
   constructor(state: ClientState, user: string) {
     this.#user = user
@@ -99,17 +103,35 @@ export class Conversations {
     return changes
   }
 
-  /** How far each is known to go. */
-  tails(): Map<string, number> {
-    return new Map([...this.#byName].map(([name, { tail }]) => [name, tail]))
+  /**
+   * The queue is another one, or ends before where this device was: then the service may have begun anew, or gone back to a backup, and conversations
+   * that are shorter than known, or not there, are others of the same names. In an ordinary "too old" they only seem to be, since the list may
+   * know of a message a little later than the device that sent it. Called before anything is learned of what the service has now; what it then
+   * accepts says nothing of what was known before. Not stored: who is killed before it has caught up keeps what it knew.
+   */
+  mayBeOthers(): void {
+    this.#tailsBefore = new Map([...this.#byName].map(([name, { tail }]) => [name, tail]))
+    for (const known of this.#byName.values()) known.accepted = []
   }
 
-  /** The log that was known is gone, and if there is one of this name it is another. */
+  /** How far those were known to go that may be others; none that was forgotten meanwhile. */
+  tailsBefore(): Map<string, number> {
+    return new Map(this.#tailsBefore)
+  }
+
+  /** All of them are what they are known to be. */
+  caughtUp(): void {
+    this.#tailsBefore = null
+    for (const known of this.#byName.values()) known.accepted = []
+  }
+
+  /** The log that was known is gone, and if there is one of this name it is another: that which has accepted messages of this device since. */
   forget(conversation: string): void {
     const known = this.#get(conversation)
-    known.tail = 0
+    this.#tailsBefore?.delete(conversation)
+    known.tail = known.accepted.at(-1) ?? 0
     known.shown = 0
-    known.own = []
+    known.own = known.accepted
     known.echoes = []
     known.isAhead = false
     for (const marks of known.members.values()) {
@@ -147,7 +169,9 @@ export class Conversations {
   accepted(conversation: string, seq: number, isLast: boolean): boolean {
     const known = this.#get(conversation)
     const isEchoed = hasSeq(known.echoes, seq)
-    if (seq > known.shown) known.own = addSeq(known.own, seq)
+    const mayBeOther = this.#tailsBefore !== null
+    if (mayBeOther) known.accepted = addSeq(known.accepted, seq)
+    if (mayBeOther || seq > known.shown) known.own = addSeq(known.own, seq)
     if (isLast) known.echoes = []
     this.#touch(conversation, known)
     this.exists(conversation, seq)

@@ -79,8 +79,6 @@ export class ClientCore {
   /** Of the present session; 0 before welcome. */
   #sessionEpoch = 0
   #isBehind: boolean
-  /** Whether what the server has is not what this device knew: see `mayHaveBegunAnew`. */
-  #mayHaveBegunAnew = false
   #isSynced = false
   #timeBaseMs = 0
   /** When that came, on the clock of `nowMs`. */
@@ -297,19 +295,9 @@ export class ClientCore {
   recovered(conversation: string, from: string, seq: number): void {
     this.#noteShown(conversation, from, seq)
   }
-
-  /**
-   * Whether the queue is another one, or ends before where this device was: then the service may have begun anew, or gone back to a backup, and
-   * conversations that are shorter than known, or not there, are others of the same names. In an ordinary "too old" they only seem to be, since the
-   * list may know of a message a little later than the device that sent it. Not stored: who is killed before it has caught up keeps what it knew.
-   */
-  get mayHaveBegunAnew(): boolean {
-    return this.#mayHaveBegunAnew
-  }
-
-  /** How far each conversation is known to go. */
-  tails(): Map<string, number> {
-    return this.#conversations.tails()
+  /** How far conversations were known to go that may be others of the same names now: those that are shorter, or not there, are. */
+  tailsBefore(): Map<string, number> {
+    return this.#conversations.tailsBefore()
   }
 
   /** This conversation is another of the same name, or there is none any more: its messages are news. */
@@ -321,7 +309,7 @@ export class ClientCore {
   caughtUp(): void {
     if (!this.#isBehind) return
     this.#isBehind = false
-    this.#mayHaveBegunAnew = false
+    this.#conversations.caughtUp()
     this.#changes.push({ kind: 'behind', isBehind: false })
   }
 
@@ -533,7 +521,8 @@ export class ClientCore {
     if (isSame) return 'resumed'
     const isFresh = frame.resume === RESUME.fresh && this.#inbox.epoch === 0
     this.#queueLife++
-    if (!isFresh && this.#inbox.epoch !== 0 && (frame.queueEpoch !== this.#inbox.epoch || frame.cursor < this.#inbox.cursor)) this.#mayHaveBegunAnew = true
+    const isOther = frame.queueEpoch !== this.#inbox.epoch || frame.cursor < this.#inbox.cursor
+    if (!isFresh && this.#inbox.epoch !== 0 && isOther) this.#conversations.mayBeOthers()
     this.#inbox.restart(frame.queueEpoch, frame.cursor)
     if (isFresh && !this.#options.fetchesWhenFresh) return 'fresh'
     this.#isBehind = true
