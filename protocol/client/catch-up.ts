@@ -81,7 +81,11 @@ export class CatchUp {
     const { core, conversations } = this.#options
     const known = core.tailsBefore()
     for await (const info of conversations()) {
-      if ((known.get(info.conversation) ?? 0) > info.tail) core.forget(info.conversation)
+      if ((known.get(info.conversation) ?? 0) > info.tail) {
+        core.forget(info.conversation)
+        // What the list has just told is of this one.
+        core.learn(info.conversation, info.tail, info.read, info.members)
+      }
       known.delete(info.conversation)
       await this.#fetchOne(info)
     }

@@ -347,8 +347,10 @@ test('a service that has begun anew is not taken for the one before: its message
   const anew = model()
   anew.queueEpoch = 7
   anew.incoming('bob', 'b1')
+  anew.read.set('bob', 1)
   const { client, server } = await meet(anew, 'own')
-  assert.equal(client.watermarks('bob').tail, 2)
+  const { tail, read } = client.watermarks('bob')
+  assert.deepEqual({ tail, read }, { tail: 2, read: 1 })
   for (const [from, text] of [['bob', 'b2'], ['carol', 'b3']] as const) {
     const told = next(client, 'message')
     anew.incoming(from, text)

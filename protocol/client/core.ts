@@ -295,6 +295,7 @@ export class ClientCore {
   recovered(conversation: string, from: string, seq: number): void {
     this.#noteShown(conversation, from, seq)
   }
+
   /** How far conversations were known to go that may be others of the same names now: those that are shorter, or not there, are. */
   tailsBefore(): Map<string, number> {
     return this.#conversations.tailsBefore()
