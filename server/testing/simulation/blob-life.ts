@@ -20,7 +20,6 @@ const TYPE = 'image/png'
 const PAGE = 20
 /** Longer than holds, uploads, late puts and loans take to end, where the sweep that ends them has just looked. */
 const REST_MS = 1_800_000
-const REST_STEP_MS = 60_000
 const PUT_MS_MAX = 20
 const PASS_MS = 3000
 /** What nobody may be told of a message that it is shown. */
@@ -181,10 +180,7 @@ export class BlobLife implements Life {
     const { world, disk } = this.#scene
     disk.blobs.failure = null
     if (this.#restingSinceMs === 0) this.#restingSinceMs = world.nowMs()
-    const isAtRest = world.nowMs() - this.#restingSinceMs > REST_MS
-    // Where nothing waits for it no time passes by itself.
-    if (!isAtRest) world.passTime(REST_STEP_MS)
-    return isAtRest
+    return world.nowMs() - this.#restingSinceMs > REST_MS
   }
 
   async check(): Promise<void> {

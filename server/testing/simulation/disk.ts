@@ -15,7 +15,8 @@ export interface DiskFaults {
 export class Disk {
   readonly #world: World
   readonly faults: DiskFaults
-  isFaulty = true
+  #isFaulty = true
+  #wellSinceMs = Infinity
   engine: MemoryEngine
   /** What is stored beside it. */
   readonly blobs: TestBlobStore
@@ -26,6 +27,20 @@ export class Disk {
     this.blobs = blobs
     this.faults = faults
     this.engine = this.#engineOn(stored)
+  }
+
+  get isFaulty(): boolean {
+    return this.#isFaulty
+  }
+
+  set isFaulty(isFaulty: boolean) {
+    this.#wellSinceMs = isFaulty ? Infinity : Math.min(this.#wellSinceMs, this.#world.nowMs())
+    this.#isFaulty = isFaulty
+  }
+
+  /** Whether nothing has been wrong with it for longer than this. */
+  isWellFor(ms: number): boolean {
+    return this.#world.nowMs() - this.#wellSinceMs > ms
   }
 
   /** The machine died: what was not stored at this moment is lost. */

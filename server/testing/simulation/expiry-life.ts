@@ -10,7 +10,6 @@ import type { Life, Scene } from './scene.js'
 /** The last is one that nothing outlives here. */
 const TIMERS_MS = [5000, 8000, 3_600_000] as const
 const PASS_MS = 8000
-const STEP_MS = 500
 const PAGE = 20
 
 export class ExpiryLife implements Life {
@@ -80,10 +79,7 @@ export class ExpiryLife implements Life {
     const nowMs = world.nowMs()
     if (this.#restingSinceMs === 0) this.#restingSinceMs = nowMs
     const spanMs = 3 * server.limits.expirySweepMs
-    const isAtRest = nowMs - this.#restingSinceMs > spanMs && !oracle.expiry.hasWithin(nowMs - spanMs, nowMs + spanMs)
-    // Where nothing waits for it no time passes by itself.
-    if (!isAtRest) world.passTime(STEP_MS)
-    return isAtRest
+    return nowMs - this.#restingSinceMs > spanMs && !oracle.expiry.hasWithin(nowMs - spanMs, nowMs + spanMs)
   }
 
   async check(): Promise<void> {

@@ -78,7 +78,7 @@ export class SimServer {
     const disk = this.#disks[shard]!
     const routerOf = (other: number): LocalRouter | null => this.isAlive ? this.shards[other]?.mortalRouter ?? null : null
     return new SimShard({
-      world: this.#world, disk, limits: this.limits,
+      world: this.#world, disk, limits: this.limits, report: (breach) => { this.report(breach) },
       federation: this.#disks.length === 1 ? null : (isAlive) => ({
         shard, shards: this.#disks.length, shardOf: this.#shardOf, limits: CHANNELS,
         peers: simPeers(shard, this.#world, routerOf, isAlive, () => disk.isFaulty),

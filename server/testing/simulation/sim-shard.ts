@@ -5,15 +5,15 @@ import { LocalRouter } from '../../router/local-router.js'
 import { PRESENCE_LIMITS } from '../../presence/limits.js'
 import { RouterError } from '../../router/router.js'
 import type { Scheduler, ShardLimits } from '../../shard/environment.js'
+import type { Logger } from '../../shard/log.js'
 import { Shard } from '../../shard/shard.js'
 import { BlobStoreProcess } from '../blob-store.js'
+import { Breach } from './breach.js'
 import type { Disk } from './disk.js'
 import type { World } from './world.js'
 
 /** So seldom that there is quiet in between. */
 export const RENEW_MS = 60_000
-
-const SILENT = { info: () => undefined, warn: () => undefined, error: () => undefined }
 
 /** What a shard is started with. */
 export interface SimShardOptions {
@@ -22,6 +22,8 @@ export interface SimShardOptions {
   readonly limits: ShardLimits
   /** Of several; null: it is the only one. `isAlive` is that of the shard that is started. */
   readonly federation: ((isAlive: () => boolean) => Federation) | null
+  /** A breach is found. */
+  readonly report: (breach: Breach) => void
 }
 
 export class SimShard {
@@ -34,14 +36,14 @@ export class SimShard {
   #die: (error: Error) => void = () => undefined
   isAlive = true
 
-  constructor({ world, disk, limits, federation }: SimShardOptions) {
+  constructor({ world, disk, limits, federation, report }: SimShardOptions) {
     this.disk = disk
     this.#world = world
     this.#died = new Promise((_, reject) => { this.#die = reject })
     this.#died.catch(() => undefined)
     this.#blobs = new BlobStoreProcess(disk.blobs)
     this.shard = new Shard(disk.engine, {
-      clock: world, scheduler: this.#scheduler(), random32: () => world.random.next32(), limits, log: SILENT,
+      clock: world, scheduler: this.#scheduler(), random32: () => world.random.next32(), limits, log: logOf(disk, limits, report),
       blobs: this.#blobs, ...federation === null ? {} : { federation: federation(() => this.isAlive) },
     })
     this.router = new LocalRouter(this.shard, { ...PRESENCE_LIMITS, renewMs: RENEW_MS })
@@ -81,5 +83,16 @@ export class SimShard {
         }
       },
     })
+  }
+}
+
+/** Nothing goes wrong by itself: where the disk is well, and what was under way when it was not is over, no shard has an error to tell of. */
+function logOf(disk: Disk, { commitTimeoutMs }: ShardLimits, report: (breach: Breach) => void): Logger {
+  const silent = (): void => undefined
+  return {
+    info: silent, warn: silent,
+    error: (fields, message) => {
+      if (disk.isWellFor(commitTimeoutMs)) report(new Breach(`nothing is wrong with the disk: ${message}`, { cause: fields }))
+    },
   }
 }

@@ -4,7 +4,7 @@ import { Breach } from './breach.js'
 import { confirmedBeforeCommit, cursorOutsideBatch, deletedBeforeConfirmed, newsUnmissed, pendingUsesForgotten } from './channel-plants.js'
 import {
   answersEarly, blockedAreTold, blocksIgnored, carriedIsHidden, carriesUncounted, cursorMovesOnWrite, deletedIsKept, deletedIsQueued, deliveredOnWrite, disabledComeIn, editsTwice,
-  everybodyIsAdmin, expiredStayUnread, fanOutMissesOne, invitesUsedAgain, listsUntold, oneMemberIsAll, operationsTwice, presenceIgnoresBlocks, presenceStays, queuesKeepExpired,
+  everybodyIsAdmin, expiredStayUnread, fanOutMissesOne, invitesUsedAgain, listsUntold, oneMemberIsAll, operationsTwice, presenceIgnoresBlocks, presenceStays, putsForgotten, queuesKeepExpired,
   reactionsLost, readsForgotten, receiptsFall, removedStillReads, retriesForgotten, statesOutlive, timersForgotten,
 } from './plants.js'
 import { shrink } from './shrink.js'
@@ -155,6 +155,7 @@ const PLANTS: readonly [name: string, plant: NonNullable<SimulationOptions['plan
   ['[DIS-4] a sweep that forgets what operations made of a message', statesOutlive, ['expiry', 'operations'], 80, /has expired and is on the disk|and it has expired/],
   ['[DIS-4] a sweep that leaves unread as it is', expiredStayUnread, ['expiry'], 20, /unread.*, counted/],
   ['[BLB-13] a message whose blob is not counted', carriesUncounted, ['blobs'], 20, /references|is referred to|does not find/],
+  ['[BLB-14] an upload that ends, and what it has put stays', putsForgotten, ['blobs'], 40, /object that nothing names/],
   ['[BLB-16] a message that is shown, and its blob is not', carriedIsHidden, ['blobs'], 20, /does not find/],
   ['[RCP-2] a read watermark that goes back', readsForgotten, [], 20, /it was acknowledged up to/],
 ]

@@ -345,8 +345,11 @@ export class Simulation implements Scene {
     for (let i = 0; i < REST_STEPS_MAX; i++) {
       const areAtRest = this.#lives.map((life) => life.isAtRest?.() ?? true)
       if (!areAtRest.includes(false) && this.#isQuiet()) return
-      // What that has asked for goes on before any task runs, as it would in an event loop.
-      if (areAtRest.includes(false)) await this.#step('rest')
+      if (areAtRest.includes(false)) {
+        this.#letTimePass()
+        // What that has asked for goes on before any task runs, as it would in an event loop.
+        await this.#step('rest')
+      }
       for (const device of this.devices) {
         if (device.connection === null) device.connect(this.server)
         device.moveUp()
@@ -356,6 +359,11 @@ export class Simulation implements Scene {
       for (let task = this.random.below(5); task < 2 * this.devices.length + 5; task++) await this.#step('rest', () => { this.world.runTask() })
     }
     throw new Breach('it does not come to rest')
+  }
+
+  /** Where nothing waits for it no time passes by itself. What is under way has its own time: no machine stands still whenever something is to be done. */
+  #letTimePass(): void {
+    if (!this.world.hasTasksWithin(QUIET_MS)) this.world.passTime(QUIET_MS)
   }
 
   #isQuiet(): boolean {
