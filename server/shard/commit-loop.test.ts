@@ -247,6 +247,29 @@ void test('a store that does not open is tried again, ever more slowly', async (
   assert.deepEqual(events, ['failed', 'discarded', 'discarded', 'back'])
 })
 
+void test('a store that opens and takes no commit is opened ever more slowly too, until it takes one', async () => {
+  let attempts = 0
+  let isBroken = true
+  const engine = new MemoryEngine({
+    beforeCommit: () => { if (isBroken) throw new Error('broken') },
+    beforeOpen: () => { attempts++ },
+  })
+  const { loop, timers } = makeLoop(engine)
+  const pass = async (ms: number): Promise<void> => {
+    if (loop.isAvailable) put(loop, 'a')
+    await timers.pass(ms)
+    await turn()
+  }
+  for (let at = 0; at < 100; at++) await pass(10)
+  assert.equal(attempts, 3, 'at once, after 250 ms and after 500')
+  isBroken = false
+  for (let at = 0; at < 100; at++) await pass(10)
+  isBroken = true
+  attempts = 0
+  for (let at = 0; at < 5; at++) await pass(1)
+  assert.equal(attempts, 1)
+})
+
 void test('watermarks wait for the next commit, but not for long', async () => {
   const { loop, timers, events } = makeLoop(new MemoryEngine())
   const route = new Route(new ConversationState('ann:bob', conversationKeys('ann:bob')), [])

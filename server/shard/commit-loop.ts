@@ -57,6 +57,8 @@ export class CommitLoop {
   /** Who waits for another transaction to be open. */
   #onRoom: (() => void)[] = []
   #hasFailed = false
+  /** Until it is opened again; longer each time, until a commit succeeds. 0: at once. */
+  #retryMs = 0
   #isClosed = false
   readonly #run = (): void => {
     this.#isScheduled = false
@@ -228,7 +230,7 @@ export class CommitLoop {
     this.#environment.scheduler.defer(() => { this.#tellRoom() })
     // An open commit may still reach the disk; only when it has settled does the disk say what is true.
     void this.#settled.then(() => {
-      this.#reopen(REOPEN_FIRST_MS)
+      this.#openAgain()
     })
   }
 
@@ -269,8 +271,12 @@ export class CommitLoop {
     this.#settled = this.#engine.commit(transaction.batch).then(
       () => {
         this.#isCommitting = false
-        if (this.#hasFailed) rejectWaiters(transaction)
-        else this.#finish(transaction)
+        if (this.#hasFailed) {
+          rejectWaiters(transaction)
+          return
+        }
+        this.#retryMs = 0
+        this.#finish(transaction)
       },
       (error: unknown) => {
         this.#isCommitting = false
@@ -305,7 +311,15 @@ export class CommitLoop {
     else if (!this.#open.late.isEmpty) this.scheduleLazily()
   }
 
-  #reopen(delayMs: number): void {
+  /** At once at first. A store that opens and takes no commit is as broken as one that does not open. */
+  #openAgain(): void {
+    const delayMs = this.#retryMs
+    this.#retryMs = Math.min(Math.max(REOPEN_FIRST_MS, 2 * delayMs), REOPEN_MAX_MS)
+    if (delayMs === 0) this.#reopen()
+    else this.#environment.scheduler.after(delayMs, () => { this.#reopen() })
+  }
+
+  #reopen(): void {
     if (this.#isClosed) return
     this.#engine.reopen().then(() => this.#host.recover()).then(
       () => {
@@ -316,10 +330,8 @@ export class CommitLoop {
         this.#environment.log.info({}, 'storage is back')
       },
       (error: unknown) => {
-        this.#environment.log.warn({ err: error, retryMs: delayMs }, 'storage does not open yet')
-        this.#environment.scheduler.after(delayMs, () => {
-          this.#reopen(Math.min(delayMs * 2, REOPEN_MAX_MS))
-        })
+        this.#environment.log.warn({ err: error, retryMs: this.#retryMs }, 'storage does not open yet')
+        this.#openAgain()
       },
     )
   }
