@@ -1,4 +1,5 @@
 /** Searching at the shard: with an index, without one, with half of one, it finds the same. */
+import { largestCommit } from '../testing/largest-commit.js'
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
@@ -163,17 +164,11 @@ test('segments of long texts are committed some at a time', async () => {
   let word = 0
   for (let at = 0; at < 12 * SEGMENT_MESSAGES; at++) alice.send('bob', Array.from({ length: 12 }, () => `w${String(++word)}x`).join(' '))
   await harness.settle()
-  const { engine } = harness
-  const commit = engine.commit.bind(engine)
-  let most = 0
-  engine.commit = (batch) => {
-    most = Math.max(most, batch.bytes)
-    return commit(batch)
-  }
+  const largest = largestCommit(harness.engine)
   assert.equal((await all(harness, 'alice', 'w1x')).length, 1)
   await harness.pass(INDEXING_MS)
   assert.equal(await segmentRows(harness, 'alice:bob'), 12)
-  assert.ok(most > 0 && most < 256 * 1024, `${String(most)} bytes in a commit`)
+  assert.ok(largest() > 0 && largest() < 256 * 1024, `${String(largest())} bytes in a commit`)
 })
 
 test('[SCH-4] without an index, with a damaged one, or with one that names too much, the same is found, and what is missing is made', async () => {

@@ -7,6 +7,7 @@ import { everything } from '../../storage/keyspace.js'
 import { MemoryEngine } from '../../storage/memory-engine.js'
 import { journal, journaledAt, journalKey } from '../../storage/shard-keys.js'
 import { storedEntries } from '../testing/entries.js'
+import { largestCommit } from '../testing/largest-commit.js'
 import { recoverJournal } from './journal-recovery.js'
 import { ShardHarness, type TestDevice } from '../testing/shard-harness.js'
 
@@ -236,15 +237,10 @@ test('much that is not acknowledged is written out some at a time', async () => 
   const { harness, ann } = await world({ limits: { windowDefault: 1024, strangerPerSecond: 0 } })
   for (let at = 0; at < 30; at++) await send(harness, ann, ...Array.from({ length: 30 }, () => 'x'.repeat(400)))
   const { engine } = harness
-  const commit = engine.commit.bind(engine)
-  let most = 0
-  engine.commit = (batch) => {
-    most = Math.max(most, batch.bytes)
-    return commit(batch)
-  }
+  const largest = largestCommit(engine)
   await harness.pass(4 * JOURNAL_MS)
   assert.deepEqual([await journalRows(engine), await storedEntries(engine, 'bob')], [0, 900])
-  assert.ok(most > 0 && most < 256 * 1024, `${String(most)} bytes in a commit`)
+  assert.ok(largest() > 0 && largest() < 256 * 1024, `${String(largest())} bytes in a commit`)
 })
 
 test('a shard that is closed leaves nothing in the journal, however much there was', async () => {
