@@ -15,7 +15,8 @@ async function rowsOf(engine: Engine): Promise<string[]> {
 }
 
 test('a cluster begins with the data of the node that founds it, and the others copy it while it serves', async (t) => {
-  const rig = new Rig(t, { limits: { copyPageBytes: 2000 } })
+  // The lease is to be kept, however late this process is.
+  const rig = new Rig(t, { limits: { copyPageBytes: 2000, leaseMs: 15_000 } })
   const inner = new MemoryEngine()
   for (let i = 0; i < 300; i++) await put(inner, [`row${String(i).padStart(4, '0')}`, 'x'.repeat(50)])
   const first = await rig.start('n1', { founds: true, engine: inner })
@@ -69,6 +70,27 @@ test('an owner that resigns finishes what it has first, and its heir has the sha
   assert.ok(took < SHORT.leaseMs * 0.9, `${String(took)} ms`)
   await assert.rejects(put(engine, ['later', '1']), { code: 'closed' })
 })
+
+for (const way of ['resign', 'close'] as const) {
+  test(`a node that is to ${way} while its claim is answered gives the shard back`, async (t) => {
+    const rig = new Rig(t)
+    const first = await rig.start('n1', { founds: true })
+    await rig.owner()
+    const second = await rig.start('n2')
+    await until(() => rig.server.members.includes('n2'))
+    let isDone = false
+    second.store.afterCall = (name) => {
+      if (name !== 'acquire') return
+      second.store.afterCall = () => undefined
+      void second.node[way]().then(() => { isDone = true })
+    }
+    await first.node.resign('n2')
+    await until(() => isDone)
+    first.node.stay()
+    assert.equal(await rig.owner(second), first)
+    if (way === 'resign') await until(() => second.node.report.role === 'standby')
+  })
+}
 
 test('the directory tells who owns the shard, and says nobody in between', async (t) => {
   const rig = new Rig(t)

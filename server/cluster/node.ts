@@ -494,6 +494,8 @@ export class ClusterNode {
     this.#ownership = ownership
     const renewing = this.#keepRenewing(ownership)
     try {
+      // It was drained or closed while its claim was answered, and who said so saw no ownership to end.
+      if (this.#isDrained) await log.release('')
       const position = await this.#takeOver(ownership, answer, lineage, isFurther)
       await this.#serve(ownership, position, lineage)
     } catch (error) {
