@@ -1,4 +1,4 @@
-/** Whole nodes with one to four shards, and people who use them, while machines, links, disks, clocks and the store fail and shards move. */
+/** Whole nodes with one to four shards, and people who talk, change what they said, block each other and change a group, while machines, links, disks, clocks and the store fail and shards move. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ClusterSimulation, type ClusterSimulationOptions } from './testing/simulation/cluster-simulation.js'
@@ -61,6 +61,10 @@ const PLANTS: readonly [name: string, options: Partial<ClusterSimulationOptions>
   ['an entry that is deleted before another shard has it', { shardPlants: { deletedBeforeConfirmed: true } }, 60, LOST],
   ['an entry of an ownership that ended without it', { shardPlants: { offeredBeforeCommit: true } }, 60, LOST],
   ['a move that acknowledges what the next owner has not got', { shardPlants: { movesEarly: true } }, 60, LOST],
+  ['a block that is answered before other shards have it', { shardPlants: { answersEarly: true } }, 60, /could write to .*, whom it has blocked|was shown .* of one whom it had blocked|was refused to write to/],
+  ['a delete that is answered before other shards have it', { shardPlants: { answersEarly: true } }, 60, /which was deleted/],
+  ['a delete that the shard of a queue forgets', { shardPlants: { forgetsDeletes: true } }, 60, /which was deleted/],
+  ['an edit that is done twice', { shardPlants: { editsTwice: true } }, 20, /happened twice/],
   ['a commit of a shard that is acknowledged before it is in the changelog', { nodePlants: { acknowledgesEarly: true } }, 60, LOST],
   ['a store that takes appends of a former owner', { storePlants: { ignoresToken: true } }, 60, /two owners|does not continue|not on the disk|other rows|came behind/],
 ]

@@ -1,5 +1,5 @@
 /** People who block each other, and think better of it. */
-import type { Life, Scene } from './scene.js'
+import type { EndScene, Life, Scene } from './scene.js'
 
 export class BlockLife implements Life {
   readonly #scene: Scene
@@ -23,14 +23,18 @@ export class BlockLife implements Life {
     return `${owner} ${isBlock ? 'blocks' : 'unblocks'} ${other}`
   }
 
-  /** What is known to be blocked is blocked on every page. */
-  async check(): Promise<void> {
-    const { users, oracle, server } = this.#scene
-    for (const owner of users) {
-      const { items } = await this.#scene.finish(server.router.profiles.blocked(owner, { after: '', since: null, limit: 100 }))
-      for (const other of users) {
-        if (other !== owner) oracle.blocks.check(owner, other, items.some(({ user }) => user === other))
-      }
+  check(): Promise<void> {
+    return checkBlocks(this.#scene)
+  }
+}
+
+/** What is known to be blocked is blocked on every page. */
+export async function checkBlocks(scene: EndScene): Promise<void> {
+  const { users, oracle, server } = scene
+  for (const owner of users) {
+    const { items } = await scene.finish(server.router.profiles.blocked(owner, { after: '', since: null, limit: 100 }))
+    for (const other of users) {
+      if (other !== owner) oracle.blocks.check(owner, other, items.some(({ user }) => user === other))
     }
   }
 }

@@ -38,6 +38,8 @@ export interface DeviceServer {
   /** One at least. */
   readonly shards: { readonly length: number }
   readonly isAlive: boolean
+  /** What a device gets comes from the shard itself, in this moment; else it may have been on its way. */
+  readonly isHome: boolean
   /** The connection broke. */
   lost(connection: SimConnection): void
   checkAcked(outbox: string, clientId: number, from: string, to: string, text: string, seq: number, timeMs: number): void
@@ -88,7 +90,7 @@ export class SimConnection implements DeviceSink {
     const decoded = decodeEntries(frames)
     const end = decoded.at(-1)
     if (decoded.length !== count || end === undefined || !('index' in end) || end.index !== last) throw new Breach('a run of entries is not what it says')
-    this.#reporting(() => { this.device.checkEntries(decoded) })
+    if (this.server.isHome) this.#reporting(() => { this.device.checkEntries(decoded) })
     for (const frame of decoded) this.down.push({ kind: 'entry', frame })
   }
 

@@ -252,20 +252,9 @@ export class SimDevice {
     return { conversation: conversationName(this.user, to), from: this.user, target: seq, kind, text }
   }
 
-  /** The server sends entries: a disabled user gets none, and nobody the text of what was deleted or has expired. */
+  /** The server sends entries. */
   checkEntries(frames: readonly Frame[]): void {
-    this.#oracle.access.told(this.user)
-    for (const frame of frames) {
-      if (frame.type !== FRAME.delivery && frame.type !== FRAME.deliveryFrom && frame.type !== FRAME.operation) continue
-      const name = conversationName(this.user, frame.conversation)
-      const text = Buffer.from(frame.text).toString()
-      const { operations, expiry } = this.#oracle
-      expiry.given(this.user, name, frame.type === FRAME.operation ? frame.target : frame.seq, text)
-      if (frame.type === FRAME.operation) continue
-      operations.given(this.user, name, frame.seq, text)
-      expiry.told(name, frame.seq, expiryOf(frame.extensions))
-      if (text === '') expiry.withheld(this.user, name, frame.seq)
-    }
+    this.#oracle.handedOut(this.user, frames)
   }
 
   checkPresence(user: string, state: number, lastSeenMs: number): void {

@@ -9,7 +9,7 @@ const EMOJI = ['👍', '😂', ''] as const
 
 /** null: there is nothing to do it to. `isFree`: not only reactions. */
 export function anyOperation(
-  scene: Scene, device: SimDevice, to: string, isFree: boolean,
+  scene: Pick<Scene, 'random' | 'nextNumber'>, device: SimDevice, to: string, isFree: boolean,
 ): { kind: OperationName; target: number; text: string } | null {
   const { random } = scene
   const name = conversationName(device.user, to)

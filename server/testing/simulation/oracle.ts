@@ -3,8 +3,12 @@
  * promise. It knows what clients did and saw, and nothing of how the server works.
  */
 import { isGroup } from '../../../protocol/address.js'
+import { expiryOf } from '../../../protocol/expiry.js'
+import type { Frame } from '../../../protocol/generated/frames.js'
+import { FRAME } from '../../../protocol/generated/registry.js'
 import { conversationKeys, numberAt } from '../../../storage/keyspace.js'
 import type { Engine } from '../../../storage/engine.js'
+import type { ShardLimits } from '../../shard/environment.js'
 import { readLogRun } from '../../shard/log-run.js'
 import { conversationName } from '../../shard/state.js'
 import { Breach } from './breach.js'
@@ -51,8 +55,8 @@ export class Oracle {
   /** A device was told of somebody's presence. */
   onPresence: (device: SimDevice, user: string, isOnline: boolean, lastSeenMs: number) => void = () => undefined
 
-  constructor(clock: SimClock) {
-    this.operations = new OperationOracle(LIMITS, () => clock.latestMs)
+  constructor(clock: SimClock, limits: Pick<ShardLimits, 'editAgeMs' | 'deleteAgeMs'> = LIMITS) {
+    this.operations = new OperationOracle(limits, () => clock.latestMs)
     this.expiry = new ExpiryOracle(clock, this.operations)
   }
 
@@ -88,6 +92,21 @@ export class Oracle {
     // Who has blocked the other may still take back what it said.
     if (typeof to === 'string') this.blocks.acked(key, from, to, conversation, seq, kind === 'edit' ? text : '', kind === 'delete')
     this.#learn({ conversation, from, seq, text: operationText(kind, target) })
+  }
+
+  /** A shard sends entries to a device: a disabled user gets none, and nobody the text of what was deleted or has expired. */
+  handedOut(user: string, frames: readonly Frame[]): void {
+    this.access.told(user)
+    for (const frame of frames) {
+      if (frame.type !== FRAME.delivery && frame.type !== FRAME.deliveryFrom && frame.type !== FRAME.operation) continue
+      const name = conversationName(user, frame.conversation)
+      const text = Buffer.from(frame.text).toString()
+      this.expiry.given(user, name, frame.type === FRAME.operation ? frame.target : frame.seq, text)
+      if (frame.type === FRAME.operation) continue
+      this.operations.given(user, name, frame.seq, text)
+      this.expiry.told(name, frame.seq, expiryOf(frame.extensions))
+      if (text === '') this.expiry.withheld(user, name, frame.seq)
+    }
   }
 
   /** A device has stored an operation, or was shown it by the history. */

@@ -64,7 +64,7 @@ export class Known<T> {
   }
 
   /** `wanted` as it would be, for each value that it may have; one thing is asked for at a time, of one server. */
-  ask(scene: Scene, wanted: (before: T) => T, asked: Promise<unknown>, settled: (value: T) => void = () => undefined): void {
+  ask(scene: Pick<Scene, 'report'> & { readonly server: Pick<DeviceServer, 'isAlive'> }, wanted: (before: T) => T, asked: Promise<unknown>, settled: (value: T) => void = () => undefined): void {
     const { server } = scene
     const before = this.possible
     this.version++

@@ -45,6 +45,7 @@ export class SimServer {
   readonly #failures: unknown[]
   readonly #several: ShardsRouter | null
   isAlive = true
+  readonly isHome = true
 
   /** @param disks one for each shard */
   constructor(world: World, disks: readonly Disk[], oracle: Oracle, failures: unknown[], limits: ShardLimits, shardOf: (slot: number) => number) {

@@ -252,7 +252,9 @@ export class ClusterSimulation implements Room {
     await people.check()
     for (const { process } of this.machines.values()) {
       for (const shard of this.servers.keys()) {
-        if (process?.work?.isOwner(shard) === true) await checkHomes(shard, process.machine.disks[shard]!, this.servers.length, (name) => people.homeOf(name))
+        if (process?.work?.isOwner(shard) !== true) continue
+        await checkHomes(shard, process.machine.disks[shard]!, this.servers.length, (name) => people.homeOf(name))
+        await people.oracle.operations.checkDisk(process.machine.disks[shard]!)
       }
     }
   }

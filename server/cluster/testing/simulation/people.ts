@@ -9,13 +9,14 @@ import { SimDevice } from '../../../testing/simulation/device.js'
 import { checkConversations } from '../../../testing/simulation/end.js'
 import { anyChange, OWNER } from '../../../testing/simulation/group-life.js'
 import { GROUP } from '../../../testing/simulation/group-oracle.js'
-import { OUTBOX_MAX } from '../../../testing/simulation/operation-life.js'
+import { anyOperation, OUTBOX_MAX } from '../../../testing/simulation/operation-life.js'
 import { Oracle } from '../../../testing/simulation/oracle.js'
 import type { EndScene } from '../../../testing/simulation/scene.js'
 import { comparePositions } from '../../position.js'
 import { readMembership, readState } from '../../shard-rows.js'
+import { Quarrels } from './quarrels.js'
 import type { Room } from './room.js'
-import { ServerWork } from './server-work.js'
+import { PEOPLE_LIMITS, ServerWork } from './server-work.js'
 
 const USERS = ['ann', 'bob', 'cy'] as const
 const VERIFIER = { salt: new Uint8Array(16), iterations: 4096, storedKey: new Uint8Array(32), serverKey: new Uint8Array(32) }
@@ -31,6 +32,7 @@ export class People implements EndScene {
   readonly users = USERS
   readonly devices: SimDevice[] = []
   readonly #connectedMs = new Map<SimDevice, number>()
+  readonly #quarrels: Quarrels
   readonly finish: EndScene['finish']
   /** Acknowledged messages to conversations that are at home in another shard than who said them. */
   crossed = 0
@@ -40,7 +42,8 @@ export class People implements EndScene {
     this.#room = room
     this.#shardOf = shardOf
     this.finish = finish
-    this.oracle = new Oracle(room.world)
+    this.oracle = new Oracle(room.world, PEOPLE_LIMITS)
+    this.#quarrels = new Quarrels(room, this)
   }
 
   homeOf(name: string): number {
@@ -87,7 +90,7 @@ export class People implements EndScene {
 
   /** Every device has what it was owed, and an answer to all that it said. */
   get isContent(): boolean {
-    return this.devices.every(({ connection, outbox, isSyncing }) => connection !== null && !isSyncing && connection.attachment !== null &&
+    return this.#quarrels.areOver && this.devices.every(({ connection, outbox, isSyncing }) => connection !== null && !isSyncing && connection.attachment !== null &&
       connection.server.isAlive && connection.isServerOpen && connection.doneAt >= 0 && connection.up.length === 0 && connection.down.length === 0 && outbox.length === 0)
   }
 
@@ -121,7 +124,9 @@ export class People implements EndScene {
     }
     if (this.#isLost(device) || (!isQuiet && random.chance(0.01))) device.cut()
     else if (!isQuiet && random.chance(0.12)) this.#speak(device)
+    else if (!isQuiet && random.chance(0.03)) this.#operate(device)
     else if (!isQuiet && random.chance(0.01)) this.#changeGroup()
+    else if (!isQuiet && random.chance(0.01)) this.#quarrel()
   }
 
   #connect(device: SimDevice): void {
@@ -149,6 +154,19 @@ export class People implements EndScene {
     if (random.chance(0.25)) {
       if (seqs.length > 0) device.markRead(to, random.pick(seqs))
     } else if (device.outbox.length < OUTBOX_MAX) device.write(to, `${device.user}/${device.id} says ${String(++this.#said)}`)
+  }
+
+  /** It edits, takes back or reacts to what it has. */
+  #operate(device: SimDevice): void {
+    const { world: { random } } = this.#room
+    const to = random.pick([...USERS, GROUP])
+    const operation = device.outbox.length >= OUTBOX_MAX ? null : anyOperation({ random, nextNumber: () => ++this.#said }, device, to, true)
+    if (operation !== null) device.operate(to, operation.kind, operation.target, operation.text)
+  }
+
+  #quarrel(): void {
+    const works = this.#works
+    if (works.length > 0) this.#quarrels.act(this.#room.world.random.pick(works))
   }
 
   #changeGroup(): void {
@@ -180,9 +198,10 @@ export class People implements EndScene {
     return best?.disk.range(options) ?? []
   }
 
-  /** Exactly once, in order, at every device. */
-  check(): Promise<void> {
-    return checkConversations(this)
+  /** Exactly once, in order, at every device, as operations have left it; and nothing through a block. */
+  async check(): Promise<void> {
+    await this.#quarrels.check()
+    await checkConversations(this)
   }
 }
 

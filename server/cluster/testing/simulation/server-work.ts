@@ -2,6 +2,7 @@
  * A process that is a node as it is run: real shards where it owns them, reached by its clients, by the other nodes, and by the shards of
  * these. Only the sockets, the clocks and Redis are played.
  */
+import { LIMIT } from '../../../../protocol/generated/registry.js'
 import type { ClientHosts } from '../../../connection/redirects.js'
 import { configOf } from '../../../config/config.js'
 import { LinkAcceptor } from '../../../link/link-acceptor.js'
@@ -13,6 +14,7 @@ import { type Router, RouterError } from '../../../router/router.js'
 import type { ShardEnvironment, ShardLimits } from '../../../shard/environment.js'
 import type { Shard } from '../../../shard/shard.js'
 import { testIdentity } from '../../../testing/live-front.js'
+import { decodeEntries } from '../../../testing/entries.js'
 import { Breach } from '../../../testing/simulation/breach.js'
 import type { DeviceServer, SimConnection } from '../../../testing/simulation/connection.js'
 import { CHANNELS, LIMITS } from '../../../testing/simulation/server.js'
@@ -31,8 +33,10 @@ import type { Wires } from './wires.js'
 
 const BALANCE_MS = 4000
 const OWNER_WAIT_MS = 6000
+/** Clocks of machines are wrong by minutes, and who looks on does not see how much. */
+export const PEOPLE_LIMITS = { editAgeMs: LIMIT.editAgeMs, deleteAgeMs: LIMIT.deleteAgeMs }
 /** What can't be had at present is asked for again at once, far more often than by a client that waits. */
-const SHARD_LIMITS: ShardLimits = { ...LIMITS, strangerBurst: 1_000_000 }
+const SHARD_LIMITS: ShardLimits = { ...LIMITS, ...PEOPLE_LIMITS, strangerBurst: 1_000_000 }
 /** A call that had no answer for so long has failed. */
 const CALL_TIMEOUT_MS = 8000
 
@@ -52,6 +56,7 @@ export class ServerWork implements Work, DeviceServer {
   readonly nodes: ClusterNode[] = []
   readonly router: Router
   readonly limits = SHARD_LIMITS
+  readonly isHome = false
   #desk: ClusterDesk | null = null
 
   private constructor(process: SimProcess, options: ServerWorkOptions) {
@@ -100,7 +105,9 @@ export class ServerWork implements Work, DeviceServer {
         const onOwner = async (engine: ReplicatedEngine, epoch: number): Promise<void> => {
           this.#owns(shard, engine)
           await options.onOwner(engine, epoch)
-          if (part.shard !== null) plantShard(part.shard, plants)
+          if (part.shard === null) return
+          plantShard(part.shard, plants)
+          this.#watchFeeds(part.shard)
         }
         return openClusterNode({ ...options, onOwner })
       }))
@@ -114,6 +121,25 @@ export class ServerWork implements Work, DeviceServer {
   #owns(shard: number, engine: ReplicatedEngine): void {
     const { room, disks } = this.#process.machine
     room.owns(this.#process, shard, engine, disks[shard]!)
+  }
+
+  /** What a shard hands out is looked at here: on its way to a device by another node it may be overtaken by news of it. */
+  #watchFeeds(shard: Shard): void {
+    const { oracle } = this.#options.people
+    const addFeed = shard.addFeed.bind(shard)
+    shard.addFeed = (feed) => {
+      const { sink, user } = feed
+      const entries = sink.entries.bind(sink)
+      sink.entries = (frames, last, count) => {
+        try {
+          oracle.handedOut(user.name, decodeEntries(frames))
+        } catch (error) {
+          this.report(error)
+        }
+        entries(frames, last, count)
+      }
+      addFeed(feed)
+    }
   }
 
   isOwner(shard: number): boolean {

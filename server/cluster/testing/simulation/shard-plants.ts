@@ -1,4 +1,5 @@
 /** Bugs of several shards, to be planted in the nodes of a cluster. */
+import { OPERATION } from '../../../../protocol/generated/registry.js'
 import type { Shard } from '../../../shard/shard.js'
 import { confirmBeforeCommit, deleteBeforeConfirmed, writeCursorOutsideBatch } from '../../../testing/simulation/channel-plants.js'
 import type { ClusterNodeOptions } from '../../node.js'
@@ -14,6 +15,12 @@ export interface ShardPlants {
   readonly offeredBeforeCommit?: boolean
   /** Who gives a shard away acknowledges what comes in meanwhile, and the next owner has not got it. */
   readonly movesEarly?: boolean
+  /** A block, and a delete, is answered before other shards have it. */
+  readonly answersEarly?: boolean
+  /** Edits are done twice. */
+  readonly editsTwice?: boolean
+  /** Of a delete that comes from another shard only its own entry is kept: queues go on with the text. */
+  readonly forgetsDeletes?: boolean
 }
 
 export function plantShard(shard: Shard, plants: ShardPlants): void {
@@ -21,6 +28,9 @@ export function plantShard(shard: Shard, plants: ShardPlants): void {
   if (plants.confirmedBeforeCommit === true) confirmBeforeCommit(shard)
   if (plants.deletedBeforeConfirmed === true) deleteBeforeConfirmed(shard)
   if (plants.offeredBeforeCommit === true) offerBeforeCommit(shard)
+  if (plants.answersEarly === true && shard.channels !== null) shard.channels.allTaken = () => Promise.resolve()
+  if (plants.editsTwice === true) editTwice(shard)
+  if (plants.forgetsDeletes === true) forgetDeletes(shard)
 }
 
 function offerBeforeCommit(shard: Shard): void {
@@ -53,5 +63,25 @@ export function plantNode(options: ClusterNodeOptions, { movesEarly }: ShardPlan
       isGiven = reason === 'resigned'
       return options.onLost(reason)
     },
+  }
+}
+
+function editTwice(shard: Shard): void {
+  const operateNow = shard.operateNow.bind(shard)
+  shard.operateNow = (route, feed, command, target) => {
+    operateNow(route, feed, command, target)
+    if (command.operation === OPERATION.edit) operateNow(route, feed, command, target)
+  }
+}
+
+function forgetDeletes(shard: Shard): void {
+  const seal = shard.seal.bind(shard)
+  shard.seal = (transaction, withLate) => {
+    const hasTaken = (transaction.channelWork?.applied.size ?? 0) > 0
+    for (const { user } of hasTaken ? transaction.entries : []) {
+      user.erasures = null
+      transaction.batch.delete(user.keys.erasures())
+    }
+    seal(transaction, withLate)
   }
 }
