@@ -49,10 +49,13 @@ export class ListSweep {
     this.#work = work
   }
 
-  /** At the beginning, and when the store is back: whatever was under way is over. */
+  /**
+   * At the beginning, and when the store fails or is back: whatever was under way is over. What is to run soon stays so: a store that fails
+   * again and again would put it off for ever.
+   */
   start(): void {
     this.#retryMs = RETRY_FIRST_MS
-    this.#later('soon', FIRST_MS)
+    if (this.#state !== 'soon') this.#later('soon', FIRST_MS)
   }
 
   /** Something is listed that is due then, in the transaction that is open. Where it looks again by then anyway, that is soon enough. */
