@@ -184,6 +184,8 @@ usage:
 TO is a user, or a group such as '#skiing' (in quotes: shells take # for the beginning of a comment). With - every line of
 stdin is a message; empty lines are skipped. A TEXT that begins with - goes after --. In a group @NAME mentions a member.
 Messages not acknowledged stay in the outbox of the device and go out first the next time; they are never sent twice.
+To somebody who has not answered you a server takes a few dozen messages at once, and then about one a second: the others wait and
+go by themselves, in order, and it is said once that they do.
 Files go up first, all of them with one message, and TEXT is their caption. An upload that is stopped, or killed, goes on where
 it was when the same command is given again, and so it does by itself after the connection or the server has died.
 
@@ -195,7 +197,8 @@ ${ACCOUNT}
                         (default ${TIMEOUT_SECONDS_DEFAULT})
   --json                print a line for each message acknowledged, in order:
                         {"to":"bob","clientId":1,"seq":7,"time":1767225600000}   time: Unix time in milliseconds
-                        and before it, as files go up, {"upload":"beach.jpg","sent":262144,"total":2481234}, in bytes
+                        and before it, as files go up, {"upload":"beach.jpg","sent":262144,"total":2481234}, in bytes;
+                        and once, where messages have to wait, {"to":"bob","waiting":40,"error":"rate-limited"}
 ${HELP}
 
 Exit code 0 only if every message was acknowledged, that is on stable storage at the server.

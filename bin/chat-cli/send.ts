@@ -8,6 +8,7 @@ import { EXIT } from './failure.js'
 import type { SendCommand } from './file-arguments.js'
 import { ackJson, ackText } from './formats.js'
 import { groupSendRefusal } from './group-actions.js'
+import { heldJson, heldText } from './held-text.js'
 import { inputLines } from './input-lines.js'
 import { LineOutput, OutputClosed } from './line-output.js'
 import { mentionsIn } from './mentions.js'
@@ -21,6 +22,8 @@ import { complain } from './world.js'
 
 /** Messages without an answer at one time: what a fast stdin may hold in the outbox. */
 const IN_FLIGHT_MAX = 256
+/** Before it is told that messages wait: by then it is known how many do, and a short wait is not worth a word. */
+const TELL_HELD_MS = 700
 
 /** Sends files and a text as one message, or texts. Rejects with a ChatFailure when it could not go on. */
 export async function send(command: SendCommand, world: World): Promise<ExitCode> {
@@ -69,6 +72,8 @@ class Sender {
   #refused = 0
   #isInputDone = false
   #wakeReader: (() => void) | null = null
+  /** By conversation: told, or about to be. */
+  readonly #tellingHeld = new Map<string, NodeJS.Timeout>()
 
   constructor({ command, world, ending, files }: { command: SendCommand; world: World; ending: Ending; files: readonly FileToSend[] }) {
     this.#command = command
@@ -88,6 +93,21 @@ class Sender {
     }
     client.on('sent', settled)
     client.on('refused', settled)
+    client.on('held', ({ to, error }) => {
+      if (!this.#tellingHeld.has(to)) this.#tellingHeld.set(to, setTimeout(() => { this.#tellHeld(client, to, error) }, TELL_HELD_MS))
+    })
+  }
+
+  /** Once for each conversation: the rest can be seen by the acks. */
+  #tellHeld(client: Client, to: string, error: ClientError): void {
+    const count = client.outbox().filter((waiting) => waiting.to === to && waiting.kind === 'message').length
+    if (count === 0) {
+      this.#tellingHeld.delete(to)
+    } else if (this.#command.json) {
+      this.#output.line(heldJson(error, to, count)).catch(() => { this.#ending.end('output-closed') })
+    } else {
+      complain(this.#world, heldText(error, to, count))
+    }
   }
 
   async run(client: Client): Promise<void> {
@@ -148,6 +168,7 @@ class Sender {
   }
 
   tellUnsent(): void {
+    for (const timer of this.#tellingHeld.values()) clearTimeout(timer)
     const count = this.#unsent + this.#leftovers.size
     if (count > 0) complain(this.#world, `${count} messages not acknowledged: they are kept and go out first with the next \`chat send\` of this device`)
   }

@@ -109,6 +109,28 @@ function freshIds(): Partial<Parts> {
   }
 }
 
+/** What was refused last goes again first. */
+function lastRefusedFirst(): Partial<Parts> {
+  return {
+    platform: rewired(() => {
+      const texts = new Map<unknown, unknown>()
+      const refused: unknown[] = []
+      return {
+        incoming: (frame) => {
+          if (frame.frame === 'refuse') refused.push(texts.get(frame.values['clientId']))
+          return [frame]
+        },
+        outgoing: (frame) => {
+          if (frame.frame !== 'message') return [frame]
+          const sent = refused.length > 0 ? withValues(frame, { text: refused.pop() as string }) : frame
+          texts.set(sent.values['clientId'], sent.values['text'])
+          return [sent]
+        },
+      }
+    }),
+  }
+}
+
 /** Entries are numbered as they come, so that none seems to be missing. */
 function blindForGaps(): Partial<Parts> {
   return {
@@ -288,6 +310,7 @@ export const mutants: readonly Mutant[] = [
   { name: 'order-of-arrival', bug: 'shows messages in the order in which it heard of them', caughtBy: ['faults/connections/both-ways-at-once'], parts: { key: (_seq, count) => count } },
   { name: 'forgets-the-outbox', bug: 'keeps its outbox in memory alone', caughtBy: ['state/outbox/kept-over-a-kill', 'state/outbox/kept-before-connecting'], parts: forgetting(({ kind }) => kind === 'outboxPut') },
   { name: 'new-id-for-a-retry', bug: 'gives a message a new client id after a lost connection', caughtBy: ['state/outbox/lost-ack'], parts: freshIds() },
+  { name: 'last-refused-first', bug: 'sends again in the wrong order what was refused for a time', caughtBy: ['state/outbox/order-over-refusals/first'], parts: lastRefusedFirst() },
   { name: 'no-jitter', bug: 'waits the whole bound before it reconnects', caughtBy: ['opening/back-off/jitter', 'opening/back-off/at-the-cap'], parts: withRandom(() => 0.999) },
   { name: 'same-dice', bug: 'draws the same waits after each start, so that all come back at once', caughtBy: ['opening/back-off/mass-disconnect'], parts: sameDice() },
   { name: 'at-once', bug: 'reconnects at once', caughtBy: ['opening/back-off/jitter'], parts: withRandom(() => 0) },

@@ -35,7 +35,7 @@ import { CatchUp } from './catch-up.js'
 import type { MemberMarks, ReceiptEvent, Watermarks } from './conversations.js'
 import { ClientCore } from './core.js'
 import type {
-  Ack, ChangedEvent, ClientStateName, CoreEvent, CoreOptions, Message, OperationEvent, Refusal, WelcomeEvent,
+  Ack, ChangedEvent, ClientStateName, CoreEvent, CoreOptions, Held, Message, OperationEvent, Refusal, WelcomeEvent,
 } from './core-types.js'
 import { Driver } from './driver.js'
 import type { Platform } from './driver.js'
@@ -112,6 +112,8 @@ export interface ClientEvents {
   operation: OperationEvent
   sent: Ack
   refused: Refusal
+  /** Not taken now; nothing has to be done, but a person may want to know why it takes so long. */
+  held: Held
   receipt: ReceiptEvent
   /** Of a user who is watched: at first, and when it changes. After a reconnect it is told anew. */
   presence: PresenceEvent
@@ -665,6 +667,7 @@ export class BaseClient {
         settle(this.#unanswered, event.refusal.handle)?.reject(event.refusal.error)
         this.#emitter.emit('refused', event.refusal)
         return
+      case 'held': this.#emitter.emit('held', event.held); return
       case 'receipt': this.#emitter.emit('receipt', event.receipt); return
       case 'presence': this.#emitter.emit('presence', event.presence); return
       case 'typing': this.#emitter.emit('typing', event.typing); return

@@ -121,6 +121,12 @@ export interface Refusal {
   readonly error: ClientError
 }
 
+/** A stanza of this device was refused for a time: it goes again by itself, and later ones of its conversation wait for it. [MSG-20] */
+export interface Held extends Refusal {
+  /** No sooner. */
+  readonly retryInMs: number
+}
+
 export interface WelcomeEvent {
   readonly session: string
   readonly resume: 'fresh' | 'resumed' | 'tooOld'
@@ -142,6 +148,7 @@ export type CoreEvent =
   | { readonly kind: 'queued'; readonly handle: number }
   | { readonly kind: 'sent'; readonly ack: Ack }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
+  | { readonly kind: 'held'; readonly held: Held }
   | { readonly kind: 'receipt'; readonly receipt: ReceiptEvent }
   | { readonly kind: 'changed'; readonly changed: ChangedEvent }
   /** The device has to fetch what it missed; no entry is given out before `caughtUp`. [QUE-9] */

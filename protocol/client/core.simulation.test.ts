@@ -31,7 +31,7 @@ function findBreach(Core: CoreClass, options: SimulationOptions, seeds: number):
 }
 
 for (const kind of KINDS) {
-  test(`[MSG-12] [MSG-13] [QUE-3] [QUE-4] [OPN-9] [OPN-11] [RCP-9] [RCN-1] nothing is lost, doubled or out of order through crashes: ${kind.name}`, () => {
+  test(`[MSG-12] [MSG-13] [MSG-20] [QUE-3] [QUE-4] [OPN-9] [OPN-11] [RCP-9] [RCN-1] nothing is lost, doubled or out of order through crashes: ${kind.name}`, () => {
     assert.equal(findBreach(ClientCore, kind, SEEDS), null)
   })
 }
@@ -54,9 +54,11 @@ const MUTANTS: readonly (Edit & { readonly name: string; readonly also?: readonl
   },
   { name: 'acknowledges what this connection has not sent', file: 'inbox.js', from: 'Math.min(this.#stored, this.#sentTo)', to: 'this.#stored' },
   { name: 'forgets the outbox in a crash', file: 'outbox.js', from: '...state.outbox.values()', to: '...[]' },
-  { name: 'sends again under new ids', file: 'outbox.js', from: 'this.#ready.reset([...this.#flying.values(), ', to: 'for (const entry of this.#flying.values()) this.#renumber(entry);\n        this.#ready.reset([...this.#flying.values(), ' },
+  { name: 'sends again under new ids', file: 'outbox.js', from: 'this.#ready.reset([...this.#flying.values(), ', to: 'for (const entry of this.#flying.values()) { entry.clientId = this.#nextClientId++; this.#changes.push({ kind: \'outboxPut\', record: entry.toRecord() }); }\n        this.#ready.reset([...this.#flying.values(), ' },
   { name: 'forgets what was in flight', file: 'outbox.js', from: '[...this.#flying.values(), ...this.#ready.toArray()]', to: '[...this.#ready.toArray()]' },
   { name: 'sends before it is stored', file: 'outbox.js', from: 'this.#staged.push(entry);\n        return entry;', to: 'this.#ready.push(entry);\n        return entry;' },
+  { name: 'lets later ones overtake what was refused', file: 'outbox.js', from: 'held === undefined || held.current === entry', to: 'true' },
+  { name: 'sends again in the order of the refusals', file: 'outbox.js', from: 'held.entries[place - 1].handle > entry.handle', to: 'false' },
   { name: 'uses a token before it is stored', file: 'opening.js', from: 'this.#newToken = frame.token.slice();', to: 'this.#token = this.#newToken = frame.token.slice();' },
   { name: 'tells own messages as those of others', file: 'conversations.js', from: 'known.own = addSeq(known.own, seq)', to: 'known.own = known.own' },
   { name: 'tells a send before that is stored', file: 'core.js', from: "this.#answers.push({ kind: 'sent', ack });", to: "this.#event({ kind: 'sent', ack });" },

@@ -270,19 +270,25 @@ test('[MSG-16] sends again under a new id: after retryAfterMs if it may be retri
   bench.store()
   bench.receive(encodeRefuse(1, ERROR.rateLimited, 1000, ''), encodeRefuse(3, ERROR.staleClientId, 0, ''))
   bench.store()
-  assert.deepEqual(ids(), ['1 bob', '2 bob', '3 carol', '5 carol'])
+  assert.deepEqual(ids(), ['1 bob', '2 bob', '3 carol', '4 carol'])
+  const { error, retryInMs, ...held } = bench.last('held').held
+  assert.deepEqual([held, error.symbol, retryInMs], [{ handle: 1, kind: 'message', to: 'bob', clientId: 1 }, 'rate-limited', 1250])
   // Behind a message that waits, the next ones to the same conversation wait too; others don't.
   bench.core.send(0, 'bob', 'later', EMPTY_BYTES)
+  bench.receive(encodeAck(2, 1, 0), encodeAck(4, 1, 0))
   bench.core.send(0, 'carol', 'now', EMPTY_BYTES)
   bench.take()
   bench.store()
-  assert.deepEqual(ids().slice(4), ['7 carol'])
+  assert.deepEqual(ids().slice(4), ['6 carol'])
   bench.passTo(999)
   bench.store()
   assert.equal(ids().length, 5)
   bench.passTo(2000)
   bench.store()
-  assert.deepEqual(ids().slice(5), ['8 bob', '9 bob'])
+  assert.deepEqual(ids().slice(5), ['7 bob'])
+  bench.receive(encodeAck(7, 2, 0))
+  bench.store()
+  assert.deepEqual(ids().slice(6), ['8 bob'])
 })
 
 test('a final refusal is told with its code, and leaves the outbox', () => {

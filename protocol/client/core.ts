@@ -31,7 +31,7 @@ import type { Watermarks } from './conversations.js'
 import {
   bareEntry, changedEntry, changeEntry, checkMessage, checkOperation, deliveryEntry, encodeStanza, listName, operationEntry, receiptEntry,
 } from './core-frames.js'
-import type { ClientStateName, CoreEvent, CoreNeed, CoreOptions, CoreOutput, Message } from './core-types.js'
+import type { ClientStateName, CoreEvent, CoreNeed, CoreOptions, CoreOutput, Message, Refusal } from './core-types.js'
 import { Ephemeral } from './ephemeral.js'
 import type { PresenceEvent, TypingKind } from './ephemeral.js'
 import { Inbox } from './inbox.js'
@@ -335,7 +335,6 @@ export class ClientCore {
     for (const id of this.#queries.expire(nowMs)) {
       this.#event({ kind: 'failed', id, error: localError('timeout', 'the query was not answered in time') })
     }
-    this.#outbox.release(nowMs)
     this.#ephemeral.tick(nowMs)
     if (nowMs >= this.#phaseDueMs) this.#phaseIsOver()
     if (this.#phase !== OPEN) return
@@ -414,6 +413,7 @@ export class ClientCore {
 
   /** All that is to be done now. */
   take(): CoreOutput {
+    this.#outbox.release(this.#nowMs)
     if (this.#phase === OPEN) {
       this.#pump()
       if (this.#inbox.cursorDueMs(this.#nowMs) <= this.#nowMs) this.#sendCursor()
@@ -583,17 +583,16 @@ export class ClientCore {
     if (frame.error === ERROR.staleClientId || isRetryable(frame.error)) {
       // A refusal without a wait would come back as fast as the wire allows.
       const isStale = frame.error === ERROR.staleClientId
-      this.#outbox.refused(frame.clientId, isStale ? 0 : this.#nowMs + backOffMs(0, frame.retryAfterMs, this.#options.random()))
+      const waitMs = isStale ? 0 : backOffMs(0, frame.retryAfterMs, this.#options.random())
+      const held = this.#outbox.refused(frame.clientId, this.#nowMs + waitMs)
       this.#noteAnswered()
+      if (held !== undefined && !isStale) this.#event({ kind: 'held', held: { ...refusalOf(held, frame), retryInMs: waitMs } })
       return
     }
     const entry = this.#outbox.answered(frame.clientId)
     if (entry === undefined) return
     this.#noteAnswered()
-    const { handle, kind, to, clientId } = entry
-    this.#answers.push({
-      kind: 'refused', refusal: { handle, kind, to, clientId, error: serverError(frame.error, frame.reason, frame.retryAfterMs) },
-    })
+    this.#answers.push({ kind: 'refused', refusal: refusalOf(entry, frame) })
   }
 
   #answered(frame: ResultFrame): void {
@@ -752,6 +751,10 @@ export class ClientCore {
     this.#liveness.answered()
     this.#sessionEpoch = 0
   }
+}
+
+function refusalOf({ handle, kind, to }: OutboxEntry, { clientId, error, reason, retryAfterMs }: RefuseFrame): Refusal {
+  return { handle, kind, to, clientId, error: serverError(error, reason, retryAfterMs) }
 }
 
 function stopped(): ClientError {

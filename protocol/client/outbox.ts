@@ -3,14 +3,19 @@
  * rules that keep a message exactly once are here.
  *
  *     add ─▶ staged ─(stored)─▶ ready ─(sent)─▶ flying ─(ack, final refusal)─▶ gone
- *                                ▲ ▲               │
- *                                │ └─(lost)────────┤
- *                                │                 ├─(stale-client-id: new id)─▶ staged
- *                                └──── staged ◀────┴─(retryable: new id)─▶ held ─(due: new id)─▶ staged
+ *              ▲                │ ▲                │
+ *              │                │ └─(lost)─────────┤
+ *              └─(its turn: new id)─ held ◀────────┘ (retryable, stale-client-id)
+ *                               │     ▲
+ *                               └─────┘ (behind one of its conversation that is held)
  *
  * Invariants: `ready` and `flying` are in the order of their client ids, and every id in `ready` is higher than those in `flying`, so
  * that ids rise within a session [MSG-2]. An entry that may have been sent under its present id keeps that id [MSG-13], and only an
  * answer can take it from it. Nothing is sent that is not stored [MSG-12].
+ *
+ * What is held goes one at a time, in the order in which it was added, and not before all that is in flight of its conversation has an
+ * answer [MSG-20]. So where an entry has a lower id than an earlier one of its conversation, it was held when that took its new id, and
+ * was never accepted under its own: that is how the order is known again after a crash.
  */
 import { Deque } from './deque.js'
 import type { ClientState, OutboxRecord, StanzaKind, StorageChange } from './state.js'
@@ -44,9 +49,13 @@ export class OutboxEntry {
   }
 }
 
-/** A conversation that has to wait after a retryable refusal: its later messages wait too, so that their order stays. */
+/** What waits of a conversation since something was refused for a time: its later stanzas wait too, so that their order stays. [MSG-20] */
 interface Held {
+  /** No sooner than this. */
   dueMs: number
+  /** The one whose turn it is: staged, ready or in flight. */
+  current: OutboxEntry | null
+  /** In the order of their handles. */
   readonly entries: OutboxEntry[]
 }
 
@@ -68,13 +77,22 @@ export class Outbox {
   constructor(state: ClientState) {
     this.#nextClientId = state.nextClientId
     this.#nextHandle = state.nextHandle
-    const entries = [...state.outbox.values()].map((record) => new OutboxEntry(record, true))
-    entries.sort((left, right) => left.clientId - right.clientId)
-    for (const entry of entries) {
+    const records = [...state.outbox.values()].sort((left, right) => left.handle - right.handle)
+    const highestIds = new Map<string, number>()
+    const ready: OutboxEntry[] = []
+    for (const record of records) {
+      const wasHeld = record.clientId < (highestIds.get(record.to) ?? 0)
+      const entry = new OutboxEntry(record, !wasHeld)
       this.#entries.set(entry.handle, entry)
+      if (wasHeld) {
+        this.#hold(entry, 0)
+        continue
+      }
+      highestIds.set(record.to, record.clientId)
       this.#countUnanswered(entry, 1)
+      ready.push(entry)
     }
-    this.#ready.reset(entries)
+    this.#ready.reset(ready.sort((left, right) => left.clientId - right.clientId))
   }
 
   /** Entries without an answer. */
@@ -120,11 +138,10 @@ export class Outbox {
     for (;;) {
       const entry = this.#ready.peek()
       if (entry === undefined) return undefined
-      const held = this.#held.get(entry.to)
       // What may have been sent keeps its id, and so its place in the order: it can't wait behind a message of a higher id.
-      if (held === undefined || entry.maybeSent) return entry
+      if (entry.maybeSent || this.#mayPass(entry)) return entry
       this.#ready.shift()
-      held.entries.push(entry)
+      this.#hold(entry, 0)
     }
   }
 
@@ -143,46 +160,44 @@ export class Outbox {
     this.#flying.delete(clientId)
     this.#entries.delete(entry.handle)
     this.#countUnanswered(entry, -1)
+    this.#endTurn(entry)
     this.#changes.push({ kind: 'outboxRemove', handle: entry.handle })
     return entry
   }
 
-  /** Refused, but may succeed under a new client id from `dueMs` on; at once if `dueMs` is 0. [MSG-16] */
+  /** Refused, but may succeed under a new client id from `dueMs` on; until then it keeps the old one. [MSG-16] */
   refused(clientId: number, dueMs: number): OutboxEntry | undefined {
     const entry = this.#flying.get(clientId)
     if (entry === undefined) return undefined
     this.#flying.delete(clientId)
     this.#countUnanswered(entry, -1)
+    this.#endTurn(entry)
     entry.maybeSent = false
-    this.#renumber(entry)
-    const held = this.#held.get(entry.to)
-    if (held !== undefined) {
-      held.dueMs = Math.max(held.dueMs, dueMs)
-      held.entries.push(entry)
-    } else if (dueMs > 0) {
-      this.#held.set(entry.to, { dueMs, entries: [entry] })
-    } else {
-      this.#staged.push(entry)
-    }
+    this.#hold(entry, dueMs)
     return entry
   }
 
-  /** When the first held conversation is due; Infinity if none is held. */
+  /** When something that is held may go; Infinity: not before an answer. */
   get nextDueMs(): number {
     let dueMs = Infinity
-    for (const held of this.#held.values()) dueMs = Math.min(dueMs, held.dueMs)
+    for (const [conversation, held] of this.#held) if (this.#isIdle(conversation, held)) dueMs = Math.min(dueMs, held.dueMs)
     return dueMs
   }
 
-  /** Lets go what is due. Others were sent meanwhile under higher ids, so all of it takes new ones. */
+  /** Lets go of what is due the first of each conversation, under a new id: others were sent meanwhile under higher ones. */
   release(nowMs: number): void {
+    if (this.#held.size === 0) return
     for (const [conversation, held] of this.#held) {
-      if (held.dueMs > nowMs) continue
-      this.#held.delete(conversation)
-      for (const entry of held.entries) {
-        this.#renumber(entry)
-        this.#staged.push(entry)
+      if (held.dueMs > nowMs || !this.#isIdle(conversation, held)) continue
+      const entry = held.entries.shift()
+      if (entry === undefined) {
+        this.#held.delete(conversation)
+        continue
       }
+      held.current = entry
+      entry.clientId = this.#nextClientId++
+      this.#changes.push({ kind: 'outboxPut', record: entry.toRecord() })
+      this.#staged.push(entry)
     }
   }
 
@@ -198,9 +213,31 @@ export class Outbox {
     return this.#unanswered.has(conversation)
   }
 
-  #renumber(entry: OutboxEntry): void {
-    entry.clientId = this.#nextClientId++
-    this.#changes.push({ kind: 'outboxPut', record: entry.toRecord() })
+  #mayPass(entry: OutboxEntry): boolean {
+    const held = this.#held.get(entry.to)
+    return held === undefined || held.current === entry
+  }
+
+  /** Whether nothing of the conversation may yet be accepted. */
+  #isIdle(conversation: string, held: Held): boolean {
+    return held.current === null && !this.#unanswered.has(conversation)
+  }
+
+  #hold(entry: OutboxEntry, dueMs: number): void {
+    let held = this.#held.get(entry.to)
+    if (held === undefined) {
+      held = { dueMs, current: null, entries: [] }
+      this.#held.set(entry.to, held)
+    }
+    held.dueMs = Math.max(held.dueMs, dueMs)
+    let place = held.entries.length
+    while (place > 0 && held.entries[place - 1]!.handle > entry.handle) place--
+    held.entries.splice(place, 0, entry)
+  }
+
+  #endTurn(entry: OutboxEntry): void {
+    const held = this.#held.get(entry.to)
+    if (held?.current === entry) held.current = null
   }
 
   #countUnanswered(entry: OutboxEntry, step: 1 | -1): void {

@@ -10,7 +10,7 @@ test('[PRF-18] gives the burst at once, then what the rate brings, never more th
   assert.deepEqual([take(3_600_000), take(3_600_000), take(3_600_000)], [0, 0, 1000])
 })
 
-test('[PRF-18] what is in flight behind a refusal does not pass it', () => {
+test('[PRF-18] [MSG-21] what is in flight behind a refusal does not pass it', () => {
   const allowance = new StrangerAllowance(1, 0)
   assert.equal(allowance.take(1, 1, 0), 0)
   assert.equal(allowance.take(1, 1, 999), 500)

@@ -3,7 +3,7 @@ import type { ShardLimits } from '../shard/environment.js'
 import type { ConversationState } from '../shard/state.js'
 import { ACQUAINTANCES } from './pair.js'
 
-/** Who is refused stays so for at least this long: what is in flight behind it must not pass it. */
+/** Who is refused stays so for at least this long: what is in flight behind it must not pass it. [MSG-21] */
 const WAIT_MS_MIN = 500
 
 export class StrangerAllowance {

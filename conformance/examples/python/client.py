@@ -231,6 +231,7 @@ class Client:
     def reset(self):
         """What belongs to a connection, and ends with it."""
         self.last_sent, self.in_flight = 0, {}
+        self.held = {}           # conversation: until when it waits, and the client id whose turn it is
         self.unacknowledged, self.cursor_timer = 0, None
         self.timers = set()
 
@@ -472,13 +473,45 @@ class Client:
         """Sends what the outbox holds, in the order of its client ids, as far as there is room [MSG-2] [MSG-13] [MSG-15]."""
         if not self.online.is_set():
             return
+        self.release()
+        behind = self.last_sent
         while len(self.in_flight) < self.welcome['unacknowledgedMax']:
-            found = self.store.next_out(self.last_sent)
+            found = self.store.next_out(behind)
             if found is None:
                 return
-            self.last_sent = found[0]
-            self.in_flight[found[0]] = found[1:]
-            self.link.write(self.stanza(*found))
+            behind = found[0]
+            held = self.held.get(conversation_of(found[2]))
+            if held is None or held['turn'] == found[0]:
+                self.last_sent = found[0]
+                self.in_flight[found[0]] = found[1:]
+                self.link.write(self.stanza(*found))
+
+    def hold(self, number, due):
+        """Refused for a time: its conversation goes on in order, one at a time, once all in flight of it is answered [MSG-20]."""
+        self.end_turn(number)
+        held = self.held.setdefault(conversation_of(self.store.out(number)[1]), {'due': 0, 'turn': None})
+        held['due'] = max(held['due'], due)
+        if due:
+            self.later(due - time.monotonic(), self.pump)
+
+    def end_turn(self, number):
+        for held in self.held.values():
+            if held['turn'] == number:
+                held['turn'] = None
+
+    def release(self):
+        """Whose turn has come gets a new client id, and so does what waits behind it, so that a crash changes nothing in the order."""
+        flying = {conversation_of(body) for _, body in self.in_flight.values()}
+        for conversation, held in list(self.held.items()):
+            if held['turn'] is not None or conversation in flying or held['due'] > time.monotonic():
+                continue
+            waiting = self.store.waiting(conversation)
+            if not waiting:
+                del self.held[conversation]
+                continue
+            if waiting[0] <= self.last_sent:
+                waiting = self.renumber(waiting)
+            held['turn'] = waiting[0]
 
     def pump_opening(self, link, sent):
         """Behind bind: few, small, and only under an epoch that is stored [OPN-5] [OPN-14] [OPN-16]."""
@@ -511,6 +544,7 @@ class Client:
         elif seq:  # 0: nothing changed, and nothing was added to the log [OPS-11]
             self.apply_operation(body['conversation'], seq, self.user, at, body['target'], body['kind'], body['text'].encode(), shown=1)
         self.store.answered(number)
+        self.end_turn(number)
         self.resolve(number, seq)
 
     def on_refuse(self, frame):
@@ -518,23 +552,22 @@ class Client:
         if self.in_flight.pop(number, None) is None:
             return
         if code == ERRORS['stale-client-id']:
-            self.renumber(number)  # at once: sent when this step is stored [MSG-16]
+            self.hold(number, 0)  # at once: sent when this step is stored [MSG-16]
         elif error_class(code) == 'retry':
-            # It keeps its old client id until the wait is over, and counts as open no more.
-            self.later(back_off(0, frame['retryAfterMs']), self.again, number)
+            # It keeps its old client id until its turn comes, and counts as open no more.
+            self.hold(number, time.monotonic() + back_off(0, frame['retryAfterMs']))
         else:
             self.store.answered(number, code)
+            self.end_turn(number)
             self.events.append(('refused', {'id': number, 'error': code, 'reason': frame['reason']}))
             self.resolve(number, Refused(code, frame['retryAfterMs'], frame['reason']))
 
-    def again(self, number):
-        self.renumber(number)
-        self.pump()
-
-    def renumber(self, number):
-        new = self.store.renumber(number)
-        if number in self.promises:
-            self.promises[new] = self.promises.pop(number)
+    def renumber(self, numbers):
+        renumbered = self.store.renumber(numbers)
+        for number, new in zip(numbers, renumbered):
+            if number in self.promises:
+                self.promises[new] = self.promises.pop(number)
+        return renumbered
 
     def resolve(self, number, value):
         self.outcomes.append((self.promises.pop(number, None), value))
@@ -907,6 +940,11 @@ class Client:
 
     async def ask(self, name, /, **attributes):
         return await self.query(element(name, **attributes))
+
+
+def conversation_of(body):
+    """Of a stanza in the outbox."""
+    return body['to'] if 'to' in body else body['conversation']
 
 
 def plain(tree):

@@ -75,12 +75,18 @@ class Store:
         row = self.db.execute('SELECT frame, body FROM outbox WHERE id = ?', (number,)).fetchone()
         return row and (row[0], json.loads(row[1]))
 
-    def renumber(self, number):
-        """The new client id takes the old one's place in one step [MSG-16]."""
+    def waiting(self, conversation):
+        """Client ids of what the outbox has for it, in order."""
+        rows = self.db.execute("SELECT id FROM outbox WHERE coalesce(json_extract(body, '$.to'), json_extract(body, '$.conversation')) = ? "
+                               'ORDER BY id', (conversation,))
+        return [row[0] for row in rows]
+
+    def renumber(self, numbers):
+        """New client ids take the place of the old ones in one step [MSG-16]."""
         with self:
-            new = self.take_id()
-            self.db.execute('UPDATE outbox SET id = ? WHERE id = ?', (new, number))
-        return new
+            renumbered = [self.take_id() for _ in numbers]
+            self.db.executemany('UPDATE outbox SET id = ? WHERE id = ?', zip(renumbered, numbers))
+        return renumbered
 
     def answered(self, number, error=0):
         with self:

@@ -793,8 +793,9 @@ class Rules(unittest.TestCase):
         device = Client('tcp://localhost', 'alice', 'd', Store(':memory:'))
         device.events, device.outcomes = [], []
         device.store.put_out('message', {'to': 'bob', 'text': 'x', 'extensions': {}})
-        device.in_flight[1] = ('message', {})
+        device.in_flight[1], device.last_sent = ('message', {'to': 'bob'}), 1
         device.on_refuse(Frame('refuse', {'clientId': 1, 'error': ERRORS['stale-client-id'], 'retryAfterMs': 0, 'reason': ''}))
+        device.release()
         self.assertEqual(device.store.next_out(0)[0], 2)
 
     def test_gap_rule(self):

@@ -61,6 +61,10 @@ export class Simulation {
   /** Texts by their number, which were in the durable outbox at some time. */
   readonly #durable = new Set<string>()
   readonly #acknowledged = new Map<string, number>()
+  /** What went out, by client id. */
+  readonly #flown = new Map<number, { readonly to: string; readonly number: number }>()
+  /** Numbers of messages that this life of the process knows to be refused for a time, by conversation. */
+  #refused = new Map<string, Set<number>>()
   /** Handed to the application in this life of the process. */
   #shownInLife = new Set<string>()
   readonly #shownEver = new Set<string>()
@@ -104,6 +108,7 @@ export class Simulation {
     this.#shownInLife = new Set()
     this.#lastSeq = new Map()
     this.#watermarks = new Map()
+    this.#refused = new Map()
     this.#message = null
     this.#writing = null
     this.#catchUp = null
@@ -269,7 +274,9 @@ export class Simulation {
         const frame = link.decoder.next()
         if (frame === null) break
         assert.equal(typeof frame, 'object')
-        if (typeof frame === 'object') this.#core.received(this.#nowMs, frame)
+        if (typeof frame !== 'object') continue
+        if (frame.type === FRAME.refuse || frame.type === FRAME.ack) this.#noteAnswer(frame.clientId, frame.type === FRAME.refuse)
+        this.#core.received(this.#nowMs, frame)
       }
     }
     this.#take()
@@ -345,6 +352,24 @@ export class Simulation {
   }
 
   // ——— Checks ———
+
+  #noteAnswer(clientId: number, isRefused: boolean): void {
+    const flown = this.#flown.get(clientId)
+    if (flown === undefined) return
+    const refused = this.#refused.get(flown.to) ?? new Set()
+    this.#refused.set(flown.to, refused)
+    if (isRefused) refused.add(flown.number)
+    else refused.delete(flown.number)
+  }
+
+  /** Only what may have been accepted already goes out before an earlier one that was refused for a time. [MSG-13] [MSG-20] */
+  #checkOrder(clientId: number, to: string, number: number): void {
+    // After a crash nobody knows what went out.
+    const mayBeRepeated = this.#flown.has(clientId) || [...this.#bootState.outbox.values()].some((record) => record.clientId === clientId)
+    this.#flown.set(clientId, { to, number })
+    if (mayBeRepeated) return
+    for (const earlier of this.#refused.get(to) ?? []) assert.ok(earlier >= number, `[MSG-20] ${number} to ${to} overtakes ${earlier}, which was refused for a time`)
+  }
 
   #occurred(event: CoreEvent): void {
     switch (event.kind) {
@@ -423,6 +448,7 @@ export class Simulation {
       const isStored = [...this.#disk.outbox.values()].some(({ clientId, text }) => clientId === frame.clientId && text === decodeText(frame.text))
       assert.ok(isStored, '[MSG-12] sent before it was stored')
       assert.notEqual(this.#disk.outboxEpoch, 0, '[OPN-11] sent before the epoch was stored')
+      this.#checkOrder(frame.clientId, frame.to, Number(decodeText(frame.text).slice('own '.length)))
     }
   }
 
