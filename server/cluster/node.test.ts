@@ -92,6 +92,23 @@ for (const way of ['resign', 'close'] as const) {
   })
 }
 
+test('a node that takes the shard as soon as the store answers again says no trouble any more', async (t) => {
+  const rig = new Rig(t)
+  // Who ranks first does not wait, and so has no turn without trouble before.
+  const [heir, founder] = ranked(0, ['n1', 'n2'])
+  const first = await rig.start(founder!, { founds: true })
+  await rig.owner()
+  const second = await rig.start(heir!)
+  await until(() => rig.server.members.includes(heir!))
+  first.cut()
+  second.cut()
+  await until(() => second.node.report.trouble !== '')
+  await until(() => !rig.server.isLeased)
+  second.store.isCut = false
+  await rig.owner(first)
+  assert.equal(second.node.report.trouble, '')
+})
+
 test('the directory tells who owns the shard, and says nobody in between', async (t) => {
   const rig = new Rig(t)
   const first = await rig.start('n1', { founds: true })

@@ -478,6 +478,8 @@ export class ClusterNode {
   async #own(answer: Extract<AcquireAnswer, { kind: 'acquired' }>, lineage: string, token: string, sentMs: number): Promise<void> {
     const { environment, limits, store, node, address } = this.#options
     this.#role = 'taking'
+    // The turn lasts as long as the ownership, and what kept the one before from its end is over.
+    this.#trouble = ''
     this.#standby.begin()
     environment.log.info({ epoch: answer.epoch, position: showPosition(this.#standby.applied), last: showPosition(answer.last) }, 'cluster-taking')
     let isOver: (reason: LossReason) => void = () => undefined

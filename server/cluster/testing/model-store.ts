@@ -72,6 +72,10 @@ export class ModelServer {
     return this.#contents.log
   }
 
+  get isLeased(): boolean {
+    return this.#lease() !== null
+  }
+
   get members(): readonly string[] {
     return this.#contents.fence?.members ?? []
   }
