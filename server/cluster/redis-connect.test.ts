@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { test } from 'node:test'
+import { type AddressInfo, createServer } from 'node:net'
+import { test, type TestContext } from 'node:test'
 import { Command, Redis } from 'ioredis'
 import { SILENT_LOG } from '../log.js'
 import { connectRedis } from './redis-connect.js'
@@ -23,3 +24,23 @@ test('an answer is read in the turn in which it comes', { skip: WITHOUT_REDIS },
   await client.sendCommand(command)
   assert.ok(isReadAtOnce)
 })
+
+test('a Sentinel that takes connections and answers none is passed over', { skip: WITHOUT_REDIS }, async (t) => {
+  const primary = await RedisServer.start(t)
+  const sentinel = await RedisServer.sentinel(t, primary)
+  const client = connectRedis({ mode: 'sentinel', urls: [await silent(t), sentinel.url], sentinelName: 'chatd', user: '', password: '' }, SILENT_LOG)
+  t.after(() => { client.disconnect() })
+  await once(client, 'ready')
+})
+
+/** Resolves with the URL of what takes connections and says nothing. */
+async function silent(t: TestContext): Promise<string> {
+  const server = createServer((socket) => {
+    socket.resume()
+    t.after(() => { socket.destroy() })
+  })
+  t.after(() => { server.close() })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return `redis://127.0.0.1:${String((server.address() as AddressInfo).port)}`
+}

@@ -18,6 +18,10 @@ export interface RedisTarget {
 /** Between two attempts to connect: short, since a lease is. */
 const RECONNECT_MAX_MS = 500
 const CONNECT_TIMEOUT_MS = 2000
+/** What takes the connection may hang all the same: for its first answers. Another one may have its place by then. */
+const FIRST_ANSWER_TIMEOUT_MS = 1000
+/** Until a connection that is left is cut: what hangs does not end it from its side. */
+const END_TIMEOUT_MS = 100
 
 /** Throws TypeError for a URL that is none. */
 export function connectRedis({ mode, urls, sentinelName, user, password }: RedisTarget, log: Log): RedisClient {
@@ -30,6 +34,7 @@ export function connectRedis({ mode, urls, sentinelName, user, password }: Redis
     ...password === '' ? {} : { password },
     ...addresses[0]!.protocol === 'rediss:' ? { tls: {} } : {},
     connectTimeout: CONNECT_TIMEOUT_MS,
+    disconnectTimeout: END_TIMEOUT_MS,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: null,
     protocol: 2 as const,
@@ -43,12 +48,19 @@ export function connectRedis({ mode, urls, sentinelName, user, password }: Redis
     reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
   }
   const client = mode === 'cluster'
-    ? new Cluster(hosts, { redisOptions: common, enableOfflineQueue: false, clusterRetryStrategy: retryDelayMs, slotsRefreshTimeout: CONNECT_TIMEOUT_MS })
+    ? new Cluster(hosts, {
+      redisOptions: common, enableOfflineQueue: false, clusterRetryStrategy: retryDelayMs, slotsRefreshTimeout: FIRST_ANSWER_TIMEOUT_MS,
+      // It asks any one node how the cluster is, and waits without end where that one hangs.
+      enableReadyCheck: false,
+    })
     : mode === 'sentinel'
-      ? new Redis({ ...single, sentinels: hosts, name: sentinelName, sentinelRetryStrategy: retryDelayMs })
+      ? new Redis({ ...single, sentinels: hosts, name: sentinelName, sentinelRetryStrategy: retryDelayMs, sentinelCommandTimeout: FIRST_ANSWER_TIMEOUT_MS })
       : new Redis({ ...single, ...first })
   if (client instanceof Cluster) client.on('+node', readDirectly)
-  else readDirectly(client)
+  else {
+    readDirectly(client)
+    leaveWhatHangs(client)
+  }
   // Said once for each time it goes away; without a listener the process would end.
   let isAway = false
   client.on('error', (error: Error) => {
@@ -60,6 +72,18 @@ export function connectRedis({ mode, urls, sentinelName, user, password }: Redis
     isAway = false
   })
   return client
+}
+
+/** ioredis waits without end for the first answers of what has taken the connection. Commands have a time limit of their own, see `redis-answers.ts`. */
+function leaveWhatHangs(redis: Redis): void {
+  let timer: NodeJS.Timeout | undefined
+  redis.on('connect', () => {
+    clearTimeout(timer)
+    timer = setTimeout(() => { redis.disconnect(true) }, FIRST_ANSWER_TIMEOUT_MS).unref()
+  })
+  const forget = (): void => { clearTimeout(timer) }
+  redis.on('ready', forget)
+  redis.on('close', forget)
 }
 
 /**

@@ -157,16 +157,30 @@ test('the owner dies: another has everything within the lease and little more', 
 })
 
 test('a Sentinel makes a replica the primary: the nodes find it, and go on', options, async (t) => {
-  const primary = await RedisServer.start(t)
-  const replica = await RedisServer.start(t, '--replicaof', '127.0.0.1', String(primary.port))
-  await until(async () => (await primary.say('INFO', 'replication')).includes('state=online'))
-  const sentinel = await RedisServer.sentinel(t, primary)
-  await until(async () => (await sentinel.say('SENTINEL', 'REPLICAS', 'chatd')).includes(String(replica.port)))
-  const made = await running(t, primary, { mode: 'sentinel', urls: [sentinel.url], sentinelName: 'chatd', user: '', password: '' })
+  const { primary, replica, made } = await behindSentinel(t, 500)
   await primary.kill()
   await until(async () => (await replica.say('INFO', 'replication')).includes('role:master'), 20_000)
   await settled(made)
 })
+
+test('a Sentinel makes a replica the primary where that takes connections and answers none: the nodes leave it, and go on', options, async (t) => {
+  // Long enough for all to have come back to the old one.
+  const { primary, replica, made } = await behindSentinel(t, 4000)
+  primary.pause()
+  await until(async () => (await replica.say('INFO', 'replication')).includes('role:master'), 20_000)
+  await settled(made)
+})
+
+async function behindSentinel(t: TestContext, downAfterMs: number): Promise<{ readonly primary: RedisServer, readonly replica: RedisServer, readonly made: Running }> {
+  const primary = await RedisServer.start(t)
+  const replica = await RedisServer.start(t, '--replicaof', '127.0.0.1', String(primary.port))
+  await until(async () => (await primary.say('INFO', 'replication')).includes('state=online'))
+  const sentinel = await RedisServer.sentinel(t, primary)
+  await sentinel.say('SENTINEL', 'SET', 'chatd', 'down-after-milliseconds', String(downAfterMs))
+  await until(async () => (await sentinel.say('SENTINEL', 'REPLICAS', 'chatd')).includes(String(replica.port)))
+  const made = await running(t, primary, { mode: 'sentinel', urls: [sentinel.url], sentinelName: 'chatd', user: '', password: '' })
+  return { primary, replica, made }
+}
 
 test('a Redis Cluster holds a shard on one of its nodes', options, async (t) => {
   const server = await RedisServer.start(t, '--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1', '--cluster-port', String(await freePort()))
@@ -175,3 +189,44 @@ test('a Redis Cluster holds a shard on one of its nodes', options, async (t) => 
   const made = await running(t, server, { mode: 'cluster', urls: [server.url], sentinelName: '', user: '', password: '' })
   await settled(made)
 })
+
+test('a node of a Redis Cluster is gone, and its replica takes over: the nodes find it, and go on', options, async (t) => {
+  const [primary, replica] = await twoOfACluster(t)
+  const made = await running(t, primary, ofCluster(primary, replica))
+  await primary.kill()
+  await takeOver(replica)
+  await settled(made)
+})
+
+test('a replica takes over from a node of a Redis Cluster that takes connections and answers none: the nodes leave it, and go on', options, async (t) => {
+  const [primary, replica] = await twoOfACluster(t)
+  const made = await running(t, primary, ofCluster(primary, replica))
+  primary.pause()
+  await until(() => made.nodes.every((node) => node.engine === null))
+  // For all to have come back to the old one.
+  await pause(4000)
+  await takeOver(replica)
+  await settled(made)
+})
+
+function ofCluster(...servers: readonly RedisServer[]): RedisTarget {
+  return { mode: 'cluster', urls: servers.map(({ url }) => url), sentinelName: '', user: '', password: '' }
+}
+
+async function takeOver(replica: RedisServer): Promise<void> {
+  await replica.say('CLUSTER', 'FAILOVER', 'TAKEOVER')
+  await until(async () => (await replica.say('INFO', 'replication')).includes('role:master'))
+}
+
+/** One has all slots, the other replicates it; on a word of the operator it takes over, since two can't elect. */
+async function twoOfACluster(t: TestContext): Promise<[RedisServer, RedisServer]> {
+  const node = async (): Promise<RedisServer> =>
+    RedisServer.start(t, '--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1', '--cluster-port', String(await freePort()), '--cluster-node-timeout', '1000')
+  const [primary, replica] = [await node(), await node()]
+  await primary.say('CLUSTER', 'ADDSLOTSRANGE', '0', '16383')
+  const [, id, busPort] = /([0-9a-f]{40}) [^ ]*@(\d+)/.exec(await primary.say('CLUSTER', 'NODES'))!
+  await replica.say('CLUSTER', 'MEET', '127.0.0.1', String(primary.port), busPort!)
+  await until(async () => (await replica.say('CLUSTER', 'REPLICATE', id!)).includes('OK'))
+  await until(async () => (await primary.say('INFO', 'replication')).includes('state=online') && (await replica.say('CLUSTER', 'INFO')).includes('cluster_state:ok'))
+  return [primary, replica]
+}
