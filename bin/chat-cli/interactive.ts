@@ -15,6 +15,7 @@ import { groupRefusal, groupSendRefusal, performGroupRequest } from './group-act
 import { downloadFailure } from './fetch.js'
 import type { GroupRequest } from './group-words.js'
 import { WrongWords } from './group-words.js'
+import { heldReason } from './held-text.js'
 import { mentionsIn } from './mentions.js'
 import { openKeyboard } from './keyboard.js'
 import type { PeopleAction } from './people-arguments.js'
@@ -157,6 +158,9 @@ class ScreenDriver {
       const localId = this.#leftovers.get(handle)
       if (localId !== undefined) this.dispatch({ kind: 'sent', localId, to, seq, timeMs, expiresMs })
     })
+    client.on('held', ({ kind, to, error }) => {
+      if (kind === 'message') this.dispatch({ kind: 'held', to, reason: heldReason(error, to) })
+    })
     client.on('refused', ({ handle, to, error }) => {
       const localId = this.#leftovers.get(handle)
       if (localId !== undefined) this.dispatch({ kind: 'refused', localId, to, reason: groupSendRefusal(error, to) ?? refusalText(error, to) })
@@ -253,8 +257,9 @@ class ScreenDriver {
     return `the message is too old for that${ageMs === undefined ? '' : `: ${kind === 'edit' ? 'edit' : 'delete'} within ${spanText(ageMs)}`}`
   }
 
-  async #send({ localId, to, text, references = {}, forwarded }: Effect & { readonly kind: 'send' }): Promise<void> {
+  async #send({ localId, to, text, references = {}, forwarded, extensions }: Effect & { readonly kind: 'send' }): Promise<void> {
     await this.#settle(localId, to, async (client) => {
+      if (extensions !== undefined) return client.send(to, text, extensions)
       for (const { id } of forwarded?.attachments ?? []) await client.keepBlob(forwarded?.conversation ?? '', forwarded?.seq ?? 0, id)
       // What is passed on names nobody here. [OPS-18]
       const mentions = references.forwards === undefined ? mentionsIn(to, text) : []
@@ -397,10 +402,10 @@ class ScreenDriver {
   }
 
   #showLeftovers(client: Client): void {
-    for (const { handle, kind, to, text, attachments } of client.outbox()) {
+    for (const { handle, kind, to, text, attachments, extensions } of client.outbox()) {
       if (kind !== 'message' || this.#leftovers.has(handle) || this.#isKnownPending(to, text)) continue
       this.#leftovers.set(handle, -handle)
-      this.dispatch({ kind: 'leftover', localId: -handle, to, text, attachments })
+      this.dispatch({ kind: 'leftover', localId: -handle, to, text, attachments, extensions })
     }
   }
 

@@ -1,7 +1,7 @@
 /** What keys and commands do to the state of the interactive program. */
 import { loadGroupIfNeeded } from './screen-groups.js'
 import { contentRows, messageRows, panelRows } from './screen-layout.js'
-import type { ConversationState, Effect, ForwardedFiles, Panel, ScreenState, SentReferences } from './screen-state.js'
+import type { ConversationState, Effect, ForwardedFiles, Panel, ScreenState, SendEffect, SentReferences } from './screen-state.js'
 import { conversationOf, openConversation } from './screen-state.js'
 
 /** Opens a conversation, new or known. */
@@ -21,8 +21,9 @@ export function sendTyped(state: ScreenState, conversation: ConversationState, t
   state.scroll = 0
   const referring = references === undefined ? {} : { references }
   const carrying = forwarded === undefined || forwarded.attachments.length === 0 ? null : forwarded
-  conversation.pending.push({ localId, text, failure: '', ...referring, ...carrying === null ? {} : { attachments: carrying.attachments } })
-  effects.push({ kind: 'send', localId, to: conversation.name, text, ...referring, ...carrying === null ? {} : { forwarded: carrying } })
+  const again: SendEffect = { kind: 'send', localId, to: conversation.name, text, ...referring, ...carrying === null ? {} : { forwarded: carrying } }
+  conversation.pending.push({ localId, text, failure: '', again, ...referring, ...carrying === null ? {} : { attachments: carrying.attachments } })
+  effects.push(again)
 }
 
 /** Covers the screen with these lines. */

@@ -7,6 +7,7 @@ import { canWrite, closedReason } from './screen-groups.js'
 import { PEOPLE_COMMANDS, PEOPLE_HELP, runPeopleCommand } from './screen-people.js'
 import { FILE_COMMANDS, FILE_HELP, runFileCommand } from './screen-files.js'
 import { isOperationCommand, OPERATION_COMMANDS, OPERATION_HELP, runOperation } from './screen-operations.js'
+import { isWaiting, PENDING_COMMANDS, PENDING_HELP, runPendingCommand } from './screen-pending.js'
 import type { Effect, ScreenState } from './screen-state.js'
 import { openConversation } from './screen-state.js'
 
@@ -29,6 +30,7 @@ export const SCREEN_HELP: readonly string[] = [
   '/quit        leave (or Ctrl-C with an empty line)',
   '//text       send a message that begins with /',
   ...OPERATION_HELP,
+  ...PENDING_HELP,
   '',
   'Behind your messages:  …  waiting   ✓ at the server   ✓✓ delivered   ✓✓ read (blue)   ✗ refused',
   'In a group, delivered and read mean: by all.',
@@ -50,7 +52,7 @@ export const SCREEN_HELP: readonly string[] = [
 ]
 
 /** What Tab completes at the beginning of a line. */
-export const SCREEN_COMMANDS: readonly string[] = ['/to', '/list', '/who', '/privacy', '/older', '/search', '/read', '/help', '/quit', '/group', ...SHORT_GROUP_COMMANDS, ...PEOPLE_COMMANDS, ...OPERATION_COMMANDS, ...FILE_COMMANDS]
+export const SCREEN_COMMANDS: readonly string[] = ['/to', '/list', '/who', '/privacy', '/older', '/search', '/read', '/help', '/quit', '/group', ...SHORT_GROUP_COMMANDS, ...PEOPLE_COMMANDS, ...OPERATION_COMMANDS, ...FILE_COMMANDS, ...PENDING_COMMANDS]
 
 /** Does what the line says: a command, a choice from the list, or a message. */
 export function runLine(state: ScreenState, text: string, effects: Effect[]): void {
@@ -79,6 +81,7 @@ function runCommand(state: ScreenState, command: string, effects: Effect[]): voi
     runOperation(state, word, command.slice(word.length).trimStart(), effects)
     return
   }
+  if (runPendingCommand(state, word, effects)) return
   if (runFileCommand(state, word, command.slice(word.length).trimStart(), effects)) return
   switch (word) {
     case 'to': openByName(state, rest.join(' '), effects); return
@@ -107,7 +110,7 @@ function askWhoRead(state: ScreenState, effects: Effect[]): void {
   const conversation = openConversation(state)
   const last = conversation?.messages.findLast((message) => message.own && (message.change ?? null) === null)
   if (conversation === null) state.notice = 'open a conversation first, then /read'
-  else if (conversation.pending.length > 0) state.notice = 'your last message is not at the server yet'
+  else if (conversation.pending.some(isWaiting)) state.notice = 'your last message is not at the server yet'
   else if (last === undefined) state.notice = 'there is no message of yours here'
   else effects.push({ kind: 'who-read', conversation: conversation.name, seq: last.seq, timeMs: last.timeMs, text: last.text })
 }

@@ -3,7 +3,7 @@ import { canWrite, closedReason } from './screen-groups.js'
 import { attachmentText, bytesText } from './attachment-text.js'
 import type { Line } from './line-editor.js'
 import { safeText } from './safe-text.js'
-import type { Effect, PendingMessage, ScreenState, ShownMessage } from './screen-state.js'
+import type { Effect, PendingMessage, ScreenState, SendEffect, ShownMessage } from './screen-state.js'
 import { openConversation } from './screen-state.js'
 
 /** In the help on the screen. */
@@ -44,8 +44,9 @@ export function runFileCommand(state: ScreenState, word: string, rest: string, e
     state.nextLocalId += 1
     state.scroll = 0
     const upload = { name: path.split('/').at(-1) ?? path, sent: 0, total: 0 }
-    conversation.pending.push({ localId, text, failure: '', upload })
-    effects.push({ kind: 'send-file', localId, to: conversation.name, path, text })
+    const again: SendEffect = { kind: 'send-file', localId, to: conversation.name, path, text }
+    conversation.pending.push({ localId, text, failure: '', again, upload })
+    effects.push(again)
   }
   return true
 }

@@ -5,6 +5,7 @@ import { INCOMPLETE_NOTE, localClock, localDate } from './formats.js'
 import { safeText } from './safe-text.js'
 import { attachmentLines, uploadLine } from './screen-files.js'
 import { marksLine, quoteLine } from './screen-operations.js'
+import { failureLine, heldLine } from './screen-pending.js'
 import { givenName, shownName } from './screen-people.js'
 import type { ConversationState, Panel, PendingMessage, ScreenState, ShownMessage, Tick, UserLine } from './screen-state.js'
 import { tickOf } from './screen-state.js'
@@ -54,6 +55,7 @@ export function conversationLines(state: ScreenState, conversation: Conversation
     addMessage(lines, state, conversation, message)
   }
   for (const pending of conversation.pending) addPending(lines, state, pending)
+  addBelow(lines, state.columns, safeText(heldLine(conversation)), 'dim')
   return lines
 }
 
@@ -67,14 +69,13 @@ function addMessage(lines: SpanLine[], state: ScreenState, conversation: Convers
   const style = message.own ? 'dim' : conversation.group === null ? 'bold' : nameStyle(message.from)
   const name = state.areNumbersShown ? `#${message.seq} ${author}` : author
   const quote = quoteLine(conversation, message, (user) => givenName(state.names, user))
-  if (quote !== '') addBelow(lines, state.columns, safeText(quote), 'dim')
+  addBelow(lines, state.columns, safeText(quote), 'dim')
   const [file = '', ...files] = attachmentLines(message)
   // A file without a caption stands where the text would.
   const isBare = message.text === '' && file !== ''
   addText(lines, state.columns, { clock: localClock(message.timeMs), name, source: isBare ? { text: file } : message, mark, style })
   for (const below of isBare || file === '' ? files : [file, ...files]) addBelow(lines, state.columns, below, 'plain')
-  const marks = marksLine(message, state.me)
-  if (marks !== '') addBelow(lines, state.columns, marks, 'dim')
+  addBelow(lines, state.columns, marksLine(message, state.me), 'dim')
   if (message.isIncomplete) addBelow(lines, state.columns, INCOMPLETE_NOTE, 'dim')
 }
 
@@ -101,11 +102,12 @@ function addPending(lines: SpanLine[], state: ScreenState, pending: PendingMessa
   const isBare = pending.text === '' && file !== ''
   addText(lines, state.columns, { clock: '     ', name: 'you', source: isBare ? { text: file } : pending, mark, style: 'dim' })
   for (const below of isBare ? files.slice(1) : files) addBelow(lines, state.columns, below, 'dim')
-  if (pending.failure !== '') addBelow(lines, state.columns, safeText(pending.failure), 'alert')
+  addBelow(lines, state.columns, safeText(failureLine(pending)), 'alert')
 }
 
-/** What is told about a message, in lines of its own. */
+/** What is told about a message, in lines of its own; '': nothing. */
 function addBelow(lines: SpanLine[], columns: number, text: string, style: Style): void {
+  if (text === '') return
   for (const part of wrap(text, Math.max(10, columns - 7))) lines.push([{ text: `       ${part}`, style }])
 }
 

@@ -63,6 +63,8 @@ export interface PendingMessage {
   readonly text: string
   /** Why it was refused; empty while it waits. */
   readonly failure: string
+  /** What has to be done to send it once more. */
+  readonly again: SendEffect
   readonly references?: SentReferences
   readonly attachments?: readonly Attachment[]
   /** Its file is on the way. */
@@ -93,6 +95,8 @@ export interface ConversationState {
   /** Ascending by seq, without a gap, ending with the latest; empty until the conversation was opened. */
   messages: ShownMessage[]
   pending: PendingMessage[]
+  /** Why the server does not take what waits; may be of an earlier time where nothing does. */
+  heldReason: string
   /** Set by the user, for all own devices. */
   flags: Flags
   /** Whether the server has messages before the first of `messages`. */
@@ -196,13 +200,15 @@ export type ScreenEvent =
     readonly seq: number
   }
   /** A message of an earlier run that still waits in the outbox. */
-  | { readonly kind: 'leftover'; readonly localId: number; readonly to: string; readonly text: string; readonly attachments?: readonly Attachment[] }
+  | { readonly kind: 'leftover'; readonly localId: number; readonly to: string; readonly text: string; readonly attachments?: readonly Attachment[]; readonly extensions?: Uint8Array }
   | { readonly kind: 'upload'; readonly localId: number; readonly to: string; readonly upload: UploadState }
   | { readonly kind: 'uploaded'; readonly localId: number; readonly to: string; readonly attachments: readonly Attachment[] }
   /** Names of files that `before`, the line up to the cursor, may go on with. */
   | { readonly kind: 'paths'; readonly before: string; readonly names: readonly string[] }
   | { readonly kind: 'sent'; readonly localId: number; readonly to: string; readonly seq: number; readonly timeMs: number; readonly expiresMs?: number }
   | { readonly kind: 'refused'; readonly localId: number; readonly to: string; readonly reason: string }
+  /** What waits for this conversation was not taken for now. */
+  | { readonly kind: 'held'; readonly to: string; readonly reason: string }
   /** null: the server does not tell, for now or for good. */
   | { readonly kind: 'group'; readonly group: string; readonly info: ListedGroup | null }
   | { readonly kind: 'panel'; readonly lines: Panel }
@@ -221,10 +227,17 @@ export type ScreenEvent =
   | { readonly kind: 'profiles'; readonly profiles: Names['profiles'] }
   | { readonly kind: 'resize'; readonly columns: number; readonly rows: number }
 
+/** A message is to go. `extensions`: instead of all else that it carries, as an earlier run had it. */
+export type SendEffect =
+  | {
+    readonly kind: 'send'; readonly localId: number; readonly to: string; readonly text: string
+    readonly references?: SentReferences; readonly forwarded?: ForwardedFiles; readonly extensions?: Uint8Array
+  }
+  | { readonly kind: 'send-file'; readonly localId: number; readonly to: string; readonly path: string; readonly text: string }
+
 /** What the state asks of the client and the terminal. */
 export type Effect =
-  | { readonly kind: 'send'; readonly localId: number; readonly to: string; readonly text: string; readonly references?: SentReferences; readonly forwarded?: ForwardedFiles }
-  | { readonly kind: 'send-file'; readonly localId: number; readonly to: string; readonly path: string; readonly text: string }
+  | SendEffect
   /** Into a folder; '': the present one. */
   | { readonly kind: 'fetch'; readonly conversation: string; readonly seq: number; readonly attachments: readonly Attachment[]; readonly folder: string }
   /** Which files have names that begin like this. */
@@ -281,6 +294,7 @@ export function conversationOf(state: ScreenState, name: string): ConversationSt
     members: new Map(),
     messages: [],
     pending: [],
+    heldReason: '',
     flags: NO_FLAGS,
     more: false,
     loading: false,

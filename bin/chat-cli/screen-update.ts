@@ -6,11 +6,12 @@ import { loadIfNeeded, openNamed, scrollPage, showPanel } from './screen-actions
 import { completePath, pathBeforeCursor } from './screen-files.js'
 import { complete } from './screen-completion.js'
 import { applyChange, applyGroup, canWrite, closedReason, listGroup } from './screen-groups.js'
-import type { ConversationState, Effect, ListedConversation, Marks, PendingMessage, ScreenEvent, ScreenState, ShownMessage } from './screen-state.js'
+import type { ConversationState, Effect, ListedConversation, Marks, ScreenEvent, ScreenState, ShownMessage } from './screen-state.js'
 import { conversationOf, openConversation } from './screen-state.js'
 import { messageRows } from './screen-layout.js'
 import { expireMessages, isShown } from './screen-expiry.js'
 import { applyOperation, viewed } from './screen-operations.js'
+import { addLeftover, changePending, isWaiting, noteHeld, settleRefused } from './screen-pending.js'
 import { forgetPresence, noteOwnTyping, notePresence, noteTyping } from './screen-presence.js'
 import type { Key, Line } from './line-editor.js'
 import { EMPTY_LINE, editLine, keyName, lineText, typeText } from './line-editor.js'
@@ -42,14 +43,13 @@ export function update(state: ScreenState, event: ScreenEvent): Effect[] {
     case 'receipt': raiseMark(state, event.conversation, event.member, event.mark, event.seq); break
     case 'presence': notePresence(state, event.presence); break
     case 'typing': noteTyping(state, event.conversation, event.from, event.typing); break
-    case 'leftover':
-      conversationOf(state, event.to).pending.push({ localId: event.localId, text: event.text, failure: '', attachments: event.attachments ?? [] })
-      break
+    case 'leftover': addLeftover(state, event); break
     case 'upload': changePending(state, event.to, event.localId, (pending) => ({ ...pending, upload: event.upload })); break
     case 'uploaded': changePending(state, event.to, event.localId, ({ upload: _, ...pending }) => ({ ...pending, attachments: event.attachments })); break
     case 'paths': completeWithPaths(state, event.before, event.names); break
     case 'sent': settleSent(state, event); break
     case 'refused': settleRefused(state, event.to, event.localId, event.reason); break
+    case 'held': noteHeld(state, event.to, event.reason); break
     case 'notice': state.notice = event.text; break
     case 'key': pressKey(state, event.key, effects); break
     case 'paste': editTo(state, typeText(state.line, event.text.replace(/\r\n?/g, '\n')), effects); break
@@ -247,17 +247,8 @@ function settleSent(state: ScreenState, { to, localId, seq, timeMs, expiresMs = 
   const conversation = conversationOf(state, to)
   const pending = conversation.pending.find((one) => one.localId === localId)
   conversation.pending = conversation.pending.filter((one) => one.localId !== localId)
+  if (!conversation.pending.some(isWaiting)) conversation.heldReason = ''
   if (pending !== undefined) addMessage(state, to, { seq, from: state.me, own: true, timeMs, text: pending.text, isIncomplete: false, expiresMs, ...pending.references, ...pending.attachments === undefined ? {} : { attachments: pending.attachments } })
-}
-
-function changePending(state: ScreenState, to: string, localId: number, change: (pending: PendingMessage) => PendingMessage): void {
-  const conversation = conversationOf(state, to)
-  conversation.pending = conversation.pending.map((one) => one.localId === localId ? change(one) : one)
-}
-
-function settleRefused(state: ScreenState, to: string, localId: number, reason: string): void {
-  changePending(state, to, localId, (pending) => ({ ...pending, failure: reason }))
-  state.notice = `not sent to ${to}: ${reason}`
 }
 
 /** What is on the screen has been read: the end of the open conversation, unless it is scrolled up or covered. */

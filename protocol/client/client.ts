@@ -149,6 +149,8 @@ export interface PendingSend {
   readonly to: string
   readonly text: string
   readonly attachments: readonly Attachment[]
+  /** Raw, as `send` takes them. */
+  readonly extensions: Uint8Array
   /** Of a mark; of an operation its target. */
   readonly seq: number
 }
@@ -327,7 +329,7 @@ export class BaseClient {
   /** Messages and marks without an answer, in order. Empty before the storage is open. */
   outbox(): PendingSend[] {
     return (this.#core?.outbox() ?? []).map(({ handle, kind, to, text, seq, extensions }) => (
-      { handle, kind, to, text, seq, attachments: contentOf(extensions).attachments }
+      { handle, kind, to, text, seq, attachments: contentOf(extensions).attachments, extensions }
     ))
   }
 
