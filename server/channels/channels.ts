@@ -331,7 +331,12 @@ export class Channels {
     this.#host.schedule()
   }
 
-  /** Resolves when everything given to these channels, or to all, so far has taken effect, and is on disk there. */
+  /** How long others are waited for at most. */
+  get answerMsMax(): number {
+    return this.#federation.limits.answerMs
+  }
+
+  /** Resolves when everything given to these channels, or to all, so far has taken effect, and is on disk there; rejects where that takes too long. */
   allTaken(channels: Iterable<Outgoing> = this.#outgoing.values()): Promise<unknown> {
     return Promise.all([...channels].map((channel) => this.#isOpen(channel) ? this.#confirmed(channel, channel.sender.last) : Promise.reject(unavailable())))
   }

@@ -162,6 +162,12 @@ export class Blobs implements BlobCommands {
     if (to !== null) await channels?.allTaken([to]).catch(() => undefined)
   }
 
+  /** How long that takes at most. */
+  #knownMsMax({ content: { hash } }: Blob): number {
+    const { channels } = this.#shard
+    return channels === null || channels.to(hash) === null ? 0 : channels.answerMsMax
+  }
+
   /** In one turn: whoever drops the same content, or has it dropped, does it before or after. null: the upload is over. */
   #finish(known: HeldBlob, user: UserState, state: UploadState, row: UploadRow, put: Blob): Blob | null {
     const { ledger, nowMs, environment: { limits } } = this.#shard
@@ -171,8 +177,8 @@ export class Blobs implements BlobCommands {
       return null
     }
     const blob = ledger.addBlob(known, put)
-    // That it has it the home was told just now.
-    ledger.hold({ ...known, lent: null }, nowMs + limits.blobHoldMs)
+    // That it has it the home was told just now. The user's time begins when it can hear of it, which waits for the home.
+    ledger.hold({ ...known, lent: null }, nowMs + this.#knownMsMax(blob) + limits.blobHoldMs)
     ledger.complete(user, state, row, put, blob, known.totals, nowMs)
     return blob
   }

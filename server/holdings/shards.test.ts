@@ -131,6 +131,23 @@ void test('the same content is stored once, whichever shards it is uploaded to',
   assert.equal(harness.blobs.objects.size, 0)
 })
 
+void test('what is uploaded is held as long as is promised from when its user hears of it, however long its home is waited for', async () => {
+  const { harness, one } = await rig([0, 1, 2], { blobHoldMs: 5000 })
+  harness.cutOff.add(2)
+  const uploading = harness.upload(one, contentAt(harness, 2))
+  let answeredMs = 0
+  void uploading.then(() => { answeredMs = harness.nowMs })
+  const beganMs = harness.nowMs
+  for (let passed = 0; answeredMs === 0 && passed < 20; passed++) await harness.pass(1000)
+  const blob = await uploading
+  assert.ok(answeredMs - beganMs > 5000, 'its home is not waited for any more: this test shows nothing')
+  await harness.pass(4000)
+  assert.deepEqual((await blobs(harness).find(one, { kind: 'own', id: blob.content.hash })).content, blob.content)
+  harness.cutOff.clear()
+  await harness.pass(DAY_MS)
+  assert.ok(!isStored(harness, blob), 'and no longer')
+})
+
 void test('two shards that are given the same content before its home hears of either each have bytes of their own', async () => {
   const { harness, one, other } = await rig()
   const name = contentAt(harness, 2)
