@@ -362,6 +362,36 @@ test('a service that has begun anew is not taken for the one before: its message
   assert.deepEqual(texts, ['a1', 'a2', 'a3', 'a4', 'b1', 'b2', 'b3'])
 })
 
+test('what was in hand, or on its way, as the service began anew hides nothing of what it has now', async (t) => {
+  const server = await startSocketServer(t, model(), 'tcp')
+  for (const text of ['a1', 'a2', 'a3']) server.model.incoming('bob', text)
+  for (const text of ['c1', 'c2', 'c3']) server.model.incoming('carol', text)
+  const client = clientOf(t, server, { storage: memoryStorage() })
+  const texts: string[] = []
+  let letGo = (): void => {}
+  const inHand = new Promise<void>((resolve) => {
+    client.on('message', ({ text }) => {
+      texts.push(text)
+      if (text !== 'a3') return
+      resolve()
+      return new Promise<void>((done) => { letGo = done })
+    })
+  })
+  await client.connect()
+  await inHand
+  server.model = model()
+  server.model.queueEpoch = 7
+  for (const [from, text] of [['bob', 'b1'], ['bob', 'b2'], ['carol', 'd1'], ['carol', 'd2']] as const) server.model.incoming(from, text)
+  const caughtUp = next(client, 'synced')
+  const isBack = next(client, 'welcome')
+  for (const connection of server.connections) connection.kill()
+  await isBack
+  letGo()
+  await caughtUp
+  await client.close()
+  assert.deepEqual(texts, ['a1', 'a2', 'a3', 'b1', 'b2', 'd1', 'd2'])
+})
+
 test('a service that has forgotten the queue alone is not taken for another, though its list says less than the ack of an own message', async (t) => {
   const { texts, meet } = travellerOf(t)
   const before = model()

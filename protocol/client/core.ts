@@ -523,12 +523,22 @@ export class ClientCore {
     const isFresh = frame.resume === RESUME.fresh && this.#inbox.epoch === 0
     this.#queueLife++
     const isOther = frame.queueEpoch !== this.#inbox.epoch || frame.cursor < this.#inbox.cursor
-    if (!isFresh && this.#inbox.epoch !== 0 && isOther) this.#conversations.mayBeOthers()
+    if (!isFresh && this.#inbox.epoch !== 0 && isOther) {
+      this.#noteExisting()
+      this.#conversations.mayBeOthers()
+    }
     this.#inbox.restart(frame.queueEpoch, frame.cursor)
     if (isFresh && !this.#options.fetchesWhenFresh) return 'fresh'
     this.#isBehind = true
     this.#changes.push({ kind: 'behind', isBehind: true })
     return isFresh ? 'fresh' : 'tooOld'
+  }
+
+  /** What has come and is not handled was there as well: without it a conversation that begins anew could seem to be the same one, and longer. */
+  #noteExisting(): void {
+    for (const entry of this.#current === null ? this.#inbox.waiting() : [this.#current, ...this.#inbox.waiting()]) {
+      if (takesSeq(entry)) this.#conversations.exists(entry.conversation, entry.seq)
+    }
   }
 
   // ——— In the session ———
@@ -755,6 +765,11 @@ export class ClientCore {
 
 function refusalOf({ handle, kind, to }: OutboxEntry, { clientId, error, reason, retryAfterMs }: RefuseFrame): Refusal {
   return { handle, kind, to, clientId, error: serverError(error, reason, retryAfterMs) }
+}
+
+/** Whether the entry stands in the log of its conversation, at its seq. */
+function takesSeq({ type }: InboxEntry): boolean {
+  return type === FRAME.delivery || type === FRAME.deliveryFrom || type === FRAME.change || type === FRAME.operation
 }
 
 function stopped(): ClientError {

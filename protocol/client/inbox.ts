@@ -109,6 +109,11 @@ export class Inbox {
     return true
   }
 
+  /** What has come and was not given out; a new array. */
+  waiting(): InboxEntry[] {
+    return this.#entries.toArray()
+  }
+
   /** The next entry in order; undefined if none waits. */
   shift(): InboxEntry | undefined {
     return this.#entries.shift()

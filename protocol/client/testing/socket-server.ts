@@ -24,7 +24,8 @@ interface Wire {
 }
 
 export class SocketServer {
-  readonly model: ModelServer
+  /** Another one: the service has begun anew. */
+  model: ModelServer
   url = ''
   /** Frames got, in order, of all connections. */
   readonly got: Frame[] = []
