@@ -2,6 +2,8 @@
  * What makes a conversation a group: who is in it with which role, who was, who may become a member, and its settings. It stands in
  * one row; what is appended to the log with each change is the history of this row.
  */
+import type { Member } from '../shard/state.js'
+import { Awaiting } from './awaiting.js'
 import { SlowestMembers } from './slowest-members.js'
 
 export const ROLES = ['member', 'admin', 'owner'] as const
@@ -125,6 +127,11 @@ export class Unsettled {
     this.#settledTo = Math.max(this.#settledTo, watermark)
   }
 
+  /** Whether no rise of a watermark concerns any of them. */
+  get isSettled(): boolean {
+    return this.#seqs.length === 0 && this.#unknownTo <= this.#settledTo
+  }
+
   /** Forgets those up to the watermark; whether there were any, or may have been. */
   settle(watermark: number): boolean {
     let count = 0
@@ -154,6 +161,9 @@ export class GroupState {
   isUnsettledKnown = false
   /** Of those who have received. */
   readonly slowest = new SlowestMembers()
+  readonly awaiting = new Awaiting()
+  /** Who has read in the open transaction. */
+  readers: Member[] = []
 
   constructor(displayName: string, creator: string) {
     this.displayName = displayName

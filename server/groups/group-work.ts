@@ -14,7 +14,8 @@ import { encodeConversation, encodeGroupListing, encodeWatermark } from '../shar
 import { type ConversationState, Member, UNCOUNTED } from '../shard/state.js'
 import type { Route, Transaction } from '../shard/transaction.js'
 import { type Change, namingElement, type NewGroup } from './change.js'
-import { deliverChange, floorsOf, type UserLookup } from './fan-out.js'
+import { deliverChange } from './fan-out.js'
+import { floorsOf, type UserLookup } from './watermarks.js'
 import { GroupState, type Guest, type Interval, Membership, type Policy, POLICY_AT_FIRST, type Role, type Standing } from './group-state.js'
 import { authorOf, notInIt } from './rights.js'
 

@@ -1,7 +1,8 @@
 /** What happens in a conversation: messages take their seq, watermarks rise. Pure: writes go to the transaction, nothing is read. */
 import { withExpiry } from '../../protocol/expiry.js'
 import { LIMIT, MARK } from '../../protocol/generated/registry.js'
-import { deliverToGroup, sealWatermarks, type UserLookup } from '../groups/fan-out.js'
+import { deliverToGroup } from '../groups/fan-out.js'
+import { sealWatermarks, type UserLookup } from '../groups/watermarks.js'
 import { withSide } from '../profiles/pair.js'
 import type { PairSide } from '../profiles/pair.js'
 import { Away } from '../channels/outgoing.js'
@@ -106,21 +107,13 @@ function deliverToPair(
   if (away !== null) away.sendMessage(transaction, conversation.name, sender.name, seq, timeMs, text, extensions)
 }
 
-/**
- * A device of the member has everything of the others up to `seq`. Whether somebody may have to be told: in a group nobody is, as long as
- * others stand where it stood. [RCP-1, RCP-2]
- */
+/** A device of one of a pair has everything of the other up to `seq`. Whether somebody may have to be told. [RCP-1, RCP-2] */
 export function raiseDelivered(transaction: Transaction, route: Route, member: Member, seq: number): boolean {
   const { conversation } = route
   if (seq <= member.delivered || seq > conversation.tail) return false
-  const before = member.delivered
   member.delivered = seq
-  tellDelivered(conversation, member)
-  if (conversation.group?.slowest.mayMove(before, seq, conversation.membersVersion) === false) {
-    transaction.late.raiseWatermarks(conversation)
-    return false
-  }
   member.deliveredRose = true
+  tellDelivered(conversation, member)
   transaction.touch(conversation)
   transaction.markDirty(route)
   return true
@@ -141,6 +134,8 @@ function tellDelivered(conversation: ConversationState, member: Member): void {
  * receipts are on. [RCP-2, RCP-4, RCP-7]
  */
 export function raiseRead(transaction: Transaction, route: Route, user: UserState, member: Member, seq: number, unread: number): void {
+  const { conversation } = route
+  if (!member.readRose) conversation.group?.readers.push(member)
   member.read = seq
   member.readRose = true
   member.unread = unread
@@ -148,8 +143,7 @@ export function raiseRead(transaction: Transaction, route: Route, user: UserStat
     member.delivered = seq
     member.deliveredRose = true
   }
-  const { conversation } = route
-  tellDelivered(conversation, member)
+  if (conversation.group === null) tellDelivered(conversation, member)
   const side = conversation.side(user.name)
   const told = side?.visible(seq) ?? seq
   if (user.readReceipts && side?.isBlocking !== true && told > member.readTold) {

@@ -10,7 +10,7 @@ import type { ConversationState, DeviceState, Resident, UserState } from './stat
 export class LateWrites {
   /** Devices whose cursor moved. */
   readonly cursors = new Map<DeviceState, UserState>()
-  readonly watermarks = new Set<ConversationState>()
+  readonly watermarks: ConversationState[] = []
   /** Users whose last seen is to be written. */
   readonly seen = new Set<UserState>()
   /** Users whose queue may be trimmed. */
@@ -19,11 +19,12 @@ export class LateWrites {
   hasJournal = false
 
   get isEmpty(): boolean {
-    return this.cursors.size === 0 && this.watermarks.size === 0 && this.seen.size === 0 && this.trims.size === 0 && !this.hasJournal
+    return this.cursors.size === 0 && this.watermarks.length === 0 && this.seen.size === 0 && this.trims.size === 0 && !this.hasJournal
   }
 
   moveCursor(user: UserState, device: DeviceState): void {
-    if (this.cursors.has(device)) return
+    if (device.isMoved) return
+    device.isMoved = true
     this.cursors.set(device, user)
     user.lateWrites++
   }
@@ -31,11 +32,16 @@ export class LateWrites {
   /** The device is gone. */
   dropCursor(device: DeviceState): void {
     const user = this.cursors.get(device)
-    if (this.cursors.delete(device) && user !== undefined) user.lateWrites--
+    if (!this.cursors.delete(device)) return
+    device.isMoved = false
+    if (user !== undefined) user.lateWrites--
   }
 
   raiseWatermarks(conversation: ConversationState): void {
-    add(this.watermarks, conversation)
+    if (conversation.isRaised) return
+    conversation.isRaised = true
+    conversation.lateWrites++
+    this.watermarks.push(conversation)
   }
 
   noteSeen(user: UserState): void {
@@ -53,8 +59,15 @@ export class LateWrites {
 
   /** It is in a transaction now, which keeps its states itself. */
   release(): void {
-    for (const user of this.cursors.values()) user.lateWrites--
-    for (const states of [this.watermarks, this.seen, this.trims]) for (const state of states) state.lateWrites--
+    for (const [device, user] of this.cursors) {
+      device.isMoved = false
+      user.lateWrites--
+    }
+    for (const conversation of this.watermarks) {
+      conversation.isRaised = false
+      conversation.lateWrites--
+    }
+    for (const states of [this.seen, this.trims]) for (const state of states) state.lateWrites--
   }
 }
 

@@ -2,7 +2,7 @@
 import type { Engine } from '../../storage/engine.js'
 import { conversationKeys, KEPT_LIST, numberAt, userKeys } from '../../storage/keyspace.js'
 import type { Channels } from '../channels/channels.js'
-import { raiseToFloor } from '../groups/fan-out.js'
+import { raiseToFloor } from '../groups/watermarks.js'
 import { decodeBlobUse } from '../holdings/rows.js'
 import { decodeLastSeen, decodePrivacy } from '../presence/rows.js'
 import { isListed } from '../profiles/kept-list.js'

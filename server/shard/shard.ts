@@ -48,8 +48,8 @@ import { StaleRoutes } from './stale-routes.js'
 import { RouterError } from '../router/router.js'
 import { conversationName, memberNames, Writer } from './state.js'
 import { Indexer } from '../search/indexer.js'
-import type { ConversationState, DeviceState, Member, Resident, UserState } from './state.js'
-import { restoreUnsettled, writeLateWatermarks } from '../groups/fan-out.js'
+import type { ConversationState, DeviceState, Resident, UserState } from './state.js'
+import { raiseDeliveredAt, restoreUnsettled, writeLateWatermarks } from '../groups/watermarks.js'
 import { ExpirySweep } from '../expiry/sweep.js'
 import type { TargetRow } from '../operations/accept.js'
 import { isGoneFrom } from '../operations/erasures.js'
@@ -335,18 +335,21 @@ export class Shard implements FeedHost, GateHost, CommitHost, ArrivalHost, Journ
 
   /** Raises the watermark; it is told with its commit, which nobody hurries for. */
   deliverNow(route: Route, user: { readonly name: string }, seq: number): void {
-    this.#raiseDelivered(route, route.conversation.member(user.name), seq)
+    const member = route.conversation.member(user.name)
+    if (member === undefined) this.#raised(false)
+    else if (member.place >= 0) this.#raised(raiseDeliveredAt(this.transaction, route, member.place, seq))
+    else this.#raised(raiseDelivered(this.transaction, route, member, seq))
   }
 
-  /** The same where the user's place among the members is known from when the route was made; false: it is not known any more. */
+  /** The same in a group, where the user's place among the members is known from when the route was made; false: it is not known any more. */
   deliveredAt(route: Route, place: number, seq: number): boolean {
     if (!route.isAlive || this.#gates.has(route.conversation.name)) return false
-    this.#raiseDelivered(route, route.conversation.members[place], seq)
+    this.#raised(raiseDeliveredAt(this.transaction, route, place, seq))
     return true
   }
 
-  #raiseDelivered(route: Route, member: Member | undefined, seq: number): void {
-    if (member !== undefined && raiseDelivered(this.transaction, route, member, seq)) this.#loop.scheduleWatermarks()
+  #raised(hasToBeTold: boolean): void {
+    if (hasToBeTold) this.#loop.scheduleWatermarks()
     else this.#loop.scheduleLazily()
   }
 

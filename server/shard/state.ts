@@ -6,6 +6,7 @@ import { type ConversationKeys, pairName, type UserKeys } from '../../storage/ke
 import { isGroup } from '../../protocol/address.js'
 import { type BlobUse, NO_BLOB_USE } from '../holdings/rows.js'
 import type { GroupState, Membership } from '../groups/group-state.js'
+import { MemberColumns } from '../groups/member-columns.js'
 import type { Erasures } from '../operations/erasures.js'
 import { ACQUAINTANCES } from '../profiles/pair.js'
 import type { Pair, PairSide } from '../profiles/pair.js'
@@ -41,6 +42,8 @@ export class DeviceState {
   tokenIssued: TokenSlot | null = null
   /** The open session of this device. */
   feed: Feed | null = null
+  /** Whether its cursor is among what waits to be written late. */
+  isMoved = false
 
   /**
    * Up to here the device needs no entry any more: what it has acknowledged, but not what its open session has yet to be sent again. A bind that comes late may
@@ -111,14 +114,29 @@ export const UNCOUNTED = -1
 export const COUNTING = -2
 
 export class UserState extends Resident {
-  readonly keys: UserKeys
+  /** Counts accounts that came or went, and users who began or ceased to tell what they read: what followed from all of a group may do so no longer. */
+  static settingsChanges = 0
+
+  // At first what each entry in a queue looks at: it lies together in memory.
+  /** Last index given out. */
+  tail = 0
+  /** What the open transaction appends to the queue. */
+  openEntries: EntryRun | null = null
+  /** Sessions of this user's devices; replaced by each change. */
+  feeds: readonly Feed[] = NO_FEEDS
+  /**
+   * Entries up to here may have been seen by a device and must not change any more. Receipts above it may be replaced by later ones
+   * of the same mark (RCP-5), so that a device that is away finds one for each conversation.
+   */
+  exposedTo = 0
+  #exists = false
+  #readReceipts = true
   /** Leads to the user's home; null: that is this shard. Of who is at home elsewhere a shard knows name, existence and receipts alone. */
   channel: Outgoing | null = null
   /** Of who is at home elsewhere: it stands here on disk. */
   isRecorded = false
-  /** null: there is no such user. */
-  account: AccountRow | null = null
-  readReceipts = true
+  readonly keys: UserKeys
+  #account: AccountRow | null = null
   /** Groups in its list that it is a member of, and those it may become one of; UNCOUNTED, or COUNTING. */
   groupCount = UNCOUNTED
   invitationCount = 0
@@ -128,8 +146,7 @@ export class UserState extends Resident {
   blobUse: BlobUse = NO_BLOB_USE
   /** Replaced by each change: an array that grows in place has room for 17, as has a literal with a spread; most have one device. */
   devices: readonly DeviceState[] = NO_DEVICES
-  /** Last index given out, last index on disk, and the index up to which entries may be gone. */
-  tail = 0
+  /** Last index on disk, and the index up to which entries may be gone. */
   committedTail = 0
   trimmedTo = 0
   /** Last index that may have been in a row of its own, and up to where such rows were trimmed, or are as good as: what is due counts from here. */
@@ -141,27 +158,39 @@ export class UserState extends Resident {
   droppedTo = 0
   /** Rows of entries below this are gone, as far as is known: what need not be walked over again, tombstones and all. */
   removedBelow = 0
-  /**
-   * Entries up to here may have been seen by a device and must not change any more. Receipts above it may be replaced by later ones
-   * of the same mark (RCP-5), so that a device that is away finds one for each conversation.
-   */
-  exposedTo = 0
-  /** What the open transaction appends to the queue. */
-  openEntries: EntryRun | null = null
   /** Deleted messages whose text the queue may still hold; null: none. */
   erasures: Erasures | null = null
   /** Index of the entry above `exposedTo` that a later one may replace: receipts by conversation and mark, changes by list; null until there is one. */
   unsentEntries: Map<string, number> | null = null
-  /** Sessions of this user's devices; replaced by each change. */
-  feeds: readonly Feed[] = NO_FEEDS
 
   constructor(name: string, keys: UserKeys) {
     super(name)
     this.keys = keys
   }
 
+  /** null: there is no such user. */
+  get account(): AccountRow | null {
+    return this.#account
+  }
+
+  set account(account: AccountRow | null) {
+    this.#account = account
+    const exists = account !== null && !account.removed
+    if (exists !== this.#exists) UserState.settingsChanges++
+    this.#exists = exists
+  }
+
   get exists(): boolean {
-    return this.account !== null && !this.account.removed
+    return this.#exists
+  }
+
+  get readReceipts(): boolean {
+    return this.#readReceipts
+  }
+
+  set readReceipts(isOn: boolean) {
+    if (isOn !== this.#readReceipts) UserState.settingsChanges++
+    this.#readReceipts = isOn
   }
 
   /** Whether what it does on one device may have to be told to another; who is at home elsewhere is told there, if so. */
@@ -235,26 +264,80 @@ export class Writer {
   }
 }
 
+/** The place of who is no member of a group. */
+const NO_PLACE = -1
+
 export class Member {
   readonly user: string
-  delivered = 0
   read = 0
-  /** The watermarks that others were told; they lag behind while the user has blocked the other of a pair [PRF-12]… */
+  /** Of a pair: what the other was told of `delivered`, which lags behind while the user has blocked it. [PRF-12] */
   deliveredTold = 0
-  /** …and this one behind `read` while the user's receipts are off. [RCP-7] */
-  readTold = 0
-  /** Messages of others above `read`. [RCP-8] */
-  unread = 0
   /** In a group: its role, and what it may read. */
   membership: Membership | null = null
+  /** Among the members of its group. */
+  place = NO_PLACE
   /** What the open transaction has still to write and tell. */
   deliveredRose = false
   deliveredToldRose = false
   readRose = false
   readToldRose = false
+  /** Those of its group; null: what follows is kept here. */
+  #columns: MemberColumns | null = null
+  #delivered = 0
+  #readTold = 0
+  #unread = 0
 
   constructor(user: string) {
     this.user = user
+  }
+
+  get delivered(): number {
+    return this.#columns === null ? this.#delivered : this.#columns.delivered[this.place]!
+  }
+
+  set delivered(seq: number) {
+    if (this.#columns === null) this.#delivered = seq
+    else this.#columns.delivered[this.place] = seq
+  }
+
+  /** What others were told that it has read: this lags behind `read` while the user's receipts are off. [RCP-7] */
+  get readTold(): number {
+    return this.#columns === null ? this.#readTold : this.#columns.readTold[this.place]!
+  }
+
+  set readTold(seq: number) {
+    if (this.#columns === null) this.#readTold = seq
+    else this.#columns.readTold[this.place] = seq
+  }
+
+  /** Messages of others above `read`. [RCP-8] */
+  get unread(): number {
+    return this.#columns === null ? this.#unread : this.#columns.unread[this.place]!
+  }
+
+  set unread(count: number) {
+    if (this.#columns === null) this.#unread = count
+    else this.#columns.unread[this.place] = count
+  }
+
+  /** Takes the next place of a group. */
+  join(columns: MemberColumns, place: number): void {
+    columns.add(this)
+    this.#columns = columns
+    this.place = place
+  }
+
+  /** Somebody before it has left. */
+  moveUp(): void {
+    this.place--
+  }
+
+  leave(columns: MemberColumns): void {
+    const { delivered, readTold, unread, place } = this
+    this.#columns = null
+    this.place = NO_PLACE
+    Object.assign(this, { delivered, readTold, unread })
+    columns.remove(place)
   }
 }
 
@@ -262,15 +345,23 @@ export class Member {
 const FEW_MEMBERS = 4
 
 export class ConversationState extends Resident {
+  // At first what each acknowledgement in a group looks at: it lies together in memory.
+  /** Counts changes of the members: a route made before one is no longer good. */
+  membersVersion = 0
+  tail = 0
+  /** null: a pair, one's notes, or a group that nobody has made. */
+  group: GroupState | null = null
+  /** Of a group, also of one that nobody has made; null: a pair, or one's notes. */
+  readonly columns: MemberColumns | null
+  /** In the open transaction's list of conversations with risen watermarks, or with a checkpoint due. */
+  isDirty = false
+  /** Whether watermarks have risen that are among what waits to be written late. */
+  isRaised = false
   readonly keys: ConversationKeys
   /** false: nobody has written yet. */
   exists = false
   /** In the order in which they came; changed by addMember and removeMember alone. */
   readonly members: Member[] = []
-  /** Counts changes of the members: a route made before one is no longer good. */
-  membersVersion = 0
-  /** null: a pair, one's notes, or a group that nobody has made. */
-  group: GroupState | null = null
   /** Of a group: the route found last, since all its members ask for it. */
   route: Route | null = null
   /** How the two stand to each other, in the order of the members; null: a group, or one's own notes. Known before it exists. */
@@ -280,7 +371,6 @@ export class ConversationState extends Resident {
   createdMs = 0
   /** New messages expire after this; 0: they stay. */
   timerMs = 0
-  tail = 0
   committedTail = 0
   lastTimeMs = 0
   /** What the open transaction appends to the log. */
@@ -290,8 +380,6 @@ export class ConversationState extends Resident {
   /** Messages up to here were dropped by retention. */
   trimmedTo = 0
   readonly writers = new Map<string, Writer>()
-  /** In the open transaction's list of conversations with risen watermarks, or with a checkpoint due. */
-  isDirty = false
   /** A checkpoint has to be written with the open transaction. */
   isCheckpointDue = false
   /** Made where looking through the list would take long. */
@@ -301,6 +389,7 @@ export class ConversationState extends Resident {
   constructor(name: string, keys: ConversationKeys) {
     super(name)
     this.keys = keys
+    this.columns = isGroup(name) ? new MemberColumns() : null
   }
 
   member(user: string): Member | undefined {
@@ -315,6 +404,7 @@ export class ConversationState extends Resident {
   }
 
   addMember(member: Member): void {
+    if (this.columns !== null) member.join(this.columns, this.members.length)
     this.members.push(member)
     // Many may come at once.
     this.#byName?.set(member.user, member)
@@ -322,7 +412,13 @@ export class ConversationState extends Resident {
   }
 
   removeMember(member: Member): void {
-    this.members.splice(this.members.indexOf(member), 1)
+    const place = this.members.indexOf(member)
+    this.members.splice(place, 1)
+    if (this.columns !== null) {
+      member.leave(this.columns)
+      for (let i = place; i < this.members.length; i++) this.members[i]!.moveUp()
+      this.group?.awaiting.drop(member)
+    }
     this.#byName?.delete(member.user)
     this.#membersChanged()
   }

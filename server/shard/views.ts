@@ -2,7 +2,7 @@
 import { ERROR } from '../../protocol/generated/registry.js'
 import { userKeys } from '../../storage/keyspace.js'
 import { readableBy, tailWithin } from '../groups/access.js'
-import { floorsOf } from '../groups/fan-out.js'
+import { floorsOf } from '../groups/watermarks.js'
 import type { ConversationSummary, DeviceInfo, MemberWatermarks, StoredMessage } from '../router/router.js'
 import { RouterError } from '../router/router.js'
 import { type ConversationFlags, readFlags } from '../profiles/flags.js'
