@@ -12,6 +12,11 @@ export class ByteBuffer {
     this.length = 0
   }
 
+  /** So many bytes are to come: where nothing has been written yet, just this much memory is taken for them. */
+  expect(size: number): void {
+    if (this.length === 0 && this.bytes.length < size) this.bytes = allocate(size)
+  }
+
   /** Makes room for `size` bytes, all of which the caller writes; returns where they begin in `bytes`. */
   reserve(size: number): number {
     const start = this.length

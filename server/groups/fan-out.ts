@@ -1,7 +1,8 @@
 /** What happens in a group goes to every member's queue. Pure, as the shard's core. */
 import { type Element, encodeElement } from '../../protocol/element.js'
 import { encodeChange, encodeDeliveryFrom } from '../../protocol/generated/frames.js'
-import { appendShared } from '../shard/queue.js'
+import { COUNTS_NOWHERE, EntryHead } from '../shard/entry-run.js'
+import { appendCounted, appendShared } from '../shard/queue.js'
 import { Away } from '../channels/outgoing.js'
 import { ANY_INDEX, SharedEntry } from '../shard/shared-entry.js'
 import type { ConversationState, Member, UserState } from '../shard/state.js'
@@ -16,6 +17,8 @@ export function deliverToGroup(
   const { members, name, group, columns } = conversation
   const entry = SharedEntry.of(encodeDeliveryFrom(ANY_INDEX, name, sender.name, seq, timeMs, text, extensions))
   const bytes = text.length + extensions.length
+  const head = new EntryHead(name, seq)
+  head.route = route
   const away = channels.length === 0 ? null : new Away()
   for (let i = 0; i < users.length; i++) {
     const user = users[i]!
@@ -28,7 +31,7 @@ export function deliverToGroup(
       if (!user.exists) continue
     }
     if (away !== null && user.channel !== null) away.add(user.channel, user.name)
-    else appendShared(transaction, user, entry, bytes, name, sender.name, seq).setRoute(route, i)
+    else appendCounted(transaction, user, entry, bytes, user === sender ? COUNTS_NOWHERE : head, i)
   }
   if (away !== null) away.sendMessage(transaction, name, sender.name, seq, timeMs, text, extensions)
 }

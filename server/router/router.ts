@@ -5,6 +5,7 @@
  * Hot calls (`message`, `mark`, `operate`, `cursor`) return at once and answer through the session's `DeviceSink`, after the commit, in batches:
  * no promise and no closure for a single message. Everything else is a promise.
  */
+import type { ByteBuffer } from '../../protocol/byte-buffer.js'
 import type { Element } from '../../protocol/element.js'
 import type { ErrorCode } from '../../protocol/generated/registry.js'
 import type { BlobCommands } from '../blobs/blob-router.js'
@@ -29,6 +30,12 @@ export interface DeviceSink extends PresenceSink {
    * The bytes stay valid and are not changed afterwards.
    */
   entries(frames: Uint8Array, last: number, count: number): void
+  /**
+   * Where the frames of queue entries can be appended, in place of a call of `entries`: without a copy. `endEntries` follows in the same turn
+   * and says what it would have. null: they are to be handed over.
+   */
+  beginEntries?(): ByteBuffer | null
+  endEntries?(last: number, count: number): void
   /** The backlog is sent up to `index`; called once. [QUE-7] */
   done(index: number): void
   /** An ephemeral frame of this type, or the part of it that these names are, was not taken. [PRS-11] */

@@ -2,6 +2,7 @@
  * An authenticated device on its connection: hands its stanzas to the router, and what the router says back to the connection. It
  * holds nothing that a cursor or the device's outbox does not hold as well, so losing it loses nothing.
  */
+import type { ByteBuffer } from '../../protocol/byte-buffer.js'
 import { EMPTY_BYTES } from '../../protocol/bytes.js'
 import { withExpiry } from '../../protocol/expiry.js'
 import { checkExtensions } from '../../protocol/extensions.js'
@@ -220,10 +221,23 @@ export class Session implements DeviceSink {
   }
 
   entries(frames: Uint8Array, last: number, count: number): void {
+    this.#noteSent(last, count)
+    this.connection.send(frames, count)
+  }
+
+  beginEntries(): ByteBuffer | null {
+    return this.connection.beginSend()
+  }
+
+  endEntries(last: number, count: number): void {
+    this.#noteSent(last, count)
+    this.connection.endSend(count)
+  }
+
+  #noteSent(last: number, count: number): void {
     this.environment.counters.entries += count
     if (this.#lastIndexSent <= this.#lastIndexAcked) this.#progressMs = this.environment.clock.monotonicMs()
     this.#lastIndexSent = last
-    this.connection.send(frames, count)
   }
 
   done(index: number): void {

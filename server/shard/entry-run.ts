@@ -7,6 +7,7 @@ import { ByteBuffer } from '../../protocol/byte-buffer.js'
 import { FrameDecoder } from '../../protocol/frame-decoder.js'
 import { appendSkip, encodeFrame, type Frame } from '../../protocol/generated/frames.js'
 import { EntryHeads } from './entry-heads.js'
+import type { SharedEntry } from './shared-entry.js'
 import type { Route } from './transaction.js'
 
 /** A commit that has a row in the journal. */
@@ -20,86 +21,168 @@ export interface JournaledCommit {
 export const RUN_ENTRIES_MAX = 64
 export const RUN_BYTES_MAX = 32_768
 
+/** What the acknowledgement of an entry counts as delivered, and where. [RCP-1] */
+export class EntryHead {
+  readonly conversation: string
+  readonly seq: number
+  /** To the conversation, where it is a group at home here; null: it is found by its name. */
+  route: Route | null = null
+
+  constructor(conversation: string, seq: number) {
+    this.conversation = conversation
+    this.seq = seq
+  }
+}
+
+/** Of an entry that counts nowhere: a receipt, or what the user has written. */
+export const COUNTS_NOWHERE = new EntryHead('', 0)
+/** The user's place is not known: it is found by its name. */
+export const ANY_PLACE = -1
+
 export class EntryRun {
   /** Index of the last entry. A skip stands alone and covers all from the one before to its own. */
   last = 0
-  readonly frames = new ByteBuffer()
-  /** Of each entry: where its frame ends in `frames`… */
-  readonly ends: number[] = []
-  /** …and where and what the device's acknowledgement counts as delivered; seq 0: nowhere. [RCP-1] */
-  readonly conversations: string[] = []
-  readonly seqs: number[] = []
-  /** …and in a group at home here by which route, at which place among its members; null: none of them is in one. */
-  routes: (Route | undefined)[] | null = null
-  places: (number | undefined)[] | null = null
+  count = 0
+  /** Bytes of the frames. */
+  bytes = 0
+  /** Of each entry its head; as many as `count` says, and then nothing that means anything. Most runs are of few. */
+  readonly heads: EntryHead[] = [COUNTS_NOWHERE, COUNTS_NOWHERE, COUNTS_NOWHERE, COUNTS_NOWHERE]
+  /** …and the user's place among the members of the group. */
+  readonly places: number[] = [ANY_PLACE, ANY_PLACE, ANY_PLACE, ANY_PLACE]
+  /** …and what of it goes into other queues as well, as long as all of them do: then their frames are written where they are needed. */
+  #shared: SharedEntry[] | null = null
+  /** The frames of all of them… */
+  #frames: ByteBuffer | null = null
+  /** …and where each ends. */
+  #ends: number[] | null = null
   /** Whether a message or operation of it carries any. Of runs that were read; of others nothing is known. */
   hasExtensions = false
   /** Of one that is being appended: its number in the commit's row of the journal; -1: it gets a row of its own. */
   journalRun = -1
-  /** Whether all of its entries go into other queues as well. */
-  isShared = true
   /** The commit whose row of the journal holds it; null: none does, or it has a row of its own as well. */
   journaled: JournaledCommit | null = null
 
-  get count(): number {
-    return this.ends.length
-  }
-
   /** Index of the first entry. */
   get first(): number {
-    return this.last - this.ends.length + 1
+    return this.last - this.count + 1
+  }
+
+  /** Whether all of its entries go into other queues as well, and nobody has asked for their frames. */
+  get isShared(): boolean {
+    return this.#frames === null
   }
 
   get isFull(): boolean {
-    return this.ends.length >= RUN_ENTRIES_MAX || this.frames.length >= RUN_BYTES_MAX
+    return this.count >= RUN_ENTRIES_MAX || this.bytes >= RUN_BYTES_MAX
+  }
+
+  /** The frames of all entries, to be looked at or appended to. */
+  get frames(): ByteBuffer {
+    return this.#frames ?? this.#writeOut()
+  }
+
+  /** An entry that goes into other queues as well, with the next index. */
+  pushShared(index: number, entry: SharedEntry, head: EntryHead, place: number): void {
+    const at = this.count
+    this.#note(index, head, place)
+    if (this.#frames !== null) {
+      entry.append(this.#frames, index)
+      this.#ends!.push(this.#frames.length)
+      this.bytes = this.#frames.length
+      return
+    }
+    this.bytes += entry.sizeWith(index)
+    if (this.#shared === null) this.#shared = [entry, entry, entry, entry]
+    else this.#shared[at] = entry
   }
 
   /** To be called when the frame of the entry with this index has been appended to `frames`. */
   push(index: number, conversation: string, seq: number): void {
-    this.last = index
-    this.ends.push(this.frames.length)
-    this.conversations.push(conversation)
-    this.seqs.push(seq)
+    const { length } = this.frames
+    this.#note(index, seq === 0 ? COUNTS_NOWHERE : new EntryHead(conversation, seq), ANY_PLACE)
+    this.#ends!.push(length)
+    this.bytes = length
   }
 
-  /** The entry that was pushed last is counted in a group, at this place among its members. */
-  setRoute(route: Route, place: number): void {
-    const at = this.ends.length - 1
-    this.routes ??= []
-    this.places ??= []
-    this.routes[at] = route
-    this.places[at] = place
+  #note(index: number, head: EntryHead, place: number): void {
+    this.last = index
+    this.heads[this.count] = head
+    this.places[this.count] = place
+    this.count++
+  }
+
+  #writeOut(): ByteBuffer {
+    const frames = this.#frames = new ByteBuffer()
+    const ends: number[] = this.#ends = []
+    const { first } = this
+    frames.expect(this.bytes)
+    for (let at = 0; at < this.count; at++) {
+      this.#shared![at]!.append(frames, first + at)
+      ends.push(frames.length)
+    }
+    this.#shared = null
+    return frames
+  }
+
+  /** Takes the frames as they were read; `end` of each entry comes with `pushRead`. */
+  static read(row: Uint8Array): EntryRun {
+    const run = new EntryRun()
+    const frames = run.frames
+    frames.bytes = row
+    frames.length = row.length
+    run.bytes = row.length
+    return run
+  }
+
+  pushRead(index: number, conversation: string, seq: number, end: number): void {
+    this.#note(index, seq === 0 ? COUNTS_NOWHERE : new EntryHead(conversation, seq), ANY_PLACE)
+    this.#ends!.push(end)
   }
 
   /** Lets routes go that hold states that are not in memory any more: the entries are counted by name then. */
   forgetStale(): void {
-    for (const [at, route] of (this.routes ?? []).entries()) if (route?.isAlive === false) this.routes![at] = undefined
+    for (let at = 0; at < this.count; at++) {
+      const head = this.heads[at]!
+      if (head.route?.isAlive === false) head.route = null
+    }
   }
 
   /** Bytes of the entries from position `from` up to, without, `to`. */
   bytesOf(from: number, to: number): number {
-    return (this.ends[to - 1] ?? 0) - (from === 0 ? 0 : this.ends[from - 1] ?? 0)
+    if (from === 0 && to === this.count) return this.bytes
+    if (to <= from) return 0
+    if (this.#ends !== null) return this.#ends[to - 1]! - (from === 0 ? 0 : this.#ends[from - 1]!)
+    let bytes = 0
+    for (let at = from; at < to; at++) bytes += this.#shared![at]!.sizeWith(this.first + at)
+    return bytes
   }
 
   /** Frames of the entries from position `from` up to, without, `to`: a view. */
   framesOf(from: number, to: number): Uint8Array {
-    if (from === 0 && to === this.ends.length) return this.frames.view()
-    return this.frames.bytes.subarray(from === 0 ? 0 : this.ends[from - 1], this.ends[to - 1])
+    const { frames } = this
+    if (from === 0 && to === this.count) return frames.view()
+    const ends = this.#ends!
+    return frames.bytes.subarray(from === 0 ? 0 : ends[from - 1], ends[to - 1])
+  }
+
+  /** Writes the same to where they are sent from. */
+  writeTo(out: ByteBuffer, from: number, to: number): void {
+    if (this.#frames !== null) {
+      out.append(this.framesOf(from, to))
+      return
+    }
+    const { first } = this
+    for (let at = from; at < to; at++) this.#shared![at]!.append(out, first + at)
   }
 }
 
 /** The run in a row whose key says `last`; null where the row does not hold what its key says. [QUE-14] */
 export function readRun(row: Uint8Array, last: number, user: string): EntryRun | null {
-  const run = new EntryRun()
-  run.frames.bytes = row
-  run.frames.length = row.length
+  const run = EntryRun.read(row)
   const heads = new EntryHeads(row, user)
   while (heads.next()) {
     if (run.count > 0 && heads.index !== run.last + 1) return null
-    run.last = heads.index
-    run.ends.push(heads.end)
-    run.conversations.push(heads.conversation)
-    run.seqs.push(heads.seq)
+    run.pushRead(heads.index, heads.conversation, heads.seq, heads.end)
   }
   run.hasExtensions = heads.hasExtensions
   return heads.end === row.length && run.last === last ? run : null
@@ -120,7 +203,8 @@ export function runOf(run: EntryRun, frames: readonly Frame[]): EntryRun {
   other.hasExtensions = run.hasExtensions
   frames.forEach((frame, position) => {
     other.frames.append(encodeFrame(frame))
-    other.push(run.first + position, run.conversations[position] ?? '', run.seqs[position] ?? 0)
+    const { conversation, seq } = run.heads[position] ?? COUNTS_NOWHERE
+    other.push(run.first + position, conversation, seq)
   })
   return other
 }

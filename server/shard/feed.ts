@@ -10,7 +10,7 @@ import { type Erased, lookUpErased, withoutErased } from '../operations/erasures
 import type { Seat } from '../presence/core.js'
 import type { Attachment, DeviceSink } from '../router/router.js'
 import type { Author } from './author.js'
-import { type EntryRun, readRun, skipRun } from './entry-run.js'
+import { ANY_PLACE, COUNTS_NOWHERE, type EntryHead, type EntryRun, readRun, skipRun } from './entry-run.js'
 import { Fifo } from './fifo.js'
 import { readQueue } from './queue-reader.js'
 import type { DeviceState, UserState } from './state.js'
@@ -179,27 +179,20 @@ export class Feed implements Attachment, Author {
 
   /** What was acknowledged, by conversation: the highest seq of each. */
   #settle(index: number): void {
-    let conversation = ''
-    let seq = 0
-    let route: Route | undefined
-    let place = 0
+    let head = COUNTS_NOWHERE
+    let place = ANY_PLACE
     for (let part = this.#inFlight.peek(); part !== undefined; part = this.#inFlight.peek()) {
       const { run, from, to } = part
       // A skip is one entry; any other run has one for each index up to its last.
       const end = Math.min(to, run.count - (run.last - index))
       for (let at = from; at < end; at++) {
-        const entrySeq = run.seqs[at]!
-        if (entrySeq === 0) continue
+        const next = run.heads[at]!
+        if (next === COUNTS_NOWHERE) continue
         // Watermarks only rise, so telling one conversation more than once costs no more than time.
-        if (run.conversations[at] !== conversation) {
-          if (seq > 0) this.#tellDelivered(conversation, seq, route, place)
-          conversation = run.conversations[at]!
-          seq = 0
-        }
-        if (entrySeq <= seq) continue
-        seq = entrySeq
-        route = run.routes?.[at]
-        place = run.places?.[at] ?? 0
+        if (next.conversation !== head.conversation) this.#tellDelivered(head, place)
+        else if (next.seq <= head.seq) continue
+        head = next
+        place = run.places[at]!
       }
       if (end > from) {
         this.#bytesInFlight -= run.bytesOf(from, end)
@@ -208,11 +201,11 @@ export class Feed implements Attachment, Author {
       if (end < to) break
       this.#inFlight.shift()
     }
-    if (seq > 0) this.#tellDelivered(conversation, seq, route, place)
+    this.#tellDelivered(head, place)
   }
 
-  #tellDelivered(conversation: string, seq: number, route: Route | undefined, place: number): void {
-    if (route !== undefined && this.host.deliveredAt(route, place, seq)) return
+  #tellDelivered({ conversation, seq, route }: EntryHead, place: number): void {
+    if (seq === 0 || (route !== null && this.host.deliveredAt(route, place, seq))) return
     this.#onSettled ??= () => {
       this.#unsettled--
       this.#moveCursor()
@@ -229,7 +222,12 @@ export class Feed implements Attachment, Author {
     this.#position = run.last - (run.count - to)
     this.#bytesInFlight += run.bytesOf(from, to)
     this.#inFlight.push(new InFlight(run, from, to))
-    this.sink.entries(run.framesOf(from, to), this.#position, to - from)
+    const out = run.isShared ? this.sink.beginEntries?.() ?? null : null
+    if (out === null) this.sink.entries(run.framesOf(from, to), this.#position, to - from)
+    else {
+      run.writeTo(out, from, to)
+      this.sink.endEntries?.(this.#position, to - from)
+    }
     if (!this.#isDone && this.#position >= this.#backlogEnd) this.#tellDone()
   }
 
@@ -284,7 +282,7 @@ export class Feed implements Attachment, Author {
         continue
       }
       if (run.first > this.#position + 1) this.#skipTo(run.first - 1)
-      this.#entryBytes = run.frames.length / run.count
+      this.#entryBytes = run.bytes / run.count
       const from = this.#position + 1 - run.first
       const end = this.#fitting(run, from)
       if (end > from) this.#send(run, from, end)

@@ -17,7 +17,7 @@ import { uintSize, writeByteString, writeUint } from '../../protocol/writer.js'
 import { StorageError } from '../../storage/engine.js'
 import { ValueReader, ValueWriter } from '../../storage/value.js'
 import { EntryHeads } from './entry-heads.js'
-import { EntryRun, readRun } from './entry-run.js'
+import { ANY_PLACE, COUNTS_NOWHERE, EntryRun, readRun } from './entry-run.js'
 import { SharedEntry } from './shared-entry.js'
 
 const VERSION = 1
@@ -95,9 +95,8 @@ export function readJournalRow(row: Uint8Array): JournaledRun[] {
       const run = runs[number - 1]?.run
       if (run === undefined) throw corrupt('with an entry of a run that it has not')
       if (!run.isShared) continue
-      entry.append(run.frames, run.last + 1)
       // Where it counts as delivered nobody asks whoever writes it to a row.
-      run.push(run.last + 1, '', 0)
+      run.pushShared(run.last + 1, entry, COUNTS_NOWHERE, ANY_PLACE)
     }
   }
   return runs
@@ -111,7 +110,6 @@ function beginRun(user: string, first: number, frames: Uint8Array): EntryRun {
   while (heads.next()) last++
   const run = readRun(frames, last, user)
   if (run === null) throw corrupt('with frames that are not those of its run')
-  run.isShared = false
   return run
 }
 

@@ -123,8 +123,8 @@ async function deliveredIn(engine: Engine, user: UserState, first: number, last:
       const run = readRun(row, numberAt(key), user.name)
       if (run === null) continue
       for (let at = Math.max(0, first - run.first); at < run.count && run.first + at <= last; at++) {
-        const seq = run.seqs[at]!
-        if (seq > 0) seqs.set(run.conversations[at]!, seq)
+        const { conversation, seq } = run.heads[at]!
+        if (seq > 0) seqs.set(conversation, seq)
       }
     }
     const end = rows.at(-1)

@@ -4,16 +4,10 @@ import {
   appendReceipt as appendReceiptFrame,
 } from '../../protocol/generated/frames.js'
 import type { Mark } from './conversation.js'
-import { EntryRun } from './entry-run.js'
+import { ANY_PLACE, COUNTS_NOWHERE, EntryHead, EntryRun } from './entry-run.js'
 import type { SharedEntry } from './shared-entry.js'
 import type { UserState } from './state.js'
 import type { Transaction } from './transaction.js'
-
-/** The frame of an entry that goes into this queue alone has been appended to the run. */
-function appended(run: EntryRun, index: number, conversation: string, seq: number): void {
-  run.push(index, conversation, seq)
-  run.isShared = false
-}
 
 /** A message of `conversation`, written by `from`, into the user's queue; both as the user addresses them. [QUE-1] */
 export function appendMessage(
@@ -25,23 +19,24 @@ export function appendMessage(
   // In one's notes the conversation is the sender too, but nobody else's. [QUE-11]
   if (from === conversation && from !== user.name) appendDelivery(run.frames, index, conversation, seq, timeMs, text, extensions)
   else appendDeliveryFrom(run.frames, index, conversation, from, seq, timeMs, text, extensions)
-  appended(run, index, conversation, from === user.name ? 0 : seq)
+  run.push(index, conversation, from === user.name ? 0 : seq)
   if (user.feeds.length > 0) user.exposedTo = index
 }
 
-/**
- * What all members of a group get alike: a message or a change by `from`, `bytes` long. Returns the run that it is in. [GRP-2]
- */
+/** What all members of a group get alike: a message or a change by `from`, `bytes` long. [GRP-2] */
 export function appendShared(
   transaction: Transaction, user: UserState, entry: SharedEntry, bytes: number, group: string, from: string, seq: number,
-): EntryRun {
+): void {
+  appendCounted(transaction, user, entry, bytes, from === user.name ? COUNTS_NOWHERE : new EntryHead(group, seq), ANY_PLACE)
+}
+
+/** The same, whose acknowledgement counts as `head` says, by the user's place among the members. */
+export function appendCounted(transaction: Transaction, user: UserState, entry: SharedEntry, bytes: number, head: EntryHead, place: number): void {
   const index = ++user.tail
   const run = transaction.entryRun(user, bytes)
-  entry.append(run.frames, index)
-  run.push(index, group, from === user.name ? 0 : seq)
+  run.pushShared(index, entry, head, place)
   if (run.journalRun >= 0) transaction.journal?.add(run, entry)
   if (user.feeds.length > 0) user.exposedTo = index
-  return run
 }
 
 /** What `from` has done to a message of the conversation, as the user addresses it. [OPS-1] */
@@ -52,7 +47,7 @@ export function appendOperation(
   const index = ++user.tail
   const run = transaction.entryRun(user, text.length)
   appendOperationFrame(run.frames, index, conversation, from, seq, timeMs, target, kind, text, extensions)
-  appended(run, index, conversation, from === user.name ? 0 : seq)
+  run.push(index, conversation, from === user.name ? 0 : seq)
   if (user.feeds.length > 0) user.exposedTo = index
 }
 
@@ -65,7 +60,7 @@ export function appendReceipt(transaction: Transaction, user: UserState, convers
     const index = user.exposedTo = ++user.tail
     const run = transaction.entryRun(user, 0)
     appendReceiptFrame(run.frames, index, conversation, member, mark, seq)
-    appended(run, index, conversation, 0)
+    run.push(index, conversation, 0)
     return
   }
   const index = indexUnseen(user, `${String(mark)}/${member}/${conversation}`)
@@ -82,7 +77,7 @@ export function appendChanged(transaction: Transaction, user: UserState, list: n
     const index = user.exposedTo = ++user.tail
     const run = transaction.entryRun(user, 0)
     appendChangedFrame(run.frames, index, list, version)
-    appended(run, index, '', 0)
+    run.push(index, '', 0)
     return
   }
   const index = indexUnseen(user, `changed/${String(list)}`)

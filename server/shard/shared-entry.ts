@@ -26,6 +26,12 @@ export class SharedEntry {
     return new SharedEntry(type, frame.subarray(at))
   }
 
+  /** Bytes of its frame with this index. */
+  sizeWith(index: number): number {
+    const size = 1 + uintSize(index) + this.rest.length
+    return uintSize(size) + size
+  }
+
   append(frames: ByteBuffer, index: number): void {
     const rest = this.rest
     const size = 1 + uintSize(index) + rest.length
