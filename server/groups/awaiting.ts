@@ -3,7 +3,7 @@
  * watermarks rise, and those who wait for readers only when that of a reader has.
  */
 import { type Member, UserState } from '../shard/state.js'
-import { Floor, NOBODY } from './floor.js'
+import { Floor } from './floor.js'
 
 /** Over all members of a group; `silent` of those who tell nobody what they read, which `read` leaves out. */
 export interface Floors {
@@ -17,8 +17,6 @@ export class Awaiting {
   readonly #readers = new Set<Member>()
   /** What those who wait for readers were looked at by last, of which members, and with which settings. */
   #read = new Floor()
-  #silent = new Floor()
-  #isHeldBack = true
   #membersVersion = -1
   #settings = -1
 
@@ -29,15 +27,11 @@ export class Awaiting {
   }
 
   /** Those to be told something, as far as can be known without looking at them. */
-  due({ delivered, read, silent }: Floors, membersVersion: number): ReadonlySet<Member> {
-    // What is read by all follows from what readers have read alone, unless somebody who tells nobody lags behind them.
-    const isHeldBack = delivered.holdsBack(NOBODY, read.highest)
-    const isSame = !isHeldBack && !this.#isHeldBack && read.equals(this.#read) && silent.equals(this.#silent)
-      && this.#membersVersion === membersVersion && this.#settings === UserState.settingsChanges
+  due({ read }: Floors, membersVersion: number): ReadonlySet<Member> {
+    // Whom somebody holds back who has not even received it waits for receivers too.
+    const isSame = read.equals(this.#read) && this.#membersVersion === membersVersion && this.#settings === UserState.settingsChanges
     if (isSame) return this.#receivers
     this.#read = read
-    this.#silent = silent
-    this.#isHeldBack = isHeldBack
     this.#membersVersion = membersVersion
     this.#settings = UserState.settingsChanges
     return new Set([...this.#receivers, ...this.#readers])

@@ -1,5 +1,5 @@
 /** The place of no member. */
-export const NOBODY = -1
+const NOBODY = -1
 
 /** The lowest watermark of a group's members, whose it is, and the lowest of all the others: what is true of all but one follows from them. */
 export class Floor {
@@ -23,11 +23,6 @@ export class Floor {
   /** Infinity: there are no two. */
   get second(): number {
     return this.#second
-  }
-
-  /** The highest that any of them may be told of all the others. */
-  get highest(): number {
-    return finite(this.#second === Infinity ? this.#lowest : this.#second)
   }
 
   /** The place of who stands lowest; NOBODY: there is none. */
