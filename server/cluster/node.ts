@@ -14,41 +14,20 @@
  *    Then the engine is closed, the lease given back, and standbys are woken.
  * 6. `close` resigns, takes the node out of the directory and closes the store. The engine stays open; it is its opener's.
  */
-import type { Engine } from '../../storage/engine.js'
 import { StorageError } from '../../storage/engine.js'
-import { OpBatch } from '../../storage/op-batch.js'
-import { encodeRecord } from './change-record.js'
-import { type AcquireAnswer, type ClusterStore, ClusterStoreError, type Confirmation, type ShardView } from './cluster-store.js'
+import { type AcquireAnswer, ClusterStoreError, type ShardView } from './cluster-store.js'
 import { packPage, readPage, unpackRequest } from './copy-page.js'
 import { Directory, type ShardOwner } from './directory.js'
-import { type ClusterEnvironment, type ClusterLimits, sleep } from './environment.js'
+import { sleep } from './environment.js'
 import { LogGap } from './follower.js'
-import { isAhead, type LossReason, OwnerLog } from './owner-log.js'
-import { BEGINNING, isSamePosition, type Position, showPosition } from './position.js'
-import { ranked } from './ranking.js'
-import { ReplicatedEngine } from './replicated-engine.js'
-import { type Membership, MEMBERS_KEY, packMembership, packState, readMembership, STATE_KEY } from './shard-rows.js'
-import { type CopySource, Standby } from './standby.js'
-import { isLacking, isToFollow } from './standbys.js'
-import { membersWanted, type Notice, type Standing, trimmedBefore } from './standing.js'
-
-export interface ClusterNodeOptions {
-  /** The node's name, unique in the cluster and the same after a restart. */
-  readonly node: string
-  /** How other nodes reach its links. */
-  readonly address: string
-  readonly version: string
-  readonly shard: number
-  readonly engine: Engine
-  readonly store: ClusterStore
-  readonly environment: ClusterEnvironment
-  readonly limits: ClusterLimits
-  readonly copySource: CopySource
-  /** The shard is this node's. `epoch`: higher than whatever an earlier owner was told here. */
-  readonly onOwner: (engine: ReplicatedEngine, epoch: number) => void | Promise<void>
-  /** It is not any more; with 'resigned' it is for as long as the promise takes. */
-  readonly onLost: (reason: LossReason) => void | Promise<void>
-}
+import { Following } from './following.js'
+import { troubleWithData } from './foreign-data.js'
+import type { ClusterNodeOptions } from './node-options.js'
+import { type Grant, Ownership } from './ownership.js'
+import { BEGINNING, type Position, showPosition } from './position.js'
+import { type Membership, readMembership } from './shard-rows.js'
+import { Standby } from './standby.js'
+import { HEIR_MS, turnDueMs } from './turn.js'
 
 export type NodeRole =
   /** It follows, or waits until it can. */
@@ -82,10 +61,6 @@ export interface NodeReport {
 const RETRY_MS = 250
 /** How soon it is looked again while the shard goes from one node to another: clients wait for everybody to know. */
 const HANDS_LOOK_MS = 20
-/** Every rank waits so much longer before it tries to take a free shard. */
-const RANK_MS = 300
-/** And all but its heir, where it was left to one that is there. */
-const HEIR_MS = 1500
 /** How long the owner waits to have applied what a copying node has already followed. */
 const PAGE_WAIT_MS = 5000
 
@@ -98,18 +73,6 @@ export async function openClusterNode(options: ClusterNodeOptions): Promise<Clus
 
 function standbyOptions({ node, engine, store, copySource, environment }: ClusterNodeOptions): Parameters<typeof Standby.load>[0] {
   return { node, engine, store, copySource, monotonicMs: environment.monotonicMs }
-}
-
-interface Ownership {
-  readonly log: OwnerLog
-  engine: ReplicatedEngine | null
-  /** `onLost('resigned')` has been called. */
-  isResigned: boolean
-  /** What the engine's row of members says. */
-  members: readonly string[]
-  readonly notices: Map<string, Notice>
-  /** Resolves when it is over. */
-  readonly over: Promise<LossReason>
 }
 
 export class ClusterNode {
@@ -127,9 +90,7 @@ export class ClusterNode {
   #freeSinceMs: number | null = null
   /** Since when the store knows of nothing. */
   #emptySinceMs: number | null = null
-  /** Since when there are fewer members than standbys are wanted; null: there are enough. */
-  #lackingSinceMs: number | null = null
-  #isToFollow = true
+  readonly #following: Following
   /** A shard that was there does not have to be founded, whatever has become of it. */
   #hasSeenShard = false
   /** The highest that this process has owned the shard in. */
@@ -149,6 +110,7 @@ export class ClusterNode {
     this.#options = options
     this.#standby = standby
     this.directory = new Directory(options.node)
+    this.#following = new Following(options.node, options.shard, options.limits)
   }
 
   get report(): NodeReport {
@@ -167,7 +129,7 @@ export class ClusterNode {
    */
   async resign(heir = ''): Promise<void> {
     this.#isDrained = true
-    await this.#giveUp(heir)
+    await this.#ownership?.giveUp(heir)
   }
 
   /** The same, and it may take the shard again as soon as it is given up. Resolves with false where this node does not own it, or is not to own any. */
@@ -175,23 +137,11 @@ export class ClusterNode {
     if (this.#ownership === null || this.#isDrained) return false
     this.#isHanding = true
     try {
-      await this.#giveUp(heir)
+      await this.#ownership.giveUp(heir)
     } finally {
       this.#isHanding = false
     }
     return true
-  }
-
-  async #giveUp(heir: string): Promise<void> {
-    const ownership = this.#ownership
-    if (ownership === null) return
-    if (ownership.engine !== null && ownership.log.lossReason === null && !ownership.isResigned) {
-      ownership.isResigned = true
-      await this.#options.onLost('resigned')
-      await ownership.engine.close()
-    }
-    await ownership.log.release(heir)
-    await ownership.over
   }
 
   /** This node may take the shard again. */
@@ -306,8 +256,8 @@ export class ClusterNode {
       this.#waitingFor = []
     }
     this.#mustBeOf(view)
-    this.#lookWhetherToFollow(view)
-    if (this.#isToFollow && this.#outdated === '') await this.#standby.confirm(true)
+    this.#following.look(view, this.directory.nodes.map((seen) => seen.node), nowMs)
+    if (this.#following.isWanted && this.#outdated === '') await this.#standby.confirm(true)
     else await this.#standby.withdraw()
     await this.#voteInDoubt(view)
   }
@@ -340,19 +290,10 @@ export class ClusterNode {
     this.directory.sawNodes(await store.beat({ node, address, version }, limits.memberAwayMs))
   }
 
-  /** Data that must not be mixed with the cluster's, nor overwritten by it, or a program that can't read the cluster's. */
+  /** Data of something else, or a program that can't read the cluster's. */
   #isRefused(view: ShardView): boolean {
-    const { lineage, isNew, hasForeignRows } = this.#standby
-    let trouble = this.#outdated
-    if (view.lineage !== null && view.lineage !== lineage) {
-      if (!isNew) {
-        trouble = `the data directory belongs to another founding of this cluster (${lineage ?? ''}) than the one that Redis knows (${view.lineage}): ` +
-          'give this node an empty data directory, or stop the others, remove the keys of the cluster from Redis, and start this node first'
-      } else if (hasForeignRows) {
-        trouble = 'the data directory holds the data of a server outside this cluster: give this node an empty data directory; a cluster ' +
-          'begins with the data of the node that is started first'
-      }
-    }
+    const data = troubleWithData(view, this.#standby)
+    const trouble = data === '' ? this.#outdated : data
     if (trouble === '') {
       if (this.#role === 'refused') this.#role = 'standby'
       return false
@@ -364,20 +305,10 @@ export class ClusterNode {
     return true
   }
 
-  /** Whether this node is one of those that follow; kept as it was at the last look. */
-  #lookWhetherToFollow(view: ShardView): void {
-    const { node, shard, limits: { standbys, memberAwayMs } } = this.#options
-    const others = [...new Set([...this.directory.nodes.map((seen) => seen.node), node])].filter((name) => name !== view.node)
-    const { members } = view
-    this.#lackingSinceMs = isLacking(view.node, { others, members, standbys }) ? this.#lackingSinceMs ?? this.#nowMs : null
-    const passedOver = this.#lackingSinceMs === null ? 0 : Math.floor((this.#nowMs - this.#lackingSinceMs) / memberAwayMs)
-    this.#isToFollow = standbys === 0 || view.node === node || isToFollow({ node, shard, others, members, standbys, passedOver })
-  }
-
   /** Follows or copies until there is something else to do. */
   async #keepUp(view: ShardView): Promise<void> {
     const standby = this.#standby
-    if (!this.#isToFollow) {
+    if (!this.#following.isWanted) {
       this.#role = 'spare'
       await sleep(this.#options.environment, Math.max(1, this.#lookDueMs - this.#nowMs))
       return
@@ -404,25 +335,12 @@ export class ClusterNode {
 
   /** When this node may try to take the shard; null: not now. */
   #turnDueMs(view: ShardView): number | null {
+    if (this.#isDrained || this.#isHanding) return null
     const { node, shard, limits } = this.#options
-    const standby = this.#standby
-    // In doubt all who have anything count, also those that are not to follow: one of them may have most.
-    const isCandidate = this.#isToFollow || view.round !== ''
-    if (this.#isDrained || this.#isHanding || this.#freeSinceMs === null || !isCandidate) return null
-    if (standby.isNew) {
-      // To found, or to go on with a founding that was interrupted.
-      if (view.lineage !== null) return view.lineage === standby.lineage ? this.#freeSinceMs : null
-      if (!limits.founds || this.#hasSeenShard || this.#emptySinceMs === null) return null
-      // Who has data of the cluster, and finds a store that has lost it, says so first.
-      return this.#emptySinceMs + limits.foundAfterMs
-    }
-    if (!standby.isWhole) return null
-    if (view.isWhole && !view.members.includes(node)) return null
-    const seen = this.#nodesSeen()
-    const rank = ranked(shard, seen).indexOf(node)
-    const waitsForHeir = view.heir !== '' && view.heir !== node && seen.includes(view.heir)
-    const first = view.heir === node ? 0 : Math.max(0, rank)
-    return this.#freeSinceMs + first * RANK_MS + (waitsForHeir ? HEIR_MS : 0)
+    return turnDueMs({
+      node, shard, limits, view, standby: this.#standby, isToFollow: this.#following.isWanted, hasSeenShard: this.#hasSeenShard,
+      freeSinceMs: this.#freeSinceMs, emptySinceMs: this.#emptySinceMs, seen: this.#nodesSeen(),
+    })
   }
 
   #nodesSeen(): string[] {
@@ -455,7 +373,7 @@ export class ClusterNode {
     this.#lookDueMs = -Infinity
     if (answer.kind === 'acquired') {
       this.#ownedEpoch = answer.epoch
-      await this.#own(answer, lineage, token, sentMs)
+      await this.#own({ answer, lineage, token, sentMs })
       return
     }
     this.#noteRefusal(answer)
@@ -475,174 +393,32 @@ export class ClusterNode {
     this.#waitingFor = missing
   }
 
-  async #own(answer: Extract<AcquireAnswer, { kind: 'acquired' }>, lineage: string, token: string, sentMs: number): Promise<void> {
-    const { environment, limits, store, node, address } = this.#options
+  async #own(grant: Grant): Promise<void> {
+    const { environment } = this.#options
+    const { answer: { epoch, last } } = grant
     this.#role = 'taking'
     // The turn lasts as long as the ownership, and what kept the one before from its end is over.
     this.#trouble = ''
-    this.#standby.begin()
-    environment.log.info({ epoch: answer.epoch, position: showPosition(this.#standby.applied), last: showPosition(answer.last) }, 'cluster-taking')
-    let isOver: (reason: LossReason) => void = () => undefined
-    const over = new Promise<LossReason>((resolve) => { isOver = resolve })
-    const applied = this.#standby.applied
-    const isFurther = isAhead(applied, answer.last)
-    const log = new OwnerLog({
-      store, environment, limits, node, address, lineage, epoch: answer.epoch, token, sentMs, incarnation: answer.incarnation,
-      last: isFurther || answer.last === null ? applied : answer.last,
-      onLost: isOver,
-    })
-    log.members = answer.members
-    const ownership: Ownership = { log, engine: null, isResigned: false, members: [], notices: new Map(), over }
-    this.#ownership = ownership
-    const renewing = this.#keepRenewing(ownership)
+    const standby = this.#standby
+    standby.begin()
+    environment.log.info({ epoch, position: showPosition(standby.applied), last: showPosition(last) }, 'cluster-taking')
+    const ownership = this.#ownership = new Ownership({
+      options: this.#options, standby, directory: this.directory,
+      beatWhenDue: () => this.#beatWhenDue(), serving: (isServed) => { this.#role = isServed ? 'owner' : 'standby' },
+    }, grant)
     try {
-      // It was drained or closed while its claim was answered, and who said so saw no ownership to end.
-      if (this.#isDrained) await log.release('')
-      const position = await this.#takeOver(ownership, answer, lineage, isFurther)
-      await this.#serve(ownership, position, lineage)
-    } catch (error) {
-      // Lost on the way: another time. Anything else is trouble of this node's.
-      if (error instanceof LogGap || log.isSure) throw error
+      // It may have been drained or closed while its claim was answered, and who said so saw no ownership to end.
+      await ownership.run(this.#isDrained)
     } finally {
-      await log.release('')
-      log.lose('failed')
-      this.#ownedEpoch = log.epoch
+      this.#ownedEpoch = ownership.log.epoch
       this.#ownership = null
       this.#role = 'standby'
-      await renewing
+      await ownership.ended()
       this.#view = null
       this.#freeSinceMs = null
       this.#emptySinceMs = null
       this.#lookDueMs = -Infinity
     }
     this.#standby = await Standby.load(standbyOptions(this.#options))
-  }
-
-  /** From the first entry to the end of the ownership. */
-  async #serve(ownership: Ownership, position: Position, lineage: string): Promise<void> {
-    const { environment, limits, store, address, onOwner, onLost } = this.#options
-    const { log } = ownership
-    const engine = new ReplicatedEngine({ engine: this.#options.engine, log, store, lineage, position, partBytes: limits.partBytes })
-    ownership.engine = engine
-    this.#role = 'owner'
-    environment.log.info({ epoch: log.epoch, position: showPosition(position) }, 'cluster-owner')
-    this.directory.ownedBySelf(address, log.epoch)
-    try {
-      // That of an entry on its own disk: whoever owns the shard later knows of it, whatever the store forgets, and is told a higher one.
-      await onOwner(engine, position.epoch)
-      const reason = await ownership.over
-      environment.log[reason === 'resigned' ? 'info' : 'error']({ epoch: log.epoch, reason }, 'cluster-owner-no-more')
-    } finally {
-      this.directory.lost()
-      this.#role = 'standby'
-      await engine.close()
-      if (!ownership.isResigned) await onLost(log.lossReason ?? 'failed')
-    }
-  }
-
-  /** Reads the changelog to its end, or makes it what the engine has, and begins the epoch. Resolves with the first entry. */
-  async #takeOver({ log }: Ownership, answer: Extract<AcquireAnswer, { kind: 'acquired' }>, lineage: string, isFurther: boolean): Promise<Position> {
-    const { engine, node, environment } = this.#options
-    const standby = this.#standby
-    if (isFurther && answer.isWhole && answer.last !== null) throw new LogGap('the changelog has less than this node, and has lost nothing')
-    if (!isFurther && answer.last !== null) {
-      if (!await standby.followTo(answer.last.number) || !isSamePosition(standby.reached, answer.last)) throw new LogGap('the changelog has another end than was said')
-    }
-    log.checkSure()
-    const isFounding = standby.applied.number === 0
-    const anew = isFurther && !isFounding
-    if (anew) environment.log.warn({ position: showPosition(standby.applied), last: showPosition(answer.last) }, 'cluster-changelog-begins-anew')
-    const before = (await readMembership(engine)).members
-    const known = answer.isWhole ? answer.members : before
-    const members = anew || isFounding ? [node] : [...new Set([...known, node])]
-    const batch = new OpBatch()
-    batch.put(MEMBERS_KEY, packMembership({ members, change: environment.randomToken(), by: node, before }))
-    // In one entry: nobody could go on from a part of it.
-    const parts = encodeRecord([], batch, Infinity)
-    const position = anew ? await log.rebase(standby.applied, answer.last, parts[0]!) : await log.append(parts)
-    batch.put(STATE_KEY, packState(lineage, position, null))
-    await engine.commit(batch)
-    log.applied(position)
-    log.members = members
-    log.complete()
-    while (await log.renew() === null || !log.isWhole) {
-      log.checkSure()
-      await sleep(environment, RETRY_MS / 5)
-    }
-    return position
-  }
-
-  /** From the acquisition to the end: renews, shows the node, and sees to members and changelog. Never rejects. */
-  async #keepRenewing(ownership: Ownership): Promise<void> {
-    const { environment, limits } = this.#options
-    const { log } = ownership
-    while (log.lossReason === null) {
-      await Promise.race([ownership.over, sleep(environment, limits.renewEveryMs)])
-      if (log.lossReason !== null) return
-      let confirmed = await log.renew()
-      for (let i = 0; confirmed === null && log.isSure && i < 3; i++) {
-        await sleep(environment, RETRY_MS / 2)
-        confirmed = await log.renew()
-      }
-      try {
-        await this.#beatWhenDue()
-        if (confirmed !== null && ownership.engine !== null) await this.#seeTo(ownership, ownership.engine, confirmed)
-      } catch {
-        // The next time; what keeps the lease from being renewed has been said.
-      }
-    }
-  }
-
-  async #seeTo(ownership: Ownership, engine: ReplicatedEngine, confirmed: ReadonlyMap<string, Confirmation>): Promise<void> {
-    const { node, limits } = this.#options
-    const { log } = ownership
-    if (ownership.members.length === 0) ownership.members = (await readMembership(engine)).members
-    this.#notice(ownership, confirmed)
-    const standing: Standing = {
-      owner: node, epoch: log.epoch, members: ownership.members, last: log.last, applied: engine.applied, confirmed, notices: ownership.notices, nowMs: this.#nowMs,
-    }
-    const wanted = membersWanted(standing, log.recent, limits)
-    const stay = ownership.members.filter((member) => wanted.includes(member))
-    const mayTake = log.members.filter((member) => wanted.includes(member))
-    if (mayTake.length < log.members.length) {
-      // Said to the store before anything else, so that who goes can't take the shard while it lacks what is trimmed.
-      log.members = mayTake
-      return
-    }
-    const before = trimmedBefore({ ...standing, members: log.members }, log.recent, limits)
-    if (before !== null) await log.trim(before)
-    // An ownership that was claimed again shows itself in the changelog: who follows it is known by an entry of its epoch.
-    const isShown = log.last.epoch === log.epoch
-    if (isShown && wanted.length === ownership.members.length && stay.length === wanted.length) {
-      log.members = ownership.members
-      return
-    }
-    // In the changelog and on this disk first, then in the store: who may take the shard is known to all who could be asked.
-    const batch = engine.batch()
-    batch.put(MEMBERS_KEY, packMembership({ members: wanted, change: this.#options.environment.randomToken(), by: node, before: ownership.members }))
-    await engine.commit(batch)
-    ownership.members = wanted
-    log.members = wanted
-    this.#options.environment.log.info({ members: wanted.join(' ') }, 'cluster-members')
-  }
-
-  #notice({ notices, log }: Ownership, confirmed: ReadonlyMap<string, Confirmation>): void {
-    const nowMs = this.#nowMs
-    const note = (node: string): Notice => {
-      const notice = notices.get(node) ?? { seenMs: nowMs, movedMs: nowMs, number: 0 }
-      notices.set(node, notice)
-      return notice
-    }
-    for (const { node, ageMs } of this.directory.nodes) {
-      const notice = note(node)
-      notice.seenMs = Math.max(notice.seenMs, nowMs - ageMs)
-    }
-    for (const member of log.members) note(member)
-    for (const [node, { position }] of confirmed) {
-      const notice = notices.get(node)
-      if (notice === undefined) continue
-      if (position.number !== notice.number || position.number >= log.last.number) notice.movedMs = nowMs
-      notice.number = position.number
-    }
   }
 }

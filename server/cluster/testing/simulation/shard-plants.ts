@@ -2,7 +2,7 @@
 import { OPERATION } from '../../../../protocol/generated/registry.js'
 import type { Shard } from '../../../shard/shard.js'
 import { confirmBeforeCommit, deleteBeforeConfirmed, writeCursorOutsideBatch } from '../../../testing/simulation/channel-plants.js'
-import type { ClusterNodeOptions } from '../../node.js'
+import type { ClusterNodeOptions } from '../../node-options.js'
 
 export interface ShardPlants {
   /** How far a channel was taken is written apart from the effects. */
