@@ -1,10 +1,14 @@
 /** What the configuration says of shards and workers beside what the data directory holds; bin/chatd-cli/shards.test.ts runs them. */
 import assert from 'node:assert/strict'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { configOf, ConfigError } from '../config/config.js'
 import type { ShardGauges } from '../metrics.js'
 import { sumOfGauges } from '../shard-gauges.js'
-import { shapeOf } from './shape.js'
+import { makeShards, shardDirectory } from '../../storage/shards-file.js'
+import { readShape, shapeOf } from './shape.js'
 
 function shape(shards: number, workers: number, held: number | null): [number, number, boolean] {
   const of = shapeOf(configOf({ data: { shards }, listen: { workers } }), held)
@@ -24,6 +28,19 @@ test('what contradicts the directory is refused, with what to do about it', () =
   assert.throws(() => shape(3, 1, 1), (error) => error instanceof ConfigError && /holds one shard, not 3 .*chatd split chatd-data --shards 3 --to/.test(error.message))
   assert.throws(() => shape(2, 1, 3), (error) => error instanceof ConfigError && error.message.includes('holds 3 shards, not 2'))
   assert.throws(() => shape(1, 2, 3), (error) => error instanceof ConfigError && error.message.includes('set it to 3'))
+})
+
+test('the directory of one shard among several is refused, with the name of the one to take', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'chatd-shape-'))
+  t.after(() => rm(directory, { recursive: true, force: true }))
+  await makeShards(directory, 2)
+  await mkdir(shardDirectory(directory, 0))
+  const named = (name: string): Promise<unknown> => readShape(configOf({ data: { directory: name } }))
+  await assert.rejects(named(shardDirectory(directory, 0)), (error) => error instanceof ConfigError && error.message.includes(`one shard of several (data.directory): name the directory that has them all, ${directory}`))
+  await named(directory)
+  // A directory may be called so where it is none.
+  await rm(join(directory, 'shards.json'))
+  await named(shardDirectory(directory, 0))
 })
 
 test('gauges of several shards are those of one; one that says nothing is not available', () => {

@@ -1,6 +1,7 @@
 /** How many shards a server has, and how many processes take its clients: from its configuration and what its data directory holds. */
+import { dirname, resolve } from 'node:path'
 import { readMetadata } from '../../storage/metadata.js'
-import { readShardCount } from '../../storage/shards-file.js'
+import { isShardDirectory, readShardCount } from '../../storage/shards-file.js'
 import { refuseUnfinished } from '../../storage/unfinished.js'
 import { ConfigError } from '../config/config.js'
 import type { Config } from '../config/settings.js'
@@ -21,6 +22,9 @@ export async function readShape(config: Config): Promise<ServerShape> {
 
 /** How many the data directory holds; null: it is a new one. */
 async function heldShards(directory: string): Promise<number | null> {
+  if (await isShardDirectory(directory)) {
+    throw new ConfigError(`${directory} is one shard of several (data.directory): name the directory that has them all, ${dirname(resolve(directory))}`)
+  }
   const several = await readShardCount(directory)
   // Behind what says why the directory can't be looked into.
   await refuseUnfinished(directory)
