@@ -27,6 +27,8 @@ const TOKEN_BYTES = 8
 export interface PartOptions {
   readonly start: Pick<Start, 'config' | 'clock' | 'log' | 'steps'>
   readonly shard: number
+  /** Of this process; see ClusterNodeOptions. */
+  readonly life: string
   readonly engine: Engine
   /** Called once, as it joins. */
   readonly openStore: () => ClusterStore
@@ -74,10 +76,10 @@ export class NodePart {
 
   /** Once other nodes find its links. `address`: where they do. `open` opens the node. */
   async join(address: string, nodeLinks: Pick<NodeLinks, 'ask'>, open: (options: ClusterNodeOptions) => Promise<ClusterNode> = openClusterNode): Promise<ClusterNode> {
-    const { start: { config, clock, log }, shard, engine, openStore, links: { environment } } = this.#options
+    const { start: { config, clock, log }, shard, life, engine, openStore, links: { environment } } = this.#options
     const { cluster } = config
     const node = this.#node = await open({
-      node: cluster.node, address, version: version(), shard, engine, store: openStore(),
+      node: cluster.node, address, version: version(), life, shard, engine, store: openStore(),
       environment: {
         monotonicMs: () => clock.monotonicMs(), scheduler: environment.scheduler, log,
         randomToken: () => Buffer.from(environment.randomBytes(TOKEN_BYTES)).toString('hex'),

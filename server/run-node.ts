@@ -5,6 +5,7 @@
  * The order of the end is what matters: the shard is given up first, while everything else still works, so that all sessions go on at
  * another owner; then this node's clients are told to come back, elsewhere if they can.
  */
+import { randomBytes } from 'node:crypto'
 import { mkdirSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { slotOf } from '../storage/slots.js'
@@ -42,6 +43,9 @@ import type { NodePeers } from './peers/node-peers.js'
 import type { RunningServer, Start } from './run.js'
 import { shardEnvironment } from './shard-environment.js'
 
+/** Of a process, among those that ever have its node's name. */
+const LIFE_BYTES = 8
+
 export async function runNode(start: Start): Promise<Omit<RunningServer, 'stop'>> {
   const { config, clock, log, takesClients, steps } = start
   const { directory } = config.data
@@ -56,8 +60,9 @@ export async function runNode(start: Start): Promise<Omit<RunningServer, 'stop'>
   const shardOf = evenTable(shards)
   const random = (): number => Math.random()
   const peers = openPeers(links, { shards, shardOf, limits: CHANNEL_LIMITS, random }, (shard) => parts[shard]?.node?.directory.view.owner ?? null)
+  const life = randomBytes(LIFE_BYTES).toString('hex')
   const parts: readonly NodePart[] = engines.map((engine, shard) => new NodePart({
-    start, shard, engine, links, peers, random, hasBlobs: storage !== null,
+    start, shard, life, engine, links, peers, random, hasBlobs: storage !== null,
     openStore: () => openClusterStore(config, shard, shards, log),
     environment: shardEnvironment(config, clock, log, storage === null ? null : blobEnvironment(storage), shards),
   }))

@@ -87,7 +87,7 @@ async function openOwner(engine: Engine, cluster: string): Promise<{ engine: Eng
   let owned: (engine: Engine) => void = () => undefined
   const owner = new Promise<Engine>((resolve) => { owned = resolve })
   const node = await openClusterNode({
-    node: 'n1', address: 'n1:1', version: '1', shard: 0, engine, store, limits: { ...CLUSTER_LIMITS, founds: true, foundAfterMs: 0 },
+    node: 'n1', address: 'n1:1', version: '1', life: '0000000000000001', shard: 0, engine, store, limits: { ...CLUSTER_LIMITS, founds: true, foundAfterMs: 0 },
     environment: {
       monotonicMs: () => performance.now(), scheduler: { defer: setImmediate, after: (delayMs, task) => { setTimeout(task, delayMs) } },
       randomToken: () => randomBytes(8).toString('hex'), log: SILENT_LOG,

@@ -177,6 +177,30 @@ export interface NodeBeat {
   readonly version: string
 }
 
+/** A process that shows itself as a node has the node's name, unless another one has it. */
+export interface NameClaim {
+  /** Of the process, random. */
+  readonly life: string
+  /** How long it has the name unless it shows itself again; by the store's clock. */
+  readonly lifeMs: number
+  /** The name is taken from who said this last, as `NameHolder.beat`, whatever the store's clock says; '': from nobody. */
+  readonly instead: string
+}
+
+/** Another process that has the name. */
+export interface NameHolder {
+  /** What it has said last: another text each time. */
+  readonly beat: string
+  /** How long it has the name unless it says something more. */
+  readonly leftMs: number
+}
+
+export interface BeatAnswer {
+  readonly nodes: NodeSeen[]
+  /** null: the name is who asked's, or nothing was claimed. Else nothing was shown. */
+  readonly holder: NameHolder | null
+}
+
 export interface NodeSeen extends NodeBeat {
   /** How long ago, by the store's clock. */
   readonly ageMs: number
@@ -201,7 +225,7 @@ export interface ClusterStore {
   trim(token: string, before: Position): Promise<void>
   confirm(node: string, confirmation: Confirmation): Promise<void>
   vote(vote: Vote): Promise<void>
-  /** Shows a node, and tells which have shown themselves within `ageMaxMs`; null shows none. '' as address: it has gone. */
-  beat(node: NodeBeat | null, ageMaxMs: number): Promise<NodeSeen[]>
+  /** Shows a node, and tells which have shown themselves within `ageMaxMs`; null shows none. '' as address: it has gone, and the name is free. */
+  beat(node: (NodeBeat & NameClaim) | null, ageMaxMs: number): Promise<BeatAnswer>
   close(): Promise<void>
 }

@@ -12,6 +12,8 @@ export interface ClusterNodeOptions {
   /** How other nodes reach its links. */
   readonly address: string
   readonly version: string
+  /** Random, of this process: the same for all its shards. Of two with one name it tells which is which. */
+  readonly life: string
   readonly shard: number
   readonly engine: Engine
   readonly store: ClusterStore

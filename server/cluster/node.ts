@@ -22,6 +22,7 @@ import { sleep } from './environment.js'
 import { LogGap } from './follower.js'
 import { Following } from './following.js'
 import { troubleWithData } from './foreign-data.js'
+import { NodeName } from './node-name.js'
 import type { ClusterNodeOptions } from './node-options.js'
 import { type Grant, Ownership } from './ownership.js'
 import { BEGINNING, type Position, showPosition } from './position.js'
@@ -85,7 +86,7 @@ export class ClusterNode {
   #view: ShardView | null = null
   #lookDueMs = -Infinity
   #lookedMs = -Infinity
-  #beatDueMs = -Infinity
+  readonly #name: NodeName
   /** Since when the lease is free; null: it is not. */
   #freeSinceMs: number | null = null
   /** Since when the store knows of nothing. */
@@ -110,6 +111,7 @@ export class ClusterNode {
     this.#options = options
     this.#standby = standby
     this.directory = new Directory(options.node)
+    this.#name = new NodeName(options)
     this.#following = new Following(options.node, options.shard, options.limits)
   }
 
@@ -160,9 +162,8 @@ export class ClusterNode {
     this.#isClosing = true
     await this.resign().catch(() => undefined)
     await this.#living
-    const { store, node, version } = this.#options
-    await store.beat({ node, address: '', version }, 0).catch(() => undefined)
-    await store.close().catch(() => undefined)
+    await this.#name.leave()
+    await this.#options.store.close().catch(() => undefined)
     this.#role = 'closed'
   }
 
@@ -229,6 +230,11 @@ export class ClusterNode {
       await sleep(this.#options.environment, RETRY_MS)
       return
     }
+    if (!this.#name.isHeld) {
+      // Whether another process has it is not known yet: until then nothing is said under it.
+      await sleep(this.#options.environment, Math.max(1, this.#dueMs - this.#nowMs))
+      return
+    }
     if (this.#isMyTurn(view)) {
       await this.#claim(view)
       return
@@ -238,9 +244,9 @@ export class ClusterNode {
 
   async #lookWhenDue(): Promise<void> {
     const { store, limits } = this.#options
+    await this.#beatWhenDue()
     if (this.#isChangingHands()) this.#lookDueMs = Math.min(this.#lookDueMs, this.#lookedMs + HANDS_LOOK_MS)
     if (this.#nowMs < this.#lookDueMs) return
-    await this.#beatWhenDue()
     const view = await store.look(this.#options.environment.randomToken())
     this.#view = view
     this.directory.saw(view)
@@ -257,6 +263,7 @@ export class ClusterNode {
     }
     this.#mustBeOf(view)
     this.#following.look(view, this.directory.nodes.map((seen) => seen.node), nowMs)
+    if (!this.#name.isHeld) return
     if (this.#following.isWanted && this.#outdated === '') await this.#standby.confirm(true)
     else await this.#standby.withdraw()
     await this.#voteInDoubt(view)
@@ -284,16 +291,20 @@ export class ClusterNode {
   }
 
   async #beatWhenDue(): Promise<void> {
-    const { store, node, address, version, limits } = this.#options
-    if (this.#nowMs < this.#beatDueMs) return
-    this.#beatDueMs = this.#nowMs + 2 * limits.lookEveryMs
-    this.directory.sawNodes(await store.beat({ node, address, version }, limits.memberAwayMs))
+    if (this.#nowMs < this.#name.dueMs) return
+    this.directory.sawNodes(await this.#name.beat())
+    // Another process has taken its name while it stood still.
+    if (this.#name.trouble !== '') this.#ownership?.giveUp('').catch(() => undefined)
   }
 
-  /** Data of something else, or a program that can't read the cluster's. */
+  /** When it has to look, or to show itself. */
+  get #dueMs(): number {
+    return Math.min(this.#lookDueMs, this.#name.dueMs)
+  }
+
+  /** Data of something else, a program that can't read the cluster's, or a name that another process has. */
   #isRefused(view: ShardView): boolean {
-    const data = troubleWithData(view, this.#standby)
-    const trouble = data === '' ? this.#outdated : data
+    const trouble = [troubleWithData(view, this.#standby), this.#name.trouble, this.#outdated].find((each) => each !== '') ?? ''
     if (trouble === '') {
       if (this.#role === 'refused') this.#role = 'standby'
       return false
@@ -310,7 +321,7 @@ export class ClusterNode {
     const standby = this.#standby
     if (!this.#following.isWanted) {
       this.#role = 'spare'
-      await sleep(this.#options.environment, Math.max(1, this.#lookDueMs - this.#nowMs))
+      await sleep(this.#options.environment, Math.max(1, this.#dueMs - this.#nowMs))
       return
     }
     const owner = this.#ownerOf(view)
@@ -322,7 +333,7 @@ export class ClusterNode {
       return
     }
     this.#role = 'standby'
-    const waitMs = Math.max(1, Math.min(this.#lookDueMs, this.#turnDueMs(view) ?? Infinity) - this.#nowMs)
+    const waitMs = Math.max(1, Math.min(this.#dueMs, this.#turnDueMs(view) ?? Infinity) - this.#nowMs)
     if (standby.isWhole) await standby.follow(waitMs)
     else await sleep(this.#options.environment, waitMs)
   }

@@ -8,6 +8,7 @@
  *     chatd:{NAME:SHARD}:confirmed  hash: node → EPOCH-NUMBER TOKEN c|f
  *     chatd:{NAME:SHARD}:round      hash: token incarnation, and for each vote v:NODE → EPOCH-NUMBER TOKEN EPOCH CHANGE
  *     chatd:{NAME}:nodes            hash: node → MS ADDRESS VERSION
+ *     chatd:{NAME}:lives            hash: node → TOKEN MS, of the process that has the name, and when it said so
  *
  * Names are checked before they come here: no spaces, no commas.
  */
@@ -207,13 +208,28 @@ redis.call('HSET', KEYS[1], 'v:' .. ARGV[1], ARGV[3])
 return 1
 `
 
-/** KEYS: nodes. ARGV: node ('' shows none), address ('' takes it away), version, oldest that is told in ms. */
+/**
+ * KEYS: nodes lives. ARGV: node ('' shows none), address ('' takes it away), version, oldest that is told in ms, token of the process, how long that has the
+ * name in ms, what the one said last that it takes the name from ('' nobody). Of ages below 0, by a clock that was set back, nothing follows.
+ */
 export const BEAT = `
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+local holder, left = '', 0
 if ARGV[1] ~= '' then
-  if ARGV[2] == '' then redis.call('HDEL', KEYS[1], ARGV[1])
-  else redis.call('HSET', KEYS[1], ARGV[1], string.format('%.0f', now) .. ' ' .. ARGV[2] .. ' ' .. ARGV[3]) end
+  local row = redis.call('HGET', KEYS[2], ARGV[1]) or ''
+  local token, ms = string.match(row, '^(%x+) (%d+)$')
+  local rest = token and tonumber(ms) + tonumber(ARGV[6]) - now or 0
+  if token and token ~= ARGV[5] and row ~= ARGV[7] and rest > 0 then
+    holder, left = row, math.min(rest, tonumber(ARGV[6]))
+  elseif ARGV[2] == '' then
+    redis.call('HDEL', KEYS[1], ARGV[1])
+    redis.call('HDEL', KEYS[2], ARGV[1])
+  else
+    local shown = string.format('%.0f', now)
+    redis.call('HSET', KEYS[1], ARGV[1], shown .. ' ' .. ARGV[2] .. ' ' .. ARGV[3])
+    redis.call('HSET', KEYS[2], ARGV[1], ARGV[5] .. ' ' .. shown)
+  end
 end
 local flat, seen = redis.call('HGETALL', KEYS[1]), {}
 for i = 1, #flat, 2 do
@@ -223,7 +239,8 @@ for i = 1, #flat, 2 do
     seen[#seen + 1] = {flat[i], address, version, math.max(0, age)}
   elseif age > 86400000 then
     redis.call('HDEL', KEYS[1], flat[i])
+    redis.call('HDEL', KEYS[2], flat[i])
   end
 end
-return seen
+return {holder, left, seen}
 `

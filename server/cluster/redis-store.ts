@@ -5,8 +5,8 @@
 import { createHash } from 'node:crypto'
 import { Cluster, Command } from 'ioredis'
 import {
-  type AcquireAnswer, type AcquireRequest, type AppendAnswer, type AppendRequest, type ClusterStore, ClusterStoreError, type Confirmation,
-  type LogEntry, type NodeBeat, type NodeSeen, type RebaseRequest, type RenewAnswer, type RenewRequest, type ShardView, type Vote,
+  type AcquireAnswer, type AcquireRequest, type AppendAnswer, type AppendRequest, type BeatAnswer, type ClusterStore, ClusterStoreError, type Confirmation,
+  type LogEntry, type NameClaim, type NodeBeat, type RebaseRequest, type RenewAnswer, type RenewRequest, type ShardView, type Vote,
 } from './cluster-store.js'
 import { PackedScript } from './packed-command.js'
 import { idOf, type Position, positionOf } from './position.js'
@@ -55,7 +55,7 @@ export class RedisStore implements ClusterStore {
   readonly #logKeys: readonly string[]
   /** Made in the background, while a node begins with its questions. */
   readonly #firstConnection: Promise<void>
-  readonly #keys: { readonly fence: string, readonly lease: string, readonly log: string, readonly confirmed: string, readonly round: string, readonly nodes: string }
+  readonly #keys: { readonly fence: string, readonly lease: string, readonly log: string, readonly confirmed: string, readonly round: string, readonly nodes: string, readonly lives: string }
 
   /** Throws RangeError for a name that can't be part of a key. */
   constructor(options: RedisStoreOptions) {
@@ -67,9 +67,10 @@ export class RedisStore implements ClusterStore {
     if (options.replicas > 0 && this.#redis instanceof Cluster) throw new RangeError('replicas can\'t be waited for in a Redis Cluster')
     const name = options.shards === 1 ? String(options.shard) : `${String(options.shard)}of${String(options.shards)}`
     const prefix = `chatd:{${options.cluster}:${name}}:`
+    const all = `chatd:{${options.cluster}${options.shards === 1 ? '' : `:of${String(options.shards)}`}}:`
     this.#keys = {
       fence: `${prefix}fence`, lease: `${prefix}lease`, log: `${prefix}log`, confirmed: `${prefix}confirmed`, round: `${prefix}round`,
-      nodes: `chatd:{${options.cluster}${options.shards === 1 ? '' : `:of${String(options.shards)}`}}:nodes`,
+      nodes: `${all}nodes`, lives: `${all}lives`,
     }
     this.#logKeys = [this.#keys.fence, this.#keys.log]
     this.#append = new PackedScript(SCRIPTS.append.sha, this.#logKeys)
@@ -202,11 +203,17 @@ export class RedisStore implements ClusterStore {
     await this.#run(SCRIPTS.vote, [this.#keys.round], [node, round, `${idOf(at)} ${at.token} ${String(epoch)} ${change}`])
   }
 
-  async beat(node: NodeBeat | null, ageMaxMs: number): Promise<NodeSeen[]> {
+  async beat(node: (NodeBeat & NameClaim) | null, ageMaxMs: number): Promise<BeatAnswer> {
     if (node !== null) checkName(node.node)
     await this.#firstConnection
-    const seen = await this.#run(SCRIPTS.beat, [this.#keys.nodes], [node?.node ?? '', node?.address ?? '', node?.version ?? '', ageMaxMs]) as unknown[][]
-    return seen.map((row) => ({ node: text(row[0]), address: text(row[1]), version: text(row[2]), ageMs: number(row[3]) }))
+    const { nodes, lives } = this.#keys
+    const [holder, leftMs, seen] = await this.#run(SCRIPTS.beat, [nodes, lives], [
+      node?.node ?? '', node?.address ?? '', node?.version ?? '', ageMaxMs, node?.life ?? '', node?.lifeMs ?? 0, node?.instead ?? '',
+    ])
+    return {
+      nodes: (seen as unknown[][]).map((row) => ({ node: text(row[0]), address: text(row[1]), version: text(row[2]), ageMs: number(row[3]) })),
+      holder: text(holder) === '' ? null : { beat: text(holder), leftMs: number(leftMs) },
+    }
   }
 
   /** A client may give up for good, as where it is told to go while it looks for the primary; then there is a new one. */

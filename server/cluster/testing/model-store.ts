@@ -4,8 +4,8 @@
  */
 import { BEGINNING, comparePositions, isSamePosition, type Position } from '../position.js'
 import {
-  type AcquireAnswer, type AcquireRequest, type AppendAnswer, type AppendRequest, type ClusterStore, ClusterStoreError, type Confirmation,
-  type LogEntry, type NodeBeat, type NodeSeen, type RebaseRequest, type RenewAnswer, type RenewRequest, type ShardView, type Vote,
+  type AcquireAnswer, type AcquireRequest, type AppendAnswer, type AppendRequest, type BeatAnswer, type ClusterStore, ClusterStoreError, type Confirmation,
+  type LogEntry, type NameClaim, type NameHolder, type NodeBeat, type RebaseRequest, type RenewAnswer, type RenewRequest, type ShardView, type Vote,
 } from '../cluster-store.js'
 
 interface Fence {
@@ -37,9 +37,10 @@ interface Contents {
   confirmed: ReadonlyMap<string, Confirmation>
   round: Round | null
   nodes: ReadonlyMap<string, NodeBeat & { readonly timeMs: number }>
+  lives: ReadonlyMap<string, { readonly life: string, readonly timeMs: number }>
 }
 
-const EMPTY: Contents = { fence: null, lease: null, log: [], confirmed: new Map(), round: null, nodes: new Map() }
+const EMPTY: Contents = { fence: null, lease: null, log: [], confirmed: new Map(), round: null, nodes: new Map(), lives: new Map() }
 /** States that a replica may be behind. */
 const HISTORY = 40
 
@@ -78,6 +79,11 @@ export class ModelServer {
 
   get members(): readonly string[] {
     return this.#contents.fence?.members ?? []
+  }
+
+  /** Of the process that has the name of a node. */
+  lifeOf(node: string): string | undefined {
+    return this.#contents.lives.get(node)?.life
   }
 
   /** To whom the last owner left what its successor has taken; '': to nobody. */
@@ -303,16 +309,30 @@ export class ModelServer {
     this.#changed()
   }
 
-  beat(node: NodeBeat | null, ageMaxMs: number): NodeSeen[] {
+  beat(node: (NodeBeat & NameClaim) | null, ageMaxMs: number): BeatAnswer {
     const nowMs = this.#nowMs()
-    if (node !== null) {
-      const nodes = new Map(this.#contents.nodes)
-      if (node.address === '') nodes.delete(node.node)
-      else nodes.set(node.node, { ...node, timeMs: nowMs })
-      this.#contents.nodes = nodes
-      this.#changed()
+    const holder = node === null ? null : this.#show(node, nowMs)
+    const nodes = [...this.#contents.nodes.values()].map(({ timeMs, ...seen }) => ({ ...seen, ageMs: nowMs - timeMs })).filter(({ ageMs }) => ageMs <= ageMaxMs)
+    return { nodes, holder }
+  }
+
+  #show({ node, address, version, life, lifeMs, instead }: NodeBeat & NameClaim, nowMs: number): NameHolder | null {
+    const known = this.#contents.lives.get(node)
+    const leftMs = known === undefined ? 0 : known.timeMs + lifeMs - nowMs
+    const beat = known === undefined ? '' : `${known.life} ${String(known.timeMs)}`
+    if (known !== undefined && known.life !== life && beat !== instead && leftMs > 0) return { beat, leftMs }
+    const [nodes, lives] = [new Map(this.#contents.nodes), new Map(this.#contents.lives)]
+    if (address === '') {
+      nodes.delete(node)
+      lives.delete(node)
+    } else {
+      nodes.set(node, { node, address, version, timeMs: nowMs })
+      lives.set(node, { life, timeMs: nowMs })
     }
-    return [...this.#contents.nodes.values()].map(({ timeMs, ...seen }) => ({ ...seen, ageMs: nowMs - timeMs })).filter(({ ageMs }) => ageMs <= ageMaxMs)
+    this.#contents.nodes = nodes
+    this.#contents.lives = lives
+    this.#changed()
+    return null
   }
 }
 
@@ -342,7 +362,7 @@ export class ModelStore implements ClusterStore {
   trim(token: string, before: Position): Promise<void> { return this.#carry(() => { this.#server.trim(token, before) }) }
   confirm(node: string, confirmation: Confirmation): Promise<void> { return this.#carry(() => { this.#server.confirm(node, confirmation) }) }
   vote(vote: Vote): Promise<void> { return this.#carry(() => { this.#server.vote(vote) }) }
-  beat(node: NodeBeat | null, ageMaxMs: number): Promise<NodeSeen[]> { return this.#carry(() => this.#server.beat(node, ageMaxMs)) }
+  beat(node: (NodeBeat & NameClaim) | null, ageMaxMs: number): Promise<BeatAnswer> { return this.#carry(() => this.#server.beat(node, ageMaxMs)) }
   close(): Promise<void> { return Promise.resolve() }
 
   async read(after: Position, countMax: number, blockMs: number): Promise<LogEntry[]> {

@@ -56,7 +56,7 @@ export class Rig {
     const store = new CuttableStore(storeOfBuild(this.#options.openStore?.() ?? new ModelStore(this.server), format))
     const rigNode = new RigNode(name, engine, store, format)
     rigNode.node = await openClusterNode({
-      node: name, address: `${name}:1`, version: '1', shard: 0, engine, store: store.asStore(), environment: realEnvironment(this.#options.log),
+      node: name, address: `${name}:1`, version: '1', life: rigNode.life, shard: 0, engine, store: store.asStore(), environment: realEnvironment(this.#options.log),
       limits: { ...SHORT, founds, ...this.#options.limits, ...limits },
       copySource: {
         page: async (owner: ShardOwner, request) => {
@@ -81,6 +81,7 @@ export class Rig {
 
 export class RigNode {
   readonly name: string
+  readonly life = randomBytes(8).toString('hex')
   readonly inner: Engine
   readonly store: CuttableStore
   readonly format: number
@@ -123,6 +124,8 @@ export class CuttableStore {
   isCut = false
   /** The store has done this, and its answer is on its way. */
   afterCall: (name: keyof ClusterStore) => void = () => undefined
+  /** Awaited before each read of the changelog. */
+  beforeRead: () => Promise<void> = () => Promise.resolve()
 
   constructor(store: ClusterStore) {
     this.#store = store
@@ -135,6 +138,7 @@ export class CuttableStore {
           await pause(20)
           throw new ClusterStoreError('unreachable', 'cut')
         }
+        if (name === 'read') await this.beforeRead()
         const answer = await (store[name] as (...values: unknown[]) => Promise<unknown>).apply(store, values)
         this.afterCall(name)
         if (this.isCut && name !== 'close') throw new ClusterStoreError('unreachable', 'cut')

@@ -1,7 +1,7 @@
 /** What every ClusterStore promises, as tests; the model that simulations use and Redis run the same. */
 import assert from 'node:assert/strict'
 import { describe, test, type TestContext } from 'node:test'
-import type { AcquireRequest, ClusterStore, LogEntry } from '../cluster-store.js'
+import type { AcquireRequest, ClusterStore, LogEntry, NameClaim, NodeBeat } from '../cluster-store.js'
 import { BEGINNING, type Position } from '../position.js'
 import { NO_MEMBERS, type Membership } from '../shard-rows.js'
 
@@ -31,6 +31,10 @@ export function claim(node: string, change: Partial<AcquireRequest> = {}): Acqui
 
 export function entry(position: Position, previousToken: string, text = 'x'): LogEntry {
   return { position, previousToken, bytes: Buffer.from(text) }
+}
+
+function shown(node: string, change: Partial<NodeBeat & NameClaim> = {}): NodeBeat & NameClaim {
+  return { node, address: 'x:1', version: '1', life: token(node.slice(1)), lifeMs: LEASE_MS, instead: '', ...change }
 }
 
 const at = (epoch: number, number: number, digit: string): Position => ({ epoch, number, token: token(digit) })
@@ -127,13 +131,36 @@ function leases(open: OpenStore): void {
 
   test('nodes show themselves until they are away too long, or leave', async (t) => {
     const { store, pass } = await open(t)
-    await store.beat({ node: 'n1', address: 'a:1', version: '1.0' }, 1000)
+    await store.beat(shown('n1', { address: 'a:1', version: '1.0' }), 1000)
     await pass(300)
-    const seen = await store.beat({ node: 'n2', address: 'b:1', version: '1.1' }, 1000)
+    const { nodes: seen } = await store.beat(shown('n2', { address: 'b:1', version: '1.1' }), 1000)
     assert.deepEqual(seen.map(({ node, address, version }) => [node, address, version]).sort(), [['n1', 'a:1', '1.0'], ['n2', 'b:1', '1.1']])
     assert.ok(seen.every(({ node, ageMs }) => node === 'n1' ? ageMs >= 290 && ageMs < 5000 : ageMs < 250))
-    assert.deepEqual((await store.beat(null, 250)).map(({ node }) => node), ['n2'])
-    assert.deepEqual((await store.beat({ node: 'n2', address: '', version: '' }, 250)), [])
+    assert.deepEqual((await store.beat(null, 250)).nodes.map(({ node }) => node), ['n2'])
+    assert.deepEqual(await store.beat(shown('n2', { address: '' }), 250), { nodes: [], holder: null })
+  })
+
+  test('a name is one process\'s, until that leaves, says nothing for long, or is taken for dead', async (t) => {
+    const { store, pass } = await open(t)
+    const [one, other] = [{ life: token('1') }, { life: token('2') }]
+    assert.equal((await store.beat(shown('n1', one), 1000)).holder, null)
+    const refused = await store.beat(shown('n1', { ...other, address: 'elsewhere:1' }), 1000)
+    assert.ok(refused.holder !== null && refused.holder.leftMs > 0 && refused.holder.leftMs <= LEASE_MS)
+    assert.deepEqual(refused.nodes.map(({ address }) => address), ['x:1'])
+    // Nor does who has it not take it away.
+    assert.notEqual((await store.beat(shown('n1', { ...other, address: '' }), 1000)).holder, null)
+    await pass(20)
+    assert.equal((await store.beat(shown('n1', one), 1000)).holder, null)
+    const again = await store.beat(shown('n1', other), 1000)
+    assert.ok(again.holder !== null && again.holder.beat !== refused.holder.beat)
+    // What it took for silent has spoken; but of what has not it may have the name.
+    assert.notEqual((await store.beat(shown('n1', { ...other, instead: refused.holder.beat }), 1000)).holder, null)
+    assert.equal((await store.beat(shown('n1', { ...other, instead: again.holder.beat }), 1000)).holder, null)
+    assert.notEqual((await store.beat(shown('n1', one), 1000)).holder, null)
+    await store.beat(shown('n1', { ...other, address: '' }), 1000)
+    assert.equal((await store.beat(shown('n1', one), 1000)).holder, null)
+    await pass(LEASE_MS + 10)
+    assert.equal((await store.beat(shown('n1', other), 1000)).holder, null)
   })
 
   test('confirmations are told to the owner', async (t) => {

@@ -24,7 +24,7 @@ export class RowsWork implements Work {
     const { name, room, disks } = process.machine
     const disk = disks[0]!
     work.nodes.push(await openClusterNode({
-      node: name, address: `${name}:1`, version: '1', shard: 0, engine: disk, store: process.storeOf(0), limits: { ...room.limits, founds: name === 'n1' },
+      node: name, address: `${name}:1`, version: '1', life: process.randomToken(), shard: 0, engine: disk, store: process.storeOf(0), limits: { ...room.limits, founds: name === 'n1' },
       environment: { monotonicMs: () => process.monotonicMs(), scheduler: process.scheduler, randomToken: () => process.randomToken(), log: process.log() },
       copySource: { page: (owner, request) => work.#page(owner, request) },
       onOwner: (engine) => {
@@ -41,6 +41,10 @@ export class RowsWork implements Work {
 
   isOwner(): boolean {
     return this.#driver !== null
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.nodes.map((node) => node.close()))
   }
 
   died(): void {

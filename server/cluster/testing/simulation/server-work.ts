@@ -71,12 +71,13 @@ export class ServerWork implements Work, DeviceServer {
     const cluster = { ...config.cluster, ...room.limits, node: name, founds: name === 'n1' }
     const start = { config: { ...config, cluster }, clock: process, log: environment.log, steps: [] }
     const shards = room.servers.length
+    const life = process.randomToken()
     const random = (): number => world.random.below(1000) / 1000
     const peers = this.#peers = openPeers(links, { shards, shardOf: options.shardOf, random, limits: { ...CHANNELS, resendMs: 700 } },
       (shard) => this.#parts[shard]?.node?.directory.view.owner ?? null)
     if (peers !== null) this.#loseSome(peers)
     this.#parts = room.servers.map((_, shard) => new NodePart({
-      start, shard, engine: process.machine.disks[shard]!, openStore: () => process.storeOf(shard), environment: this.#shardEnvironment(), links,
+      start, shard, life, engine: process.machine.disks[shard]!, openStore: () => process.storeOf(shard), environment: this.#shardEnvironment(), links,
       hasBlobs: false, peers, random,
     }))
     this.router = routerOf(start, this.#parts, environment, options.shardOf)
@@ -155,6 +156,12 @@ export class ServerWork implements Work, DeviceServer {
     this.#desk?.move(shard, node).catch((error: unknown) => {
       if (!(error instanceof RouterError)) this.report(error)
     })
+  }
+
+  /** As `runNode` ends: all that is owned first. */
+  async close(): Promise<void> {
+    await Promise.all(this.nodes.map((node) => node.resign()))
+    for (const node of [...this.nodes].reverse()) await node.close()
   }
 
   died(isSilent: boolean): void {
