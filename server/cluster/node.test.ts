@@ -4,6 +4,7 @@ import { MemoryEngine } from '../../storage/memory-engine.js'
 import { everything } from '../../storage/keyspace.js'
 import { put } from '../../storage/testing/engine-suite.js'
 import type { Engine } from '../../storage/engine.js'
+import { ClusterStoreError } from './cluster-store.js'
 import type { DirectoryView } from './directory.js'
 import { ranked } from './ranking.js'
 import { packState, readState, STATE_KEY } from './shard-rows.js'
@@ -353,4 +354,52 @@ test('the epoch that a shard is told is one of an entry on its disk, so that no 
   assert.equal(await rig.owner(first), second)
   assert.equal(isLost, true)
   assert.equal(second.epoch, (await readState(second.inner))!.position.epoch)
+})
+
+test('what can\'t finish is given up all the same: an entry that its replicas never have, in bounded time', async (t) => {
+  const rig = new Rig(t)
+  const first = await rig.start('n1', { founds: true, limits: { leaseMs: 500 } })
+  await rig.owner()
+  // Every append is there, and never at the replicas of the store, while leases are renewed as ever.
+  let isUnreplicated = true
+  first.store.afterCall = (name) => {
+    if (name === 'append' && isUnreplicated) throw new ClusterStoreError('unreplicated', 'no replica has it')
+  }
+  const committing = put(first.engine!, ['a', '1'])
+  committing.catch(() => undefined)
+  first.beforeLost = () => committing.catch(() => undefined)
+  const [giving, again] = [first.node.resign(), first.node.resign('n2')]
+  await Promise.all([giving, again])
+  assert.equal(first.engine, null)
+  await assert.rejects(committing, { code: 'closed' })
+  isUnreplicated = false
+  first.node.stay()
+  await rig.owner()
+})
+
+test('a node whose shard can\'t be closed gives its lease up, and ends', async (t) => {
+  const rig = new Rig(t)
+  const first = await rig.start('n1', { founds: true })
+  await rig.owner()
+  first.beforeLost = () => Promise.reject(new Error('it does not close'))
+  await first.node.close()
+  assert.equal(first.node.report.role, 'closed')
+})
+
+test('a standby that lags far behind goes on with all else, and ends when it is told to', async (t) => {
+  const rig = new Rig(t, { limits: { leaseMs: 15_000 } })
+  const first = await rig.start('n1', { founds: true })
+  await rig.owner()
+  const second = await rig.start('n2')
+  await until(() => rig.server.members.includes('n2'))
+  let reads = 0
+  second.store.beforeRead = async () => {
+    reads++
+    // As fast as it reads, the owner writes.
+    await Promise.all(Array.from({ length: 64 }, (_, i) => put(first.engine!, [`row${String(i)}`, String(reads)])))
+  }
+  await until(() => reads > 20)
+  await second.node.close()
+  second.store.beforeRead = () => Promise.resolve()
+  assert.equal(second.node.report.role, 'closed')
 })

@@ -19,6 +19,8 @@ import { membersWanted, type Notice, type Standing, trimmedBefore } from './stan
 
 /** Between two attempts to renew that failed. */
 const RENEW_AGAIN_MS = 125
+/** For how many leases a shard that is given up may finish what it has. */
+const GIVE_UP_LEASES = 3
 /** Between two looks whether the store is whole, once all is written that it lacks. */
 const WHOLE_LOOK_MS = 50
 
@@ -37,7 +39,7 @@ export interface OwnershipHost {
   readonly standby: Standby
   readonly directory: Directory
   /** Shows the node, if it is time to. */
-  beatWhenDue(): Promise<void>
+  readonly beatWhenDue: () => Promise<void>
   /** The shard is served, or no longer. */
   serving(isServed: boolean): void
 }
@@ -51,6 +53,7 @@ export class Ownership {
   #engine: ReplicatedEngine | null = null
   /** `onLost('resigned')` has been called. */
   #isResigned = false
+  #givingUp: Promise<void> | null = null
   /** What the engine's row of members says. */
   #members: readonly string[] = []
   readonly #notices = new Map<string, Notice>()
@@ -108,16 +111,33 @@ export class Ownership {
     return this.#renewing
   }
 
-  /** Gives the shard up, to `heir` if it is there. Resolves when it is over. */
-  async giveUp(heir: string): Promise<void> {
+  /**
+   * Gives the shard up, to `heir` if it is there. Resolves when it is over, in any case within GIVE_UP_LEASES and one lease more; whoever asks
+   * while that is under way waits for it.
+   */
+  giveUp(heir: string): Promise<void> {
+    return this.#givingUp ??= this.#giveUp(heir)
+  }
+
+  async #giveUp(heir: string): Promise<void> {
     const { log } = this
-    if (this.#engine !== null && log.lossReason === null && !this.#isResigned) {
-      this.#isResigned = true
-      await this.#host.options.onLost('resigned')
-      await this.#engine.close()
+    try {
+      if (this.#engine !== null && log.lossReason === null) await this.#finish(this.#engine)
+    } finally {
+      await log.release(heir)
     }
-    await log.release(heir)
     await this.#over
+  }
+
+  /**
+   * The shard brings to an end what it has. What that waits for may never come, as where a replica of Redis is away that has to have each entry: then
+   * the shard goes as when its node dies.
+   */
+  async #finish(engine: ReplicatedEngine): Promise<void> {
+    this.#isResigned = true
+    this.#environment.scheduler.after(GIVE_UP_LEASES * this.#host.options.limits.leaseMs, () => { this.log.lose('resigned') })
+    await this.#host.options.onLost('resigned')
+    await engine.close()
   }
 
   /** From the first entry to the end of the ownership. */
@@ -149,7 +169,7 @@ export class Ownership {
     const environment = this.#environment
     if (this.#isFurther && answer.isWhole && answer.last !== null) throw new LogGap('the changelog has less than this node, and has lost nothing')
     if (!this.#isFurther && answer.last !== null) {
-      if (!await standby.followTo(answer.last.number) || !isSamePosition(standby.reached, answer.last)) throw new LogGap('the changelog has another end than was said')
+      if (!await standby.followTo(answer.last.number, () => { log.checkSure() }) || !isSamePosition(standby.reached, answer.last)) throw new LogGap('the changelog has another end than was said')
     }
     log.checkSure()
     const isFounding = standby.applied.number === 0

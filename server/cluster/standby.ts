@@ -112,12 +112,17 @@ export class Standby {
     else if (this.#state !== null) this.#follower = new Follower(this.#options.engine, this.#state)
   }
 
-  /** Waits up to `blockMs` for entries and applies them. Rejects with LogGap, ClusterStoreError, StorageError. */
+  /**
+   * Waits up to `blockMs` for entries and applies them, and those behind them, for about as long: who lags far behind has other things to do, too.
+   * Rejects with LogGap, ClusterStoreError, StorageError.
+   */
   async follow(blockMs: number): Promise<void> {
+    const { monotonicMs } = this.#options
     const follower = this.#follower
     if (follower === null) return
+    const endMs = monotonicMs() + Math.max(blockMs, FINISH_MS)
     let waitMs = blockMs
-    for (let read = READ_ENTRIES; read === READ_ENTRIES; waitMs = 0) {
+    for (let read = READ_ENTRIES; read === READ_ENTRIES && monotonicMs() < endMs; waitMs = 0) {
       const entries = await this.#options.store.read(follower.reached, READ_ENTRIES, waitMs)
       await follower.take(entries)
       await follower.finishCopy()
@@ -126,10 +131,14 @@ export class Standby {
     }
   }
 
-  /** Follows without waiting until this number has been read. Rejects like `follow`; resolves with false where the changelog ends before. */
-  async followTo(number: number): Promise<boolean> {
+  /**
+   * Follows without waiting until this number has been read. Rejects like `follow`, and with what `mayGoOn` throws, which is called before each page;
+   * resolves with false where the changelog ends before.
+   */
+  async followTo(number: number, mayGoOn: () => void): Promise<boolean> {
     if (this.#follower === null) return number === 0
     while (this.#follower.reached.number < number) {
+      mayGoOn()
       const entries = await this.#options.store.read(this.#follower.reached, READ_ENTRIES, 0)
       if (entries.length === 0) return false
       await this.#follower.take(entries)

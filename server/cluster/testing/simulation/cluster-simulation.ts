@@ -49,6 +49,8 @@ export interface ClusterSimulationResult {
   readonly takeovers: number
   readonly crashes: number
   readonly storeLosses: number
+  /** Nodes that were stopped in order. */
+  readonly stops: number
   /** Those of the takeovers that the operator wanted. */
   readonly moves: number
 }
@@ -168,8 +170,8 @@ export class ClusterSimulation implements Room {
       if (!(error instanceof Breach)) throw error
       throw new Breach([`seed ${String(seed)}: ${error.message}`, ...this.trace.slice(-60)].join('\n'))
     }
-    const { crashes, storeLosses, moves } = this.#nemesis
-    return { acknowledged: this.#acknowledged, crossed: this.#people?.crossed ?? 0, takeovers: this.#takeovers, crashes, storeLosses, moves }
+    const { crashes, storeLosses, stops, moves } = this.#nemesis
+    return { acknowledged: this.#acknowledged, crossed: this.#people?.crossed ?? 0, takeovers: this.#takeovers, crashes, storeLosses, stops, moves }
   }
 
   get #acknowledged(): number {

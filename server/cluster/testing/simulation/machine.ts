@@ -14,6 +14,8 @@ export class Machine {
   readonly disks: MemoryEngine[]
   process: SimProcess | null = null
   isDiskSlow = false
+  /** It is to run again once its process has ended. */
+  isToStart = false
   /** From the store, and from other machines. */
   isCut = false
 

@@ -25,6 +25,8 @@ export class Nemesis {
   readonly #scenery: Scenery
   crashes = 0
   storeLosses = 0
+  /** Nodes that were ended in order. */
+  stops = 0
   /** Shards that went to the node that the operator named. */
   moves = 0
   /** Which node that is, by shard; until it has another owner. */
@@ -56,7 +58,10 @@ export class Nemesis {
     else if (dice < 59) this.#full(true)
     else if (dice < 63) this.#full(false)
     else if (dice < 66) this.#resign(machine)
-    else this.#apart(dice, machine)
+    else if (dice < 81) this.#apart(dice, machine)
+    else if (dice < 84) this.#stop(machine)
+    else if (dice < 86) this.#drain(machine)
+    else if (dice < 90) this.#stay(machine)
   }
 
   /** What there is only where nodes have links, and wall clocks count. */
@@ -187,6 +192,37 @@ export class Nemesis {
     node.resign(random.pick(machines).name).then(() => { node.stay() }, report)
   }
 
+  /** As an operator ends a node, whatever it does at the moment. */
+  #stop(machine: Machine): void {
+    const { process } = machine
+    if (process === null || process.isPaused || process.work === null || process.isStopping) return
+    this.stops++
+    this.#scenery.note(`${machine.name} is stopped`)
+    process.stop(() => {
+      if (machine.process !== process) return
+      this.#scenery.note(`${machine.name} has ended`)
+      machine.crash(false)
+      if (machine.isToStart) this.#start(machine)
+    })
+  }
+
+  /** It gives up all that it has, or is about to have, and takes nothing until it is told to stay. */
+  #drain(machine: Machine): void {
+    const { note, report } = this.#scenery
+    const nodes = machine.process?.isPaused === false ? machine.process.work?.nodes ?? [] : []
+    if (nodes.length === 0) return
+    note(`${machine.name} is drained`)
+    for (const node of nodes) node.resign().catch(report)
+  }
+
+  #stay({ name, process }: Machine): void {
+    const nodes = (process?.work?.nodes ?? []).filter(({ report: { isDrained } }) => isDrained)
+    // What ends takes nothing more.
+    if (process === null || process.isPaused || process.isStopping || nodes.length === 0) return
+    this.#scenery.note(`${name} may stay`)
+    for (const node of nodes) node.stay()
+  }
+
   #move(machine: Machine): void {
     const { random, servers, machines, note } = this.#scenery
     if (machine.process === null || machine.process.isPaused) return
@@ -214,6 +250,9 @@ export class Nemesis {
       machine.isDiskSlow = false
       this.#scenery.wires.join(machine.name)
       this.#resume(machine)
+      this.#stay(machine)
+      // Who is stopping comes back when it has ended.
+      if (machine.process?.isStopping === true) machine.isToStart = true
       this.#start(machine)
     }
   }

@@ -26,6 +26,8 @@ export interface Work {
   isOwner(shard: number): boolean
   /** Has a node give the shard to another one; null: the operator's commands are not played. */
   readonly move: ((shard: number, node: string) => void) | null
+  /** Ends in order, as when the operator stops it: everything that it owns is given up. */
+  close(): Promise<void>
   /** The process has died: nothing of it runs any more. */
   died(isSilent: boolean): void
 }

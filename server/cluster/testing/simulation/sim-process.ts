@@ -8,6 +8,8 @@ import type { Machine } from './machine.js'
 import { plantTrust } from './node-plants.js'
 import type { Work } from './room.js'
 
+/** How long a process may take to end in order: some leases, and calls to others that give no answer. */
+const STOP_S_MAX = 30
 /** No answer within this is none. */
 const TIMEOUT_MS = 800
 
@@ -17,6 +19,8 @@ export class SimProcess {
   work: Work | null = null
   isAlive = true
   isPaused = false
+  /** It ends in order. */
+  isStopping = false
   #held: (() => void)[] = []
   readonly #deferred: (() => void)[] = []
   /** As of an event loop: what is deferred keeps its order. */
@@ -84,6 +88,28 @@ export class SimProcess {
     this.isAlive = false
     this.#held = []
     this.work?.died(isSilent)
+  }
+
+  /** Ends in order, and within a time that it has had to run; `ended` is called then. */
+  stop(ended: () => void): void {
+    const { work } = this
+    if (work === null || this.isStopping) return
+    this.isStopping = true
+    let isOver = false
+    work.close().then(() => {
+      isOver = true
+      ended()
+    }, (error: unknown) => { this.machine.room.report(error) })
+    this.#tick(STOP_S_MAX, () => isOver)
+  }
+
+  /** By the second: one that stands still has not had its time. */
+  #tick(leftS: number, isOver: () => boolean): void {
+    this.scheduler.after(1000, () => {
+      if (isOver()) return
+      if (leftS === 0) this.machine.room.report(new Breach(`${this.machine.name} is stopped, and does not end`))
+      else this.#tick(leftS - 1, isOver)
+    })
   }
 
   sleep(ms: number): Promise<void> {
