@@ -3,6 +3,7 @@
  * this node, and the way to whichever node it is.
  */
 import type { Engine } from '../storage/engine.js'
+import type { ChannelState } from './channels/channels.js'
 import type { ClusterStore } from './cluster/cluster-store.js'
 import type { DirectoryView } from './cluster/directory.js'
 import { type ClusterNode, openClusterNode } from './cluster/node.js'
@@ -10,6 +11,7 @@ import { aboutShard } from './cluster/node-calls.js'
 import type { NodeLinks } from './cluster/node-links.js'
 import type { ClusterNodeOptions } from './cluster/node-options.js'
 import { OwnedShard } from './cluster/owned-shard.js'
+import { upgradeNotice, waitingForUpgrade } from './cluster/upgrade-notice.js'
 import type { LinkDesk } from './link/link-desk.js'
 import type { LinkPurpose } from './link/link-acceptor.js'
 import type { NodePeers } from './peers/node-peers.js'
@@ -68,6 +70,12 @@ export class NodePart {
     return this.#owned.shard
   }
 
+  /** Channels of this node's shard to nodes of an earlier version, in which something waits until these are upgraded. */
+  get waitingForUpgrade(): readonly ChannelState[] {
+    const { peers, shard } = this.#options
+    return peers === null ? [] : waitingForUpgrade(this.shard?.channels?.states() ?? [], (other) => peers.isOutdated(shard, other))
+  }
+
   /** What other nodes may have links for. */
   get purposes(): Readonly<Record<string, LinkPurpose>> {
     const { shard } = this.#options
@@ -87,6 +95,7 @@ export class NodePart {
       // The settings of the section have the names of the limits.
       limits: cluster,
       copySource: { page: async (owner, request) => await nodeLinks.ask(owner.node, owner.address, 'copyPage', aboutShard(shard, request)) as Uint8Array },
+      notice: () => upgradeNotice(shard, this.waitingForUpgrade),
       onOwner: (replicated, epoch) => this.#owned.open(replicated, epoch),
       onLost: () => this.#owned.close(),
     })

@@ -70,6 +70,11 @@ export function gaugesOf(parts: readonly NodePart[]): ShardGauges | null {
   return owned.length === 0 ? null : sumOfGauges(owned)
 }
 
+/** What an operator should know though clients may be sent here; '': nothing. */
+export function noticeOf(parts: readonly NodePart[]): string {
+  return parts.map(({ node }) => node?.report.notice ?? '').filter((notice) => notice !== '').join('\n')
+}
+
 /** Why clients should not be sent to this node; '': they may. */
 export function troubleOf(parts: readonly NodePart[]): string {
   for (const { node, router } of parts) {

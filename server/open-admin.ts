@@ -7,10 +7,10 @@ import type { Log } from './log.js'
 import { listenError } from './open-listeners.js'
 
 /** null: turned off. `notReady`: why the server does not serve; empty: it does. Rejects with ListenError. */
-export async function openAdmin({ admin: { url } }: Config, metrics: Registry, log: Log, notReady: () => string): Promise<AdminListener | null> {
+export async function openAdmin({ admin: { url } }: Config, metrics: Registry, log: Log, notReady: () => string, notice?: () => string): Promise<AdminListener | null> {
   const parsed = url === '' ? null : parseAdminUrl(url)
   if (parsed === null) return null
-  const sources = { metrics, notReady }
+  const sources = { metrics, notReady, ...notice === undefined ? {} : { notice } }
   try {
     return await openAdminListener(parsed.host, parsed.port, sources)
   } catch (error) {

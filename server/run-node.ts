@@ -36,7 +36,7 @@ import { LinkDesk } from './link/link-desk.js'
 import { newLinkCounters, systemLinkEnvironment } from './link/link-environment.js'
 import { Counters, createMetrics } from './metrics.js'
 import { NodePart } from './node-part.js'
-import { gaugesOf, openEngines, openPeers, routerOf, troubleOf } from './node-shards.js'
+import { gaugesOf, noticeOf, openEngines, openPeers, routerOf, troubleOf } from './node-shards.js'
 import { openAdmin } from './open-admin.js'
 import { listenError } from './open-listeners.js'
 import type { NodePeers } from './peers/node-peers.js'
@@ -100,7 +100,7 @@ export async function runNode(start: Start): Promise<Omit<RunningServer, 'stop'>
   addClusterMetrics(metrics, { parts, links: linkCounters })
   if (peers !== null) addChannelMetrics(metrics, () => parts.map(({ shard }, number) => [number, shard?.channels?.states() ?? []]))
   const notReady = (): string => isStopping ? 'stopping' : troubleOf(parts)
-  admin = await openAdmin(config, metrics, log, notReady)
+  admin = await openAdmin(config, metrics, log, notReady, () => noticeOf(parts))
   return {
     ready: { ready: true, listeners: front.listeners, admin: admin?.url ?? null, link: address },
     router, home: parts.length === 1 ? parts[0]!.router : null, counters, cluster, serveBlobsAt,

@@ -75,10 +75,11 @@ export function statusText({ cluster, node, nodes, shards }: ClusterStatus): str
   const [only] = shards
   const [head, body] = shards.length === 1 && only !== undefined ? [ownedBy(only), shardTable(nodes, only)] : [`${String(shards.length)} shards`, shardsTables(nodes, shards)]
   const troubles = [...new Set(shards.flatMap((shard) => shard.nodes.filter(({ trouble }) => trouble !== '').map((each) => `  ${each.node}: ${each.trouble}${waiting(each)}\n`)))]
+  const notices = [...new Set(shards.flatMap((shard) => shard.nodes.filter(({ notice }) => notice !== '').map((each) => `  ${each.node}: ${each.notice}\n`)))]
   return `cluster ${cluster}, as ${node} sees it; ${head}
 
 ${body}
-${troubles.length === 0 ? '' : `\n${troubles.join('')}`}`
+${troubles.length + notices.length === 0 ? '' : `\n${[...troubles, ...notices].join('')}`}`
 }
 
 function ownedBy({ owner }: ShardStatus): string {

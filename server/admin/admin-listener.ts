@@ -11,6 +11,8 @@ export interface AdminSources {
   readonly metrics: Registry
   /** Empty: ready. Otherwise why not, in a few words. */
   readonly notReady: () => string
+  /** What an operator should know though it is ready; empty, or not given: nothing. */
+  readonly notice?: () => string
 }
 
 export interface AdminListener {
@@ -45,7 +47,8 @@ async function handle(request: IncomingMessage, response: ServerResponse, source
     reply(response, 200, 'ok')
   } else if (path === '/readyz') {
     const reason = sources.notReady()
-    reply(response, reason === '' ? 200 : 503, reason === '' ? 'ready' : reason)
+    const notice = sources.notice?.() ?? ''
+    reply(response, reason === '' ? 200 : 503, reason !== '' ? reason : notice === '' ? 'ready' : `ready\n${notice}`)
   } else if (path === '/metrics') {
     reply(response, 200, await sources.metrics.metrics(), sources.metrics.contentType)
   } else {

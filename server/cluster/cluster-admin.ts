@@ -124,8 +124,8 @@ export class ClusterDesk implements ClusterAdmin {
 }
 
 function inShard(node: string, report: NodeReport | null): NodeInShard {
-  if (report === null) return { node, role: 'silent', position: '', trouble: '', waitingFor: [], isDrained: false }
+  if (report === null) return { node, role: 'silent', position: '', trouble: '', notice: '', waitingFor: [], isDrained: false }
   // Not said by nodes of an earlier version.
-  const { role, position, trouble, waitingFor, isDrained = false } = report as Omit<NodeReport, 'isDrained'> & { readonly isDrained?: boolean }
-  return { node, role, position: idOf(position), trouble, waitingFor, isDrained }
+  const { role, position, trouble, notice = '', waitingFor, isDrained = false } = report as Omit<NodeReport, 'isDrained' | 'notice'> & { readonly isDrained?: boolean, readonly notice?: string }
+  return { node, role, position: idOf(position), trouble, notice, waitingFor, isDrained }
 }

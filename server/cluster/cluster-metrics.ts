@@ -10,6 +10,7 @@ export interface ShardSources {
   readonly node: ClusterNode | null
   readonly router: ClusterRouter
   readonly linkServer: LinkServer
+  readonly waitingForUpgrade: readonly { readonly waiting: number }[]
 }
 
 export interface ClusterSources {
@@ -41,6 +42,8 @@ export function addClusterMetrics(registry: Registry, { parts, links }: ClusterS
   gauge('chatd_cluster_trouble', 'Does something keep this node from taking part? (1: yes; chatd cluster status says what)', ({ node }) => node?.report.trouble === '' ? 0 : 1)
   gauge('chatd_cluster_epoch', 'Which ownership is its place in the changelog of?', ({ node }) => node?.report.position.epoch ?? 0)
   gauge('chatd_cluster_position', 'How far has this node got in the changelog?', ({ node }) => node?.report.position.number ?? 0)
+  gauge('chatd_cluster_entries_for_upgrade', 'How many entries of the shard wait for nodes of an earlier version? (upgrade these; chatd cluster status says more)',
+    ({ waitingForUpgrade }) => waitingForUpgrade.reduce((sum, { waiting }) => sum + waiting, 0))
   gauge('chatd_cluster_sessions_waiting', 'How many sessions of this node wait for an owner?', ({ router }) => router.waitingSessions)
   gauge('chatd_cluster_sessions_served', 'How many sessions of other nodes does this one serve?', ({ linkServer }) => linkServer.sessions)
   new Gauge({

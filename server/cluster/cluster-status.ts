@@ -29,6 +29,8 @@ export interface NodeInShard {
   /** How far it has got in the changelog, as epoch-number; '' where it is not known. */
   readonly position: string
   readonly trouble: string
+  /** What is to be known of it though it takes part; '': nothing. */
+  readonly notice: string
   readonly waitingFor: readonly string[]
   /** It was told to own nothing, until it is told to stay. */
   readonly isDrained: boolean

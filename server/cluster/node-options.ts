@@ -20,6 +20,8 @@ export interface ClusterNodeOptions {
   readonly environment: ClusterEnvironment
   readonly limits: ClusterLimits
   readonly copySource: CopySource
+  /** What an operator should know of the shard while it is this node's, though it serves; '': nothing. Not given: there is never anything. */
+  readonly notice?: () => string
   /** The shard is this node's. `epoch`: higher than whatever an earlier owner was told here. */
   readonly onOwner: (engine: ReplicatedEngine, epoch: number) => void | Promise<void>
   /** It is not any more; with 'resigned' it is for as long as the promise takes. */

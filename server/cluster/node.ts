@@ -52,6 +52,8 @@ export interface NodeReport {
   readonly members: readonly string[]
   /** '': none. */
   readonly trouble: string
+  /** What an operator should know, though it takes part; '': nothing. */
+  readonly notice: string
   /** Nodes that have to be heard before anybody can take the shard, after Redis has lost data. */
   readonly waitingFor: readonly string[]
   /** It takes no shard until the operator says that it may. */
@@ -118,7 +120,7 @@ export class ClusterNode {
   get report(): NodeReport {
     const position = this.#ownership?.log.last ?? this.#standby.applied
     const members = this.#ownership?.log.membersTold ?? this.#view?.members ?? []
-    return { role: this.#role, position, members, trouble: this.#trouble, waitingFor: this.#waitingFor, isDrained: this.#isDrained }
+    return { role: this.#role, position, members, trouble: this.#trouble, notice: this.#options.notice?.() ?? '', waitingFor: this.#waitingFor, isDrained: this.#isDrained }
   }
 
   start(): void {

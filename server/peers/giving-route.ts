@@ -27,7 +27,9 @@ export class GivingRoute {
   #turn = 0
   #isWanted = false
   #isDialling = false
-  /** It is in the log already that the other one means other shards. */
+  /** Why the other one took nothing the last time, where only an operator can mend that. */
+  #refusal: LinkClose | null = null
+  /** It is in the log already. */
   #wasTold = false
 
   constructor(options: GivingRouteOptions) {
@@ -37,6 +39,11 @@ export class GivingRoute {
   /** null: there is none at present. */
   get link(): GivingLink | null {
     return this.#link
+  }
+
+  /** Whether the other one runs an earlier version, which can't read what this one gives. */
+  get isOutdated(): boolean {
+    return this.#isWanted && this.#link?.isGreeted !== true && this.#refusal === LINK_CLOSE.unsupportedVersion
   }
 
   start(): void {
@@ -61,6 +68,8 @@ export class GivingRoute {
 
   /** The shard is, or may be, in another process than before: one that does not have it is left. */
   moved(isAt: (node: string) => boolean): void {
+    // Of who has it now nothing is known yet.
+    this.#refusal = null
     if (this.#link !== null && !isAt(this.#link.node)) this.#link.link.close(LINK_CLOSE.notOwner)
     this.wake()
   }
@@ -94,7 +103,10 @@ export class GivingRoute {
       if (this.#link !== link) return
       this.#link = null
       if (clock.monotonicMs() - this.#openedMs >= STABLE_MS) this.#retryMs = RETRY_MS_FIRST
-      if (link.isGreeted) this.#wasTold = false
+      if (link.isGreeted) {
+        this.#refusal = null
+        this.#wasTold = false
+      }
       log.info({ shard, reason: closeName(reason) }, 'shard-lost')
       this.#refused(reason)
       this.#again()
@@ -103,7 +115,9 @@ export class GivingRoute {
   }
 
   #refused(reason: LinkClose): void {
-    if ((reason !== LINK_CLOSE.otherShards && reason !== LINK_CLOSE.unsupportedVersion) || this.#wasTold) return
+    if (reason !== LINK_CLOSE.otherShards && reason !== LINK_CLOSE.unsupportedVersion) return
+    this.#refusal = reason
+    if (this.#wasTold) return
     this.#wasTold = true
     const { environment: { log }, shard } = this.#options
     log.error({ shard, reason: closeName(reason) }, 'a shard can\'t be given to: the two are not of the same federation, or not of the same version')

@@ -109,6 +109,11 @@ export class LinkPeers implements LinkPurpose {
     this.#routes.get(shard)?.wake()
   }
 
+  /** Whether that shard is at a node of an earlier version, which can't read what this one gives. */
+  isOutdated(shard: number): boolean {
+    return this.#routes.get(shard)?.isOutdated === true
+  }
+
   #peers(): Peers {
     const near = localPeers(this.#options.shard, this.#near, this.#options.environment.scheduler)
     // A shard that is given up lives on for a moment, and knows no more what is true of its users: others hear nothing of it.

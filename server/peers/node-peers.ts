@@ -42,6 +42,11 @@ export class NodePeers {
     this.#tellNear(shard)
   }
 
+  /** Whether the shard `to` is at a node of an earlier version, which can't read what the shard `from` gives. */
+  isOutdated(from: number, to: number): boolean {
+    return this.#of(from).isOutdated(to)
+  }
+
   /** Shards may be in other processes than before, as `dial` and `isAt` say. */
   ownersChanged(): void {
     for (const peers of this.#peers) peers.ownersChanged()
