@@ -225,6 +225,8 @@ export class ClusterSimulation implements Room {
     this.note('everything rests')
     this.isFaulty = false
     this.#nemesis.rest()
+    // What a process is asked that ends is never answered.
+    await this.#until(() => [...this.machines.values()].every(({ process }) => process?.isStopping !== true), 'who is stopped does not end')
     const before = this.#acknowledged
     await this.#until(() => this.#acknowledged > before, 'nothing is acknowledged any more')
     const people = this.#people
