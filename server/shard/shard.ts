@@ -12,7 +12,6 @@ import { isExpired } from '../../protocol/expiry.js'
 import { ERROR } from '../../protocol/generated/registry.js'
 import type { ErrorCode } from '../../protocol/generated/registry.js'
 import { ACQUAINTANCES } from '../profiles/pair.js'
-import { trimPoint } from './attach.js'
 import type { CommitHost } from './commit-loop.js'
 import { CommitLoop, unavailable } from './commit-loop.js'
 import { strangerWaitMs } from '../profiles/stranger-allowance.js'
@@ -39,17 +38,17 @@ import { BlobStates } from '../holdings/states.js'
 import { BlobSweeps } from '../holdings/sweeps.js'
 import type { Hold } from './holds.js'
 import { loadConversation, loadUser } from './loader.js'
-import { encodeLastSeen } from '../presence/rows.js'
-import { encodeCursor, encodeQueueMeta } from './records.js'
+import { removeTrimmed, sealTrim } from './queue-trims.js'
 import { refusalFor, refusalOfExtensions } from './refusals.js'
 import { Residents } from './residents.js'
 import { Retention } from './retention.js'
+import { sealLate } from './seal-late.js'
 import { StaleRoutes } from './stale-routes.js'
 import { RouterError } from '../router/router.js'
 import { conversationName, memberNames, Writer } from './state.js'
 import { Indexer } from '../search/indexer.js'
 import type { ConversationState, DeviceState, Resident, UserState } from './state.js'
-import { raiseDeliveredAt, restoreUnsettled, writeLateWatermarks } from '../groups/watermarks.js'
+import { raiseDeliveredAt, restoreUnsettled } from '../groups/watermarks.js'
 import { ExpirySweep } from '../expiry/sweep.js'
 import type { TargetRow } from '../operations/accept.js'
 import { isGoneFrom } from '../operations/erasures.js'
@@ -612,24 +611,12 @@ export class Shard implements FeedHost, GateHost, CommitHost, ArrivalHost, Journ
     for (const route of transaction.dirtyRoutes) sealConversation(transaction, route, this.lookup, checkpointEvery)
     if (withLate) {
       // First: it may end sessions, whose cursors are late too.
-      for (const user of transaction.late.trims) this.#sealTrim(transaction, user)
+      for (const user of transaction.late.trims) sealTrim(this, transaction, user)
       sealLate(transaction)
       this.journal.seal(transaction)
     }
     if (transaction.channelWork !== null) this.channels?.seal(transaction)
     transaction.closeRuns()
-  }
-
-  #sealTrim(transaction: Transaction, user: UserState): void {
-    const { to, tooFarBehind } = trimPoint(user, this.environment.clock.nowMs(), this.environment.limits)
-    if (to - user.rowsTrimmedTo < this.environment.limits.trimEvery) return
-    for (const device of tooFarBehind) if (device.feed !== null) this.expel(device.feed, ERROR.slowConsumer)
-    user.trimmedTo = user.rowsTrimmedTo = to
-    transaction.trimmed.set(user, to)
-    transaction.touch(user)
-    transaction.batch.put(user.keys.queueMeta(), encodeQueueMeta(to))
-    // A cursor on disk that lies before what is gone would tell a device without state that it is too old.
-    for (const device of user.devices) transaction.batch.put(user.keys.cursor(device.number), encodeCursor(device, to))
   }
 
   /** Called by the commit loop. */
@@ -650,20 +637,8 @@ export class Shard implements FeedHost, GateHost, CommitHost, ArrivalHost, Journ
       for (let i = user.feeds.length - 1; i >= 0; i--) user.feeds[i]?.offer(run, isLate)
       if (run.last - user.trimmedTo > queueEntriesMax + trimEvery) this.transaction.late.trim(user)
     }
-    for (const [user, to] of transaction.trimmed) this.#trim(user, to)
+    for (const [user, to] of transaction.trimmed) removeTrimmed(this, user, to)
     if (transaction.channelWork !== null) this.channels?.finish(transaction)
-  }
-
-  /** What is behind the slowest cursor goes; if it fails it goes the next time. */
-  #trim(user: UserState, to: number): void {
-    this.engine.trim(user.keys.entries(user.removedBelow, to + 1)).then(
-      () => {
-        user.removedBelow = Math.max(user.removedBelow, to + 1)
-      },
-      (error: unknown) => {
-        this.environment.log.warn({ err: error }, 'a queue could not be trimmed')
-      },
-    )
   }
 
   /** Called by the commit loop when the store has failed, and when it is back. */
@@ -732,22 +707,6 @@ export class Shard implements FeedHost, GateHost, CommitHost, ArrivalHost, Journ
       if (user !== undefined && user.channel !== null && !user.exists && !user.isRecorded) this.users.drop(user)
     }
   }
-}
-
-/** Cursors, and the watermarks that follow from them. */
-function sealLate(transaction: Transaction): void {
-  const { late } = transaction
-  for (const conversation of late.watermarks) writeLateWatermarks(transaction, conversation)
-  for (const user of late.seen) {
-    transaction.keep(user)
-    transaction.batch.put(user.keys.lastSeen(), encodeLastSeen(user.lastSeenMs))
-  }
-  for (const [device, user] of late.cursors) {
-    transaction.keep(user)
-    user.trimmedTo = user.goneTo
-    transaction.batch.put(user.keys.cursor(device.number), encodeCursor(device, user.trimmedTo))
-  }
-  late.release()
 }
 
 function tell(answer: Answer): void {
