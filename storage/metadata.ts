@@ -16,10 +16,11 @@ import { readSmallFile, writeSmallFile } from './small-file.js'
  *     7   a row of a channel may hold several entries, under the number of the last
  *     8   entries of channels say version 2
  *     9   what a commit appends to many queues may stand in one row of the journal
+ *     10  entries of channels say version 3
  *
  * Nodes of a cluster say it with whatever rows they give one another (server/cluster/change-record.ts).
  */
-export const STORE_FORMAT = 9
+export const STORE_FORMAT = 10
 
 export const METADATA_FILE = 'store.json'
 

@@ -49,6 +49,14 @@ export class ValueWriter {
     return this
   }
 
+  /** As they are, without a length: the last field. */
+  rest(value: Uint8Array): this {
+    this.#reserve(value.length)
+    this.#buffer.set(value, this.#length)
+    this.#length += value.length
+    return this
+  }
+
   /** UTF-8. */
   string(value: string): this {
     const length = Buffer.byteLength(value)
@@ -133,6 +141,13 @@ export class ValueReader {
     if (end === this.#at) return NONE
     const bytes = this.#value.subarray(this.#at, end)
     this.#at = end
+    return bytes
+  }
+
+  /** All that is left, a view. */
+  rest(): Buffer {
+    const bytes = this.#value.subarray(this.#at, this.#end)
+    this.#at = this.#end
     return bytes
   }
 

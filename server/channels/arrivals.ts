@@ -121,7 +121,7 @@ export class Arrivals {
       case 'blob-hold':
       case 'blob-drop':
       case 'carried': return this.#ofBlob(channel, entry)
-      case 'message':
+      case 'messages':
       case 'operation':
       case 'change': return this.#reach(channel, entry, entry.members)
       case 'receipt':

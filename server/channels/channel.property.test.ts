@@ -12,13 +12,13 @@ import { Sender, StoredRow } from './sender.js'
 const LIMITS: ChannelLimits = { ...CHANNEL_LIMITS, windowEntries: 7, windowBytes: 30, entriesMax: 12, bytesMax: 60 }
 
 type Step =
-  | { kind: 'give', bytes: number }
+  | { kind: 'give', bytes: number, isMore: boolean }
   | { kind: 'commit' | 'crash' | 'trim' | 'again' | 'pump' }
   | { kind: 'apply' | 'commitTaken' | 'crashTaker' | 'hello' }
   | { kind: 'carry' | 'lose' | 'double' | 'carryBack' | 'loseBack', at: number }
 
 const stepOf = fc.oneof(
-  fc.record({ kind: fc.constant('give' as const), bytes: fc.integer({ min: 1, max: 15 }) }),
+  fc.record({ kind: fc.constant('give' as const), bytes: fc.integer({ min: 1, max: 15 }), isMore: fc.boolean() }),
   fc.record({ kind: fc.constantFrom('commit' as const, 'commit' as const, 'pump' as const, 'pump' as const, 'trim' as const, 'again' as const, 'crash' as const) }),
   fc.record({ kind: fc.constantFrom('apply' as const, 'apply' as const, 'commitTaken' as const, 'crashTaker' as const, 'hello' as const) }),
   fc.record({ kind: fc.constantFrom('carry' as const, 'carry' as const, 'lose' as const, 'double' as const, 'carryBack' as const, 'loseBack' as const), at: fc.nat() }),
@@ -60,9 +60,7 @@ class Model {
 
   step(step: Step): void {
     switch (step.kind) {
-      case 'give':
-        if (!this.#sender.isFull) this.#open.push({ number: this.#sender.give(step.bytes), bytes: step.bytes })
-        break
+      case 'give': this.#give(step.bytes, step.isMore); break
       case 'commit': this.#commit(); break
       case 'crash': this.#crash(); break
       case 'trim': this.#trim(); break
@@ -83,6 +81,17 @@ class Model {
       case 'loseBack': take(this.#back, step.at); break
     }
     this.#check()
+  }
+
+  /** `isMore`: the last entry of the open transaction grows, where there is one. */
+  #give(bytes: number, isMore: boolean): void {
+    if (this.#sender.isFull) return
+    const last = this.#open.at(-1)
+    if (!isMore || last === undefined) this.#open.push({ number: this.#sender.give(1, bytes), bytes })
+    else {
+      assert.equal(this.#sender.give(0, bytes), last.number)
+      last.bytes += bytes
+    }
   }
 
   #commit(): void {
@@ -212,20 +221,20 @@ for (const [name, bugs] of BUGS) {
 void test('a channel is full by entries and by bytes, and has room again when they are confirmed', () => {
   const few = new Sender({ ...LIMITS, entriesMax: 2 }, 0, [new StoredRow(1, 1, 1, null)])
   assert.equal(few.isFull, false)
-  few.give(1)
+  few.give(1, 1)
   assert.equal(few.isFull, true)
   few.stored(new StoredRow(2, 1, 1, null))
   assert.deepEqual(few.next().map(({ first }) => first), [1, 2])
   few.confirm(1)
   assert.equal(few.isFull, false)
   const large = new Sender({ ...LIMITS, bytesMax: 10 }, 7, [])
-  assert.equal(large.give(10), 8)
+  assert.equal(large.give(1, 10), 8)
   assert.equal(large.isFull, true)
 })
 
 void test('a confirmation of what was never passed on is refused, a late one says nothing', () => {
   const sender = new Sender(LIMITS, 3, [new StoredRow(5, 2, 2, null)])
-  sender.give(1)
+  sender.give(1, 1)
   assert.equal(sender.confirm(6), false)
   assert.equal(sender.confirm(5), true)
   assert.equal(sender.confirm(4), true)

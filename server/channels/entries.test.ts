@@ -2,7 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { StorageError } from '../../storage/engine.js'
-import { type ChannelEntry, decodeEntry, decodeNumber, decodeVisitor, encodeEntry, encodeNumber, encodeVisitor, ENTRIES_VERSION } from './entries.js'
+import { ValueWriter } from '../../storage/value.js'
+import { checkEntry, type ChannelEntry, decodeEntry, decodeNumber, decodeVisitor, encodeEntry, encodeNumber, encodeVisitor, ENTRIES_VERSION, MessagesEntry } from './entries.js'
+import { packRun } from './message-run.js'
 
 const name = fc.stringMatching(/^[a-z#][a-z0-9:]{0,20}$/)
 const number = fc.maxSafeNat()
@@ -11,7 +13,6 @@ const logged = { conversation: name, from: name, seq: number, timeMs: number, me
 const plain = { noNullPrototype: true }
 
 const entryOf: fc.Arbitrary<ChannelEntry> = fc.oneof(
-  fc.record({ kind: fc.constant('message' as const), ...logged, text: bytes, extensions: bytes }, plain),
   fc.record({ kind: fc.constant('operation' as const), ...logged, target: number, operation: number, text: bytes, extensions: bytes }, plain),
   fc.record({ kind: fc.constant('change' as const), ...logged, change: bytes }, plain),
   fc.record({ kind: fc.constant('receipt' as const), user: name, conversation: name, member: name, mark: number, seq: number }, plain),
@@ -37,6 +38,31 @@ function comparable(value: unknown): unknown {
 
 void test('an entry is read as it was written', () => {
   fc.assert(fc.property(entryOf, (entry) => { assert.deepEqual(comparable(decodeEntry(encodeEntry(entry))), comparable(entry)) }))
+})
+
+void test('messages of older programs, one in each entry, are read', () => {
+  const [text, extensions] = [Buffer.from('so warm here'), Uint8Array.of(1, 2, 3)]
+  const old = new ValueWriter().begin().uint(2).uint(1).string('alice:bob').string('alice').uint(7).time(1_700_000_000_000).string('alice bob').bytes(text)
+    .bytes(extensions).take()
+  const entry = decodeEntry(old)
+  assert.ok(entry instanceof MessagesEntry)
+  assert.deepEqual([entry.conversation, entry.from, entry.members], ['alice:bob', 'alice', ['alice', 'bob']])
+  assert.deepEqual(entry.messages.map(comparable), [comparable({ seq: 7, timeMs: 1_700_000_000_000, text, extensions })])
+})
+
+void test('messages that can\'t be read are told when they are wanted, or looked for', () => {
+  const message = { seq: 7, timeMs: 1_700_000_000_000, text: Buffer.from('so warm here'), extensions: new Uint8Array(0) }
+  const entry = encodeEntry(new MessagesEntry('alice:bob', 'alice', ['bob'], packRun([message, { ...message, seq: 9 }])))
+  assert.doesNotThrow(() => { checkEntry(entry) })
+  for (let cut = 1; cut < 2 * message.text.length; cut++) {
+    const damaged = decodeEntry(entry.subarray(0, -cut))
+    // Where the first one ends there is nothing to tell that there was another.
+    const isWhole = cut === 1 + 1 + 1 + message.text.length + 1
+    if (isWhole) continue
+    assert.ok(damaged instanceof MessagesEntry)
+    assert.throws(() => damaged.messages, StorageError, String(cut))
+    assert.throws(() => { checkEntry(entry.subarray(0, -cut)) }, StorageError)
+  }
 })
 
 void test('entries of earlier versions are read, and none of a later one', () => {

@@ -8,23 +8,24 @@
  *     fields  as in storage/value.ts
  */
 import type { ByteBuffer } from '../../protocol/byte-buffer.js'
-import { uintSize, writeByteString, writeString, writeUint } from '../../protocol/writer.js'
 import { StorageError } from '../../storage/engine.js'
 import { ValueReader, ValueWriter } from '../../storage/value.js'
 import type { Verifier } from '../router/router.js'
 import type { VisitorFacts } from './federation.js'
+import { type LoggedMessage, MessageRun, packRun, readRun } from './message-run.js'
 
 /**
  * The version of entries that are written; those of later ones can't be read. Since entries lie in rows, what raises it raises `STORE_FORMAT`.
  *
  *     1   all but those of blobs
  *     2   blob-hold, blob-drop, carried
+ *     3   messages, in the place of message
  */
-export const ENTRIES_VERSION = 2
+export const ENTRIES_VERSION = 3
 /** Of the rows of visitors and numbers. */
 const ROW_VERSION = 1
 
-const KIND = { message: 1, receipt: 2, listing: 3, delivered: 4, side: 5, visitor: 6, operation: 7, change: 8, lookup: 9, leave: 10, admit: 11, admitted: 12, 'blob-hold': 13, 'blob-drop': 14, carried: 15 } as const
+const KIND = { message: 1, receipt: 2, listing: 3, delivered: 4, side: 5, visitor: 6, operation: 7, change: 8, lookup: 9, leave: 10, admit: 11, admitted: 12, 'blob-hold': 13, 'blob-drop': 14, carried: 15, messages: 16 } as const
 
 /** What has taken a place in a conversation's log: one for all members who are at home in one shard. */
 interface LoggedEntry {
@@ -36,10 +37,27 @@ interface LoggedEntry {
   readonly members: readonly string[]
 }
 
-export interface MessageEntry extends LoggedEntry {
-  readonly kind: 'message'
-  readonly text: Uint8Array
-  readonly extensions: Uint8Array
+/** Messages of one author that came one after the other: for members of whom none may want them, so they are read when one does. */
+export class MessagesEntry {
+  readonly kind = 'messages'
+  readonly conversation: string
+  readonly from: string
+  readonly members: readonly string[]
+  /** See message-run.ts. */
+  readonly run: Uint8Array
+  #messages: readonly LoggedMessage[] | null = null
+
+  constructor(conversation: string, from: string, members: readonly string[], run: Uint8Array) {
+    this.conversation = conversation
+    this.from = from
+    this.members = members
+    this.run = run
+  }
+
+  /** Throws StorageError('corrupt') where they can't be read. Their bytes are views. */
+  get messages(): readonly LoggedMessage[] {
+    return this.#messages ??= readRun(this.run)
+  }
 }
 
 export interface OperationEntry extends LoggedEntry {
@@ -113,7 +131,7 @@ export interface VisitorEntry extends VisitorFacts {
 }
 
 /** What a conversation has for its members. */
-export type MemberEntry = MessageEntry | OperationEntry | ChangeEntry | ReceiptEntry | ListingEntry | LookupEntry
+export type MemberEntry = MessagesEntry | OperationEntry | ChangeEntry | ReceiptEntry | ListingEntry | LookupEntry
 
 /** A use of an invite makes an account, if the name is free. */
 export interface AdmitEntry {
@@ -167,8 +185,8 @@ const writer = new ValueWriter()
 export function encodeEntry(entry: ChannelEntry): Uint8Array {
   writer.begin().uint(ENTRIES_VERSION).uint(KIND[entry.kind])
   switch (entry.kind) {
-    case 'message':
-      return writeLogged(entry).bytes(entry.text).bytes(entry.extensions).take()
+    case 'messages':
+      return writer.string(entry.conversation).string(entry.from).string(entry.members.join(' ')).rest(entry.run).take()
     case 'operation':
       return writeLogged(entry).uint(entry.target).uint(entry.operation).bytes(entry.text).bytes(entry.extensions).take()
     case 'change':
@@ -201,50 +219,41 @@ export function encodeEntry(entry: ChannelEntry): Uint8Array {
   }
 }
 
-/**
- * Appends a message, behind its length, without an object or memory of its own; returns the bytes that it has added. Names are ASCII, and
- * `members` stands for all of them, with spaces between.
- */
-export function appendMessageEntry(
-  out: ByteBuffer, conversation: string, from: string, seq: number, timeMs: number, members: string, text: Uint8Array, extensions: Uint8Array,
-): number {
-  const time = Math.floor(timeMs)
-  const size = 2 + uintSize(conversation.length) + conversation.length + uintSize(from.length) + from.length + uintSize(seq) + uintSize(time)
-    + uintSize(members.length) + members.length + uintSize(text.length) + text.length + uintSize(extensions.length) + extensions.length
-  const all = uintSize(size) + size
-  const start = out.reserve(all)
-  const { bytes } = out
-  let at = writeUint(bytes, start, size)
-  bytes[at++] = ENTRIES_VERSION
-  bytes[at++] = KIND.message
-  at = writeString(bytes, at, conversation, conversation.length)
-  at = writeString(bytes, at, from, from.length)
-  at = writeUint(bytes, at, seq)
-  at = writeUint(bytes, at, time)
-  at = writeString(bytes, at, members, members.length)
-  at = writeByteString(bytes, at, text)
-  writeByteString(bytes, at, extensions)
-  return all
+/** Begins an entry for messages at the end of `out`, where they are to be appended. Names are ASCII; `members`: with spaces between. */
+export function beginMessages(out: ByteBuffer, conversation: string, from: string, members: string, seq: number, timeMs: number): MessageRun {
+  return new MessageRun(out, ENTRIES_VERSION, KIND.messages, conversation, from, members, seq, timeMs)
 }
 
 function writeLogged({ conversation, from, seq, timeMs, members }: LoggedEntry): ValueWriter {
   return writer.string(conversation).string(from).uint(seq).time(timeMs).string(members.join(' '))
 }
 
-/** Of the message that was read last: many of one conversation come one behind another. */
+/** Of the messages that were read last: many of one conversation come one behind another. */
 const known = { conversation: '', from: '', members: '', names: [''] as readonly string[] }
 
-function readMessage(reader: ValueReader): MessageEntry {
-  const conversation = known.conversation = reader.name(known.conversation)
-  const from = known.from = reader.name(known.from)
-  const seq = reader.uint()
-  const timeMs = reader.time()
+function readMembers(reader: ValueReader): readonly string[] {
   const members = reader.name(known.members)
   if (members !== known.members) {
     known.members = members
     known.names = members.split(' ')
   }
-  return { kind: 'message', conversation, from, seq, timeMs, members: known.names, text: reader.bytes(), extensions: reader.bytes() }
+  return known.names
+}
+
+function readMessages(reader: ValueReader): MessagesEntry {
+  const conversation = known.conversation = reader.name(known.conversation)
+  const from = known.from = reader.name(known.from)
+  return new MessagesEntry(conversation, from, readMembers(reader), reader.rest())
+}
+
+/** One message alone, as older programs wrote it. */
+function readMessage(reader: ValueReader): MessagesEntry {
+  const conversation = reader.string()
+  const from = reader.string()
+  const seq = reader.uint()
+  const timeMs = reader.time()
+  const members = readMembers(reader)
+  return new MessagesEntry(conversation, from, members, packRun([{ seq, timeMs, text: reader.bytes(), extensions: reader.bytes() }]))
 }
 
 function readLogged(reader: ValueReader): LoggedEntry {
@@ -256,12 +265,20 @@ export function decodeEntry(bytes: Uint8Array): ChannelEntry {
   return readEntry(new ValueReader(bytes))
 }
 
-/** The same for one that stands among others. */
+/** Throws StorageError('corrupt') where the entry can't be read, or something in it that is read only when it is wanted. */
+export function checkEntry(bytes: Uint8Array): void {
+  const entry = decodeEntry(bytes)
+  if (entry instanceof MessagesEntry) readRun(entry.run)
+}
+
+/** As decodeEntry, for one that stands among others. */
 export function readEntry(reader: ValueReader): ChannelEntry {
   const version = reader.uint()
   if (version < 1 || version > ENTRIES_VERSION) throw new StorageError('corrupt', `an entry of a channel has the unknown version ${String(version)}`)
   const kind = reader.uint()
   switch (kind) {
+    case KIND.messages:
+      return readMessages(reader)
     case KIND.message:
       return readMessage(reader)
     case KIND.operation:

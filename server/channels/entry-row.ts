@@ -9,7 +9,8 @@
  */
 import { ByteBuffer } from '../../protocol/byte-buffer.js'
 import { writeByteString } from '../../protocol/writer.js'
-import { appendMessageEntry } from './entries.js'
+import { beginMessages } from './entries.js'
+import type { MessageRun } from './message-run.js'
 import { countEntries, packedSize, packEntries } from './packed-entries.js'
 
 const VERSION = 2
@@ -17,7 +18,7 @@ const VERSION_SINGLE = 1
 const HEAD_BYTES = 1
 const NO_ENTRY = new Uint8Array(0)
 
-/** A row of more entries or bytes ends and the next one begins: what is under way is bounded by whole rows. */
+/** A row of more entries, messages or bytes ends and the next one begins: what is under way is bounded by whole rows. */
 export const ROW_ENTRIES_MAX = 256
 const ROW_BYTES_MAX = 65_536
 
@@ -26,7 +27,11 @@ export class EntryRow {
   /** Number of the last entry. */
   last = 0
   count = 0
+  /** Entries, but of messages each. */
+  #parts = 0
   readonly #row = new ByteBuffer()
+  /** The last entry, if it takes more messages. */
+  #run: MessageRun | null = null
 
   constructor() {
     this.#row.reserve(HEAD_BYTES)
@@ -34,7 +39,7 @@ export class EntryRow {
   }
 
   get isFull(): boolean {
-    return this.count >= ROW_ENTRIES_MAX || this.#row.length >= ROW_BYTES_MAX
+    return this.#parts >= ROW_ENTRIES_MAX || this.#row.length >= ROW_BYTES_MAX
   }
 
   /** Bytes that it takes on its way. */
@@ -42,19 +47,25 @@ export class EntryRow {
     return this.#row.length - HEAD_BYTES
   }
 
-  /** Returns the bytes that it has added. */
-  append(entry: Uint8Array): number {
-    const size = packedSize(entry.length)
-    const at = this.#row.reserve(size)
+  append(entry: Uint8Array): void {
+    const at = this.#row.reserve(packedSize(entry.length))
     writeByteString(this.#row.bytes, at, entry)
-    return size
+    this.count++
+    this.#parts++
+    this.#run = null
   }
 
-  /** The same for the entry that is most of all. Names are ASCII. */
+  /** A message, with those before it where they have as much in common. Names are ASCII; `members`: with spaces between. */
   appendMessage(
     conversation: string, from: string, seq: number, timeMs: number, members: string, text: Uint8Array, extensions: Uint8Array,
-  ): number {
-    return appendMessageEntry(this.#row, conversation, from, seq, timeMs, members, text, extensions)
+  ): void {
+    let run = this.#run
+    if (run === null || !run.takes(conversation, from, members, seq, timeMs)) {
+      run = this.#run = beginMessages(this.#row, conversation, from, members, seq, timeMs)
+      this.count++
+    }
+    run.append(seq, timeMs, text, extensions)
+    this.#parts++
   }
 
   /** As it goes to the store, and out: views; nothing may be appended afterwards. */

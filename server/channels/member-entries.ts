@@ -18,7 +18,7 @@ import { ANY_INDEX, SharedEntry } from '../shard/shared-entry.js'
 import { addressIn, UNCOUNTED, type UserState } from '../shard/state.js'
 import type { Transaction } from '../shard/transaction.js'
 import {
-  type ChangeEntry, encodeVisitor, type ListingEntry, type MemberEntry, type MessageEntry, type OperationEntry, type ReceiptEntry,
+  type ChangeEntry, encodeVisitor, type ListingEntry, type MemberEntry, type MessagesEntry, type OperationEntry, type ReceiptEntry,
 } from './entries.js'
 
 /** A watermark, to the user; `member` as in the receipt, or the user itself: what it has read on another device. [RCP-6] */
@@ -57,8 +57,8 @@ export function tellLookup(transaction: Transaction, user: UserState, conversati
 /** An entry that has come for a user who is at home here. */
 export function applyToMember(transaction: Transaction, user: UserState, entry: MemberEntry): void {
   switch (entry.kind) {
-    case 'message':
-      applyMessage(transaction, user, entry)
+    case 'messages':
+      applyMessages(transaction, user, entry)
       return
     case 'operation':
       applyOperation(transaction, user, entry)
@@ -78,14 +78,17 @@ export function applyToMember(transaction: Transaction, user: UserState, entry: 
   }
 }
 
-function applyMessage(transaction: Transaction, user: UserState, { conversation, from, seq, timeMs, text, extensions }: MessageEntry): void {
+function applyMessages(transaction: Transaction, user: UserState, entry: MessagesEntry): void {
+  const { conversation, from } = entry
   if (!user.exists) return
-  // With one device alone the ack has said it all. [QUE-11]
+  // With one device alone the acks have said it all. [QUE-11]
   if (user.name === from && user.devices.length < 2) return
-  transaction.noteExpiry(extensions.length === 0 ? 0 : expiryOf(extensions))
   // The other of a pair is who has written.
   const address = isGroup(conversation) || from === user.name ? addressIn(conversation, user.name) : from
-  appendMessage(transaction, user, address, from, seq, timeMs, text, extensions)
+  for (const { seq, timeMs, text, extensions } of entry.messages) {
+    transaction.noteExpiry(extensions.length === 0 ? 0 : expiryOf(extensions))
+    appendMessage(transaction, user, address, from, seq, timeMs, text, extensions)
+  }
 }
 
 function applyOperation(

@@ -45,25 +45,28 @@ export class Outgoing {
     return this.isReady && !this.isReading && !this.isAway && this.fault === null
   }
 
-  /** The entry goes with the transaction. Returns its number. */
-  append(transaction: Transaction, entry: ChannelEntry): number {
+  /** The entry goes with the transaction. */
+  append(transaction: Transaction, entry: ChannelEntry): void {
     const row = transaction.channels.rowFor(this)
-    return this.#given(transaction, row, row.append(encodeEntry(entry)))
+    const { count, bytes } = row
+    row.append(encodeEntry(entry))
+    this.#given(transaction, row, row.count - count, row.bytes - bytes)
   }
 
   /** The same for a message to these members, with spaces between. */
   appendMessage(
     transaction: Transaction, conversation: string, from: string, seq: number, timeMs: number, members: string, text: Uint8Array,
     extensions: Uint8Array,
-  ): number {
+  ): void {
     const row = transaction.channels.rowFor(this)
-    return this.#given(transaction, row, row.appendMessage(conversation, from, seq, timeMs, members, text, extensions))
+    const { count, bytes } = row
+    row.appendMessage(conversation, from, seq, timeMs, members, text, extensions)
+    this.#given(transaction, row, row.count - count, row.bytes - bytes)
   }
 
-  #given(transaction: Transaction, row: EntryRow, bytes: number): number {
+  #given(transaction: Transaction, row: EntryRow, entries: number, bytes: number): void {
     transaction.countAppended(bytes)
-    row.count++
-    return row.last = this.sender.give(bytes)
+    row.last = this.sender.give(entries, bytes)
   }
 }
 

@@ -7,6 +7,8 @@
 import { uintSize, writeByteString } from '../../protocol/writer.js'
 
 const LENGTH_BYTES_MAX = 5
+/** Of a length that is written before it is known. */
+export const WIDE_LENGTH_BYTES = 4
 
 /** Walks over entries. Copies nothing: it shows where each begins and ends. */
 export class PackedEntries {
@@ -64,6 +66,14 @@ export function packEntries(entries: readonly Uint8Array[]): Uint8Array {
   let at = 0
   for (const entry of entries) at = writeByteString(packed, at, entry)
   return packed
+}
+
+/** A length of up to 2^28 - 1, in so many bytes whatever it is. */
+export function writeWideLength(bytes: Uint8Array, at: number, length: number): void {
+  bytes[at] = (length & 0x7f) | 0x80
+  bytes[at + 1] = ((length >>> 7) & 0x7f) | 0x80
+  bytes[at + 2] = ((length >>> 14) & 0x7f) | 0x80
+  bytes[at + 3] = length >>> 21
 }
 
 /** Bytes of an entry with its length. */

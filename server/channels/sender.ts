@@ -84,10 +84,10 @@ export class Sender {
     return this.#last - this.#confirmed >= this.#limits.entriesMax || this.#bytes >= this.#limits.bytesMax
   }
 
-  /** Takes another entry; returns its number. It may be sent when its row is on disk. */
-  give(bytes: number): number {
+  /** Takes so many entries more, or none but more of the last; returns the number of the last. They may be sent when their row is on disk. */
+  give(entries: number, bytes: number): number {
     this.#bytes += bytes
-    return ++this.#last
+    return this.#last += entries
   }
 
   /** A row of entries that were given is on disk. */

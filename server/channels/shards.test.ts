@@ -4,8 +4,9 @@ import { ERROR, OPERATION } from '../../protocol/generated/registry.js'
 import { slotAt, SLOT_COUNT } from '../../storage/slots.js'
 import { everything } from '../../storage/keyspace.js'
 import { channelEntries, channelTakenKey } from '../../storage/channel-keys.js'
-import { decodeNumber, encodeEntry } from './entries.js'
+import { decodeNumber, encodeEntry, MessagesEntry } from './entries.js'
 import { readRow } from './entry-row.js'
+import { packRun } from './message-run.js'
 import { PackedEntries, packEntries } from './packed-entries.js'
 import type { SearchPosition } from '../search/search-router.js'
 import { routerError } from '../testing/shard-harness.js'
@@ -117,8 +118,11 @@ void test('who would add to a channel that holds too much is refused for now', a
   phone.send(other, 'first')
   await harness.settle()
   harness.cutOff.add(1)
-  for (let i = 0; i < 10; i++) phone.send(other, String(i))
-  await harness.settle()
+  // One commit after the other: what one author says in one commit is one entry.
+  for (let i = 0; i < 10; i++) {
+    phone.send(other, String(i))
+    await harness.settle()
+  }
   assert.deepEqual([phone.acks.length, phone.refusals.length], [6, 5])
   assert.ok(phone.refusals.every(({ error, retryAfterMs }) => error === ERROR.unavailable && retryAfterMs > 0))
   harness.cutOff.clear()
@@ -357,8 +361,10 @@ void test('a change of a group is refused for now where a channel to its members
   const { harness, group, owner } = await groupRig({ channels: { entriesMax: 3 } })
   harness.cutOff.add(2)
   const phone = await harness.attach(owner)
-  for (let i = 0; i < 3; i++) phone.send(group, String(i))
-  await harness.settle()
+  for (let i = 0; i < 3; i++) {
+    phone.send(group, String(i))
+    await harness.settle()
+  }
   await assert.rejects(harness.router.groups.change(owner, group, { kind: 'info', name: 'Sledging' }), routerError(ERROR.unavailable))
   harness.cutOff.clear()
   await harness.pass(5000)
@@ -446,7 +452,7 @@ void test('an entry that can\'t be read is left out, and does not stop those beh
   const phone = await harness.attach(user)
   const { shard } = harness.routers[1]!
   // Nothing else comes over this one.
-  const hello = { kind: 'message', conversation: '#elsewhere', from: 'somebody', seq: 1, timeMs: 1, text: Buffer.from('hello'), extensions: new Uint8Array(0), members: [user] } as const
+  const hello = messagesFor(user, 'hello')
   shard.channels?.receive(2, 1, packEntries([Uint8Array.of(1, 99), Uint8Array.of(7), encodeEntry(hello)]))
   await harness.settle()
   assert.deepEqual(phone.texts, ['hello'])
@@ -493,7 +499,7 @@ void test('an entry with a row inside that can\'t be read is left out, too', asy
   const phone = await harness.attach(user)
   const { shard } = harness.routers[1]!
   const listing = { kind: 'listing', user: nobody, conversation: harness.groupAt(2), row: Uint8Array.of(99) } as const
-  const hello = { kind: 'message', conversation: '#elsewhere', from: 'somebody', seq: 1, timeMs: 1, text: Buffer.from('hello'), extensions: new Uint8Array(0), members: [user] } as const
+  const hello = messagesFor(user, 'hello')
   shard.channels?.receive(2, 1, packEntries([encodeEntry(listing), encodeEntry(hello)]))
   await harness.settle()
   assert.deepEqual(phone.texts, ['hello'])
@@ -601,3 +607,9 @@ void test('accounts of all shards are listed together', async () => {
   }
   assert.deepEqual(listed, names)
 })
+
+/** Of somebody in a conversation that nothing else comes from. */
+function messagesFor(user: string, ...texts: string[]): MessagesEntry {
+  const messages = texts.map((text, at) => ({ seq: 1 + at, timeMs: 1, text: Buffer.from(text), extensions: new Uint8Array(0) }))
+  return new MessagesEntry('#elsewhere', 'somebody', [user], packRun(messages))
+}

@@ -120,7 +120,8 @@ test('a channel that is stopped, and an entry that can\'t be read, refuse the sp
     batch.put(channelConfirmedKey(1), encodeNumber(1))
     void changed(taker!, (other) => { other.delete(channelTakenKey(0)) })
   }))
-  for (const row of [Buffer.of(77), Buffer.of(2, 2, 9, 9)]) {
+  // No row, no entry, and an entry whose message ends too soon.
+  for (const row of [Buffer.of(77), Buffer.of(2, 2, 9, 9), Buffer.of(2, 11, 3, 16, 1, 97, 1, 97, 1, 98, 1, 1, 0)]) {
     await refused(/entry from shard 0 to shard 1 can't be read: start the server/, async ([giver]) => {
       const [entry] = await giver!.range({ ...channelEntries(1, 1), limit: 1 })
       const last = (await giver!.range({ ...channelEntries(1, 1), limit: 10_000 })).at(-1)

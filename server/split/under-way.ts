@@ -2,7 +2,7 @@
 import { channelConfirmedKey, channelEntries, channelNumberAt, channelTakenKey } from '../../storage/channel-keys.js'
 import { type Engine, StorageError } from '../../storage/engine.js'
 import { pagesOf } from '../../storage/pages.js'
-import { decodeEntry, decodeNumber } from '../channels/entries.js'
+import { checkEntry, decodeNumber } from '../channels/entries.js'
 import { readRow } from '../channels/entry-row.js'
 import { PackedEntries } from '../channels/packed-entries.js'
 import { Refusal } from './refusal.js'
@@ -39,7 +39,7 @@ function isReadable(row: Uint8Array): boolean {
   const bytes = readRow(row)
   if (bytes === null) return false
   try {
-    for (const entries = new PackedEntries(bytes); entries.next();) decodeEntry(bytes.subarray(entries.start, entries.end))
+    for (const entries = new PackedEntries(bytes); entries.next();) checkEntry(bytes.subarray(entries.start, entries.end))
     return true
   } catch (error) {
     if (error instanceof StorageError && error.code === 'corrupt') return false
