@@ -7,6 +7,7 @@ import type { Log } from '../log.js'
 import type { Counters } from '../metrics.js'
 import { CounterSum } from './counter-sum.js'
 import { errorOfFailure } from './failure.js'
+import { heapOptions } from './worker-heap.js'
 import type { FromWorker, ToWorker, WorkerOrder } from './messages.js'
 
 /** A worker that dies sooner than this after its start is started anew later each time. */
@@ -51,7 +52,7 @@ export class WorkerPool {
   /** Resolves to the listeners, with real ports, once every worker serves; rejects when one ends before. */
   async start(): Promise<readonly string[]> {
     const { program, count } = this.#options
-    cluster.setupPrimary({ exec: program, args: [], serialization: 'advanced', silent: false })
+    cluster.setupPrimary({ exec: program, args: [], execArgv: [...process.execArgv, ...heapOptions()], serialization: 'advanced', silent: false })
     // One after the other: the first one to listen on a port that is any settles which it is.
     let listeners: readonly string[] = []
     for (let place = 0; place < count; place++) listeners = await this.#startOne(place)
