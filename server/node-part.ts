@@ -76,6 +76,11 @@ export class NodePart {
     return peers === null ? [] : waitingForUpgrade(this.shard?.channels?.states() ?? [], (other) => peers.isOutdated(shard, other))
   }
 
+  /** Why this node's sessions have no owner of the shard; '': they have. */
+  get ownerless(): string {
+    return this.router.hasOwner ? '' : this.#routes.unreached === '' ? 'no node owns it' : this.#routes.unreached
+  }
+
   /** What other nodes may have links for. */
   get purposes(): Readonly<Record<string, LinkPurpose>> {
     const { shard } = this.#options

@@ -77,10 +77,10 @@ export function noticeOf(parts: readonly NodePart[]): string {
 
 /** Why clients should not be sent to this node; '': they may. */
 export function troubleOf(parts: readonly NodePart[]): string {
-  for (const { node, router } of parts) {
+  for (const [shard, { node, ownerless }] of parts.entries()) {
     const trouble = node?.report.trouble ?? ''
     if (trouble !== '') return trouble
-    if (!router.hasOwner) return parts.length === 1 ? 'no node owns the shard' : 'no node owns one of the shards: chatd cluster status says which'
+    if (ownerless !== '') return `${parts.length === 1 ? 'the shard' : `shard ${String(shard)}`}: ${ownerless}`
   }
   return ''
 }

@@ -23,6 +23,12 @@ test('who was drained owns nothing until it is told to stay', () => {
   assert.match(text, /n2 +standby +3-16 +drained +/)
 })
 
+test('a member that does not answer may own the shard once it is back', () => {
+  const silent = { node: 'n2', role: 'silent', position: '', trouble: 'does not answer: no link: unreachable', notice: '', waitingFor: [], isDrained: false } as const
+  const text = statusText({ cluster: 'c', node: 'n1', nodes: NODES, shards: [{ ...OWNED, nodes: [OWNED.nodes[0], silent] }] })
+  assert.match(text, /n2 +silent \(!\) +once back +2 s ago/)
+})
+
 test('of several each has its part, and trouble is said once', () => {
   const away = { node: 'n2', role: 'silent', position: '', trouble: 'no disk', notice: '', waitingFor: ['n3'], isDrained: false } as const
   const text = statusText({

@@ -104,7 +104,7 @@ function showSeen({ ageMs, version, address }: ClusterStatus['nodes'][number]): 
 
 function partOf({ members, nodes }: ShardStatus, at: number): string[] {
   const { node, role, position, isDrained } = nodes[at]!
-  return [role === 'silent' ? 'silent (!)' : role, position, isDrained ? 'drained' : members.includes(node) ? 'yes' : 'no']
+  return [role === 'silent' ? 'silent (!)' : role, position, isDrained ? 'drained' : members.includes(node) ? role === 'silent' ? 'once back' : 'yes' : 'no']
 }
 
 function waiting({ waitingFor }: NodeInShard): string {

@@ -43,27 +43,39 @@ export class ClusterDesk implements ClusterAdmin {
   }
 
   async status(): Promise<ClusterStatus> {
-    const nodes = [...this.#seenNodes].sort((one, other) => one.node < other.node ? -1 : 1)
+    const nodes = this.#withSelf(this.#seenNodes).sort((one, other) => one.node < other.node ? -1 : 1)
     return { cluster: this.#cluster, node: this.#name, nodes, shards: await Promise.all(this.#nodes.map((node, shard) => this.#shardStatus(node, shard, nodes))) }
   }
 
   async #shardStatus(own: ClusterNode, shard: number, nodes: readonly NodeSeen[]): Promise<ShardStatus> {
-    const reports = await Promise.all(nodes.map(({ node }) => this.report(node, shard)))
-    const owner = reports.find((report) => report?.role === 'owner')
+    const answers = await Promise.all(nodes.map(({ node }) => this.#answer(node, shard)))
+    const owner = answers.find((answer) => typeof answer !== 'string' && answer.role === 'owner') as NodeReport | undefined
     return {
       shard,
       owner: own.directory.view.owner?.node ?? '',
       members: (owner ?? own.report).members,
-      nodes: nodes.map(({ node }, at) => inShard(node, reports[at] ?? null)),
+      nodes: nodes.map(({ node }, at) => inShard(node, answers[at]!)),
     }
+  }
+
+  /** Also where Redis says nothing: then what keeps this node from it is all that can be said. */
+  #withSelf(seen: readonly NodeSeen[]): NodeSeen[] {
+    return seen.some(({ node }) => node === this.#name) ? [...seen] : [...seen, this.#nodes[0]!.self]
   }
 
   /** How a node is as to a shard; null: it does not answer. */
   async report(node: string, shard: number): Promise<NodeReport | null> {
+    const answer = await this.#answer(node, shard)
+    return typeof answer === 'string' ? null : answer
+  }
+
+  /** A text: it does not answer, and why. */
+  async #answer(node: string, shard: number): Promise<NodeReport | string> {
     try {
       return await this.#withinTime(this.#ask(node, 'report', aboutShard(shard, null))) as NodeReport
-    } catch {
-      return null
+    } catch (error) {
+      const reason = error instanceof RouterError && error.cause !== undefined ? error.cause : error
+      return `does not answer: ${reason instanceof Error ? reason.message : String(reason)}`
     }
   }
 
@@ -123,9 +135,9 @@ export class ClusterDesk implements ClusterAdmin {
   }
 }
 
-function inShard(node: string, report: NodeReport | null): NodeInShard {
-  if (report === null) return { node, role: 'silent', position: '', trouble: '', notice: '', waitingFor: [], isDrained: false }
+function inShard(node: string, answer: NodeReport | string): NodeInShard {
+  if (typeof answer === 'string') return { node, role: 'silent', position: '', trouble: answer, notice: '', waitingFor: [], isDrained: false }
   // Not said by nodes of an earlier version.
-  const { role, position, trouble, notice = '', waitingFor, isDrained = false } = report as Omit<NodeReport, 'isDrained' | 'notice'> & { readonly isDrained?: boolean, readonly notice?: string }
+  const { role, position, trouble, notice = '', waitingFor, isDrained = false } = answer as Omit<NodeReport, 'isDrained' | 'notice'> & { readonly isDrained?: boolean, readonly notice?: string }
   return { node, role, position: idOf(position), trouble, notice, waitingFor, isDrained }
 }

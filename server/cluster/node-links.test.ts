@@ -1,6 +1,8 @@
 /** What nodes ask each other, over real sockets. */
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { type LinkAddress, parseLinkAddress } from '../link/link-address.js'
 import { LinkDesk } from '../link/link-desk.js'
 import { systemLinkEnvironment } from '../link/link-environment.js'
 import { LinkError } from '../link/open-link.js'
@@ -12,15 +14,17 @@ const SECRET = Buffer.alloc(32, 7)
 
 async function pairOf(t: TestContext, calls: NodeCalls, limits = {}): Promise<{ links: NodeLinks, address: string, listener: LinkDesk }> {
   const environment = systemLinkEnvironment({ limits })
-  const listener = new LinkDesk({ cluster: 'c', node: 'n1', secret: SECRET }, environment, null)
-  const address = await listener.listen({ kind: 'tcp', host: '127.0.0.1', port: 0 }, { [NODE_PURPOSE]: new NodeCallServer(calls, environment) })
+  const { listener, address } = await listening(t, calls, { kind: 'tcp', host: '127.0.0.1', port: 0 }, environment)
   const dialler = new LinkDesk({ cluster: 'c', node: 'n2', secret: SECRET }, environment, null)
   const links = new NodeLinks({ identity: dialler.identity, environment, dial: (text) => dialler.dial(text) })
-  t.after(() => {
-    links.close()
-    listener.close()
-  })
+  t.after(() => { links.close() })
   return { links, address, listener }
+}
+
+async function listening(t: TestContext, calls: NodeCalls, at: LinkAddress, environment = systemLinkEnvironment()): Promise<{ listener: LinkDesk, address: string }> {
+  const listener = new LinkDesk({ cluster: 'c', node: 'n1', secret: SECRET }, environment, null)
+  t.after(() => { listener.close() })
+  return { listener, address: await listener.listen(at, { [NODE_PURPOSE]: new NodeCallServer(calls, environment) }) }
 }
 
 test('a call brings bytes there and back, many at once over one link', async (t) => {
@@ -42,6 +46,16 @@ test('another node than the one that is meant is not asked, and one that is not 
   await assert.rejects(links.ask('n3', address, 'hello', null), LinkError)
   listener.close()
   await assert.rejects(links.ask('n1', address, 'hello', null), LinkError)
+})
+
+test('a node that was restarted is reached by the first call', async (t) => {
+  const { links, address, listener } = await pairOf(t, { hello: async () => 'hi' })
+  assert.equal(await links.ask('n1', address, 'hello', null), 'hi')
+  listener.close()
+  await listening(t, { hello: async () => 'hi again' }, parseLinkAddress(address)!)
+  // For the end of the link to be there, as long before an operator asks.
+  await pause(50)
+  assert.equal(await links.ask('n1', address, 'hello', null), 'hi again')
 })
 
 test('a link that ends rejects what is under way, and the next call opens another', async (t) => {

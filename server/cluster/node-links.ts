@@ -91,11 +91,13 @@ interface Waiting {
 /** A link to a node that is asked. */
 class CallingLink implements LinkHandler {
   readonly link: LinkConnection
+  readonly #onEnd: () => void
   readonly #waiting = new Map<number, Waiting>()
   #last = 0
 
-  constructor(link: LinkConnection) {
+  constructor(link: LinkConnection, onEnd: () => void) {
     this.link = link
+    this.#onEnd = onEnd
   }
 
   ask(name: string, argument: unknown): Promise<unknown> {
@@ -113,6 +115,7 @@ class CallingLink implements LinkHandler {
   drained(): void {}
 
   ended(): void {
+    this.#onEnd()
     for (const number of [...this.#waiting.keys()]) this.#take(number)?.reject(lost())
   }
 
@@ -159,17 +162,22 @@ export class NodeLinks {
   /** Rejects with LinkError, or with RouterError: what the other node says, or that it says nothing. */
   async ask(node: string, address: string, name: string, argument: unknown): Promise<unknown> {
     if (this.#isClosed) throw lost()
+    const link = await this.#linkTo(node, address)
+    return link.ask(name, argument)
+  }
+
+  /** Forgotten as soon as it ends, not when it is next asked: who was restarted answers, and must not be taken for one that is away. */
+  #linkTo(node: string, address: string): Promise<CallingLink> {
     const key = `${node} ${address}`
-    const opening = this.#links.get(key) ?? this.#open(node, address)
-    this.#links.set(key, opening)
-    try {
-      const link = await opening
-      return await link.ask(name, argument)
-    } catch (error) {
-      const isUsable = await opening.then(({ link }) => !link.hasEnded, () => false)
-      if (!isUsable && this.#links.get(key) === opening) this.#links.delete(key)
-      throw error
+    const there = this.#links.get(key)
+    if (there !== undefined) return there
+    const forget = (): void => {
+      if (this.#links.get(key) === opening) this.#links.delete(key)
     }
+    const opening = this.#open(node, address, forget)
+    this.#links.set(key, opening)
+    opening.catch(forget)
+    return opening
   }
 
   close(): void {
@@ -178,9 +186,9 @@ export class NodeLinks {
     this.#links.clear()
   }
 
-  async #open(node: string, address: string): Promise<CallingLink> {
+  async #open(node: string, address: string, onEnd: () => void): Promise<CallingLink> {
     const { identity, environment, dial } = this.#options
-    return openLink(await dial(address), identity, { expects: node, purpose: NODE_PURPOSE }, environment, ({ link }) => new CallingLink(link))
+    return openLink(await dial(address), identity, { expects: node, purpose: NODE_PURPOSE }, environment, ({ link }) => new CallingLink(link, onEnd))
   }
 }
 

@@ -15,7 +15,7 @@
  * 6. `close` resigns, takes the node out of the directory and closes the store. The engine stays open; it is its opener's.
  */
 import { StorageError } from '../../storage/engine.js'
-import { type AcquireAnswer, ClusterStoreError, type ShardView } from './cluster-store.js'
+import { type AcquireAnswer, ClusterStoreError, type NodeSeen, type ShardView } from './cluster-store.js'
 import { packPage, readPage, unpackRequest } from './copy-page.js'
 import { Directory, type ShardOwner } from './directory.js'
 import { sleep } from './environment.js'
@@ -121,6 +121,12 @@ export class ClusterNode {
     const position = this.#ownership?.log.last ?? this.#standby.applied
     const members = this.#ownership?.log.membersTold ?? this.#view?.members ?? []
     return { role: this.#role, position, members, trouble: this.#trouble, notice: this.#options.notice?.() ?? '', waitingFor: this.#waitingFor, isDrained: this.#isDrained }
+  }
+
+  /** As the others see it while it lives. */
+  get self(): NodeSeen {
+    const { node, address, version } = this.#options
+    return { node, address, version, ageMs: 0 }
   }
 
   start(): void {

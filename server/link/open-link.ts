@@ -12,7 +12,8 @@ export class LinkError extends Error {
   readonly reason: LinkClose
 
   constructor(reason: LinkClose, options: { cause?: unknown } = {}) {
-    super(`no link: ${closeName(reason)}`, options)
+    const { cause } = options
+    super(`no link: ${closeName(reason)}${cause instanceof Error && cause.message !== '' ? `, ${cause.message}` : ''}`, options)
     this.reason = reason
   }
 }

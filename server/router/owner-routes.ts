@@ -45,6 +45,8 @@ export class OwnerRoutes implements RouterSource {
   /** Counts what is wanted: a dialling that began for something else is in vain. */
   #turn = 0
   #retryMs = FIRST_RETRY_MS
+  /** Of the last try to reach who owns the shard; '': there was none that failed. */
+  #failure = ''
   #isClosed = false
   onChange: () => void = () => {}
 
@@ -54,6 +56,11 @@ export class OwnerRoutes implements RouterSource {
 
   get targets(): CallTargets | null {
     return this.#targets
+  }
+
+  /** Why who owns the shard is not reached; '': nobody is known, or there is nothing to say yet. */
+  get unreached(): string {
+    return this.#wanted === null || this.#failure === '' ? '' : `${this.#wanted.node} owns it, and can't be reached: ${this.#failure}`
   }
 
   /** What the directory says now. null: it knows nobody. */
@@ -99,6 +106,7 @@ export class OwnerRoutes implements RouterSource {
   #drop(): void {
     this.#turn++
     this.#wanted = null
+    this.#failure = ''
     const link = this.#link
     this.#link = null
     link?.close()
@@ -118,15 +126,23 @@ export class OwnerRoutes implements RouterSource {
         return
       }
       this.#retryMs = FIRST_RETRY_MS
+      this.#failure = ''
       this.#link = router
       router.onEnd = () => this.#lost(router)
       log.info({ node, address }, 'owner-reached')
       this.#set({ router, desk: router.blobs === null ? null : remoteDesk((name, args) => router.ask(name, args), blobBytesMax) })
     }, (error: unknown) => {
       if (turn !== this.#turn) return
-      log.debug({ node, address, error: error instanceof Error ? error : new Error(String(error)) }, 'owner-not-reached')
+      this.#notReached(node, address, error instanceof Error ? error : new Error(String(error)))
       this.#again()
     }).catch((error: unknown) => log.error({ error: error instanceof Error ? error : new Error(String(error)) }, 'owner-routes-failed'))
+  }
+
+  /** Said again where the reason is another; and not of the first tries, for a node that dies is not reached until another owns its shard. */
+  #notReached(node: string, address: string, error: Error): void {
+    if (this.#retryMs < RETRY_MS_MAX || error.message === this.#failure) return
+    this.#failure = error.message
+    this.#options.log.warn({ node, address, reason: error.message }, 'owner-not-reached')
   }
 
   #lost(router: RemoteRouter): void {
