@@ -76,9 +76,9 @@ export class NodePart {
     return peers === null ? [] : waitingForUpgrade(this.shard?.channels?.states() ?? [], (other) => peers.isOutdated(shard, other))
   }
 
-  /** Why this node's sessions have no owner of the shard; '': they have. */
-  get ownerless(): string {
-    return this.router.hasOwner ? '' : this.#routes.unreached === '' ? 'no node owns it' : this.#routes.unreached
+  /** Why who owns the shard is not reached; '': see OwnerRoutes. */
+  get unreached(): string {
+    return this.#routes.unreached
   }
 
   /** What other nodes may have links for. */

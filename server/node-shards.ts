@@ -77,10 +77,20 @@ export function noticeOf(parts: readonly NodePart[]): string {
 
 /** Why clients should not be sent to this node; '': they may. */
 export function troubleOf(parts: readonly NodePart[]): string {
-  for (const [shard, { node, ownerless }] of parts.entries()) {
-    const trouble = node?.report.trouble ?? ''
+  for (const [number, part] of parts.entries()) {
+    const trouble = part.node?.report.trouble ?? ''
     if (trouble !== '') return trouble
-    if (ownerless !== '') return `${parts.length === 1 ? 'the shard' : `shard ${String(shard)}`}: ${ownerless}`
+    const ofShard = troubleOfShard(part)
+    if (ofShard !== '') return `${parts.length === 1 ? 'the shard' : `shard ${String(number)}`}: ${ofShard}`
   }
   return ''
+}
+
+function troubleOfShard({ node, router, shard, unreached }: Pick<NodePart, 'node' | 'router' | 'shard' | 'unreached'>): string {
+  // It owns it, and its disk, or Redis, takes nothing.
+  if (shard !== null && !shard.isAvailable) return 'the store is not available'
+  if (router.hasOwner) return ''
+  const waitingFor = node?.report.waitingFor ?? []
+  if (waitingFor.length > 0) return `Redis has lost data, and nobody may own it before ${waitingFor.join(', ')} ${waitingFor.length === 1 ? 'has' : 'have'} been heard`
+  return unreached === '' ? 'no node owns it' : unreached
 }

@@ -29,6 +29,12 @@ test('a member that does not answer may own the shard once it is back', () => {
   assert.match(text, /n2 +silent \(!\) +once back +2 s ago/)
 })
 
+test('who a node waits for is said, though it has no trouble of its own', () => {
+  const waiting = { ...OWNED.nodes[1], waitingFor: ['n1', 'n3'] }
+  const text = statusText({ cluster: 'c', node: 'n2', nodes: NODES, shards: [{ ...OWNED, owner: '', nodes: [OWNED.nodes[0], waiting] }] })
+  assert.match(text, /\n {2}n2: waits for n1, n3 \(gone for good\? chatd cluster forget NODE\)\n$/)
+})
+
 test('of several each has its part, and trouble is said once', () => {
   const away = { node: 'n2', role: 'silent', position: '', trouble: 'no disk', notice: '', waitingFor: ['n3'], isDrained: false } as const
   const text = statusText({

@@ -74,7 +74,7 @@ async function withNode<T>(config: Config, ask: (node: ControlClient) => Promise
 export function statusText({ cluster, node, nodes, shards }: ClusterStatus): string {
   const [only] = shards
   const [head, body] = shards.length === 1 && only !== undefined ? [ownedBy(only), shardTable(nodes, only)] : [`${String(shards.length)} shards`, shardsTables(nodes, shards)]
-  const troubles = [...new Set(shards.flatMap((shard) => shard.nodes.filter(({ trouble }) => trouble !== '').map((each) => `  ${each.node}: ${each.trouble}${waiting(each)}\n`)))]
+  const troubles = [...new Set(shards.flatMap((shard) => shard.nodes.map(said).filter((line) => line !== '')))]
   const notices = [...new Set(shards.flatMap((shard) => shard.nodes.filter(({ notice }) => notice !== '').map((each) => `  ${each.node}: ${each.notice}\n`)))]
   return `cluster ${cluster}, as ${node} sees it; ${head}
 
@@ -107,6 +107,8 @@ function partOf({ members, nodes }: ShardStatus, at: number): string[] {
   return [role === 'silent' ? 'silent (!)' : role, position, isDrained ? 'drained' : members.includes(node) ? role === 'silent' ? 'once back' : 'yes' : 'no']
 }
 
-function waiting({ waitingFor }: NodeInShard): string {
-  return waitingFor.length === 0 ? '' : `; waits for ${waitingFor.join(', ')} (gone for good? chatd cluster forget NODE)`
+/** What a node has to say beside its row; '': nothing. */
+function said({ node, trouble, waitingFor }: NodeInShard): string {
+  const parts = [trouble, waitingFor.length === 0 ? '' : `waits for ${waitingFor.join(', ')} (gone for good? chatd cluster forget NODE)`].filter((part) => part !== '')
+  return parts.length === 0 ? '' : `  ${node}: ${parts.join('; ')}\n`
 }

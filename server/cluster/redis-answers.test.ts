@@ -72,6 +72,8 @@ test('what Redis refuses has not happened; else it may have', () => {
   assert.equal(storeError(reply('OOM command not allowed when used memory > \'maxmemory\'')).code, 'refused')
   assert.equal(storeError(reply('MASTERDOWN Link with MASTER is down')).code, 'unreachable')
   assert.equal(storeError(new Error('Connection is closed.')).code, 'unreachable')
+  const ofScript = reply(`OOM command not allowed. script: ${'5a'.repeat(20)}, on @user_script:6.`)
+  assert.equal(storeError(ofScript).message, 'Redis: OOM command not allowed.')
   const own = new ClusterStoreError('unreplicated', '')
   assert.equal(storeError(own), own)
 })

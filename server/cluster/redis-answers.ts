@@ -57,10 +57,13 @@ const AWAY = /^(Stream isn't writeable|Cluster isn't ready|Connection is closed)
 /** Answers of Redis that say that nothing has happened, and that asking again at once changes nothing. */
 const REFUSED = /^(OOM|NOPERM|NOAUTH|WRONGPASS|MISCONF|WRONGTYPE|NOREPLICAS|ERR )/
 
+/** Behind it, where a script was refused: the line of the script is no news to anybody, and another one each time where there are several. */
+const OF_SCRIPT = / script: [0-9a-f]{40}, on @user_script:\d+\.?$/
+
 /** What a command was rejected with, as the store says it. */
 export function storeError(error: unknown): ClusterStoreError {
   if (error instanceof ClusterStoreError) return error
-  const message = error instanceof Error ? error.message : String(error)
+  const message = (error instanceof Error ? error.message : String(error)).replace(OF_SCRIPT, '')
   const isReply = error instanceof Error && error.name === 'ReplyError'
   // Whatever a script throws it throws before its first write, or at it.
   const isRefused = isReply && REFUSED.test(message.replace(/^ERR Error running script.*?: /, '')) && !message.includes('NOSCRIPT')
