@@ -96,6 +96,8 @@ const REPORT = `chatd report: what users have reported, whether the server runs 
   chatd report show ID --data DIR [--json]     one with the messages that go with it
   chatd report close ID --data DIR             it is dealt with, and is deleted
 
+Files of a message are named with type and size; their bytes are not part of a report: ask who reported it for them.
+
   --data DIR           the data directory of the server (default: chatd-data)
 ${CONFIG_OPTIONS}
 `

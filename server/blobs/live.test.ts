@@ -263,14 +263,17 @@ test('what goes by HTTP is counted for the operator', ONE_PROCESS, async (t) => 
   assert.match(metrics, /\nchatd_blob_bytes_stored_total [1-9]/)
 })
 
-test('a report shows a message of files alone by their names', async (t) => {
+test('[PRF-17] a report shows the files of a message, by name, type and size', async (t) => {
   const server = await serve(t)
   const alice = await BlobSession.open(t, server.url, 'alice')
   const bob = await BlobSession.open(t, server.url, 'bob')
-  await alice.send('bob', 1, await alice.upload(content(100)))
+  const blob = await alice.upload(content(100))
+  await alice.send('bob', 1, blob)
+  await alice.send('bob', 2, blob, 'so warm here')
   assert.equal(typeof await bob.ask('report', { with: 'alice' }), 'object')
   const [report] = (await server.router.profiles.reports(0, 10)).reports
-  assert.deepEqual(report?.messages.map(({ text }) => Buffer.from(text).toString()), ['[beach.jpg]'])
+  const file = '[beach.jpg, application/octet-stream, 100 bytes]'
+  assert.deepEqual(report?.messages.map(({ text }) => Buffer.from(text).toString()), [file, `so warm here\n${file}`])
 })
 
 test('a store that can not be used keeps the server from starting, in words for the operator', async (t) => {

@@ -438,9 +438,8 @@ function tellDevices(transaction: Transaction, user: UserState, list: number, ve
   if (user.exists && user.devices.length > 1) appendChanged(transaction, user, list, version)
 }
 
-/** What was said; of files alone, what they are called. */
+/** What was said, and a line for each file: `[beach.jpg, image/jpeg, 2481234 bytes]`. */
 function reportedText({ text, extensions }: StoredMessage): Uint8Array {
-  if (text.length > 0) return text
-  const names = (readAttachments(extensions) ?? []).map(({ name, type }) => name === '' ? type : name)
-  return Buffer.from(`[${names.join(', ')}]`)
+  const files = (readAttachments(extensions) ?? []).map(({ name, type, size }) => `[${name === '' ? '' : `${name}, `}${type}, ${String(size)} bytes]`)
+  return files.length === 0 ? text : Buffer.from([...text.length === 0 ? [] : [Buffer.from(text).toString()], ...files].join('\n'))
 }

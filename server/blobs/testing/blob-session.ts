@@ -58,8 +58,8 @@ export class BlobSession {
   }
 
   /** Sends a blob; its seq. */
-  async send(to: string, clientId: number, { id = '', type = '', size = '0' }: Record<string, string>): Promise<number> {
-    this.client.send(encodeMessage(clientId, to, new Uint8Array(0), encodeAttachments([{
+  async send(to: string, clientId: number, { id = '', type = '', size = '0' }: Record<string, string>, caption = ''): Promise<number> {
+    this.client.send(encodeMessage(clientId, to, Buffer.from(caption), encodeAttachments([{
       id, type, size: Number(size), name: 'beach.jpg', width: 0, height: 0, durationMs: 0, placeholder: new Uint8Array(0), thumbnail: false, preview: '', key: new Uint8Array(0),
     }])))
     const ack = await this.client.until(FRAME.ack)
