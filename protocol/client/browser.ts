@@ -1,6 +1,6 @@
 /** `chatd/client` in browsers: WebSocket and IndexedDB. */
 import { BaseClient } from './client.js'
-import type { ClientOptions } from './client.js'
+import type { ClientOptions } from './client-types.js'
 import { browserPlatform } from './platform-browser.js'
 import { registerAccount } from './register.js'
 import type { RegisterOptions } from './register.js'

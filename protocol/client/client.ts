@@ -17,143 +17,36 @@
  * two gives the same message again: whoever keeps messages under (conversation, seq) sees each of them exactly once.
  */
 import { normalizeConversation, normalizeDevice, normalizeUser } from '../address.js'
-import { encodeAttachments } from '../attachments.js'
-import type { Attachment } from '../attachments.js'
 import { EMPTY_BYTES } from '../bytes.js'
 import { element } from '../element.js'
 import type { Element } from '../element.js'
-import { ERROR, LIMIT } from '../generated/registry.js'
-import {
-  inviteId, inviteQuery, invitesQuery, readInvites, readMadeInvite, readSearch, searchQuery,
-} from './account-queries.js'
-import type { InviteRecord, MadeInvite, SearchOptions, SearchResults } from './account-queries.js'
+import { LIMIT } from '../generated/registry.js'
+import { AccountClient } from './account-client.js'
 import { BlobClient } from './blob-client.js'
 import type { BlobReference, DownloadedBlob, DownloadOptions, FileDownloadOptions, Uploadable, UploadedBlob, UploadOptions } from './blob-client.js'
 import type { BlobInfo, BlobUsage } from './blob-elements.js'
-import { ClientError, localError, serverError } from './client-error.js'
+import { ClientError, localError } from './client-error.js'
+import type { ClientEvents, ClientOptions, PendingSend } from './client-types.js'
 import { CatchUp } from './catch-up.js'
-import type { MemberMarks, ReceiptEvent, Watermarks } from './conversations.js'
+import type { MemberMarks, Watermarks } from './conversations.js'
 import { ClientCore } from './core.js'
-import type {
-  Ack, ChangedEvent, ClientStateName, CoreEvent, CoreOptions, Held, Message, OperationEvent, Refusal, WelcomeEvent,
-} from './core-types.js'
+import type { Ack, ClientStateName, CoreEvent, CoreOptions, Message, WelcomeEvent } from './core-types.js'
 import { Driver } from './driver.js'
 import type { Platform } from './driver.js'
-import type { DeclinedEvent, PresenceEvent, TypingEvent, TypingKind } from './ephemeral.js'
+import type { PresenceEvent, TypingKind } from './ephemeral.js'
 import { contentOf } from './message-content.js'
 import { Emitter } from './emitter.js'
 import type { Handler } from './emitter.js'
-import {
-  conversationsQuery, historyQuery, readConversations, readDevices, readHistory, readLimits, readReceipts, readSettings, readTimer, settingsQuery,
-  timerQuery,
-} from './query-elements.js'
-import type { ConversationInfo, DeviceRecord, HistoryPage, HistoryRequest, ReceiptsPage, ServerLimits, Settings } from './query-elements.js'
+import { conversationsQuery, historyQuery, readConversations, readHistory, readReceipts } from './query-elements.js'
+import type { ConversationInfo, HistoryPage, HistoryRequest, ReceiptsPage } from './query-elements.js'
 import { wholePage } from './history-page.js'
-import { privacyQuery, readPrivacy } from './privacy-elements.js'
-import type { Privacy } from './privacy-elements.js'
-import {
-  changeFlagsQuery, changeProfileQuery, listQuery, profilesQuery, readBlocked, readContacts, readFlagsList, readProfiles, readVersion,
-} from './profile-elements.js'
-import type { BlockedInfo, ContactInfo, Flags, FlagsInfo, ListPage, ListRequest, Profile, ProfileInfo } from './profile-elements.js'
 import { parseServerUrl } from './server-url.js'
 import type { ServerAddress } from './server-url.js'
-import { encodeReferences, type References } from '../references.js'
-import type { ClientState, ClientStorage, OperationName, StanzaKind } from './state.js'
+import type { ClientState, ClientStorage, OperationName } from './state.js'
 import { GroupClient } from './group-client.js'
+import { extensionsOf } from './send-options.js'
+import type { SendOptions } from './send-options.js'
 import { memoryStorage } from './storage-memory.js'
-import type { TransportOptions } from './transport.js'
-
-export interface ClientOptions extends TransportOptions {
-  /**
-   * `tcp://`, `tls://`, `ws://` or `wss://`, host and port; the port may be left out. Several, such as the nodes of a cluster, are tried in turn
-   * whenever a connection is lost, the first one first.
-   */
-  readonly server: string | readonly string[]
-  readonly user: string
-  /** Needed for the first login and when the token is not valid any more; a function is asked only then. */
-  readonly password?: string | (() => string | Promise<string>)
-  /** The device's id: stays the same for the same storage. */
-  readonly device: string
-  /** What a person calls the device. */
-  readonly deviceName?: string
-  /** Default: memory, which forgets with the process. */
-  readonly storage?: ClientStorage
-  /** Unacknowledged queue entries at most, 1 to 1024. Default: the server's. */
-  readonly window?: number
-  /** Name and version of the program, for the operator's eyes. */
-  readonly agent?: string
-  /** Default 30,000. */
-  readonly queryTimeoutMs?: number
-  /** For opening the transport, and again for reaching welcome. Default 15,000. */
-  readonly connectTimeoutMs?: number
-  /** Messages and marks without an answer that are kept. Default 100,000. */
-  readonly outboxEntriesMax?: number
-  /** Messages of one conversation that are fetched after `tooOld`, the newest. Default 1,000; older ones stay in `history`. */
-  readonly missedMessagesMax?: number
-  /** A device without state fetches the history of all conversations as if it had been told too old. Default false. [QUE-9] */
-  readonly fetchWhenFresh?: boolean
-  /**
-   * True: authenticates over `tcp://` and `ws://` to any host, so that whoever listens on the way reads all messages and can take the
-   * token. Default false: only to loopback (127.0.0.0/8, ::1, localhost); else `connect` rejects with `plaintext-refused`. [TOK-8]
-   */
-  readonly allowPlaintext?: boolean
-  /** False: the end of a connection stops the client. Default true. */
-  readonly reconnect?: boolean
-}
-
-/** Events by name. */
-export interface ClientEvents {
-  /**
-   * A message, in order of the queue; the next one comes when all handlers of this one have settled. Don't await `close` in it. A
-   * handler that throws or rejects stops the client with `handler-failed`; the message comes again next time.
-   */
-  message: Message
-  /** The same for what was done to a message, in its place among the messages. */
-  operation: OperationEvent
-  sent: Ack
-  refused: Refusal
-  /** Not taken now; nothing has to be done, but a person may want to know why it takes so long. */
-  held: Held
-  receipt: ReceiptEvent
-  /** Of a user who is watched: at first, and when it changes. After a reconnect it is told anew. */
-  presence: PresenceEvent
-  /** Another member of a conversation types or records; `paused` follows in any case. */
-  typing: TypingEvent
-  /** The server did not take what was watched or told; the connection goes on. */
-  declined: DeclinedEvent
-  /** The user's own profile, contacts, blocked users or flags have a new version: ask for what changed `since` the one you have. */
-  changed: ChangedEvent
-  state: ClientStateName
-  welcome: WelcomeEvent
-  /** What waited at the last welcome has been handed out. */
-  synced: { readonly index: number }
-  /** What was missed follows as messages with `missed`. A promise of a handler is waited for first. */
-  tooOld: undefined
-  /** The connection ended; another try follows. */
-  disconnected: { readonly error: ClientError; readonly retryInMs: number }
-  /** The client has stopped and will not go on by itself. */
-  error: ClientError
-}
-
-/** What a message carries and refers to; and raw extensions, see encodeExtensions. */
-export interface SendOptions extends Partial<References> {
-  /** Of blobs that the user holds: uploaded, or kept. A message with one may be without text. */
-  readonly attachments?: readonly Attachment[]
-  readonly extensions?: Uint8Array
-}
-
-/** What waits in the outbox. */
-export interface PendingSend {
-  readonly handle: number
-  readonly kind: StanzaKind
-  readonly to: string
-  readonly text: string
-  readonly attachments: readonly Attachment[]
-  /** Raw, as `send` takes them. */
-  readonly extensions: Uint8Array
-  /** Of a mark; of an operation its target. */
-  readonly seq: number
-}
 
 interface Waiter<T> {
   readonly resolve: (value: T) => void
@@ -161,13 +54,13 @@ interface Waiter<T> {
 }
 
 /** The client without a platform; `node.ts` and `browser.ts` have the one to use. */
-export class BaseClient {
+export class BaseClient extends AccountClient {
   readonly #platform: Platform
   readonly #options: ClientOptions
   readonly #coreOptions: CoreOptions
   readonly #storage: ClientStorage
   readonly #emitter = new Emitter<ClientEvents>()
-  readonly groups = new GroupClient((query, read) => this.#ask(query, read))
+  readonly groups = new GroupClient((query, read) => this.ask(query, read))
   #core: ClientCore | null = null
   #driver: Driver | null = null
   #loading: Promise<ClientCore> | null = null
@@ -184,6 +77,7 @@ export class BaseClient {
 
   /** Throws a TypeError for options that make no sense. Does nothing yet. */
   constructor(options: ClientOptions, platform: Platform) {
+    super()
     const user = normalizeUser(options.user)
     const device = normalizeDevice(options.device)
     if (user === null) throw new TypeError(`not a user name: ${options.user}`)
@@ -208,7 +102,7 @@ export class BaseClient {
       outboxEntriesMax: options.outboxEntriesMax ?? 100_000,
     }
     this.#blobs = new BlobClient({
-      ask: (query, read) => this.#ask(query, read),
+      ask: (query, read) => this.ask(query, read),
       blobs: platform.blobs,
       http: platform.blobs.http(options.ca),
       address: () => this.#driver?.address ?? this.#coreOptions.servers[0]!,
@@ -223,6 +117,14 @@ export class BaseClient {
   /** Calls `handler` for each event from now on; returns what takes it off again. */
   on<K extends keyof ClientEvents>(event: K, handler: Handler<ClientEvents[K]>): () => void {
     return this.#emitter.on(event, handler)
+  }
+
+  protected override get user(): string {
+    return this.#coreOptions.user
+  }
+
+  protected override randomBytes(length: number): Uint8Array {
+    return this.#platform.crypto.randomBytes(length)
   }
 
   get state(): ClientStateName {
@@ -345,7 +247,7 @@ export class BaseClient {
    */
   async history(conversation: string, request: HistoryRequest = {}): Promise<HistoryPage> {
     const page = await wholePage(request, (part) => (
-      this.#ask(historyQuery(conversation, part), (answer) => readHistory(answer, this.#coreOptions.user))
+      this.ask(historyQuery(conversation, part), (answer) => readHistory(answer, this.#coreOptions.user))
     ))
     const name = normalizeConversation(conversation)
     if (name !== null) this.#learn(name, page.tail, 0, [])
@@ -357,7 +259,7 @@ export class BaseClient {
     request: { readonly after?: string; readonly limit?: number } = {},
   ): Promise<{ conversations: readonly ConversationInfo[]; more: boolean }> {
     const query = conversationsQuery(request.after ?? '', request.limit)
-    const page = await this.#ask(query, (answer) => readConversations(answer, this.#coreOptions.user))
+    const page = await this.ask(query, (answer) => readConversations(answer, this.#coreOptions.user))
     for (const { conversation, tail, read, members } of page.conversations) this.#learn(conversation, tail, read, members)
     return page
   }
@@ -379,36 +281,11 @@ export class BaseClient {
   async receipts(conversation: string): Promise<readonly MemberMarks[]> {
     const all: MemberMarks[] = []
     for (let after: string | undefined = undefined; ;) {
-      const { members, next }: ReceiptsPage = await this.#ask(element('receipts', { with: conversation, after }), readReceipts)
+      const { members, next }: ReceiptsPage = await this.ask(element('receipts', { with: conversation, after }), readReceipts)
       all.push(...members)
       // A page without progress would go on for ever. [GRP-24]
       if (next === null || (after !== undefined && next <= after)) return all
       after = next
-    }
-  }
-
-  /** The user's devices. [DEV-1] */
-  async devices(): Promise<readonly DeviceRecord[]> {
-    return this.#ask(element('devices'), readDevices)
-  }
-
-  /** Removes a device of this user; rejects with no-such-device. Removing this one ends the client. [DEV-2] */
-  async removeDevice(device: string): Promise<void> {
-    await this.#ask(element('remove-device', { id: device }), (answer) => answer)
-  }
-
-  /** The user's settings, after the change if there is one. [SET-1] */
-  async settings(change: Partial<Settings> = {}): Promise<Settings> {
-    return this.#ask(settingsQuery(change), readSettings)
-  }
-
-  /** What the server's operator may have set otherwise than the protocol has it; the protocol's numbers where the server does not tell. [SET-2] */
-  async limits(): Promise<ServerLimits> {
-    try {
-      return await this.#ask(element('limits'), readLimits)
-    } catch (error) {
-      if (error instanceof ClientError && error.code === ERROR.unsupportedQuery) return LIMIT
-      throw error
     }
   }
 
@@ -444,120 +321,14 @@ export class BaseClient {
     this.#tell(core.type(this.#platform.nowMs(), conversation, kind))
   }
 
-  /** Whom the user lets see that it is online, and when it was last; after the change if there is one. [PRS-17] */
-  async privacy(change: Partial<Privacy> = {}): Promise<Privacy> {
-    return this.#ask(privacyQuery(change), readPrivacy)
-  }
-
   #tell(error: ClientError | null): void {
     if (error !== null) throw error
     this.#driver?.wake()
   }
 
-  /** Makes an invite: rejects with no-invites, too-many-invites. The code is shown this once. [INV-12] */
-  async invite(options: { readonly uses?: number; readonly ageMs?: number } = {}): Promise<MadeInvite> {
-    return this.#ask(inviteQuery(inviteId(this.#platform.crypto.randomBytes(8)), options), readMadeInvite)
-  }
-
-  /** A page of the user's own invites, without their codes, behind `after`. [INV-13] */
-  async invites(after = ''): Promise<{ invites: readonly InviteRecord[]; more: boolean }> {
-    return this.#ask(invitesQuery(after), readInvites)
-  }
-
-  /** Ends an invite of this user; rejects with no-such-invite. [INV-13] */
-  async revokeInvite(id: string): Promise<void> {
-    await this.#ask(element('revoke-invite', { id }), (answer) => answer)
-  }
-
-  /** Messages of the user's conversations that hold these words, newest first, a page at a time. [SCH-2] */
-  async search(words: string, options: SearchOptions = {}): Promise<SearchResults> {
-    return this.#ask(searchQuery(words, options), (answer) => readSearch(answer, this.#coreOptions.user))
-  }
-
   /** Now, Unix time by the server's clock as far as it is known: what times of messages are to be compared with. [DIS-8] */
   serverNowMs(): number {
     return this.#core?.serverNowMs(this.#driver?.nowMs ?? 0, Date.now()) ?? Date.now()
-  }
-
-  /** After what time new messages of the conversation disappear, in milliseconds; 0: they stay. [DIS-1] */
-  async timer(conversation: string): Promise<number> {
-    return (await this.#ask(timerQuery(conversation, undefined), readTimer)).afterMs
-  }
-
-  /** Changes that; 0 turns it off. Resolves to the seq that the change took, 0 where it was so already. [DIS-7] */
-  async setTimer(conversation: string, afterMs: number): Promise<number> {
-    return (await this.#ask(timerQuery(conversation, afterMs), readTimer)).seq
-  }
-
-  /** The profile of a user; `profile` is null where it still has the version that is known. Rejects with no-such-user. [PRF-5] */
-  async profile(user: string, version = 0): Promise<ProfileInfo> {
-    const [info] = await this.profiles([{ user, version }])
-    if (info === null || info === undefined) throw serverError(ERROR.noSuchUser, '', 0)
-    return info
-  }
-
-  /** Of several users, at most 100, in the order asked for; null where there is no such user. */
-  async profiles(users: readonly (string | { readonly user: string; readonly version: number })[]): Promise<readonly (ProfileInfo | null)[]> {
-    if (users.length === 0) return []
-    try {
-      return await this.#ask(profilesQuery(users), readProfiles)
-    } catch (error) {
-      // One alone is refused where several are answered. [PRF-5]
-      if (users.length === 1 && error instanceof ClientError && error.code === ERROR.noSuchUser) return [null]
-      throw error
-    }
-  }
-
-  /** The user's own profile, after the change if there is one; an empty text takes one away. [PRF-2] */
-  async setProfile(change: Partial<Profile> = {}): Promise<ProfileInfo> {
-    const [info] = await this.#ask(changeProfileQuery(change), readProfiles)
-    if (info === null || info === undefined) throw localError('bad-answer', 'the answer to profile makes no sense')
-    return info
-  }
-
-  /** A page of the user's contacts; see ListRequest. [PRF-7] */
-  async contacts(request: ListRequest = {}): Promise<ListPage<ContactInfo>> {
-    return this.#ask(listQuery('contacts', request), readContacts)
-  }
-
-  /** Adds a contact, or names it anew; `name` may be empty. Resolves to the version of the list. */
-  async setContact(user: string, name = ''): Promise<number> {
-    return this.#ask(element('contact', { user, name }), readVersion)
-  }
-
-  async removeContact(user: string): Promise<number> {
-    return this.#ask(element('contact', { user, removed: 'true' }), readVersion)
-  }
-
-  /** A page of the users that this one has blocked. */
-  async blocked(request: ListRequest = {}): Promise<ListPage<BlockedInfo>> {
-    return this.#ask(listQuery('blocked', request), readBlocked)
-  }
-
-  /** From now on nothing of this user arrives, which is not told of it. Resolves to the version of the list. [PRF-10] */
-  async block(user: string): Promise<number> {
-    return this.#ask(element('block', { user }), readVersion)
-  }
-
-  async unblock(user: string): Promise<number> {
-    return this.#ask(element('unblock', { user }), readVersion)
-  }
-
-  /** A page of the conversations with flags; they come with the list of conversations too. [PRF-16] */
-  async flags(request: ListRequest = {}): Promise<ListPage<FlagsInfo>> {
-    return this.#ask(listQuery('flags', request), readFlagsList)
-  }
-
-  /** Sets flags of a conversation for all devices of the user; resolves to all that it has then. */
-  async setFlags(conversation: string, change: Partial<Flags>): Promise<FlagsInfo> {
-    const { items: [info] } = await this.#ask(changeFlagsQuery(conversation, change), readFlagsList)
-    if (info === undefined) throw localError('bad-answer', 'the answer to flags makes no sense')
-    return info
-  }
-
-  /** Puts the last messages of a conversation before the operator; `block` blocks the other user as well. [PRF-17] */
-  async report(conversation: string, reason: string, block = false): Promise<void> {
-    await this.#ask(element('report', { with: conversation, block: block ? 'true' : undefined }, reason), (answer) => answer)
   }
 
   /**
@@ -638,7 +409,7 @@ export class BaseClient {
     })
   }
 
-  async #ask<T>(query: Element, read: (answer: Element) => T | null): Promise<T> {
+  protected override async ask<T>(query: Element, read: (answer: Element) => T | null): Promise<T> {
     const core = await this.#open()
     const id = core.query(this.#platform.nowMs(), query)
     if (typeof id !== 'number') throw id
@@ -734,12 +505,6 @@ export class BaseClient {
     await this.#driver?.ended()
     await this.#storage.close()
   }
-}
-
-function extensionsOf(options: SendOptions | Uint8Array): Uint8Array {
-  if (options instanceof Uint8Array) return options
-  const { attachments = [], extensions } = options
-  return encodeReferences(options, attachments.length === 0 ? extensions : encodeAttachments(attachments, extensions))
 }
 
 function settle<T>(waiters: Map<number, Waiter<T>>, id: number): Waiter<T> | undefined {

@@ -2,7 +2,7 @@
 import { nodeBlobs } from './blob-node.js'
 import { nodeCrypto } from './crypto-node.js'
 import { BaseClient } from './client.js'
-import type { ClientOptions } from './client.js'
+import type { ClientOptions } from './client-types.js'
 import { commonPlatform } from './driver.js'
 import type { Platform } from './driver.js'
 import { registerAccount } from './register.js'

@@ -1,5 +1,6 @@
 /** The types of `chatd/client`, alike in Node and browsers. */
-export type { ClientEvents, ClientOptions, PendingSend, SendOptions } from './client.js'
+export type { ClientEvents, ClientOptions, PendingSend } from './client-types.js'
+export type { SendOptions } from './send-options.js'
 export type { InviteRecord, MadeInvite, SearchOptions, SearchResults } from './account-queries.js'
 export type { RegisterOptions } from './register.js'
 export type { LocalErrorSymbol } from './client-error.js'
@@ -7,7 +8,7 @@ export type { DeclinedEvent, PresenceEvent, TypingEvent, TypingKind } from './ep
 export type { Audience, Privacy } from './privacy-elements.js'
 export type { MemberMarks, ReceiptEvent, Watermarks } from './conversations.js'
 export type { GroupChange, GroupInfo, GroupLinkInfo, GroupMember, GroupPolicy, GroupRole, NewGroupOptions } from './group-client.js'
-export type { Ack, ChangedEvent, ClientStateName, Message, MessageOperation, OperationEvent, Refusal, WelcomeEvent } from './core-types.js'
+export type { Ack, ChangedEvent, ClientStateName, Held, Message, MessageOperation, OperationEvent, Refusal, WelcomeEvent } from './core-types.js'
 export type {
   ConversationInfo, DeviceRecord, HistoryMessage, HistoryOperation, HistoryPage, HistoryRequest, ReactionRecord, ServerLimits, Settings,
 } from './query-elements.js'
