@@ -25,6 +25,9 @@ export const ESCAPE_CODE_TIMEOUT_MS = 50
 /** All that `emitKeypressEvents` reads of an interface. */
 const ESCAPE_SOON = { escapeCodeTimeout: ESCAPE_CODE_TIMEOUT_MS } as unknown as Interface
 
+/** Escape, and the beginning of a command; or a key that means nothing here, Alt and /. */
+const ESCAPE_AND_SLASH = '\u001b/'
+
 /** Bytes of one paste; more is a mistake. */
 const PASTE_CHARACTERS_MAX = 100_000
 
@@ -39,6 +42,10 @@ export function openKeyboard(stdin: World['stdin'], handlers: KeyboardHandlers):
       pasted = null
     } else if (pasted !== null) {
       if (pasted.length < PASTE_CHARACTERS_MAX) pasted += key.sequence ?? text ?? ''
+    } else if (key.sequence === ESCAPE_AND_SLASH) {
+      // A slow line brings both at once. Taken for one key, what should have been a command would be sent as a message.
+      handlers.key({ name: 'escape', ctrl: false, meta: false, text: '' })
+      handlers.key({ name: '/', ctrl: false, meta: false, text: '/' })
     } else {
       handlers.key(asKey(text, key))
     }

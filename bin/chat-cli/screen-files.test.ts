@@ -75,7 +75,7 @@ test('/send that is refused says why, and needs a file and a conversation', () =
   const state = withBob()
   type(state, '/send nothing.jpg')
   update(state, { kind: 'refused', localId: 1, to: 'bob', reason: 'there is no such file' })
-  assert.ok(has(state, /📎 nothing\.jpg ✗$/) && has(state, /not sent to bob: there is no such file/))
+  assert.ok(has(state, /📎 nothing\.jpg ✗$/) && has(state, /^ {7}there is no such file · /))
   assert.deepEqual(type(state, '/send '), [])
   assert.match(state.notice, /say which file/)
   update(state, key('escape'))

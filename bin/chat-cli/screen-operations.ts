@@ -2,6 +2,7 @@
 import type { OperationSource } from '../../protocol/client/message-views.js'
 import { normalizeConversation } from '../../protocol/address.js'
 import { reactionsText } from './message-marks.js'
+import { isWaiting } from './screen-pending.js'
 import { conversationOf, openConversation } from './screen-state.js'
 import type { ConversationState, Effect, ScreenState, ShownMessage } from './screen-state.js'
 import { sendTyped } from './screen-actions.js'
@@ -41,7 +42,9 @@ export function runOperation(state: ScreenState, word: string, rest: string, eff
   const target = number === undefined
     ? conversation.messages.findLast((message) => message.own === isOfOwn && message.isDeleted !== true && !isChange(message))
     : conversation.messages.find((message) => message.seq === Number(number) && !isChange(message))
-  if (target === undefined) {
+  // Where the last message is still on its way, the one before it is not meant.
+  const isLastUnderWay = isOfOwn && number === undefined && conversation.pending.some(isWaiting)
+  if (target === undefined && !isLastUnderWay) {
     state.notice = number === undefined ? `there is no message of ${isOfOwn ? 'yours' : 'theirs'} here` : `there is no message #${number} here: /numbers shows them`
     return
   }
@@ -49,7 +52,8 @@ export function runOperation(state: ScreenState, word: string, rest: string, eff
     state.notice = `say what: ${OPERATION_HELP.find((line) => line.startsWith(`/${word} `)) ?? ''}`
     return
   }
-  perform(state, conversation, word, target, argument, effects)
+  if (target === undefined || isLastUnderWay) state.notice = 'your last message is not at the server yet'
+  else perform(state, conversation, word, target, argument, effects)
 }
 
 function perform(state: ScreenState, conversation: ConversationState, word: string, target: ShownMessage, argument: string, effects: Effect[]): void {

@@ -29,10 +29,31 @@ test('what was refused says why and what can be done, also after the next key', 
   const state = withBob()
   type(state, 'hello')
   update(state, { kind: 'refused', localId: 1, to: 'bob', reason: 'there is no user bob' })
-  assert.ok(has(state, /^ not sent to bob: there is no user bob · \/retry or \/discard$/))
+  assert.ok(!has(state, /not sent to/), 'it is said once')
   type(state, '/numbers')
   assert.ok(has(state, /you: hello ✗$/))
   assert.ok(has(state, /^ {7}there is no user bob · \/retry or \/discard$/))
+})
+
+test('what was refused elsewhere, or is covered, is told in the line of notices', () => {
+  const state = withBob()
+  type(state, 'hello')
+  type(state, '/help')
+  update(state, { kind: 'refused', localId: 1, to: 'bob', reason: 'there is no user bob' })
+  assert.ok(has(state, /^ not sent to bob: there is no user bob$/))
+})
+
+test('/edit and /delete do not take the message before the last for it, while that is on its way', () => {
+  const state = withBob()
+  update(state, { kind: 'message', conversation: 'bob', message: { seq: 7, from: 'alice', own: true, timeMs: NOW, text: 'before', isIncomplete: false } })
+  type(state, 'last')
+  for (const command of ['/edit other', '/delete']) {
+    assert.deepEqual(type(state, command), [])
+    assert.ok(has(state, /your last message is not at the server yet/))
+  }
+  assert.deepEqual(type(state, '/edit #7 other'), [{ kind: 'operate', conversation: 'bob', operation: 'edit', target: 7, text: 'other' }])
+  update(state, { kind: 'sent', localId: 1, to: 'bob', seq: 8, timeMs: NOW })
+  assert.deepEqual(type(state, '/edit other'), [{ kind: 'operate', conversation: 'bob', operation: 'edit', target: 8, text: 'other' }])
 })
 
 test('/discard takes off the screen what was refused, and nothing else', () => {

@@ -55,7 +55,9 @@ export function changePending(state: ScreenState, to: string, localId: number, c
 
 export function settleRefused(state: ScreenState, to: string, localId: number, reason: string): void {
   changePending(state, to, localId, (pending) => ({ ...pending, failure: reason }))
-  state.notice = `not sent to ${to}: ${reason}${state.open === to ? ' · /retry or /discard' : ''}`
+  // Where it can be seen it says so itself.
+  const isSeen = state.open === to && state.panel === null && !state.isWhoShown && state.scroll === 0
+  if (!isSeen) state.notice = `not sent to ${to}: ${reason}`
 }
 
 /** The server does not take what waits there now. */
