@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { shownName } from './screen-people.js'
+import { reportedText, shownName } from './screen-people.js'
 import type { Effect, ScreenState } from './screen-state.js'
 import { newScreenState } from './screen-state.js'
 import { update } from './screen-update.js'
@@ -99,4 +99,9 @@ test('Tab finds people by the names that the user gave them', () => {
   assert.equal(tab('/to ro'), '/to rob')
   assert.equal(state.notice, 'rob (Robert)  robot')
   assert.equal(tab('/to zzz'), '/to zzz')
+})
+
+test('who has reported is told how to hear no more of it', () => {
+  assert.match(reportedText('mallory'), /\/block hears nothing more of mallory$/)
+  assert.match(reportedText('#skiing'), /\/leave hears nothing more of #skiing$/)
 })

@@ -92,6 +92,11 @@ function actionOf(word: PeopleWord, rest: string, open: string | null): PeopleAc
   }
 }
 
+/** And how to hear no more of it: a group is not blocked, but left. */
+export function reportedText(conversation: string): string {
+  return `reported: the operator sees the last messages; ${isGroup(conversation) ? '/leave' : '/block'} hears nothing more of ${conversation}`
+}
+
 /** Carries an action out; returns what to tell the person. */
 export async function performPeople(client: Client, action: PeopleAction): Promise<string> {
   switch (action.kind) {
@@ -117,7 +122,7 @@ export async function performPeople(client: Client, action: PeopleAction): Promi
       return `${action.user} is not among your contacts`
     case 'report':
       await client.report(action.conversation, action.reason)
-      return `reported: the operator sees the last messages; /block hears nothing more of ${action.conversation}`
+      return reportedText(action.conversation)
     case 'timer-get': return `${action.conversation}: ${timerText({ after: await client.timer(action.conversation) })}`
     case 'timer-set':
       await client.setTimer(action.conversation, action.afterMs)
