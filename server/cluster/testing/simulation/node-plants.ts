@@ -54,9 +54,12 @@ function early(engine: ReplicatedEngine): ReplicatedEngine['commit'] {
 function innerFirst(engine: ReplicatedEngine, disk: MemoryEngine): ReplicatedEngine['commit'] {
   const commit = engine.commit.bind(engine)
   return async (batch) => {
-    const copy = disk.batch()
-    if (batch instanceof OpBatch) batch.keys.forEach((key, i) => { copy.put(key, batch.values[i] ?? new Uint8Array(0)) })
-    await disk.commit(copy)
+    // One that has nothing of the shard yet would take that for foreign data, and take no part.
+    if (await disk.get(STATE_KEY) !== undefined) {
+      const copy = disk.batch()
+      if (batch instanceof OpBatch) batch.keys.forEach((key, i) => { copy.put(key, batch.values[i] ?? new Uint8Array(0)) })
+      await disk.commit(copy)
+    }
     await commit(batch)
   }
 }
