@@ -46,6 +46,8 @@ export interface ArrivalHost extends GroupHost {
   readonly users: Residents<UserState>
   readonly blobStates: BlobStates
   readFailed(error: unknown): void
+  /** Has `task` called once, in a later turn, when another transaction may be open than one that is large. */
+  whenRoom(task: () => void): void
   /** Watermark of a user in a conversation that is at home here; false: it waits, and `applied` is called in the turn in which it counts. */
   deliveredHere(user: { readonly name: string }, conversation: string, seq: number, applied: () => void): boolean
   /** Does something to a conversation in its turn; `applied` is called in that turn, also where it could not be done. */
@@ -60,12 +62,17 @@ export interface ArrivalHost extends GroupHost {
 
 export class Arrivals {
   readonly #host: ArrivalHost
+  readonly #appendedMax: number
   readonly #hear: (user: string, facts: VisitorFacts) => void
   #isClosed = false
 
-  /** @param hear told what comes of users who are at home elsewhere */
-  constructor(host: ArrivalHost, hear: (user: string, facts: VisitorFacts) => void) {
+  /**
+   * @param appendedMax see ChannelLimits
+   * @param hear told what comes of users who are at home elsewhere
+   */
+  constructor(host: ArrivalHost, appendedMax: number, hear: (user: string, facts: VisitorFacts) => void) {
     this.#host = host
+    this.#appendedMax = appendedMax
     this.#hear = hear
   }
 
@@ -90,7 +97,7 @@ export class Arrivals {
     })
   }
 
-  /** Without an await between entries whose users are all in memory. */
+  /** Without an await between entries whose users are all in memory, as long as the open transaction has room for what they do. */
   async #run(channel: Incoming): Promise<void> {
     for (let entries = channel.waiting.peek(); entries !== undefined; entries = channel.waiting.peek()) {
       const reader = new ValueReader(entries.bytes)
@@ -102,11 +109,22 @@ export class Arrivals {
         } catch (error) {
           this.#leaveOut(channel, error)
         }
+        while (this.#isFull) await this.#room()
         if (this.#isClosed) return
       }
       channel.waiting.shift()
     }
     channel.isRunning = false
+  }
+
+  /** A window of entries may be few bytes and still reach so many queues that all else would wait long for it, the lease too. */
+  get #isFull(): boolean {
+    return !this.#isClosed && this.#host.transaction.appended >= this.#appendedMax
+  }
+
+  /** Resolves when another transaction may be open. What has filled this one has asked for its commit. */
+  #room(): Promise<void> {
+    return new Promise((resolve) => { this.#host.whenRoom(resolve) })
   }
 
   /** null: it has taken effect already. */

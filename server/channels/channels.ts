@@ -88,7 +88,7 @@ export class Channels {
       this.#outgoing.set(shard, new Outgoing(shard, federation.limits))
       this.#incoming.set(shard, new Incoming(shard))
     }
-    this.#arrivals = new Arrivals(host, (user, facts) => { this.#hear(user, facts) })
+    this.#arrivals = new Arrivals(host, federation.limits.appendedMax, (user, facts) => { this.#hear(user, facts) })
     this.#opened = new Promise((resolve) => {
       host.environment.scheduler.defer(() => { resolve(this.#open()) })
     })

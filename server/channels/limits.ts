@@ -6,6 +6,8 @@ export interface ChannelLimits {
   /** From so many entries, or bytes, that are not confirmed on, commands that would add to them are refused as busy. */
   readonly entriesMax: number
   readonly bytesMax: number
+  /** Entries of queues in a transaction: from there on what arrives waits for the next one. */
+  readonly appendedMax: number
   /** What nothing was heard of for so long is sent again. */
   readonly resendMs: number
   /** Who waits for the effect of an entry in another shard is told that it is unavailable after so long; the effect comes all the same. */
@@ -21,6 +23,7 @@ export const CHANNEL_LIMITS: ChannelLimits = {
   windowBytes: 1 << 20,
   entriesMax: 100_000,
   bytesMax: 64 << 20,
+  appendedMax: 10_000,
   resendMs: 2000,
   answerMs: 10_000,
   trimEvery: 1024,

@@ -133,3 +133,18 @@ test('nobody is looked at who waits for readers while only watermarks of receive
   group.seal()
   assert.deepEqual([...group.awaiting.due(group.floors(), group.conversation.membersVersion)], [])
 })
+
+test('who turns receipts on again is told what the others have read meanwhile, though their floor stands where it stood', () => {
+  const group = new Group()
+  const { member, user, undelivered, unread } = group.at(0)
+  group.conversation.tail = 2
+  for (const own of [undelivered, unread, member.membership!.undelivered, member.membership!.unread]) own.add(1)
+  group.awaiting.add(member)
+  for (const one of group.all) one.member.delivered = 2
+  member.readTold = 2
+  user.readReceipts = false
+  for (const one of group.all.slice(1)) one.member.readTold = 1
+  assert.deepEqual(group.seal().told, ['user0 false true'])
+  user.readReceipts = true
+  assert.deepEqual(group.seal(), { naive: ['user0 true false'], told: ['user0 true false'] })
+})
