@@ -167,7 +167,7 @@ test('[MSG-13] [MSG-20] [MSG-2] each is accepted once and in order through refus
     { weight: 5, arbitrary: fc.constant('accept') }, { weight: 3, arbitrary: fc.constant('refuse') }, { weight: 3, arbitrary: fc.constant('wait') },
     { weight: 1, arbitrary: fc.constant('break') }, { weight: 1, arbitrary: fc.constant('crash') },
   )
-  fc.assert(fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+  fc.assert(fc.property(fc.array(step, { maxLength: 60, size: 'max' }), (steps) => {
     const bench = new Bench()
     const server = new Server()
     let count = 0

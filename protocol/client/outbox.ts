@@ -81,7 +81,8 @@ export class Outbox {
     const highestIds = new Map<string, number>()
     const ready: OutboxEntry[] = []
     for (const record of records) {
-      const wasHeld = record.clientId < (highestIds.get(record.to) ?? 0)
+      // It was given a new id after this one, or waited behind one that was.
+      const wasHeld = this.#held.has(record.to) || record.clientId < (highestIds.get(record.to) ?? 0)
       const entry = new OutboxEntry(record, !wasHeld)
       this.#entries.set(entry.handle, entry)
       if (wasHeld) {
