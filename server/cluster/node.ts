@@ -69,13 +69,14 @@ const PAGE_WAIT_MS = 5000
 
 /** Opens a node and lets it live; see above for the order of what follows. Rejects with StorageError when the engine can't be read. */
 export async function openClusterNode(options: ClusterNodeOptions): Promise<ClusterNode> {
-  const node = new ClusterNode(options, await Standby.load(standbyOptions(options)))
+  const name = new NodeName(options)
+  const node = new ClusterNode(options, name, await Standby.load(standbyOptions(options, name)))
   node.start()
   return node
 }
 
-function standbyOptions({ node, engine, store, copySource, environment }: ClusterNodeOptions): Parameters<typeof Standby.load>[0] {
-  return { node, engine, store, copySource, monotonicMs: environment.monotonicMs }
+function standbyOptions({ node, engine, store, copySource, environment }: ClusterNodeOptions, name: NodeName): Parameters<typeof Standby.load>[0] {
+  return { node, engine, store, copySource, monotonicMs: environment.monotonicMs, maySpeak: () => name.isHeld }
 }
 
 export class ClusterNode {
@@ -109,11 +110,11 @@ export class ClusterNode {
   #living: Promise<void> = Promise.resolve()
   readonly #forgotten = new Set<string>()
 
-  constructor(options: ClusterNodeOptions, standby: Standby) {
+  constructor(options: ClusterNodeOptions, name: NodeName, standby: Standby) {
     this.#options = options
     this.#standby = standby
     this.directory = new Directory(options.node)
-    this.#name = new NodeName(options)
+    this.#name = name
     this.#following = new Following(options.node, options.shard, options.limits)
   }
 
@@ -223,7 +224,7 @@ export class ClusterNode {
     // What the engine holds in memory may be anything now, and where it has got to is on its disk.
     try {
       await engine.reopen()
-      this.#standby = await Standby.load(standbyOptions(this.#options))
+      this.#standby = await Standby.load(standbyOptions(this.#options, this.#name))
     } catch (again) {
       environment.log.warn({ error: again as Error }, 'cluster-engine-does-not-open')
     }
@@ -438,6 +439,6 @@ export class ClusterNode {
       this.#emptySinceMs = null
       this.#lookDueMs = -Infinity
     }
-    this.#standby = await Standby.load(standbyOptions(this.#options))
+    this.#standby = await Standby.load(standbyOptions(this.#options, this.#name))
   }
 }

@@ -59,6 +59,8 @@ export class Ownership {
   readonly #notices = new Map<string, Notice>()
   /** Resolves when it is over. */
   readonly #over: Promise<LossReason>
+  /** Ends the pause between two renewals. */
+  #wake: () => void = () => undefined
   #renewing: Promise<void> = Promise.resolve()
 
   constructor(host: OwnershipHost, grant: Grant) {
@@ -73,7 +75,10 @@ export class Ownership {
     this.log = new OwnerLog({
       store, environment, limits, node, address, lineage, epoch: answer.epoch, token, sentMs, incarnation: answer.incarnation,
       last: this.#isFurther || answer.last === null ? applied : answer.last,
-      onLost: isOver,
+      onLost: (reason) => {
+        isOver(reason)
+        this.#wake()
+      },
     })
     this.log.members = answer.members
   }
@@ -200,7 +205,7 @@ export class Ownership {
     const { log } = this
     const { beatWhenDue, options: { limits } } = this.#host
     while (log.lossReason === null) {
-      await Promise.race([this.#over, sleep(this.#environment, limits.renewEveryMs)])
+      await this.#pause(limits.renewEveryMs)
       if (log.lossReason !== null) return
       let confirmed = await log.renew()
       for (let i = 0; confirmed === null && log.isSure && i < 3; i++) {
@@ -214,6 +219,14 @@ export class Ownership {
         // The next time; what keeps the lease from being renewed has been said.
       }
     }
+  }
+
+  /** Until then, or until the ownership is over. Raced with the promise of that, each pause would be kept for as long as it lasts. */
+  #pause(delayMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve
+      this.#environment.scheduler.after(delayMs, resolve)
+    })
   }
 
   async #seeTo(engine: ReplicatedEngine, confirmed: ReadonlyMap<string, Confirmation>): Promise<void> {

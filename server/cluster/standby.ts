@@ -26,6 +26,8 @@ export interface StandbyOptions {
   readonly store: ClusterStore
   readonly copySource: CopySource
   readonly monotonicMs: () => number
+  /** Whether what is said under the node's name is this process's to say. */
+  readonly maySpeak: () => boolean
 }
 
 export class Standby {
@@ -173,14 +175,14 @@ export class Standby {
   /** Tells the owner that this node does not follow any more: it is as one that copies, and nothing is kept for it. */
   async withdraw(): Promise<void> {
     const { store, node } = this.#options
-    if (this.isFollowing) await store.confirm(node, { position: this.applied, isCopying: true })
+    if (this.isFollowing && this.#options.maySpeak()) await store.confirm(node, { position: this.applied, isCopying: true })
   }
 
   /** Tells the owner what need not be kept for this node; seldom, unless `isDue`. */
   async confirm(isDue: boolean): Promise<void> {
     const { store, node, monotonicMs } = this.#options
     const follower = this.#follower
-    if (follower === null || this.#mustCopy) return
+    if (follower === null || this.#mustCopy || !this.#options.maySpeak()) return
     const nowMs = monotonicMs()
     if (!isDue && (follower.applied === this.#confirmed || nowMs - this.#confirmedMs < CONFIRM_EVERY_MS)) return
     this.#confirmedMs = nowMs
