@@ -45,7 +45,7 @@ test('an owner that is not reached for a while is in the log once for each reaso
   tried.routes.follow(OWNER)
   await tried.pass(2)
   // A node that has just died is not reached either, until another one owns the shard.
-  assert.deepEqual([tried.said, tried.routes.unreached], [[], ''])
+  assert.deepEqual([tried.said, tried.routes.unreached], [[], 'n3 owns it, and is not reached yet'])
   await tried.pass(10)
   const says = { node: 'n3', address: 'tls://10.0.0.3:5340', reason: 'self-signed certificate' }
   assert.deepEqual(tried.said, [says])

@@ -58,9 +58,11 @@ export class OwnerRoutes implements RouterSource {
     return this.#targets
   }
 
-  /** Why who owns the shard is not reached; '': nobody is known, or there is nothing to say yet. */
+  /** Why who owns the shard is not reached; '': it is, or nobody is known. */
   get unreached(): string {
-    return this.#wanted === null || this.#failure === '' ? '' : `${this.#wanted.node} owns it, and can't be reached: ${this.#failure}`
+    if (this.#wanted === null || this.#targets !== null) return ''
+    const { node } = this.#wanted
+    return this.#failure === '' ? `${node} owns it, and is not reached yet` : `${node} owns it, and can't be reached: ${this.#failure}`
   }
 
   /** What the directory says now. null: it knows nobody. */
@@ -122,6 +124,7 @@ export class OwnerRoutes implements RouterSource {
       }
       // Lost as soon as it was there.
       if (router.link.hasEnded) {
+        this.#notReached(node, address, new Error('the link ended as soon as it was there'))
         this.#again()
         return
       }
