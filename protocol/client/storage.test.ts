@@ -1,11 +1,14 @@
 /** The storages: one suite for all, and what a crash may do to a file. */
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { appendFile, chmod, mkdir, mkdtemp, readFile, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { ClientError } from './client-error.js'
 import { applyChanges, emptyState } from './state.js'
 import type { ClientState, StorageChange } from './state.js'
@@ -14,6 +17,8 @@ import { indexedDbStorage } from './storage-indexeddb.js'
 import type { DatabaseFactory } from './storage-indexeddb.js'
 import { memoryStorage } from './storage-memory.js'
 import { comparable, runStorageSuite } from './testing/storage-suite.js'
+
+const LOCK_TAKER = fileURLToPath(new URL('testing/lock-taker.js', import.meta.url))
 
 async function folder(t: TestContext): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), 'chatd-storage-'))
@@ -160,6 +165,19 @@ test('a directory in use is refused; one left by a dead process, or by an earlie
   // The parent of this process lives; its lock is respected unless it names another start.
   await writeFile(join(path, 'lock'), `${process.ppid} \n`)
   await assert.rejects(loadOnce(path), codeOf('storage-locked'))
+})
+
+test('processes that want one directory at the same time have it one at a time, wherever one of them dies', async (t) => {
+  const path = await folder(t)
+  const taker = async (times: number, end: 'dies' | 'ends'): Promise<void> => {
+    const child = spawn(process.execPath, [LOCK_TAKER, path, String(times), end], { stdio: ['ignore', 'ignore', 'pipe'] })
+    const said = text(child.stderr)
+    const [code, signal] = await once(child, 'close') as [number | null, string | null]
+    assert.equal(signal ?? code, end === 'dies' ? 'SIGKILL' : 0, await said)
+  }
+  await Promise.all([1, 2, 3].flatMap((n) => [taker(100, 'ends'), taker(n * 20, 'dies')]))
+  await loadOnce(path)
+  assert.deepEqual((await readdir(path)).filter((name) => name.startsWith('lock')), [])
 })
 
 test('a write that fails is told, and nothing is written after it', async (t) => {
