@@ -377,6 +377,19 @@ test('what can\'t finish is given up all the same: an entry that its replicas ne
   await rig.owner()
 })
 
+test('a shard that never says that it is closed holds up neither who gives it up nor the end of its node', async (t) => {
+  const rig = new Rig(t)
+  const first = await rig.start('n1', { founds: true, limits: { leaseMs: 500 } })
+  await rig.owner()
+  first.beforeLost = () => new Promise(() => { /* never */ })
+  await first.node.resign()
+  assert.equal(first.node.report.role, 'standby')
+  first.node.stay()
+  await rig.owner()
+  await first.node.close()
+  assert.equal(first.node.report.role, 'closed')
+})
+
 test('a node whose shard can\'t be closed gives its lease up, and ends', async (t) => {
   const rig = new Rig(t)
   const first = await rig.start('n1', { founds: true })

@@ -127,7 +127,7 @@ export class Ownership {
   async #giveUp(heir: string): Promise<void> {
     const { log } = this
     try {
-      if (this.#engine !== null && log.lossReason === null) await this.#finish(this.#engine)
+      if (this.#engine !== null && log.lossReason === null) await Promise.race([this.#finish(this.#engine), this.#overForLong()])
     } finally {
       await log.release(heir)
     }
@@ -143,6 +143,12 @@ export class Ownership {
     this.#environment.scheduler.after(GIVE_UP_LEASES * this.#host.options.limits.leaseMs, () => { this.log.lose('resigned') })
     await this.#host.options.onLost('resigned')
     await engine.close()
+  }
+
+  /** A lease after it is over, by when a shard closes that is refused everything: what it still waits for then, a disk say, is to hold nobody else up. */
+  async #overForLong(): Promise<void> {
+    await this.#over
+    await sleep(this.#environment, this.#host.options.limits.leaseMs)
   }
 
   /** From the first entry to the end of the ownership. */
