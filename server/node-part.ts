@@ -81,6 +81,13 @@ export class NodePart {
     return this.#routes.unreached
   }
 
+  /** What keeps this node's shard from being served, a full disk say; '': nothing, or it is another's. */
+  get #troubleOfShard(): string {
+    const { peers, shard } = this.#options
+    const trouble = this.shard?.trouble ?? ''
+    return trouble === '' ? '' : `${peers === null ? 'the shard' : `shard ${String(shard)}`}: ${trouble}`
+  }
+
   /** What other nodes may have links for. */
   get purposes(): Readonly<Record<string, LinkPurpose>> {
     const { shard } = this.#options
@@ -100,6 +107,7 @@ export class NodePart {
       // The settings of the section have the names of the limits.
       limits: cluster,
       copySource: { page: async (owner, request) => await nodeLinks.ask(owner.node, owner.address, 'copyPage', aboutShard(shard, request)) as Uint8Array },
+      trouble: () => this.#troubleOfShard,
       notice: () => upgradeNotice(shard, this.waitingForUpgrade),
       onOwner: (replicated, epoch) => this.#owned.open(replicated, epoch),
       onLost: () => this.#owned.close(),

@@ -52,16 +52,15 @@ test('the data of one shard are not hidden behind new ones', async (t) => {
 })
 
 test('health says what keeps clients of a node from being served, and of which shard', () => {
-  const part = ({ trouble = '', waitingFor = [], hasOwner = true, isAvailable = null, unreached = '' }: {
-    trouble?: string, waitingFor?: readonly string[], hasOwner?: boolean, isAvailable?: boolean | null, unreached?: string
-  } = {}): NodePart => ({ node: { report: { trouble, waitingFor } }, router: { hasOwner }, shard: isAvailable === null ? null : { isAvailable }, unreached }) as unknown as NodePart
+  const part = ({ trouble = '', waitingFor = [], hasOwner = true, unreached = '' }: {
+    trouble?: string, waitingFor?: readonly string[], hasOwner?: boolean, unreached?: string
+  } = {}): NodePart => ({ node: { report: { trouble, waitingFor } }, router: { hasOwner }, unreached }) as unknown as NodePart
   const fine = part()
-  assert.equal(troubleOf([fine, part({ isAvailable: true })]), '')
+  assert.equal(troubleOf([fine, fine]), '')
   assert.equal(troubleOf([part({ trouble: 'no Redis', hasOwner: false })]), 'no Redis')
   assert.equal(troubleOf([part({ hasOwner: false })]), 'the shard: no node owns it')
   assert.equal(troubleOf([fine, part({ hasOwner: false, unreached: "n3 owns it, and can't be reached: no link" })]), "shard 1: n3 owns it, and can't be reached: no link")
   assert.equal(troubleOf([part({ hasOwner: false, waitingFor: ['n2'] })]), 'the shard: Redis has lost data, and nobody may own it before n2 has been heard')
   // Others have been served meanwhile, by who was not waited for.
   assert.equal(troubleOf([part({ waitingFor: ['n2'] })]), '')
-  assert.equal(troubleOf([fine, part({ isAvailable: false })]), 'shard 1: the store is not available')
 })

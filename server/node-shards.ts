@@ -86,9 +86,7 @@ export function troubleOf(parts: readonly NodePart[]): string {
   return ''
 }
 
-function troubleOfShard({ node, router, shard, unreached }: Pick<NodePart, 'node' | 'router' | 'shard' | 'unreached'>): string {
-  // It owns it, and its disk, or Redis, takes nothing.
-  if (shard !== null && !shard.isAvailable) return 'the store is not available'
+function troubleOfShard({ node, router, unreached }: Pick<NodePart, 'node' | 'router' | 'unreached'>): string {
   if (router.hasOwner) return ''
   const waitingFor = node?.report.waitingFor ?? []
   if (waitingFor.length > 0) return `Redis has lost data, and nobody may own it before ${waitingFor.join(', ')} ${waitingFor.length === 1 ? 'has' : 'have'} been heard`

@@ -52,7 +52,7 @@ export async function runAlone({ config, clock, log, wrapEngine, takesClients, s
   serveBlobsAt(front.listeners)
   if (storage !== null && router.blobs !== null) void sweepStaged(storage.leftIds, storage, router.blobs, log, () => isStopping)
   await logBlobs(storage, config, log)
-  const notReady = (): string => isStopping ? 'stopping' : shard.isAvailable ? '' : 'the store is not available'
+  const notReady = (): string => isStopping ? 'stopping' : shard.trouble
   admin = await openAdmin(config, createMetrics(counters, () => shard), log, notReady)
   return {
     ready: { ready: true, listeners: front.listeners, admin: admin?.url ?? null },

@@ -78,6 +78,8 @@ export type StorageErrorCode =
   | 'engine-unavailable'
   /** The engine is closed, or refuses after a failed commit. */
   | 'closed'
+  /** What is stored belongs to somebody else from now on: this engine reads and writes nothing any more, and `reopen` changes nothing. */
+  | 'lost'
   /** Any other failure to read or write; see cause. */
   | 'io'
 

@@ -20,6 +20,8 @@ export interface ClusterNodeOptions {
   readonly environment: ClusterEnvironment
   readonly limits: ClusterLimits
   readonly copySource: CopySource
+  /** What is wrong with the shard while it is this node's; '': nothing. Not given: nothing ever is. */
+  readonly trouble?: () => string
   /** What an operator should know of the shard while it is this node's, though it serves; '': nothing. Not given: there is never anything. */
   readonly notice?: () => string
   /** The shard is this node's. `epoch`: higher than whatever an earlier owner was told here. */

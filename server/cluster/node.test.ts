@@ -69,7 +69,7 @@ test('an owner that resigns finishes what it has first, and its heir has the sha
   assert.equal(Buffer.from(await owner.engine!.get(Buffer.from('last')) ?? '').toString(), 'words')
   // Not when the lease would have ended.
   assert.ok(took < SHORT.leaseMs * 0.9, `${String(took)} ms`)
-  await assert.rejects(put(engine, ['later', '1']), { code: 'closed' })
+  await assert.rejects(put(engine, ['later', '1']), { code: 'lost' })
 })
 
 for (const way of ['resign', 'close'] as const) {
@@ -371,7 +371,7 @@ test('what can\'t finish is given up all the same: an entry that its replicas ne
   const [giving, again] = [first.node.resign(), first.node.resign('n2')]
   await Promise.all([giving, again])
   assert.equal(first.engine, null)
-  await assert.rejects(committing, { code: 'closed' })
+  await assert.rejects(committing, { code: 'lost' })
   isUnreplicated = false
   first.node.stay()
   await rig.owner()

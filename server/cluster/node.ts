@@ -121,7 +121,9 @@ export class ClusterNode {
   get report(): NodeReport {
     const position = this.#ownership?.log.last ?? this.#standby.applied
     const members = this.#ownership?.log.membersTold ?? this.#view?.members ?? []
-    return { role: this.#role, position, members, trouble: this.#trouble, notice: this.#options.notice?.() ?? '', waitingFor: this.#waitingFor, isDrained: this.#isDrained }
+    const { trouble: troubleOfShard, notice } = this.#options
+    const trouble = this.#trouble === '' ? troubleOfShard?.() ?? '' : this.#trouble
+    return { role: this.#role, position, members, trouble, notice: notice?.() ?? '', waitingFor: this.#waitingFor, isDrained: this.#isDrained }
   }
 
   /** As the others see it while it lives. */

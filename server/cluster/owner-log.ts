@@ -137,12 +137,12 @@ export class OwnerLog {
 
   /** Throws what a commit is rejected with when the ownership is over. */
   checkSure(): void {
-    if (!this.isSure) throw new StorageError('closed', 'this node does not own the shard any more')
+    if (!this.isSure) throw new StorageError('lost', 'this node does not own the shard any more')
   }
 
   /**
    * Appends the entries of one record, in order; resolves with the position of the last when all are in the changelog. Rejects with
-   * StorageError: 'disk-full' when the store refuses it, 'closed' when the ownership ended; then it may be there or not.
+   * StorageError: 'disk-full' when the store refuses it, 'lost' when the ownership ended; then it may be there or not.
    */
   append(parts: readonly Uint8Array[]): Promise<Position> {
     // Almost all: one promise less for each commit.
@@ -319,7 +319,7 @@ export class OwnerLog {
     const { store, environment, limits, node, address, lineage } = this.#options
     const fenced = (): never => {
       this.lose('fenced')
-      throw new StorageError('closed', 'another node owns the shard')
+      throw new StorageError('lost', 'another node owns the shard')
     }
     if (foundEpoch >= this.#epoch) return fenced()
     environment.log.warn({ epoch: this.#epoch, foundEpoch }, 'cluster-store-lost-epoch')
@@ -359,7 +359,7 @@ export class OwnerLog {
     if (last.number > this.#last.number) {
       // Nobody else can have written while this node was sure.
       this.lose('fenced')
-      throw new StorageError('closed', 'the changelog has entries that this owner did not write')
+      throw new StorageError('lost', 'the changelog has entries that this owner did not write')
     }
     const missing = this.#recent.behind(last)
     environment.log.warn({ found: showPosition(found), last: showPosition(this.#last), isCovered: missing !== null }, 'cluster-store-lost-entries')
@@ -371,7 +371,7 @@ export class OwnerLog {
     const [first, ...rest] = this.#recent.all
     if (first === undefined) {
       this.lose('fenced')
-      throw new StorageError('closed', 'the store has lost the changelog before this owner had written to it')
+      throw new StorageError('lost', 'the store has lost the changelog before this owner had written to it')
     }
     for (;;) {
       this.checkSure()

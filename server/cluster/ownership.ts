@@ -21,6 +21,8 @@ import { membersWanted, type Notice, type Standing, trimmedBefore } from './stan
 const RENEW_AGAIN_MS = 125
 /** For how many leases a shard that is given up may finish what it has. */
 const GIVE_UP_LEASES = 3
+/** How loudly the end of an ownership is told. A shard that others take over as they should is not a fault of this node. */
+const LOSS_LEVELS = { 'resigned': 'info', 'lease-ended': 'warn', 'fenced': 'warn', 'failed': 'error' } as const
 /** Between two looks whether the store is whole, once all is written that it lacks. */
 const WHOLE_LOOK_MS = 50
 
@@ -163,7 +165,7 @@ export class Ownership {
       // That of an entry on its own disk: whoever owns the shard later knows of it, whatever the store forgets, and is told a higher one.
       await onOwner(engine, position.epoch)
       const reason = await this.#over
-      this.#environment.log[reason === 'resigned' ? 'info' : 'error']({ epoch: log.epoch, reason }, 'cluster-owner-no-more')
+      this.#environment.log[LOSS_LEVELS[reason]]({ epoch: log.epoch, reason }, 'cluster-owner-no-more')
     } finally {
       directory.lost()
       this.#host.serving(false)

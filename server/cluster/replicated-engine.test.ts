@@ -79,9 +79,9 @@ test('once the lease may have ended nothing is read and nothing committed', asyn
   node.cut()
   await until(() => node.losses.length > 0)
   assert.deepEqual(node.losses, ['lease-ended'])
-  await assert.rejects(engine!.get(Buffer.from('a')), { code: 'closed' })
-  await assert.rejects(put(engine!, ['b', '2']), { code: 'closed' })
-  await assert.rejects(engine!.reopen(), { code: 'closed' })
+  await assert.rejects(engine!.get(Buffer.from('a')), { code: 'lost' })
+  await assert.rejects(put(engine!, ['b', '2']), { code: 'lost' })
+  await assert.rejects(engine!.reopen(), { code: 'lost' })
 })
 
 test('a commit of several entries is applied by standbys as one, and trims reach them', async (t) => {

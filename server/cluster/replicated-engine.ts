@@ -74,7 +74,7 @@ export class ReplicatedEngine implements Engine {
 
   /**
    * Appends, applies and syncs; one at a time, in the order of the calls. Rejects with StorageError: 'disk-full' when Redis refuses to keep
-   * more, 'closed' when the node does not own the shard any more, else what the engine inside said. Then it may be in the changelog or not,
+   * more, 'lost' when the node does not own the shard any more, else what the engine inside said. Then it may be in the changelog or not,
    * and nothing is taken until `reopen`. The batch gets one row more.
    */
   commit(batch: Batch): Promise<void> {
@@ -98,9 +98,14 @@ export class ReplicatedEngine implements Engine {
   }
 
   #hasRefused(): Promise<never> | null {
-    if (this.#isClosed) return Promise.reject(new StorageError('closed', 'the store is closed'))
+    if (this.#isClosed) return Promise.reject(this.#closed)
     if (this.#hasFailed || this.#reopening !== null) return Promise.reject(new StorageError('closed', 'the store refuses after a failed commit until it has been reopened'))
     return null
+  }
+
+  /** What a closed engine says: whether its opener has closed it, or the shard has gone, tells who reads the log whether anything is wrong. */
+  get #closed(): StorageError {
+    return this.#log.isSure ? new StorageError('closed', 'the store is closed') : new StorageError('lost', 'this node does not own the shard any more')
   }
 
   #run(): void {
@@ -182,7 +187,7 @@ export class ReplicatedEngine implements Engine {
 
   /** What is read counts only if the shard is still this node's when the answer is there. */
   async #read<T>(read: () => Promise<T>): Promise<T> {
-    if (this.#isClosed) throw new StorageError('closed', 'the store is closed')
+    if (this.#isClosed) throw this.#closed
     this.#log.checkSure()
     this.#reading++
     try {
@@ -197,10 +202,10 @@ export class ReplicatedEngine implements Engine {
 
   /**
    * Opens the engine inside again and reads on in the changelog from where that is. Rejects with StorageError as long as engine or changelog
-   * can't, and 'closed' for good when the node does not own the shard any more: a new owner's shard begins with a new engine.
+   * can't, and 'lost' for good when the node does not own the shard any more: a new owner's shard begins with a new engine.
    */
   reopen(): Promise<void> {
-    if (this.#isClosed) return Promise.reject(new StorageError('closed', 'the store is closed'))
+    if (this.#isClosed) return Promise.reject(this.#closed)
     this.#reopening ??= this.#reopen().finally(() => { this.#reopening = null })
     return this.#reopening
   }

@@ -45,4 +45,6 @@ test('once its lease may have ended a shard acknowledges nothing, and its sessio
   await until(async () => { await harness.settle(); return ann.endedWith !== 0 })
   assert.equal(ann.endedWith, ERROR.storageUnavailable)
   assert.deepEqual(ann.acks.map(({ seq }) => seq), [1])
+  assert.ok(harness.events.includes('storage-lost'))
+  assert.deepEqual(harness.events.filter((event) => event === 'storage-failed' || event === 'storage-not-open'), [])
 })

@@ -2,7 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { conversationKeys, userKeys } from '../../storage/keyspace.js'
+import { StorageError } from '../../storage/engine.js'
 import { MemoryEngine } from '../../storage/memory-engine.js'
+import type { LogFields } from '../log.js'
 import { RouterError } from '../router/router.js'
 import { CommitLoop } from './commit-loop.js'
 import type { CommitHost } from './commit-loop.js'
@@ -51,7 +53,8 @@ function makeLoop(engine: MemoryEngine): { loop: CommitLoop; timers: Timers; eve
     recover: () => Promise.resolve(),
     discard: () => { events.push('discarded') },
   }
-  const log = { info: () => { events.push('back') }, warn: () => undefined, error: () => { events.push('failed') } }
+  const write = (_: LogFields, event: string): void => { events.push(event) }
+  const log = { debug: write, info: write, warn: write, error: write }
   const environment = { clock: { nowMs: () => 0 }, scheduler: timers, random32: () => 0, limits: SHARD_LIMITS, log }
   return { loop: new CommitLoop(engine, environment, host), timers, events }
 }
@@ -70,15 +73,48 @@ void test('[MSG-1] a commit that hangs counts as failed, acknowledges nothing wh
   await timers.pass(0)
   assert.equal(loop.isAvailable, true)
   await timers.pass(SHARD_LIMITS.commitTimeoutMs)
-  assert.deepEqual(events, ['failed', 'discarded'])
+  assert.deepEqual(events, ['storage-failed', 'discarded'])
   assert.equal(loop.isAvailable, false)
   release()
   await timers.pass(0)
   await turn()
   await waiting
-  assert.deepEqual(events, ['failed', 'discarded', 'discarded', 'back'])
+  assert.deepEqual(events, ['storage-failed', 'discarded', 'discarded', 'storage-back'])
   assert.equal(loop.isAvailable, true)
   assert.equal(loop.committed, 0)
+})
+
+void test('a store that takes nothing is told with its reason until it is back', async () => {
+  let isFull = true
+  const full = (): void => { if (isFull) throw new StorageError('disk-full', 'no space left') }
+  const { loop, timers, events } = makeLoop(new MemoryEngine({ beforeCommit: full, beforeOpen: full }))
+  assert.equal(loop.trouble, '')
+  put(loop, 'a')
+  await timers.pass(0)
+  await turn()
+  assert.equal(loop.trouble, 'the store takes nothing: no space left')
+  await timers.pass(0)
+  assert.deepEqual(events, ['storage-failed', 'discarded', 'storage-not-open'])
+  isFull = false
+  await timers.pass(10_000)
+  await turn()
+  assert.equal(events.at(-1), 'storage-back')
+  assert.equal(loop.trouble, '')
+})
+
+void test('a store that is another\'s from now on is no broken one: it is not told as such, nor opened again', async () => {
+  let reopened = 0
+  const lost = (): never => { throw new StorageError('lost', 'another node owns the shard') }
+  const { loop, timers, events } = makeLoop(new MemoryEngine({ beforeCommit: lost, beforeOpen: () => { reopened++ } }))
+  const opened = reopened
+  put(loop, 'a')
+  const waiting = assert.rejects(loop.whenCommitted(), RouterError)
+  await timers.pass(0)
+  await waiting
+  await timers.pass(60_000)
+  assert.deepEqual(events, ['storage-lost', 'discarded'])
+  assert.equal(reopened, opened)
+  await loop.close()
 })
 
 void test('one slow commit after the other is not taken for one that hangs', async () => {
@@ -219,7 +255,7 @@ void test('[FLW-1] who waits for room is told when the commit fails, and nothing
   await timers.pass(0)
   await turn()
   await timers.pass(0)
-  assert.ok(events.includes('failed') && events.includes('room'))
+  assert.ok(events.includes('storage-failed') && events.includes('room'))
   for (let i = 0; i < SHARD_LIMITS.crowdedOperations; i++) put(loop, String(i))
   assert.ok(!loop.isAvailable)
   assert.ok(!loop.isCrowded)
@@ -244,7 +280,7 @@ void test('a store that does not open is tried again, ever more slowly', async (
   await timers.pass(1000)
   await turn()
   assert.equal(attempts, 4)
-  assert.deepEqual(events, ['failed', 'discarded', 'discarded', 'back'])
+  assert.deepEqual(events.filter((event) => event !== 'storage-not-open'), ['storage-failed', 'discarded', 'discarded', 'storage-back'])
 })
 
 void test('a store that opens and takes no commit is opened ever more slowly too, until it takes one', async () => {

@@ -2,7 +2,7 @@
  * Group commit: one transaction fills while the one before it is written. And what happens when a commit fails: everything not on
  * disk is dropped, and the store is opened again, as often as it takes.
  */
-import type { Engine } from '../../storage/engine.js'
+import { type Engine, StorageError } from '../../storage/engine.js'
 import { ERROR } from '../../protocol/generated/registry.js'
 import { RouterError } from '../router/router.js'
 import type { ShardEnvironment } from './environment.js'
@@ -57,6 +57,8 @@ export class CommitLoop {
   /** Who waits for another transaction to be open. */
   #onRoom: (() => void)[] = []
   #hasFailed = false
+  /** Why; what was said before counts until the store is back. */
+  #failure = ''
   /** Until it is opened again; longer each time, until a commit succeeds. 0: at once. */
   #retryMs = 0
   #isClosed = false
@@ -102,6 +104,12 @@ export class CommitLoop {
   /** false while commits fail, and after `close`. */
   get isAvailable(): boolean {
     return !this.#hasFailed && !this.#isClosed
+  }
+
+  /** For the operator: why it is not available; '': it is. */
+  get trouble(): string {
+    if (this.isAvailable) return ''
+    return this.#hasFailed ? `the store takes nothing: ${this.#failure}` : 'the shard is closed'
   }
 
   /**
@@ -217,11 +225,14 @@ export class CommitLoop {
     await this.#settled
   }
 
-  /** The store can't be trusted any more, because a commit or a read failed. */
+  /** The store can't be trusted any more, because a commit or a read failed; or it is another's, and whoever knows whose ends the shard. */
   fail(error: unknown): void {
     if (this.#hasFailed || this.#isClosed) return
     this.#hasFailed = true
-    this.#environment.log.error({ err: error }, 'storage failed; nothing is acknowledged until it is back')
+    this.#failure = messageOf(error)
+    const isLost = isLoss(error)
+    if (isLost) this.#environment.log.info({ reason: this.#failure }, 'storage-lost')
+    else this.#environment.log.error({ error: asError(error) }, 'storage-failed')
     const dropped = this.#open
     this.#openNext()
     this.#isResting = false
@@ -229,9 +240,7 @@ export class CommitLoop {
     rejectWaiters(dropped)
     this.#environment.scheduler.defer(() => { this.#tellRoom() })
     // An open commit may still reach the disk; only when it has settled does the disk say what is true.
-    void this.#settled.then(() => {
-      this.#openAgain()
-    })
+    if (!isLost) void this.#settled.then(() => { this.#openAgain() })
   }
 
   #openNext(late = new LateWrites()): void {
@@ -327,10 +336,12 @@ export class CommitLoop {
         this.#openNext()
         this.#host.discard()
         this.#hasFailed = false
-        this.#environment.log.info({}, 'storage is back')
+        this.#environment.log.info({}, 'storage-back')
       },
       (error: unknown) => {
-        this.#environment.log.warn({ err: error, retryMs: this.#retryMs }, 'storage does not open yet')
+        this.#failure = messageOf(error)
+        if (isLoss(error)) return
+        this.#environment.log.warn({ error: asError(error), retryMs: this.#retryMs }, 'storage-not-open')
         this.#openAgain()
       },
     )
@@ -340,6 +351,19 @@ export class CommitLoop {
 /** What everybody is told while the store can't be written. */
 export function unavailable(): RouterError {
   return new RouterError(ERROR.storageUnavailable, 'the shard can\'t commit at present', { retryAfterMs: REOPEN_FIRST_MS })
+}
+
+/** A shard that has gone to another owner has nothing to mend here. */
+function isLoss(error: unknown): boolean {
+  return error instanceof StorageError && error.code === 'lost'
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error))
+}
+
+function messageOf(error: unknown): string {
+  return asError(error).message
 }
 
 function rejectWaiters(transaction: Transaction): void {

@@ -77,7 +77,7 @@ void test('everything asked while the store is away is refused with storage-unav
   isBroken = false
   await harness.pass(20_000)
   assert.equal(harness.shard.isAvailable, true)
-  assert.deepEqual(harness.events.slice(-1), ['storage is back'])
+  assert.deepEqual(harness.events.slice(-1), ['storage-back'])
 })
 
 void test('[MSG-6] what was read while a commit hung is not believed once the commit has landed after all', async () => {

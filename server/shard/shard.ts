@@ -139,6 +139,11 @@ export class Shard implements FeedHost, GateHost, CommitHost, ArrivalHost, Journ
   }
 
   /** false while commits fail: sessions can't be opened. */
+  /** For the operator: why it is not available; '': it is. */
+  get trouble(): string {
+    return this.#loop.trouble
+  }
+
   get isAvailable(): boolean {
     return this.#loop.isAvailable
   }

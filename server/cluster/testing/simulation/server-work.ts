@@ -217,7 +217,7 @@ export class ServerWork implements Work, DeviceServer {
 
   /** What is wrong with disks and with the store is none of its fault. Nothing else may ever be, least of all may a channel lose its memory. */
   #wrote(event: string, text: string): void {
-    if (!event.startsWith('cluster-') && !event.startsWith('storage failed')) this.report(new Breach(`${this.#process.machine.name} says: ${event} (${text})`))
+    if (!event.startsWith('cluster-') && event !== 'storage-failed') this.report(new Breach(`${this.#process.machine.name} says: ${event} (${text})`))
   }
 
   #shardEnvironment(): ShardEnvironment {
