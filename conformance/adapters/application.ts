@@ -19,7 +19,7 @@ export interface Request { readonly id: number; readonly do: string; readonly [a
 /** What this application can do anywhere. */
 export const features = [
   'start', 'connect', 'send', 'dump', 'markRead', 'operations', 'typing', 'presence', 'background', 'clock', 'groups', 'sync', 'history', 'disconnect',
-  'unread', 'register', 'download', 'stop',
+  'unread', 'register', 'download', 'stop', 'no-queue',
 ]
 
 /** What a runtime gives the adapter, beside the platform of the client. */
@@ -43,6 +43,16 @@ export interface Place {
   forget(): Promise<void>
 }
 
+interface StartRequest {
+  readonly server: string
+  readonly user: string
+  readonly device: string
+  readonly password: string
+  readonly storage: string
+  readonly ca?: string
+  readonly noQueue?: boolean
+}
+
 class Device {
   readonly #client: BaseClient
   readonly #place: Place
@@ -58,10 +68,10 @@ class Device {
   #error: ClientError | null = null
   #watched: string[] = []
 
-  constructor({ server, user, device, password, storage, ca }: Readonly<Record<string, string>>, host: Host, parts: Parts) {
+  constructor({ server, user, device, password, storage, ca, noQueue }: StartRequest, host: Host, parts: Parts) {
     this.#parts = parts
-    const place = this.#place = host.open(storage!)
-    this.#screen = new Screen(user!, parts.key)
+    const place = this.#place = host.open(storage)
+    this.#screen = new Screen(user, parts.key)
     for (const line of place.lines()) this.#screen.show(JSON.parse(line) as Shown)
     this.#record = (shown) => {
       for (const one of parts.shown(shown)) {
@@ -69,9 +79,9 @@ class Device {
         this.#screen.show(one)
       }
     }
-    this.#account = { server: server!, user: user!, password: password! }
+    this.#account = { server, user, password }
     const platform = this.#platform = parts.platform({ ...commonPlatform, ...host.platform, ...this.#clock.platform() })
-    const options = { server: server!, user: user!, device: device!, password: password!, storage: parts.storage(place.storage), ...(ca === undefined || host.trusted === undefined ? {} : { ca: host.trusted(ca) }) }
+    const options = { server, user, device, password, receive: noQueue !== true, storage: parts.storage(place.storage), ...(ca === undefined || host.trusted === undefined ? {} : { ca: host.trusted(ca) }) }
     const client = this.#client = new BaseClient(options, platform)
     client.on('message', ({ conversation, seq, from, text, expiresMs, isIncomplete, change }) => {
       this.#record({ what: 'message', conversation, seq, from, text: change === null ? text : change.name, expiresMs, incomplete: isIncomplete, change: change !== null })
@@ -187,7 +197,7 @@ export class Application {
     const { features: more, name } = this.#host
     if (request.do === 'features') return { features: [...features, ...more], name }
     if (request.do === 'start') {
-      this.#device = new Device(request as unknown as Readonly<Record<string, string>>, this.#host, this.#parts)
+      this.#device = new Device(request as unknown as StartRequest, this.#host, this.#parts)
       // The first command opens the storage.
       return this.#device.do({ id: 0, do: 'foreground' })
     }

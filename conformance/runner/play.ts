@@ -205,7 +205,8 @@ export class Play {
     const isTls = featuresOfTransport[this.#peer.transport].includes('tls')
     const ca = join(this.#folder, 'trusted.pem')
     if (isTls) writeFileSync(ca, this.#peer.trusted)
-    await this.#command({ do: 'start', server: this.#server, user, device, password: this.#password, storage: this.#folder, ...(isTls ? { ca } : {}) })
+    const more = { ...(isTls ? { ca } : {}), ...(this.#case.features.includes('no-queue') ? { noQueue: true } : {}) }
+    await this.#command({ do: 'start', server: this.#server, user, device, password: this.#password, storage: this.#folder, ...more })
   }
 
   async #ask(command: Command, timeoutMs: number): Promise<Answer> {

@@ -47,6 +47,8 @@ export class ConnectionState {
 }
 
 const entries = new Map(registry.frames.map((frame) => [frame.name, frame]))
+/** Of the extension of bind. */
+export const noQueueKey = registry.extensions.find(({ name }) => name === 'noQueue')!.key
 const registrationKey = registry.extensions.find(({ name }) => name === 'registration')!.key
 /** So late may come on a busy machine what a client wrote before it read our close. */
 const crossingMs = 1500
@@ -212,6 +214,7 @@ export class Referee {
 
   #cursor(state: ConnectionState, index: number): void {
     const known = this.#device
+    if (isWithoutQueue(state)) this.#say('QUE-19', `the cursor ${String(index)} came, and bind said that nothing is taken off the queue`)
     if (index > state.sentTo) this.#say('QUE-5', `the cursor ${String(index)} is beyond ${String(state.sentTo)}, the last entry sent`)
     if (index < state.cursor) this.#say('QUE-5', `the cursor ${String(index)} lies below ${String(state.cursor)}, sent before`)
     state.cursor = index
@@ -260,14 +263,7 @@ export class Referee {
     state.window = Number(values['window'])
     state.cursor = Number(values['cursor'])
     state.sentTo = Number(values['cursor'])
-    known.sentTo = Math.max(known.sentTo, state.sentTo)
-    if (Number(values['resume']) !== 1 || Number(values['queueEpoch']) !== known.queueEpoch) {
-      // Positions of another epoch, or of a queue that begins elsewhere, are not compared.
-      known.acknowledged = Number(values['cursor'])
-      known.sentTo = Number(values['cursor'])
-      known.lastIndex = Math.max(known.queueEpoch === Number(values['queueEpoch']) ? known.lastIndex : 0, Number(values['cursor']))
-    }
-    known.queueEpoch = Number(values['queueEpoch'])
+    if (!isWithoutQueue(state)) this.#position(values)
     if (Number(values['outboxEpoch']) !== known.outboxEpoch) {
       known.outboxEpoch = Number(values['outboxEpoch'])
       known.outboxEpochs.add(known.outboxEpoch)
@@ -277,6 +273,24 @@ export class Referee {
     known.tokens = [token, ...known.tokens.filter((other) => other !== token).slice(0, 1)]
     known.isTokenProven = false
   }
+
+  /** Where the device is in the queue from now on. */
+  #position(values: Readonly<Record<string, string | number>>): void {
+    const known = this.#device
+    known.sentTo = Math.max(known.sentTo, Number(values['cursor']))
+    if (Number(values['resume']) !== 1 || Number(values['queueEpoch']) !== known.queueEpoch) {
+      // Positions of another epoch, or of a queue that begins elsewhere, are not compared.
+      known.acknowledged = Number(values['cursor'])
+      known.sentTo = Number(values['cursor'])
+      known.lastIndex = Math.max(known.queueEpoch === Number(values['queueEpoch']) ? known.lastIndex : 0, Number(values['cursor']))
+    }
+    known.queueEpoch = Number(values['queueEpoch'])
+  }
+}
+
+/** [QUE-17] */
+function isWithoutQueue({ bind }: ConnectionState): boolean {
+  return bind !== null && noQueueKey in bind.extensions
 }
 
 /** User, device and token of `auth.data`. */

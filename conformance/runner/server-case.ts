@@ -28,6 +28,8 @@ export interface LoginStep {
   /** Stops when it has come so far; without it at `done`, with all of the backlog acknowledged. */
   readonly until?: LoginPhase
   readonly bind?: Attributes
+  /** Binds with the extension noQueue, and stops at welcome. */
+  readonly noQueue?: true
   /** In the place of the device's own; bytes as in frames. */
   readonly token?: string
   readonly scram?: ScramChange

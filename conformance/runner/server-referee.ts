@@ -6,6 +6,7 @@ import { registry } from '../spec/registry.js'
 import type { ElementValue } from '../spec/wire.js'
 import { limitOf } from './decode.js'
 import type { WireFrame } from './decode.js'
+import { noQueueKey } from './referee.js'
 import type { Fault } from './referee.js'
 import { frameToXml } from './frame-xml.js'
 import { errorName, plain } from './step-parts.js'
@@ -43,6 +44,8 @@ export class SessionState {
   hasDone = false
   /** The server has said close. */
   isClosed = false
+  /** Bind said that nothing is taken off the queue. */
+  isWithoutQueue = false
   openFrameBytesMax = limitOf('openFrameBytesMax')
   frameBytesMax = limitOf('frameBytesMax')
   keepAliveMs = limitOf('keepAliveMs')
@@ -85,6 +88,7 @@ export class ServerReferee {
     const { values } = frame
     switch (frame.frame) {
       case 'ping': state.pings.push(values['nonce'] as number); return
+      case 'bind': state.isWithoutQueue = noQueueKey in frame.extensions; return
       case 'query': state.queries.add(values['id'] as number); return
       case 'cursor':
         state.owed = state.owed.filter((index) => index > (values['index'] as number))
@@ -187,11 +191,14 @@ export class ServerReferee {
       record.lastClientId = 0
     }
     record.outboxEpoch = state.outboxEpoch
+    // [QUE-19]
+    if (state.isWithoutQueue) return
     record.queueEpoch = state.queueEpoch
     record.cursor = state.lastIndex
   }
 
   #done(state: SessionState, index: number): void {
+    if (state.isWithoutQueue) this.#say('QUE-17', 'done came in a session that takes nothing off the queue')
     if (state.hasDone) this.#say('QUE-7', 'done came twice')
     if (index !== state.lastIndex) this.#say('QUE-7', `done says ${String(index)}, and the last entry was ${String(state.lastIndex)}`)
     state.hasDone = true
@@ -224,6 +231,7 @@ export class ServerReferee {
 
   #entry(state: SessionState, record: DeviceRecord, frame: WireFrame): void {
     const index = frame.values['index'] as number
+    if (state.isWithoutQueue) this.#say('QUE-17', `the entry ${String(index)} came in a session that takes nothing off the queue`)
     const isSkip = frame.frame === 'skip'
     if (isSkip ? index <= state.lastIndex : index !== state.lastIndex + 1) {
       this.#say('QUE-1', `the entry ${String(index)} came behind ${String(state.lastIndex)}`)

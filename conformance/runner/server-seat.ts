@@ -8,6 +8,7 @@ import type { Account } from './accounts.js'
 import { WireFault } from './decode.js'
 import type { WireFrame } from './decode.js'
 import { frameFromXml, frameToXml } from './frame-xml.js'
+import { noQueueKey } from './referee.js'
 import { ScramClient } from './scram-client.js'
 import type { LoginPhase, LoginStep } from './server-case.js'
 import type { ServerConnection } from './server-connection.js'
@@ -96,7 +97,7 @@ export class Seat {
   /** Opens a session on the connection, as far as the step says. Throws a CaseFailed. */
   async login(connection: ServerConnection, step: LoginStep, deadlineMs: number): Promise<void> {
     const isByToken = step.by === 'token' || step.token !== undefined || step.flight !== undefined || (step.by === undefined && step.scram === undefined && step.mechanism === undefined && this.record.token !== '')
-    const bind = this.frame(`<bind ${Object.entries(step.bind ?? {}).map(([name, value]) => `${name}='${String(value)}'`).join(' ')}/>`)
+    const bind = this.frame(`<bind ${Object.entries(step.bind ?? {}).map(([name, value]) => `${name}='${String(value)}'`).join(' ')}>${step.noQueue === true ? `<x key='${String(noQueueKey)}'/>` : ''}</bind>`)
     const hello = this.frame('<hello/>')
     if (step.flight !== undefined) {
       connection.send([hello, this.#tokenAuth(step.token), bind, ...step.flight.map((xml) => this.frame(xml))])
@@ -114,7 +115,8 @@ export class Seat {
     if (authenticated.values['user'] !== this.account.name) throw new CaseFailed('fail', `authenticated with the user ${this.account.name}`, frameToXml(authenticated), ['ADR-5'])
     if (step.until === 'authenticated') return
     if (step.flight === undefined) connection.send([bind])
-    await this.#welcomed(connection, step.until, deadlineMs)
+    // Nothing of the queue comes behind it, done neither.
+    await this.#welcomed(connection, step.noQueue === true ? 'welcome' : step.until, deadlineMs)
   }
 
   #tokenAuth(given: string | undefined): WireFrame {

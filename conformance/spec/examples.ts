@@ -50,6 +50,11 @@ export const examples: Readonly<Record<string, Example>> = {
     frame: 'bind',
     values: { device: 'phone', deviceName: 'Alice’s phone', queueEpoch: 1, cursor: 300, outboxEpoch: 2, window: 0 },
   },
+  'bind-no-queue': {
+    frame: 'bind',
+    values: { device: 'logger', deviceName: '', queueEpoch: 0, cursor: 0, outboxEpoch: 3, window: 0 },
+    extensions: { 15: '' },
+  },
   'welcome': {
     frame: 'welcome',
     values: {

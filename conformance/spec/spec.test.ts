@@ -10,6 +10,7 @@ const pages = readPages()
 const rootPages: Page[] = ['README.md', 'CHANGELOG.md'].map((name) => ({ name, text: readFileSync(rootFolder + name, 'utf8') }))
 const knownIds = new Set(registry.requirements.map(({ id }) => id))
 const errorNames = new Set(registry.errors.map(({ name }) => name))
+const extensionNames = new Set(registry.extensions.map(({ name }) => name))
 const limitNames = new Set(registry.limits.map(({ name }) => name))
 const frameFields = new Map(registry.frames.map((frame) => [frame.name, new Set(frame.fields.map(({ name }) => name))]))
 const fieldNames = new Set([...frameFields.values()].flatMap((fields) => [...fields]))
@@ -113,7 +114,7 @@ function unknownNamesOfRequirement(text: string): string[] {
     if (frameFields.get(frame ?? '')?.has(field ?? '') !== true) unknown.push(whole)
   }
   for (const [word] of text.matchAll(/\b[a-z]+[A-Z][A-Za-z]*\b/g)) {
-    if (!limitNames.has(word) && !fieldNames.has(word) && !frameFields.has(word)) unknown.push(word)
+    if (!limitNames.has(word) && !fieldNames.has(word) && !frameFields.has(word) && !extensionNames.has(word)) unknown.push(word)
   }
   for (const [, name] of text.matchAll(/\b(?:closes?|closed|closing|refused|refuses [\w ]+|fails|answers auth) with ([a-z]+(?:-[a-z]+)*)/g)) {
     if (!errorNames.has(name ?? '') && name?.includes('-') === true) unknown.push(name)

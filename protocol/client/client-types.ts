@@ -22,6 +22,11 @@ export interface ClientOptions extends TransportOptions {
   readonly deviceName?: string
   /** Default: memory, which forgets with the process. */
   readonly storage?: ClientStorage
+  /**
+   * False: it sends and asks alone. No `message`, `operation`, `receipt` or `changed` comes; what waits for the user waits for its other
+   * devices, and for this one until it receives. What it sent before then comes as a message with `own`. Default true. [QUE-17]
+   */
+  readonly receive?: boolean
   /** Unacknowledged queue entries at most, 1 to 1024. Default: the server's. */
   readonly window?: number
   /** Name and version of the program, for the operator's eyes. */

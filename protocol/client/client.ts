@@ -91,6 +91,7 @@ export class BaseClient extends AccountClient {
       device,
       deviceName: options.deviceName ?? '',
       agent: options.agent ?? 'chatd-client',
+      receives: options.receive ?? true,
       window: Math.min(options.window ?? 0, LIMIT.windowMax),
       fetchesWhenFresh: options.fetchWhenFresh ?? false,
       hasPassword: options.password !== undefined,

@@ -16,6 +16,8 @@ export interface CoreOptions {
   readonly device: string
   readonly deviceName: string
   readonly agent: string
+  /** False: nothing is taken off the queue. [QUE-17] */
+  readonly receives: boolean
   /** Unacknowledged queue entries asked for; 0: the server's default. */
   readonly window: number
   /** Whether a fresh device fetches the history of all conversations as if it had been told too old. [QUE-9] */
@@ -129,6 +131,7 @@ export interface Held extends Refusal {
 
 export interface WelcomeEvent {
   readonly session: string
+  /** How the queue goes on; `resumed` where the client does not receive. */
   readonly resume: 'fresh' | 'resumed' | 'tooOld'
   /** Queue entries that wait. */
   readonly pending: number

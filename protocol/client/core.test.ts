@@ -10,7 +10,7 @@ import {
   encodeSkip, encodeWelcome,
 } from '../generated/frames.js'
 import type { Frame } from '../generated/frames.js'
-import { ERROR, ERRORS, FRAME, LIMIT, MARK, RESUME } from '../generated/registry.js'
+import { ERROR, ERRORS, EXTENSION, FRAME, LIMIT, MARK, RESUME } from '../generated/registry.js'
 import { encodeText } from '../utf8.js'
 import { localError, serverError } from './client-error.js'
 import { ClientCore } from './core.js'
@@ -37,7 +37,7 @@ class Bench {
   constructor(options: Partial<CoreOptions> = {}, disk: MutableState = emptyState()) {
     this.disk = disk
     this.core = new ClientCore({
-      servers: [SERVER], user: 'alice', device: 'phone', deviceName: '', agent: '', window: 0, hasPassword: true, reconnects: true, allowsPlaintext: false,
+      servers: [SERVER], user: 'alice', device: 'phone', deviceName: '', agent: '', receives: true, window: 0, hasPassword: true, reconnects: true, allowsPlaintext: false,
       fetchesWhenFresh: false, random: () => 0.5, connectTimeoutMs: 15_000, queryTimeoutMs: 30_000, outboxEntriesMax: 100, ...options,
     }, disk)
     this.core.start(0)
@@ -338,6 +338,32 @@ test('[QUE-6] entries beyond the window, and a second done, close the connection
   other.receive(encodeDone(0), encodeDone(0))
   assert.equal(other.core.state, 'waiting')
 })
+
+for (const [server, extra] of [
+  ['that knows the extension', []],
+  ['of before, which sends entries all the same', [encodeDelivery(8, 'bob', 1, 1, encodeText('hi'), EMPTY_BYTES), encodeSkip(9), encodeDone(9)]],
+] as const) {
+  test(`[QUE-19] a client that does not receive keeps its place whatever welcome says, and acknowledges nothing: of a server ${server}`, () => {
+    for (const resume of [RESUME.tooOld, RESUME.fresh]) {
+      const disk = Object.assign(emptyState(), { user: 'alice', device: 'phone', queueEpoch: 1, cursor: 3 })
+      const bench = new Bench({ receives: false }, disk)
+      bench.open(welcomeFrame({ resume, cursor: 7 }))
+      bench.receive(...extra)
+      bench.store()
+      bench.passTo(bench.nowMs + 5000)
+      assert.equal(bench.core.nextMessage(), null)
+      assert.deepEqual([bench.core.state, bench.core.isBehind, bench.count(FRAME.cursor), disk.queueEpoch, disk.cursor], ['online', false, 0, 1, 3])
+      bench.core.ended(bench.nowMs, localError('connect-failed', ''))
+      bench.take()
+      bench.passTo(bench.dueMs)
+      bench.connect()
+      const binds = bench.frames.filter((frame) => frame.type === FRAME.bind)
+      const expected = [1, 3, 1, [EXTENSION.noQueue, 0]]
+      assert.deepEqual(binds.map(({ queueEpoch, cursor, window, extensions }) => [queueEpoch, cursor, window, [...extensions]]), [expected, expected])
+      assert.ok(!bench.events.some(({ kind }) => kind === 'tooOld' || kind === 'synced'))
+    }
+  })
+}
 
 test('an error says its sentence once, also where the server gives the same one as its reason', () => {
   const { doc } = ERRORS.get(ERROR.noSuchUser)!

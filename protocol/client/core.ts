@@ -506,13 +506,13 @@ export class ClientCore {
     this.#liveness.opened(this.#nowMs, Math.max(frame.keepAliveMs, 1))
     this.#reconnect.opened(this.#nowMs)
     this.#phaseDueMs = Infinity
-    const resume = this.#takePosition(frame)
-    this.#inbox.opened(Math.max(frame.window, 1), frame.cursor)
+    const resume = this.#options.receives ? this.#takePosition(frame) : 'resumed'
+    if (this.#options.receives) this.#inbox.opened(Math.max(frame.window, 1), frame.cursor)
     // What the first flight took along waits for its answers. [KAL-5]
     if (this.#outbox.flyingCount > 0) this.#liveness.asked(this.#nowMs)
     this.#setPhase(OPEN)
     this.#event({ kind: 'welcome', welcome: { session: frame.session, resume, pending: frame.pending } })
-    if (this.#isBehind) this.#event({ kind: 'tooOld' })
+    if (this.#isBehind && this.#options.receives) this.#event({ kind: 'tooOld' })
     this.#ephemeral.opened()
   }
 
@@ -572,6 +572,8 @@ export class ClientCore {
   }
 
   #take(entry: InboxEntry): void {
+    // A server that does not know the extension sends them all the same. [QUE-19]
+    if (!this.#options.receives) return
     if (!this.#inbox.take(entry)) this.#fault(ERROR.closed, 'a gap in the queue, or more than the window')
     else if (entry.type === FRAME.delivery || entry.type === FRAME.deliveryFrom) this.#ephemeral.messageCame(entry.conversation, entry.from)
   }
@@ -581,12 +583,18 @@ export class ClientCore {
     // An answer to what has one already changes nothing.
     if (entry === undefined) return
     this.#noteAnswered()
-    let isEchoed = this.#current?.conversation === entry.to && this.#current.seq === frame.seq && entry.kind !== 'mark'
-    if (entry.kind !== 'mark') isEchoed = this.#conversations.accepted(entry.to, frame.seq, !this.#outbox.hasUnanswered(entry.to)) || isEchoed
-    else this.#conversations.mark(entry.to, this.#options.user, MARK.read, entry.seq, true)
+    const isEchoed = this.#noteAccepted(entry, frame.seq)
     const { handle, kind, to, clientId } = entry
     const ack = { handle, kind, to, clientId, seq: frame.seq, timeMs: this.#timeBaseMs + frame.timeOffset, expiresMs: expiryOf(frame.extensions), isEchoed }
     this.#answers.push({ kind: 'sent', ack })
+  }
+
+  /** Whether the application was given the same as an entry before. Who is given none needs to know nothing of it. */
+  #noteAccepted({ kind, to, seq: target }: OutboxEntry, seq: number): boolean {
+    if (kind === 'mark') this.#conversations.mark(to, this.#options.user, MARK.read, target, true)
+    if (kind === 'mark' || !this.#options.receives) return false
+    const isInHand = this.#current?.conversation === to && this.#current.seq === seq
+    return this.#conversations.accepted(to, seq, !this.#outbox.hasUnanswered(to)) || isInHand
   }
 
   #refused(frame: RefuseFrame): void {

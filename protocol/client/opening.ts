@@ -6,9 +6,11 @@
  *
  * With a token all of ours goes out in one flight; with a password each frame waits for the one before it.
  */
+import { EMPTY_BYTES } from '../bytes.js'
+import { encodeExtensions } from '../extensions.js'
 import { encodeAuth, encodeBind, encodeHello, encodeResponse } from '../generated/frames.js'
 import type { AuthenticatedFrame, FeaturesFrame, Frame, WelcomeFrame } from '../generated/frames.js'
-import { ERROR, FRAME, LIMIT, PROTOCOL_VERSION } from '../generated/registry.js'
+import { ERROR, EXTENSION, FRAME, LIMIT, PROTOCOL_VERSION } from '../generated/registry.js'
 import { encodeLoginToken } from '../login-token.js'
 import { serverError } from './client-error.js'
 import type { ClientError } from './client-error.js'
@@ -30,6 +32,7 @@ const AWAIT_WELCOME = 6
 
 /** Stanzas of the first flight: far below what a server takes before it has authenticated us. [OPN-5] */
 const FLIGHT_BYTES_MAX = LIMIT.openBytesMax / 2
+const NO_QUEUE = encodeExtensions([{ key: EXTENSION.noQueue, value: EMPTY_BYTES }])
 
 /** What the opening has the core do. */
 export interface OpeningHost {
@@ -203,8 +206,11 @@ export class Opening {
   }
 
   #encodeBind(): Uint8Array {
-    const { device, deviceName, window } = this.#options
-    return encodeBind(device, deviceName, this.#inbox.epoch, this.#inbox.cursor, this.#outboxEpoch, window)
+    const { device, deviceName, window, receives } = this.#options
+    const { epoch, cursor } = this.#inbox
+    if (receives) return encodeBind(device, deviceName, epoch, cursor, this.#outboxEpoch, window)
+    // A server that does not know the extension is to send as little as it can.
+    return encodeBind(device, deviceName, epoch, cursor, this.#outboxEpoch, 1, NO_QUEUE)
   }
 
   #features(frame: FeaturesFrame): void {

@@ -715,10 +715,10 @@ export const FRAMES: ReadonlyMap<number, FrameInfo> = new Map<number, FrameInfo>
 ])
 
 /** Keys of the extensions by name, reserved ones included. */
-export const EXTENSION = { attachment: 2, reply: 3, encrypted: 4, mention: 5, expires: 7, forwarded: 11, registration: 113 } as const
+export const EXTENSION = { attachment: 2, reply: 3, encrypted: 4, mention: 5, expires: 7, forwarded: 11, noQueue: 15, registration: 113 } as const
 
 /** Keys of the extensions that this version defines; all others are unknown to it. [FRM-7] */
-export const EXTENSIONS_DEFINED: ReadonlySet<number> = new Set<number>([2, 3, 5, 7, 11, 113])
+export const EXTENSIONS_DEFINED: ReadonlySet<number> = new Set<number>([2, 3, 5, 7, 11, 15, 113])
 
 /** Codes of the errors by name. */
 export const ERROR = {

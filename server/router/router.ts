@@ -82,6 +82,8 @@ export interface AttachRequest {
   readonly outboxEpoch: number
   /** Entries; 0: the default. */
   readonly window: number
+  /** The session takes nothing off the queue. Left out where it does: owners of before do not know it. [QUE-17] */
+  readonly noQueue?: true
   /** Salt of the verifier that the password was checked against: a password changed since opens nothing. Not given with a token. */
   readonly verifierSalt?: Uint8Array
   /** SHA-256 of the token that authenticated this session; null after a password. [TOK-2] */

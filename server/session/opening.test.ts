@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
+import { EMPTY_BYTES } from '../../protocol/bytes.js'
+import { encodeExtensions } from '../../protocol/extensions.js'
 import {
   encodeAuth, encodeBind, encodeCursor, encodeHello, encodeMessage, encodePing, encodeResponse, type Frame,
 } from '../../protocol/generated/frames.js'
-import { ERROR, FRAME, LIMIT } from '../../protocol/generated/registry.js'
+import { ERROR, EXTENSION, FRAME, LIMIT } from '../../protocol/generated/registry.js'
 import { type ChannelBinding, ScramClient } from '../../protocol/scram-client.js'
 import { RouterError } from '../router/router.js'
 import { NODE_CRYPTO, newVerifier } from './node-crypto.js'
@@ -82,6 +84,15 @@ test('[OPN-2] tells in features what it offers, and in welcome where the device 
   const { request } = harness.router.places[0]!
   assert.deepEqual([request.user, request.device, request.queueEpoch, request.cursor, request.outboxEpoch], ['alice', 'phone', 5, 41, 6])
   assert.deepEqual(Buffer.from(request.freshTokenHash), Buffer.from(NODE_CRYPTO.sha256(welcome.token) as Uint8Array)) // [TOK-1]
+})
+
+test('[QUE-17] hands on that a session takes nothing off the queue, and says nothing where it does', async () => {
+  for (const [extensions, expected] of [[encodeExtensions([{ key: EXTENSION.noQueue, value: EMPTY_BYTES }]), true], [EMPTY_BYTES, undefined]] as const) {
+    const harness = createHarness()
+    harness.connect().deliver(HELLO, tokenAuth('alice', 'phone', harness.tokenFor('alice', 'phone')), encodeBind('phone', '', 0, 0, 0, 0, extensions))
+    await settle()
+    assert.equal(harness.router.places[0]!.request.noQueue, expected)
+  }
 })
 
 test('cuts labels that are too long, between characters', async () => {

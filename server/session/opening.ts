@@ -8,11 +8,12 @@
  */
 import { normalizeDevice } from '../../protocol/address.js'
 import { EMPTY_BYTES } from '../../protocol/bytes.js'
+import { findExtension } from '../../protocol/extensions.js'
 import {
   type AuthFrame, type BindFrame, encodeAuthenticated, encodeChallenge, encodeFeatures, encodeWelcome, type Frame, type HelloFrame,
   type RegisterFrame, type ResponseFrame,
 } from '../../protocol/generated/frames.js'
-import { CHANNEL_BINDINGS, ERROR, type ErrorCode, FRAME, LIMIT, PROTOCOL_VERSION, RESUME } from '../../protocol/generated/registry.js'
+import { CHANNEL_BINDINGS, ERROR, type ErrorCode, EXTENSION, FRAME, LIMIT, PROTOCOL_VERSION, RESUME } from '../../protocol/generated/registry.js'
 import { decodeLoginToken } from '../../protocol/login-token.js'
 import { deriveFakeVerifier } from '../../protocol/scram.js'
 import { ScramServer } from '../../protocol/scram-server.js'
@@ -246,6 +247,7 @@ export class Opening {
       cursor: frame.cursor,
       outboxEpoch: frame.outboxEpoch,
       window: frame.window,
+      ...(findExtension(frame.extensions, EXTENSION.noQueue) === null ? {} : { noQueue: true }),
       usedTokenHash: this.#tokenHash,
       ...(this.#tokenHash === null && this.#verifierSalt !== null ? { verifierSalt: this.#verifierSalt } : {}),
       freshTokenHash: sha256(token),

@@ -31,7 +31,9 @@ export function deviceFor(user: UserState, request: AttachRequest, nowMs: number
     throw new RouterError(ERROR.tooManyDevices, `the account has ${String(limits.devicesMax)} devices; remove one first`)
   }
   const number = user.account?.nextDevice ?? 1
-  return { device: new DeviceState(number, request.device, request.deviceName, nowMs), isNew: true }
+  const device = new DeviceState(number, request.device, request.deviceName, nowMs)
+  device.takes = request.noQueue !== true
+  return { device, isNew: true }
 }
 
 /**
@@ -83,16 +85,19 @@ export interface Position {
 }
 
 /**
- * Where the queue goes on for the device. [QUE-8, OPN-10]
- * - fresh, a device that is new: from the oldest entry the queue holds; one that lost its state: from its last acknowledgement;
+ * Where the queue goes on for the device, or would if the session were to take anything off it. `isFirst`: the device has taken nothing yet.
+ * [QUE-8, QUE-18, OPN-10]
+ * - fresh, a device that is new to the queue: from the oldest entry the queue holds; one that lost its state: from its last acknowledgement;
  * - resumed: from the cursor it names;
  * - too old: from the end; it learns the rest from the conversations.
  */
-export function positionFor(user: UserState, device: DeviceState, isNew: boolean, request: AttachRequest, limits: ShardLimits): Position {
+export function positionFor(user: UserState, device: DeviceState, isFirst: boolean, request: AttachRequest, limits: ShardLimits): Position {
+  // It stands nowhere, so it can go on wherever the queue is by now.
+  if (request.noQueue === true && request.resumes !== undefined) return { resume: RESUME.resumed, cursor: request.cursor }
   const isFresh = request.queueEpoch === 0
   // What is due to be trimmed may still be there, but who begins with it would be too far behind at once.
   const oldest = Math.max(user.goneTo, user.tail - limits.queueEntriesMax)
-  const cursor = isFresh ? Math.max(device.cursor, isNew ? oldest : 0) : request.cursor
+  const cursor = isFresh ? Math.max(device.cursor, isFirst ? oldest : 0) : request.cursor
   const isHeld = cursor >= user.goneTo && cursor <= user.tail
   if (!isHeld || (!isFresh && request.queueEpoch !== user.account?.queueEpoch)) return { resume: RESUME.tooOld, cursor: user.tail }
   return { resume: isFresh ? RESUME.fresh : RESUME.resumed, cursor }
@@ -120,12 +125,15 @@ export function trimPoint(user: UserState, nowMs: number, limits: ShardLimits): 
   const floor = Math.max(0, user.tail - limits.queueEntriesMax)
   const tooFarBehind: DeviceState[] = []
   let to = user.tail
+  let takers = 0
   for (const device of user.devices) {
-    const isAway = device.feed === null && nowMs - device.lastActiveMs > limits.queueAgeMs
+    if (!device.takes) continue
+    takers++
+    const isAway = !device.isFed && nowMs - device.lastActiveMs > limits.queueAgeMs
     if (device.cursor < floor || isAway) tooFarBehind.push(device)
     else to = Math.min(to, device.doneTo)
   }
-  // Without any device the first one to come still finds what the queue may hold.
-  const nobody = tooFarBehind.length === user.devices.length
+  // Without any of them the first one to come still finds what the queue may hold.
+  const nobody = tooFarBehind.length === takers
   return { to: Math.max(user.trimmedTo, nobody ? floor : to), tooFarBehind }
 }

@@ -65,6 +65,8 @@ export class Feed implements Attachment, Author {
   readonly window: number
   /** See Attached.stamp. */
   readonly stamp: number
+  /** Whether it is sent entries at all; otherwise it is but the place from which the device speaks. [QUE-17] */
+  readonly takes: boolean
   /** Its place among those whose presence counts; null before it has begun. */
   seat: Seat | null = null
   /** Routes this session has used, by the address as the client wrote it. */
@@ -86,7 +88,10 @@ export class Feed implements Attachment, Author {
   #isDone = false
   #hasEnded = false
 
-  constructor(host: FeedHost, user: UserState, device: DeviceState, sink: DeviceSink, outboxEpoch: number, window: number, cursor: number, stamp: number) {
+  constructor(
+    host: FeedHost, user: UserState, device: DeviceState, sink: DeviceSink, outboxEpoch: number, window: number, cursor: number, stamp: number,
+    takes: boolean,
+  ) {
     this.host = host
     this.user = user
     this.device = device
@@ -94,6 +99,7 @@ export class Feed implements Attachment, Author {
     this.outboxEpoch = outboxEpoch
     this.window = window
     this.stamp = stamp
+    this.takes = takes
     this.#acknowledged = cursor
     this.#position = cursor
     this.#backlogEnd = user.tail
@@ -132,6 +138,7 @@ export class Feed implements Attachment, Author {
 
   /** Begins to send; the welcome is out. */
   start(): void {
+    if (!this.takes) return
     // What has come in since the bind is live already. [QUE-7]
     if (!this.#hasEnded && this.#position >= this.#backlogEnd) this.#tellDone()
     this.#read()
@@ -151,6 +158,7 @@ export class Feed implements Attachment, Author {
   /** Cumulative acknowledgement; false when the index was never sent or runs backwards. [QUE-5] */
   acknowledge(index: number): boolean {
     if (index < this.#acknowledged || index > this.#position) return false
+    if (!this.takes) return true
     this.#acknowledged = index
     this.#settle(index)
     this.#moveCursor()

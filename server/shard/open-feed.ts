@@ -31,9 +31,11 @@ export async function openFeed(shard: Shard, request: AttachRequest, sink: Devic
   const nowMs = shard.environment.clock.nowMs()
   const { limits } = shard.environment
   const { device, isNew } = deviceFor(user, request, nowMs, limits)
+  const takes = request.noQueue !== true
+  const isFirst = isNew || !device.takes
   checkLatest(device, request)
   const tokens = moveTokens(device, request, nowMs, limits)
-  const position = positionFor(user, device, isNew, request, limits)
+  const position = positionFor(user, device, isFirst, request, limits)
   checkGoesOn(position, device, request)
   const outboxEpoch = outboxEpochFor(device, request)
   const isRenamed = request.deviceName !== '' && request.deviceName !== device.name
@@ -43,15 +45,19 @@ export async function openFeed(shard: Shard, request: AttachRequest, sink: Devic
   if (isNew) addDevice(shard, user, device)
   if (device.feed !== null) shard.expel(device.feed, ERROR.replaced)
   if (isNew || isRenamed || tokens.changed || outboxEpoch !== request.outboxEpoch) writeDevice(shard, user, device)
-  if (isNew || isStale || position.cursor !== device.cursor) {
+  const isPlaced = takes && (isFirst || position.cursor !== device.cursor)
+  if (isPlaced) {
+    device.takes = true
     device.cursor = position.cursor
+  }
+  if (isNew || isStale || isPlaced) {
     shard.transaction.touch(user)
     shard.transaction.late.moveCursor(user, device)
   }
   const window = Math.min(request.window === 0 ? limits.windowDefault : request.window, limits.windowMax)
-  const feed = new Feed(shard, user, device, sink, outboxEpoch, window, position.cursor, request.resumes ?? shard.nextStamp())
+  const feed = new Feed(shard, user, device, sink, outboxEpoch, window, position.cursor, request.resumes ?? shard.nextStamp(), takes)
   shard.addFeed(feed)
-  exposeQueue(user)
+  if (takes) exposeQueue(user)
   const attached: Attached = {
     attachment: feed,
     resume: position.resume,

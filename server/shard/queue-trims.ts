@@ -21,7 +21,7 @@ export function sealTrim(host: TrimHost, transaction: Transaction, user: UserSta
   const { clock, limits } = host.environment
   const { to, tooFarBehind } = trimPoint(user, clock.nowMs(), limits)
   if (to - user.rowsTrimmedTo < limits.trimEvery) return
-  for (const device of tooFarBehind) if (device.feed !== null) host.expel(device.feed, ERROR.slowConsumer)
+  for (const device of tooFarBehind) if (device.feed !== null && device.isFed) host.expel(device.feed, ERROR.slowConsumer)
   user.trimmedTo = user.rowsTrimmedTo = to
   transaction.trimmed.set(user, to)
   transaction.touch(user)

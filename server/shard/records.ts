@@ -86,9 +86,14 @@ function readToken(reader: ValueReader): TokenSlot | null {
   return hash.length === 0 ? null : { hash: pack(hash), issuedMs }
 }
 
+/** Behind the rest, and only there: chatd of before reads the row without it, and takes the device for one that takes entries. */
+const TAKES_NOTHING = 1
+
 /** `trimmedTo`: of the user's queue, as in its own row; whichever says more counts. */
 export function encodeCursor(device: DeviceState, trimmedTo: number): Uint8Array {
-  return begin().uint(device.cursor).time(device.lastActiveMs).uint(trimmedTo).take()
+  const writer = begin().uint(device.cursor).time(device.lastActiveMs).uint(trimmedTo)
+  if (!device.takes) writer.uint(TAKES_NOTHING)
+  return writer.take()
 }
 
 /** Returns `trimmedTo`. COMPAT: rows of chatd before the journal have none. */
@@ -96,7 +101,9 @@ export function decodeCursor(row: Uint8Array, device: DeviceState): number {
   const reader = open(row, 'cursor')
   device.cursor = reader.uint()
   device.lastActiveMs = reader.time()
-  return reader.more ? reader.uint() : 0
+  const trimmedTo = reader.more ? reader.uint() : 0
+  device.takes = !reader.more || reader.uint() !== TAKES_NOTHING
+  return trimmedTo
 }
 
 export function encodeQueueMeta(trimmedTo: number): Uint8Array {

@@ -421,7 +421,7 @@ export class Shard implements FeedHost, GateHost, CommitHost, ArrivalHost, Journ
 
   addFeed(feed: Feed): void {
     this.#attached.add(feed)
-    if (feed.user.feeds.length === 0) this.#online++
+    if (!feed.user.isOnline) this.#online++
     feed.user.addFeed(feed)
     feed.device.feed = feed
   }
@@ -431,7 +431,7 @@ export class Shard implements FeedHost, GateHost, CommitHost, ArrivalHost, Journ
     feed.end()
     if (!this.#attached.delete(feed)) return
     feed.user.removeFeed(feed)
-    if (feed.user.feeds.length === 0) this.#online--
+    if (!feed.user.isOnline) this.#online--
     if (feed.device.feed === feed) feed.device.feed = null
     feed.device.lastActiveMs = this.environment.clock.nowMs()
     if (feed.user.alive && feed.user.devices.includes(feed.device)) {
@@ -673,7 +673,7 @@ export class Shard implements FeedHost, GateHost, CommitHost, ArrivalHost, Journ
       scheduler.defer(task)
     }
     this.users = new Residents(
-      limits.residentUsersMax, (name) => this.#loadUser(name), (user) => this.isSettled(user) && user.feeds.length === 0 && (user.journaled?.length ?? 0) === 0, defer,
+      limits.residentUsersMax, (name) => this.#loadUser(name), (user) => this.isSettled(user) && !user.isOnline && (user.journaled?.length ?? 0) === 0, defer,
       () => this.#online,
     )
     this.conversations = new Residents(

@@ -40,6 +40,8 @@ export class DeviceState {
   /** The token last used, and the one issued since. [TOK-2] */
   tokenUsed: TokenSlot | null = null
   tokenIssued: TokenSlot | null = null
+  /** Whether it has a place in the queue: false until it first binds to be sent entries. [QUE-18] */
+  takes = true
   /** The open session of this device. */
   feed: Feed | null = null
   /** Whether its cursor is among what waits to be written late. */
@@ -50,7 +52,13 @@ export class DeviceState {
    * name more than the session that has begun since.
    */
   get doneTo(): number {
-    return this.feed === null ? this.cursor : Math.min(this.cursor, this.feed.acknowledged)
+    if (!this.takes) return Infinity
+    return this.isFed ? Math.min(this.cursor, this.feed!.acknowledged) : this.cursor
+  }
+
+  /** Whether its open session is sent entries. */
+  get isFed(): boolean {
+    return this.feed?.takes === true
   }
 
   constructor(number: number, id: string, name: string, createdMs: number) {
@@ -122,7 +130,7 @@ export class UserState extends Resident {
   tail = 0
   /** What the open transaction appends to the queue. */
   openEntries: EntryRun | null = null
-  /** Sessions of this user's devices; replaced by each change. */
+  /** Sessions of this user's devices that are sent entries; replaced by each change. */
   feeds: readonly Feed[] = NO_FEEDS
   /**
    * Entries up to here may have been seen by a device and must not change any more. Receipts above it may be replaced by later ones
@@ -144,6 +152,8 @@ export class UserState extends Resident {
   lastSeenMs = 0
   privacy: Privacy = DEFAULT_PRIVACY
   blobUse: BlobUse = NO_BLOB_USE
+  /** Sessions that are sent none; replaced by each change. [QUE-17] */
+  otherFeeds: readonly Feed[] = NO_FEEDS
   /** Replaced by each change: an array that grows in place has room for 17, as has a literal with a spread; most have one device. */
   devices: readonly DeviceState[] = NO_DEVICES
   /** Last index on disk, and the index up to which entries may be gone. */
@@ -198,12 +208,17 @@ export class UserState extends Resident {
     return this.devices.length > 1 || this.channel !== null
   }
 
-  /** Whether each of its devices has a session that takes what is committed at once. */
+  /** Whether each of its devices that takes entries has a session that takes what is committed at once. */
   get isLive(): boolean {
     const { feeds, devices } = this
-    if (feeds.length === 0 || feeds.length !== devices.length) return false
+    if (feeds.length === 0) return false
     for (const feed of feeds) if (!feed.isLive) return false
-    return true
+    return feeds.length === devices.length || feeds.length === takersAmong(devices)
+  }
+
+  /** Whether any of its devices has a session. */
+  get isOnline(): boolean {
+    return this.feeds.length > 0 || this.otherFeeds.length > 0
   }
 
   /** Entries up to here may be gone. */
@@ -231,12 +246,20 @@ export class UserState extends Resident {
   }
 
   addFeed(feed: Feed): void {
-    this.feeds = this.feeds.concat(feed)
+    if (feed.takes) this.feeds = this.feeds.concat(feed)
+    else this.otherFeeds = this.otherFeeds.concat(feed)
   }
 
   removeFeed(feed: Feed): void {
-    this.feeds = this.feeds.filter((each) => each !== feed)
+    if (feed.takes) this.feeds = this.feeds.filter((each) => each !== feed)
+    else this.otherFeeds = this.otherFeeds.filter((each) => each !== feed)
   }
+}
+
+function takersAmong(devices: readonly DeviceState[]): number {
+  let takers = 0
+  for (const { takes } of devices) if (takes) takers++
+  return takers
 }
 
 /** One outbox that writes to a conversation, and how far it has come: what recognises a retry without a read. [MSG-3] */

@@ -109,7 +109,8 @@ async def main(args):
     state = args.state or f'{args.user}-{args.device}.sqlite'
     os.umask(0o077)  # the file holds a token
     device = client.Client(args.server, args.user, args.device, Store(state), password, told,
-                           ca=args.ca, allow_plaintext=args.allow_plaintext)
+                           ca=args.ca, allow_plaintext=args.allow_plaintext,
+                           no_queue=args.command != 'recv')  # what nothing shows stays where it is
     running = asyncio.create_task(device.run())
     working = asyncio.create_task(work(device, args, done))
     await asyncio.wait([running, working], return_when=asyncio.FIRST_COMPLETED)

@@ -13,7 +13,7 @@ from codec import ERROR_NAMES
 from storage import Store
 
 FEATURES = ['start', 'connect', 'send', 'dump', 'markRead', 'operations', 'typing', 'presence', 'background', 'clock', 'groups', 'sync',
-            'history', 'disconnect', 'unread', 'websocket', 'tls', 'stop']
+            'history', 'disconnect', 'unread', 'websocket', 'tls', 'stop', 'no-queue']
 
 # Commands that are one call of the client.
 CALLS = {
@@ -63,8 +63,8 @@ class Adapter:
     def do_features(self):
         return {'features': FEATURES, 'name': 'chatd example client, Python'}
 
-    def do_start(self, server, user, device, password, storage, ca=None):
-        self.device = client.Client(server, user, device, Store(f'{storage}/device.sqlite'), password, self.told, ca=ca)
+    def do_start(self, server, user, device, password, storage, ca=None, noQueue=False):
+        self.device = client.Client(server, user, device, Store(f'{storage}/device.sqlite'), password, self.told, ca=ca, no_queue=noQueue)
 
     def do_connect(self):
         self.running = asyncio.create_task(self.run())

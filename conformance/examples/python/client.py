@@ -207,13 +207,15 @@ class Client:
     too-old, untrusted
     """
 
-    def __init__(self, url, user, device, store, password=None, on=None, device_name='', ca=None, allow_plaintext=False, window=0):
+    def __init__(self, url, user, device, store, password=None, on=None, device_name='', ca=None, allow_plaintext=False, window=0,
+                 no_queue=False):
         private_or_told(url, allow_plaintext)
         self.url, self.user, self.device, self.store = url, codec.normalize_name(user), codec.normalize_name(device), store
         if not self.user or not self.device:
             raise ValueError('a name breaks the rules')
         self.password, self.device_name, self.ca, self.window = password, device_name, ca, window
         self.allow_plaintext = allow_plaintext
+        self.no_queue = no_queue  # it sends and asks alone [QUE-17]
         self.on = on or (lambda kind, value: None)
         self.link = self.welcome = None
         self.online = asyncio.Event()
@@ -312,7 +314,7 @@ class Client:
                 self.set_active(self.active)  # changed behind bind
             self.rewatch()
             self.pump()
-            if self.store.get('toSync'):
+            if self.store.get('toSync') and not self.no_queue:
                 self.syncing = asyncio.create_task(self.sync())
                 tasks.append(self.syncing)
             frames, error = link.take_ahead()
@@ -356,18 +358,19 @@ class Client:
         with store:  # token, epochs and cursor in one step, before any of them is used [OPN-9] [OPN-11]
             if welcome['token']:
                 store.set(token=welcome['token'])
-            if welcome['resume'] != RESUMED:
+            if welcome['resume'] != RESUMED and not self.no_queue:
                 store.set(queueEpoch=welcome['queueEpoch'], cursor=welcome['cursor'])
-            if welcome['resume'] == TOO_OLD:
+            if welcome['resume'] == TOO_OLD and not self.no_queue:
                 store.set(toSync=1)
             store.set(outboxEpoch=welcome['outboxEpoch'])  # not ours: the client ids count under it all the same [OPN-18]
-        if welcome['resume'] == TOO_OLD:
+        if welcome['resume'] == TOO_OLD and not self.no_queue:
             self.on('too-old', welcome)
 
     def bind(self):
         store = self.store
         yield Frame('bind', {'device': self.device, 'deviceName': self.device_name, 'queueEpoch': store.get('queueEpoch'),
-                             'cursor': store.get('cursor'), 'outboxEpoch': store.get('outboxEpoch'), 'window': self.window})
+                             'cursor': store.get('cursor'), 'outboxEpoch': store.get('outboxEpoch'), 'window': self.window},
+                    {codec.EXTENSIONS['noQueue']: b''} if self.no_queue else {})
         self.told_active = self.active
         if not self.active:
             yield Frame('activity', {'activity': 2})  # [PRS-16]
@@ -605,6 +608,8 @@ class Client:
             self.store.mark_shown(item['conversation'], item['seq'])
 
     def on_entry(self, frame):
+        if self.no_queue:
+            return  # of a server that does not know the extension [QUE-19]
         index, cursor = frame['index'], self.store.get('cursor')
         if index <= cursor:
             return  # stored already

@@ -479,6 +479,22 @@ class People(Live):
         await other.history(a)  # the server's time is not up: what is gone stays gone
         self.assertEqual(other.store.item(a, seq)['text'], '')
 
+    async def test_without_the_queue(self):
+        """It sends and asks, and what waits stays for who shows it. [QUE-17] [QUE-19]"""
+        a, b = self.user(), self.user()
+        bob = await self.device(b)
+        store = Store(f'{self.here.name}/{a}-logger')
+        logger = await self.device(a, 'logger', store=store, no_queue=True, online=False)
+        await self.event(logger, 'online')
+        await bob.send(a, 'waits')
+        self.assertEqual(await logger.send(b, 'line'), 2)
+        await self.event(bob, 'message')
+        self.assertEqual([name for name, _ in logger.events_seen if name in ('message', 'done', 'too-old')], [])
+        self.assertEqual((store.get('queueEpoch'), store.get('cursor')), (0, 0))
+        await logger.close()
+        alice = await self.device(a, 'laptop', online=False)
+        self.assertEqual((await self.event(alice, 'message'))['text'], 'waits')
+
     async def test_read_receipts_off(self):
         a, b = self.user(), self.user()
         alice, bob = await self.device(a), await self.device(b)

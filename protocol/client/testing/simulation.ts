@@ -118,7 +118,7 @@ export class Simulation {
     this.#attempt = 0
     this.#core = new this.#Core({
       servers: [{ scheme: 'tls', host: 'model', port: 1, path: '/' }],
-      user: 'alice', device: 'phone', deviceName: '', agent: '', window: 0, hasPassword: true, reconnects: true, allowsPlaintext: false,
+      user: 'alice', device: 'phone', deviceName: '', agent: '', receives: true, window: 0, hasPassword: true, reconnects: true, allowsPlaintext: false,
       fetchesWhenFresh: this.#options.tooOld,
       random: () => {
         this.#drawn = this.#random()
