@@ -24,14 +24,9 @@ export async function ask(command: Asking, world: World, question: (client: Clie
     purposes: ['send', 'query'],
     world,
     ending,
-    window: 1,
+    receive: false,
     stateWaitMs: Infinity,
-    // Asking takes no messages off the queue.
     password: null,
-    prepare: (made) => {
-      made.on('message', () => ending.hold())
-      made.on('operation', () => ending.hold())
-    },
     outage: (message) => complain(world, message),
   })
   if (client !== null) {

@@ -17,8 +17,8 @@ export interface Plan {
   readonly purposes: readonly [Purpose, ...Purpose[]]
   readonly world: World
   readonly ending: Ending
-  /** Queue entries asked for ahead; 0: the server's default. */
-  readonly window: number
+  /** Whether it shows what comes. Else that waits for the devices that do: taking it here would tell its senders "delivered". [QUE-17] */
+  readonly receive: boolean
   /** How long to wait while the state directory is in use: one that is just ending soon lets go of it. */
   readonly stateWaitMs: number
   /** null: read it from the account's file. */
@@ -26,7 +26,7 @@ export interface Plan {
   /** Whether a person looks at what comes: else the user does not appear online. Default false. [PRS-16] */
   readonly isActive?: boolean
   /** Registers handlers, before anything can arrive. */
-  prepare(client: Client): unknown
+  prepare?(client: Client): unknown
   /** Told once for each time the server can't be reached. */
   outage(message: string): void
 }
@@ -73,12 +73,12 @@ async function tryDevice(plan: Plan, choice: DeviceChoice, { password, ca }: Sec
     agent: 'chat',
     allowPlaintext: plan.account.allowsPlaintext,
     ...(ca === null ? {} : { ca }),
-    ...(plan.window === 0 ? {} : { window: plan.window }),
+    receive: plan.receive,
   })
   const fail = (error: unknown): void => plan.ending.end(asFailure(error, plan.account, choice))
   client.on('error', fail)
   tellOutages(client, plan)
-  plan.prepare(client)
+  plan.prepare?.(client)
   // What goes wrong here goes wrong in `connect` as well.
   if (plan.isActive !== true) await client.setActive(false).catch(() => {})
   const outcome = await Promise.race([client.connect().then(() => 'connected' as const, asError), plan.ending.reason.then(() => 'ended' as const)])

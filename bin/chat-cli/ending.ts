@@ -1,6 +1,4 @@
 /** Why a command ends: the first reason wins. */
-import { setImmediate as nextTurn } from 'node:timers/promises'
-
 export type EndReason =
   | 'complete'
   /** A signal asked for it. */
@@ -32,16 +30,6 @@ export class Ending {
     this.cancelTimeout()
     this.#hasEnded = true
     this.#resolve(reason)
-  }
-
-  /**
-   * What a handler returns for a message that must be neither stored nor acknowledged: rejects once the command has ended and had its
-   * turn to close the client.
-   */
-  async hold(): Promise<never> {
-    await this.reason
-    await nextTurn()
-    throw new Error('the command has ended')
   }
 
   /** Ends with `timeout` unless called again, cancelled or ended first; null: no limit. */

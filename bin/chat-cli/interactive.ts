@@ -66,7 +66,7 @@ export async function interactive(asked: AskedOptions, world: World): Promise<Ex
       purposes: ['chat'],
       world,
       ending,
-      window: 0,
+      receive: true,
       stateWaitMs: STATE_WAIT_MS,
       password,
       isActive: true,

@@ -52,13 +52,12 @@ export async function presence(command: PresenceCommand, world: World): Promise<
     purposes: ['send', 'query'],
     world,
     ending,
-    window: 1,
+    receive: false,
     stateWaitMs: Infinity,
     password: null,
     // Who is inactive is told of nobody.
     isActive: true,
     prepare: (made) => {
-      made.on('message', () => ending.hold())
       made.on('presence', seen)
       made.on('declined', (declined) => { ending.end(new ChatFailure(EXIT.failed, declinedText(declined))) })
     },

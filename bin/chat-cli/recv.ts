@@ -54,7 +54,7 @@ export async function recv(command: RecvCommand, world: World): Promise<ExitCode
     purposes: ['recv'],
     world,
     ending,
-    window: 0,
+    receive: true,
     stateWaitMs: RESTART_WAIT_MS,
     password: null,
     prepare: (made) => {

@@ -40,7 +40,7 @@ async function sendAll(command: SendCommand, world: World, files: readonly FileT
     purposes: ['send'],
     world,
     ending,
-    window: 1,
+    receive: false,
     stateWaitMs: Infinity,
     password: null,
     prepare: (made) => sender.watch(made),
@@ -85,9 +85,6 @@ class Sender {
   }
 
   watch(client: Client): void {
-    // This device only sends. What others write stays for the devices that show it: taking it here would tell the sender "delivered".
-    client.on('message', (message) => message.own ? undefined : this.#ending.hold())
-    client.on('operation', (operation) => operation.own ? undefined : this.#ending.hold())
     const settled = ({ handle }: { readonly handle: number }): void => {
       if (this.#leftovers.delete(handle)) this.#progress()
     }
