@@ -1,6 +1,7 @@
 /** Messages from terminal to terminal: over every transport, to several devices, to those who were away. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { Client } from '../../protocol/client/node.js'
 import type { AckJson, MessageJson } from './harness.js'
 import { numbered, type Place, placeForFile, TIMEOUT_SECONDS } from './harness.js'
 
@@ -78,7 +79,11 @@ test('--count takes no more from the queue than it prints', async () => {
 test('each of several devices gets every message, the sender\'s other devices too', async () => {
   const [alice, bob] = await users('devices')
   // Known to the server before the messages: a sender's only device is told nothing of its own, and what all devices have is kept for no other.
-  for (const [user, device] of [[alice, 'tablet'], [bob, 'phone'], [bob, 'laptop']] as const) await place.chat('recv', user, ['--device', device, '--timeout', '0.1']).finish()
+  for (const [user, device] of [[alice, 'tablet'], [bob, 'phone'], [bob, 'laptop']] as const) {
+    const client = new Client({ server: place.url(), user, device, password: `password of ${user}` })
+    await client.connect()
+    await client.close()
+  }
   const tablet = place.chat('recv', alice, ['--json', '--count', '2', '--timeout', TIMEOUT_SECONDS, '--device', 'tablet'])
   const phones = ['phone', 'laptop'].map((device) => place.chat('recv', bob, ['--json', '--count', '2', '--timeout', TIMEOUT_SECONDS, '--device', device]))
   await place.send(alice, bob, ['one', 'two'])
