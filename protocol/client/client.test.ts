@@ -233,6 +233,19 @@ test('[CLS-7] goes to the host it is sent to', async (t) => {
   assert.ok(there.got.some((frame) => frame.type === FRAME.message))
 })
 
+for (const scheme of ['tcp', 'tls', 'ws'] as const) {
+  test(`[CLS-7] hears a server that turns it away before it has said a word: ${scheme}`, async (t) => {
+    const shared = model()
+    const there = await startSocketServer(t, shared, scheme, TEST_CERTIFICATE)
+    const here = await startSocketServer(t, shared, scheme, TEST_CERTIFICATE)
+    here.greet = (connection) => { connection.close(ERROR.goToHost, new URL(there.url).host) }
+    const client = clientOf(t, here, { ca: TEST_CERTIFICATE.cert })
+    const disconnected = next(client, 'disconnected')
+    await client.connect()
+    assert.equal(((await disconnected) as { error: ClientError }).error.symbol, 'go-to-host')
+  })
+}
+
 test('[RCN-1] reconnects by itself; what was sent without an answer is sent again, once', async (t) => {
   const server = await startSocketServer(t, model(), 'tcp')
   const client = clientOf(t, server)

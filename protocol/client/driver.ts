@@ -48,6 +48,13 @@ export interface DriverOptions {
   readonly onMessage: (message: Message) => Promise<void> | null
 }
 
+interface Connection {
+  readonly abort: AbortController
+  readonly decoder: FrameDecoder
+  /** What it told before the core knew that it is open: a server that turns us away speaks first, maybe in the same turn. */
+  readonly early: (() => void)[]
+}
+
 /** setTimeout takes no more; the core is asked again then. */
 const TIMER_MS_MAX = 2 ** 31 - 1
 
@@ -63,7 +70,7 @@ export class Driver {
   readonly #options: DriverOptions
   #transport: Transport | null = null
   /** The connection that callbacks may speak for; null after it was ended. */
-  #connection: { readonly abort: AbortController; readonly decoder: FrameDecoder } | null = null
+  #connection: Connection | null = null
   #closing: Promise<void> = Promise.resolve()
   #address: ServerAddress | null = null
   #scram: ScramClient | null = null
@@ -194,15 +201,23 @@ export class Driver {
   }
 
   async #connect(address: ServerAddress): Promise<void> {
-    const connection = { abort: new AbortController(), decoder: new FrameDecoder() }
+    const connection: Connection = { abort: new AbortController(), decoder: new FrameDecoder(), early: [] }
     this.#address = address
     this.#connection = connection
     const handlers = {
       onData: (chunk: Uint8Array, isMessage: boolean) => {
-        if (this.#connection === connection) this.#received(connection.decoder, chunk, isMessage)
+        if (this.#connection !== connection) return
+        if (this.#transport !== null) {
+          this.#received(connection.decoder, chunk, isMessage)
+          return
+        }
+        const kept = Uint8Array.from(chunk)
+        connection.early.push(() => { this.#received(connection.decoder, kept, isMessage) })
       },
       onEnd: (cause: Error | null) => {
-        if (this.#connection === connection) this.#ended(cause)
+        if (this.#connection !== connection) return
+        if (this.#transport !== null) this.#ended(cause)
+        else connection.early.push(() => { this.#ended(cause) })
       },
     }
     try {
@@ -214,6 +229,7 @@ export class Driver {
       }
       this.#transport = transport
       this.#core.connected(this.nowMs, transport.channelBinding !== null)
+      for (const tell of connection.early.splice(0)) tell()
       this.wake()
     } catch (error) {
       if (this.#connection === connection) this.#ended(error)

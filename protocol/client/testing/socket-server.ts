@@ -32,6 +32,8 @@ export class SocketServer {
   /** Answers a frame instead of the model; true: it is dealt with. */
   intercept: (frame: Frame, connection: SocketConnection) => boolean = () => false
   readonly connections = new Set<SocketConnection>()
+  /** Speaks first, before the client has said a word. */
+  greet: (connection: SocketConnection) => void = () => {}
   verifier!: ScramVerifier
 
   constructor(model: ModelServer) {
@@ -92,6 +94,8 @@ export class SocketConnection {
   #scram: ScramServer | null = null
   /** SCRAM derives keys off the main thread: what comes meanwhile waits. */
   #work: Promise<void> = Promise.resolve()
+  /** It has said its last word, and hears nothing more. */
+  #isClosed = false
   mechanism = ''
 
   constructor(server: SocketServer, wire: Wire, binding: Uint8Array | null) {
@@ -100,6 +104,7 @@ export class SocketConnection {
     this.#binding = binding
     this.#model = new ModelConnection(server.model)
     server.connections.add(this)
+    server.greet(this)
   }
 
   receive(chunk: Uint8Array): void {
@@ -122,6 +127,7 @@ export class SocketConnection {
   }
 
   close(code: number, host = ''): void {
+    this.#isClosed = true
     this.#wire.write(encodeClose(code, 0, host, ''))
     this.#wire.end()
   }
@@ -131,6 +137,7 @@ export class SocketConnection {
   }
 
   async #handle(frame: Frame): Promise<void> {
+    if (this.#isClosed) return
     this.#server.got.push(frame)
     if (this.#server.intercept(frame, this)) return
     if (frame.type === FRAME.hello && this.#binding !== null) {
