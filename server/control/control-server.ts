@@ -1,10 +1,10 @@
 /** The control socket of a running server: a Unix-domain socket that its own user alone can open. */
-import { chmodSync, rmSync } from 'node:fs'
 import { createServer, type Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 import { ERROR } from '../../protocol/generated/registry.js'
 import type { Log } from '../log.js'
 import type { ClusterAdmin } from '../cluster/cluster-admin.js'
+import { listenPrivately } from '../listeners/private-socket.js'
 import { type Router, RouterError } from '../router/router.js'
 import { type ClusterControlRequest, type ControlAnswer, type ControlRequest, type ControlResult, decodeRequest, LINE_BYTES_MAX } from './control-codec.js'
 import { isReportRequest, type ReportControlRequest, type ReportLines, toLine } from './report-codec.js'
@@ -21,13 +21,8 @@ export interface ControlTargets {
   readonly cluster: ClusterAdmin | null
 }
 
-/**
- * Listens for `chatd user`. To be called by the holder of the data directory alone: a socket that is there is that of a dead server.
- * Rejects with the error of `listen`.
- */
+/** Listens for `chatd user`. To be called by the holder of the data directory alone. Rejects with the error of `listen`. */
 export async function openControlServer(directory: string, targets: ControlTargets, log: Log): Promise<ControlServer> {
-  const path = controlPath(directory)
-  if (process.platform !== 'win32') rmSync(path, { force: true })
   const open = new Set<Socket>()
   const server = createServer((socket) => {
     open.add(socket)
@@ -35,16 +30,7 @@ export async function openControlServer(directory: string, targets: ControlTarge
     serve(socket, targets, log).catch(() => socket.destroy())
   })
   server.maxConnections = 16
-  const umask = process.umask(0o177)
-  try {
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject)
-      server.listen(path, resolve)
-    })
-    if (process.platform !== 'win32') chmodSync(path, 0o600)
-  } finally {
-    process.umask(umask)
-  }
+  await listenPrivately(server, controlPath(directory))
   return {
     close: () => {
       server.close()

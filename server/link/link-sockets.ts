@@ -1,7 +1,7 @@
 /** Links over real sockets: where they are taken, and how they are dialled. */
-import { chmodSync, rmSync } from 'node:fs'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { connect as connectTls, createServer as createTlsServer, type SecureContextOptions, type TLSSocket } from 'node:tls'
+import { listenPrivately } from '../listeners/private-socket.js'
 import { SocketTransport } from '../listeners/socket-transport.js'
 import type { Accept, Transport } from '../listeners/transport.js'
 import { formatLinkAddress, type LinkAddress } from './link-address.js'
@@ -54,24 +54,15 @@ export async function openLinkListener(address: LinkAddress, tls: LinkTls | null
 }
 
 async function listen(server: Server, address: LinkAddress): Promise<void> {
-  if (address.kind === 'unix') rmSync(address.path, { force: true })
-  const umask = address.kind === 'unix' ? process.umask(0o177) : null
-  try {
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject)
-      const listening = (): void => {
-        server.off('error', reject)
-        resolve()
-      }
-      // A worker process takes its links itself: they are not for whichever is next.
-      const options = { backlog: BACKLOG, exclusive: true }
-      if (address.kind === 'unix') server.listen({ path: address.path, ...options }, listening)
-      else server.listen({ host: address.host, port: address.port, ...options }, listening)
+  if (address.kind === 'unix') return listenPrivately(server, address.path, BACKLOG)
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    // A worker process takes its links itself: they are not for whichever is next.
+    server.listen({ host: address.host, port: address.port, backlog: BACKLOG, exclusive: true }, () => {
+      server.off('error', reject)
+      resolve()
     })
-    if (address.kind === 'unix') chmodSync(address.path, 0o600)
-  } finally {
-    if (umask !== null) process.umask(umask)
-  }
+  })
   // Out of file descriptors, say: the next accept may succeed.
   server.on('error', () => {})
 }

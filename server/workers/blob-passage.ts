@@ -3,11 +3,11 @@
  * behind a line that says who the client is. The supervisor's side takes them from nobody else, for the socket belongs to the server's user
  * alone; where blobs have a process of their own it hands the socket on to that, and no byte of a file passes through it.
  */
-import { chmodSync, rmSync } from 'node:fs'
 import { isIP, connect, createServer, type Socket } from 'node:net'
 import { isBlobTarget } from '../blobs/blob-targets.js'
 import type { ConnectionTaker, TakenConnection } from '../listeners/connection-taker.js'
 import { joinSockets } from '../listeners/joined-sockets.js'
+import { listenPrivately } from '../listeners/private-socket.js'
 
 /** An address and the end of its line. */
 const PRELUDE_BYTES_MAX = 64
@@ -16,17 +16,7 @@ const NEWLINE = 0x0a
 /** The supervisor's end. Resolves to what closes it. Rejects with the error of `listen`. */
 export async function openBlobPassage(path: string, taker: ConnectionTaker): Promise<() => void> {
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: false }, (socket) => readPrelude(socket, taker))
-  rmSync(path, { force: true })
-  const umask = process.umask(0o177)
-  try {
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject)
-      server.listen(path, resolve)
-    })
-    chmodSync(path, 0o600)
-  } finally {
-    process.umask(umask)
-  }
+  await listenPrivately(server, path)
   return () => { server.close() }
 }
 
