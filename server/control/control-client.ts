@@ -31,7 +31,8 @@ export async function connectControl(directory: string): Promise<ControlClient |
   const lines = createInterface({ input: socket })[Symbol.asyncIterator]()
   const ask = async (request: ControlRequest): Promise<ControlResult> => {
     socket.write(encodeRequest(request))
-    const { value, done } = await lines.next() as IteratorResult<string, undefined>
+    // One that dies before it has read the request resets the connection.
+    const { value, done } = await lines.next().catch(() => ({ value: undefined, done: true })) as IteratorResult<string, undefined>
     if (done === true) throw new RouterError(ERROR.unavailable, 'the server has ended the control connection: try again')
     const answer = JSON.parse(value) as ControlAnswer
     if (answer.ok) return answer.page
