@@ -29,7 +29,10 @@ const RETRY_MS = 1000
 export class CatchUp {
   readonly #options: CatchUpOptions
   #isRunning = false
-  /** Told too old again meanwhile: what was listed may be incomplete. */
+  /**
+   * Told too old again meanwhile: what was listed may be incomplete, or of a service that is no more. The run under way gives out nothing
+   * further: the pages that it gets now are of the new one, and where they begin is not.
+   */
   #isStale = false
   #isStopped = false
   /** A message that the application works on. */
@@ -77,10 +80,12 @@ export class CatchUp {
     }
   }
 
+  /** Ends early where it has become stale. */
   async #fetchAll(): Promise<void> {
     const { core, conversations } = this.#options
     const known = core.tailsBefore()
     for await (const info of conversations()) {
+      if (this.#isStale) return
       if ((known.get(info.conversation) ?? 0) > info.tail) {
         core.forget(info.conversation)
         // What the list has just told is of this one.
@@ -89,6 +94,7 @@ export class CatchUp {
       known.delete(info.conversation)
       await this.#fetchOne(info)
     }
+    if (this.#isStale) return
     for (const conversation of known.keys()) core.forget(conversation)
   }
 
@@ -96,10 +102,12 @@ export class CatchUp {
     const { core, deliver, wake, messagesMax } = this.#options
     const { conversation } = info
     let after = Math.max(core.watermarks(conversation).shown, info.tail - messagesMax)
-    while (after < info.tail) {
+    while (after < info.tail && !this.#isStale) {
       const from = after
-      const page = await this.#retrying(() => this.#options.history(conversation, { after: from, limit: LIMIT.historyPageMax }))
+      const page = await this.#page(conversation, from)
+      if (page === null) return
       for (const message of inOrder(page)) {
+        if (this.#isStale) return
         after = Math.max(after, message.seq)
         if (core.isNews(conversation, message.seq)) {
           if (this.#isStopped) throw localError('closed', 'the client was closed')
@@ -112,6 +120,16 @@ export class CatchUp {
       wake()
       // A page without progress would go on for ever.
       if (!page.more || after === from) return
+    }
+  }
+
+  /** null: this has become stale, and then what it asks for may not even exist. */
+  async #page(conversation: string, after: number): Promise<HistoryPage | null> {
+    try {
+      return await this.#retrying(() => this.#options.history(conversation, { after, limit: LIMIT.historyPageMax }))
+    } catch (error) {
+      if (this.#isStale && this.#options.core.state !== 'stopped') return null
+      throw error
     }
   }
 

@@ -7,7 +7,7 @@ import { test } from 'node:test'
 import type { TestContext } from 'node:test'
 import { readAttachments } from '../attachments.js'
 import { element } from '../element.js'
-import { encodeDelivery, encodeRefuse, encodeWelcome } from '../generated/frames.js'
+import { encodeDelivery, encodeFail, encodeRefuse, encodeWelcome } from '../generated/frames.js'
 import { ERROR, FRAME, LIMIT } from '../generated/registry.js'
 import { encodeText } from '../utf8.js'
 import { attachmentOf, Client, ClientError, fileStorage, memoryStorage, readReferences } from './node.js'
@@ -403,6 +403,77 @@ test('what was in hand, or on its way, as the service began anew hides nothing o
   await caughtUp
   await client.close()
   assert.deepEqual(texts, ['a1', 'a2', 'a3', 'b1', 'b2', 'd1', 'd2'])
+})
+
+test('a service that begins anew while what was missed is fetched gives out each of its messages once, and none of the one before any more', async (t) => {
+  const server = await startSocketServer(t, model(), 'tcp')
+  const storage = memoryStorage()
+  const texts: string[] = []
+  const first = clientOf(t, server, { storage })
+  first.on('message', ({ text }) => { texts.push(text) })
+  for (const [from, text] of [['bob', 'a1'], ['carol', 'c1'], ['carol', 'c2']] as const) server.model.incoming(from, text)
+  const synced = next(first, 'synced')
+  await first.connect()
+  await synced
+  await first.close()
+
+  for (const [from, text] of [['bob', 'a2'], ['bob', 'a3'], ['carol', 'c3'], ['carol', 'c4'], ['carol', 'c5']] as const) server.model.incoming(from, text)
+  server.model.forgetQueue()
+  const second = clientOf(t, server, { storage })
+  let letGo = (): void => {}
+  const inHand = new Promise<void>((resolve) => {
+    second.on('message', ({ text }) => {
+      texts.push(text)
+      if (text !== 'a2') return
+      resolve()
+      return new Promise<void>((done) => { letGo = done })
+    })
+  })
+  await second.connect()
+  await inHand
+  server.model = model()
+  server.model.queueEpoch = 7
+  for (const [from, text] of [['bob', 'b1'], ['carol', 'd1'], ['carol', 'd2'], ['carol', 'd3'], ['carol', 'd4']] as const) server.model.incoming(from, text)
+  const caughtUp = next(second, 'synced')
+  const isBack = next(second, 'welcome')
+  for (const connection of server.connections) connection.kill()
+  await isBack
+  letGo()
+  await caughtUp
+  await second.close()
+  assert.deepEqual(texts, ['a1', 'c1', 'c2', 'a2', 'b1', 'd1', 'd2', 'd3', 'd4'])
+})
+
+test('a service that begins anew, and does not have what is being fetched, does not stop the client', async (t) => {
+  const server = await startSocketServer(t, model(), 'tcp')
+  server.model.incoming('bob', 'a1')
+  server.model.incoming('carol', 'c1')
+  const client = clientOf(t, server, { storage: memoryStorage(), fetchWhenFresh: true })
+  const texts: string[] = []
+  client.on('message', ({ text }) => { texts.push(text) })
+  const failed = new Promise<never>((_, reject) => { client.on('error', reject) })
+  const asked = new Promise<void>((resolve) => {
+    server.intercept = (frame) => {
+      if (frame.type !== FRAME.query || frame.element.name !== 'history') return false
+      resolve()
+      return true
+    }
+  })
+  await client.connect()
+  await asked
+  server.model = model()
+  server.model.queueEpoch = 7
+  server.model.incoming('dave', 'd1')
+  server.intercept = (frame, connection) => {
+    if (frame.type !== FRAME.query || frame.element.attributes.get('with') !== 'bob') return false
+    connection.write(encodeFail(frame.id, ERROR.noSuchConversation, 0, ''))
+    return true
+  }
+  const caughtUp = next(client, 'synced')
+  for (const connection of server.connections) connection.kill()
+  await Promise.race([caughtUp, failed])
+  await client.close()
+  assert.deepEqual(texts, ['d1'])
 })
 
 test('a service that has forgotten the queue alone is not taken for another, though its list says less than the ack of an own message', async (t) => {
