@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -137,6 +138,28 @@ test('ends at once on a second signal', async (t) => {
   t.after(() => clearInterval(timer))
   assert.equal((await ended).code, 6)
   client.destroy()
+})
+
+test('ends at once on a second signal also while it is starting', async (t) => {
+  const silent = createServer()
+  t.after(() => { silent.close() })
+  silent.listen(0, '127.0.0.1')
+  await once(silent, 'listening')
+  const { port } = silent.address() as AddressInfo
+  const child = spawn(process.execPath, [
+    CHATD, 'start', '--data', join(folder(t), 'data'), '--listen', 'ws://127.0.0.1:0', ...CHEAP,
+    '--set', 'blobs.store=s3', '--set', `blobs.s3Endpoint=http://127.0.0.1:${String(port)}`, '--set', 'blobs.s3Bucket=chat',
+  ], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, AWS_ACCESS_KEY_ID: 'id', AWS_SECRET_ACCESS_KEY: 'secret' } })
+  t.after(() => child.kill('SIGKILL'))
+  const ended = collect(child)
+  // It asks for the bucket before it serves, and has no answer.
+  await once(silent, 'connection')
+  child.kill('SIGTERM')
+  await once(createInterface({ input: child.stderr }), 'line')
+  child.kill('SIGTERM')
+  const { code, stdout, stderr } = await ended
+  assert.deepEqual([code, stdout], [6, ''], stderr)
+  assert.match(stderr, /server-stopping.*\n.*forced/)
 })
 
 test('ends with a code and one line that says what to do', async (t) => {

@@ -21,17 +21,14 @@ export async function start(config: Config): Promise<void> {
     process.stderr.write(`chatd: crashed by a fault of its own (${error.message}); what was acknowledged is safe: start it again\n`)
     process.exit(EXIT.crashed)
   })
-  const stopSignal = nextStopSignal()
+  const stopped = stopSignal(log)
   const server = await startAs(config, log)
   // Without TLS a hangup of the terminal ends the server, like any program in the foreground.
   if ([...server.ready.listeners, server.ready.link ?? ''].some((url) => /^(?:tls|wss):/.test(url))) process.on('SIGHUP', () => renewTls(server, log))
   process.stdout.write(`${JSON.stringify(server.ready)}\n`)
   if (process.stderr.isTTY || process.env['npm_lifecycle_event'] === 'start') process.stderr.write(greeting(server.ready, config))
 
-  const signal = await stopSignal
-  log.info({ signal }, 'server-stopping')
-  process.on('SIGINT', () => forceExit(log))
-  process.on('SIGTERM', () => forceExit(log))
+  await stopped
   await server.stop()
   log.flush()
   // Nothing should be left that keeps the process; if something is, it must not keep the operator.
@@ -46,10 +43,18 @@ async function startAs(config: Config, log: ProcessLog): Promise<OperatedServer>
   return config.listen.workers === 1 ? startServer(config, options) : startWithWorkers(config, options)
 }
 
-function nextStopSignal(): Promise<NodeJS.Signals> {
+/** Resolves with the first signal to stop. Another one ends the process at once from then on, also one that is still starting. */
+function stopSignal(log: ProcessLog): Promise<void> {
   return new Promise((resolve) => {
-    process.once('SIGINT', resolve)
-    process.once('SIGTERM', resolve)
+    let isAsked = false
+    const asked = (signal: NodeJS.Signals): void => {
+      if (isAsked) forceExit(log)
+      isAsked = true
+      log.info({ signal }, 'server-stopping')
+      resolve()
+    }
+    process.on('SIGINT', asked)
+    process.on('SIGTERM', asked)
   })
 }
 
