@@ -4,6 +4,7 @@ import { MemoryEngine } from '../../storage/memory-engine.js'
 import { everything } from '../../storage/keyspace.js'
 import { put } from '../../storage/testing/engine-suite.js'
 import type { Engine } from '../../storage/engine.js'
+import { SILENT_LOG } from '../log.js'
 import { ClusterStoreError } from './cluster-store.js'
 import type { DirectoryView } from './directory.js'
 import { ranked } from './ranking.js'
@@ -354,6 +355,23 @@ test('the epoch that a shard is told is one of an entry on its disk, so that no 
   assert.equal(await rig.owner(first), second)
   assert.equal(isLost, true)
   assert.equal(second.epoch, (await readState(second.inner))!.position.epoch)
+})
+
+test('what a node fails at again and again, and not between, is told once', async (t) => {
+  let told = 0
+  const note = (_: object, event: string): void => { if (event === 'cluster-trouble') told++ }
+  const rig = new Rig(t, { log: { ...SILENT_LOG, warn: note, error: note } })
+  const node = await rig.start('n1', { founds: true })
+  await rig.owner()
+  await node.node.resign()
+  let refused = 0
+  node.store.afterCall = (name) => {
+    // Every second one: the turns between are fine.
+    if (name !== 'beat' || ++refused % 2 === 0) return
+    throw new ClusterStoreError('refused', 'can\'t persist')
+  }
+  await until(() => refused > 10)
+  assert.equal(told, 1)
 })
 
 test('what can\'t finish is given up all the same: an entry that its replicas never have, in bounded time', async (t) => {

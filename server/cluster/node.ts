@@ -15,6 +15,7 @@
  * 6. `close` resigns, takes the node out of the directory and closes the store. The engine stays open; it is its opener's.
  */
 import { StorageError } from '../../storage/engine.js'
+import { RepeatedLines } from '../repeated-lines.js'
 import { type AcquireAnswer, ClusterStoreError, type NodeSeen, type ShardView } from './cluster-store.js'
 import { packPage, readPage, unpackRequest } from './copy-page.js'
 import { Directory, type ShardOwner } from './directory.js'
@@ -109,6 +110,8 @@ export class ClusterNode {
   #outdated = ''
   #living: Promise<void> = Promise.resolve()
   readonly #forgotten = new Set<string>()
+  /** Of what is tried again several times a second. */
+  readonly #lines: RepeatedLines
 
   constructor(options: ClusterNodeOptions, name: NodeName, standby: Standby) {
     this.#options = options
@@ -116,6 +119,7 @@ export class ClusterNode {
     this.directory = new Directory(options.node)
     this.#name = name
     this.#following = new Following(options.node, options.shard, options.limits)
+    this.#lines = new RepeatedLines(options.environment.log, options.environment.monotonicMs)
   }
 
   get report(): NodeReport {
@@ -218,7 +222,7 @@ export class ClusterNode {
     const text = error instanceof Error ? error.message : String(error)
     if (error instanceof StorageError && error.code === 'newer-format') this.#outdated = text
     if (this.#outdated === '') {
-      if (text !== this.#trouble) environment.log.warn({ error: error instanceof Error ? error : new Error(text) }, 'cluster-trouble')
+      this.#lines.warn({ error: error instanceof Error ? error : new Error(text) }, 'cluster-trouble')
       this.#trouble = text
     }
     await sleep(environment, RETRY_MS)
@@ -228,7 +232,7 @@ export class ClusterNode {
       await engine.reopen()
       this.#standby = await Standby.load(standbyOptions(this.#options, this.#name))
     } catch (again) {
-      environment.log.warn({ error: again as Error }, 'cluster-engine-does-not-open')
+      this.#lines.warn({ error: again as Error }, 'cluster-engine-does-not-open')
     }
   }
 

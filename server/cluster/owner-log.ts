@@ -10,6 +10,7 @@
  * knows it by its position and token. So each ownership writes at most one entry of a number.
  */
 import { StorageError } from '../../storage/engine.js'
+import { RepeatedLines } from '../repeated-lines.js'
 import { emptyRecord } from './change-record.js'
 import {
   type AppendAnswer, type ClusterStore, ClusterStoreError, type Confirmation, type LogEntry, type RenewAnswer,
@@ -53,6 +54,7 @@ export type LossReason =
 export class OwnerLog {
   readonly #options: OwnerLogOptions
   readonly #recent: RecentEntries
+  readonly #lines: RepeatedLines
   #epoch: number
   #token: string
   #last: Position
@@ -80,6 +82,7 @@ export class OwnerLog {
   constructor(options: OwnerLogOptions) {
     this.#options = options
     this.#recent = new RecentEntries(options.limits.retainBytes)
+    this.#lines = new RepeatedLines(options.environment.log, options.environment.monotonicMs)
     this.#epoch = options.epoch
     this.#token = options.token
     this.#last = options.last
@@ -279,7 +282,7 @@ export class OwnerLog {
         token, leaseMs: limits.leaseMs, complete: this.#isComplete ? this.#last : null, incarnation: this.#incarnation, members, number,
       })
     } catch (error) {
-      environment.log.warn({ error: error as Error, epoch: this.#epoch }, 'cluster-lease-not-renewed')
+      this.#lines.warn({ error: error as Error, epoch: this.#epoch }, 'cluster-lease-not-renewed')
       return null
     }
     if (answer.kind === 'renewed') {

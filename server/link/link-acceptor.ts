@@ -1,6 +1,7 @@
 /** The listening end: takes transports, has the other side prove who it is, and hands the link to whom it is for. */
 import type { Reader } from '../../protocol/reader.js'
 import type { Transport } from '../listeners/transport.js'
+import { RepeatedLines } from '../repeated-lines.js'
 import { checkIdentity, type LinkIdentity, ListenerHandshake, NONCE_BYTES } from './handshake.js'
 import { LinkConnection, type LinkHandler } from './link-connection.js'
 import type { LinkEnvironment } from './link-environment.js'
@@ -21,6 +22,8 @@ export class LinkAcceptor {
   readonly #purposes: ReadonlyMap<string, LinkPurpose>
   readonly #opening = new Set<LinkConnection>()
   readonly #links = new Set<LinkConnection>()
+  /** Who is refused comes again each second. */
+  readonly #refusals: RepeatedLines
   #isClosed = false
 
   /** Throws a RangeError for an identity that can't be. */
@@ -29,6 +32,7 @@ export class LinkAcceptor {
     this.#identity = identity
     this.#environment = environment
     this.#purposes = new Map(Object.entries(purposes))
+    this.#refusals = new RepeatedLines(environment.log, () => environment.clock.monotonicMs())
   }
 
   /** Links that are open. */
@@ -105,9 +109,10 @@ export class LinkAcceptor {
 
   #refused(link: LinkConnection, { hello }: ListenerHandshake, reason: LinkClose): void {
     this.#opening.delete(link)
+    const fields = { address: link.transport.remoteAddress, node: hello?.node, purpose: hello?.purpose, reason: closeName(reason) }
     // While a shard changes hands all who need it ask, again and again, and nothing is wrong.
-    const level = reason === LINK_CLOSE.notOwner ? 'debug' : 'warn'
-    this.#environment.log[level]({ address: link.transport.remoteAddress, node: hello?.node, purpose: hello?.purpose, reason: closeName(reason) }, 'link-refused')
+    if (reason === LINK_CLOSE.notOwner) this.#environment.log.debug(fields, 'link-refused')
+    else this.#refusals.warn(fields, 'link-refused')
   }
 }
 

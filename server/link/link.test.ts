@@ -66,6 +66,16 @@ test('who does not know the secret is refused, and told no more than that', asyn
   assert.ok(harness.events.includes('link-refused'))
 })
 
+test('a node that is refused again and again is told of once, and another one at once', async () => {
+  const harness = new LinkHarness()
+  const refused = async (node: string): Promise<void> => {
+    await assert.rejects(harness.dial({ ...testIdentity(node), secret: new Uint8Array(32).fill(8) }), linkError(LINK_CLOSE.notAuthorized))
+  }
+  for (let i = 0; i < 50; i++) await refused('n2')
+  await refused('n3')
+  assert.deepEqual(harness.events.filter((event) => event === 'link-refused').length, 2)
+})
+
 test('a listener that does not know the secret is found out by who dials it', async () => {
   const harness = new LinkHarness()
   harness.connect()

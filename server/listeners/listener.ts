@@ -4,6 +4,7 @@ import type { Clock } from '../clock.js'
 import type { ListenUrl } from '../config/listen-url.js'
 import type { Admission } from '../connection/admission.js'
 import type { Log } from '../log.js'
+import { RepeatedLines } from '../repeated-lines.js'
 import type { ConnectionTaker } from './connection-taker.js'
 import type { TlsFiles } from './tls-files.js'
 import type { Accept } from './transport.js'
@@ -46,7 +47,8 @@ export async function listen(server: Server, options: ListenerOptions): Promise<
     })
   })
   // Later errors of a listening server are those of accept(): out of file descriptors above all. The next accept may succeed.
-  server.on('error', (error) => options.log.warn({ error, url: `${url.scheme}://${url.host}` }, 'accept-failed'))
+  const lines = new RepeatedLines(options.log, () => options.clock.monotonicMs())
+  server.on('error', (error) => lines.warn({ error, url: `${url.scheme}://${url.host}` }, 'accept-failed'))
   const address = server.address()
   return typeof address === 'object' && address !== null ? address.port : url.port
 }

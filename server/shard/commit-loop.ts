@@ -4,6 +4,7 @@
  */
 import { type Engine, StorageError } from '../../storage/engine.js'
 import { ERROR } from '../../protocol/generated/registry.js'
+import { RepeatedLines } from '../repeated-lines.js'
 import { RouterError } from '../router/router.js'
 import type { ShardEnvironment } from './environment.js'
 import { LateWrites } from './late-writes.js'
@@ -33,6 +34,7 @@ export class CommitLoop {
   readonly #engine: Engine
   readonly #environment: ShardEnvironment
   readonly #host: CommitHost
+  readonly #lines: RepeatedLines
   #open: Transaction
   #committed = 0
   #lastSize = 0
@@ -83,6 +85,7 @@ export class CommitLoop {
     this.#engine = engine
     this.#environment = environment
     this.#host = host
+    this.#lines = new RepeatedLines(environment.log, () => environment.clock.nowMs())
     this.#open = new Transaction(1, engine.batch())
   }
 
@@ -341,7 +344,7 @@ export class CommitLoop {
       (error: unknown) => {
         this.#failure = messageOf(error)
         if (isLoss(error)) return
-        this.#environment.log.warn({ error: asError(error), retryMs: this.#retryMs }, 'storage-not-open')
+        this.#lines.warn({ error: asError(error) }, 'storage-not-open', { retryMs: this.#retryMs })
         this.#openAgain()
       },
     )

@@ -5,6 +5,7 @@
 import cluster, { type Worker } from 'node:cluster'
 import type { Log } from '../log.js'
 import type { Counters } from '../metrics.js'
+import { RepeatedLines } from '../repeated-lines.js'
 import { CounterSum } from './counter-sum.js'
 import { errorOfFailure } from './failure.js'
 import { heapOptions } from './worker-heap.js'
@@ -34,6 +35,7 @@ export interface WorkerPoolOptions {
 export class WorkerPool {
   readonly #options: WorkerPoolOptions
   readonly #sum: CounterSum
+  readonly #lines: RepeatedLines
   readonly #workers = new Set<Worker>()
   /** Those that have seen their clients off. */
   readonly #drained = new Set<Worker>()
@@ -46,6 +48,7 @@ export class WorkerPool {
   constructor(options: WorkerPoolOptions) {
     this.#options = options
     this.#sum = new CounterSum(options.counters)
+    this.#lines = new RepeatedLines(options.log, () => performance.now())
     this.#restartMs = Array.from({ length: options.count }, () => RESTART_MS_FIRST)
   }
 
@@ -151,7 +154,7 @@ export class WorkerPool {
     setTimeout(() => {
       if (this.#isStopping) return
       this.#startOne(place).catch((error: unknown) => {
-        this.#options.log.error({ error: error instanceof Error ? error : new Error(String(error)) }, 'worker-not-restarted')
+        this.#lines.error({ error: error instanceof Error ? error : new Error(String(error)) }, 'worker-not-restarted')
         this.#restart(place, 0)
       })
     }, waitMs)

@@ -9,6 +9,7 @@ import type { Config } from '../../config/settings.js'
 import type { TakenConnection } from '../../listeners/connection-taker.js'
 import type { Log } from '../../log.js'
 import type { Counters } from '../../metrics.js'
+import { RepeatedLines } from '../../repeated-lines.js'
 import { RouterError } from '../../router/router.js'
 import { BlobDesk } from '../blob-desk.js'
 import type { Blob, BlobCommands, Upload } from '../blob-router.js'
@@ -41,6 +42,7 @@ const CLOSE_MS = 20_000
 export class BlobProcess implements BlobService {
   readonly desk: BlobDesk
   readonly #options: BlobProcessOptions
+  readonly #lines: RepeatedLines
   readonly #pairs = new SocketPairs()
   #child: BlobChild | null = null
   #starting: Promise<BlobChild> | null = null
@@ -55,6 +57,7 @@ export class BlobProcess implements BlobService {
   constructor(options: BlobProcessOptions) {
     const { config, clock, commands, counters, key, storage } = options
     this.#options = options
+    this.#lines = new RepeatedLines(options.log, () => clock.monotonicMs())
     this.desk = new BlobDesk({ capabilities: new Capabilities(key), commands, uploads: this, config: config.blobs, clock, counters })
     storage.eraser.onForgotten = (objects) => { this.#child?.forgotten(objects) }
     storage.eraser.eraseElsewhere = (uploadId) => this.#eraseStaged(uploadId)
@@ -140,7 +143,7 @@ export class BlobProcess implements BlobService {
       this.#child?.kill()
       // One that is on its way out would be taken for one that is there.
       await this.#child?.ended
-      if (!this.#isClosing) log.error({ error: asError(error) }, 'blob-process-not-started')
+      if (!this.#isClosing) this.#lines.error({ error: asError(error) }, 'blob-process-not-started')
       throw unavailable(error)
     }
   }
