@@ -10,18 +10,19 @@ import { configOf } from '../config/config.js'
 import { SILENT_LOG } from '../log.js'
 import { Counters } from '../metrics.js'
 import type { WorkerOrder } from './messages.js'
+import { heapOptions } from './worker-heap.js'
 import { WorkerPool } from './worker-pool.js'
 
-/** Serves as soon as it is told what, and ends when it is told to. */
+/** Serves as soon as it is told what, with the options of its process in the place of listeners, and ends when it is told to. */
 const PROGRAM = `
 process.on('message', ({ kind }) => {
-  if (kind === 'start') process.send({ kind: 'ready', listeners: [] })
+  if (kind === 'start') process.send({ kind: 'ready', listeners: process.execArgv })
   if (kind === 'stop') process.exit(0)
 })
 process.send({ kind: 'hello' })
 `
 
-test('a worker that can\'t be started takes nothing along, and is started later', { timeout: 60_000 }, async (t) => {
+test('a worker has the options for its heap; one that can\'t be started takes nothing along, and is started later', { timeout: 60_000 }, async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'chatd-pool-'))
   t.after(() => { rmSync(folder, { recursive: true, force: true }) })
   const program = join(folder, 'worker.cjs')
@@ -33,7 +34,8 @@ test('a worker that can\'t be started takes nothing along, and is started later'
     secretKey: new Uint8Array(0), secretIterations: 1, blobSocket: '',
   })
   const pool = new WorkerPool({ count: 1, program, order, counters: new Counters(), drainTimeoutMs: 1000, log: { ...SILENT_LOG, info: note, warn: note, error: note } })
-  await pool.start()
+  const options = await pool.start()
+  assert.deepEqual(options, [...process.execArgv, ...heapOptions()], 'a worker has the options of this process, and those for its heap')
 
   const { execPath } = process
   t.after(() => { process.execPath = execPath })
