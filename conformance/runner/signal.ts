@@ -9,7 +9,8 @@ export class Signal {
   /** Resolves when something happened, or at the deadline (`performance.now()`). */
   wait(deadlineMs: number): Promise<void> {
     return new Promise((resolve) => {
-      const timer = setTimeout(wake, Math.max(0, Math.min(deadlineMs - performance.now(), 2 ** 30)))
+      // Where this process stood still its timers run first, and what came in time meanwhile is read behind them.
+      const timer = setTimeout(() => { setImmediate(wake) }, Math.max(0, Math.min(deadlineMs - performance.now(), 2 ** 30)))
       function wake(): void {
         clearTimeout(timer)
         resolve()
