@@ -6,6 +6,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net'
 import type { Registry } from 'prom-client'
 import { formatUrl } from '../config/listen-url.js'
+import { listenOn } from '../listeners/listening.js'
 
 export interface AdminSources {
   readonly metrics: Registry
@@ -29,13 +30,7 @@ export async function openAdminListener(host: string, port: number, sources: Adm
     })
   })
   server.maxConnections = 64
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(port, host, () => {
-      server.off('error', reject)
-      resolve()
-    })
-  })
+  await listenOn(server, { port, host })
   return { url: formatUrl('http', host, (server.address() as AddressInfo).port), close: () => close(server) }
 }
 

@@ -1,7 +1,7 @@
 /** Links over real sockets: where they are taken, and how they are dialled. */
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { connect as connectTls, createServer as createTlsServer, type SecureContextOptions, type TLSSocket } from 'node:tls'
-import { listenPrivately } from '../listeners/private-socket.js'
+import { listenOn, listenPrivately } from '../listeners/listening.js'
 import { SocketTransport } from '../listeners/socket-transport.js'
 import type { Accept, Transport } from '../listeners/transport.js'
 import { formatLinkAddress, type LinkAddress } from './link-address.js'
@@ -55,16 +55,8 @@ export async function openLinkListener(address: LinkAddress, tls: LinkTls | null
 
 async function listen(server: Server, address: LinkAddress): Promise<void> {
   if (address.kind === 'unix') return listenPrivately(server, address.path, BACKLOG)
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    // A worker process takes its links itself: they are not for whichever is next.
-    server.listen({ host: address.host, port: address.port, backlog: BACKLOG, exclusive: true }, () => {
-      server.off('error', reject)
-      resolve()
-    })
-  })
-  // Out of file descriptors, say: the next accept may succeed.
-  server.on('error', () => {})
+  // A worker process takes its links itself: they are not for whichever is next.
+  await listenOn(server, { host: address.host, port: address.port, backlog: BACKLOG, exclusive: true })
 }
 
 /** Connects. Resolves with a transport to be started in the same turn; rejects with LinkError unreachable. */

@@ -6,6 +6,7 @@ import type { Admission } from '../connection/admission.js'
 import type { Log } from '../log.js'
 import { RepeatedLines } from '../repeated-lines.js'
 import type { ConnectionTaker } from './connection-taker.js'
+import { listenOn } from './listening.js'
 import type { TlsFiles } from './tls-files.js'
 import type { Accept } from './transport.js'
 
@@ -39,16 +40,10 @@ export interface ListenerOptions {
 /** Listens; rejects with the error of `listen` (EADDRINUSE, EACCES, EADDRNOTAVAIL…). Resolves to the real port. */
 export async function listen(server: Server, options: ListenerOptions): Promise<number> {
   const { url, backlog } = options
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen({ host: url.host, port: url.port, backlog }, () => {
-      server.off('error', reject)
-      resolve()
-    })
-  })
-  // Later errors of a listening server are those of accept(): out of file descriptors above all. The next accept may succeed.
   const lines = new RepeatedLines(options.log, () => options.clock.monotonicMs())
-  server.on('error', (error) => lines.warn({ error, url: `${url.scheme}://${url.host}` }, 'accept-failed'))
+  await listenOn(server, { host: url.host, port: url.port, backlog }, (error) => {
+    lines.warn({ error, url: `${url.scheme}://${url.host}` }, 'accept-failed')
+  })
   const address = server.address()
   return typeof address === 'object' && address !== null ? address.port : url.port
 }

@@ -7,7 +7,7 @@ import { isIP, connect, createServer, type Socket } from 'node:net'
 import { isBlobTarget } from '../blobs/blob-targets.js'
 import type { ConnectionTaker, TakenConnection } from '../listeners/connection-taker.js'
 import { joinSockets } from '../listeners/joined-sockets.js'
-import { listenPrivately } from '../listeners/private-socket.js'
+import { listenPrivately } from '../listeners/listening.js'
 
 /** An address and the end of its line. */
 const PRELUDE_BYTES_MAX = 64

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync, statSync } from 'node:fs'
-import { createServer, type Server } from 'node:net'
+import { type AddressInfo, createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
-import { listenPrivately } from './private-socket.js'
+import { listenOn, listenPrivately } from './listening.js'
 
 const skip = process.platform === 'win32'
 const MASK = 0o022
@@ -38,10 +38,24 @@ test('a private socket takes the place of one that a dead process has left', { s
   assert.equal(server.listening, true)
 })
 
-test('a private socket outlives any number of connections that could not be taken', { skip }, async (t) => {
+test('any number of connections that could not be taken are told, and do no harm', { skip }, async (t) => {
   const { server, path } = place(t)
-  await listenPrivately(server, path)
-  for (let time = 0; time < 3; time++) server.emit('error', Object.assign(new Error('accept EMFILE'), { code: 'EMFILE' }))
+  const failed: string[] = []
+  await listenOn(server, { host: '127.0.0.1', port: 0 }, ({ message }) => { failed.push(message) })
+  for (let time = 0; time < 3; time++) server.emit('error', new Error('accept EMFILE'))
+  assert.deepEqual(failed, ['accept EMFILE', 'accept EMFILE', 'accept EMFILE'])
+  const unheard = createServer()
+  t.after(() => unheard.close())
+  await listenPrivately(unheard, path)
+  for (let time = 0; time < 3; time++) unheard.emit('error', new Error('accept EMFILE'))
+})
+
+test('listening where somebody else does rejects', async (t) => {
+  const first = createServer()
+  t.after(() => first.close())
+  await listenOn(first, { host: '127.0.0.1', port: 0 })
+  const { port } = first.address() as AddressInfo
+  await assert.rejects(listenOn(createServer(), { host: '127.0.0.1', port }), { code: 'EADDRINUSE' })
 })
 
 test('listening privately where nothing can be made rejects, and leaves the mask as it was', { skip }, async (t) => {
