@@ -7,6 +7,7 @@ import { chooseDevice } from './device.js'
 import type { Ending } from './ending.js'
 import type { ExitCode } from './failure.js'
 import { ChatFailure, EXIT } from './failure.js'
+import { Outages } from './outages.js'
 import { readCertificate, readPassword } from './password.js'
 import { safeText } from './safe-text.js'
 import type { World } from './world.js'
@@ -94,39 +95,15 @@ async function tryDevice(plan: Plan, choice: DeviceChoice, { password, ca }: Sec
 /** What to look at where nothing answers: what speaks another protocol may stay silent, too. */
 export const ABSENT_HINT = 'is it running, and is the URL of the right kind (tcp, tls, ws, wss) for its port?'
 
-/** Whether a token that was saved is good for nothing any more, as after a new password. */
-export function isTokenSpent(error: ClientError): boolean {
-  return error.symbol === 'token-invalid'
-}
-
 /** One line for each outage, so that a person knows what is being waited for. */
 function tellOutages(client: Client, plan: Plan): void {
-  let isTold = false
-  client.on('welcome', () => { isTold = false })
-  client.on('disconnected', ({ error }) => {
-    if (isDistrust(error)) {
-      plan.ending.end(new ChatFailure(EXIT.credentials, distrustText(plan.account, error), { cause: error }))
-      return
-    }
-    if (isTold || plan.ending.hasEnded) return
-    // The password follows at once.
-    if (isTokenSpent(error)) return
-    isTold = true
-    plan.outage(`no connection to ${plan.account.server}, trying again: ${safeText(error.message)}`)
+  const outages = new Outages(plan.account)
+  client.on('welcome', () => { outages.welcome() })
+  client.on('disconnected', ({ error, server }) => {
+    const told = outages.lost(server, error)
+    if (told instanceof ChatFailure) plan.ending.end(told)
+    else if (told !== null && !plan.ending.hasEnded) plan.outage(told)
   })
-}
-
-/** Errors of OpenSSL and Node for a certificate that is not trusted: trying again does not help. */
-const DISTRUST = /^(?:CERT_|UNABLE_TO_|DEPTH_ZERO_SELF_SIGNED_CERT$|SELF_SIGNED_CERT_IN_CHAIN$|ERR_TLS_CERT_ALTNAME_INVALID$|HOSTNAME_MISMATCH$)/
-
-function isDistrust(error: unknown): boolean {
-  if (!(error instanceof Error)) return false
-  return ('code' in error && DISTRUST.test(String(error.code))) || isDistrust(error.cause)
-}
-
-function distrustText(account: AccountOptions, error: Error): string {
-  const advice = account.certificateFile === null ? 'name the one to trust with --ca FILE' : `${account.certificateFile} is not the right --ca`
-  return `the certificate of ${account.server} is not trusted (${safeText(error.message)}): ${advice}`
 }
 
 async function certificate(account: AccountOptions): Promise<string | null> {

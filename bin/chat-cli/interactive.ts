@@ -6,7 +6,8 @@ import { isGroup, normalizeUser } from '../../protocol/address.js'
 import { spanText } from '../span.js'
 import type { AccountOptions, AskedOptions } from './argument-values.js'
 import { usageFailure } from './failure.js'
-import { connectClient, isTokenSpent } from './connect.js'
+import { connectClient } from './connect.js'
+import { isTokenSpent } from './outages.js'
 import { Ending } from './ending.js'
 import type { ExitCode } from './failure.js'
 import { EXIT } from './failure.js'
@@ -147,8 +148,8 @@ class ScreenDriver {
     client.on('state', (state) => {
       if (state === 'connecting') this.dispatch({ kind: 'connection', connection: 'connecting', detail: '' })
     })
-    client.on('disconnected', ({ error }) => {
-      this.dispatch({ kind: 'connection', connection: 'waiting', detail: isTokenSpent(error) ? 'signing in again' : `no connection, trying again: ${error.message}` })
+    client.on('disconnected', ({ error, server }) => {
+      this.dispatch({ kind: 'connection', connection: 'waiting', detail: isTokenSpent(error) ? 'signing in again' : `no connection to ${server}, trying again: ${error.message}` })
     })
     client.on('changed', ({ list }) => {
       if (list === 'contacts') void this.#contacts(client)

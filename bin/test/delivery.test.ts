@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Client } from '../../protocol/client/node.js'
 import type { AckJson, MessageJson } from './harness.js'
-import { numbered, type Place, placeForFile, TIMEOUT_SECONDS } from './harness.js'
+import { numbered, Place, placeForFile, TIMEOUT_SECONDS } from './harness.js'
 
 let place: Place
 placeForFile(async (made) => {
@@ -67,6 +67,22 @@ for (const scheme of ['tls', 'wss'] as const) {
     assert.match(distrustful.stderr, /^chat: [^\n]*certificate[^\n]*--ca[^\n]*\n$/)
   })
 }
+
+test('of several servers one that is not trusted is named, and passed over', async (t) => {
+  const [alice, bob] = await users('several')
+  const ca = ['--ca', place.environment['CHATD_LISTEN_TLS_CERTIFICATE'] ?? '']
+  const other = await Place.make(t)
+  await other.makeCertificate()
+  await other.start('tls')
+  const servers = (...urls: readonly string[]): string[] => ['--server', urls.join(','), ...ca]
+  const sender = place.chat('send', alice, [...servers(other.url('tls'), place.url('tls')), '--json', bob, 'hi'])
+  assert.equal((await sender.finishJson<AckJson>())[0]?.to, bob)
+  assert.equal(sender.stderr.split('\n').length, 2)
+  assert.ok(sender.stderr.includes(`the certificate of ${other.url('tls').replace(/\/$/, '')} is not trusted`))
+  const hopeless = place.chat('send', alice, [...servers(other.url('tls'), other.url('tls').replace('127.0.0.1', 'localhost')), bob, 'not sent'])
+  await hopeless.finish(4)
+  assert.match(hopeless.stderr, /^chat: the certificate of .*\nchat: no certificate is trusted, of tls:[^\n]* nor of tls:[^\n]*: [^\n]* is not the right --ca\n$/)
+})
 
 test('--count takes no more from the queue than it prints', async () => {
   const [alice, bob] = await users('count')

@@ -78,8 +78,8 @@ export interface ClientEvents {
   synced: { readonly index: number }
   /** What was missed follows as messages with `missed`. A promise of a handler is waited for first. */
   tooOld: undefined
-  /** The connection ended; another try follows. */
-  disconnected: { readonly error: ClientError; readonly retryInMs: number }
+  /** The connection to `server`, a URL, ended or could not be had; another try follows, at another server where there are several. */
+  disconnected: { readonly error: ClientError; readonly server: string; readonly retryInMs: number }
   /** The client has stopped and will not go on by itself. */
   error: ClientError
 }

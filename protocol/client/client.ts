@@ -451,9 +451,13 @@ export class BaseClient extends AccountClient {
       case 'synced': this.#emitter.emit('synced', { index: event.index }); return
       case 'answer': settle(this.#asked, event.id)?.resolve(event.element); return
       case 'failed': settle(this.#asked, event.id)?.reject(event.error); return
-      case 'disconnected': this.#emitter.emit('disconnected', { error: event.error, retryInMs: event.retryInMs }); return
+      case 'disconnected': this.#disconnected(event); return
       case 'stopped': this.#stopped(event.error); return
     }
+  }
+
+  #disconnected({ error, server, retryInMs }: CoreEvent & { readonly kind: 'disconnected' }): void {
+    this.#emitter.emit('disconnected', { error, server, retryInMs })
   }
 
   #welcomed(welcome: WelcomeEvent): void {

@@ -161,7 +161,7 @@ export type CoreEvent =
   | EphemeralEvent
   | { readonly kind: 'answer'; readonly id: number; readonly element: Element }
   | { readonly kind: 'failed'; readonly id: number; readonly error: ClientError }
-  | { readonly kind: 'disconnected'; readonly error: ClientError; readonly retryInMs: number }
+  | { readonly kind: 'disconnected'; readonly error: ClientError; readonly server: string; readonly retryInMs: number }
   /** The last event. null: closed by the application. */
   | { readonly kind: 'stopped'; readonly error: ClientError | null }
 

@@ -43,7 +43,7 @@ import { Outbox } from './outbox.js'
 import type { OutboxEntry } from './outbox.js'
 import { Queries } from './queries.js'
 import { Reconnect } from './reconnect.js'
-import { formatHost, isExposed } from './server-url.js'
+import { formatServer, isExposed } from './server-url.js'
 import type { ClientState, OperationName, StanzaKind, StorageChange } from './state.js'
 
 // Where the connection stands.
@@ -90,6 +90,8 @@ export class ClientCore {
   #currentLife = 0
 
   readonly #reconnect: Reconnect
+  /** Of the present connection, or the last one. */
+  #server = ''
   /** Of connecting, opening or waiting. */
   #phaseDueMs = Infinity
 
@@ -480,9 +482,9 @@ export class ClientCore {
       return
     }
     const { address } = this.#reconnect
+    this.#server = formatServer(address)
     if (isExposed(address) && !this.#options.allowsPlaintext) {
-      const host = formatHost(address)
-      const message = `${address.scheme}://${host} is not encrypted and not on this machine: use ${address.scheme === 'ws' ? 'wss' : 'tls'}://`
+      const message = `${this.#server} is not encrypted and not on this machine: use ${address.scheme === 'ws' ? 'wss' : 'tls'}://`
       this.#stop(localError('plaintext-refused', `${message}, or allow plaintext`))
       return
     }
@@ -752,7 +754,7 @@ export class ClientCore {
     const waitMs = this.#reconnect.lost(this.#nowMs, retryAfterMs, this.#options.random())
     this.#phaseDueMs = this.#nowMs + waitMs
     this.#setPhase(WAITING)
-    this.#event({ kind: 'disconnected', error, retryInMs: waitMs })
+    this.#event({ kind: 'disconnected', error, server: this.#server, retryInMs: waitMs })
   }
 
   #stop(error: ClientError | null): void {

@@ -45,6 +45,11 @@ export function formatHost(address: ServerAddress): string {
   return address.host.includes(':') ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`
 }
 
+/** The URL of it, but for the path. */
+export function formatServer(address: ServerAddress): string {
+  return `${address.scheme}://${formatHost(address)}`
+}
+
 function parseHost(text: string, defaultPort: number): { host: string; port: number } | null {
   const match = HOST_FORM.exec(text)
   if (match === null) return null
