@@ -16,6 +16,7 @@ import { isDamage } from '../shard/entry-reader.js'
 import { decodeStanding } from '../shard/records.js'
 import { Hold } from '../shard/holds.js'
 import { PackedVerifier } from '../shard/packed-verifier.js'
+import type { Receipts } from '../shard/receipts.js'
 import type { Residents } from '../shard/residents.js'
 import type { GateTask, LoneTask } from '../shard/gate.js'
 import type { AccountRow, ConversationState, UserState } from '../shard/state.js'
@@ -48,8 +49,7 @@ export interface ArrivalHost extends GroupHost {
   readFailed(error: unknown): void
   /** Has `task` called once, in a later turn, when another transaction may be open than one that is large. */
   whenRoom(task: () => void): void
-  /** Watermark of a user in a conversation that is at home here; false: it waits, and `applied` is called in the turn in which it counts. */
-  deliveredHere(user: { readonly name: string }, conversation: string, seq: number, applied: () => void): boolean
+  readonly receipts: Pick<Receipts, 'deliveredHere'>
   /** Does something to a conversation in its turn; `applied` is called in that turn, also where it could not be done. */
   inTurnAlone(conversation: string, task: LoneTask, applied: () => void): void
   /** Of this id, that is still the one in memory when the promise resolves. */
@@ -164,7 +164,7 @@ export class Arrivals {
   }
 
   #deliver(channel: Incoming, user: string, conversation: string, seq: number): Promise<void> | null {
-    return this.#waiting(channel, (applied) => this.#host.deliveredHere({ name: user }, conversation, seq, applied))
+    return this.#waiting(channel, (applied) => this.#host.receipts.deliveredHere({ name: user }, conversation, seq, applied))
   }
 
   /** `begin` returns true where it is done at once. */

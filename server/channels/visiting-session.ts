@@ -30,7 +30,7 @@ export class VisitingSession implements Attachment, Author {
     this.sink = sink
     this.#user = new UserState(user, userKeys(user))
     this.#user.die()
-    shard.visiting.add(this)
+    shard.sessions.visiting.add(this)
   }
 
   /** While none of its conversations is in memory a stand-in, of which nothing but the name counts. */
@@ -56,6 +56,6 @@ export class VisitingSession implements Attachment, Author {
   /** It is over, and told nothing any more. */
   leave(): void {
     this.hasEnded = true
-    this.shard.visiting.delete(this)
+    this.shard.sessions.visiting.delete(this)
   }
 }

@@ -5,6 +5,7 @@
  *     due rows ─▶ by conversation: shard.alone (rows rewritten, list shortened, committed) ─▶ the next page
  */
 import { expiries, expiriesUpTo, expiryAt } from '../../storage/shard-keys.js'
+import { releaseCarried } from '../holdings/carried.js'
 import { takeUnread } from '../shard/conversation.js'
 import type { Shard } from '../shard/shard.js'
 import { eraseExpired, type ExpiredRow, readExpired, unreadAmong } from './erase.js'
@@ -105,7 +106,7 @@ export class ExpirySweep {
         const gone = rows.flatMap((row) => eraseExpired(transaction, state, row, nowMs))
         for (const record of gone) {
           shard.indexer?.textChanged(state, record.seq)
-          shard.releaseCarried(state, record)
+          releaseCarried(shard, state, record)
         }
         takeUnread(transaction, state, unreadAmong(state, gone))
         for (const { key } of due) transaction.batch.delete(key)

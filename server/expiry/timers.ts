@@ -5,6 +5,7 @@ import { mustBeMember } from '../groups/access.js'
 import type { Groups } from '../groups/groups.js'
 import { strangerWaitMs } from '../profiles/stranger-allowance.js'
 import { RouterError } from '../router/router.js'
+import { mustHaveRoom } from '../shard/refusals.js'
 import type { Shard } from '../shard/shard.js'
 import { conversationName } from '../shard/state.js'
 import { setPairTimer } from './timer.js'
@@ -43,7 +44,7 @@ export class Timers implements TimerCommands {
     if (isGroup(address)) return this.#groups.change(user, address, { kind: 'timer', afterMs })
     return this.#shard.inTurn(conversationName(user, address), [], (route) => {
       mustBeMember(route.conversation, user)
-      this.#shard.mustHaveRoom(route)
+      mustHaveRoom(route)
       const { transaction, nowMs, environment } = this.#shard
       const seq = setPairTimer(transaction, route, user, afterMs, nowMs, environment.limits.checkpointEvery, () => {
         const waitMs = strangerWaitMs(route.conversation, user, this.#shard.environment.limits, nowMs)

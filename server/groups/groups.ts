@@ -4,6 +4,7 @@ import { ERROR, LIMIT } from '../../protocol/generated/registry.js'
 import type { GroupCounts } from '../channels/federation.js'
 import { holding } from '../holdings/held.js'
 import { RouterError } from '../router/router.js'
+import { mustHaveRoom } from '../shard/refusals.js'
 import type { Shard } from '../shard/shard.js'
 import { decodeStanding } from '../shard/records.js'
 import { type ConversationState, COUNTING, type UserState } from '../shard/state.js'
@@ -171,7 +172,7 @@ export class Groups implements GroupCommands {
     // Not a turn later where there is nothing to open: what the client says next comes behind it.
     if (channels !== null) await channels.opened()
     return this.#shard.inTurn(group, users, (route) => {
-      this.#shard.mustHaveRoom(route)
+      mustHaveRoom(route)
       const result = work(new GroupWork(this.#shard, route, this.#limits.membersMax), route)
       this.#shard.schedule()
       return result

@@ -1,11 +1,12 @@
 /** What a message carries, with what its sender holds of it. */
-import { type Attachment, readAttachments } from '../../protocol/attachments.js'
+import { type Attachment, hasAttachments, readAttachments } from '../../protocol/attachments.js'
 import { ERROR, type ErrorCode } from '../../protocol/generated/registry.js'
 import type { Hold } from '../shard/holds.js'
 import type { Shard } from '../shard/shard.js'
-import type { UserState } from '../shard/state.js'
+import type { LogRecord } from '../shard/log-run.js'
+import type { ConversationState, UserState } from '../shard/state.js'
 import { Held } from './held.js'
-import type { Claim } from './ledger.js'
+import type { BlobLedger, Claim } from './ledger.js'
 import { type HeldFacts, keepsBlob } from './rows.js'
 import { holdingName, type HoldingState } from './states.js'
 
@@ -52,4 +53,9 @@ export function refusalOfCarried({ attachments, parts }: Carried): ErrorCode | 0
     return key.length > 0 || (facts?.type === type && facts.size === size)
   })
   return areTrue ? 0 : ERROR.badRequest
+}
+
+/** The message is over, in the open transaction: what it carried is released. [BLB-13] */
+export function releaseCarried({ ledger }: { readonly ledger: BlobLedger }, { name }: ConversationState, { seq, extensions }: LogRecord): void {
+  if (extensions.length > 0 && hasAttachments(extensions)) ledger.release(name, 'messages', seq, seq)
 }

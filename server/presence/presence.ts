@@ -63,11 +63,11 @@ export class Presence {
       save: (name, lastSeenMs) => {
         // Who has a session, or had one a moment ago, is in memory.
         const user = shard.users.get(name)
-        if (user !== undefined) shard.noteSeen(user, lastSeenMs)
+        if (user !== undefined) shard.sessions.noteSeen(user, lastSeenMs)
       },
     })
     this.#others = federation === undefined || following === null ? null : { following, followers: this.#letFollow(federation) }
-    shard.onFeedRemoved = (feed) => { this.#leave(feed) }
+    shard.sessions.onRemoved = (feed) => { this.#leave(feed) }
   }
 
   #followOthers(federation: Federation): Following {

@@ -106,7 +106,7 @@ export class LocalRouter implements HomeRouter {
 
   detach(attachment: Attachment): void {
     if (attachment instanceof VisitingSession) attachment.leave()
-    else this.shard.removeFeed(feedOf(attachment))
+    else this.shard.sessions.remove(feedOf(attachment))
   }
 
   get isReachable(): boolean {
@@ -123,7 +123,7 @@ export class LocalRouter implements HomeRouter {
     if (feed.hasEnded) return
     const address = feed.routes.has(to) ? to : normalizeConversation(to)
     const error = address === null ? ERROR.malformedAddress : checkMessage(text, extensions)
-    if (error === 0 && address !== null) this.shard.message(feed, clientId, address, text, extensions)
+    if (error === 0 && address !== null) this.shard.messages.say(feed, clientId, address, text, extensions)
     else if (error !== 0) feed.sink.refused(clientId, error, 0)
   }
 
@@ -133,7 +133,7 @@ export class LocalRouter implements HomeRouter {
     const address = normalizeConversation(conversation)
     if (address === null) feed.sink.refused(clientId, ERROR.malformedAddress, 0)
     else if (mark !== MARK.read || seq === 0) feed.sink.refused(clientId, ERROR.badRequest, 0)
-    else this.shard.markRead(feed, clientId, address, seq)
+    else this.shard.receipts.markRead(feed, clientId, address, seq)
   }
 
   operate(attachment: Attachment, clientId: number, conversation: string, target: number, kind: number, text: Uint8Array): void {
@@ -141,7 +141,7 @@ export class LocalRouter implements HomeRouter {
     if (feed.hasEnded) return
     const address = normalizeConversation(conversation)
     const error = address === null ? ERROR.malformedAddress : checkOperation(target, kind, text)
-    if (error === 0 && address !== null) this.shard.operate(feed, clientId, address, target, kind as OperationKind, text)
+    if (error === 0 && address !== null) this.shard.operations.operate(feed, clientId, address, target, kind as OperationKind, text)
     else if (error !== 0) feed.sink.refused(clientId, error, 0)
   }
 
@@ -154,7 +154,7 @@ export class LocalRouter implements HomeRouter {
   }
 
   cursor(attachment: Attachment, index: number): boolean {
-    return this.shard.cursor(feedOf(attachment), index)
+    return this.shard.receipts.acknowledged(feedOf(attachment), index)
   }
 
   activity(attachment: Attachment, activity: number): void {

@@ -56,7 +56,7 @@ test('[MSG-1] [MSG-3] what was not answered is said again where the shard of the
   for (const conversation of [0, 1]) {
     const { harness, phone, friend } = await talk(2, 2, conversation)
     phone.send(friend.user, 'one')
-    const visits = new Set(harness.routers[conversation]!.shard.visiting)
+    const visits = new Set(harness.routers[conversation]!.shard.sessions.visiting)
     const given = harness.giveUp(conversation)
     // The place that it had leads nowhere any more.
     if (conversation === 0) assert.ok(visits.size > 0 && [...visits].every(({ hasEnded }) => hasEnded))

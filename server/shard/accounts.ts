@@ -54,7 +54,7 @@ export class Accounts {
     const { user, account } = await this.#existing(name)
     this.#writeAccount(user, { ...account, verifier: new PackedVerifier(verifier) })
     for (const device of user.devices) {
-      if (device.feed !== null) this.#shard.expel(device.feed, ERROR.tokenInvalid)
+      if (device.feed !== null) this.#shard.sessions.expel(device.feed, ERROR.tokenInvalid)
       device.tokenUsed = device.tokenIssued = null
       this.#shard.transaction.batch.put(user.keys.device(device.number), encodeDevice(device))
     }
@@ -65,7 +65,7 @@ export class Accounts {
   async setDisabled(name: string, disabled: boolean): Promise<void> {
     const { user, account } = await this.#existing(name)
     if (account.disabled !== disabled) this.#writeAccount(user, { ...account, disabled })
-    if (disabled) for (const device of user.devices) if (device.feed !== null) this.#shard.expel(device.feed, ERROR.accountDisabled)
+    if (disabled) for (const device of user.devices) if (device.feed !== null) this.#shard.sessions.expel(device.feed, ERROR.accountDisabled)
     await this.#shard.committed()
   }
 
@@ -81,7 +81,7 @@ export class Accounts {
     for (const device of user.devices) this.#dropDevice(user, device, ERROR.accountRemoved)
     this.#writeAccount(user, { ...account, verifier: NO_VERIFIER, removed: true })
     const to = user.tail
-    this.#shard.journal.forget(user)
+    this.#shard.life.journal.forget(user)
     user.trimmedTo = user.rowsTrimmedTo = to
     this.#shard.transaction.batch.put(user.keys.queueMeta(), encodeQueueMeta(to))
     user.erasures = null
@@ -159,7 +159,7 @@ export class Accounts {
 
   /** Session, tokens and place in the queue go together. [QUE-15] */
   #dropDevice(user: UserState, device: DeviceState, reason: ErrorCode): void {
-    if (device.feed !== null) this.#shard.expel(device.feed, reason)
+    if (device.feed !== null) this.#shard.sessions.expel(device.feed, reason)
     user.removeDevice(device)
     const { transaction } = this.#shard
     transaction.touch(user)

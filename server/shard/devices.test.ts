@@ -45,7 +45,7 @@ void test('[OPN-7] a second connection of a device replaces the first', async ()
   const first = await harness.attach('ann')
   const second = await harness.reattach(first, 0)
   assert.deepEqual([first.endedWith, second.endedWith], [ERROR.replaced, 0])
-  assert.equal(harness.shard.sessions, 1)
+  assert.equal(harness.shard.sessions.size, 1)
   // What the first one's session still does is in vain.
   first.detach()
   assert.equal((await harness.router.devices('ann'))[0]?.online, true)
@@ -56,7 +56,7 @@ void test('[OPN-7] of two connections that bind at once the later one stays', as
   const outcomes = await Promise.allSettled([harness.attach('ann'), harness.attach('ann')])
   assert.deepEqual(outcomes.map(({ status }) => status), ['rejected', 'fulfilled'])
   assert.ok(outcomes[0]?.status === 'rejected' && routerError(ERROR.replaced)(outcomes[0].reason))
-  assert.equal(harness.shard.sessions, 1)
+  assert.equal(harness.shard.sessions.size, 1)
 })
 
 void test('[QUE-15] [DEV-2] removing a device ends its session, burns its tokens and drops its cursor', async () => {
@@ -204,7 +204,7 @@ void test('an attach while the store fails is refused and leaves no session behi
   const harness = await withAnn({ engine })
   isFailing = true
   await assert.rejects(harness.attach('ann'), routerError(ERROR.storageUnavailable))
-  assert.equal(harness.shard.sessions, 0)
+  assert.equal(harness.shard.sessions.size, 0)
   isFailing = false
   await harness.pass(10_000)
   assert.equal((await harness.attach('ann')).attached.outboxEpoch, 1)

@@ -13,6 +13,7 @@ import type { Author } from './author.js'
 import { ANY_PLACE, COUNTS_NOWHERE, type EntryHead, type EntryRun, readRun, skipRun } from './entry-run.js'
 import { Fifo } from './fifo.js'
 import { readQueue } from './queue-reader.js'
+import type { Receipts } from './receipts.js'
 import type { DeviceState, UserState } from './state.js'
 import type { Route } from './transaction.js'
 
@@ -48,12 +49,8 @@ export interface FeedHost {
   readonly nowMs: number
   /** A read failed: the store is in trouble. */
   readFailed(error: unknown): void
-  /** The user's devices have everything of others in this conversation up to `seq`; false: it waits, `applied` is called when it counts. */
-  delivered(user: UserState, conversation: string, seq: number, applied: () => void): boolean
-  /** The same where a route to it, and the user's place on it, are known; false: they are no good any more. */
-  deliveredAt(route: Route, place: number, seq: number): boolean
-  /** All that follows from the device's acknowledgement up to here has taken effect. */
-  moveCursor(user: UserState, device: DeviceState, index: number): void
+  /** Told what follows from acknowledgements, and when all of it has taken effect. */
+  readonly receipts: Pick<Receipts, 'delivered' | 'deliveredAt' | 'moveCursor'>
 }
 
 export class Feed implements Attachment, Author {
@@ -213,16 +210,16 @@ export class Feed implements Attachment, Author {
   }
 
   #tellDelivered({ conversation, seq, route }: EntryHead, place: number): void {
-    if (seq === 0 || (route !== null && this.host.deliveredAt(route, place, seq))) return
+    if (seq === 0 || (route !== null && this.host.receipts.deliveredAt(route, place, seq))) return
     this.#onSettled ??= () => {
       this.#unsettled--
       this.#moveCursor()
     }
-    if (!this.host.delivered(this.user, conversation, seq, this.#onSettled)) this.#unsettled++
+    if (!this.host.receipts.delivered(this.user, conversation, seq, this.#onSettled)) this.#unsettled++
   }
 
   #moveCursor(): void {
-    if (this.#unsettled === 0) this.host.moveCursor(this.user, this.device, this.#acknowledged)
+    if (this.#unsettled === 0) this.host.receipts.moveCursor(this.user, this.device, this.#acknowledged)
   }
 
   /** Sends the run's entries from position `from` up to, without, `to`. */

@@ -16,6 +16,8 @@ export const LONE = 3
 export const TASK = 4
 export const OPERATE = 5
 
+export const EMPTY = new Uint8Array(0)
+
 /** What happens to a conversation beyond its messages, in its turn. */
 export interface GateTask {
   /** Who has to be in memory, beside the members; null: nobody, the task is over. Nothing but the conversation is in memory yet. */
@@ -68,6 +70,23 @@ export class GateCommand {
     this.operation = operation
     this.lone = lone
   }
+
+  /** What a user asks for. Text and extensions may be views of what was read: they are copied, since they wait. */
+  static of(
+    kind: GateCommand['kind'], author: Author, clientId: number, seq: number, text: Uint8Array, extensions: Uint8Array, operation: OperationKind | 0 = 0,
+  ): GateCommand {
+    return new GateCommand(kind, author.user, author, clientId, seq, copyOf(text), copyOf(extensions), null, null, operation)
+  }
+
+  /** What the shard does by itself to a conversation, with its members in memory. */
+  static withAll(task: GateTask, applied: () => void): GateCommand {
+    return new GateCommand(TASK, null, null, 0, 0, EMPTY, EMPTY, applied, task)
+  }
+
+  /** The same without anybody. */
+  static alone(task: LoneTask, applied: () => void): GateCommand {
+    return new GateCommand(LONE, null, null, 0, 0, EMPTY, EMPTY, applied, null, 0, task)
+  }
 }
 
 export class Gate {
@@ -79,4 +98,9 @@ export class Gate {
   constructor(conversation: string) {
     this.conversation = conversation
   }
+}
+
+/** A copy of its own; Buffer's own slice would be a view. */
+function copyOf(bytes: Uint8Array): Uint8Array {
+  return Uint8Array.prototype.slice.call(bytes)
 }

@@ -10,8 +10,6 @@ import { expiryOf, withoutExpiry } from '../../protocol/expiry.js'
 import { ERROR } from '../../protocol/generated/registry.js'
 import { hasAttachments } from '../../protocol/attachments.js'
 import type { Carried } from '../holdings/carried.js'
-import type { TargetRow } from '../operations/accept.js'
-import type { OperationKind } from '../operations/decide.js'
 import { readTarget } from '../operations/rows.js'
 import { raiseRead } from './conversation.js'
 import { isDamage } from './entry-reader.js'
@@ -21,8 +19,11 @@ import { DELIVERED, Gate, MARK_READ, MESSAGE, OPERATE, TASK } from './gate.js'
 import type { GateCommand, LoneTask } from './gate.js'
 import { Admission, Hold } from './holds.js'
 import { Acceptances, unreadAbove } from './log-reader.js'
-import type { Residents } from './residents.js'
 import { isErased, type LogRecord } from './log-run.js'
+import type { Messages } from './messages.js'
+import type { Operations } from './operations.js'
+import type { Receipts } from './receipts.js'
+import type { Residents } from './residents.js'
 import { RouterError } from '../router/router.js'
 import { memberNames, Writer } from './state.js'
 import type { ConversationState, UserState } from './state.js'
@@ -37,32 +38,33 @@ export interface GateHost {
   readonly engine: Engine
   readonly environment: ShardEnvironment
   readonly isAvailable: boolean
-  readonly users: Residents<UserState>
-  readonly conversations: Residents<ConversationState>
   /** What the user holds of what a message carries, in memory as long as `hold` lasts; and whether it still does, in the turn in which that counts. */
   carriedBy(hold: Hold, user: UserState, extensions: Uint8Array): Promise<Carried>
   isStillTrue(carried: Carried): boolean
   /** The one that fills at present: never kept over an await. */
   readonly transaction: Transaction
-  residentRoute(conversation: string): Route | null
-  /** The commands with everything in memory; false: the log has to be read first. */
-  acceptNow(route: Route, author: Author, clientId: number, text: Uint8Array, extensions: Uint8Array, carried?: Carried | null): boolean
-  markNow(route: Route, author: Author, clientId: number, seq: number): boolean
-  deliverNow(route: Route, user: { readonly name: string }, seq: number): void
-  /** A command is done: who of these is at home elsewhere, and does not exist there, is known here no longer. */
-  forgetUnknown(users: readonly string[]): void
-  /** `target` null: there is no such message on disk. */
-  operateNow(route: Route, author: Author, command: GateCommand, target: TargetRow | null): void
+  /** The commands with everything in memory; they say whether something has to be read first. */
+  readonly messages: Pick<Messages, 'acceptNow'>
+  readonly receipts: Pick<Receipts, 'markNow' | 'deliverNow'>
+  readonly operations: Pick<Operations, 'operateNow' | 'answerOperation'>
   answer(answer: Answer): void
-  /** The same of an operation that was done, or was done before. */
-  answerOperation(route: Route, kind: OperationKind | 0, answer: Answer): void
   schedule(): void
   committed(): Promise<void>
   readFailed(error: unknown): void
 }
 
+/** What is in memory, as the gates see it. */
+export interface GateMemory {
+  readonly users: Residents<UserState>
+  readonly conversations: Residents<ConversationState>
+  residentRoute(conversation: string): Route | null
+  /** A command is done: who of these is at home elsewhere, and does not exist there, is known here no longer. */
+  forgetUnknown(users: readonly string[]): void
+}
+
 export class Gates {
   readonly #host: GateHost
+  readonly #memory: GateMemory
   readonly #gates = new Map<string, Gate>()
   #waiting = 0
   #isClosed = false
@@ -70,8 +72,9 @@ export class Gates {
   /** Groups that wait for their members to be read; together they hold no more users than may be in memory beside those online. */
   readonly #admission: Admission
 
-  constructor(host: GateHost) {
+  constructor(host: GateHost, memory: GateMemory) {
     this.#host = host
+    this.#memory = memory
     this.#admission = new Admission(host.environment.limits.residentUsersMax)
   }
 
@@ -148,7 +151,7 @@ export class Gates {
 
   /** One command, with all that it needs held in memory. false: something died meanwhile; try again, unless the store has failed. */
   async #step(gate: Gate, command: GateCommand, hold: Hold): Promise<boolean> {
-    const { users, conversations } = this.#host
+    const { users, conversations } = this.#memory
     if (command.author?.hasEnded === true) return true
     const conversation = await hold.conversation(conversations, gate.conversation)
     if (this.#isClosed) return false
@@ -160,11 +163,11 @@ export class Gates {
     try {
       await hold.users(users, needed)
       if (this.#isClosed) return false
-      const route = this.#host.residentRoute(gate.conversation)
+      const route = this.#memory.residentRoute(gate.conversation)
       return route !== null && await this.#runCommand(gate, command, route, hold)
     } finally {
       if (absent > 0) this.#admission.leave(absent)
-      this.#host.forgetUnknown(needed)
+      this.#memory.forgetUnknown(needed)
     }
   }
 
@@ -212,7 +215,7 @@ export class Gates {
       return true
     }
     if (command.kind === DELIVERED) {
-      if (command.user !== null) this.#host.deliverNow(route, command.user, command.seq)
+      if (command.user !== null) this.#host.receipts.deliverNow(route, command.user, command.seq)
       command.applied?.()
       return true
     }
@@ -223,14 +226,14 @@ export class Gates {
       const carried = carries ? await this.#host.carriedBy(hold, author.user, command.extensions) : null
       if (this.#isClosed || author.hasEnded) return true
       if (!route.isAlive || (carried !== null && !this.#host.isStillTrue(carried))) return false
-      if (this.#host.acceptNow(route, author, command.clientId, command.text, command.extensions, carried)) return true
+      if (this.#host.messages.acceptNow(route, author, command.clientId, command.text, command.extensions, carried)) return true
       await this.#host.committed()
       const answer = await this.#answerRetry(gate, command, route, author)
       if (!this.#isClosed && !author.hasEnded) this.#host.answer(answer)
       return true
     }
     if (command.kind === OPERATE) return this.#operate(gate, command, route, author)
-    return this.#host.markNow(route, author, command.clientId, command.seq) || this.#markCounting(command, route, author)
+    return this.#host.receipts.markNow(route, author, command.clientId, command.seq) || this.#markCounting(command, route, author)
   }
 
   /** Counts what remains unread. false: the route died meanwhile. [RCP-8] */
@@ -264,14 +267,14 @@ export class Gates {
     if (isSaidAgain(conversation, author, command.clientId)) {
       const answer = await this.#answerRetry(gate, command, route, author)
       if (this.#isClosed || author.hasEnded) return true
-      if (answer.error === 0) this.#host.answerOperation(route, command.operation, answer)
+      if (answer.error === 0) this.#host.operations.answerOperation(route, command.operation, answer)
       else this.#host.answer(answer)
       return true
     }
     const target = await readTarget(this.#host.engine, conversation, command.seq)
     if (this.#isClosed || author.hasEnded) return true
     if (!route.isAlive) return false
-    this.#host.operateNow(route, author, command, target)
+    this.#host.operations.operateNow(route, author, command, target)
     return true
   }
 

@@ -43,7 +43,7 @@ export async function openFeed(shard: Shard, request: AttachRequest, sink: Devic
   const isStale = nowMs - device.lastActiveMs > ACTIVITY_STEP_MS
   device.lastActiveMs = nowMs
   if (isNew) addDevice(shard, user, device)
-  if (device.feed !== null) shard.expel(device.feed, ERROR.replaced)
+  if (device.feed !== null) shard.sessions.expel(device.feed, ERROR.replaced)
   if (isNew || isRenamed || tokens.changed || outboxEpoch !== request.outboxEpoch) writeDevice(shard, user, device)
   const isPlaced = takes && (isFirst || position.cursor !== device.cursor)
   if (isPlaced) {
@@ -55,8 +55,9 @@ export async function openFeed(shard: Shard, request: AttachRequest, sink: Devic
     shard.transaction.late.moveCursor(user, device)
   }
   const window = Math.min(request.window === 0 ? limits.windowDefault : request.window, limits.windowMax)
-  const feed = new Feed(shard, user, device, sink, outboxEpoch, window, position.cursor, request.resumes ?? shard.nextStamp(), takes)
-  shard.addFeed(feed)
+  const stamp = request.resumes ?? shard.sessions.nextStamp()
+  const feed = new Feed(shard, user, device, sink, outboxEpoch, window, position.cursor, stamp, takes)
+  shard.sessions.add(feed)
   if (takes) exposeQueue(user)
   const attached: Attached = {
     attachment: feed,
@@ -95,7 +96,7 @@ async function settledUser(shard: Shard, request: AttachRequest): Promise<UserSt
     if (!isAhead) return user
     const seqs = await shard.reading(deliveredIn(shard.engine, user, device.cursor + 1, request.cursor))
     await Promise.all([...seqs].map(([conversation, seq]) => tellDelivered(shard, user, conversation, seq)))
-    if (user.alive) shard.moveCursor(user, device, request.cursor)
+    if (user.alive) shard.receipts.moveCursor(user, device, request.cursor)
   }
 }
 
@@ -115,7 +116,7 @@ function isOutdated(user: UserState, request: AttachRequest): boolean {
 
 function tellDelivered(shard: Shard, user: UserState, conversation: string, seq: number): Promise<void> {
   return new Promise((resolve) => {
-    if (shard.delivered(user, conversation, seq, resolve)) resolve()
+    if (shard.receipts.delivered(user, conversation, seq, resolve)) resolve()
   })
 }
 

@@ -1,10 +1,10 @@
 /** The end of a queue that all devices have: its rows go, a range at a time, once the transaction is on disk that says so. */
 import type { Engine } from '../../storage/engine.js'
-import { ERROR, type ErrorCode } from '../../protocol/generated/registry.js'
+import { ERROR } from '../../protocol/generated/registry.js'
 import { trimPoint } from './attach.js'
 import type { ShardEnvironment } from './environment.js'
-import type { Feed } from './feed.js'
 import { encodeCursor, encodeQueueMeta } from './records.js'
+import type { Sessions } from './sessions.js'
 import type { UserState } from './state.js'
 import type { Transaction } from './transaction.js'
 
@@ -12,8 +12,7 @@ import type { Transaction } from './transaction.js'
 export interface TrimHost {
   readonly engine: Engine
   readonly environment: Pick<ShardEnvironment, 'clock' | 'limits' | 'log'>
-  /** Ends a session. */
-  expel(feed: Feed, error: ErrorCode): void
+  readonly sessions: Pick<Sessions, 'expel'>
 }
 
 /** Says in the transaction how much of the queue goes, if that is worth it. Devices too far behind are let go. [QUE-10] */
@@ -21,7 +20,7 @@ export function sealTrim(host: TrimHost, transaction: Transaction, user: UserSta
   const { clock, limits } = host.environment
   const { to, tooFarBehind } = trimPoint(user, clock.nowMs(), limits)
   if (to - user.rowsTrimmedTo < limits.trimEvery) return
-  for (const device of tooFarBehind) if (device.feed !== null && device.isFed) host.expel(device.feed, ERROR.slowConsumer)
+  for (const device of tooFarBehind) if (device.feed !== null && device.isFed) host.sessions.expel(device.feed, ERROR.slowConsumer)
   user.trimmedTo = user.rowsTrimmedTo = to
   transaction.trimmed.set(user, to)
   transaction.touch(user)

@@ -212,7 +212,7 @@ export class ShardsHarness {
     const dead = this.routers[shard]
     assert.ok(dead !== undefined)
     if (this.#reached[shard] === undefined) for (const session of this.#sessions) if (session.shard === shard) session.end(ERROR.storageUnavailable)
-    for (const session of [...dead.shard.visiting]) session.expel(ERROR.storageUnavailable)
+    for (const session of [...dead.shard.sessions.visiting]) session.expel(ERROR.storageUnavailable)
     this.engines[shard] = engine
     this.routers[shard] = this.#start(shard)
     this.router.replace(shard, this.#reach(shard, this.routers[shard]))

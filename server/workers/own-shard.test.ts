@@ -18,13 +18,13 @@ test('a store belongs to one process, and sessions of a later life are later, wh
     systemLinkEnvironment(), SILENT_LOG,
   )
   const first = await open(1)
-  const stamp = first.shard.nextStamp()
+  const stamp = first.shard.sessions.nextStamp()
   await assert.rejects(open(2), { code: 'locked' })
   await first.close()
   const second = await open(2)
   t.after(() => second.close())
   // By more than sessions begin in one life; and numbers have room for a million lives.
-  const later = second.shard.nextStamp()
+  const later = second.shard.sessions.nextStamp()
   assert.ok(later > stamp + 2 ** 31)
   assert.ok(Number.isSafeInteger(later * 2 ** 19))
 })

@@ -19,7 +19,7 @@ const LIFE_IDS = 100_000
 /** The server takes what it has written for what the device has stored. */
 export function cursorMovesOnWrite(server: SimServer): void {
   onEntry(server, (feed, frame) => {
-    if ('index' in frame) server.shard.moveCursor(feed.user, feed.device, frame.index)
+    if ('index' in frame) server.shard.receipts.moveCursor(feed.user, feed.device, frame.index)
     return null
   })
 }
@@ -27,7 +27,7 @@ export function cursorMovesOnWrite(server: SimServer): void {
 /** The server tells a sender that a message was delivered when it has been sent. */
 export function deliveredOnWrite(server: SimServer): void {
   onEntry(server, (feed, frame) => {
-    if (frame.type === FRAME.delivery) server.shard.delivered(feed.user, frame.conversation, frame.seq, () => undefined)
+    if (frame.type === FRAME.delivery) server.shard.receipts.delivered(feed.user, frame.conversation, frame.seq, () => undefined)
     return null
   })
 }
@@ -54,9 +54,9 @@ export function removedStillReads(server: SimServer): void {
 
 /** A message to the group reaches all members but one. */
 export function fanOutMissesOne(server: SimServer): void {
-  const { shard } = server
-  const acceptNow = shard.acceptNow.bind(shard)
-  shard.acceptNow = (route, feed, clientId, text, extensions) => {
+  const { messages } = server.shard
+  const acceptNow = messages.acceptNow.bind(messages)
+  messages.acceptNow = (route, feed, clientId, text, extensions) => {
     const isFull = route.conversation.group !== null && route.users.length > 1 && route.users.at(-1) !== feed.user
     return acceptNow(isFull ? new Route(route.conversation, route.users.slice(0, -1)) : route, feed, clientId, text, extensions)
   }
@@ -64,9 +64,9 @@ export function fanOutMissesOne(server: SimServer): void {
 
 /** A watermark of one member is told for that of all. */
 export function oneMemberIsAll(server: SimServer): void {
-  const { shard } = server
-  const deliverNow = shard.deliverNow.bind(shard)
-  shard.deliverNow = (route, user, seq) => {
+  const { receipts } = server.shard
+  const deliverNow = receipts.deliverNow.bind(receipts)
+  receipts.deliverNow = (route, user, seq) => {
     if (route.conversation.group !== null) for (const member of route.users) deliverNow(route, member, seq)
     else deliverNow(route, user, seq)
   }
@@ -108,10 +108,10 @@ function withIds(sink: DeviceSink, offset: number): DeviceSink {
 
 /** Calls `plant` for every entry that is sent; what it returns is sent in its place. */
 function onEntry(server: SimServer, plant: (feed: Feed, frame: Frame) => Frame | null): void {
-  const { shard } = server
-  const addFeed = shard.addFeed.bind(shard)
-  shard.addFeed = (feed) => {
-    addFeed(feed)
+  const { sessions } = server.shard
+  const add = sessions.add.bind(sessions)
+  sessions.add = (feed) => {
+    add(feed)
     const { sink } = feed
     const entries = sink.entries.bind(sink)
     sink.entries = (bytes, last, count) => {
@@ -122,9 +122,9 @@ function onEntry(server: SimServer, plant: (feed: Feed, frame: Frame) => Frame |
 
 /** What others have reacted with before is forgotten by the next who reacts. */
 export function reactionsLost(server: SimServer): void {
-  const { shard } = server
-  const operateNow = shard.operateNow.bind(shard)
-  shard.operateNow = (route, feed, command, target) => {
+  const { operations } = server.shard
+  const operateNow = operations.operateNow.bind(operations)
+  operations.operateNow = (route, feed, command, target) => {
     operateNow(route, feed, command, target === null ? null : { ...target, state: UNTOUCHED })
   }
 }
@@ -178,9 +178,9 @@ export function everybodyIsAdmin(server: SimServer): void {
 
 /** A message does not ask who has blocked whom. */
 export function blocksIgnored(server: SimServer): void {
-  const { shard } = server
-  const acceptNow = shard.acceptNow.bind(shard)
-  shard.acceptNow = (route, feed, clientId, text, extensions) => {
+  const { messages } = server.shard
+  const acceptNow = messages.acceptNow.bind(messages)
+  messages.acceptNow = (route, feed, clientId, text, extensions) => {
     const { conversation } = route
     const { pair } = conversation
     if (pair !== null) conversation.pair = ACQUAINTANCES
@@ -192,9 +192,9 @@ export function blocksIgnored(server: SimServer): void {
 
 /** A blocked user is told what the blocker receives. */
 export function blockedAreTold(server: SimServer): void {
-  const { shard } = server
-  const deliverNow = shard.deliverNow.bind(shard)
-  shard.deliverNow = (route, user, seq) => {
+  const { receipts } = server.shard
+  const deliverNow = receipts.deliverNow.bind(receipts)
+  receipts.deliverNow = (route, user, seq) => {
     const { conversation } = route
     const { pair } = conversation
     if (pair !== null) conversation.pair = ACQUAINTANCES
@@ -228,9 +228,9 @@ export function presenceIgnoresBlocks(server: SimServer): void {
 
 /** A watcher who was told something is told no more of it. */
 export function presenceStays(server: SimServer): void {
-  const { shard } = server
-  const addFeed = shard.addFeed.bind(shard)
-  shard.addFeed = (feed) => {
+  const { sessions } = server.shard
+  const add = sessions.add.bind(sessions)
+  sessions.add = (feed) => {
     const { sink } = feed
     const presence = sink.presence.bind(sink)
     const told = new Set<string>()
@@ -240,7 +240,7 @@ export function presenceStays(server: SimServer): void {
       if (isTaken) told.add(user)
       return isTaken
     }
-    addFeed(feed)
+    add(feed)
   }
 }
 
@@ -258,7 +258,7 @@ export function disabledComeIn(server: SimServer): void {
 /** A mark is acknowledged, and the watermark is where it was before. */
 export function readsForgotten(server: SimServer): void {
   const { shard } = server
-  shard.markNow = (_, feed, clientId, seq) => {
+  shard.receipts.markNow = (_, feed, clientId, seq) => {
     shard.answer(new Answer(feed, clientId, 0, seq, shard.environment.clock.nowMs()))
     return true
   }
@@ -295,17 +295,20 @@ export function expiredStayUnread(server: SimServer): void {
 /** The time that queues go by stands still: what waits in them never expires. */
 export function queuesKeepExpired(server: SimServer): void {
   const { shard } = server
-  const addFeed = shard.addFeed.bind(shard)
+  const { sessions, receipts } = shard
+  const add = sessions.add.bind(sessions)
   const host: FeedHost = {
     engine: shard.engine, isGone: (conversation, seq) => shard.isGone(conversation, seq), windowBytesMax: shard.windowBytesMax, nowMs: 0,
-    deliveredAt: () => false,
     readFailed: (error) => { shard.readFailed(error) },
-    delivered: (user, conversation, seq, applied) => shard.delivered(user, conversation, seq, applied),
-    moveCursor: (user, device, index) => { shard.moveCursor(user, device, index) },
+    receipts: {
+      deliveredAt: () => false,
+      delivered: (user, conversation, seq, applied) => receipts.delivered(user, conversation, seq, applied),
+      moveCursor: (user, device, index) => { receipts.moveCursor(user, device, index) },
+    },
   }
-  shard.addFeed = (feed) => {
+  sessions.add = (feed) => {
     Object.assign(feed, { host })
-    addFeed(feed)
+    add(feed)
   }
 }
 
@@ -349,16 +352,16 @@ function onLoneTask<T>(
 
 const STATES_MAX = 10_000
 
-type OperateNow = SimServer['shard']['operateNow']
+type OperateNow = SimServer['shard']['operations']['operateNow']
 
 /** Calls `plant` in the place of every operation. */
 function onOperation(
   server: SimServer,
   plant: (operate: () => void, command: Parameters<OperateNow>[2], route: Route, target: Parameters<OperateNow>[3]) => void,
 ): void {
-  const { shard } = server
-  const operateNow = shard.operateNow.bind(shard)
-  shard.operateNow = (route, feed, command, target) => {
+  const { operations } = server.shard
+  const operateNow = operations.operateNow.bind(operations)
+  operations.operateNow = (route, feed, command, target) => {
     plant(() => { operateNow(route, feed, command, target) }, command, route, target)
   }
 }

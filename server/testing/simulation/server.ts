@@ -104,7 +104,7 @@ export class SimServer {
   /** One of several dies and starts again. Its sessions are lost; those of others say again what it has not answered. */
   crashShard(shard: number): SimShard {
     const dead = this.shards[shard]!
-    for (const session of [...dead.shard.visiting]) session.expel(ERROR.storageUnavailable)
+    for (const session of [...dead.shard.sessions.visiting]) session.expel(ERROR.storageUnavailable)
     dead.crash()
     const next = this.shards[shard] = this.#start(shard)
     this.#several?.replace(shard, next.mortalRouter)

@@ -127,8 +127,9 @@ export class ServerWork implements Work, DeviceServer {
   /** What a shard hands out is looked at here: on its way to a device by another node it may be overtaken by news of it. */
   #watchFeeds(shard: Shard): void {
     const { oracle } = this.#options.people
-    const addFeed = shard.addFeed.bind(shard)
-    shard.addFeed = (feed) => {
+    const { sessions } = shard
+    const add = sessions.add.bind(sessions)
+    sessions.add = (feed) => {
       const { sink, user } = feed
       const entries = sink.entries.bind(sink)
       sink.entries = (frames, last, count) => {
@@ -139,7 +140,7 @@ export class ServerWork implements Work, DeviceServer {
         }
         entries(frames, last, count)
       }
-      addFeed(feed)
+      add(feed)
     }
   }
 

@@ -66,9 +66,9 @@ export function plantNode(options: ClusterNodeOptions, { movesEarly }: ShardPlan
   }
 }
 
-function editTwice(shard: Shard): void {
-  const operateNow = shard.operateNow.bind(shard)
-  shard.operateNow = (route, feed, command, target) => {
+function editTwice({ operations }: Shard): void {
+  const operateNow = operations.operateNow.bind(operations)
+  operations.operateNow = (route, feed, command, target) => {
     operateNow(route, feed, command, target)
     if (command.operation === OPERATION.edit) operateNow(route, feed, command, target)
   }
