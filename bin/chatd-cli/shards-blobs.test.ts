@@ -7,7 +7,7 @@ import { test, type TestContext } from 'node:test'
 import { type Attachment, Client, memoryStorage } from '../../protocol/client/node.js'
 import { evenTable, homeOf } from '../../server/channels/federation.js'
 import { until } from '../../server/proof/scope.js'
-import { conversationName } from '../../server/shard/state.js'
+import { conversationName } from '../../server/shard/conversation-name.js'
 import { PASSWORD } from '../../server/testing/live-server.js'
 import { addUsers, folder, type Running, start } from './testing/running.js'
 

@@ -2,7 +2,7 @@
 import { StorageError, type Engine } from '../../storage/engine.js'
 import { inviteKey } from '../../storage/shard-keys.js'
 import { ValueReader, ValueWriter } from '../../storage/value.js'
-import { Resident } from '../shard/state.js'
+import { Resident } from '../shard/resident.js'
 import type { InviteInfo } from './registration-router.js'
 
 const VERSION = 1

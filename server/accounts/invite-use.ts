@@ -5,7 +5,7 @@ import { ERROR } from '../../protocol/generated/registry.js'
 import type { Verifier } from '../router/router.js'
 import { RouterError } from '../router/router.js'
 import type { Shard } from '../shard/shard.js'
-import type { AccountRow, UserState } from '../shard/state.js'
+import type { AccountRow, UserState } from '../shard/user-state.js'
 import { encodeInvite, type InviteRow, type InviteState, isOpen } from './invite-state.js'
 import type { InviteProof } from './registration-router.js'
 

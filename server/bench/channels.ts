@@ -26,7 +26,7 @@ import { LocalRouter } from '../router/local-router.js'
 import { ShardsRouter } from '../router/shards-router.js'
 import { SHARD_LIMITS } from '../shard/environment.js'
 import { Shard } from '../shard/shard.js'
-import { conversationName } from '../shard/state.js'
+import { conversationName } from '../shard/conversation-name.js'
 import { testIdentity } from '../testing/live-front.js'
 import { TestDevice, tokenHash, VERIFIER } from '../testing/shard-harness.js'
 

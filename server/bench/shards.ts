@@ -3,7 +3,7 @@
  * a process. Clients come to the processes by turns, wherever they are at home.
  */
 import { evenTable, homeOf } from '../channels/federation.js'
-import { conversationName } from '../shard/state.js'
+import { conversationName } from '../shard/conversation-name.js'
 import type { Options } from './options.js'
 import { online, PAIRS, type Pairs } from './pairs.js'
 import type { Figures } from './statistics.js'

@@ -15,7 +15,8 @@ import type { Mark } from '../shard/conversation.js'
 import type { Outgoing } from './outgoing.js'
 import { appendMessage, appendOperation, appendReceipt, appendShared } from '../shard/queue.js'
 import { ANY_INDEX, SharedEntry } from '../shard/shared-entry.js'
-import { addressIn, UNCOUNTED, type UserState } from '../shard/state.js'
+import { addressIn } from '../shard/conversation-name.js'
+import { UNCOUNTED, type UserState } from '../shard/user-state.js'
 import type { Transaction } from '../shard/transaction.js'
 import {
   type ChangeEntry, encodeVisitor, type ListingEntry, type MemberEntry, type MessagesEntry, type OperationEntry, type ReceiptEntry,

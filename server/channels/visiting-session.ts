@@ -6,7 +6,7 @@ import type { Visitor, VisitSink } from '../router/home-router.js'
 import { type Attachment, RouterError } from '../router/router.js'
 import type { Author } from '../shard/author.js'
 import type { Shard } from '../shard/shard.js'
-import { UserState } from '../shard/state.js'
+import { UserState } from '../shard/user-state.js'
 import type { Route } from '../shard/transaction.js'
 
 /** Conversations that a session finds without looking them up. */

@@ -6,7 +6,8 @@ import { numberAt, searchKeys } from '../../storage/keyspace.js'
 import { decodeState } from '../operations/message-state.js'
 import { segmentEnd } from '../search/segment.js'
 import { isErased, type LogRecord, readLogRun, rewrittenRun } from '../shard/log-run.js'
-import type { ConversationState, Member } from '../shard/state.js'
+import type { ConversationState } from '../shard/conversation-state.js'
+import type { Member } from '../shard/member.js'
 import type { Transaction } from '../shard/transaction.js'
 
 /** A row of the log that holds messages to be erased. */

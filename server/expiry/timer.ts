@@ -7,7 +7,7 @@ import { RouterError } from '../router/router.js'
 import { appendShared } from '../shard/queue.js'
 import { encodeConversation } from '../shard/records.js'
 import { ANY_INDEX, SharedEntry } from '../shard/shared-entry.js'
-import { conversationAddress } from '../shard/state.js'
+import { conversationAddress } from '../shard/conversation-state.js'
 import type { Route, Transaction } from '../shard/transaction.js'
 
 /** As it stands in the log. */

@@ -7,7 +7,7 @@ import { strangerWaitMs } from '../profiles/stranger-allowance.js'
 import { RouterError } from '../router/router.js'
 import { mustHaveRoom } from '../shard/refusals.js'
 import type { Shard } from '../shard/shard.js'
-import { conversationName } from '../shard/state.js'
+import { conversationName } from '../shard/conversation-name.js'
 import { setPairTimer } from './timer.js'
 
 const DAY_MS = 86_400_000

@@ -1,7 +1,7 @@
 /** What of a conversation a user may read, looked at whenever it reads. [GRP-9] */
 import { ERROR } from '../../protocol/generated/registry.js'
 import { RouterError } from '../router/router.js'
-import type { ConversationState } from '../shard/state.js'
+import type { ConversationState } from '../shard/conversation-state.js'
 import type { Interval } from './group-state.js'
 
 const EVERYTHING: readonly Interval[] = [{ from: 1, to: Infinity }]

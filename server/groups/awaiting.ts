@@ -2,7 +2,8 @@
  * Who of a group waits for the others: whose messages not all have received, or read. Of all members they alone have to be looked at when
  * watermarks rise, and those who wait for readers only when that of a reader has.
  */
-import { type Member, UserState } from '../shard/state.js'
+import type { Member } from '../shard/member.js'
+import { UserState } from '../shard/user-state.js'
 import { Floor } from './floor.js'
 
 /** Over all members of a group; `silent` of those who tell nobody what they read, which `read` leaves out. */

@@ -1,6 +1,7 @@
 /** A group's part of its conversation's row, behind the members' names; see shard/records.ts. */
 import type { ValueReader, ValueWriter } from '../../storage/value.js'
-import type { ConversationState, Member } from '../shard/state.js'
+import type { ConversationState } from '../shard/conversation-state.js'
+import type { Member } from '../shard/member.js'
 import { type FormerMember, type Guest, GroupState, type Interval, Membership, type Policy, POLICY_VALUES, ROLES } from './group-state.js'
 
 const POLICY_KEYS = Object.keys(POLICY_VALUES) as (keyof Policy)[]

@@ -2,7 +2,7 @@
  * What makes a conversation a group: who is in it with which role, who was, who may become a member, and its settings. It stands in
  * one row; what is appended to the log with each change is the history of this row.
  */
-import type { Member } from '../shard/state.js'
+import type { Member } from '../shard/member.js'
 import { Awaiting } from './awaiting.js'
 import { SlowestMembers } from './slowest-members.js'
 

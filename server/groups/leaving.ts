@@ -1,6 +1,6 @@
 /** An account at home elsewhere goes, and leaves a group that is at home here: nobody waits for that, and nothing refuses it. */
 import type { GateTask } from '../shard/gate.js'
-import type { ConversationState } from '../shard/state.js'
+import type { ConversationState } from '../shard/conversation-state.js'
 import { concernedBy } from './rights.js'
 import { type GroupHost, GroupWork } from './group-work.js'
 

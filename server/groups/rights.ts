@@ -1,7 +1,8 @@
 /** Who may do what in a group, and whom it concerns: looked at before anybody is read from the store for it, and again when it is done. [GRP-5] */
 import { ERROR } from '../../protocol/generated/registry.js'
 import { RouterError } from '../router/router.js'
-import type { ConversationState, Member } from '../shard/state.js'
+import type { ConversationState } from '../shard/conversation-state.js'
+import type { Member } from '../shard/member.js'
 import type { Change } from './change.js'
 import type { GroupState, Membership } from './group-state.js'
 

@@ -2,7 +2,7 @@
 import type { BlobEntry } from '../channels/entries.js'
 import type { Hold } from '../shard/holds.js'
 import type { Residents } from '../shard/residents.js'
-import type { UserState } from '../shard/state.js'
+import type { UserState } from '../shard/user-state.js'
 import type { BlobHome } from './homes.js'
 import type { BlobLedger } from './ledger.js'
 import { decodeDescription } from './rows.js'

@@ -4,7 +4,7 @@ import type { Engine } from '../../storage/engine.js'
 import { blobKeys, userKeys } from '../../storage/keyspace.js'
 import { shardMetaKey } from '../../storage/shard-keys.js'
 import { Residents } from '../shard/residents.js'
-import { Resident } from '../shard/state.js'
+import { Resident } from '../shard/resident.js'
 import {
   type BlobRow, type BlobTotals, decodeBlob, decodeContents, decodeHolding, decodeTotals, decodeUpload, type HoldingRow, type SharedContent, type UploadRow,
 } from './rows.js'

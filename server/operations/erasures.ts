@@ -21,7 +21,8 @@ import { ValueReader, ValueWriter } from '../../storage/value.js'
 import { readable } from '../shard/entry-reader.js'
 import { type EntryRun, framesOf, readRun, runOf } from '../shard/entry-run.js'
 import { isErased, readLogRun } from '../shard/log-run.js'
-import { conversationName, type UserState } from '../shard/state.js'
+import { conversationName } from '../shard/conversation-name.js'
+import type { UserState } from '../shard/user-state.js'
 import type { Transaction } from '../shard/transaction.js'
 
 const VERSION = 2

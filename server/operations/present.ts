@@ -7,7 +7,7 @@ import { numberAt } from '../../storage/keyspace.js'
 import type { Interval } from '../groups/group-state.js'
 import type { PresentState, ReactionCount, StoredMessage } from '../router/router.js'
 import { isDamage } from '../shard/entry-reader.js'
-import type { ConversationState } from '../shard/state.js'
+import type { ConversationState } from '../shard/conversation-state.js'
 import { decodeState, type Edit, type MessageState } from './message-state.js'
 
 /** The messages, ascending, as `viewer` may see them at this time, who may read the intervals. */

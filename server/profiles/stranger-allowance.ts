@@ -1,6 +1,6 @@
 /** How many messages somebody may send who has not been answered [PRF-18]; also how many reports. */
 import type { ShardLimits } from '../shard/environment.js'
-import type { ConversationState } from '../shard/state.js'
+import type { ConversationState } from '../shard/conversation-state.js'
 import { ACQUAINTANCES } from './pair.js'
 
 /** Who is refused stays so for at least this long: what is in flight behind it must not pass it. [MSG-21] */

@@ -4,7 +4,7 @@ import { EXTENSION } from '../../protocol/generated/registry.js'
 import { decodeText } from '../../protocol/utf8.js'
 import { readableBy } from '../groups/access.js'
 import type { StoredMessage } from '../router/router.js'
-import type { ConversationState } from '../shard/state.js'
+import type { ConversationState } from '../shard/conversation-state.js'
 
 /** Whether the user may read this message of the conversation now. [SCH-1] */
 export function mayRead(conversation: ConversationState, user: string, seq: number): boolean {

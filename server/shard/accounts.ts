@@ -10,7 +10,8 @@ import { findToken } from './attach.js'
 import { PackedVerifier } from './packed-verifier.js'
 import { encodeAccount, encodeDevice, encodeListing, encodeQueueMeta, encodeSettings } from './records.js'
 import type { Shard } from './shard.js'
-import type { AccountRow, DeviceState, UserState } from './state.js'
+import type { DeviceState } from './device-state.js'
+import type { AccountRow, UserState } from './user-state.js'
 
 const USERS_PAGE_MAX = 1000
 /** What a removed account keeps: nothing that opens it. */

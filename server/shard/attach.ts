@@ -5,8 +5,8 @@ import type { AttachRequest } from '../router/router.js'
 import { RouterError } from '../router/router.js'
 import type { ShardLimits } from './environment.js'
 import { pack, unpack } from './packed.js'
-import { DeviceState } from './state.js'
-import type { TokenSlot, UserState } from './state.js'
+import { DeviceState, type TokenSlot } from './device-state.js'
+import type { UserState } from './user-state.js'
 
 export type SlotName = 'used' | 'issued'
 

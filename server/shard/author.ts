@@ -1,6 +1,6 @@
 /** Who gives a command: a session of this shard, or one that is at home in another; see channels/visiting-session.ts. */
 import type { DeviceSink } from '../router/router.js'
-import type { UserState } from './state.js'
+import type { UserState } from './user-state.js'
 import type { Route } from './transaction.js'
 
 export interface Author {

@@ -9,7 +9,9 @@ import { RouterError } from '../router/router.js'
 import { CommitLoop } from './commit-loop.js'
 import type { CommitHost } from './commit-loop.js'
 import { SHARD_LIMITS } from './environment.js'
-import { ConversationState, DeviceState, UserState } from './state.js'
+import { ConversationState } from './conversation-state.js'
+import { DeviceState } from './device-state.js'
+import { UserState } from './user-state.js'
 import { Route } from './transaction.js'
 
 /** Timers that run when told to. */

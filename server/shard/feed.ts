@@ -14,7 +14,8 @@ import { ANY_PLACE, COUNTS_NOWHERE, type EntryHead, type EntryRun, readRun, skip
 import { Fifo } from './fifo.js'
 import { readQueue } from './queue-reader.js'
 import type { Receipts } from './receipts.js'
-import type { DeviceState, UserState } from './state.js'
+import type { DeviceState } from './device-state.js'
+import type { UserState } from './user-state.js'
 import type { Route } from './transaction.js'
 
 /** Bytes of one page read from the store; small, so that one device's backlog does not hold up the others. */

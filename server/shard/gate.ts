@@ -6,7 +6,8 @@ import type { OperationKind } from '../operations/decide.js'
 import type { Author } from './author.js'
 import { Fifo } from './fifo.js'
 import type { Acceptances } from './log-reader.js'
-import type { ConversationState, Writer } from './state.js'
+import type { ConversationState } from './conversation-state.js'
+import type { Writer } from './writer.js'
 import type { Route } from './transaction.js'
 
 export const MESSAGE = 0

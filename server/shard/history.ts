@@ -8,7 +8,7 @@ import type { HistoryPage, HistoryRequest, StoredMessage } from '../router/route
 import { isDamage, readable } from './entry-reader.js'
 import { readMessage, runWith } from './log-reader.js'
 import { type LogRecord, readLogRun, RUN_RECORDS_MAX } from './log-run.js'
-import type { ConversationState } from './state.js'
+import type { ConversationState } from './conversation-state.js'
 
 const PAGE_BYTES = 256 * 1024
 /** Rows of the log read at once: few, since one may hold many messages, or a single one. */

@@ -4,7 +4,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { userKeys } from '../../storage/keyspace.js'
 import { Admission, Hold } from './holds.js'
 import { Residents } from './residents.js'
-import { UserState } from './state.js'
+import { UserState } from './user-state.js'
 
 const NAMES = Array.from({ length: 100 }, (_, i) => `user${String(i)}`)
 

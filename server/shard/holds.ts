@@ -4,7 +4,9 @@
  * the command would load them again and again.
  */
 import type { Residents } from './residents.js'
-import type { ConversationState, Resident, UserState } from './state.js'
+import type { ConversationState } from './conversation-state.js'
+import type { Resident } from './resident.js'
+import type { UserState } from './user-state.js'
 
 /** Users of a conversation that are read from the store at once: a large group must not take all of the store's reader. */
 const LOADS_AT_ONCE = 32

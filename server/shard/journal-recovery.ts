@@ -6,7 +6,7 @@ import { isDamage, readable } from './entry-reader.js'
 import type { ShardEnvironment } from './environment.js'
 import { type JournaledRun, readJournalRow } from './journal-row.js'
 import { loadUser } from './loader.js'
-import type { UserState } from './state.js'
+import type { UserState } from './user-state.js'
 
 /** Of one page, which is one commit. */
 const PAGE_ROWS = 64

@@ -10,7 +10,7 @@ import { journalKey } from '../../storage/shard-keys.js'
 import type { EntryRun, JournaledCommit } from './entry-run.js'
 import type { ShardEnvironment } from './environment.js'
 import type { LateWrites } from './late-writes.js'
-import type { UserState } from './state.js'
+import type { UserState } from './user-state.js'
 import type { Transaction } from './transaction.js'
 
 /** What the journal asks of its shard. */

@@ -5,7 +5,10 @@
  *
  * Whatever waits here stays in memory until it is on disk: read back before, it would have fallen.
  */
-import type { ConversationState, DeviceState, Resident, UserState } from './state.js'
+import type { ConversationState } from './conversation-state.js'
+import type { DeviceState } from './device-state.js'
+import type { Resident } from './resident.js'
+import type { UserState } from './user-state.js'
 
 export class LateWrites {
   /** Devices whose cursor moved. */

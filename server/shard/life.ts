@@ -15,7 +15,10 @@ import { loadConversation, loadUser } from './loader.js'
 import { Residents } from './residents.js'
 import type { Sessions } from './sessions.js'
 import { StaleRoutes } from './stale-routes.js'
-import { type ConversationState, conversationName, memberNames, type Resident, type UserState } from './state.js'
+import { conversationName } from './conversation-name.js'
+import { type ConversationState, memberNames } from './conversation-state.js'
+import type { Resident } from './resident.js'
+import type { UserState } from './user-state.js'
 import { Route } from './transaction.js'
 
 /** Invites kept in memory beside those that a transaction holds: they are used once, if at all. */

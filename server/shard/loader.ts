@@ -13,8 +13,10 @@ import {
   decodeAccount, decodeCheckpoint, decodeConversation, decodeCursor, decodeDevice, decodeFloor, decodePairRow, decodeQueueMeta, decodeReceived,
   decodeSettings, decodeWatermark,
 } from './records.js'
-import { ConversationState, isOfTwo, UserState } from './state.js'
-import type { Member } from './state.js'
+import { isOfTwo } from './conversation-name.js'
+import { ConversationState } from './conversation-state.js'
+import type { Member } from './member.js'
+import { UserState } from './user-state.js'
 
 /** More small rows than any user or conversation may have. */
 const ROWS_MAX = 10_000

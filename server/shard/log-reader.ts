@@ -2,7 +2,9 @@
 import type { Engine } from '../../storage/engine.js'
 import { numberAt } from '../../storage/keyspace.js'
 import { isErased, type LogRecord, readLogRun } from './log-run.js'
-import type { ConversationState, Member, Writer } from './state.js'
+import type { ConversationState } from './conversation-state.js'
+import type { Member } from './member.js'
+import type { Writer } from './writer.js'
 
 /** Records of one outbox looked at for a client id: as many as a client may have unanswered, and a good deal more. */
 const RETRY_DEPTH_MAX = 8192

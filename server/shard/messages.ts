@@ -8,7 +8,8 @@ import type { ShardEnvironment } from './environment.js'
 import { GateCommand, MESSAGE } from './gate.js'
 import type { Life } from './life.js'
 import { refusalFor, refusalOfExtensions, refusedBusy, refusedPair } from './refusals.js'
-import { conversationName, Writer } from './state.js'
+import { conversationName } from './conversation-name.js'
+import { Writer } from './writer.js'
 import { Answer, type Route, type Transaction } from './transaction.js'
 
 /** What messages ask of their shard. */

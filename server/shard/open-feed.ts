@@ -11,7 +11,8 @@ import { exposeQueue } from './queue.js'
 import { readQueue } from './queue-reader.js'
 import { encodeAccount, encodeDevice } from './records.js'
 import type { Shard } from './shard.js'
-import type { DeviceState, UserState } from './state.js'
+import type { DeviceState } from './device-state.js'
+import type { UserState } from './user-state.js'
 
 const PAGE_ENTRIES = 512
 const PAGE_BYTES = 256 * 1024

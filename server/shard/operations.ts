@@ -13,7 +13,8 @@ import { EMPTY, GateCommand, OPERATE } from './gate.js'
 import type { Life } from './life.js'
 import { isErased } from './log-run.js'
 import { BUSY_RETRY_MS, mayRead, refusedBusy, refusedStranger } from './refusals.js'
-import { type ConversationState, conversationName } from './state.js'
+import { conversationName } from './conversation-name.js'
+import type { ConversationState } from './conversation-state.js'
 import { Answer, type Route, type Transaction } from './transaction.js'
 
 /** What operations ask of their shard. */

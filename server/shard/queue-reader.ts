@@ -1,7 +1,7 @@
 /** Reads what is committed of a queue, wherever it stands: in rows of the store, or in the journal alone and so in memory. */
 import type { Engine, Entry } from '../../storage/engine.js'
 import { readEntries } from './entry-reader.js'
-import type { UserState } from './state.js'
+import type { UserState } from './user-state.js'
 
 export interface QueuePage {
   readonly rows: readonly Entry[]

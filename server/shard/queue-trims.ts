@@ -5,7 +5,7 @@ import { trimPoint } from './attach.js'
 import type { ShardEnvironment } from './environment.js'
 import { encodeCursor, encodeQueueMeta } from './records.js'
 import type { Sessions } from './sessions.js'
-import type { UserState } from './state.js'
+import type { UserState } from './user-state.js'
 import type { Transaction } from './transaction.js'
 
 /** What trims ask of their shard. */

@@ -6,7 +6,7 @@ import {
 import type { Mark } from './conversation.js'
 import { ANY_PLACE, COUNTS_NOWHERE, EntryHead, EntryRun } from './entry-run.js'
 import type { SharedEntry } from './shared-entry.js'
-import type { UserState } from './state.js'
+import type { UserState } from './user-state.js'
 import type { Transaction } from './transaction.js'
 
 /** A message of `conversation`, written by `from`, into the user's queue; both as the user addresses them. [QUE-1] */

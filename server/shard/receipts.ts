@@ -10,7 +10,9 @@ import type { ShardEnvironment } from './environment.js'
 import type { Feed } from './feed.js'
 import { DELIVERED, EMPTY, GateCommand, MARK_READ } from './gate.js'
 import type { Life } from './life.js'
-import { conversationName, type DeviceState, type UserState } from './state.js'
+import { conversationName } from './conversation-name.js'
+import type { DeviceState } from './device-state.js'
+import type { UserState } from './user-state.js'
 import { Answer, type Route, type Transaction } from './transaction.js'
 
 /** What receipts ask of their shard. */

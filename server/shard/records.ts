@@ -12,8 +12,11 @@ import type { Pair } from '../profiles/pair.js'
 import { decodePair, encodePair } from '../profiles/pair.js'
 import { pack, unpack } from './packed.js'
 import { PackedVerifier } from './packed-verifier.js'
-import type { AccountRow, ConversationState, TokenSlot } from './state.js'
-import { DeviceState, Member, Writer } from './state.js'
+import type { ConversationState } from './conversation-state.js'
+import { DeviceState, type TokenSlot } from './device-state.js'
+import { Member } from './member.js'
+import type { AccountRow } from './user-state.js'
+import { Writer } from './writer.js'
 
 const VERSION = 1
 

@@ -10,7 +10,8 @@ import { strangerWaitMs } from '../profiles/stranger-allowance.js'
 import { RouterError } from '../router/router.js'
 import type { Author } from './author.js'
 import type { ShardLimits } from './environment.js'
-import type { ConversationState, UserState } from './state.js'
+import type { ConversationState } from './conversation-state.js'
+import type { UserState } from './user-state.js'
 import { Answer, type Route } from './transaction.js'
 
 /** Told to a client whose command finds too much under way to another shard. */

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { Feed } from './feed.js'
 import { loadConversation } from './loader.js'
 import { Residents } from './residents.js'
-import { Resident } from './state.js'
+import { Resident } from './resident.js'
 import { storedMessages } from '../testing/entries.js'
 import { ShardHarness } from '../testing/shard-harness.js'
 

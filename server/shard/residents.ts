@@ -2,7 +2,7 @@
  * The states in memory, read from the store when first needed. What is in use stays, and so does what a command holds until it is done;
  * as many others stay as the limit says, and the rest goes, oldest first: memory is bounded by active users, not by stored data.
  */
-import type { Resident } from './state.js'
+import type { Resident } from './resident.js'
 
 /** States looked at for each that was loaded, where many are in use; and in one turn of the event loop. */
 const SWEEP_FOR_EACH = 64

@@ -16,7 +16,8 @@ import { eachSender } from './log-reader.js'
 import { readLogRun } from './log-run.js'
 import { decodeConversation } from './records.js'
 import type { Shard } from './shard.js'
-import { ConversationState, type Member } from './state.js'
+import { ConversationState } from './conversation-state.js'
+import type { Member } from './member.js'
 
 /** After the start, and between the end of one sweep and the next: what is late by an hour is not late. */
 const FIRST_SWEEP_MS = 60_000

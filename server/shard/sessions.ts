@@ -7,7 +7,7 @@ import type { VisitingSession } from '../channels/visiting-session.js'
 import type { ShardEnvironment } from './environment.js'
 import type { Feed } from './feed.js'
 import type { LateWrites } from './late-writes.js'
-import type { UserState } from './state.js'
+import type { UserState } from './user-state.js'
 
 /** Sessions that may begin in a millisecond, on average over a shard's life, before its stamps are ahead of the clock. */
 const STAMPS_BY_MS = 1024

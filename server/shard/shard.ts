@@ -36,7 +36,9 @@ import type { Residents } from './residents.js'
 import { Retention } from './retention.js'
 import { sealLate } from './seal-late.js'
 import { Sessions } from './sessions.js'
-import type { ConversationState, Resident, UserState } from './state.js'
+import type { ConversationState } from './conversation-state.js'
+import type { Resident } from './resident.js'
+import type { UserState } from './user-state.js'
 import type { Answer, Route, Transaction } from './transaction.js'
 
 const LIST_PAGE = 1000

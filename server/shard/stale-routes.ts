@@ -4,7 +4,7 @@
  * without need is at most about as many states as there are sessions and conversations in memory.
  */
 import type { Feed } from './feed.js'
-import type { ConversationState } from './state.js'
+import type { ConversationState } from './conversation-state.js'
 
 export class StaleRoutes {
   readonly #feeds: Rotation<Feed>

@@ -14,7 +14,10 @@ import { LateWrites } from './late-writes.js'
 import { ChannelWork } from '../channels/channel-work.js'
 import type { Outgoing } from '../channels/outgoing.js'
 import { encodeChangeRow, LogRun } from './log-run.js'
-import { type ConversationState, Resident, type UserState, type Writer } from './state.js'
+import type { ConversationState } from './conversation-state.js'
+import { Resident } from './resident.js'
+import type { UserState } from './user-state.js'
+import type { Writer } from './writer.js'
 
 /** A version; the key says everything. */
 const EXPIRY_ROW = Uint8Array.of(1)

@@ -12,8 +12,9 @@ import { withPresent } from '../operations/present.js'
 import { readHistory } from './history.js'
 import { readMessage } from './log-reader.js'
 import type { Shard } from './shard.js'
-import { addressIn, conversationAddress, isOfTwo } from './state.js'
-import type { ConversationState, UserState } from './state.js'
+import { addressIn, isOfTwo } from './conversation-name.js'
+import { conversationAddress, type ConversationState } from './conversation-state.js'
+import type { UserState } from './user-state.js'
 
 /** What the state in memory said a moment ago may be ahead of the disk; nobody is told what a crash could take back. [RCP-2] */
 async function onDisk(shard: Shard, states: readonly ConversationState[]): Promise<void> {

@@ -13,7 +13,7 @@ import type { Blob } from '../../blobs/blob-router.js'
 import { readStoredProfile } from '../../profiles/profile.js'
 import { isErased, readLogRun } from '../../shard/log-run.js'
 import { decodeAccount, decodeConversation } from '../../shard/records.js'
-import { ConversationState } from '../../shard/state.js'
+import { ConversationState } from '../../shard/conversation-state.js'
 import { loanAt } from '../homes.js'
 import { objectsOf, storedBytesOf } from '../merge.js'
 import {

@@ -2,7 +2,7 @@
 import { expiryOf } from '../../../protocol/expiry.js'
 import type { StoredMessage } from '../../router/router.js'
 import { RouterError } from '../../router/router.js'
-import { conversationName } from '../../shard/state.js'
+import { conversationName } from '../../shard/conversation-name.js'
 import { timerElement } from '../../expiry/timer.js'
 import { changeText, GROUP } from './group-oracle.js'
 import type { Life, Scene } from './scene.js'

@@ -1,5 +1,5 @@
 /** What people do to messages that their device has, their own most of all; to those of others too, which is to be refused. */
-import { conversationName } from '../../shard/state.js'
+import { conversationName } from '../../shard/conversation-name.js'
 import type { SimDevice } from './device.js'
 import type { OperationName } from './operation-oracle.js'
 import { GROUP } from './group-oracle.js'

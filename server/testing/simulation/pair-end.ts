@@ -5,7 +5,7 @@
 import { type MessageSource, MessageViews } from '../../../protocol/client/message-views.js'
 import type { ConversationSummary, StoredMessage } from '../../router/router.js'
 import { RouterError } from '../../router/router.js'
-import { conversationName } from '../../shard/state.js'
+import { conversationName } from '../../shard/conversation-name.js'
 import { Breach } from './breach.js'
 import { type SimDevice, shownState } from './device.js'
 import type { EndScene } from './scene.js'

@@ -5,7 +5,7 @@ import { ERROR, FRAME, OPERATION } from '../../../protocol/generated/registry.js
 import { type DeviceSink, RouterError } from '../../router/router.js'
 import type { Feed, FeedHost } from '../../shard/feed.js'
 import { encodeCheckpoint, encodeConversation, encodeWatermark } from '../../shard/records.js'
-import type { ConversationState } from '../../shard/state.js'
+import type { ConversationState } from '../../shard/conversation-state.js'
 import { Answer, Route } from '../../shard/transaction.js'
 import { decodeEntries, joinEntries } from '../entries.js'
 import { UNTOUCHED } from '../../operations/message-state.js'
