@@ -19,7 +19,7 @@ import {
 import { ERROR, ERRORS, EXTENSION, FRAME, LIMIT, MARK, OPERATION, TYPING } from '../protocol/generated/registry.js'
 import type { ErrorInfo } from '../protocol/generated/registry.js'
 import { openEngine } from '../storage/open.js'
-import { userKeys } from '../storage/keyspace.js'
+import { userKeys } from '../storage/user-keys.js'
 import { MemoryEngine } from '../storage/memory-engine.js'
 import { configOf } from './config/config.js'
 import { SYSTEM_CLOCK } from './clock.js'

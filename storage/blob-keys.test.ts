@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import {
-  endAt, endKey, ends, endsUpTo, eraseAt, eraseKey, erases, erasesUpTo, releaseAt, releaseKey, releases, uploadKey,
-} from './blob-keys.js'
+import { blobKeys, endAt, endKey, ends, endsUpTo, eraseAt, eraseKey, erases, erasesUpTo, releaseAt, releaseKey, releases, uploadKey } from './blob-keys.js'
 import type { KeyRange } from './engine.js'
-import { blobKeys, conversationKeys, everything, ownerAt, userKeys } from './keyspace.js'
+import { conversationKeys } from './conversation-keys.js'
+import { everything, ownerAt } from './owner-keys.js'
+import { userKeys } from './user-keys.js'
 import { slotOf } from './slots.js'
 import { expiries, expiryKey, shardMetaKey } from './shard-keys.js'
 

@@ -1,10 +1,11 @@
 /**
- * The keys of a shard's lists about blobs, in the slot that belongs to nobody, see shard-keys.ts: uploads under way, what ends when, what is
+ * The keys of a blob, in its slot; and those of a shard's lists about blobs, in the slot that belongs to nobody, see shard-keys.ts: uploads under way, what ends when, what is
  * to be released, and what is to be erased in the blob store. Of several shards each has here, too, what it knows of blobs and of what users who
  * are at home elsewhere hold in it: none of that is in a slot of its own.
  */
 import type { KeyRange } from './engine.js'
 import { checkName, DIGITS, digits, HEAD_BYTES, isReserved, latin1, reserved, tableBehind, tableUpTo, wholeTable } from './key-parts.js'
+import { OwnerKeys, TABLE } from './owner-keys.js'
 
 const TABLE_COPIES = 0x62
 const TABLE_VISITOR_HOLDINGS = 0x63
@@ -12,6 +13,40 @@ const TABLE_ERASES = 0x64
 const TABLE_ENDS = 0x65
 const TABLE_RELEASES = 0x6c
 const TABLE_UPLOADS = 0x75
+
+const KIND_META = 0x01
+const KIND_BLOB_HOME = 0x02
+
+/** Keys of one blob, by its id. */
+export class BlobKeys extends OwnerKeys {
+  constructor(id: string) {
+    super(TABLE.blob, id)
+  }
+
+  /** The blob, where there is one shard. */
+  meta(): Buffer {
+    return this.plain(KIND_META)
+  }
+
+  /** Which of several shards have it. */
+  home(): Buffer {
+    return this.plain(KIND_BLOB_HOME)
+  }
+
+  /** What the row is; null for a kind that this version does not know. */
+  kindOf(key: Uint8Array): 'meta' | 'home' | null {
+    switch (this.kindByte(key)) {
+      case KIND_META: return 'meta'
+      case KIND_BLOB_HOME: return 'home'
+      default: return null
+    }
+  }
+}
+
+/** Keys of a blob, by its id. */
+export function blobKeys(id: string): BlobKeys {
+  return new BlobKeys(id)
+}
 
 /** An upload, by its id. */
 export function uploadKey(id: string): Buffer {

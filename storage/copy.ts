@@ -1,6 +1,6 @@
 import { StorageError } from './engine.js'
 import type { Engine } from './engine.js'
-import { everything } from './keyspace.js'
+import { everything } from './owner-keys.js'
 import { pagesOf } from './pages.js'
 import { shardMetaKey } from './shard-keys.js'
 

@@ -5,7 +5,7 @@
  */
 import { isGroup } from '../../protocol/address.js'
 import { visitorKey } from '../../storage/channel-keys.js'
-import { pairName } from '../../storage/keyspace.js'
+import { pairName } from '../../storage/conversation-keys.js'
 import { admit, settleUse } from '../accounts/admissions.js'
 import type { InviteState } from '../accounts/invite-state.js'
 import { leaving } from '../groups/leaving.js'

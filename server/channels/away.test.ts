@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ERROR } from '../../protocol/generated/registry.js'
-import { KEPT_LIST, userKeys } from '../../storage/keyspace.js'
+import { KEPT_LIST, userKeys } from '../../storage/user-keys.js'
 import { RouterError } from '../router/router.js'
 import { Accounts } from '../shard/accounts.js'
 import { routerError } from '../testing/shard-harness.js'

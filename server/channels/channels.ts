@@ -7,7 +7,7 @@
  */
 import { ERROR } from '../../protocol/generated/registry.js'
 import { channelConfirmedKey, channelEntries, channelEntryKey, channelNumberAt, channelTakenKey, visitorKey } from '../../storage/channel-keys.js'
-import { userKeys } from '../../storage/keyspace.js'
+import { userKeys } from '../../storage/user-keys.js'
 import type { PairSide } from '../profiles/pair.js'
 import type { Report } from '../profiles/service.js'
 import { unavailable } from '../shard/commit-loop.js'

@@ -1,7 +1,7 @@
 /** A session of a user who is at home in another shard, as the author of commands in this one. */
 import { ERROR, type ErrorCode } from '../../protocol/generated/registry.js'
 import { normalizeUser } from '../../protocol/address.js'
-import { userKeys } from '../../storage/keyspace.js'
+import { userKeys } from '../../storage/user-keys.js'
 import type { Visitor, VisitSink } from '../router/home-router.js'
 import { type Attachment, RouterError } from '../router/router.js'
 import type { Author } from '../shard/author.js'

@@ -1,6 +1,6 @@
 /** A data directory that has been part of a cluster is written by a node of it alone: anything else would part it from its changelog. */
 import type { Engine } from '../../storage/engine.js'
-import { everything } from '../../storage/keyspace.js'
+import { everything } from '../../storage/owner-keys.js'
 import { ConfigError } from '../config/config.js'
 import { MEMBERS_KEY, readState, STATE_KEY } from './shard-rows.js'
 

@@ -11,7 +11,7 @@
  */
 import type { Engine, Entry } from '../../storage/engine.js'
 import { StorageError } from '../../storage/engine.js'
-import { everything } from '../../storage/keyspace.js'
+import { everything } from '../../storage/owner-keys.js'
 import { STORE_FORMAT } from '../../storage/metadata.js'
 import { ValueReader, ValueWriter } from '../../storage/value.js'
 import { newerFormat } from './change-record.js'

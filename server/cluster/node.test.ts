@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { MemoryEngine } from '../../storage/memory-engine.js'
-import { everything } from '../../storage/keyspace.js'
+import { everything } from '../../storage/owner-keys.js'
 import { put } from '../../storage/testing/engine-suite.js'
 import type { Engine } from '../../storage/engine.js'
 import { SILENT_LOG } from '../log.js'

@@ -1,6 +1,6 @@
 /** A node without the shard: it follows the changelog, or copies the shard's content first, and says how far it has got. */
 import type { Engine } from '../../storage/engine.js'
-import { everything } from '../../storage/keyspace.js'
+import { everything } from '../../storage/owner-keys.js'
 import type { ClusterStore } from './cluster-store.js'
 import { isEnd, packRequest, unpackPage } from './copy-page.js'
 import type { ShardOwner } from './directory.js'

@@ -2,7 +2,7 @@
 import { readAttachments } from '../../protocol/attachments.js'
 import { isExpired, expiryOf } from '../../protocol/expiry.js'
 import { ERROR } from '../../protocol/generated/registry.js'
-import { KEPT_LIST, userKeys } from '../../storage/keyspace.js'
+import { KEPT_LIST, userKeys } from '../../storage/user-keys.js'
 import type { Blob, BlobPlace } from '../blobs/blob-router.js'
 import { mayReadSeq, mustRead } from '../groups/access.js'
 import { isListed } from '../profiles/kept-list.js'

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { MemoryEngine } from '../../storage/memory-engine.js'
-import { everything } from '../../storage/keyspace.js'
+import { everything } from '../../storage/owner-keys.js'
 import type { Shard } from '../shard/shard.js'
 import { ListSweep, type ListWork } from './list-sweep.js'
 

@@ -1,7 +1,7 @@
 /** Blobs, holdings and uploads in memory: read when first needed, as the users and conversations that they concern. */
-import { blobCopyKey, uploadKey, visitorHoldingKey } from '../../storage/blob-keys.js'
+import { blobCopyKey, blobKeys, uploadKey, visitorHoldingKey } from '../../storage/blob-keys.js'
 import type { Engine } from '../../storage/engine.js'
-import { blobKeys, userKeys } from '../../storage/keyspace.js'
+import { userKeys } from '../../storage/user-keys.js'
 import { shardMetaKey } from '../../storage/shard-keys.js'
 import { Residents } from '../shard/residents.js'
 import { Resident } from '../shard/resident.js'

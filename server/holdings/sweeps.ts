@@ -10,7 +10,8 @@ import {
   endAt, ends, endsUpTo, eraseAt, erases, erasesUpTo, releaseAt, releaseKey, releases,
 } from '../../storage/blob-keys.js'
 import type { Entry, KeyRange } from '../../storage/engine.js'
-import { conversationKeys, numberAt } from '../../storage/keyspace.js'
+import { conversationKeys } from '../../storage/conversation-keys.js'
+import { numberAt } from '../../storage/owner-keys.js'
 import type { ObjectEraser } from '../blobs/blob-router.js'
 import { isInternal } from '../shard/conversation-walk.js'
 import { isDamage } from '../shard/entry-reader.js'

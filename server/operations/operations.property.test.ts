@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { MessageViews } from '../../protocol/client/message-views.js'
 import { FRAME, OPERATION } from '../../protocol/generated/registry.js'
-import { ownerAt } from '../../storage/keyspace.js'
+import { ownerAt } from '../../storage/owner-keys.js'
 import { ShardHarness, type TestDevice } from '../testing/shard-harness.js'
 
 const KINDS = ['edit', 'delete', 'react'] as const

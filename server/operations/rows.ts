@@ -2,7 +2,7 @@
 import { EMPTY_BYTES } from '../../protocol/bytes.js'
 import { expiryOf } from '../../protocol/expiry.js'
 import type { Engine } from '../../storage/engine.js'
-import { numberAt } from '../../storage/keyspace.js'
+import { numberAt } from '../../storage/owner-keys.js'
 import { ValueWriter } from '../../storage/value.js'
 import { isErased, readLogRun, rewrittenRun, VERSION_OPERATION } from '../shard/log-run.js'
 import type { ConversationState } from '../shard/conversation-state.js'

@@ -3,7 +3,7 @@
  * member who is there would be read. What changes is forgotten, and all of it once the store has failed, for nobody knows what that has
  * kept.
  */
-import { pairName } from '../../storage/keyspace.js'
+import { pairName } from '../../storage/conversation-keys.js'
 
 export class BlockMemo {
   readonly #pairsMax: number

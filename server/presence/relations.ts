@@ -1,5 +1,5 @@
 /** What presence has to know of two users beside their settings: who is whose contact, and who has blocked whom. */
-import { pairName } from '../../storage/keyspace.js'
+import { pairName } from '../../storage/conversation-keys.js'
 import type { Shard } from '../shard/shard.js'
 
 export interface Relations {

@@ -1,6 +1,6 @@
 /** What a user has set for a conversation, for all own devices: muted, archived, pinned, marked as unread. [PRF-16] */
 import type { Engine } from '../../storage/engine.js'
-import { KEPT_LIST, type UserKeys } from '../../storage/keyspace.js'
+import { KEPT_LIST, type UserKeys } from '../../storage/user-keys.js'
 import { ValueReader, ValueWriter } from '../../storage/value.js'
 import { readListed } from './kept-list.js'
 

@@ -7,8 +7,8 @@
  */
 import type { Batch, Engine } from '../../storage/engine.js'
 import { StorageError } from '../../storage/engine.js'
-import type { KeptListNumber, UserKeys } from '../../storage/keyspace.js'
-import { numberAt } from '../../storage/keyspace.js'
+import { numberAt } from '../../storage/owner-keys.js'
+import type { KeptListNumber, UserKeys } from '../../storage/user-keys.js'
 import { ValueReader, ValueWriter } from '../../storage/value.js'
 
 /** Marks of removed items that are kept. */

@@ -3,7 +3,7 @@
  * segment; a segment that is not there is made. What can't be in the index, such as the end of the log, is read there. Every message is
  * read and compared before it is a result. [SCH-4]
  */
-import { searchKeys } from '../../storage/keyspace.js'
+import { searchKeys } from '../../storage/search-keys.js'
 import { readableBy, tailWithin } from '../groups/access.js'
 import type { StoredMessage } from '../router/router.js'
 import { withPresent } from '../operations/present.js'

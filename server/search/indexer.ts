@@ -4,7 +4,9 @@
  * nothing else. The list of what is due may be lost with the process: a search makes what it needs.
  */
 import type { Engine, Entry } from '../../storage/engine.js'
-import { type ConversationKeys, conversationKeys, numberAt, searchKeys } from '../../storage/keyspace.js'
+import { conversationKeys, type ConversationKeys } from '../../storage/conversation-keys.js'
+import { numberAt } from '../../storage/owner-keys.js'
+import { searchKeys } from '../../storage/search-keys.js'
 import { decodeState, type MessageState } from '../operations/message-state.js'
 import { readable } from '../shard/entry-reader.js'
 import { LogHeads } from '../shard/log-heads.js'

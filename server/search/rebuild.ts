@@ -1,5 +1,7 @@
 /** Makes the index again from the logs, conversation by conversation. Searches find everything meanwhile: what has no index is read. */
-import { conversationKeys, everything, searchKeys } from '../../storage/keyspace.js'
+import { conversationKeys } from '../../storage/conversation-keys.js'
+import { everything } from '../../storage/owner-keys.js'
+import { searchKeys } from '../../storage/search-keys.js'
 import { ERROR } from '../../protocol/generated/registry.js'
 import { RouterError } from '../router/router.js'
 import { nextConversation } from '../shard/conversation-walk.js'

@@ -1,5 +1,5 @@
 /** Names of conversations: in the store one for all, and one for each of its members, who address it by the other. */
-import { pairName } from '../../storage/keyspace.js'
+import { pairName } from '../../storage/conversation-keys.js'
 import { isGroup } from '../../protocol/address.js'
 
 /** How this user addresses a conversation, by its name in the store: by the other user, by the group, by itself for its notes. */

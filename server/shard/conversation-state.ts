@@ -1,5 +1,5 @@
 /** A conversation in memory: its members, where its log stands, who writes to it, and for two how they stand to each other. */
-import type { ConversationKeys } from '../../storage/keyspace.js'
+import type { ConversationKeys } from '../../storage/conversation-keys.js'
 import { isGroup } from '../../protocol/address.js'
 import type { GroupState } from '../groups/group-state.js'
 import { MemberColumns } from '../groups/member-columns.js'

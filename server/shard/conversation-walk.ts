@@ -1,6 +1,6 @@
 /** From conversation to conversation over the whole store, in the order of the keys, without a list of them in memory. */
 import { ERROR } from '../../protocol/generated/registry.js'
-import { everything, ownerAt } from '../../storage/keyspace.js'
+import { everything, ownerAt } from '../../storage/owner-keys.js'
 import { slotAt, SLOT_COUNT, slotRange } from '../../storage/slots.js'
 import { RouterError } from '../router/router.js'
 import type { Shard } from './shard.js'

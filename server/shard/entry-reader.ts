@@ -1,7 +1,7 @@
 /** Reads a queue's runs of entries, also past rows that are damaged: one of them must not hold up the rest. [QUE-14] */
 import { StorageError } from '../../storage/engine.js'
 import type { Engine, Entry } from '../../storage/engine.js'
-import type { UserKeys } from '../../storage/keyspace.js'
+import type { UserKeys } from '../../storage/user-keys.js'
 
 /** Rows read one by one where a page as a whole can't be read. */
 const SINGLES_MAX = 64

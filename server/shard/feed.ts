@@ -4,7 +4,7 @@
  * the window. Where a device stands follows from its acknowledgements alone. [QUE-2, QUE-6, QUE-7]
  */
 import type { Engine, Entry } from '../../storage/engine.js'
-import { numberAt } from '../../storage/keyspace.js'
+import { numberAt } from '../../storage/owner-keys.js'
 import { withoutExpired } from '../expiry/hand-out.js'
 import { type Erased, lookUpErased, withoutErased } from '../operations/erasures.js'
 import type { Seat } from '../presence/core.js'

@@ -1,6 +1,6 @@
 /** Pages of a conversation's history. */
 import type { Engine } from '../../storage/engine.js'
-import { numberAt } from '../../storage/keyspace.js'
+import { numberAt } from '../../storage/owner-keys.js'
 import { tailWithin } from '../groups/access.js'
 import type { Interval } from '../groups/group-state.js'
 import { withPresent } from '../operations/present.js'

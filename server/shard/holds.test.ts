@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
-import { userKeys } from '../../storage/keyspace.js'
+import { userKeys } from '../../storage/user-keys.js'
 import { Admission, Hold } from './holds.js'
 import { Residents } from './residents.js'
 import { UserState } from './user-state.js'

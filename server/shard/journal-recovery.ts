@@ -1,6 +1,6 @@
 /** Before any queue is read: what the last life has left in the journal is given rows of its own. */
 import type { Engine, Entry } from '../../storage/engine.js'
-import { userKeys } from '../../storage/keyspace.js'
+import { userKeys } from '../../storage/user-keys.js'
 import { journal, journaledAt, journalKey } from '../../storage/shard-keys.js'
 import { isDamage, readable } from './entry-reader.js'
 import type { ShardEnvironment } from './environment.js'

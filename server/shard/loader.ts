@@ -1,6 +1,8 @@
 /** Reads the state of one user or conversation back from the store: a short range, the end of a log, and what lies behind its checkpoint. */
 import type { Engine } from '../../storage/engine.js'
-import { conversationKeys, KEPT_LIST, numberAt, userKeys } from '../../storage/keyspace.js'
+import { conversationKeys } from '../../storage/conversation-keys.js'
+import { numberAt } from '../../storage/owner-keys.js'
+import { KEPT_LIST, userKeys } from '../../storage/user-keys.js'
 import type { Channels } from '../channels/channels.js'
 import { raiseToFloor } from '../groups/watermarks.js'
 import { decodeBlobUse } from '../holdings/rows.js'

@@ -1,6 +1,6 @@
 /** Questions to a conversation's log: was this client id accepted, how many messages of others, one message. */
 import type { Engine } from '../../storage/engine.js'
-import { numberAt } from '../../storage/keyspace.js'
+import { numberAt } from '../../storage/owner-keys.js'
 import { isErased, type LogRecord, readLogRun } from './log-run.js'
 import type { ConversationState } from './conversation-state.js'
 import type { Member } from './member.js'

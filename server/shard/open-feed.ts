@@ -1,6 +1,6 @@
 /** Opens a device's place at its user's shard: the bind. */
 import type { Engine } from '../../storage/engine.js'
-import { numberAt } from '../../storage/keyspace.js'
+import { numberAt } from '../../storage/owner-keys.js'
 import { ERROR } from '../../protocol/generated/registry.js'
 import type { Attached, AttachRequest, DeviceSink } from '../router/router.js'
 import { RouterError } from '../router/router.js'

@@ -7,7 +7,9 @@
  *
  *     next conversation ─▶ is its first row too old? ─▶ forgetUpTo (committed) ─▶ engine.trim
  */
-import { conversationKeys, everything, numberAt, searchKeys } from '../../storage/keyspace.js'
+import { conversationKeys } from '../../storage/conversation-keys.js'
+import { everything, numberAt } from '../../storage/owner-keys.js'
+import { searchKeys } from '../../storage/search-keys.js'
 import { segmentEnd } from '../search/segment.js'
 import { isInternal, nextConversation } from './conversation-walk.js'
 import { forgetMessages } from './conversation.js'

@@ -1,5 +1,5 @@
 /** A user in memory: account and settings, its devices, and where its queue stands. */
-import type { UserKeys } from '../../storage/keyspace.js'
+import type { UserKeys } from '../../storage/user-keys.js'
 import type { Outgoing } from '../channels/outgoing.js'
 import { type BlobUse, NO_BLOB_USE } from '../holdings/rows.js'
 import type { Erasures } from '../operations/erasures.js'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { KEPT_LIST, userKeys } from '../../storage/keyspace.js'
+import { KEPT_LIST, userKeys } from '../../storage/user-keys.js'
 import { ShardHarness } from '../testing/shard-harness.js'
 
 void test('[HIS-3] flags and profile of a listed conversation are read while its last message is', async () => {

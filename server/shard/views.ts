@@ -1,6 +1,6 @@
 /** What a user may see of conversations and devices. */
 import { ERROR } from '../../protocol/generated/registry.js'
-import { userKeys } from '../../storage/keyspace.js'
+import { userKeys } from '../../storage/user-keys.js'
 import { readableBy, tailWithin } from '../groups/access.js'
 import { floorsOf } from '../groups/watermarks.js'
 import type { ConversationSummary, DeviceInfo, MemberWatermarks, StoredMessage } from '../router/router.js'

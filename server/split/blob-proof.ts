@@ -2,8 +2,7 @@
  * That the rows of blobs and holdings say what those before said, and agree with each other: each fact is counted and summed up from both ends, in one
  * tally as it has to be and in the other as it is. Nothing here is taken from how they were made.
  */
-import { eraseAt, sharedNameAt } from '../../storage/blob-keys.js'
-import { blobKeys } from '../../storage/keyspace.js'
+import { blobKeys, eraseAt, sharedNameAt } from '../../storage/blob-keys.js'
 import { objectsOf } from '../holdings/merge.js'
 import { decodeBlob, decodeContents, decodeHolding, encodeDescription, encodeHolding, type HoldingRow, keepsBlob } from '../holdings/rows.js'
 import { holdingName } from '../holdings/states.js'

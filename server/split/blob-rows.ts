@@ -5,9 +5,9 @@
  *     blob       its home's row, with the shards that have it; in each of these a row with how many hold it there. Of one shard both are one row
  *     holding    at its user's home what is carried there, its time, and in which other shards it is carried; in each of these what is carried in it
  */
-import { blobCopyKey, visitorHoldingKey } from '../../storage/blob-keys.js'
+import { blobCopyKey, blobKeys, visitorHoldingKey } from '../../storage/blob-keys.js'
 import type { Batch } from '../../storage/engine.js'
-import { blobKeys, userKeys } from '../../storage/keyspace.js'
+import { userKeys } from '../../storage/user-keys.js'
 import { shardMetaKey } from '../../storage/shard-keys.js'
 import type { Blob } from '../blobs/blob-router.js'
 import { storedBytesOf } from '../holdings/merge.js'

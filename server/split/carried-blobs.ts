@@ -1,5 +1,5 @@
 /** What a row refers to among blobs, and for whom. Pure. */
-import { userKeys } from '../../storage/keyspace.js'
+import { userKeys } from '../../storage/user-keys.js'
 import { decodeReference, type ReferenceRow } from '../holdings/rows.js'
 import { decodeProfile } from '../profiles/profile.js'
 import type { RowHome } from './row-home.js'

@@ -1,10 +1,10 @@
 /** Rows of which two shards may have one each under the same key, when their homes become one. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { blobCopyKey, blobListAt, endKey, eraseAt, eraseKey, erases } from '../../storage/blob-keys.js'
+import { blobCopyKey, blobKeys, blobListAt, endKey, eraseAt, eraseKey, erases } from '../../storage/blob-keys.js'
 import type { Engine } from '../../storage/engine.js'
 import { MemoryEngine } from '../../storage/memory-engine.js'
-import { blobKeys, userKeys } from '../../storage/keyspace.js'
+import { userKeys } from '../../storage/user-keys.js'
 import { inviteKey, inviteListKey } from '../../storage/shard-keys.js'
 import { encodeInvite } from '../accounts/invite-state.js'
 import type { Blob } from '../blobs/blob-router.js'

@@ -1,9 +1,11 @@
 /** Of every row of a shard's store what it is, and whose: where it belongs when there are other shards. */
-import { blobListAt, endAt, eraseAt, isBlobCopyKey, isVisitorHoldingKey, releaseAt, uploadAt, uploadKey } from '../../storage/blob-keys.js'
+import { blobKeys, blobListAt, endAt, eraseAt, isBlobCopyKey, isVisitorHoldingKey, releaseAt, uploadAt, uploadKey } from '../../storage/blob-keys.js'
 import { isChannelKey, isVisitorKey } from '../../storage/channel-keys.js'
 import { COPY_MARK_NAME } from '../../storage/copy.js'
 import { type Engine, StorageError } from '../../storage/engine.js'
-import { blobKeys, conversationKeys, ownerAt, userKeys } from '../../storage/keyspace.js'
+import { conversationKeys } from '../../storage/conversation-keys.js'
+import { ownerAt } from '../../storage/owner-keys.js'
+import { userKeys } from '../../storage/user-keys.js'
 import { expiryAt, inviteListAt, shardMetaNameAt, shardTableAt, userNameAt } from '../../storage/shard-keys.js'
 import { decodeInvite } from '../accounts/invite-state.js'
 import { decodeUpload } from '../holdings/rows.js'

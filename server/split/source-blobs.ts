@@ -1,7 +1,6 @@
 /** The blobs of the shards that are split: one description of each, whichever of them hold it. */
-import { sharedNameAt } from '../../storage/blob-keys.js'
+import { blobKeys, sharedNameAt } from '../../storage/blob-keys.js'
 import { StorageError } from '../../storage/engine.js'
-import { blobKeys } from '../../storage/keyspace.js'
 import type { Blob } from '../blobs/blob-router.js'
 import { objectsOf } from '../holdings/merge.js'
 import { decodeBlob, decodeContents, type SharedContent } from '../holdings/rows.js'

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { performance } from 'node:perf_hooks'
 import type { Engine } from '../engine.js'
-import { userKeys } from '../keyspace.js'
+import { userKeys } from '../user-keys.js'
 import { openEngine } from '../open.js'
 
 const SECONDS = 3

@@ -3,11 +3,11 @@
  * and pictures themselves, not from what the shard counts.
  */
 import { readAttachments } from '../../../protocol/attachments.js'
-import {
-  blobCopies, endAt, endKey, ends, eraseAt, erases, releases, releaseAt, sharedNameAt, uploadKey, visitorHoldings,
-} from '../../../storage/blob-keys.js'
+import { blobCopies, blobKeys, endAt, endKey, ends, eraseAt, erases, releaseAt, releases, sharedNameAt, uploadKey, visitorHoldings } from '../../../storage/blob-keys.js'
 import type { Engine, Entry, KeyRange } from '../../../storage/engine.js'
-import { blobKeys, conversationKeys, everything, numberAt, ownerAt, userKeys } from '../../../storage/keyspace.js'
+import { conversationKeys } from '../../../storage/conversation-keys.js'
+import { everything, numberAt, ownerAt } from '../../../storage/owner-keys.js'
+import { userKeys } from '../../../storage/user-keys.js'
 import { shardMetaKey } from '../../../storage/shard-keys.js'
 import type { Blob } from '../../blobs/blob-router.js'
 import { readStoredProfile } from '../../profiles/profile.js'

@@ -1,7 +1,7 @@
 /** What must be true when all has come to rest: of conversations, as users and devices have them, and of what shards have stored. */
 import { channelEntries } from '../../../storage/channel-keys.js'
 import type { Engine } from '../../../storage/engine.js'
-import { everything, ownerAt } from '../../../storage/keyspace.js'
+import { everything, ownerAt } from '../../../storage/owner-keys.js'
 import { Breach } from './breach.js'
 import { GroupEnd } from './group-end.js'
 import { OWNER } from './group-life.js'

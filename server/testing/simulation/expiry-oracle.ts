@@ -5,7 +5,8 @@
  */
 import type { Element } from '../../../protocol/element.js'
 import type { Engine } from '../../../storage/engine.js'
-import { conversationKeys, everything, numberAt, ownerAt } from '../../../storage/keyspace.js'
+import { conversationKeys } from '../../../storage/conversation-keys.js'
+import { everything, numberAt, ownerAt } from '../../../storage/owner-keys.js'
 import { expiriesUpTo } from '../../../storage/shard-keys.js'
 import { decodeState } from '../../operations/message-state.js'
 import { Breach } from './breach.js'

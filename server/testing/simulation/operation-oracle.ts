@@ -3,7 +3,7 @@
  * from their order alone; and of what was deleted nothing is given out or kept. Knows what was asked for and acknowledged.
  */
 import type { Engine } from '../../../storage/engine.js'
-import { conversationKeys } from '../../../storage/keyspace.js'
+import { conversationKeys } from '../../../storage/conversation-keys.js'
 import { ERROR, type ErrorCode } from '../../../protocol/generated/registry.js'
 import { Breach } from './breach.js'
 

@@ -10,7 +10,7 @@ import { Answer, Route } from '../../shard/transaction.js'
 import { decodeEntries, joinEntries } from '../entries.js'
 import { UNTOUCHED } from '../../operations/message-state.js'
 import type { Entry } from '../../../storage/engine.js'
-import { conversationKeys } from '../../../storage/keyspace.js'
+import { conversationKeys } from '../../../storage/conversation-keys.js'
 import { ACQUAINTANCES } from '../../profiles/pair.js'
 import type { SimServer } from './server.js'
 

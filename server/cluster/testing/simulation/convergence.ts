@@ -1,6 +1,6 @@
 /** Whether the nodes of a simulated cluster have come together, and have the same then. */
 import type { KeyRange } from '../../../../storage/engine.js'
-import { everything } from '../../../../storage/keyspace.js'
+import { everything } from '../../../../storage/owner-keys.js'
 import type { MemoryEngine } from '../../../../storage/memory-engine.js'
 import { Breach } from '../../../testing/simulation/breach.js'
 import type { NodeReport } from '../../node.js'

@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { conversationKeys, everything, numberAt, searchKeys, ownerAt, pairName, userKeys } from './keyspace.js'
+import { type ConversationKeys, conversationKeys, type ConversationRowKind, pairName } from './conversation-keys.js'
+import { everything, numberAt, ownerAt } from './owner-keys.js'
+import { searchKeys } from './search-keys.js'
+import { type UserKeys, userKeys, type UserRowKind } from './user-keys.js'
 import { slotAt, SLOT_COUNT, slotOf, slotRange } from './slots.js'
 import { inviteIdAt, inviteKey, inviteListKey, inviteListRange, inviteRange, shardMetaKey, userNameAt, userNameKey, userNames } from './shard-keys.js'
-import type { ConversationKeys, RowKind, UserKeys } from './keyspace.js'
 import type { KeyRange } from './engine.js'
+
+type RowKind = UserRowKind | ConversationRowKind
 
 const name = fc.stringMatching(/^[a-z0-9._-]{1,12}$/)
 const conversationName = fc.oneof(name, fc.tuple(name, name).map(([a, b]) => pairName(a, b)), name.map((group) => '#' + group))
