@@ -15,12 +15,11 @@ import { changeSide } from '../shard/conversation.js'
 import { isDamage } from '../shard/entry-reader.js'
 import { decodeStanding } from '../shard/records.js'
 import { Hold } from '../shard/holds.js'
-import { PackedVerifier } from '../shard/packed-verifier.js'
 import type { Receipts } from '../shard/receipts.js'
 import type { Residents } from '../shard/residents.js'
 import type { GateTask, LoneTask } from '../shard/gate.js'
 import type { ConversationState } from '../shard/conversation-state.js'
-import type { AccountRow, UserState } from '../shard/user-state.js'
+import type { UserState } from '../shard/user-state.js'
 import type { ShardEnvironment } from '../shard/environment.js'
 import type { Transaction } from '../shard/transaction.js'
 import type { Engine } from '../../storage/engine.js'
@@ -28,17 +27,11 @@ import { ValueReader } from '../../storage/value.js'
 import { readForBlobEntry } from '../holdings/arrived.js'
 import type { BlobStates } from '../holdings/states.js'
 import { type AdmitEntry, type AdmittedEntry, type BlobEntry, type ChannelEntry, encodeVisitor, type LeaveEntry, type ListingEntry, type MemberEntry, readEntry, type SideEntry, type VisitorEntry } from './entries.js'
-import type { VisitorFacts } from './federation.js'
 import type { Incoming } from './incoming.js'
 import { applyToMember } from './member-entries.js'
 import { PackedEntries } from './packed-entries.js'
 import { Receiver } from './receiver.js'
-
-/** What another shard knows of an account: that there is one. */
-export const VISITOR_ACCOUNT: AccountRow = {
-  verifier: new PackedVerifier({ salt: new Uint8Array(0), iterations: 0, storedKey: new Uint8Array(0), serverKey: new Uint8Array(0) }),
-  createdMs: 0, disabled: false, removed: false, queueEpoch: 0, nextDevice: 0,
-}
+import { VISITOR_ACCOUNT, type Visitors } from './visitors.js'
 
 /** The shard, as its channels see it. */
 export interface ArrivalHost extends GroupHost {
@@ -64,17 +57,17 @@ export interface ArrivalHost extends GroupHost {
 export class Arrivals {
   readonly #host: ArrivalHost
   readonly #appendedMax: number
-  readonly #hear: (user: string, facts: VisitorFacts) => void
+  readonly #visitors: Pick<Visitors, 'hear'>
   #isClosed = false
 
   /**
    * @param appendedMax see ChannelLimits
-   * @param hear told what comes of users who are at home elsewhere
+   * @param visitors told what comes of users who are at home elsewhere
    */
-  constructor(host: ArrivalHost, appendedMax: number, hear: (user: string, facts: VisitorFacts) => void) {
+  constructor(host: ArrivalHost, appendedMax: number, visitors: Pick<Visitors, 'hear'>) {
     this.#host = host
     this.#appendedMax = appendedMax
-    this.#hear = hear
+    this.#visitors = visitors
   }
 
   close(): void {
@@ -234,7 +227,7 @@ export class Arrivals {
 
   #change(channel: Incoming, { user: name, exists, readReceipts }: VisitorEntry): null {
     const facts = { exists, readReceipts }
-    this.#hear(name, facts)
+    this.#visitors.hear(name, facts)
     const user = this.#host.users.get(name)
     const { transaction } = this.#host
     if (user !== undefined) {

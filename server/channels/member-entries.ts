@@ -4,7 +4,7 @@
  */
 import { isGroup } from '../../protocol/address.js'
 import { EMPTY_BYTES } from '../../protocol/bytes.js'
-import { type UserKeys, userKeys } from '../../storage/user-keys.js'
+import { userKeys, type UserKeys } from '../../storage/user-keys.js'
 import { visitorKey } from '../../storage/channel-keys.js'
 import { expiryOf } from '../../protocol/expiry.js'
 import { decodeElement } from '../../protocol/element.js'

@@ -1,4 +1,4 @@
-/** The channel to another shard, as those who put something into it see it; see channels.ts for what sends it. */
+/** The channel to another shard, as those who put something into it see it; see sending.ts for what sends it. */
 import type { Transaction } from '../shard/transaction.js'
 import { type ChannelEntry, encodeEntry } from './entries.js'
 import type { EntryRow } from './entry-row.js'
@@ -38,6 +38,11 @@ export class Outgoing {
 
   get isFull(): boolean {
     return this.sender.isFull
+  }
+
+  /** Whether it may be given what can wait. */
+  get hasRoom(): boolean {
+    return this.isReady && !this.isFull
   }
 
   /** Entries may be sent, as far as there is room. */

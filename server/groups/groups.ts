@@ -194,7 +194,7 @@ export class Groups implements GroupCommands {
   #countsOf(name: string): Promise<GroupCounts> {
     const { channels } = this.#shard
     const away = channels?.to(name) ?? null
-    return channels === null || away === null ? this.counts(name) : channels.groupCounts(away, name)
+    return channels === null || away === null ? this.counts(name) : channels.ask(away.shard, 'groupCounts', name)
   }
 
   /** Groups that a user who is at home here is in, and may come into. */

@@ -175,7 +175,7 @@ export class Presence {
     const { channels } = this.#shard
     const name = conversationName(from, address)
     const away = channels?.to(name) ?? null
-    const audience = channels === null || away === null ? await this.audience(from, name) : await channels.audience(away, from, name)
+    const audience = channels === null || away === null ? await this.audience(from, name) : await channels.ask(away.shard, 'audience', from, name)
     if (feed.hasEnded) return
     if (channels !== null) channels.type(from, name, audience.filter((user) => channels.to(user) !== null), kind)
     await this.hear(from, name, audience, kind)

@@ -5,7 +5,7 @@ import { checkDisplayText } from '../../protocol/display-text.js'
 import { ERROR, type ErrorCode, LIMIT } from '../../protocol/generated/registry.js'
 import type { Engine } from '../../storage/engine.js'
 import { StorageError } from '../../storage/engine.js'
-import { type UserKeys, userKeys } from '../../storage/user-keys.js'
+import { userKeys, type UserKeys } from '../../storage/user-keys.js'
 import { ValueReader, ValueWriter } from '../../storage/value.js'
 
 export interface Profile {

@@ -190,7 +190,7 @@ export class Profiles implements ProfileService, ProfileAdmin {
   async #sideElsewhere(owner: string, other: string): Promise<PairSide | null> {
     const { channels } = this.#shard
     const away = channels?.to(owner) ?? null
-    return channels === null || away === null ? null : channels.side(away, owner, other)
+    return channels === null || away === null ? null : channels.ask(away.shard, 'side', owner, other)
   }
 
   /** Has `listener` told after the commit of each change; returns what takes it off again. */
@@ -253,7 +253,7 @@ export class Profiles implements ProfileService, ProfileAdmin {
     const { channels } = this.#shard
     const name = conversationName(user, normalizeConversation(address) ?? user)
     const away = channels?.to(name) ?? null
-    return channels === null || away === null ? this.lastMessages(user, name) : channels.lastMessages(away, user, name)
+    return channels === null || away === null ? this.lastMessages(user, name) : channels.ask(away.shard, 'lastMessages', user, name)
   }
 
   /** What was said last in a conversation that is at home here, and is still to be seen by the user, ascending. */
@@ -330,7 +330,7 @@ export class Profiles implements ProfileService, ProfileAdmin {
     const name = conversationName(user, normalizeConversation(conversation) ?? user)
     const away = channels?.to(name) ?? null
     if (channels === null || away === null) await this.#memberOf(user, conversation)
-    else await channels.mustRead(away, user, name)
+    else await channels.ask(away.shard, 'mustRead', user, name)
   }
 
   /**

@@ -4,7 +4,7 @@
  * nothing else. The list of what is due may be lost with the process: a search makes what it needs.
  */
 import type { Engine, Entry } from '../../storage/engine.js'
-import { conversationKeys, type ConversationKeys } from '../../storage/conversation-keys.js'
+import { type ConversationKeys, conversationKeys } from '../../storage/conversation-keys.js'
 import { numberAt } from '../../storage/owner-keys.js'
 import { searchKeys } from '../../storage/search-keys.js'
 import { decodeState, type MessageState } from '../operations/message-state.js'

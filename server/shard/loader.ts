@@ -122,7 +122,7 @@ async function loadPair(engine: Engine, name: string, channels: Channels | null)
   const [one = '', other = ''] = name.split(':')
   const sideOf = (user: string, of: string): Promise<PairSide> => {
     const away = channels?.to(user) ?? null
-    return away === null || channels === null ? loadSide(engine, user, of) : channels.side(away, user, of)
+    return away === null || channels === null ? loadSide(engine, user, of) : channels.ask(away.shard, 'side', user, of)
   }
   return Promise.all([sideOf(one, other), sideOf(other, one)])
 }
