@@ -1,6 +1,11 @@
 /** What becomes of a case, in bounded time. */
 import { setTimeout as delay } from 'node:timers/promises'
-import { CaseFailed } from './verdict.js'
+import { AdapterFailure } from './adapter.js'
+import type { Case } from './case.js'
+import type { Fault } from './referee.js'
+import { textOf } from './step-parts.js'
+import { CaseFault } from './variables.js'
+import { CaseFailed, Unsupported } from './verdict.js'
 import type { Failure, Verdict } from './verdict.js'
 
 export interface Outcome {
@@ -22,4 +27,34 @@ export async function withinTime(all: Promise<void>, mostMs: number): Promise<vo
   } finally {
     timer.abort()
   }
+}
+
+/** How far a case had come. */
+export interface Standing {
+  readonly played: Case
+  /** Rules that were broken. */
+  readonly faults: readonly Fault[]
+  /** Number of the step, from 1. */
+  readonly step: number
+  /** The end of what the adapter wrote to stderr. */
+  readonly stderr: string
+}
+
+/** What becomes of a case that ended with this error. Throws what is a fault of the suite. */
+export function judged(error: unknown, { played, faults, step, stderr }: Standing): Outcome {
+  if (error instanceof Unsupported) return { verdict: 'UNSUPPORTED', failure: null, reason: error.message }
+  if (error instanceof CaseFault) throw new CaseFault(`${played.id}, step ${String(step)}: ${error.message}`)
+  const failed = (verdict: Verdict, requirements: readonly string[], expected: string, came: string): Outcome => (
+    { verdict, failure: { requirements, expected, came, step, stderr }, reason: '' }
+  )
+  // What broke a rule explains what came of it.
+  const [fault] = faults
+  if (fault !== undefined) return failed('FAIL', [fault.requirement], textOf(fault.requirement), fault.text)
+  if (error instanceof CaseFailed) {
+    const requirements = error.requirements.length > 0 ? error.requirements : played.requirements
+    const verdict = error.kind === 'timeout' ? 'TIMEOUT' : 'FAIL'
+    return failed(played.level === 'MUST' ? verdict : 'NON-STRICT', requirements, error.expected, error.came)
+  }
+  if (error instanceof AdapterFailure) return failed(error.kind === 'crash' ? 'CRASH' : 'TIMEOUT', [], 'the adapter to run and to answer', error.message)
+  throw error
 }

@@ -15,14 +15,13 @@ import type { ServerConnection } from './server-connection.js'
 import type { DeviceRecord } from './server-referee.js'
 import type { Signal } from './signal.js'
 import { plain, textOf } from './step-parts.js'
-import type { Variables } from './variables.js'
+import { CaseFault, type Variables } from './variables.js'
 import { CaseFailed } from './verdict.js'
 
 /** Frames that a server may send at any time, and that no case has to reckon with unless it asks for them. */
 const freeFrames = new Set(['ping', 'pong', 'receipt', 'skip', 'change', 'changed', 'presence', 'typingFrom'])
 /** A backlog is acknowledged in pieces, so that it goes on. */
 const acknowledgeEvery = 64
-
 
 export function isEntry({ frame }: WireFrame): boolean {
   return registry.frames.find(({ name }) => name === frame)?.entry === true
@@ -58,6 +57,12 @@ export class Seat {
     this.#variables = variables
     this.#signal = signal
     this.#check = check
+  }
+
+  /** Throws a CaseFault where no step has connected it yet. */
+  current(): ServerConnection {
+    if (this.connection === null) throw new CaseFault('there is no connection yet')
+    return this.connection
   }
 
   /** Nothing that a case has to reckon with; what the user did itself comes back to its own devices too, or is skipped. [QUE-11] */

@@ -2,6 +2,8 @@
 import { registry } from '../spec/registry.js'
 import type { FieldValue } from '../spec/wire.js'
 import type { RawBytes } from './case.js'
+import { firstMismatch, type Variables } from './variables.js'
+import { CaseFailed } from './verdict.js'
 
 /** The text of a requirement. */
 export function textOf(requirement: string): string {
@@ -33,4 +35,10 @@ export function errorCode(name: string): number {
 /** The number itself where the registry has none. */
 export function errorName(code: number): string {
   return registry.errors.find((error) => error.code === code)?.name ?? String(code)
+}
+
+/** Values that are not as the patterns beside them say fail the case. */
+export function compare(variables: Variables, pairs: readonly (readonly [string, string])[]): void {
+  const mismatch = firstMismatch(variables, pairs)
+  if (mismatch !== null) throw new CaseFailed('fail', `${mismatch.value} to be ${mismatch.expected}`, mismatch.came)
 }

@@ -75,6 +75,16 @@ export class Variables {
   }
 }
 
+/** Values and their patterns, as a step says them; null: all are so, else the first that is not, with what was expected of it. */
+export function firstMismatch(variables: Variables, pairs: readonly (readonly [string, string])[]): { value: string, came: string, expected: string } | null {
+  for (const [value, pattern] of pairs) {
+    const came = variables.fill(value)
+    const expected = variables.match(pattern, came)
+    if (expected !== null) return { value, came, expected }
+  }
+  return null
+}
+
 function holds(word: string, value: string, wanted: string): boolean {
   switch (word) {
     case 'above': return Number(value) > Number(wanted)
