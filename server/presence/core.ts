@@ -8,19 +8,11 @@
  * last. So a login costs nothing where nobody watches, flapping costs one frame or none, and n users who come and go cost as many
  * frames as there are watches. Everything here goes with its sessions; a user is here while it has a session or a watcher.
  */
-import { PRESENCE, TYPING } from '../../protocol/generated/registry.js'
-import type { Clock, Scheduler } from '../shard/environment.js'
-import { Fifo } from '../shard/fifo.js'
-import type { PresenceLimits } from './limits.js'
-import { SEES_BEFORE, SEES_LAST_SEEN, SEES_ONLINE } from './privacy.js'
+import { TYPING } from '../../protocol/generated/registry.js'
+import { LastSeen, type LastSeenHost } from './last-seen.js'
+import { Telling, type TellingHost } from './telling.js'
 import { Typed } from './typed.js'
-
-/** What a session can be told. */
-export interface PresenceSink {
-  /** false: its connection is busy with other things, and nothing was sent. */
-  presence(user: string, state: number, lastSeenMs: number): boolean
-  typing(conversation: string, from: string, kind: number, expiresMs: number): void
-}
+import { NO_SEATS, type PresenceSink, Seat, UNTOLD, User, Watch } from './watch.js'
 
 /** Users who are at home in other shards: what they do is heard from there. */
 export interface Elsewhere {
@@ -29,111 +21,21 @@ export interface Elsewhere {
   forget(user: string): void
 }
 
-export interface PresenceHost {
-  readonly clock: Clock
-  readonly scheduler: Scheduler
-  readonly limits: PresenceLimits
+export interface PresenceHost extends TellingHost, LastSeenHost {
   /** null: all are at home here. */
   readonly elsewhere: Elsewhere | null
-  /** Last seen is to be stored; nobody waits for it. */
-  save(user: string, lastSeenMs: number): void
-}
-
-const NO_SEATS: readonly Seat[] = []
-/** Told nothing yet. */
-const UNTOLD = -1
-
-class User {
-  readonly name: string
-  /** Replaced by each change; most have one. */
-  seats: readonly Seat[] = NO_SEATS
-  /** Seats that are active. */
-  active = 0
-  /** When the last active seat went; 0: not known. */
-  lastSeenMs = 0
-  /** When the first active seat came. */
-  cameMs = 0
-  /** Whether somebody has been told since then that it is online. */
-  isToldOnline = false
-  /** null: nobody. */
-  watchers: Set<Watch> | null = null
-  /** Whether its watchers are to be told when the delay is over. */
-  hasChanged = false
-  /** Whether it has a session, and its last seen is not stored as it is. */
-  isUnsaved = false
-  readonly isElsewhere: boolean
-  /** Whether it is known what it does; of who is at home elsewhere that has to be heard first, and nothing is told before. */
-  isHeard: boolean
-
-  constructor(name: string, isElsewhere: boolean) {
-    this.name = name
-    this.isElsewhere = isElsewhere
-    this.isHeard = !isElsewhere
-  }
-}
-
-/** A session's place here, or another shard's, which watches for sessions there. */
-export class Seat {
-  readonly user: User
-  readonly sink: PresenceSink
-  readonly isShard: boolean
-  isActive = true
-  /** When it was last caught up with what it watches; 0: never. */
-  caughtUpMs = 0
-  isCatchingUp = false
-  /** By name of the user who is watched; null: none. */
-  watches: Map<string, Watch> | null = null
-  /** null: nothing yet. */
-  typed: Typed | null = null
-
-  constructor(user: User, sink: PresenceSink, isShard = false) {
-    this.user = user
-    this.sink = sink
-    this.isShard = isShard
-  }
-
-  get watchCount(): number {
-    return this.watches?.size ?? 0
-  }
-}
-
-export class Watch {
-  readonly seat: Seat
-  readonly user: User
-  /** SEES_…: what the watcher may see. */
-  sees = 0
-  /** Whether it has been found out what the watcher may see; nothing is told before. */
-  isKnown = false
-  isOver = false
-  /** Rises with each time that is being found out: an older answer than the last one asked for does not count. */
-  turn = 0
-  /** In the list of those to be told. */
-  isQueued = false
-  toldState = UNTOLD
-  toldMs = 0
-
-  constructor(seat: Seat, user: User) {
-    this.seat = seat
-    this.user = user
-  }
 }
 
 export class PresenceCore {
   readonly #host: PresenceHost
   readonly #users = new Map<string, User>()
-  #changed: User[] = []
-  #isDelaying = false
-  /** To be told in the next turns. */
-  readonly #due = new Fifo<Watch>()
-  #isTelling = false
-  /** Those whose connection was busy. */
-  #late: Watch[] = []
-  /** Users to be saved when it is time for it. */
-  readonly #unsaved = new Set<User>()
-  #isSaveDue = false
+  readonly #telling: Telling
+  readonly #lastSeen: LastSeen
 
   constructor(host: PresenceHost) {
     this.#host = host
+    this.#telling = new Telling(host)
+    this.#lastSeen = new LastSeen(host)
   }
 
   /** Users in memory. */
@@ -168,7 +70,7 @@ export class PresenceCore {
     seat.isActive = false
     seat.typed = null
     // The end of a session is written anyway, so this goes with it.
-    if (user.seats.length === 0) this.#save(user) // [PRS-4]
+    if (user.seats.length === 0) this.#lastSeen.save(user) // [PRS-4]
     this.#forget(user)
   }
 
@@ -198,7 +100,7 @@ export class PresenceCore {
       return
     }
     seat.caughtUpMs = nowMs
-    for (const watch of seat.watches.values()) this.#queue(watch)
+    for (const watch of seat.watches.values()) this.#telling.queue(watch)
   }
 
   isActive(name: string): boolean {
@@ -247,7 +149,7 @@ export class PresenceCore {
     watch.isKnown = true
     // What is in memory is never older than what is stored.
     if (watch.user.lastSeenMs === 0) watch.user.lastSeenMs = lastSeenMs
-    this.#queue(watch)
+    this.#telling.queue(watch)
   }
 
   /** Every watch of a session that what the user shows or may see has a part in. */
@@ -270,7 +172,7 @@ export class PresenceCore {
     user.active = isActive ? 1 : 0
     if (lastSeenMs > 0) user.lastSeenMs = lastSeenMs
     // It was delayed where it is at home.
-    for (const watch of user.watchers ?? []) this.#queue(watch)
+    for (const watch of user.watchers ?? []) this.#telling.queue(watch)
   }
 
   /** Those of the two users that watch each other, in either direction. */
@@ -320,8 +222,8 @@ export class PresenceCore {
     if (user.active > 1) return
     user.cameMs = this.#host.clock.nowMs()
     user.isToldOnline = false
-    if (user.cameMs - user.lastSeenMs > this.#host.limits.staleMs) this.#saveLater(user)
-    this.#noteChange(user)
+    if (user.cameMs - user.lastSeenMs > this.#host.limits.staleMs) this.#lastSeen.saveLater(user)
+    this.#telling.noteChange(user)
   }
 
   #went(user: User): void {
@@ -332,88 +234,9 @@ export class PresenceCore {
     const wasSeen = user.isToldOnline || nowMs < user.cameMs || nowMs - user.cameMs >= this.#host.limits.delayMs
     if (wasSeen) {
       user.lastSeenMs = nowMs
-      this.#saveLater(user)
+      this.#lastSeen.saveLater(user)
     }
-    this.#noteChange(user)
-  }
-
-  // Telling
-
-  #noteChange(user: User): void {
-    if (user.watchers === null || user.hasChanged) return
-    user.hasChanged = true
-    this.#changed.push(user)
-    if (this.#isDelaying) return
-    this.#isDelaying = true
-    this.#host.scheduler.after(this.#host.limits.delayMs, () => {
-      this.#isDelaying = false
-      const changed = this.#changed
-      this.#changed = []
-      for (const user of changed) {
-        user.hasChanged = false
-        for (const watch of user.watchers ?? []) this.#queue(watch)
-      }
-    })
-  }
-
-  #queue(watch: Watch): void {
-    if (watch.isQueued || watch.isOver || !watch.isKnown || !watch.user.isHeard || !watch.seat.isActive) return
-    watch.isQueued = true
-    this.#due.push(watch)
-    this.#tellSoon()
-  }
-
-  #tellSoon(): void {
-    if (this.#isTelling) return
-    this.#isTelling = true
-    this.#host.scheduler.defer(() => {
-      this.#isTelling = false
-      this.#tellSome()
-    })
-  }
-
-  /** A turn's worth of frames. */
-  #tellSome(): void {
-    for (let count = 0; count < this.#host.limits.turnFramesMax; count++) {
-      const watch = this.#due.shift()
-      if (watch === undefined) return
-      watch.isQueued = false
-      this.#tell(watch)
-    }
-    if (this.#due.length > 0) this.#tellSoon()
-  }
-
-  #tell(watch: Watch): void {
-    if (watch.isOver || !watch.seat.isActive) return
-    const { user, sees } = watch
-    const isOnline = (sees & SEES_ONLINE) !== 0 && user.active > 0
-    const state = isOnline ? PRESENCE.online : PRESENCE.offline
-    // Of a user who is online that is the time before, so that it does not tell what is not shown. [PRS-9]
-    const isTimeHidden = (sees & SEES_LAST_SEEN) === 0 || (isOnline && (sees & SEES_BEFORE) === 0)
-    const lastSeenMs = isTimeHidden ? 0 : user.lastSeenMs
-    if (state === watch.toldState && lastSeenMs === watch.toldMs) return
-    if (watch.seat.sink.presence(user.name, state, lastSeenMs)) {
-      watch.toldState = state
-      watch.toldMs = lastSeenMs
-      if (isOnline) user.isToldOnline = true
-    } else {
-      this.#tellLater(watch)
-    }
-  }
-
-  /** What is true then, once for all that happens meanwhile. [PRS-1] */
-  #tellLater(watch: Watch): void {
-    watch.isQueued = true
-    this.#late.push(watch)
-    if (this.#late.length > 1) return
-    this.#host.scheduler.after(this.#host.limits.retryMs, () => {
-      const late = this.#late
-      this.#late = []
-      for (const watch of late) {
-        watch.isQueued = false
-        this.#queue(watch)
-      }
-    })
+    this.#telling.noteChange(user)
   }
 
   #end(watch: Watch): void {
@@ -421,36 +244,5 @@ export class PresenceCore {
     watch.isOver = true
     if (user.watchers?.delete(watch) === true && user.watchers.size === 0) user.watchers = null
     this.#forget(user)
-  }
-
-  // Saving
-
-  /** Once in a while for all who stay connected; who leaves is saved then. */
-  #saveLater(user: User): void {
-    if (user.isUnsaved) return
-    user.isUnsaved = true
-    this.#unsaved.add(user)
-    if (this.#isSaveDue) return
-    this.#isSaveDue = true
-    this.#host.scheduler.after(this.#host.limits.saveEveryMs, () => {
-      this.#isSaveDue = false
-      this.#saveSome([...this.#unsaved], 0)
-    })
-  }
-
-  /** A turn's worth of rows. */
-  #saveSome(users: readonly User[], from: number): void {
-    const to = Math.min(users.length, from + this.#host.limits.turnFramesMax)
-    for (let i = from; i < to; i++) this.#save(users[i]!)
-    if (to < users.length) this.#host.scheduler.defer(() => { this.#saveSome(users, to) })
-  }
-
-  #save(user: User): void {
-    if (!user.isUnsaved) return
-    user.isUnsaved = false
-    this.#unsaved.delete(user)
-    const isSeen = user.active > 0 && this.#host.clock.nowMs() - user.cameMs >= this.#host.limits.delayMs
-    const lastSeenMs = isSeen ? this.#host.clock.nowMs() : user.lastSeenMs
-    if (lastSeenMs > 0) this.#host.save(user.name, lastSeenMs)
   }
 }

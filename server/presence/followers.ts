@@ -5,7 +5,8 @@
  */
 import { PRESENCE } from '../../protocol/generated/registry.js'
 import type { ShardEnvironment } from '../shard/environment.js'
-import type { PresenceCore, PresenceSink, Seat, Watch } from './core.js'
+import type { PresenceCore } from './core.js'
+import type { PresenceSink, Seat, Watch } from './watch.js'
 import type { PresenceLimits } from './limits.js'
 import type { PresenceState, Told, ViewChange } from './news.js'
 

@@ -4,7 +4,7 @@
  */
 import { ACTIVITY } from '../../protocol/generated/registry.js'
 import { normalizeUser } from '../../protocol/address.js'
-import type { PresenceSink } from '../presence/core.js'
+import type { PresenceSink } from '../presence/watch.js'
 import { PRESENCE_LIMITS } from '../presence/limits.js'
 import type { Scheduler } from '../shard/environment.js'
 
