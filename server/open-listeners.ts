@@ -1,4 +1,5 @@
 /** The listeners of a configuration, and one line for the operator where one can't be opened. */
+import { asError } from '../protocol/as-error.js'
 import type { Clock } from './clock.js'
 import { ConfigError } from './config/config.js'
 import { formatUrl, parseListenUrl } from './config/listen-url.js'
@@ -55,6 +56,6 @@ export function listenError(url: string, error: unknown): Error {
     case 'EADDRNOTAVAIL': return new ListenError(`${url} is not an address of this machine: choose one that is`, { cause: error })
     case 'ENOTFOUND':
     case 'EAI_AGAIN': return new ListenError(`${url} has a name that does not resolve: write an IP address`, { cause: error })
-    default: return error instanceof Error ? error : new Error(String(error))
+    default: return asError(error)
   }
 }

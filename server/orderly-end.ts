@@ -1,4 +1,5 @@
 /** The end of a server: everything that was opened is closed, the last one first, once, whatever one of them says. */
+import { asError } from '../protocol/as-error.js'
 import type { Log } from './log.js'
 
 export type Steps = (() => Promise<void> | void)[]
@@ -16,7 +17,7 @@ export function orderlyEnd(steps: Steps, log: Log): () => Promise<void> {
       try {
         await step()
       } catch (error) {
-        log.error({ error: error instanceof Error ? error : new Error(String(error)) }, 'stop-failed')
+        log.error({ error: asError(error) }, 'stop-failed')
       }
     }
   })

@@ -5,7 +5,7 @@ import { mkdir, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/pro
 import path from 'node:path'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
-import { copyData, COPY_MARK } from './copy.js'
+import { COPY_MARK } from './copy-mark.js'
 import { StorageError } from './engine.js'
 import type { Engine, StorageErrorCode } from './engine.js'
 import { everything } from './owner-keys.js'
@@ -314,21 +314,6 @@ test('a commit larger than the memory that the threads share is one commit all t
   assert.deepEqual(Buffer.from(rows[3]?.[1] ?? []), value)
   await engine.close()
 })
-
-for (const [from, to] of [['rocksdb', 'leveldb'], ['leveldb', 'rocksdb']] as const) {
-  test(`copies all rows from ${from} to ${to}`, async (t) => {
-    const parent = await temporaryDirectory(t)
-    const source = closeAfter(t, await openEngine({ directory: path.join(parent, 'a'), engine: from, create: true }))
-    const target = closeAfter(t, await openEngine({ directory: path.join(parent, 'b'), engine: to, create: true }))
-    const batch = source.batch()
-    for (let n = 0; n < 5000; n++) batch.put(shardMetaKey(`k${n}`), Buffer.alloc(n % 300, n))
-    await source.commit(batch)
-    assert.equal(await copyData(source, target), 5000)
-    const whole = { ...everything(), limit: 10_000 }
-    assert.deepEqual(await target.range(whole), await source.range(whole))
-    await assert.rejects(copyData(source, target), { name: 'StorageError', code: 'not-empty' })
-  })
-}
 
 test('a copy that was interrupted is not opened', async (t) => {
   const directory = await temporaryDirectory(t)

@@ -10,7 +10,7 @@
 import { randomUUID } from 'node:crypto'
 import { readFile, realpath, rm, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { COPY_MARK } from './copy.js'
+import { COPY_MARK } from './copy-mark.js'
 import { StorageError } from './engine.js'
 import type { Engine } from './engine.js'
 import { everything } from './owner-keys.js'

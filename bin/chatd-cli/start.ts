@@ -1,4 +1,5 @@
 /** `chatd start`: the server in the foreground, from the ready line to the exit code. */
+import { asError } from '../../protocol/as-error.js'
 import { fileURLToPath } from 'node:url'
 import type { Config } from '../../server/config/settings.js'
 import { openLog, type ProcessLog } from '../../server/log.js'
@@ -68,7 +69,7 @@ function renewTls(server: OperatedServer, log: ProcessLog): void {
   try {
     server.renewTls()
   } catch (error) {
-    log.error({ error: error instanceof Error ? error : new Error(String(error)) }, 'tls-not-renewed')
+    log.error({ error: asError(error) }, 'tls-not-renewed')
   }
 }
 

@@ -111,11 +111,6 @@ export class Program {
   }
 }
 
-export interface ServerInfo {
-  readonly listeners: readonly string[]
-  readonly admin: string
-}
-
 async function freshListeners(schemes: readonly Scheme[]): Promise<string[]> {
   const urls: string[] = []
   for (const scheme of schemes) urls.push(`${scheme}://127.0.0.1:${await freePort()}`)

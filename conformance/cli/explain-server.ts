@@ -1,5 +1,6 @@
 /** What the steps of server mode do, in words. */
 import type { ServerStep } from '../runner/server-case.js'
+import { listOf } from '../runner/step-parts.js'
 
 type Words = readonly [what: string, details: readonly string[], fails: string]
 
@@ -8,10 +9,6 @@ const otherwise = 'another frame comes that changes something, the server ends t
 /** Whose step it is. */
 function who({ as }: ServerStep): string {
   return as ?? 'alice/phone'
-}
-
-function listOf<T>(value: T | readonly T[]): readonly T[] {
-  return Array.isArray(value) ? value as readonly T[] : [value as T]
 }
 
 function details(value: object, without: readonly string[] = []): string[] {

@@ -6,6 +6,7 @@ import { stepTimeoutMs } from '../runner/play.js'
 import { serverSteps } from '../runner/server-case.js'
 import type { ServerStep } from '../runner/server-case.js'
 import { serverStepTimeoutMs } from '../runner/server-play.js'
+import { listOf } from '../runner/step-parts.js'
 import type { Case, ExpectedDump, Step } from '../runner/case.js'
 import { serverWords } from './explain-server.js'
 import { wrapped } from './wrap.js'
@@ -154,8 +155,4 @@ function dumpWords(dump: ExpectedDump): string[] {
       `  ${String(seq)}  ${from}: ${JSON.stringify(text)}${Object.entries(more).map(([flag, shown]) => shown === true ? ` (${flag})` : ` (${flag} ${JSON.stringify(shown)})`).join('')}`
     ))])
   })
-}
-
-function listOf<T>(value: T | readonly T[]): readonly T[] {
-  return Array.isArray(value) ? value as readonly T[] : [value as T]
 }

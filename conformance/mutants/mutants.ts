@@ -2,11 +2,11 @@
  * Clients with one planted bug each, of the kinds that users of other systems suffer: the proof that the suite finds what it is for. Each
  * is the reference client with one wrong part, and names the cases that have to catch it.
  */
-import { registry } from '../spec/registry.js'
 import { rightParts } from '../adapters/parts.js'
 import type { Parts } from '../adapters/parts.js'
 import type { Shown } from '../adapters/screen.js'
 import type { WireFrame } from '../runner/decode.js'
+import { errorCode } from '../runner/step-parts.js'
 import type { ElementValue } from '../spec/wire.js'
 import type { Platform } from '../../protocol/client/driver.js'
 import type { ClientStorage, StorageChange } from '../../protocol/client/state.js'
@@ -19,12 +19,6 @@ export interface Mutant {
   /** Cases that fail because of it; the first one names it. */
   readonly caughtBy: readonly string[]
   readonly parts: Partial<Parts>
-}
-
-function errorCode(name: string): number {
-  const error = registry.errors.find((one) => one.name === name)
-  if (error === undefined) throw new RangeError(`no error is called ${name}`)
-  return error.code
 }
 
 /** Frames of one kind that come are changed; null takes one away. */

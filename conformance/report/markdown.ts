@@ -7,7 +7,7 @@ import type { Run } from './summary.js'
 import { requirementLine, stepText } from './terminal.js'
 
 /** GitHub takes 65,536 characters; some are left for what a bot puts around it. */
-export const markdownCharactersMax = 60_000
+const markdownCharactersMax = 60_000
 /** Of what was expected and what came. */
 const textCharactersMax = 600
 

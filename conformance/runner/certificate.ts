@@ -45,7 +45,7 @@ function ipv6Bytes(host: string): Buffer {
 }
 
 /** Signed by itself: whoever trusts it as an authority trusts it as that of these hosts. */
-export function certificateFor(hosts: readonly string[], isExpired = false): Certificate {
+function certificateFor(hosts: readonly string[], isExpired = false): Certificate {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' })
   const ecdsaWithSha256 = sequence(id('2a8648ce3d040302'))
   const name = sequence(der(0x31, sequence(id('550403'), der(0x0c, Buffer.from(`conformance test ${randomBytes(4).toString('hex')}`)))))

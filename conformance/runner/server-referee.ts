@@ -3,13 +3,12 @@
  * the first fault fails the case.
  */
 import { registry } from '../spec/registry.js'
-import type { ElementValue } from '../spec/wire.js'
 import { limitOf } from './decode.js'
 import type { WireFrame } from './decode.js'
 import { noQueueKey } from './referee.js'
 import type { Fault } from './referee.js'
 import { frameToXml } from './frame-xml.js'
-import { errorName, plain } from './step-parts.js'
+import { plain } from './step-parts.js'
 
 const entries = new Map(registry.frames.map((frame) => [frame.name, frame]))
 const errors = new Map(registry.errors.map((error) => [error.code, error]))
@@ -274,10 +273,4 @@ export class ServerReferee {
     if (before !== undefined && time < before.time) this.#say('MSG-14', `seq ${String(seq)} of ${conversation} has an earlier time than seq ${String(before.seq)}`)
     record.positions.set(conversation, { seq, time })
   }
-}
-
-/** What an answer names, for reports. */
-export function answerText(frame: WireFrame): string {
-  if (frame.frame === 'fail' || frame.frame === 'refuse') return errorName(frame.values['error'] as number)
-  return frame.frame === 'result' ? (frame.values['element'] as ElementValue).name : frame.frame
 }

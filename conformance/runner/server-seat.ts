@@ -5,6 +5,7 @@ import type { FieldEntry, FrameEntry } from '../spec/registry.js'
 import type { FieldValue } from '../spec/wire.js'
 import { registrationOf } from './accounts.js'
 import type { Account } from './accounts.js'
+import { isEntry } from './connection.js'
 import { WireFault } from './decode.js'
 import type { WireFrame } from './decode.js'
 import { frameFromXml, frameToXml } from './frame-xml.js'
@@ -22,10 +23,6 @@ import { CaseFailed } from './verdict.js'
 const freeFrames = new Set(['ping', 'pong', 'receipt', 'skip', 'change', 'changed', 'presence', 'typingFrom'])
 /** A backlog is acknowledged in pieces, so that it goes on. */
 const acknowledgeEvery = 64
-
-export function isEntry({ frame }: WireFrame): boolean {
-  return registry.frames.find(({ name }) => name === frame)?.entry === true
-}
 
 export interface SeatOptions {
   readonly account: Account

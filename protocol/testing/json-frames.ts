@@ -14,7 +14,7 @@ export function elementFromJson(json: JsonElement): Element {
   }
 }
 
-export function elementToJson(element: Element): JsonElement {
+function elementToJson(element: Element): JsonElement {
   return {
     name: element.name,
     attributes: Object.fromEntries(element.attributes),

@@ -6,6 +6,7 @@
  * A process has fewer file descriptors than a server bears phones, so that each connection stands for several: it does as much as they
  * would. What phones do is measured by that; what they hold, by the connections themselves.
  */
+import { asError } from '../../protocol/as-error.js'
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { client, closeAll, idOf, names, open, pool, text, until } from './load.js'
@@ -315,7 +316,7 @@ class Crowd {
       if (phone.isHere) phone.client.lookAway()
     })
     this.#away = takeDue(this.#away, nowMs, (phone) => {
-      this.#return(phone).catch((error: unknown) => { this.#failure ??= error instanceof Error ? error : new Error(String(error)) })
+      this.#return(phone).catch((error: unknown) => { this.#failure ??= asError(error) })
     })
   }
 

@@ -1,4 +1,5 @@
 /** Blobs as the rest of the server sees them: what sessions ask, connections that are taken, and the end of it; the bytes may be elsewhere. */
+import { asError } from '../../protocol/as-error.js'
 import type { ConnectionTaker } from '../listeners/connection-taker.js'
 import type { Log } from '../log.js'
 import type { BlobCommands } from './blob-router.js'
@@ -22,6 +23,6 @@ export async function sweepStaged(ids: readonly string[], { staging }: Pick<Blob
       if (await commands.upload(id) === null) await staging.remove(id)
     }
   } catch (error) {
-    if (!isClosing()) log.warn({ error: error instanceof Error ? error : new Error(String(error)) }, 'staging-not-swept')
+    if (!isClosing()) log.warn({ error: asError(error) }, 'staging-not-swept')
   }
 }

@@ -1,4 +1,5 @@
 /** Sees to it that nodes own about as many shards each: looks now and then, and gives one away, as `chatd cluster move` does. */
+import { asError } from '../../protocol/as-error.js'
 import type { Log } from '../log.js'
 import type { Scheduler } from '../shard/environment.js'
 import { nextMove } from './balance.js'
@@ -34,7 +35,7 @@ export class Balancer {
       if (this.#isStopped) return
       this.#look().catch((error: unknown) => {
         // Nodes come and go: the next time.
-        log.info({ error: error instanceof Error ? error : new Error(String(error)) }, 'cluster-not-balanced')
+        log.info({ error: asError(error) }, 'cluster-not-balanced')
       }).finally(() => { this.#lookLater() })
     })
   }

@@ -40,7 +40,7 @@ export function packState(lineage: string, position: Position, copy: CopyProgres
 }
 
 /** Throws StorageError 'corrupt'. */
-export function unpackState(row: Uint8Array): ShardState {
+function unpackState(row: Uint8Array): ShardState {
   const reader = versioned(row)
   const lineage = reader.string()
   const position = { epoch: reader.uint(), number: reader.uint(), token: reader.string() }
@@ -78,7 +78,7 @@ export function packMembership({ members, change, by, before }: Membership): Buf
 }
 
 /** Throws StorageError 'corrupt'. */
-export function unpackMembership(row: Uint8Array): Membership {
+function unpackMembership(row: Uint8Array): Membership {
   const reader = versioned(row)
   const names = (): string[] => Array.from({ length: reader.uint() }, () => reader.string())
   return { change: reader.string(), by: reader.string(), members: names(), before: names() }

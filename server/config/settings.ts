@@ -242,7 +242,7 @@ export const SETTINGS = {
 } as const satisfies Record<string, Record<string, Setting<Value>>>
 
 type Settings = typeof SETTINGS
-export type Section = keyof Settings
+type Section = keyof Settings
 type ValueOf<S> = S extends Setting<infer T> ? T : never
 
 /** The effective configuration: frozen, checked, read once at the start. */

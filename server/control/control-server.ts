@@ -1,6 +1,7 @@
 /** The control socket of a running server: a Unix-domain socket that its own user alone can open. */
 import { createServer, type Socket } from 'node:net'
 import { createInterface } from 'node:readline'
+import { asError } from '../../protocol/as-error.js'
 import { ERROR } from '../../protocol/generated/registry.js'
 import type { Log } from '../log.js'
 import type { ClusterAdmin } from '../cluster/cluster-admin.js'
@@ -65,7 +66,7 @@ async function carryOut(request: ControlRequest, { router, cluster }: ControlTar
     return { ok: true, page: null }
   } catch (error) {
     if (error instanceof RouterError) return { ok: false, code: error.code, message: error.message, retryAfterMs: error.retryAfterMs }
-    log.error({ error: error instanceof Error ? error : new Error(String(error)) }, 'control-failed')
+    log.error({ error: asError(error) }, 'control-failed')
     return failure(ERROR.internalError, 'a fault of the server; its log says more')
   }
 }

@@ -22,7 +22,7 @@ import { GroupState, type Guest, type Interval, Membership, type Policy, POLICY_
 import { authorOf, notInIt } from './rights.js'
 
 /** A change that was true already took no place in the log. [GRP-6] */
-export const NOTHING_DONE = 0
+const NOTHING_DONE = 0
 
 /** The shard, as changes of its groups see it. */
 export interface GroupHost {

@@ -30,7 +30,7 @@ import { type BlobState, type HoldingState, TOTALS, type TotalsState, type Uploa
  * A put into the store may still be under way when its upload ends: what it has put is erased no earlier than this much later, or it
  * would lie there for ever.
  */
-export const LATE_PUT_MS = 600_000
+const LATE_PUT_MS = 600_000
 
 /** What an upload has once it is a blob. */
 const NO_KEY = new Uint8Array(0)

@@ -6,6 +6,7 @@
  *     ends ──────▶ holdings ─┐
  *     releases ──▶ holdings ─┴─▶ (no holding left: blob and keys go) ──▶ erases ──▶ committed ──▶ the store
  */
+import { asError } from '../../protocol/as-error.js'
 import {
   endAt, ends, endsUpTo, eraseAt, erases, erasesUpTo, releaseAt, releaseKey, releases,
 } from '../../storage/blob-keys.js'
@@ -207,7 +208,7 @@ class EraseWork implements ListWork {
       try {
         await (kind === 'object' ? this.#eraser.erase(name) : this.#eraser.eraseStaged(name))
       } catch (error) {
-        failure = error instanceof Error ? error : new Error(String(error))
+        failure = asError(error)
         return
       }
       erased++

@@ -257,6 +257,3 @@ export class LinkConnection implements TransportHandler, Flushable {
     scheduler.after(limits.heartbeatMs, this.#tick)
   }
 }
-
-/** Who has nothing to say to a link's end. */
-export const NO_HANDLER: LinkHandler = { frame: () => {}, drained: () => {}, ended: () => {} }

@@ -1,4 +1,5 @@
 /** The dialling end: proves who it is, and has the other side do so, before anything else is said. */
+import { asError } from '../../protocol/as-error.js'
 import type { Reader } from '../../protocol/reader.js'
 import type { Transport } from '../listeners/transport.js'
 import { checkIdentity, type DialOptions, DiallerHandshake, type LinkIdentity, NONCE_BYTES } from './handshake.js'
@@ -45,7 +46,7 @@ export function openLink<T extends LinkHandler>(
         link.opened(handler)
         resolve(handler)
       } catch (error) {
-        reject(error instanceof Error ? error : new Error(String(error)))
+        reject(asError(error))
         link.close(LINK_CLOSE.malformed)
       }
     }

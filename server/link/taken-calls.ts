@@ -1,4 +1,5 @@
 /** The answering end of calls over a link, whatever that is for: how many at once, what is said of those that fail. */
+import { asError } from '../../protocol/as-error.js'
 import { ERROR, type ErrorCode } from '../../protocol/generated/registry.js'
 import type { Reader } from '../../protocol/reader.js'
 import { HttpError } from '../blobs/http-error.js'
@@ -85,8 +86,4 @@ export function readValue(bytes: Uint8Array): unknown {
   } catch {
     return undefined
   }
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error))
 }

@@ -29,7 +29,7 @@ import type { Transaction } from '../shard/transaction.js'
 const VERSION = 2
 const VERSION_ITEMS = 1
 export const ERASURES_MAX = 64
-export const LOOKUPS_MAX = 64
+const LOOKUPS_MAX = 64
 const EVERY_CONVERSATION = ''
 /** Messages of one page that are read from the log at once. */
 const READS_AT_ONCE = 32
@@ -88,7 +88,7 @@ function put(transaction: Transaction, user: UserState, erasures: Erasures): voi
   transaction.batch.put(user.keys.erasures(), encodeErasures(erasures))
 }
 
-export function encodeErasures({ items, lookups }: Erasures): Uint8Array {
+function encodeErasures({ items, lookups }: Erasures): Uint8Array {
   const writer = new ValueWriter().uint(VERSION).uint(items.length)
   for (const { conversation, seq, index } of items) writer.string(conversation).uint(seq).uint(index)
   writer.uint(lookups.length)

@@ -1,4 +1,5 @@
 /** The way to another shard: a link that is dialled again when it has ended, for as long as it is wanted. */
+import { asError } from '../../protocol/as-error.js'
 import type { LinkEnvironment } from '../link/link-environment.js'
 import { closeName, LINK_CLOSE, type LinkClose } from '../link/link-frames.js'
 import { LinkError } from '../link/open-link.js'
@@ -131,8 +132,4 @@ export class GivingRoute {
     this.#retryMs = Math.min(RETRY_MS_MAX, 2 * this.#retryMs)
     scheduler.after(waitMs, () => { if (turn === this.#turn && this.#isWanted) this.#dial() })
   }
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error))
 }

@@ -1,4 +1,5 @@
 /** The listener's end of a link between shards: the other shard's channel and its questions come in, confirmations and answers go out. */
+import { asError } from '../../protocol/as-error.js'
 import type { Reader } from '../../protocol/reader.js'
 import { answerWire, hearWire } from '../channels/questions.js'
 import type { LinkConnection, LinkHandler } from '../link/link-connection.js'
@@ -90,7 +91,7 @@ export class TakingLink implements LinkHandler {
     }
     // Nobody waits for it, and whom it does not reach it does not concern any more.
     hearWire(this.#router, this.#giver, name, args).catch((error: unknown) => {
-      this.link.environment.log.debug({ name, error: error instanceof Error ? error : new Error(String(error)) }, 'notice-lost')
+      this.link.environment.log.debug({ name, error: asError(error) }, 'notice-lost')
     })
   }
 

@@ -11,7 +11,7 @@ export interface Interval {
 }
 
 /** Times of being blocked that are told apart: beyond it the two with the fewest messages between them become one. */
-export const HIDDEN_INTERVALS_MAX = 128
+const HIDDEN_INTERVALS_MAX = 128
 
 const NONE: readonly Interval[] = []
 

@@ -167,7 +167,7 @@ export class BlobUser {
   }
 }
 
-export class RequestFailed extends Error {
+class RequestFailed extends Error {
   override readonly name = 'RequestFailed'
   readonly status: number
 

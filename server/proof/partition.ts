@@ -40,7 +40,7 @@ interface Blow {
 
 const both = (one: string, others: readonly string[]): [string, string][] => others.flatMap((other): [string, string][] => [[one, other], [other, one]])
 
-export const PARTITIONS: readonly Blow[] = [
+const PARTITIONS: readonly Blow[] = [
   { name: 'the owner cut off from Redis', endsLease: true, cuts: (owner) => both(owner, [REDIS]) },
   { name: 'the owner cut off from the other nodes', cuts: (owner, others) => both(owner, others) },
   { name: 'the owner cut off from all but its clients', endsLease: true, cuts: (owner, others) => both(owner, [REDIS, ...others]) },

@@ -11,6 +11,7 @@
  * owner as long; those that come to the same when they are made twice are asked again where an answer was lost, others are rejected as
  * `unavailable`.
  */
+import { asError } from '../../protocol/as-error.js'
 import { ERROR } from '../../protocol/generated/registry.js'
 import type { Desk } from '../blobs/blob-desk.js'
 import type { Clock } from '../clock.js'
@@ -300,7 +301,7 @@ export class ClusterRouter extends CallingRouter implements SessionHost {
     }).finally(() => {
       this.#resuming--
       this.#pumpLater()
-    }).catch((error: unknown) => this.#options.log.error({ error: error instanceof Error ? error : new Error(String(error)) }, 'resume-failed'))
+    }).catch((error: unknown) => this.#options.log.error({ error: asError(error) }, 'resume-failed'))
   }
 
   #resumeLater(session: ClusterSession): void {

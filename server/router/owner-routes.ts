@@ -4,6 +4,7 @@
  *
  * In which order: `refresh` when the local shard has opened, and before it closes (with `local` giving null from then on).
  */
+import { asError } from '../../protocol/as-error.js'
 import type { Clock } from '../clock.js'
 import type { Log } from '../log.js'
 import type { Scheduler } from '../shard/environment.js'
@@ -136,9 +137,9 @@ export class OwnerRoutes implements RouterSource {
       this.#set({ router, desk: router.blobs === null ? null : remoteDesk((name, args) => router.ask(name, args), blobBytesMax) })
     }, (error: unknown) => {
       if (turn !== this.#turn) return
-      this.#notReached(node, address, error instanceof Error ? error : new Error(String(error)))
+      this.#notReached(node, address, asError(error))
       this.#again()
-    }).catch((error: unknown) => log.error({ error: error instanceof Error ? error : new Error(String(error)) }, 'owner-routes-failed'))
+    }).catch((error: unknown) => log.error({ error: asError(error) }, 'owner-routes-failed'))
   }
 
   /** Said again where the reason is another; and not of the first tries, for a node that dies is not reached until another owns its shard. */

@@ -6,6 +6,7 @@
  *                   │ ↑ └──auth(TOKEN)────────────────────┘
  *                   └─┘ register, once
  */
+import { asError } from '../../protocol/as-error.js'
 import { normalizeDevice } from '../../protocol/address.js'
 import { EMPTY_BYTES } from '../../protocol/bytes.js'
 import { findExtension } from '../../protocol/extensions.js'
@@ -307,7 +308,7 @@ export class Opening {
       this.#connection.close(streamError(error.code), error.retryAfterMs)
       return
     }
-    this.#environment.log.error({ session: this.#connection.id, error: error instanceof Error ? error : new Error(String(error)) }, 'opening-failed')
+    this.#environment.log.error({ session: this.#connection.id, error: asError(error) }, 'opening-failed')
     this.#connection.close(ERROR.internalError)
   }
 }

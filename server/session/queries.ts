@@ -2,6 +2,7 @@
  * Queries: questions and changes that are not messages. Each is an element that is answered by an element of the same name, or fails
  * with a code. All of them act for the session's own user; nothing in the element can name another principal. [QRY-1]
  */
+import { asError } from '../../protocol/as-error.js'
 import { normalizeConversation, normalizeDevice } from '../../protocol/address.js'
 import { element, type Element } from '../../protocol/element.js'
 import { encodeFail, encodeResult } from '../../protocol/generated/frames.js'
@@ -183,8 +184,4 @@ function deviceOf(query: Element): string {
   const device = normalizeDevice(value)
   if (device === null) throw new QueryError(ERROR.malformedAddress, 'id is no device')
   return device
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error))
 }

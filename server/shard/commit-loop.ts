@@ -2,6 +2,7 @@
  * Group commit: one transaction fills while the one before it is written. And what happens when a commit fails: everything not on
  * disk is dropped, and the store is opened again, as often as it takes.
  */
+import { asError } from '../../protocol/as-error.js'
 import { type Engine, StorageError } from '../../storage/engine.js'
 import { ERROR } from '../../protocol/generated/registry.js'
 import { RepeatedLines } from '../repeated-lines.js'
@@ -359,10 +360,6 @@ export function unavailable(): RouterError {
 /** A shard that has gone to another owner has nothing to mend here. */
 function isLoss(error: unknown): boolean {
   return error instanceof StorageError && error.code === 'lost'
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error))
 }
 
 function messageOf(error: unknown): string {

@@ -13,7 +13,7 @@ import type { Route } from './transaction.js'
 export const MESSAGE = 0
 export const MARK_READ = 1
 export const DELIVERED = 2
-export const LONE = 3
+const LONE = 3
 export const TASK = 4
 export const OPERATE = 5
 

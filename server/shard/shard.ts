@@ -5,6 +5,7 @@
  *
  *     command ─▶ [gate: load what it needs] ─▶ state + transaction ─▶ commit (fsync) ─▶ acks, entries
  */
+import { asError } from '../../protocol/as-error.js'
 import type { InviteState } from '../accounts/invite-state.js'
 import type { ArrivalHost } from '../channels/arrivals.js'
 import type { Channels } from '../channels/channels.js'
@@ -103,12 +104,12 @@ export class Shard implements FeedHost, LifeHost, CommitHost, ArrivalHost {
     return this.environment.limits.windowBytesMax
   }
 
-  /** false while commits fail: sessions can't be opened. */
   /** For the operator: why it is not available; '': it is. */
   get trouble(): string {
     return this.#loop.trouble
   }
 
+  /** false while commits fail: sessions can't be opened. */
   get isAvailable(): boolean {
     return this.#loop.isAvailable
   }
@@ -265,7 +266,7 @@ export class Shard implements FeedHost, LifeHost, CommitHost, ArrivalHost {
         try {
           return step()
         } catch (error) {
-          reject(error instanceof Error ? error : new Error(String(error)))
+          reject(asError(error))
           return null
         }
       }

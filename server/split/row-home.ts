@@ -1,7 +1,7 @@
 /** Of every row of a shard's store what it is, and whose: where it belongs when there are other shards. */
 import { blobKeys, blobListAt, endAt, eraseAt, isBlobCopyKey, isVisitorHoldingKey, releaseAt, uploadAt, uploadKey } from '../../storage/blob-keys.js'
 import { isChannelKey, isVisitorKey } from '../../storage/channel-keys.js'
-import { COPY_MARK_NAME } from '../../storage/copy.js'
+import { COPY_MARK_NAME } from '../../storage/copy-mark.js'
 import { type Engine, StorageError } from '../../storage/engine.js'
 import { conversationKeys } from '../../storage/conversation-keys.js'
 import { ownerAt } from '../../storage/owner-keys.js'

@@ -5,7 +5,7 @@
  */
 import { eraseKey, uploadAt } from '../../storage/blob-keys.js'
 import { visitorKey } from '../../storage/channel-keys.js'
-import { COPY_MARK } from '../../storage/copy.js'
+import { COPY_MARK } from '../../storage/copy-mark.js'
 import { type Batch, type Engine, StorageError } from '../../storage/engine.js'
 import { everything, ownerAt } from '../../storage/owner-keys.js'
 import { userKeys } from '../../storage/user-keys.js'

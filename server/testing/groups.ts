@@ -20,9 +20,3 @@ export async function createGroup(
 export async function changeGroup(harness: DeviceHarness, author: string, item: Element, group = SKIING): Promise<number> {
   return harness.router.groups.change(author, group, readChange(item))
 }
-
-/** Members with their roles, in their order. */
-export async function rolesIn(harness: DeviceHarness, viewer: string, group = SKIING): Promise<string[]> {
-  const { inside } = await harness.router.groups.details(viewer, group, null)
-  return inside?.members.map(({ user, role }) => `${user} ${role}`) ?? []
-}

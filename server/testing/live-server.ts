@@ -30,7 +30,7 @@ export const PASSWORD = 'secret'
 const ITERATIONS = 4096
 
 /** Where the shard of these servers is; see startLive. */
-export const LIVE_ROUTER = liveRouter()
+const LIVE_ROUTER = liveRouter()
 /** Of a test of what only the process with the store can say of itself. */
 export const ONE_PROCESS = { skip: LIVE_ROUTER === 'local' ? false : 'files are counted by the process that has the store' }
 

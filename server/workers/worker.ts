@@ -2,6 +2,7 @@
  * A process that takes clients: listeners, connections and sessions. The shard is the supervisor's, at the other end of a link; or there
  * are several, one of them is here, and the others are at other workers. It lives as long as the supervisor, and does what it is told.
  */
+import { asError } from '../../protocol/as-error.js'
 import { randomBytes } from 'node:crypto'
 import { BlobDesk, type Desk } from '../blobs/blob-desk.js'
 import { Capabilities } from '../blobs/capability.js'
@@ -60,7 +61,7 @@ async function begin(order: WorkerOrder, log: ProcessLog): Promise<Worker | null
   try {
     return await Worker.open(order, log)
   } catch (error) {
-    log.error({ error: error instanceof Error ? error : new Error(String(error)) }, 'worker-not-started')
+    log.error({ error: asError(error) }, 'worker-not-started')
     log.flush()
     tell({ kind: 'failed', failure: failureOf(error) }, () => process.exit(1))
     return null
@@ -121,7 +122,7 @@ class Worker {
     try {
       this.#front.renewTls()
     } catch (error) {
-      this.#log.error({ error: error instanceof Error ? error : new Error(String(error)) }, 'tls-not-renewed')
+      this.#log.error({ error: asError(error) }, 'tls-not-renewed')
     }
   }
 

@@ -7,7 +7,7 @@ import { toBlobError } from './blob-error.js'
 import { BlobError, assertByteRange } from './blob-store.js'
 
 /** Large enough that system calls and turns of the event loop cost little beside the copy; a stream holds two of them at most. */
-export const FILE_CHUNK_BYTES = 256 * 1024
+const FILE_CHUNK_BYTES = 256 * 1024
 
 /** Chunks that nobody looks at any more, to be filled again: memory that is new costs more than what is read into it. */
 const spares: Buffer[] = []

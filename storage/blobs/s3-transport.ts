@@ -49,7 +49,7 @@ export interface S3Answer {
   readonly body: Readable
 }
 
-export const EMPTY_SHA256 = createHash('sha256').digest('hex')
+const EMPTY_SHA256 = createHash('sha256').digest('hex')
 
 export class S3Transport {
   readonly #options: S3TransportOptions

@@ -3,6 +3,7 @@
  * messages: not in the event loop, not in memory, not by a crash. Everything is bounded: processes, waiting pictures, bytes, time, memory.
  * Processes are started when there is work, and end when there was none for a while.
  */
+import { asError } from '../../../protocol/as-error.js'
 import { availableParallelism } from 'node:os'
 import { Readable } from 'node:stream'
 import type { Log } from '../../log.js'
@@ -62,7 +63,7 @@ const RENDITION_BYTES_EXTRA = 1024 * 1024
 const START_RETRY_MS = 10_000
 
 /** Whether a preview of this type can be asked for at all. */
-export function hasPreview(type: string): boolean {
+function hasPreview(type: string): boolean {
   return PREVIEWED_TYPES.has(type)
 }
 
@@ -177,7 +178,7 @@ export class PreviewPool implements Previews {
       process = new PreviewProcess({ timeoutMs, memoryBytesMax, program, renditionBytesMax: 2 * inputBytesMax + RENDITION_BYTES_EXTRA })
     } catch (error) {
       this.#noStartBeforeMs = performance.now() + START_RETRY_MS
-      this.#options.log.warn({ error: error instanceof Error ? error : new Error(String(error)) }, 'preview-process-not-started')
+      this.#options.log.warn({ error: asError(error) }, 'preview-process-not-started')
       return null
     }
     this.#processes.add(process)

@@ -2,6 +2,7 @@
  * Blobs in a process of their own: started when somebody needs it, and again when it has ended. The bytes of uploads and downloads never
  * pass through the event loop that carries messages, but for those of TLS, which it unwraps.
  */
+import { asError } from '../../../protocol/as-error.js'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ERROR } from '../../../protocol/generated/registry.js'
 import type { Clock } from '../../clock.js'
@@ -179,8 +180,4 @@ export class BlobProcess implements BlobService {
 
 function unavailable(cause?: unknown): RouterError {
   return new RouterError(ERROR.unavailable, 'uploads and downloads are not possible at present', { retryAfterMs: 2 * RESTART_MS, cause })
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error))
 }

@@ -1,4 +1,5 @@
 /** Calls from one process to another over its message channel: a promise for each, and errors that keep their kind and code. */
+import { asError } from '../../../protocol/as-error.js'
 import type { ErrorCode } from '../../../protocol/generated/registry.js'
 import { ERROR } from '../../../protocol/generated/registry.js'
 import { BlobError, type BlobErrorCode } from '../../../storage/blobs/blob-store.js'
@@ -83,7 +84,7 @@ export class Calls {
 }
 
 export function sentError(error: unknown): SentError {
-  const { message, stack = '', cause } = error instanceof Error ? error : new Error(String(error))
+  const { message, stack = '', cause } = asError(error)
   const sent: SentError = { type: 'error', message, stack, code: codeOf(error), status: 0, retryAfterMs: 0, headers: {}, cause: cause instanceof Error ? sentError(cause) : null }
   if (error instanceof RouterError) return { ...sent, type: 'router', retryAfterMs: error.retryAfterMs }
   if (error instanceof BlobError) return { ...sent, type: 'blob' }

@@ -36,6 +36,3 @@ export type FromProcess =
   | { readonly kind: 'log', readonly level: 'debug' | 'info' | 'warn' | 'error', readonly fields: Readonly<Record<string, SentField>>, readonly event: string }
   /** `promised`: bytes that bodies under way have been promised room for. */
   | { readonly kind: 'counts', readonly changes: CountChanges, readonly promised: number }
-
-/** Calls of the server. */
-export const PROCESS_CALLS = { whatBecame: 'whatBecame', eraseStaged: 'eraseStaged', close: 'close' } as const

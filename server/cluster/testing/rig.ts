@@ -17,7 +17,7 @@ import { ModelServer, ModelStore } from './model-store.js'
 
 export const SHORT: ClusterLimits = { ...CLUSTER_LIMITS, leaseMs: 1500, renewEveryMs: 150, lookEveryMs: 50, foundAfterMs: 0 }
 
-export function realEnvironment(log: Log = SILENT_LOG): ClusterEnvironment {
+function realEnvironment(log: Log = SILENT_LOG): ClusterEnvironment {
   return {
     monotonicMs: () => performance.now(),
     scheduler: { defer: (task) => { setImmediate(task) }, after: (delayMs, task) => { setTimeout(task, delayMs) } },

@@ -24,7 +24,7 @@ const GROUP = '#team'
 const CONTENTS = ['one', 'two', 'three', 'four'] as const
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
-export const RETENTION_MS = 4 * DAY_MS
+const RETENTION_MS = 4 * DAY_MS
 
 interface SentMessage {
   readonly user: string

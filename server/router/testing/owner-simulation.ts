@@ -4,6 +4,7 @@
  * changelog sees to. Whatever happens: every message is there once, in the order of its sender, acknowledged by the number it has, and
  * comes to every device once, in order; and no device's session ends unless its own node dies, or an owner went on where it should have stopped.
  */
+import { asError } from '../../../protocol/as-error.js'
 import assert from 'node:assert/strict'
 import { ACTIVITY, ERROR } from '../../../protocol/generated/registry.js'
 import { MemoryEngine } from '../../../storage/memory-engine.js'
@@ -411,8 +412,4 @@ export class OwnerSimulation {
     for (let step = 0; step < 20_000 && !isTold(); step++) await this.#step('')
     assert.deepEqual([alice.presences.get('bob'), alice.presences.get('carol')], [false, true], `${alice.name} does not hear of whom it watches`)
   }
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error))
 }

@@ -194,10 +194,6 @@ export function operationText(kind: string, target: number): string {
   return `${OPERATION_SIGN}${kind} of ${String(target)}`
 }
 
-export function isOperationText(text: string): boolean {
-  return text.startsWith(OPERATION_SIGN)
-}
-
 const OPERATION_SIGN = 'operation: '
 
 function raise(marks: Map<string, number>, key: string, seq: number): void {

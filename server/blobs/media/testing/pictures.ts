@@ -36,7 +36,7 @@ export function pngChunk(type: string, data: Uint8Array): Buffer {
   return frame
 }
 
-export const PNG_SIGNATURE = Buffer.from('89504e470d0a1a0a', 'hex')
+const PNG_SIGNATURE = Buffer.from('89504e470d0a1a0a', 'hex')
 
 /** The chunk that says how large a PNG is; greyscale of 8 bits unless told. */
 export function pngHeader(width: number, height: number, depth = 8, colour = 0): Buffer {
