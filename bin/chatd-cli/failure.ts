@@ -2,7 +2,7 @@
 import { ERRORS } from '../../protocol/generated/registry.js'
 import { ConfigError } from '../../server/config/config.js'
 import { RouterError } from '../../server/router/router.js'
-import { ListenError } from '../../server/listen-error.js'
+import { ListenError } from '../../server/run/listen-error.js'
 import { BlobError } from '../../storage/blobs/blob-store.js'
 import { StorageError } from '../../storage/engine.js'
 import { ImportError } from './user-import.js'

@@ -30,7 +30,7 @@ async function run(command: Command): Promise<void> {
       return
     }
     case 'version': {
-      const { version } = await import('../../server/version.js')
+      const { version } = await import('../../server/process/version.js')
       process.stdout.write(`chatd ${version()}\n`)
       return
     }

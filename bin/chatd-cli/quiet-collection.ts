@@ -4,7 +4,7 @@
  * may be hours later. The collection does what V8's next one would have to do, a little earlier.
  */
 import { getHeapSpaceStatistics } from 'node:v8'
-import { youngCollector } from '../../server/young-objects.js'
+import { youngCollector } from '../../server/process/young-objects.js'
 
 /** V8 looks back on what was allocated in 5 s: so the third collection of a quiet time, or one soon after it, counts as a quiet one. */
 const CHECK_MS = 2600

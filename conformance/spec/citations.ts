@@ -5,7 +5,7 @@ import type { RequirementEntry } from './registry.js'
 
 const folders = ['protocol', 'storage', 'server', 'conformance', 'bin']
 const vectorFolder = 'conformance/vectors/'
-/** `provoke` and `handle` are the two of `server/every-error.test.ts`. */
+/** `provoke` and `handle` are the two of `server/run/every-error.test.ts`. */
 const title = /\b(?:test|it|describe|suite|provoke|handle)\(\s*(['"`])((?:\\.|(?!\1)[\s\S])*)\1/g
 
 export interface Source {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { encodeBind, encodeMessage } from '../../protocol/generated/frames.js'
 import { ERROR, FRAME } from '../../protocol/generated/registry.js'
-import { startServer } from '../run.js'
+import { startServer } from '../run/run.js'
 import { authenticate, errorOf, liveConfig, liveServer, login } from '../testing/live-server.js'
 import { routerError, ShardHarness, tokenHash } from '../testing/shard-harness.js'
 

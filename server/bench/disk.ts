@@ -2,7 +2,7 @@
 import { lstatSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { seeded } from '../seeded-random.js'
+import { seeded } from '../testing/seeded-random.js'
 import { closeAll, connectAll, names, prepare } from './load.js'
 import { quiet } from './measure.js'
 import type { Options } from './options.js'

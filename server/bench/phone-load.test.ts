@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { seeded } from '../seeded-random.js'
+import { seeded } from '../testing/seeded-random.js'
 import { highestLevel, RandomTimes } from './phone-load.js'
 
 test('the same seed gives the same times, another one others, and as many as the rate says', () => {

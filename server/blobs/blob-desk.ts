@@ -2,7 +2,7 @@
 import { ERROR } from '../../protocol/generated/registry.js'
 import type { Clock } from '../clock.js'
 import type { Config } from '../config/settings.js'
-import type { Counters } from '../metrics.js'
+import type { Counters } from '../metrics/metrics.js'
 import { RouterError } from '../router/router.js'
 import type { Blob, BlobCommands, BlobPlace, BlobUsage, StoredObject, Upload, UploadRequest } from './blob-router.js'
 import { UPLOADS_PATH } from './blob-targets.js'

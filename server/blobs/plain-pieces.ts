@@ -5,7 +5,7 @@
  */
 import type { Readable } from 'node:stream'
 import { BlobError, type BlobStore } from '../../storage/blobs/blob-store.js'
-import type { Churn } from '../young-objects.js'
+import type { Churn } from '../process/young-objects.js'
 import type { StoredObject } from './blob-router.js'
 import { BlobCipher } from './cipher.js'
 

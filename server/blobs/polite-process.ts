@@ -1,7 +1,7 @@
 /** For processes beside that of the messages, which go first. */
 import { writeFileSync } from 'node:fs'
 import { constants } from 'node:os'
-import { lowerPriority, runWhenIdle } from '../priority.js'
+import { lowerPriority, runWhenIdle } from '../process/priority.js'
 
 /**
  * This process has a priority that is lower from now on, by `nice` from 0 to 19, the last being the time that nobody else wants, and

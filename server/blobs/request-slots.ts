@@ -2,7 +2,7 @@
 import { isLoopback } from '../config/listen-url.js'
 import type { Config } from '../config/settings.js'
 import { networkOf } from '../connection/admission.js'
-import type { Counters } from '../metrics.js'
+import type { Counters } from '../metrics/metrics.js'
 
 export class RequestSlots {
   readonly #config: Config['blobs']

@@ -14,7 +14,7 @@ import type { Router } from '../router/router.js'
 import { ShardsRouter } from '../router/shards-router.js'
 import type { ShardEnvironment } from '../shard/environment.js'
 import { Shard } from '../shard/shard.js'
-import { shardEnvironment } from '../shard-environment.js'
+import { shardEnvironment } from '../run/shard-environment.js'
 
 export interface OfflineShards {
   readonly router: Router

@@ -7,7 +7,7 @@ import type { ChangedEvent, ClientOptions, Message } from '../../protocol/client
 import { element } from '../../protocol/element.js'
 import { encodeQuery } from '../../protocol/generated/frames.js'
 import { ERROR, FRAME, LIMIT } from '../../protocol/generated/registry.js'
-import { startServer } from '../run.js'
+import { startServer } from '../run/run.js'
 import { errorOf, liveConfig, liveServer, login, PASSWORD } from '../testing/live-server.js'
 
 const USERS = ['alice', 'bob', 'carol', 'mallory']

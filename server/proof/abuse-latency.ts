@@ -6,7 +6,7 @@
 import { Abuse, abusingUsers, KINDS, mega } from './abuse.js'
 import { Chatd } from './chatd.js'
 import { Chatting, chattingUsers, median, type Quantiles, show } from './chatting.js'
-import { seeded } from '../seeded-random.js'
+import { seeded } from '../testing/seeded-random.js'
 import type { Scope } from './scope.js'
 
 export interface AbuseLatencyOptions {

@@ -1,5 +1,5 @@
 /** The process of the abusers, so that what they cost themselves is not in the way of those who measure. Reports over IPC, until killed. */
-import { runWhenIdle } from '../priority.js'
+import { runWhenIdle } from '../process/priority.js'
 import { Abuser, type AbuseKind, INSIDERS } from './abuser.js'
 
 export interface AbuseTask {

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import type { ReadyLine } from '../run.js'
+import type { ReadyLine } from '../run/run.js'
 import { freePort } from '../testing/free-port.js'
 import { PATIENCE_MS, type Scope, until } from './scope.js'
 

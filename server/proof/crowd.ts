@@ -11,7 +11,7 @@ import { Nodes } from './nodes.js'
 import { contactsOf, placesFor, summary, usersOf, verdict } from './population.js'
 import { RawDevice } from './raw-device.js'
 import { Recorder } from './record.js'
-import { seeded } from '../seeded-random.js'
+import { seeded } from '../testing/seeded-random.js'
 import { delay, type Scope, until } from './scope.js'
 
 export interface CrowdOptions {

@@ -10,7 +10,7 @@ import { check, type Findings } from './checker.js'
 import { type ClientReport, type ClientTask, readLog } from './client-program.js'
 import { contactsOf, judge, placesFor, summary, usersOf } from './population.js'
 import type { DeviceLog } from './record.js'
-import { seeded } from '../seeded-random.js'
+import { seeded } from '../testing/seeded-random.js'
 import { delay, type Scope, until } from './scope.js'
 
 const PROGRAM = fileURLToPath(new URL('client-program.js', import.meta.url))

@@ -1,6 +1,6 @@
 /** SIGKILL to the server while files are uploaded, sent and fetched, again and again, at moments that nobody chose. */
 import assert from 'node:assert/strict'
-import { seeded } from '../seeded-random.js'
+import { seeded } from '../testing/seeded-random.js'
 import { mega } from './abuse.js'
 import { BlobUser, type SentBlob } from './blob-user.js'
 import { Chatd } from './chatd.js'

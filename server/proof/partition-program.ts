@@ -3,7 +3,7 @@ import type { Findings } from './checker.js'
 import { Namespaces } from './namespaces.js'
 import { NODE_NAMES, type PartitionOptions, partitionProof } from './partition.js'
 import { withScope } from './scope.js'
-import { seeded } from '../seeded-random.js'
+import { seeded } from '../testing/seeded-random.js'
 
 export type PartitionReport = { readonly note: string } | { readonly failure: string } | { readonly findings: Findings }
 

@@ -5,7 +5,7 @@ import { check, type Findings } from './checker.js'
 import { PLANTED } from './planted.js'
 import { RawDevice, type RawDeviceOptions } from './raw-device.js'
 import { type Archive, type DeviceLog, Recorder } from './record.js'
-import { seeded } from '../seeded-random.js'
+import { seeded } from '../testing/seeded-random.js'
 import { until } from './scope.js'
 
 /** Of ten devices six belong to users who have two. */

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { mega } from './abuse.js'
 import { Chatd } from './chatd.js'
 import { Chatting, chattingUsers, MEASURE_MS, median, show } from './chatting.js'
-import { seeded } from '../seeded-random.js'
+import { seeded } from '../testing/seeded-random.js'
 import type { Scope } from './scope.js'
 import type { UploadReport, UploadTask } from './upload-program.js'
 

@@ -1,6 +1,6 @@
 /** The process of those who upload, so that what they cost themselves is not in the way of those who measure. Reports over IPC, until killed. */
-import { runWhenIdle } from '../priority.js'
-import { seeded } from '../seeded-random.js'
+import { runWhenIdle } from '../process/priority.js'
+import { seeded } from '../testing/seeded-random.js'
 import { BlobUser } from './blob-user.js'
 
 export interface UploadTask {

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('../', import.meta.url))
 const FILES = [
-  'whole-server', 'every-error', 'groups/groups-live', 'presence/live', 'operations/operations-live', 'profiles/profiles-live', 'session/search-query',
+  'run/whole-server', 'run/every-error', 'groups/groups-live', 'presence/live', 'operations/operations-live', 'profiles/profiles-live', 'session/search-query',
   'accounts/disable', 'accounts/registration', 'blobs/live', 'blobs/resume',
 ]
 
@@ -31,7 +31,7 @@ test('a cluster router over a link does all that a local one does', { timeout: 5
 })
 
 test('a router of one link alone does all that a local one does', { timeout: 300_000 }, async () => {
-  const { code, passed, output } = await run('remote', ['whole-server'])
+  const { code, passed, output } = await run('remote', ['run/whole-server'])
   assert.equal(code, 0, output)
   assert.ok(passed > 5, output)
 })

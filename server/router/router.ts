@@ -1,6 +1,6 @@
 /**
  * The one interface between sessions and shards. A session hands commands to the router and never learns which shard, process or
- * machine carries them out; today every shard is local, later a link carries the same calls.
+ * machine carries them out: one in this process, or one at the other end of a link, which carries the same calls.
  *
  * Hot calls (`message`, `mark`, `operate`, `cursor`) return at once and answer through the session's `DeviceSink`, after the commit, in batches:
  * no promise and no closure for a single message. Everything else is a promise.

@@ -5,7 +5,7 @@ import { Client } from '../../protocol/client/node.js'
 import { element, type Element } from '../../protocol/element.js'
 import { encodeMessage, encodeQuery } from '../../protocol/generated/frames.js'
 import { ERROR, FRAME, LIMIT } from '../../protocol/generated/registry.js'
-import { startServer } from '../run.js'
+import { startServer } from '../run/run.js'
 import { createHarness, settle } from './testing/harness.js'
 import { errorOf, liveConfig, liveServer, login, PASSWORD } from '../testing/live-server.js'
 

@@ -1,5 +1,5 @@
 /** The counters of several processes as those of one. What a process that is gone has counted stays; what it had open does not. */
-import type { Counters } from '../metrics.js'
+import type { Counters } from '../metrics/metrics.js'
 
 type CounterValue = number | ReadonlyMap<string, number> | Readonly<Record<string, number>>
 export type CounterValues = Readonly<Record<string, CounterValue>>

@@ -1,7 +1,7 @@
 /** Why a worker could not start, on its way to the supervisor: what the operator can change keeps its kind. */
 import { StorageError, type StorageErrorCode } from '../../storage/engine.js'
 import { ConfigError } from '../config/config.js'
-import { ListenError } from '../listen-error.js'
+import { ListenError } from '../run/listen-error.js'
 
 export interface WorkerFailure {
   readonly kind: 'listen' | 'configuration' | 'storage' | 'fault'

@@ -1,7 +1,7 @@
 /** What the supervisor and its workers say to each other, over the channel that Node gives them; secrets go this way alone. */
 import type { ChannelState } from '../channels/channels.js'
 import type { Config } from '../config/settings.js'
-import type { ShardGauges } from '../metrics.js'
+import type { ShardGauges } from '../metrics/metrics.js'
 import type { WorkerFailure } from './failure.js'
 import type { CounterValues } from './counter-sum.js'
 

@@ -4,7 +4,7 @@
  */
 import cluster, { type Worker } from 'node:cluster'
 import type { Log } from '../log.js'
-import type { Counters } from '../metrics.js'
+import type { Counters } from '../metrics/metrics.js'
 import { RepeatedLines } from '../repeated-lines.js'
 import { CounterSum } from './counter-sum.js'
 import { errorOfFailure } from './failure.js'

@@ -11,10 +11,10 @@ import { SYSTEM_CLOCK } from '../clock.js'
 import { evenTable } from '../channels/federation.js'
 import { parseOrigin } from '../config/listen-url.js'
 import type { Config } from '../config/settings.js'
-import { type Front, openFront } from '../front.js'
+import { type Front, openFront } from '../run/front.js'
 import { systemLinkEnvironment } from '../link/link-environment.js'
 import type { ProcessLog } from '../log.js'
-import { Counters } from '../metrics.js'
+import { Counters } from '../metrics/metrics.js'
 import type { Router } from '../router/router.js'
 import { ShardsRouter } from '../router/shards-router.js'
 import type { BlobEnvironment } from '../shard/environment.js'
@@ -26,7 +26,7 @@ import type { FromWorker, OneShard, ShardOfSeveral, ShardReport, ToWorker, Worke
 import { LINK_CLUSTER, shardNode, SUPERVISOR_NODE } from './names.js'
 import { openOwnShard } from './own-shard.js'
 import { reachNode, type ReachOptions } from './reach.js'
-import { shardGauges } from '../shard-gauges.js'
+import { shardGauges } from '../metrics/shard-gauges.js'
 
 const REPORT_MS = 1000
 

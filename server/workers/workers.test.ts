@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ERROR } from '../../protocol/generated/registry.js'
 import { configOf } from '../config/config.js'
-import { Counters } from '../metrics.js'
+import { Counters } from '../metrics/metrics.js'
 import { CounterSum, counterValues } from './counter-sum.js'
 import { shareOf, workersOf } from './share.js'
 

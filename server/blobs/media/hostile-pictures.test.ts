@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { type TestContext, test } from 'node:test'
 import { deflateSync } from 'node:zlib'
 import sharp from 'sharp'
-import { seeded } from '../../seeded-random.js'
+import { seeded } from '../../testing/seeded-random.js'
 import { animated, deflatedZeros, gifOfFrames, PDF, png, pngChunk, pngHeader, PREVIEWED, quarters, withPngChunks } from './testing/pictures.js'
 import { ALL, poolFor, rendition, type TestPool, THUMBNAIL } from './testing/preview-testing.js'
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ERROR } from '../../../protocol/generated/registry.js'
-import { Counters } from '../../metrics.js'
+import { Counters } from '../../metrics/metrics.js'
 import { CountSum, CountWatch } from './counts.js'
 
 test('changes add up to what was counted, and what went on ends with the process', () => {

@@ -1,5 +1,5 @@
 /** What a process of blobs has counted, as changes that add up in the server's counters. */
-import type { Counters } from '../../metrics.js'
+import type { Counters } from '../../metrics/metrics.js'
 
 const NUMBERS = [
   'blobBytesIn', 'blobBytesOut', 'blobBytesStored', 'uploadsFinished', 'previewsMade', 'previewsFailed', 'uploadsReading', 'downloadsSending',

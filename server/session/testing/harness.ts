@@ -11,7 +11,7 @@ import { Admission } from '../../connection/admission.js'
 import { Connections } from '../../connection/connections.js'
 import type { Transport, TransportHandler } from '../../listeners/transport.js'
 import { type Log, type LogFields } from '../../log.js'
-import { Counters } from '../../metrics.js'
+import { Counters } from '../../metrics/metrics.js'
 import { FakeRouter, type Place } from './fake-router.js'
 
 export class FakeClock implements Clock {

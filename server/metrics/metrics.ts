@@ -3,8 +3,8 @@
  * label ever holds a user, a device or an address: their number has no bound.
  */
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client'
-import { ERRORS, type ErrorCode } from '../protocol/generated/registry.js'
-import type { ListenScheme } from './config/listen-url.js'
+import { ERRORS, type ErrorCode } from '../../protocol/generated/registry.js'
+import type { ListenScheme } from '../config/listen-url.js'
 
 /** Everything that is counted on the way of a frame. Fields only grow, but for the gauges at the end. */
 export class Counters {

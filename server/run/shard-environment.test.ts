@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { SYSTEM_CLOCK } from './clock.js'
-import { configOf } from './config/config.js'
-import { allSettings } from './config/settings.js'
-import { SILENT_LOG } from './log.js'
-import { SHARD_LIMITS } from './shard/environment.js'
+import { SYSTEM_CLOCK } from '../clock.js'
+import { configOf } from '../config/config.js'
+import { allSettings } from '../config/settings.js'
+import { SILENT_LOG } from '../log.js'
+import { SHARD_LIMITS } from '../shard/environment.js'
 import { shardEnvironment } from './shard-environment.js'
 
 test('every setting named like a limit of the shard is that limit', () => {

@@ -1,6 +1,6 @@
 /** Numbers of the channels between shards, for the operator: where there are several shards alone. */
 import { Gauge, type Registry } from 'prom-client'
-import type { ChannelState } from './channels/channels.js'
+import type { ChannelState } from '../channels/channels.js'
 
 /** The channels from one shard to all others. */
 export type ChannelsOfShard = readonly [from: number, channels: readonly ChannelState[]]

@@ -1,6 +1,6 @@
 /** The end of a server: everything that was opened is closed, the last one first, once, whatever one of them says. */
-import { asError } from '../protocol/as-error.js'
-import type { Log } from './log.js'
+import { asError } from '../../protocol/as-error.js'
+import type { Log } from '../log.js'
 
 export type Steps = (() => Promise<void> | void)[]
 

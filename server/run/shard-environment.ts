@@ -1,9 +1,9 @@
 /** What a shard of a real process is given: the machine's clock, the event loop, and the operator's limits. */
 import { randomInt } from 'node:crypto'
-import type { Clock } from './clock.js'
-import type { Config } from './config/settings.js'
-import type { Log } from './log.js'
-import { type BlobEnvironment, SHARD_LIMITS, type ShardEnvironment } from './shard/environment.js'
+import type { Clock } from '../clock.js'
+import type { Config } from '../config/settings.js'
+import type { Log } from '../log.js'
+import { type BlobEnvironment, SHARD_LIMITS, type ShardEnvironment } from '../shard/environment.js'
 
 const DAY_MS = 86_400_000
 const LONG_MS = 1000

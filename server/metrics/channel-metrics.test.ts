@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Registry } from 'prom-client'
 import { addChannelMetrics, type ChannelsOfShard } from './channel-metrics.js'
-import type { ShardsHarness } from './testing/shards-harness.js'
-import { pairRig } from './testing/shards-rigs.js'
+import type { ShardsHarness } from '../testing/shards-harness.js'
+import { pairRig } from '../testing/shards-rigs.js'
 
 function statesOf(harness: ShardsHarness): ChannelsOfShard[] {
   return harness.routers.map(({ shard }, number) => [number, shard.channels!.states()])

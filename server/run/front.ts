@@ -4,19 +4,19 @@
  *
  * In which order: the router first, so that sessions find it; the end the other way round, `stop` before the router is closed.
  */
-import type { Desk } from './blobs/blob-desk.js'
-import { type Clock, SYSTEM_CLOCK } from './clock.js'
-import type { Config } from './config/settings.js'
-import { Admission } from './connection/admission.js'
-import { Connections, SWEEP_MS } from './connection/connections.js'
-import type { Redirects } from './connection/redirects.js'
-import type { ConnectionTaker } from './listeners/connection-taker.js'
-import type { Listener } from './listeners/listener.js'
-import { type Log, SILENT_LOG } from './log.js'
-import { Counters } from './metrics.js'
+import type { Desk } from '../blobs/blob-desk.js'
+import { type Clock, SYSTEM_CLOCK } from '../clock.js'
+import type { Config } from '../config/settings.js'
+import { Admission } from '../connection/admission.js'
+import { Connections, SWEEP_MS } from '../connection/connections.js'
+import type { Redirects } from '../connection/redirects.js'
+import type { ConnectionTaker } from '../listeners/connection-taker.js'
+import type { Listener } from '../listeners/listener.js'
+import { type Log, SILENT_LOG } from '../log.js'
+import { Counters } from '../metrics/metrics.js'
 import { openOne, readTls } from './open-listeners.js'
-import type { Router } from './router/router.js'
-import type { ServerSecret } from './session/server-secret.js'
+import type { Router } from '../router/router.js'
+import type { ServerSecret } from '../session/server-secret.js'
 
 export interface FrontOptions {
   readonly router: Router

@@ -1,9 +1,9 @@
 /** The admin listener of a configuration. */
 import type { Registry } from 'prom-client'
-import { type AdminListener, openAdminListener } from './admin/admin-listener.js'
-import { parseAdminUrl } from './config/listen-url.js'
-import { type Config, SETTINGS } from './config/settings.js'
-import type { Log } from './log.js'
+import { type AdminListener, openAdminListener } from '../admin/admin-listener.js'
+import { parseAdminUrl } from '../config/listen-url.js'
+import { type Config, SETTINGS } from '../config/settings.js'
+import type { Log } from '../log.js'
 import { listenError } from './open-listeners.js'
 
 /** null: turned off. `notReady`: why the server does not serve; empty: it does. Rejects with ListenError. */
