@@ -3,22 +3,19 @@
  * for how a pair stands to each other, which its conversation has (pair.ts). Changes of one user come one after the other, each on
  * disk before the next; what concerns a conversation is changed in its turn (`Shard.inTurn`), so that messages see it in one order.
  */
-import { hasAttachments, readAttachments } from '../../protocol/attachments.js'
-import { isGroup, normalizeConversation } from '../../protocol/address.js'
+import { normalizeConversation } from '../../protocol/address.js'
 import { ERROR, LIMIT, LIST } from '../../protocol/generated/registry.js'
-import { checkText } from '../../protocol/text.js'
 import type { Engine } from '../../storage/engine.js'
 import { pairName } from '../../storage/conversation-keys.js'
 import { KEPT_LIST, type KeptListNumber, userKeys } from '../../storage/user-keys.js'
-import { mustRead, readableBy } from '../groups/access.js'
+import { mustRead } from '../groups/access.js'
 import { type Held, holding, mustBePicture } from '../holdings/held.js'
 import { noteLookup } from '../operations/erasures.js'
-import { RouterError, type StoredMessage } from '../router/router.js'
+import { RouterError } from '../router/router.js'
 import type { SideEntry } from '../channels/entries.js'
 import type { Outgoing } from '../channels/outgoing.js'
 import { unavailable } from '../shard/commit-loop.js'
 import { changeSide } from '../shard/conversation.js'
-import { readHistory } from '../shard/history.js'
 import { appendChanged } from '../shard/queue.js'
 import type { Shard } from '../shard/shard.js'
 import { conversationName } from '../shard/conversation-name.js'
@@ -29,37 +26,24 @@ import { areNone, type ConversationFlags, decodeFlags, encodeFlags, NO_FLAGS } f
 import { dropRemoved, editList, isListed, listChanges, type ListEdit, type ListItem, listPage } from './kept-list.js'
 import type { PairSide } from './pair.js'
 import { checkName, checkProfile, encodeProfile, type Profile, readProfile, readStoredProfile, type StoredProfile, versionOf, withheld } from './profile.js'
-import { deleteReport, putReport, readReport, readReportsMeta, reportsPage } from './reports.js'
+import { Reporting } from './reporting.js'
 import type {
   BlockedUser, Contact, FlaggedConversation, List, ListRequest, ProfileAdmin, ProfileRequest, ProfileService, RelationChange, Report,
   ReportRequest, ShownProfile,
 } from './service.js'
-import { StrangerAllowance } from './stranger-allowance.js'
 import { Turns } from '../shard/turns.js'
 
-const HOUR_MS = 3_600_000
-/** Turns of the operator's queue of reports; no user has such a name. */
-const REPORTS_TURN = '!reports'
-/** Users whose reports are counted; the one who has not reported for longest is forgotten first. */
-const REPORTERS_MAX = 10_000
-const REPORTS_PAGE_MAX = 100
 const EMPTY = new Uint8Array(0)
-
-/**
- * Pages of the log looked back through for the messages of a report: who is reported could push them out of fewer by operations, changes
- * and deletions.
- */
-const REPORT_PAGES_MAX = 32
 
 export class Profiles implements ProfileService, ProfileAdmin {
   readonly #shard: Shard
   readonly #turns = new Turns()
   readonly #listeners = new Set<(change: RelationChange) => void>()
-  /** What users may still report. */
-  readonly #reporters = new Map<string, StrangerAllowance>()
+  readonly #reporting: Reporting
 
   constructor(shard: Shard) {
     this.#shard = shard
+    this.#reporting = new Reporting(shard, this)
   }
 
   // ——— Profiles ———
@@ -208,7 +192,7 @@ export class Profiles implements ProfileService, ProfileAdmin {
   }
 
   async changeFlags(user: string, conversation: string, change: Partial<ConversationFlags>): Promise<FlaggedConversation> {
-    await this.#mustBeIn(user, conversation)
+    await this.mustBeIn(user, conversation)
     return this.#turns.run(user, async () => {
       const edit = await this.#reading((engine) => editList(engine, userKeys(user), KEPT_LIST.flags, conversation))
       const before = edit.item === null ? NO_FLAGS : decodeFlags(edit.item.value)
@@ -228,73 +212,31 @@ export class Profiles implements ProfileService, ProfileAdmin {
 
   // ——— Reports ———
 
-  async report(user: string, request: ReportRequest): Promise<void> {
-    const { conversation, reason, blocks } = request
-    const fault = checkText(Buffer.from(reason))
-    if (fault !== 0) throw new RouterError(fault, 'not a reason')
-    if (blocks && (conversation === user || isGroup(conversation))) throw new RouterError(ERROR.badRequest, 'only another user is blocked')
-    await this.#mustBeIn(user, conversation)
-    if (blocks) await this.#checkBlockable(user, conversation)
-    this.#spendReport(user)
-    const messages = await this.#reportedFrom(user, conversation)
-    await this.#turns.run(REPORTS_TURN, async () => {
-      const meta = await this.#reading(readReportsMeta)
-      if (meta.waiting >= this.#shard.environment.limits.reportsMax) {
-        throw new RouterError(ERROR.rateLimited, 'too many reports wait for the operator', { retryAfterMs: HOUR_MS })
-      }
-      const timeMs = this.#shard.environment.clock.nowMs()
-      putReport(this.#shard.transaction.batch, meta, { timeMs, reporter: user, conversation, reason, messages })
-      await this.#shard.committed()
-    })
-    if (blocks) await this.block(user, conversation)
+  report(user: string, request: ReportRequest): Promise<void> {
+    return this.#reporting.report(user, request)
   }
 
-  #reportedFrom(user: string, address: string): Promise<Report['messages']> {
-    const { channels } = this.#shard
-    const name = conversationName(user, normalizeConversation(address) ?? user)
-    const away = channels?.to(name) ?? null
-    return channels === null || away === null ? this.lastMessages(user, name) : channels.ask(away.shard, 'lastMessages', user, name)
+  lastMessages(user: string, name: string): Promise<Report['messages']> {
+    return this.#reporting.lastMessages(user, name)
   }
 
-  /** What was said last in a conversation that is at home here, and is still to be seen by the user, ascending. */
-  async lastMessages(user: string, name: string): Promise<Report['messages']> {
-    const state = await this.#shard.conversation(name)
-    mustRead(state, user)
-    const found: StoredMessage[] = []
-    let before: number | undefined
-    for (let pages = 0; pages < REPORT_PAGES_MAX; pages++) {
-      const request = { limit: LIMIT.historyPageMax, ...before === undefined ? {} : { before } }
-      const page = await this.#reading((engine) => readHistory(engine, state, request, readableBy(state, user), user, this.#shard.nowMs))
-      found.unshift(...page.messages.filter(({ operation, change, text, extensions }) => operation === null && change === null && (text.length > 0 || hasAttachments(extensions))))
-      before = page.messages[0]?.seq
-      if (!page.more || before === undefined || found.length >= LIMIT.reportMessagesMax) break
-    }
-    return found.slice(-LIMIT.reportMessagesMax).map((message) => ({ ...message, text: reportedText(message) }))
+  reports(after: number, limit: number): Promise<{ reports: readonly Report[]; more: boolean }> {
+    return this.#reporting.page(after, limit)
   }
 
-  /** So that nothing is reported where blocking would fail. */
-  async #checkBlockable(user: string, other: string): Promise<void> {
+  readReport(id: number): Promise<Report | null> {
+    return this.#reporting.read(id)
+  }
+
+  closeReport(id: number): Promise<boolean> {
+    return this.#reporting.close(id)
+  }
+
+  /** Rejects where blocking would. */
+  async mustBeBlockable(user: string, other: string): Promise<void> {
     await this.#checkOther(user, other)
     const edit = await this.#reading((engine) => editList(engine, userKeys(user), KEPT_LIST.blocked, other))
     if (edit.item === null) checkRoom(edit, this.#shard.environment.limits.blockedMax)
-  }
-
-  async reports(after: number, limit: number): Promise<{ reports: readonly Report[]; more: boolean }> {
-    return this.#reading((engine) => reportsPage(engine, after, Math.min(limit, REPORTS_PAGE_MAX)))
-  }
-
-  async readReport(id: number): Promise<Report | null> {
-    return this.#reading((engine) => readReport(engine, id))
-  }
-
-  async closeReport(id: number): Promise<boolean> {
-    return this.#turns.run(REPORTS_TURN, async () => {
-      if (await this.readReport(id) === null) return false
-      const meta = await this.#reading(readReportsMeta)
-      deleteReport(this.#shard.transaction.batch, meta, id)
-      await this.#shard.committed()
-      return true
-    })
   }
 
   // ——— What they share ———
@@ -325,7 +267,7 @@ export class Profiles implements ProfileService, ProfileAdmin {
   }
 
   /** The same of one that may be at home elsewhere. */
-  async #mustBeIn(user: string, conversation: string): Promise<void> {
+  async mustBeIn(user: string, conversation: string): Promise<void> {
     const { channels } = this.#shard
     const name = conversationName(user, normalizeConversation(conversation) ?? user)
     const away = channels?.to(name) ?? null
@@ -415,19 +357,6 @@ export class Profiles implements ProfileService, ProfileAdmin {
       : listChanges(engine, keys, list, request.since, limit))
     return { version: page.version, isFull: page.isFull, more: page.more, items: page.items.map(read) }
   }
-
-  #spendReport(user: string): void {
-    const { clock, limits: { reportsPerHour, reportsBurst } } = this.#shard.environment
-    if (reportsPerHour === 0) return
-    const nowMs = clock.nowMs()
-    const allowance = this.#reporters.get(user) ?? new StrangerAllowance(reportsBurst, nowMs)
-    this.#reporters.delete(user)
-    this.#reporters.set(user, allowance)
-    const oldest = this.#reporters.keys().next()
-    if (this.#reporters.size > REPORTERS_MAX && oldest.done !== true) this.#reporters.delete(oldest.value)
-    const retryAfterMs = allowance.take(reportsPerHour / 3600, reportsBurst, nowMs)
-    if (retryAfterMs > 0) throw new RouterError(ERROR.rateLimited, 'too many reports', { retryAfterMs })
-  }
 }
 
 /** [PRF-9] */
@@ -438,10 +367,4 @@ function checkRoom(edit: ListEdit, max: number): void {
 /** One entry for all devices; the one that made the change knows it by its version. A single device has nobody to tell. [PRF-8] */
 function tellDevices(transaction: Transaction, user: UserState, list: number, version: number): void {
   if (user.exists && user.devices.length > 1) appendChanged(transaction, user, list, version)
-}
-
-/** What was said, and a line for each file: `[beach.jpg, image/jpeg, 2481234 bytes]`. */
-function reportedText({ text, extensions }: StoredMessage): Uint8Array {
-  const files = (readAttachments(extensions) ?? []).map(({ name, type, size }) => `[${name === '' ? '' : `${name}, `}${type}, ${String(size)} bytes]`)
-  return files.length === 0 ? text : Buffer.from([...text.length === 0 ? [] : [Buffer.from(text).toString()], ...files].join('\n'))
 }
