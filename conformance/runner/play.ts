@@ -11,7 +11,7 @@ import type { Outcome } from './outcome.js'
 import { preparedPassword } from './password.js'
 import { Peer } from './peer.js'
 import { SeededBytes } from './random.js'
-import { ServerActions } from './server-actions.js'
+import { PeerActions } from './peer-actions.js'
 import { Signal } from './signal.js'
 import { compare, listOf, textOf } from './step-parts.js'
 import { TestedClient } from './tested-client.js'
@@ -48,7 +48,7 @@ export class Play {
   readonly #client: TestedClient
   readonly #connects: Connects
   readonly #expect: ClientExpectations
-  readonly #actions: ServerActions
+  readonly #actions: PeerActions
   #step = 0
 
   private constructor(played: Case, options: PlayOptions) {
@@ -65,7 +65,7 @@ export class Play {
     const parts = { peer: this.#peer, client: this.#client, signal, trace, variables, slowness, check }
     this.#connects = new Connects(parts)
     this.#expect = new ClientExpectations(parts)
-    this.#actions = new ServerActions(parts)
+    this.#actions = new PeerActions(parts)
     variables.set('user', user)
     variables.set('password', password)
   }

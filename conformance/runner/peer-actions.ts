@@ -12,17 +12,17 @@ import { CaseFailed } from './verdict.js'
 /** Messages of a backlog that go at once, where the window has room. */
 const backlogPiece = 100
 
-export interface ServerActionsOptions {
+export interface PeerActionsOptions {
   readonly peer: Peer
   readonly signal: Signal
   /** Called while it waits: throws where something has ended the case. */
   readonly check: () => void
 }
 
-export class ServerActions {
-  readonly #options: ServerActionsOptions
+export class PeerActions {
+  readonly #options: PeerActionsOptions
 
-  constructor(options: ServerActionsOptions) {
+  constructor(options: PeerActionsOptions) {
     this.#options = options
   }
 
