@@ -1,4 +1,5 @@
 /** A command that asks the server something, prints the answer and leaves. */
+import { asError } from '../../protocol/as-error.js'
 import type { Client } from '../../protocol/client/node.js'
 import type { AccountOptions } from './argument-values.js'
 import { ABSENT_HINT, connectClient } from './connect.js'
@@ -32,7 +33,7 @@ export async function ask(command: Asking, world: World, question: (client: Clie
   if (client !== null) {
     question(client, output, ending).then(
       () => ending.end('complete'),
-      (error: unknown) => ending.end(error instanceof OutputClosed ? 'output-closed' : error instanceof Error ? error : new Error(String(error))),
+      (error: unknown) => ending.end(error instanceof OutputClosed ? 'output-closed' : asError(error)),
     )
   }
   const reason = await ending.reason

@@ -1,4 +1,5 @@
 /** A connected client for a command: its device, its state directory, its errors as failures with an exit code. */
+import { asError } from '../../protocol/as-error.js'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Client, ClientError, fileStorage } from '../../protocol/client/node.js'
 import { type AccountOptions, serversOf } from './argument-values.js'
@@ -53,7 +54,7 @@ export async function connectClient(plan: Plan): Promise<Client | null> {
       await delay(STATE_POLL_MS)
     }
   } catch (error) {
-    plan.ending.end(error instanceof Error ? error : new Error(String(error)))
+    plan.ending.end(asError(error))
     return null
   }
 }
@@ -112,10 +113,6 @@ async function certificate(account: AccountOptions): Promise<string | null> {
 
 function isInUse(error: Error): boolean {
   return error instanceof ClientError && error.symbol === 'storage-locked'
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error))
 }
 
 /** What an error of the client means for the person at the terminal. */

@@ -1,4 +1,5 @@
 /** `chat presence` and `chat privacy`. */
+import { asError } from '../../protocol/as-error.js'
 import type { Client, DeclinedEvent, PresenceEvent } from '../../protocol/client/node.js'
 import { normalizeUser } from '../../protocol/address.js'
 import type { Command } from './arguments.js'
@@ -91,8 +92,4 @@ function normalUsers(users: readonly string[]): string[] {
 
 function declinedText({ names, error }: DeclinedEvent): string {
   return `${safeText(names.join(', '))}: ${refusalText(error)}`
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error))
 }

@@ -1,4 +1,5 @@
 /** `chat recv`: messages as they come, each acknowledged after it is printed and the position is saved. */
+import { asError } from '../../protocol/as-error.js'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Client, Message, OperationEvent } from '../../protocol/client/node.js'
 import type { Command } from './arguments.js'
@@ -69,8 +70,4 @@ export async function recv(command: RecvCommand, world: World): Promise<ExitCode
   if (command.count === null || printed === command.count || reason === 'output-closed') return client === null ? EXIT.incomplete : EXIT.ok
   complain(world, `${reason === 'timeout' ? 'time is up' : 'stopped'} after ${printed} of ${command.count} messages`)
   return EXIT.incomplete
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error))
 }

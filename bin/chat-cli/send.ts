@@ -1,4 +1,5 @@
 /** `chat send`: one message, or one for each line of stdin. */
+import { asError } from '../../protocol/as-error.js'
 import type { Attachment, Client, UploadedBlob } from '../../protocol/client/node.js'
 import { ClientError } from '../../protocol/client/node.js'
 import { ABSENT_HINT, connectClient } from './connect.js'
@@ -46,7 +47,7 @@ async function sendAll(command: SendCommand, world: World, files: readonly FileT
     prepare: (made) => sender.watch(made),
     outage: (message) => { sender.outage(message) },
   })
-  if (client !== null) void sender.run(client).catch((error: unknown) => ending.end(error instanceof Error ? error : new Error(String(error))))
+  if (client !== null) void sender.run(client).catch((error: unknown) => ending.end(asError(error)))
   const reason = await ending.reason
   await client?.close()
   if (reason instanceof Error) {
@@ -193,7 +194,7 @@ class Sender {
       this.#refused += 1
       complain(this.#world, `the message to ${safeText(this.#command.to)}${place} was refused: ${groupSendRefusal(error, this.#command.to) ?? (error.symbol === 'no-such-blob' ? uploadRefusal(error, 'a file of it') : refusalText(error, this.#command.to))}`)
     } else {
-      this.#ending.end(error instanceof Error ? error : new Error(String(error)))
+      this.#ending.end(asError(error))
     }
   }
 

@@ -2,6 +2,7 @@
  * Makes an account on a server that takes registrations: one connection, from hello to registered. The password stays here; the server
  * gets the verifier that it will check logins against. [INV-3]
  */
+import { asError } from '../as-error.js'
 import { normalizeUser } from '../address.js'
 import { backOffMs } from '../back-off.js'
 import { FrameDecoder } from '../frame-decoder.js'
@@ -108,7 +109,7 @@ class Registration {
       finish({ kind: 'lost', reason: cause instanceof Error ? cause.message : 'the connection ended', cause: cause ?? undefined })
     }
     const fail = (error: unknown): void => {
-      finish({ kind: 'failed', error: error instanceof Error ? error : new Error(String(error)) })
+      finish({ kind: 'failed', error: asError(error) })
     }
     let isAnswered = false
     const onData = (chunk: Uint8Array): void => {

@@ -2,6 +2,7 @@
  * A storage in IndexedDB: one database for each device, one transaction for each batch, durability `strict`. A Web Lock of the same name
  * keeps a second tab out, where the browser has them.
  */
+import { asError } from '../as-error.js'
 import { localError } from './client-error.js'
 import { applyChanges, emptyState, snapshotOf } from './state.js'
 import type { ClientState, ClientStorage, MutableState, StorageChange } from './state.js'
@@ -141,10 +142,6 @@ function settled<T>(request: Request<T>): Promise<T> {
     request.onsuccess = () => { resolve(request.result) }
     request.onerror = () => { reject(asError(request.error)) }
   })
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error))
 }
 
 /** Takes the Web Lock of this name; resolves with what releases it, or null where there are no Web Locks. */
