@@ -116,7 +116,7 @@ export type HelpTopic =
   | 'chat' | 'send' | 'fetch' | 'blobs' | 'recv' | 'history' | 'devices' | 'presence' | 'privacy' | 'register' | 'invite' | 'search' | 'group' | OperateAction | PeopleTopic
 
 export const HISTORY_LIMIT_DEFAULT = 50
-export const HISTORY_LIMIT_MAX = 100_000
+const HISTORY_LIMIT_MAX = 100_000
 
 const ACCOUNT = {
   help: { type: 'boolean', short: 'h' },

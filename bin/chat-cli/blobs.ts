@@ -17,6 +17,6 @@ export async function blobs(command: BlobsCommand, world: World): Promise<ExitCo
 }
 
 /** `46 MiB of 5 GiB; one file may have 16 MiB` */
-export function usageText({ used, quota, blobBytesMax }: BlobUsage): string {
+function usageText({ used, quota, blobBytesMax }: BlobUsage): string {
   return `${bytesText(used)}${quota === null ? '' : ` of ${bytesText(quota)}`}; one file may have ${bytesText(blobBytesMax)}`
 }

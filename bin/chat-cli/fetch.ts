@@ -34,7 +34,7 @@ export async function fetchFiles(command: FetchCommand, world: World): Promise<E
 }
 
 /** The files of a message. Rejects with a ChatFailure where it has none. */
-export async function attachmentsOf(client: Client, conversation: string, seq: number): Promise<readonly Attachment[]> {
+async function attachmentsOf(client: Client, conversation: string, seq: number): Promise<readonly Attachment[]> {
   const { messages } = await client.history(conversation, { after: seq - 1, limit: 1 })
   const message = messages.find((each) => each.seq === seq)
   if (message === undefined) throw new ChatFailure(EXIT.failed, `there is no message ${seq} in the conversation with ${safeText(conversation)}`)

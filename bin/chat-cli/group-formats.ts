@@ -47,7 +47,7 @@ function roleText(role: string): string {
 }
 
 /** What a person is shown of a group. */
-export function infoLines(info: GroupInfo): string[] {
+function infoLines(info: GroupInfo): string[] {
   return infoPanel(info).map((line) => typeof line === 'string' ? line : line.text)
 }
 

@@ -70,7 +70,7 @@ export function groupRequest(verb: GroupVerb, [first, ...rest]: readonly string[
 }
 
 /** `#skiing`, `skiing` or `#skiing/CODE`. */
-export function groupAndCode(text: string): { group: string; code: string | null } {
+function groupAndCode(text: string): { group: string; code: string | null } {
   const slash = text.indexOf('/')
   const name = slash === -1 ? text : text.slice(0, slash)
   const group = normalizeGroup(name.startsWith('#') ? name : `#${name}`)

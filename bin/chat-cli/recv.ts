@@ -15,7 +15,7 @@ import { complain } from './world.js'
 type RecvCommand = Extract<Command, { kind: 'recv' }>
 
 /** A `recv` that is being replaced by this one has let go of its state by then. */
-export const RESTART_WAIT_MS = 3000
+const RESTART_WAIT_MS = 3000
 
 /** Prints until the count is reached, time is up, it is stopped or nobody reads. Rejects with a ChatFailure when it could not go on. */
 export async function recv(command: RecvCommand, world: World): Promise<ExitCode> {

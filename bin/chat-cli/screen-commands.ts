@@ -12,7 +12,7 @@ import type { Effect, ScreenState } from './screen-state.js'
 import { openConversation } from './screen-state.js'
 
 /** The help on the screen. */
-export const SCREEN_HELP: readonly string[] = [
+const SCREEN_HELP: readonly string[] = [
   'In the list: type the number of a conversation, or the name of a user, and Enter.',
   'In a conversation: type a message and Enter. Tab completes names and commands. In a group @NAME mentions somebody.',
   '',

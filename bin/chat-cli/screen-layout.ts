@@ -14,7 +14,7 @@ import { textWidth, wrap } from './text-width.js'
 /** `name1` … : names of people in a group, one colour each. */
 export type Style = 'plain' | 'dim' | 'bold' | 'title' | 'read' | 'alert' | NameStyle
 export type NameStyle = (typeof NAME_STYLES)[number]
-export const NAME_STYLES = ['name1', 'name2', 'name3', 'name4', 'name5', 'name6'] as const
+const NAME_STYLES = ['name1', 'name2', 'name3', 'name4', 'name5', 'name6'] as const
 
 /** A piece of a line in one style; its text is safe for a terminal. */
 export interface Span {

@@ -48,7 +48,7 @@ export function statusText(state: ScreenState, conversation: string, nowMs: numb
 }
 
 /** `online`, `last seen 12:00` or, of another day, `last seen 2026-01-01 12:00`; empty: nothing is known. */
-export function presenceText(presence: PresenceEvent | undefined, nowMs: number): string {
+function presenceText(presence: PresenceEvent | undefined, nowMs: number): string {
   if (presence === undefined) return ''
   if (presence.isOnline) return 'online'
   const { lastSeenMs } = presence

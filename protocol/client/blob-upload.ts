@@ -16,7 +16,7 @@ import type { Exchange, Transfer } from './blob-transfer.js'
 import { ClientError, localError, serverError } from './client-error.js'
 
 /** Up to here one request carries the whole. */
-export const WHOLE_BYTES_MAX = 256 * 1024
+const WHOLE_BYTES_MAX = 256 * 1024
 /** Of one PATCH: the first is small, so that there is progress to see; they grow while the network is quick. */
 export const PIECE_BYTES_MIN = 256 * 1024
 export const PIECE_BYTES_MAX = 4 * 1024 * 1024

@@ -3,7 +3,7 @@
  * takes some types only goes by it before the upload, and by the bytes afterwards. [BLB-3]
  */
 
-export const UNKNOWN_TYPE = 'application/octet-stream'
+const UNKNOWN_TYPE = 'application/octet-stream'
 
 /** Of types with several endings the first is the one to use. */
 const TYPES: readonly (readonly [ending: string, type: string])[] = [

@@ -16,7 +16,7 @@ export interface Privacy {
 
 const AUDIENCES: readonly string[] = ['everybody', 'contacts', 'except', 'nobody'] satisfies Audience[]
 
-export function isAudience(value: string | undefined): value is Audience {
+function isAudience(value: string | undefined): value is Audience {
   return value !== undefined && AUDIENCES.includes(value)
 }
 

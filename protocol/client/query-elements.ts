@@ -268,7 +268,7 @@ export function readMessage(node: Element, conversation: string, user: string): 
 }
 
 /** No message is sent without text and extensions: one that has neither was deleted. [OPS-7] */
-export function isBlank(text: string, extensions: Uint8Array, change: Element | null): boolean {
+function isBlank(text: string, extensions: Uint8Array, change: Element | null): boolean {
   return text === '' && extensions.length === 0 && change === null
 }
 

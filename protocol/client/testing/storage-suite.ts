@@ -33,7 +33,7 @@ const anyChange: fc.Arbitrary<StorageChange> = fc.oneof(
 )
 
 /** Batches as a client makes them. */
-export const anyBatches = fc.array(fc.array(anyChange, { minLength: 1, maxLength: 6 }), { maxLength: 8 })
+const anyBatches = fc.array(fc.array(anyChange, { minLength: 1, maxLength: 6 }), { maxLength: 8 })
 
 /** Alike whatever order maps were filled in, and whatever class bytes have. */
 export function comparable(state: ClientState): unknown {
