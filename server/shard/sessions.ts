@@ -1,6 +1,6 @@
 /**
- * Who is here: the sessions of devices at their user's shard, and those of users at home elsewhere that have given commands. They
- * outlast no failure of the store, but what counts them does.
+ * Who is here: the sessions of devices at their user's shard, and those of users at home elsewhere that have given commands. When the
+ * store fails all of them end; their stamps and their number go on from life to life.
  */
 import { ERROR, type ErrorCode } from '../../protocol/generated/registry.js'
 import type { VisitingSession } from '../channels/visiting-session.js'
