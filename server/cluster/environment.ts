@@ -18,6 +18,8 @@ export interface ClusterLimits {
   readonly renewEveryMs: number
   /** How often a node looks who owns the shard, and shows itself. */
   readonly lookEveryMs: number
+  /** A node that follows the shard and has caught up reads its changelog this often while it grows. */
+  readonly followEveryMs: number
   /** A node that has not shown itself for this long may not take the shard, until it has followed again. */
   readonly memberAwayMs: number
   /** One entry of the changelog; a larger commit goes as several. */
@@ -46,6 +48,7 @@ export const CLUSTER_LIMITS: ClusterLimits = {
   leaseMs: 3000,
   renewEveryMs: 1000,
   lookEveryMs: 500,
+  followEveryMs: 20,
   memberAwayMs: 30_000,
   partBytes: 128 << 10,
   changelogEntriesMax: 200_000,

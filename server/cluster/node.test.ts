@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
 import { MemoryEngine } from '../../storage/memory-engine.js'
 import { everything } from '../../storage/owner-keys.js'
 import { put } from '../../storage/testing/engine-suite.js'
@@ -27,7 +28,11 @@ test('a cluster begins with the data of the node that founds it, and the others 
   const second = await rig.start('n2')
   let written = 0
   const writing = (async () => {
-    while (second.node.report.role !== 'standby' || written < 50) await put(first.engine!, [`row${String(written++ * 7 % 400).padStart(4, '0')}`, `new ${String(written)}`])
+    while (second.node.report.role !== 'standby' || written < 50) {
+      await put(first.engine!, [`row${String(written++ * 7 % 400).padStart(4, '0')}`, `new ${String(written)}`])
+      // All is in memory: without this no timer would ever be heard.
+      await turn()
+    }
   })()
   await writing
   await until(() => second.node.report.position.number === first.node.report.position.number)

@@ -28,7 +28,7 @@ import type { ClusterNodeOptions } from './node-options.js'
 import { type Grant, Ownership } from './ownership.js'
 import { BEGINNING, type Position, showPosition } from './position.js'
 import { type Membership, readMembership } from './shard-rows.js'
-import { Standby } from './standby.js'
+import { Standby, type StandbyOptions } from './standby.js'
 import { HEIR_MS, turnDueMs } from './turn.js'
 
 export type NodeRole =
@@ -76,8 +76,9 @@ export async function openClusterNode(options: ClusterNodeOptions): Promise<Clus
   return node
 }
 
-function standbyOptions({ node, engine, store, copySource, environment }: ClusterNodeOptions, name: NodeName): Parameters<typeof Standby.load>[0] {
-  return { node, engine, store, copySource, monotonicMs: environment.monotonicMs, maySpeak: () => name.isHeld }
+function standbyOptions({ node, engine, store, copySource, environment, limits }: ClusterNodeOptions, name: NodeName): StandbyOptions {
+  const { monotonicMs } = environment
+  return { node, engine, store, copySource, limits, monotonicMs, sleep: (delayMs) => sleep(environment, delayMs), maySpeak: () => name.isHeld }
 }
 
 export class ClusterNode {

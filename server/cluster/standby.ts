@@ -4,6 +4,7 @@ import { everything } from '../../storage/owner-keys.js'
 import type { ClusterStore } from './cluster-store.js'
 import { isEnd, packRequest, unpackPage } from './copy-page.js'
 import type { ShardOwner } from './directory.js'
+import type { ClusterLimits } from './environment.js'
 import { Follower } from './follower.js'
 import { BEGINNING, type Position } from './position.js'
 import { packState, readState, type ShardState, STATE_KEY } from './shard-rows.js'
@@ -26,6 +27,8 @@ export interface StandbyOptions {
   readonly store: ClusterStore
   readonly copySource: CopySource
   readonly monotonicMs: () => number
+  readonly sleep: (delayMs: number) => Promise<void>
+  readonly limits: Pick<ClusterLimits, 'followEveryMs'>
   /** Whether what is said under the node's name is this process's to say. */
   readonly maySpeak: () => boolean
 }
@@ -35,6 +38,8 @@ export class Standby {
   #state: ShardState | null
   readonly hasForeignRows: boolean
   #follower: Follower | null
+  /** Before this it reads no more entries: what comes meanwhile is read and applied together. */
+  #readDueMs = -Infinity
   #confirmedMs = -Infinity
   #confirmed: Position | null = null
   /** The changelog does not continue what the engine has. */
@@ -116,13 +121,14 @@ export class Standby {
 
   /**
    * Waits up to `blockMs` for entries and applies them, and those behind them, for about as long: who lags far behind has other things to do, too.
-   * Rejects with LogGap, ClusterStoreError, StorageError.
+   * Who has caught up reads again after `followEveryMs`. Rejects with LogGap, ClusterStoreError, StorageError.
    */
   async follow(blockMs: number): Promise<void> {
-    const { monotonicMs } = this.#options
+    const { monotonicMs, limits } = this.#options
     const follower = this.#follower
     if (follower === null) return
     const endMs = monotonicMs() + Math.max(blockMs, FINISH_MS)
+    await this.#untilReadDue(blockMs)
     let waitMs = blockMs
     for (let read = READ_ENTRIES; read === READ_ENTRIES && monotonicMs() < endMs; waitMs = 0) {
       const entries = await this.#options.store.read(follower.reached, READ_ENTRIES, waitMs)
@@ -130,7 +136,13 @@ export class Standby {
       await follower.finishCopy()
       await this.confirm(false)
       read = entries.length
+      if (read > 0 && read < READ_ENTRIES) this.#readDueMs = monotonicMs() + limits.followEveryMs
     }
+  }
+
+  async #untilReadDue(blockMs: number): Promise<void> {
+    const leftMs = Math.min(this.#readDueMs - this.#options.monotonicMs(), blockMs)
+    if (leftMs > 0) await this.#options.sleep(leftMs)
   }
 
   /**

@@ -226,6 +226,7 @@ export const SETTINGS = {
     leaseMs: integer(CLUSTER_LIMITS.leaseMs, 500, 600_000, 'ms', 'a node that says nothing for this long has lost its shard to another'),
     renewEveryMs: integer(CLUSTER_LIMITS.renewEveryMs, 50, 60_000, 'ms', 'how often the owner of a shard says that it is there'),
     lookEveryMs: integer(CLUSTER_LIMITS.lookEveryMs, 20, 60_000, 'ms', 'how often a node looks who owns the shard'),
+    followEveryMs: integer(CLUSTER_LIMITS.followEveryMs, 0, 1000, 'ms', 'how often a node that follows a shard and has caught up reads the changelog while it grows; 0: always, at the cost of a commit each time'),
     memberAwayMs: integer(CLUSTER_LIMITS.memberAwayMs, 1000, DAY_MS, 'ms', 'a node away for this long may not take the shard before it has followed again'),
     partBytes: integer(CLUSTER_LIMITS.partBytes, 4096, 16_777_216, 'bytes', 'of one entry of the changelog in Redis; a larger commit goes as several'),
     changelogEntriesMax: integer(CLUSTER_LIMITS.changelogEntriesMax, 1000, 100_000_000, 'entries', 'of the changelog in Redis, for a node that lags; further behind it copies'),
