@@ -72,6 +72,7 @@ test('what Redis refuses has not happened; else it may have', () => {
   assert.equal(storeError(reply('OOM command not allowed when used memory > \'maxmemory\'')).code, 'refused')
   assert.equal(storeError(reply('MASTERDOWN Link with MASTER is down')).code, 'unreachable')
   assert.equal(storeError(new Error('Connection is closed.')).code, 'unreachable')
+  assert.equal(storeError(new Error('Connection is closed.'), 'WRONGPASS').message, 'Redis can\'t be reached: WRONGPASS')
   const ofScript = reply(`OOM command not allowed. script: ${'5a'.repeat(20)}, on @user_script:6.`)
   assert.equal(storeError(ofScript).message, 'Redis: OOM command not allowed.')
   const own = new ClusterStoreError('unreplicated', '')

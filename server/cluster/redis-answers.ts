@@ -60,12 +60,13 @@ const REFUSED = /^(OOM|NOPERM|NOAUTH|WRONGPASS|MISCONF|WRONGTYPE|NOREPLICAS|ERR 
 /** Behind it, where a script was refused: the line of the script is no news to anybody, and another one each time where there are several. */
 const OF_SCRIPT = / script: [0-9a-f]{40}, on @user_script:\d+\.?$/
 
-/** What a command was rejected with, as the store says it. */
-export function storeError(error: unknown): ClusterStoreError {
+/** What a command was rejected with, as the store says it. `failure`: why the connection is away, as far as that is known. */
+export function storeError(error: unknown, failure = ''): ClusterStoreError {
   if (error instanceof ClusterStoreError) return error
   const message = (error instanceof Error ? error.message : String(error)).replace(OF_SCRIPT, '')
   const isReply = error instanceof Error && error.name === 'ReplyError'
   // Whatever a script throws it throws before its first write, or at it.
   const isRefused = isReply && REFUSED.test(message.replace(/^ERR Error running script.*?: /, '')) && !message.includes('NOSCRIPT')
-  return new ClusterStoreError(isRefused ? 'refused' : 'unreachable', AWAY.test(message) ? 'Redis can\'t be reached' : `Redis: ${message}`, { cause: error })
+  const text = AWAY.test(message) ? `Redis can't be reached${failure === '' ? '' : `: ${failure}`}` : `Redis: ${message}`
+  return new ClusterStoreError(isRefused ? 'refused' : 'unreachable', text, { cause: error })
 }

@@ -23,6 +23,14 @@ const FIRST_ANSWER_TIMEOUT_MS = 1000
 /** Until a connection that is left is cut: what hangs does not end it from its side. */
 const END_TIMEOUT_MS = 100
 
+/** Of connections that are away. */
+const failures = new WeakMap<RedisClient, string>()
+
+/** Why it is away; '': it is not, or that is not known. */
+export function failureOf(redis: RedisClient): string {
+  return failures.get(redis) ?? ''
+}
+
 /** Throws TypeError for a URL that is none. */
 export function connectRedis({ mode, urls, sentinelName, user, password }: RedisTarget, log: Log): RedisClient {
   const addresses = urls.map((url) => new URL(url))
@@ -66,12 +74,19 @@ export function connectRedis({ mode, urls, sentinelName, user, password }: Redis
   client.on('error', (error: Error) => {
     if (!isAway) log.warn({ error }, 'redis-away')
     isAway = true
+    failures.set(client, reasonOf(error))
   })
   client.on('ready', () => {
     if (isAway) log.info({}, 'redis-back')
     isAway = false
+    failures.delete(client)
   })
   return client
+}
+
+/** Of a Redis Cluster it is what the last of its nodes said. */
+function reasonOf(error: Error & { readonly lastNodeError?: Error | null }): string {
+  return (error.lastNodeError ?? error).message
 }
 
 /** ioredis waits without end for the first answers of what has taken the connection. Commands have a time limit of their own, see `redis-answers.ts`. */

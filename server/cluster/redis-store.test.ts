@@ -8,10 +8,11 @@ import { connectRedis } from './redis-connect.js'
 import { RedisStore } from './redis-store.js'
 import { ModelServer, ModelStore } from './testing/model-store.js'
 import { RedisServer, WITHOUT_REDIS } from './testing/redis-server.js'
+import { until } from './testing/rig.js'
 import { claim, entry, storeSuite, token } from './testing/store-suite.js'
 
-export function openStore(t: TestContext, server: RedisServer, { replicas = 0, timeoutMs = 1000, cluster = 'test' } = {}): RedisStore {
-  const target = { mode: 'standalone', urls: [server.url], sentinelName: '', user: '', password: '' } as const
+export function openStore(t: TestContext, server: RedisServer, { replicas = 0, timeoutMs = 1000, cluster = 'test', password = '' } = {}): RedisStore {
+  const target = { mode: 'standalone', urls: [server.url], sentinelName: '', user: '', password } as const
   const store = new RedisStore({ connect: () => connectRedis(target, SILENT_LOG), cluster, shard: 0, shards: 1, timeoutMs, replicas })
   t.after(() => store.close())
   return store
@@ -68,7 +69,15 @@ test('without Redis it is told so at once', options, async (t) => {
   const server = await RedisServer.start(t)
   await server.kill()
   const store = openStore(t, server, { timeoutMs: 60_000 })
-  await assert.rejects(store.look(token('0')), { code: 'unreachable', message: 'Redis can\'t be reached' })
+  await assert.rejects(store.look(token('0')), { code: 'unreachable', message: /^Redis can't be reached: connect ECONNREFUSED/ })
+})
+
+test('where Redis has another password, that is told as the reason', options, async (t) => {
+  const server = await RedisServer.start(t)
+  await server.say('CONFIG', 'SET', 'requirepass', 'another one')
+  const store = openStore(t, server, { password: 'no more' })
+  const isToldWhy = (error: unknown): boolean => error instanceof ClusterStoreError && error.code === 'unreachable' && /can't be reached: (WRONGPASS|NOAUTH)/.test(error.message)
+  await until(() => store.look(token('0')).then(() => false, isToldWhy))
 })
 
 test('a Redis that is away is unreachable, and one that is full refuses what would grow, but not renewals', options, async (t) => {

@@ -11,7 +11,7 @@ import {
 import { PackedScript } from './packed-command.js'
 import { idOf, type Position, positionOf } from './position.js'
 import { RedisAnswers, storeError } from './redis-answers.js'
-import type { RedisClient } from './redis-connect.js'
+import { failureOf, type RedisClient } from './redis-connect.js'
 import { ACQUIRE, APPEND, BEAT, LOOK, REBASE, RELEASE, RENEW, TRIM, VOTE } from './redis-scripts.js'
 
 export interface RedisStoreOptions {
@@ -245,7 +245,7 @@ export class RedisStore implements ClusterStore {
 
   /** Sends the script itself where that is what a call by its sha says that Redis lacks. */
   #runInFull(error: unknown, { lua }: Script, keys: readonly string[], values: readonly Argument[]): Promise<unknown> {
-    if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw storeError(error)
+    if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw storeError(error, failureOf(this.#redis))
     return this.#call(this.#steps(), 'EVAL', [lua, keys.length, ...keys, ...values], this.#options.timeoutMs)
   }
 
@@ -253,7 +253,7 @@ export class RedisStore implements ClusterStore {
     try {
       return await this.#answers.to(redis, commandOf(command, values), timeoutMs)
     } catch (error) {
-      throw storeError(error)
+      throw storeError(error, failureOf(redis))
     }
   }
 }
