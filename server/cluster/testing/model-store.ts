@@ -380,8 +380,9 @@ function atOnce<T>(call: () => T): Promise<T> {
   return new Promise((resolve) => { resolve(call()) })
 }
 
+/** Keeps the process, as a connection does that waits. */
 function setTimer(delayMs: number, task: () => void): void {
-  setTimeout(task, delayMs).unref()
+  setTimeout(task, delayMs)
 }
 
 /** Memory of its own, as what goes over a wire has. */
