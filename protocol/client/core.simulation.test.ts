@@ -61,11 +61,11 @@ const MUTANTS: readonly (Edit & { readonly name: string; readonly also?: readonl
   { name: 'sends again in the order of the refusals', file: 'outbox.js', from: 'held.entries[place - 1].handle > entry.handle', to: 'false' },
   { name: 'uses a token before it is stored', file: 'opening.js', from: 'this.#newToken = frame.token.slice();', to: 'this.#token = this.#newToken = frame.token.slice();' },
   { name: 'tells own messages as those of others', file: 'conversations.js', from: 'known.own = addSeq(known.own, seq)', to: 'known.own = known.own' },
-  { name: 'tells a send before that is stored', file: 'core.js', from: "this.#answers.push({ kind: 'sent', ack });", to: "this.#event({ kind: 'sent', ack });" },
+  { name: 'tells a send before that is stored', file: 'asking.js', from: "this.#answers.push({ kind: 'sent', ack });", to: "this.#host.event({ kind: 'sent', ack });" },
   { name: 'lets a watermark fall', file: 'conversations.js', from: 'if (seq <= before)', to: 'if (false)' },
   { name: 'waits without jitter', file: 'core.js', from: 'this.#options.random()', to: '0.999' },
   { name: 'counts attempts from the connection, not from welcome', file: 'core.js', from: 'this.#opening.begin(canBind);', to: 'this.#reconnect.opened(nowMs); this.#opening.begin(canBind);' },
-  { name: 'sends more than is allowed', file: 'core.js', from: 'this.#outbox.flyingCount < this.#opening.unacknowledgedMax', to: 'true' },
+  { name: 'sends more than is allowed', file: 'asking.js', from: 'this.#outbox.flyingCount < unacknowledgedMax', to: 'true' },
 ]
 
 test('the simulation finds every planted fault', async (t) => {

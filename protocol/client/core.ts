@@ -10,38 +10,36 @@
  * A crash is: throw the core away and make a new one from the state that the storage holds. What was applied survives; whatever was
  * only handed out as `changes` may or may not.
  *
+ * Here are the phases of a connection, what begins and ends it, and what is stored when. Its parts: `opening.ts` leads to welcome,
+ * `receiving.ts` takes entries to the application, `asking.ts` stanzas and queries to their answers.
+ *
  * What makes the promises hold, in one place:
  * - a stanza goes out only after `stored` of its record; its record goes only with its answer; `sent` is told after that is stored [MSG-12]
  * - a cursor goes out only after `stored` of it, and it never passes an entry whose handlers have not settled [QUE-4]
  * - a token is used only after it is stored [OPN-9]; no stanza goes out under an epoch that is not stored [OPN-11]
  */
 import { normalizeConversation } from '../address.js'
-import { backOffMs } from '../back-off.js'
 import { EMPTY_BYTES } from '../bytes.js'
 import type { Element } from '../element.js'
-import { expiryOf } from '../expiry.js'
-import { encodeClose, encodeCursor, encodePing, encodePong, encodeQuery } from '../generated/frames.js'
-import type { AckFrame, CloseFrame, FailFrame, Frame, RefuseFrame, ResultFrame, WelcomeFrame } from '../generated/frames.js'
-import { ERROR, ERRORS, FRAME, LIMIT, MARK, RESUME } from '../generated/registry.js'
-import { isRetryable, localError, serverError } from './client-error.js'
+import { encodeClose, encodeCursor, encodePing, encodePong } from '../generated/frames.js'
+import type { CloseFrame, Frame, WelcomeFrame } from '../generated/frames.js'
+import { ERROR, ERRORS, FRAME, LIMIT, MARK } from '../generated/registry.js'
+import { Asking } from './asking.js'
+import { localError, serverError } from './client-error.js'
 import type { ClientError } from './client-error.js'
-import { contentOf } from './message-content.js'
 import { Conversations } from './conversations.js'
 import type { Watermarks } from './conversations.js'
-import {
-  bareEntry, changedEntry, changeEntry, checkMessage, checkOperation, deliveryEntry, encodeStanza, listName, operationEntry, receiptEntry,
-} from './core-frames.js'
-import type { ClientStateName, CoreEvent, CoreNeed, CoreOptions, CoreOutput, Message, Refusal } from './core-types.js'
+import { checkMessage, checkOperation } from './core-frames.js'
+import type { ClientStateName, CoreEvent, CoreNeed, CoreOptions, CoreOutput, Message } from './core-types.js'
 import { Ephemeral } from './ephemeral.js'
 import type { PresenceEvent, TypingKind } from './ephemeral.js'
 import { Inbox } from './inbox.js'
-import type { InboxEntry } from './inbox.js'
 import { Liveness } from './liveness.js'
 import { Opening } from './opening.js'
 import type { Agreement } from './opening.js'
 import { Outbox } from './outbox.js'
 import type { OutboxEntry } from './outbox.js'
-import { Queries } from './queries.js'
+import { Receiving } from './receiving.js'
 import { Reconnect } from './reconnect.js'
 import { formatServer, isExposed } from './server-url.js'
 import type { ClientState, OperationName, StanzaKind, StorageChange } from './state.js'
@@ -53,9 +51,6 @@ const CONNECTING = 2
 const OPENING = 3
 const OPEN = 4
 const STOPPED = 5
-
-/** Queries that wait for their turn. */
-const QUERIES_WAITING_MAX = 1024
 
 /** What becomes true when the batch under way is stored. */
 interface Batch {
@@ -71,23 +66,18 @@ export class ClientCore {
   readonly #inbox: Inbox
   readonly #conversations: Conversations
   readonly #opening: Opening
-  readonly #queries = new Queries()
+  readonly #receiving: Receiving
+  readonly #asking: Asking
   readonly #ephemeral: Ephemeral
   readonly #liveness = new Liveness()
 
   #phase = IDLE
   /** Of the present session; 0 before welcome. */
   #sessionEpoch = 0
-  #isBehind: boolean
-  #isSynced = false
   #timeBaseMs = 0
   /** When that came, on the clock of `nowMs`. */
   #timeBaseSeenMs = 0
   #frameBytesMax: number = LIMIT.frameBytesMax
-  #current: InboxEntry | null = null
-  /** Rises with each `restart` of the queue, so that what began before it is not counted after it. */
-  #queueLife = 0
-  #currentLife = 0
 
   readonly #reconnect: Reconnect
   /** Of the present connection, or the last one. */
@@ -99,7 +89,6 @@ export class ClientCore {
   #events: CoreEvent[] = []
   #needs: CoreNeed[] = []
   #changes: StorageChange[] = []
-  #answers: CoreEvent[] = []
   #batch: Batch | null = null
   #nowMs = 0
 
@@ -110,18 +99,24 @@ export class ClientCore {
     }
     this.#options = options
     this.#reconnect = new Reconnect(options.servers, options.random)
-    this.#isBehind = state.isBehind
     this.#outbox = new Outbox(state)
     this.#inbox = new Inbox(state.queueEpoch, state.cursor)
     this.#conversations = new Conversations(state, options.user)
-    this.#ephemeral = new Ephemeral({
-      push: (frame) => { this.#push(frame) },
-      event: (event) => { this.#event(event) },
-    })
+    const host = {
+      push: (frame: Uint8Array) => { this.#push(frame) },
+      event: (event: CoreEvent) => { this.#event(event) },
+      change: (change: StorageChange) => { this.#changes.push(change) },
+      fault: (code: number, reason: string) => { this.#fault(code, reason) },
+    }
+    this.#ephemeral = new Ephemeral(host)
+    const parts = {
+      inbox: this.#inbox, outbox: this.#outbox, conversations: this.#conversations, ephemeral: this.#ephemeral, liveness: this.#liveness,
+    }
+    this.#receiving = new Receiving(options, state.isBehind, parts, host)
+    this.#asking = new Asking(options, { ...parts, receiving: this.#receiving }, host)
     this.#opening = new Opening(options, state, this.#outbox, this.#inbox, {
-      push: (frame) => { this.#push(frame) },
+      ...host,
       need: (need) => { this.#need(need) },
-      fault: (code, reason) => { this.#fault(code, reason) },
       giveUp: (code, error) => { this.#giveUp(code, error) },
       binding: () => { this.#ephemeral.binding() },
       opened: (welcome) => { this.#opened(welcome) },
@@ -147,7 +142,7 @@ export class ClientCore {
 
   /** Whether what was missed has to be fetched before entries are given out. [QUE-9] */
   get isBehind(): boolean {
-    return this.#isBehind
+    return this.#receiving.isBehind
   }
 
   /** What waits for an answer, in the order of `send` and `mark`. */
@@ -208,8 +203,7 @@ export class ClientCore {
   query(nowMs: number, element: Element): number | ClientError {
     this.#nowMs = nowMs
     if (this.#phase === STOPPED) return stopped()
-    if (this.#queries.size >= QUERIES_WAITING_MAX) return localError('queries-full', 'too many queries wait for an answer')
-    return this.#queries.add(element, nowMs + this.#options.queryTimeoutMs)
+    return this.#asking.query(nowMs, element)
   }
 
   /** Watches users until `unwatch`, through all connections; `presence` follows. Or a ClientError: malformed-address. */
@@ -269,23 +263,12 @@ export class ClientCore {
 
   /** The next message for the application; null if none waits, one is being handled, or what was missed comes first. */
   nextMessage(): Message | null {
-    if (this.#current !== null || this.#isBehind || this.#phase === STOPPED) return null
-    for (;;) {
-      const entry = this.#inbox.shift()
-      if (entry === undefined) return null
-      const message = this.#giveOut(entry)
-      if (message !== null) return message
-    }
+    return this.#phase === STOPPED ? null : this.#receiving.nextMessage()
   }
 
   /** The application has the message that `nextMessage` gave: it may be stored as taken, and acknowledged. */
   handled(): void {
-    const entry = this.#current
-    if (entry === null) throw new TypeError('no message is being handled')
-    this.#current = null
-    this.#noteShown(entry.conversation, entry.from, entry.seq)
-    // After a restart of the queue its index means nothing, but that the application has it is still true.
-    if (this.#currentLife === this.#queueLife) this.#inbox.handled(entry.index, true)
+    this.#receiving.handled()
   }
 
   /** Whether a message of the history is one that the application has not been given, nor sent from this device. */
@@ -295,7 +278,7 @@ export class ClientCore {
 
   /** The application has a message that was fetched because the device was told too old. */
   recovered(conversation: string, from: string, seq: number): void {
-    this.#noteShown(conversation, from, seq)
+    this.#receiving.noteShown(conversation, from, seq)
   }
 
   /** How far conversations were known to go that may be others of the same names now: those that are shorter, or not there, are. */
@@ -310,10 +293,7 @@ export class ClientCore {
 
   /** All that was missed is fetched; entries are given out again. */
   caughtUp(): void {
-    if (!this.#isBehind) return
-    this.#isBehind = false
-    this.#conversations.caughtUp()
-    this.#changes.push({ kind: 'behind', isBehind: false })
+    this.#receiving.caughtUp()
   }
 
   // ——— Inputs: storage and time ———
@@ -334,9 +314,7 @@ export class ClientCore {
   /** The time of `CoreOutput.dueMs` has come. */
   tick(nowMs: number): void {
     this.#nowMs = nowMs
-    for (const id of this.#queries.expire(nowMs)) {
-      this.#event({ kind: 'failed', id, error: localError('timeout', 'the query was not answered in time') })
-    }
+    this.#asking.expire(nowMs)
     this.#ephemeral.tick(nowMs)
     if (nowMs >= this.#phaseDueMs) this.#phaseIsOver()
     if (this.#phase !== OPEN) return
@@ -359,7 +337,7 @@ export class ClientCore {
     this.#phaseDueMs = nowMs + this.#options.connectTimeoutMs
     this.#liveness.opened(nowMs, LIMIT.keepAliveMs)
     this.#sessionEpoch = 0
-    this.#isSynced = false
+    this.#receiving.connected()
     this.#frameBytesMax = LIMIT.openFrameBytesMax
     this.#phase = OPENING
     this.#opening.begin(canBind)
@@ -437,16 +415,14 @@ export class ClientCore {
     const cursor = this.#inbox.drain()
     if (cursor !== null) changes.push({ kind: 'cursor', ...cursor })
     if (changes.length === 0) return changes
-    this.#batch = { staged, answers: this.#answers, cursor, agreement }
+    this.#batch = { staged, answers: this.#asking.takeAnswers(), cursor, agreement }
     this.#changes = []
-    this.#answers = []
     return changes
   }
 
   #dueMs(): number {
     if (this.#phase === STOPPED) return Infinity
-    let dueMs = Math.min(this.#phaseDueMs, this.#outbox.nextDueMs, this.#ephemeral.dueMs)
-    if (this.#queries.size > 0) dueMs = Math.min(dueMs, this.#queries.nextDueMs)
+    const dueMs = Math.min(this.#phaseDueMs, this.#outbox.nextDueMs, this.#ephemeral.dueMs, this.#asking.queryDueMs)
     if (this.#phase !== OPEN) return dueMs
     return Math.min(dueMs, this.#liveness.pingDueMs, this.#liveness.deadMs, this.#inbox.cursorDueMs(this.#nowMs))
   }
@@ -508,190 +484,39 @@ export class ClientCore {
     this.#liveness.opened(this.#nowMs, Math.max(frame.keepAliveMs, 1))
     this.#reconnect.opened(this.#nowMs)
     this.#phaseDueMs = Infinity
-    const resume = this.#options.receives ? this.#takePosition(frame) : 'resumed'
-    if (this.#options.receives) this.#inbox.opened(Math.max(frame.window, 1), frame.cursor)
+    const resume = this.#receiving.opened(frame)
     // What the first flight took along waits for its answers. [KAL-5]
     if (this.#outbox.flyingCount > 0) this.#liveness.asked(this.#nowMs)
     this.#setPhase(OPEN)
     this.#event({ kind: 'welcome', welcome: { session: frame.session, resume, pending: frame.pending } })
-    if (this.#isBehind && this.#options.receives) this.#event({ kind: 'tooOld' })
+    if (this.isBehind && this.#options.receives) this.#event({ kind: 'tooOld' })
     this.#ephemeral.opened()
-  }
-
-  /** Where the queue goes on. A server that resumes beyond our cursor has skipped something: that is too old by another name. [QUE-10] */
-  #takePosition(frame: WelcomeFrame): 'fresh' | 'resumed' | 'tooOld' {
-    const isSame = frame.resume === RESUME.resumed && frame.queueEpoch === this.#inbox.epoch && frame.cursor <= this.#inbox.cursor
-    if (isSame) return 'resumed'
-    const isFresh = frame.resume === RESUME.fresh && this.#inbox.epoch === 0
-    this.#queueLife++
-    const isOther = frame.queueEpoch !== this.#inbox.epoch || frame.cursor < this.#inbox.cursor
-    if (!isFresh && this.#inbox.epoch !== 0 && isOther) {
-      this.#noteExisting()
-      this.#conversations.mayBeOthers()
-    }
-    this.#inbox.restart(frame.queueEpoch, frame.cursor)
-    if (isFresh && !this.#options.fetchesWhenFresh) return 'fresh'
-    this.#isBehind = true
-    this.#changes.push({ kind: 'behind', isBehind: true })
-    return isFresh ? 'fresh' : 'tooOld'
-  }
-
-  /** What has come and is not handled was there as well: without it a conversation that begins anew could seem to be the same one, and longer. */
-  #noteExisting(): void {
-    for (const entry of this.#current === null ? this.#inbox.waiting() : [this.#current, ...this.#inbox.waiting()]) {
-      if (takesSeq(entry)) this.#conversations.exists(entry.conversation, entry.seq)
-    }
   }
 
   // ——— In the session ———
 
   #receivedInSession(frame: Frame): void {
     switch (frame.type) {
-      case FRAME.ack: this.#acked(frame); return
-      case FRAME.refuse: this.#refused(frame); return
-      case FRAME.delivery: this.#take(deliveryEntry(frame, frame.conversation)); return
-      case FRAME.deliveryFrom: this.#take(deliveryEntry(frame, frame.from)); return
-      case FRAME.change: this.#take(changeEntry(frame)); return
-      case FRAME.operation: this.#take(operationEntry(frame)); return
-      case FRAME.receipt: this.#take(receiptEntry(frame)); return
-      case FRAME.changed: this.#take(changedEntry(frame)); return
-      case FRAME.skip: this.#take(bareEntry(frame)); return
+      case FRAME.ack: this.#asking.acked(frame, this.#timeBaseMs); return
+      case FRAME.refuse: this.#asking.refused(this.#nowMs, frame); return
+      case FRAME.result: this.#asking.answered(frame); return
+      case FRAME.fail: this.#asking.failed(frame); return
       case FRAME.presence: this.#ephemeral.presence(frame); return
       case FRAME.typingFrom: this.#ephemeral.typing(this.#nowMs, frame); return
       case FRAME.decline: this.#ephemeral.declined(this.#nowMs, frame); return
-      case FRAME.result: this.#answered(frame); return
-      case FRAME.fail: this.#failed(frame); return
-      case FRAME.done:
-        if (this.#isSynced) {
-          this.#fault(ERROR.unexpectedFrame, 'done came twice')
-          return
-        }
-        this.#isSynced = true
-        this.#take(bareEntry(frame))
-        return
-      default: this.#fault(ERROR.unexpectedFrame, `frame ${frame.type} from a server`)
+      default: if (!this.#receiving.received(frame)) this.#fault(ERROR.unexpectedFrame, `frame ${frame.type} from a server`)
     }
-  }
-
-  #take(entry: InboxEntry): void {
-    // A server that does not know the extension sends them all the same. [QUE-19]
-    if (!this.#options.receives) return
-    if (!this.#inbox.take(entry)) this.#fault(ERROR.closed, 'a gap in the queue, or more than the window')
-    else if (entry.type === FRAME.delivery || entry.type === FRAME.deliveryFrom) this.#ephemeral.messageCame(entry.conversation, entry.from)
-  }
-
-  #acked(frame: AckFrame): void {
-    const entry = this.#outbox.answered(frame.clientId)
-    // An answer to what has one already changes nothing.
-    if (entry === undefined) return
-    this.#noteAnswered()
-    const isEchoed = this.#noteAccepted(entry, frame.seq)
-    const { handle, kind, to, clientId } = entry
-    const ack = { handle, kind, to, clientId, seq: frame.seq, timeMs: this.#timeBaseMs + frame.timeOffset, expiresMs: expiryOf(frame.extensions), isEchoed }
-    this.#answers.push({ kind: 'sent', ack })
-  }
-
-  /** Whether the application was given the same as an entry before. Who is given none needs to know nothing of it. */
-  #noteAccepted({ kind, to, seq: target }: OutboxEntry, seq: number): boolean {
-    if (kind === 'mark') this.#conversations.mark(to, this.#options.user, MARK.read, target, true)
-    if (kind === 'mark' || !this.#options.receives) return false
-    const isInHand = this.#current?.conversation === to && this.#current.seq === seq
-    return this.#conversations.accepted(to, seq, !this.#outbox.hasUnanswered(to)) || isInHand
-  }
-
-  #refused(frame: RefuseFrame): void {
-    if (frame.error === ERROR.staleClientId || isRetryable(frame.error)) {
-      // A refusal without a wait would come back as fast as the wire allows.
-      const isStale = frame.error === ERROR.staleClientId
-      const waitMs = isStale ? 0 : backOffMs(0, frame.retryAfterMs, this.#options.random())
-      const held = this.#outbox.refused(frame.clientId, this.#nowMs + waitMs)
-      this.#noteAnswered()
-      if (held !== undefined && !isStale) this.#event({ kind: 'held', held: { ...refusalOf(held, frame), retryInMs: waitMs } })
-      return
-    }
-    const entry = this.#outbox.answered(frame.clientId)
-    if (entry === undefined) return
-    this.#noteAnswered()
-    this.#answers.push({ kind: 'refused', refusal: refusalOf(entry, frame) })
-  }
-
-  #answered(frame: ResultFrame): void {
-    const query = this.#queries.answered(frame.id)
-    this.#noteAnswered()
-    if (query !== undefined) this.#event({ kind: 'answer', id: frame.id, element: frame.element })
-  }
-
-  #failed(frame: FailFrame): void {
-    const query = this.#queries.answered(frame.id)
-    this.#noteAnswered()
-    if (query === undefined) return
-    this.#event({ kind: 'failed', id: frame.id, error: serverError(frame.error, frame.reason, frame.retryAfterMs) })
-  }
-
-  #noteAnswered(): void {
-    if (this.#outbox.flyingCount === 0) this.#liveness.answered()
-  }
-
-  /** Carries out an entry, or returns it as a message if the application has to have it first. */
-  #giveOut(entry: InboxEntry): Message | null {
-    if (entry.type === FRAME.done) {
-      this.#event({ kind: 'synced', index: entry.index })
-      return null
-    }
-    if (entry.type === FRAME.receipt) {
-      const isKnown = entry.mark === MARK.delivered || entry.mark === MARK.read
-      if (isKnown) this.#conversations.mark(entry.conversation, entry.from, entry.mark, entry.seq)
-    } else if (entry.type === FRAME.changed) {
-      const list = listName(entry.mark)
-      if (list !== null) this.#event({ kind: 'changed', changed: { list, version: entry.seq } })
-    } else if (entry.type !== FRAME.skip) {
-      if (this.#conversations.isNews(entry.conversation, entry.seq)) {
-        this.#current = entry
-        this.#currentLife = this.#queueLife
-        return this.#messageOf(entry)
-      }
-      // Sent by this device, or fetched from history before: the application has it.
-      this.#conversations.shown(entry.conversation, entry.seq, false)
-    }
-    this.#inbox.handled(entry.index, entry.type !== FRAME.receipt && entry.type !== FRAME.skip)
-    return null
-  }
-
-  #messageOf(entry: InboxEntry): Message {
-    const { conversation, from, seq, index, timeMs, text, extensions, change, operation } = entry
-    return {
-      conversation, from, seq, index, timeMs, text, own: from === this.#options.user, missed: false, ...contentOf(extensions), extensions,
-      expiresMs: expiryOf(extensions), change, operation,
-    }
-  }
-
-  #noteShown(conversation: string, from: string, seq: number): void {
-    this.#conversations.shown(conversation, seq, from === this.#options.user && this.#outbox.hasUnanswered(conversation))
   }
 
   #add(kind: StanzaKind, to: string, text: string, extensions: Uint8Array, seq: number): number | ClientError {
     if (this.#phase === STOPPED) return stopped()
-    if (kind === 'message') this.#ephemeral.sent(to)
-    if (this.#outbox.size >= this.#options.outboxEntriesMax) return localError('outbox-full', 'too much waits in the outbox')
-    return this.#outbox.add(kind, to, text, extensions, seq).handle
+    return this.#asking.add(kind, to, text, extensions, seq)
   }
 
-  /** Sends what may be sent: the outbox in order [MSG-13], as many as are allowed [MSG-15], and queries. */
   #pump(): void {
     // Under an epoch that is not stored nothing is sent. [OPN-11]
-    if (this.#opening.outboxEpoch === this.#sessionEpoch) {
-      while (this.#outbox.flyingCount < this.#opening.unacknowledgedMax) {
-        const entry = this.#outbox.next()
-        if (entry === undefined) break
-        this.#outbox.sent(entry)
-        this.#push(encodeStanza(entry))
-        this.#liveness.asked(this.#nowMs)
-      }
-    }
-    for (let query = this.#queries.next(); query !== undefined; query = this.#queries.next()) {
-      this.#push(encodeQuery(query.id, query.element))
-      this.#liveness.asked(this.#nowMs)
-    }
+    if (this.#opening.outboxEpoch === this.#sessionEpoch) this.#asking.pumpOutbox(this.#nowMs, this.#opening.unacknowledgedMax)
+    this.#asking.pumpQueries(this.#nowMs)
   }
 
   #sendCursor(): void {
@@ -765,21 +590,10 @@ export class ClientCore {
   }
 
   #forgetConnection(): void {
-    this.#outbox.lost()
-    this.#queries.lost()
+    this.#asking.lost()
     this.#ephemeral.lost()
-    this.#liveness.answered()
     this.#sessionEpoch = 0
   }
-}
-
-function refusalOf({ handle, kind, to }: OutboxEntry, { clientId, error, reason, retryAfterMs }: RefuseFrame): Refusal {
-  return { handle, kind, to, clientId, error: serverError(error, reason, retryAfterMs) }
-}
-
-/** Whether the entry stands in the log of its conversation, at its seq. */
-function takesSeq({ type }: InboxEntry): boolean {
-  return type === FRAME.delivery || type === FRAME.deliveryFrom || type === FRAME.change || type === FRAME.operation
 }
 
 function stopped(): ClientError {
