@@ -125,6 +125,8 @@ test('--help works on everything, and every help names its exit codes', () => {
     assert.match(helpText(topic), /exit codes:/)
   }
   assert.deepEqual(parseCommand(['-h']), { kind: 'help', topic: 'chat' })
+  assert.deepEqual(parseCommand(['help']), { kind: 'help', topic: 'chat' })
+  assert.throws(() => parseCommand(['help', 'sned']), /there is no command 'sned'/)
   assert.deepEqual(parseCommand(['--version']), { kind: 'version' })
   for (const topic of ['chat', 'send', 'fetch', 'blobs', 'recv', 'history', 'devices', 'presence', 'privacy', 'register', 'invite', 'search', 'group'] as const) {
     for (const line of helpText(topic).split('\n')) assert.ok(line.length <= 130, line)

@@ -158,7 +158,7 @@ const OPTIONS = {
 /** The command that these arguments name. Throws a ChatFailure (usage) that says which argument is wrong. */
 export function parseCommand(args: readonly string[]): Command {
   const first = args[0]
-  if (first === 'help') return { kind: 'help', topic: isTopic(args[1]) ? args[1] : 'chat' }
+  if (first === 'help') return helpCommand(args[1] ?? 'chat')
   const topic: HelpTopic = isTopic(first) && first !== 'chat' ? first : 'chat'
   const { values, positionals } = parseTopic(topic, topic === 'chat' ? args : args.slice(1))
   if (values['help'] === true) return { kind: 'help', topic }
@@ -186,6 +186,11 @@ export function parseCommand(args: readonly string[]): Command {
     case 'group': return groupCommand(values, positionals)
     default: return peopleCommand(topic, values, positionals)
   }
+}
+
+function helpCommand(topic: string): Command {
+  if (!isTopic(topic)) throw usageFailure(`there is no command '${topic}'`)
+  return { kind: 'help', topic }
 }
 
 function parseTopic(topic: HelpTopic, args: readonly string[]): { values: Values; positionals: string[] } {

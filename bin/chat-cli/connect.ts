@@ -123,6 +123,12 @@ export function asFailure(error: unknown, account: AccountOptions, choice: Devic
   return new ChatFailure(exitCode, message, { cause: error })
 }
 
+/** What the system said is what a person can do something about: a full disk, say. */
+function withCause(error: Error): string {
+  const { message, cause } = error
+  return cause instanceof Error && !message.includes(cause.message) ? `${message} (${cause.message})` : message
+}
+
 function explain(symbol: string, error: Error, account: AccountOptions, { user, device, directory }: DeviceChoice): [ExitCode, string] {
   switch (symbol) {
     case 'not-authorized':
@@ -154,7 +160,7 @@ function explain(symbol: string, error: Error, account: AccountOptions, { user, 
       return [EXIT.state, `${directory} belongs to another user or device: give another --state`]
     case 'storage-failed':
     case 'storage-damaged':
-      return [EXIT.state, `the state in ${directory} can't be used, check its disk and permissions or give another --state: ${safeText(error.message)}`]
+      return [EXIT.state, `the state in ${directory} can't be used, check its disk and permissions or give another --state: ${safeText(withCause(error))}`]
     case 'replaced':
       return [EXIT.failed, `another program connected as device ${device} of ${user}: give one of the two another --device`]
     case 'device-removed':

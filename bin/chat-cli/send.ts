@@ -5,7 +5,7 @@ import { ClientError } from '../../protocol/client/node.js'
 import { ABSENT_HINT, connectClient } from './connect.js'
 import { Ending } from './ending.js'
 import type { ExitCode } from './failure.js'
-import { EXIT } from './failure.js'
+import { ChatFailure, EXIT } from './failure.js'
 import type { SendCommand } from './file-arguments.js'
 import { ackJson, ackText } from './formats.js'
 import { groupSendRefusal } from './group-actions.js'
@@ -51,7 +51,7 @@ async function sendAll(command: SendCommand, world: World, files: readonly FileT
   const reason = await ending.reason
   await client?.close()
   if (reason instanceof Error) {
-    sender.tellUnsent()
+    sender.tellUnsent((reason instanceof ChatFailure && reason.exitCode === EXIT.state) || (reason instanceof ClientError && reason.symbol === 'storage-failed'))
     throw reason
   }
   if (client === null) complain(world, `no connection to ${command.account.server} in time, nothing was sent: ${ABSENT_HINT}`)
@@ -165,10 +165,14 @@ class Sender {
     return isComplete && this.#refused === 0 && this.#unsent === 0 ? EXIT.ok : EXIT.incomplete
   }
 
-  tellUnsent(): void {
+  /** `isStateBroken`: what was written last is in no outbox that outlives this program. */
+  tellUnsent(isStateBroken = false): void {
     for (const timer of this.#tellingHeld.values()) clearTimeout(timer)
     const count = this.#unsent + this.#leftovers.size
-    if (count > 0) complain(this.#world, `${count} messages not acknowledged: they are kept and go out first with the next \`chat send\` of this device`)
+    if (count === 0) return
+    const whatBecomes = isStateBroken ? 'those that could be stored go out first with the next `chat send` of this device, which says how many; the others are lost'
+      : 'they are kept and go out first with the next `chat send` of this device'
+    complain(this.#world, `${count} messages not acknowledged: ${whatBecomes}`)
   }
 
   #send(client: Client, text: string, place: string, attachments: readonly Attachment[] = []): void {
