@@ -40,6 +40,28 @@ test('a cluster begins with the data of the node that founds it, and the others 
   await until(() => rig.server.members.includes('n2'))
 })
 
+test('a node that reads of the new owner together with the end of the old one knows it at once', async (t) => {
+  const rig = new Rig(t, { limits: { leaseMs: 15_000 } })
+  const first = await rig.start('n1', { founds: true })
+  await rig.owner()
+  const second = await rig.start('n2')
+  await until(() => rig.server.members.includes('n2'))
+  // It does not find out by looking now and then.
+  const third = await rig.start('n3', { limits: { lookEveryMs: 600_000 } })
+  await until(() => third.node.report.role === 'standby' && third.node.report.position.number === first.node.report.position.number)
+  let goOn = (): void => undefined
+  const writes = new Promise<void>((resolve) => { goOn = resolve })
+  third.store.beforeRead = () => writes
+  // The read that is under way ends with this one, and the next one comes too late for the release alone.
+  await put(first.engine!, ['a', '1'])
+  await until(() => third.node.report.position.number === rig.server.log.at(-1)?.position.number)
+  await first.node.hand('n2')
+  await rig.owner(first)
+  assert.equal(rig.server.log.at(-1)?.position.epoch, second.epoch)
+  goOn()
+  await until(() => third.node.directory.view.owner?.node === 'n2')
+})
+
 test('a node that is gone is followed by one that has everything', async (t) => {
   const rig = new Rig(t)
   const first = await rig.start('n1', { founds: true })

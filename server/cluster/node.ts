@@ -261,8 +261,7 @@ export class ClusterNode {
   async #lookWhenDue(): Promise<void> {
     const { store, limits } = this.#options
     await this.#beatWhenDue()
-    if (this.#isChangingHands()) this.#lookDueMs = Math.min(this.#lookDueMs, this.#lookedMs + HANDS_LOOK_MS)
-    if (this.#nowMs < this.#lookDueMs) return
+    if (this.#nowMs < this.#nextLookMs) return
     const view = await store.look(this.#options.environment.randomToken())
     this.#view = view
     this.directory.saw(view)
@@ -292,9 +291,14 @@ export class ClusterNode {
     throw new LogGap(`the changelog is one of epoch ${String(epoch)}, and lacks entry ${showPosition(standby.reached)}`)
   }
 
-  /** Its owner has said that it gives the shard up, or the lease is free and somebody should have it by now. */
+  get #nextLookMs(): number {
+    return this.#isChangingHands() ? Math.min(this.#lookDueMs, this.#lookedMs + HANDS_LOOK_MS) : this.#lookDueMs
+  }
+
+  /** Its owner has said that it gives the shard up, another one writes already, or the lease is free and somebody should have it by now. */
   #isChangingHands(): boolean {
-    return this.#freeSinceMs === null ? this.#standby.sawRelease : this.#nowMs - this.#freeSinceMs < HEIR_MS
+    if (this.#freeSinceMs !== null) return this.#nowMs - this.#freeSinceMs < HEIR_MS
+    return this.#standby.sawRelease || (this.#view !== null && this.#standby.reached.epoch > this.#view.epoch)
   }
 
   /** Where the store may have lost something everybody says what it has, whether it can take the shard or not. */
@@ -315,7 +319,7 @@ export class ClusterNode {
 
   /** When it has to look, or to show itself. */
   get #dueMs(): number {
-    return Math.min(this.#lookDueMs, this.#name.dueMs)
+    return Math.min(this.#nextLookMs, this.#name.dueMs)
   }
 
   /** Data of something else, a program that can't read the cluster's, or a name that another process has. */
