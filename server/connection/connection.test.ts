@@ -343,6 +343,39 @@ test('[101 shutting-down] drains: answers what was handed in, tells everybody, a
   assert.equal(harness.connect().closedWith, ERROR.shuttingDown)
 })
 
+test('[101 shutting-down] lets clients go in turn, each when it has its answers, and to come back at once', async () => {
+  const harness = createHarness({ limits: { drainTimeoutMs: 60_000, drainJitterMs: 1000 } })
+  const sessions = []
+  for (let count = 0; count < 10; count++) sessions.push(await harness.open())
+  const waiting = sessions[0]!
+  waiting.transport.deliver(encodeMessage(1, 'bob', encode('x')))
+  const leaving = harness.connections.leave()
+  const isClosed = ({ transport }: typeof waiting): boolean => transport.endedWith !== 0
+  harness.clock.ms += 500
+  while (!sessions.slice(1, 5).every(isClosed)) await settle()
+  assert.deepEqual(sessions.filter(isClosed), sessions.slice(1, 5), 'the first waits for its ack, the others for their turn')
+  harness.clock.ms += 500
+  while (!sessions.slice(1).every(isClosed)) await settle()
+  assert.equal(isClosed(waiting), false)
+  waiting.place.sink.acked(1, 1, harness.clock.nowMs())
+  await leaving
+  assert.deepEqual(names(waiting.transport.frames), ['ack', 'close'])
+  for (const { transport } of sessions) {
+    const close = transport.frames.at(-1)
+    assert.ok(close?.type === FRAME.close && close.error === ERROR.shuttingDown && close.retryAfterMs === 0)
+  }
+})
+
+test('[101 shutting-down] waits for no answer longer than half of the time to drain', async () => {
+  const harness = createHarness({ limits: { drainTimeoutMs: 10_000, drainJitterMs: 0 } })
+  const { transport } = await harness.open()
+  transport.deliver(encodeMessage(1, 'bob', encode('x')))
+  const leaving = harness.connections.leave()
+  harness.clock.ms += 5000
+  await leaving
+  assert.equal(transport.endedWith, 0)
+})
+
 test('[240 replaced] [241 device-removed] [242 account-removed] [107 storage-unavailable] closes with the code of the shard, and does not detach', async () => {
   for (const code of [ERROR.replaced, ERROR.deviceRemoved, ERROR.accountRemoved, ERROR.storageUnavailable]) {
     const { transport, place } = await createHarness().open()

@@ -17,6 +17,7 @@ import { randomPiece } from '../session/random-pool.js'
 import type { ServerSecret } from '../session/server-secret.js'
 import type { Admission } from './admission.js'
 import { Connection, HOLD } from './connection.js'
+import { leaveInTurn } from './leave-in-turn.js'
 import { OpeningLines } from './opening-line.js'
 import { DeadlineQueue } from './deadline-queue.js'
 import { Flusher } from './flusher.js'
@@ -252,6 +253,16 @@ export class Connections {
     admission.sweep()
     this.rates.sweep()
     this.registrations.sweep()
+  }
+
+  /**
+   * Lets those with a session go in turn, within `drainJitterMs`, where others serve them: each is told to come back at once. For who takes no
+   * more clients, before `drain`; what is left after half of `drainTimeoutMs` is left to that.
+   */
+  leave(): Promise<void> {
+    const { clock, config: { limits: { drainJitterMs, drainTimeoutMs } } } = this.environment
+    const giveUpMs = Math.max(drainJitterMs, drainTimeoutMs / 2)
+    return leaveInTurn([...this.#open], { withinMs: drainJitterMs, giveUpMs, monotonicMs: () => clock.monotonicMs() })
   }
 
   /**

@@ -44,6 +44,8 @@ export interface Front {
   renewTls(): void
   /** Takes no more clients; those that are there stay. */
   stopListening(): void
+  /** Takes no more clients, and lets those that are there go in turn to other servers; see Connections.leave. Before `stop`. */
+  leave(): Promise<void>
   /** Takes no more clients, and sees those off that are there; see Connections.drain. A second call waits for the first. */
   stop(): Promise<void>
 }
@@ -75,6 +77,10 @@ export async function openFront(config: Config, options: FrontOptions): Promise<
       log.info({ validTo: renewed === null ? null : new Date(renewed.validToMs).toISOString() }, 'tls-renewed')
     },
     stopListening,
+    leave: () => {
+      stopListening()
+      return connections.leave()
+    },
     stop: () => stopping ??= drain(),
   }
 

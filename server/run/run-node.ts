@@ -3,7 +3,7 @@
  * may be itself.
  *
  * The order of the end is what matters: the shard is given up first, while everything else still works, so that all sessions go on at
- * another owner; then this node's clients are told to come back, elsewhere if they can.
+ * another owner; then this node's clients go, in turn where there are other nodes for them.
  */
 import { randomBytes } from 'node:crypto'
 import { mkdirSync } from 'node:fs'
@@ -28,6 +28,7 @@ import { openClusterStore } from '../cluster/open-store.js'
 import { clientHosts, OwnerHosts } from '../cluster/owner-hosts.js'
 import { parseOrigin } from '../config/listen-url.js'
 import { type ClientHosts, Redirects } from '../connection/redirects.js'
+import type { Config } from '../config/settings.js'
 import { openControlServer } from '../control/control-server.js'
 import { openFront } from './front.js'
 import type { LinkPurpose } from '../link/link-acceptor.js'
@@ -87,6 +88,8 @@ export async function runNode(start: Start): Promise<Omit<RunningServer, 'stop'>
   listening = front.listeners
   let isStopping = false
   steps.push(() => front.stop(), async () => {
+    if (hasOthers(nodes, config)) await front.leave()
+  }, async () => {
     isStopping = true
     front.stopListening()
     blobs?.close(drainTimeoutMs).catch(() => { /* told to who waits below */ })
@@ -113,6 +116,11 @@ export async function runNode(start: Start): Promise<Omit<RunningServer, 'stop'>
       if (tls !== null) links.renewTls(tls)
     },
   }
+}
+
+/** Whether other nodes take this one's clients. */
+function hasOthers(nodes: readonly ClusterNode[], { cluster }: Config): boolean {
+  return nodes.some(({ directory }) => directory.nodes.some(({ node, ageMs }) => node !== cluster.node && ageMs <= cluster.leaseMs))
 }
 
 function openBalancer({ config, log, steps }: Start, { environment: { scheduler } }: LinkDesk, nodes: readonly ClusterNode[], desk: ClusterDesk): void {
