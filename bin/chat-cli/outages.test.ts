@@ -6,6 +6,8 @@ import { ChatFailure, EXIT } from './failure.js'
 import { Outages } from './outages.js'
 
 const [A, B] = ['tls://a.example:5323', 'tls://b.example:5323']
+/** Named by a server, in go-to-host, and not by the user. */
+const C = 'tls://c.example:5323'
 
 function outages(server: string, certificateFile: string | null = null): Outages {
   const account: AccountOptions = { server, user: 'alice', passwordFile: '', device: null, stateRoot: null, certificateFile, allowsPlaintext: false }
@@ -61,4 +63,20 @@ test('a server that is down by now is not counted among those that are not trust
   told.lost(B, down)
   told.lost(A, down)
   assert.match(String(told.lost(B, distrusted)), /^the certificate of tls:\/\/b/)
+})
+
+test('a host that a server sends on to is told of once where it is not trusted, and is none of those that the user named', () => {
+  const told = outages(`${A},${B}`)
+  assert.match(String(told.lost(A, down)), /trying the others/)
+  assert.equal(told.lost(C, distrusted), `the certificate of ${C} is not trusted (self-signed certificate), trying the others: name the one to trust with --ca FILE`)
+  assert.match(String(told.lost(B, distrusted)), /^the certificate of tls:\/\/b.*trying the others/, 'that of A may be fine')
+  assert.equal(told.lost(C, distrusted), null)
+  assert.match(ended(told.lost(A, distrusted)), /^no certificate is trusted, of tls:\/\/b\S+ \(\S+ certificate\) nor of tls:\/\/a\S+ \(\S+ certificate\): name/, 'both that were named')
+})
+
+test('a server that is alone is gone back to where the host that it sends on to is not trusted', () => {
+  const told = outages(A)
+  assert.equal(told.lost(C, distrusted), `the certificate of ${C} is not trusted (self-signed certificate), trying ${A} again: name the one to trust with --ca FILE`)
+  assert.equal(told.lost(C, distrusted), null)
+  assert.match(ended(told.lost(A, distrusted)), /^the certificate of tls:\/\/a\S+ is not trusted/)
 })

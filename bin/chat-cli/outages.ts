@@ -12,16 +12,17 @@ export function isTokenSpent(error: ClientError): boolean {
 
 export class Outages {
   readonly #account: AccountOptions
-  /** How many there are. */
-  readonly #servers: number
+  /** Those that the user named. A server may send the client on to others, and is gone back to from there. [CLS-7] */
+  readonly #servers: ReadonlySet<string>
   #isTold = false
-  /** Servers whose certificate was not trusted when they were tried last, and why. */
+  /** Those of them whose certificate was not trusted when they were tried last, and why. */
   readonly #distrusted = new Map<string, string>()
-  readonly #named = new Set<string>()
+  /** Of which hosts the user has heard that they are not trusted. */
+  readonly #toldOf = new Set<string>()
 
   constructor(account: AccountOptions) {
     this.#account = account
-    this.#servers = new Set(serversOf(account.server).map((url) => formatServer(parseServerUrl(url)))).size
+    this.#servers = new Set(serversOf(account.server).map((url) => formatServer(parseServerUrl(url))))
   }
 
   welcome(): void {
@@ -30,8 +31,8 @@ export class Outages {
   }
 
   /**
-   * The connection to `server` could not be had, or has ended. Returns what to say, once for each outage, and once for each server that is not
-   * trusted; null: nothing new; a ChatFailure: none of them is trusted, which does not change by itself.
+   * The connection to `server` could not be had, or has ended. Returns what to say, once for each outage, and once for each host that is not
+   * trusted; null: nothing new; a ChatFailure: no server is trusted, which does not change by itself.
    */
   lost(server: string, error: ClientError): string | ChatFailure | null {
     if (isDistrust(error)) return this.#distrust(server, error)
@@ -39,15 +40,16 @@ export class Outages {
     // The password follows at once.
     if (this.#isTold || isTokenSpent(error)) return null
     this.#isTold = true
-    return `no connection to ${server}, trying ${this.#servers > 1 ? 'the others' : 'again'}: ${safeText(error.message)}`
+    return `no connection to ${server}, trying ${this.#servers.size > 1 ? 'the others' : 'again'}: ${safeText(error.message)}`
   }
 
   #distrust(server: string, error: Error): string | ChatFailure | null {
-    this.#distrusted.set(server, safeText(error.message))
-    if (this.#distrusted.size >= this.#servers) return new ChatFailure(EXIT.credentials, `${this.#distrustText()}: ${this.#advice}`, { cause: error })
-    if (this.#named.has(server)) return null
-    this.#named.add(server)
-    return `the certificate of ${server} is not trusted (${safeText(error.message)}), trying the others: ${this.#advice}`
+    if (this.#servers.has(server)) this.#distrusted.set(server, safeText(error.message))
+    if (this.#distrusted.size === this.#servers.size) return new ChatFailure(EXIT.credentials, `${this.#distrustText()}: ${this.#advice}`, { cause: error })
+    if (this.#toldOf.has(server)) return null
+    this.#toldOf.add(server)
+    const next = this.#servers.size > 1 ? 'the others' : `${[...this.#servers].join()} again`
+    return `the certificate of ${server} is not trusted (${safeText(error.message)}), trying ${next}: ${this.#advice}`
   }
 
   #distrustText(): string {
