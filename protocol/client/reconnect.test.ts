@@ -43,6 +43,23 @@ test('[RCN-5] of several servers each is tried in turn, but for a host that a se
   assert.equal(next(), 'two:7')
 })
 
+test('[CLS-7] only hosts sent to one directly after the other count: one that does not answer ends the row', () => {
+  const reconnect = new Reconnect([SERVER], () => 0)
+  const sentOn = (host: string | null): string => {
+    reconnect.redirect(host)
+    reconnect.lost(0, 0, 0)
+    return reconnect.address.host
+  }
+  for (let round = 0; round < 5; round++) {
+    assert.equal(sentOn('other:9'), 'other', 'it may be up by now')
+    assert.equal(sentOn(null), SERVER.host)
+  }
+  for (let round = 0; round < 3; round++) {
+    assert.deepEqual(['one', 'two', 'three', 'four'].map(sentOn), ['one', 'two', 'three', SERVER.host], 'back at the server a new row begins')
+  }
+  assert.deepEqual(['one', 'two', 'not a host', 'three'].map(sentOn), ['one', 'two', SERVER.host, 'three'])
+})
+
 test('[RCN-5] the first server is tried first, and the clients of one that dies are spread over all others', () => {
   const names = ['one', 'two', 'three', 'four']
   const orders = new Map<string, number>()

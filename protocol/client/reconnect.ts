@@ -18,6 +18,7 @@ export class Reconnect {
   #faults = 0
   /** Infinity while no session is open. */
   #openedMs = Infinity
+  /** How many in a row led to `#redirect`. */
   #redirects = 0
   #redirect: ServerAddress | null = null
 
@@ -53,10 +54,13 @@ export class Reconnect {
     this.#attempt = Math.max(this.#attempt, this.#faults)
   }
 
-  /** The next attempt goes to this `host:port` over the same transport, if it makes sense; null, or too many in a row: to the server. [CLS-7] */
+  /**
+   * The next attempt goes to this `host:port` over the same transport, if it makes sense; null, or too many in a row: to the server. That ends
+   * the row: a host that was down for a while must be gone to again. The back-off limits how often. [CLS-7]
+   */
   redirect(host: string | null): void {
     this.#redirect = host !== null && this.#redirects < REDIRECTS_MAX ? redirectTo(this.#server, host) : null
-    if (this.#redirect !== null) this.#redirects++
+    this.#redirects = this.#redirect === null ? 0 : this.#redirects + 1
   }
 
   /** The connection is gone; returns how long to wait. `random`: from 0 up to, not including, 1. [RCN-1] [RCN-3] */

@@ -274,18 +274,20 @@ class Client:
                     self.on('untrusted', {'reason': str(error)})  # perhaps the gate of a hotel [FRM-16]
             finally:
                 self.offline()
-            url = self.url
             if greeted:
                 attempt, hops = 0, 0  # only after welcome [RCN-2]
-            if hops < HOPS_MAX and transport.is_host(host):
-                # The same scheme, so the same demands of TLS; never to a plain transport, nor in plaintext beyond this machine. [CLS-7]
-                there = f'{url.split("://")[0]}://{host}'
-                if self.allow_plaintext or transport.is_private(there):
-                    url, hops = there, hops + 1
+            there = self.sent_on(host) if hops < HOPS_MAX else None
+            # Only hops directly after one another count: a host that was down for a while is gone to again.
+            url, hops = (there, hops + 1) if there else (self.url, 0)
             try:
                 await asyncio.wait_for(self.leaving.wait(), back_off(attempt, retry_after_ms))
             except asyncio.TimeoutError:
                 attempt += 1
+
+    def sent_on(self, host):
+        """The same scheme, so the same demands of TLS; never to a plain transport, nor in plaintext beyond this machine. [CLS-7]"""
+        there = f'{self.url.split("://")[0]}://{host}'
+        return there if transport.is_host(host) and (self.allow_plaintext or transport.is_private(there)) else None
 
     def server_now(self):
         """By the server's clock, as far as it is known: what expires does so by that [DIS-8]."""

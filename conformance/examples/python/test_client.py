@@ -771,6 +771,31 @@ class Encrypted(Live):
         self.assertEqual(waits, [0, 1, 2])
         device.store.close()
 
+    async def visits(self, hosts):
+        """Where the client goes while each attempt in turn ends with go-to-host to one of `hosts`, or does not get through: None."""
+        left, visited = list(hosts), []
+
+        async def session(url):
+            visited.append(url.removeprefix('tcp://'))
+            if not left:
+                device.leaving.set()
+                raise Closed()
+            host = left.pop(0)
+            raise Closed(ERRORS['go-to-host'], host=host) if host else OSError()
+        device = Client('tcp://localhost', 'alice', 'd', Store(':memory:'))
+        device.session = session
+        with unittest.mock.patch.object(client, 'back_off', lambda attempt, retry_after_ms=0: 0.001):
+            await asyncio.wait_for(device.run(), 10)
+        device.store.close()
+        return visited
+
+    async def test_only_hosts_directly_after_one_another_count(self):
+        """[CLS-7]"""
+        down = ['127.0.0.1:1', None]
+        self.assertEqual(await self.visits(down * 5), ['localhost', '127.0.0.1:1'] * 5 + ['localhost'])
+        row = ['127.0.0.1:1', '127.0.0.1:2', '127.0.0.1:3']
+        self.assertEqual(await self.visits([*row, '127.0.0.1:4', *row]), ['localhost', *row, 'localhost', *row])
+
 
 class Rules(unittest.TestCase):
     def test_back_off(self):
