@@ -119,6 +119,24 @@ test('[QUE-17] it goes on at another owner wherever the queue is by then', async
   assert.deepEqual([again.attached.resume, again.attached.cursor], [RESUME.resumed, cursor])
 })
 
+test('[QUE-17] at another owner, too, it acknowledges nothing: nobody is told that anything was delivered, and what waits waits', async () => {
+  const { harness, ann } = await world({ limits: { queueEntriesMax: 10 } })
+  const phone = await harness.attach('bob')
+  await send(harness, ann, 'bob', 30)
+  // The phone is too far behind, so that the welcome of both names a cursor ahead of its own.
+  const goesOn = async (session: TestDevice): Promise<void> => {
+    const { stamp: resumes, cursor } = session.attached
+    await harness.restart()
+    const again = await harness.reattach(session, cursor, { ...NO_QUEUE, resumes })
+    assert.equal(again.attached.resume, RESUME.resumed)
+  }
+  await goesOn(await harness.reattach(phone, 0, NO_QUEUE))
+  await goesOn(await harness.attach('bob', 'logger', NO_QUEUE))
+  await harness.pass(1000)
+  assert.deepEqual((await harness.attach('ann')).receipts, [])
+  assert.equal((await harness.attach('bob', 'tablet')).texts.length, 10)
+})
+
 test('[RCP-5] what stands for the last of its kind is replaced while no session takes it', async () => {
   const { harness, ann } = await world()
   const logger = await harness.attach('bob', 'logger', NO_QUEUE)

@@ -85,14 +85,14 @@ export async function openFeed(shard: Shard, request: AttachRequest, sink: Devic
 
 /**
  * The user, once the cursor that the device names counts: what it covers beyond the cursor on disk was acknowledged on a connection
- * whose last acknowledgement got lost, and is delivered all the same. [RCP-1]
+ * whose last acknowledgement got lost, and is delivered all the same. [RCP-1] What a session names that takes nothing acknowledges nothing. [QUE-17]
  */
 async function settledUser(shard: Shard, request: AttachRequest): Promise<UserState> {
   for (;;) {
     const user = await shard.user(request.user)
     checkAccount(user, request)
     const device = user.device(request.device)
-    const isAhead = device !== undefined && request.queueEpoch === user.account?.queueEpoch && request.cursor > device.cursor &&
+    const isAhead = request.noQueue !== true && device !== undefined && request.queueEpoch === user.account?.queueEpoch && request.cursor > device.cursor &&
       request.cursor <= user.committedTail
     if (!isAhead) return user
     const seqs = await shard.reading(deliveredIn(shard.engine, user, device.cursor + 1, request.cursor))
