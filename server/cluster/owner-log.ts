@@ -292,7 +292,8 @@ export class OwnerLog {
       }
       this.#incarnation = answer.incarnation
       this.#isWhole = answer.isWhole
-      if (mendings === this.#mendings) this.#sureUntilMs = Math.max(this.#sureUntilMs, this.#sureFrom(sentMs))
+      // Where it was not sure for a moment somebody has been told that it is over, and so it has to be.
+      if (mendings === this.#mendings && this.isSure) this.#sureUntilMs = Math.max(this.#sureUntilMs, this.#sureFrom(sentMs))
       return answer.confirmed
     }
     if (mendings === this.#mendings) await this.mend(answer).catch(() => { /* it is lost, or the next renewal tries again */ })

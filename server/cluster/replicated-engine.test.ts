@@ -71,6 +71,17 @@ test('a commit that fails in the engine alone is there after reopening: the chan
   assert.equal(Buffer.from(await engine!.get(Buffer.from('b')) ?? '').toString(), '2')
 })
 
+test('what waits behind a trim when the shard is lost is told so, like the trim', async (t) => {
+  const rig = new Rig(t)
+  const node = await rig.start('n1', { founds: true })
+  const { engine } = await rig.owner()
+  await put(engine!, ['a', '1'])
+  node.cut()
+  const trim = engine!.trim({ gte: Buffer.from('b'), lt: Buffer.from('c') })
+  const commit = put(engine!, ['d', '1'])
+  await Promise.all([trim, commit].map((work) => assert.rejects(work, { code: 'lost' })))
+})
+
 test('once the lease may have ended nothing is read and nothing committed', async (t) => {
   const rig = new Rig(t)
   const node = await rig.start('n1', { founds: true })

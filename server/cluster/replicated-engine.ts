@@ -98,7 +98,7 @@ export class ReplicatedEngine implements Engine {
   }
 
   #hasRefused(): Promise<never> | null {
-    if (this.#isClosed) return Promise.reject(this.#closed)
+    if (this.#isClosed || !this.#log.isSure) return Promise.reject(this.#closed)
     if (this.#hasFailed || this.#reopening !== null) return Promise.reject(new StorageError('closed', 'the store refuses after a failed commit until it has been reopened'))
     return null
   }
@@ -129,7 +129,7 @@ export class ReplicatedEngine implements Engine {
 
   #fail(works: readonly Work[], error: unknown): void {
     this.#hasFailed = true
-    const refused = new StorageError('closed', 'the store refuses after a failed commit until it has been reopened')
+    const refused = this.#log.isSure ? new StorageError('closed', 'the store refuses after a failed commit until it has been reopened') : this.#closed
     const behind = this.#queue
     this.#queue = []
     for (const work of works) work.reject(error)

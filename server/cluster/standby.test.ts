@@ -76,12 +76,23 @@ test('a standby that lags reads on without waiting', async () => {
   assert.deepEqual([standby.applied.number, log.nowMs], [1000, 0])
 })
 
-test('a standby does not wait for longer than it was given', async () => {
+test('a standby does not wait for longer than it was given, and reads what is there by then', async () => {
   const log = new Changelog()
   log.add(0)
-  log.add(1)
+  log.add(200)
   const standby = await follows(log, 1000)
   await standby.follow(5)
+  await standby.follow(105)
+  assert.deepEqual([log.nowMs, standby.applied.number], [105, 1])
+  await standby.follow(105)
+  assert.deepEqual([log.nowMs, standby.applied.number], [210, 2])
+})
+
+test('where nothing comes a standby waits for as long as it was given, no longer', async () => {
+  const log = new Changelog()
+  log.add(0)
+  const standby = await follows(log)
   await standby.follow(5)
-  assert.equal(log.nowMs, 5)
+  await standby.follow(50)
+  assert.equal(log.nowMs, 50)
 })

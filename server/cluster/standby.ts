@@ -127,17 +127,20 @@ export class Standby {
     const { monotonicMs, limits } = this.#options
     const follower = this.#follower
     if (follower === null) return
-    const endMs = monotonicMs() + Math.max(blockMs, FINISH_MS)
+    const beganMs = monotonicMs()
+    const endMs = beganMs + Math.max(blockMs, FINISH_MS)
     await this.#untilReadDue(blockMs)
-    let waitMs = blockMs
-    for (let read = READ_ENTRIES; read === READ_ENTRIES && monotonicMs() < endMs; waitMs = 0) {
+    let waitMs = Math.max(0, beganMs + blockMs - monotonicMs())
+    let read = 0
+    do {
       const entries = await this.#options.store.read(follower.reached, READ_ENTRIES, waitMs)
       await follower.take(entries)
       await follower.finishCopy()
       await this.confirm(false)
       read = entries.length
+      waitMs = 0
       if (read > 0 && read < READ_ENTRIES) this.#readDueMs = monotonicMs() + limits.followEveryMs
-    }
+    } while (read === READ_ENTRIES && monotonicMs() < endMs)
   }
 
   async #untilReadDue(blockMs: number): Promise<void> {
