@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { localError } from '../../protocol/client/client-error.js'
+import { localError, serverError } from '../../protocol/client/client-error.js'
+import { ERROR } from '../../protocol/generated/registry.js'
 import type { AccountOptions } from './argument-values.js'
 import { ChatFailure, EXIT } from './failure.js'
 import { Outages } from './outages.js'
@@ -30,6 +31,14 @@ test('an outage is told once, and again after there was a session', () => {
   told.welcome()
   assert.match(String(told.lost(A, down)), /no connection/)
   assert.equal(outages(A).lost(A, localError('closed', '')) === null, false)
+})
+
+test('that one of several is stopped is told only where no other is reached', () => {
+  const stopped = serverError(ERROR.shuttingDown, '', 0)
+  const told = outages(`${A},${B}`)
+  assert.equal(told.lost(A, stopped), null)
+  assert.equal(told.lost(B, down), `no connection to ${B}, trying the others: connect ECONNREFUSED`)
+  assert.equal(outages(A).lost(A, stopped), `no connection to ${A}, trying again: ${stopped.message}`)
 })
 
 test('a server that is alone and not trusted ends it, and the advice fits what was given', () => {

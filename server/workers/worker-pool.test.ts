@@ -34,8 +34,11 @@ test('a worker has the options for its heap; one that can\'t be started takes no
     secretKey: new Uint8Array(0), secretIterations: 1, blobSocket: '',
   })
   const pool = new WorkerPool({ count: 1, program, order, counters: new Counters(), drainTimeoutMs: 1000, log: { ...SILENT_LOG, info: note, warn: note, error: note } })
+  t.after(() => pool.stop())
   const options = await pool.start()
-  assert.deepEqual(options, [...process.execArgv, ...heapOptions()], 'a worker has the options of this process, and those for its heap')
+  // Node adds what it needs itself.
+  const missing = [...process.execArgv, ...heapOptions()].filter((option) => !options.includes(option))
+  assert.deepEqual(missing, [], 'a worker has the options of this process, and those for its heap')
 
   const { execPath } = process
   t.after(() => { process.execPath = execPath })
@@ -51,5 +54,4 @@ test('a worker has the options for its heap; one that can\'t be started takes no
   fork.mock.restore()
   process.execPath = execPath
   await isBack
-  await pool.stop()
 })
