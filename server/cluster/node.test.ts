@@ -62,6 +62,23 @@ test('a node that reads of the new owner together with the end of the old one kn
   await until(() => third.node.directory.view.owner?.node === 'n2')
 })
 
+test('the changelog keeps what trims alone have reached, since a crash has them done once more', async (t) => {
+  const rig = new Rig(t)
+  const first = await rig.start('n1', { founds: true })
+  await rig.owner()
+  await put(first.engine!, ['a', '1'])
+  for (const key of ['b', 'c', 'd']) await first.engine!.trim({ gte: Buffer.from(key), lt: Buffer.from(`${key}z`) })
+  let trims = 0
+  first.store.afterCall = (name) => { if (name === 'trim') trims++ }
+  await until(() => trims >= 2)
+  first.cut()
+  await until(() => first.losses.length > 0)
+  // Nobody else has anything: what its disk needs has to be there still.
+  const again = await rig.start('n1', { engine: first.inner })
+  assert.equal(await rig.owner(first), again)
+  assert.equal(Buffer.from(await again.engine!.get(Buffer.from('a')) ?? '').toString(), '1')
+})
+
 test('a node that is gone is followed by one that has everything', async (t) => {
   const rig = new Rig(t)
   const first = await rig.start('n1', { founds: true })

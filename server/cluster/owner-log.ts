@@ -226,9 +226,9 @@ export class OwnerLog {
     }
   }
 
-  /** The owner's engine has all up to here, so that its entries need not be kept for it. */
-  applied(position: Position): void {
-    this.#recent.applied(position.number)
+  /** The owner's engine has all up to here on its disk, so that its entries need not be kept for it. */
+  stored(position: Position): void {
+    this.#recent.stored(position.number)
   }
 
   /** null: no answer; after a pause. Rejects with StorageError when the store has refused. */

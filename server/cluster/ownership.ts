@@ -198,7 +198,7 @@ export class Ownership {
     const position = anew ? await log.rebase(standby.applied, answer.last, parts[0]!) : await log.append(parts)
     batch.put(STATE_KEY, packState(lineage, position, null))
     await engine.commit(batch)
-    log.applied(position)
+    log.stored(position)
     log.members = members
     log.complete()
     while (await log.renew() === null || !log.isWhole) {
@@ -243,7 +243,7 @@ export class Ownership {
     if (this.#members.length === 0) this.#members = (await readMembership(engine)).members
     this.#notice(confirmed)
     const standing: Standing = {
-      owner: node, epoch: log.epoch, members: this.#members, last: log.last, applied: engine.applied, confirmed, notices: this.#notices,
+      owner: node, epoch: log.epoch, members: this.#members, last: log.last, stored: engine.stored, confirmed, notices: this.#notices,
       nowMs: environment.monotonicMs(),
     }
     const wanted = membersWanted(standing, log.recent, limits)

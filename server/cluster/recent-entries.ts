@@ -28,8 +28,8 @@ export class RecentEntries {
     this.#sizeBytes += bytes
   }
 
-  /** The engine has everything up to this number. What is behind it stays, whatever it takes: the owner itself would need it. */
-  applied(number: number): void {
+  /** The engine has everything up to this number on its disk. What is behind it stays, whatever it takes: the owner itself would need it. */
+  stored(number: number): void {
     if (this.#entryBytes <= this.#bytesMax) return
     // A quarter at a time: an array loses its first elements only by a copy of the rest.
     let dropped = 0

@@ -43,6 +43,7 @@ export class ReplicatedEngine implements Engine {
   readonly #inner: Engine
   readonly #log: OwnerLog
   #applied: Position
+  #stored: Position
   #queue: Work[] = []
   #running: Promise<void> | null = null
   #reading = 0
@@ -57,6 +58,7 @@ export class ReplicatedEngine implements Engine {
     this.#inner = options.engine
     this.#log = options.log
     this.#applied = options.position
+    this.#stored = options.position
   }
 
   get name(): Engine['name'] {
@@ -66,6 +68,11 @@ export class ReplicatedEngine implements Engine {
   /** How far the engine inside has got. */
   get applied(): Position {
     return this.#applied
+  }
+
+  /** How far it says on its disk that it has got: from there a crash has it read on. Trims alone leave it where it is. */
+  get stored(): Position {
+    return this.#stored
   }
 
   batch(): Batch {
@@ -152,13 +159,18 @@ export class ReplicatedEngine implements Engine {
     if (batch !== null) {
       batch.put(STATE_KEY, packState(this.#options.lineage, position, null))
       await this.#inner.commit(batch)
+      this.#hasStored(position)
     }
     this.#reached(position)
   }
 
+  #hasStored(position: Position): void {
+    this.#stored = position
+    this.#log.stored(position)
+  }
+
   #reached(position: Position): void {
     this.#applied = position
-    this.#log.applied(position)
     for (let i = this.#whenApplied.length - 1; i >= 0; i--) {
       const waiter = this.#whenApplied[i]!
       if (waiter.number > position.number) continue
@@ -221,6 +233,7 @@ export class ReplicatedEngine implements Engine {
     const batch = this.#inner.batch()
     batch.put(STATE_KEY, packState(this.#options.lineage, position, null))
     await this.#inner.commit(batch)
+    this.#hasStored(position)
     this.#reached(position)
     this.#hasFailed = false
   }
@@ -237,6 +250,7 @@ export class ReplicatedEngine implements Engine {
       if (entries.length === 0) throw new StorageError('io', 'the changelog lacks what was appended to it')
       await follower.take(entries)
     }
+    this.#hasStored(follower.applied)
     this.#reached(follower.applied)
   }
 

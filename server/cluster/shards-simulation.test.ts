@@ -45,6 +45,7 @@ const FOUND: readonly [what: string, seed: number, shards: number, isStormy?: bo
   ['nobody takes a shard in doubt of which a node that is not to follow has most', 2119, 4],
   ['a renewal from before the shard was taken, which comes late, leaves nobody who may take it', 100063, 4],
   ['a node that is no member has read an entry of an epoch that nobody else knows of', 3_000_225, 2, true],
+  ['the changelog lacks what an owner reached by trims alone, which its disk does not know', 100_219, 4],
 ]
 
 for (const [what, seed, shards, isStormy = false] of FOUND) {

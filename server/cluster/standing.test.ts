@@ -10,7 +10,7 @@ const [OURS, LOST] = ['a'.repeat(16), 'b'.repeat(16)]
 function standing(confirmed: Position): Standing {
   const last = { epoch: 5, number: 40, token: OURS }
   return {
-    owner: 'n1', epoch: 5, members: ['n1'], last, applied: last, confirmed: new Map([['n2', { position: confirmed, isCopying: false }]]),
+    owner: 'n1', epoch: 5, members: ['n1'], last, stored: last, confirmed: new Map([['n2', { position: confirmed, isCopying: false }]]),
     notices: new Map([['n2', { seenMs: 0, movedMs: 0, number: confirmed.number }]]), nowMs: 0,
   }
 }

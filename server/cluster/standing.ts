@@ -22,8 +22,8 @@ export interface Standing {
   readonly members: readonly string[]
   /** The last entry. */
   readonly last: Position
-  /** What the owner's own engine has. */
-  readonly applied: Position
+  /** What the owner's own engine has on its disk. */
+  readonly stored: Position
   readonly confirmed: ReadonlyMap<string, Confirmation>
   readonly notices: ReadonlyMap<string, Readonly<Notice>>
   readonly nowMs: number
@@ -68,8 +68,8 @@ function keptFrom({ last, epoch }: Standing, recent: RecentEntries, limits: Clus
 
 /** What comes before this entry may go: all members have it, and who copies or follows beside them as well, within bounds. null: nothing. */
 export function trimmedBefore(standing: Standing, recent: RecentEntries, limits: ClusterLimits): Position | null {
-  const { owner, members, confirmed, notices, nowMs, applied } = standing
-  let slowest: Position | null = applied
+  const { owner, members, confirmed, notices, nowMs, stored } = standing
+  let slowest: Position | null = stored
   for (const node of members) {
     if (node === owner) continue
     const position = confirmed.get(node)?.position
@@ -84,5 +84,5 @@ export function trimmedBefore(standing: Standing, recent: RecentEntries, limits:
   const floor = keptFrom(standing, recent, limits)
   const before = slowest === null || (floor !== null && comparePositions(floor, slowest) > 0) ? floor : slowest
   // Its own engine recovers from there.
-  return before !== null && comparePositions(before, applied) > 0 ? applied : before
+  return before !== null && comparePositions(before, stored) > 0 ? stored : before
 }
