@@ -13,8 +13,8 @@ import { delay, type Scope, until } from './scope.js'
 
 const FAULTS: readonly EngineFault[] = ['lost', 'stored', 'read']
 /** What the log says, whatever else is in the line. */
-const FAILED = /^storage.failed/
-const BACK = /^storage.is.back/
+const FAILED = /^storage-failed/
+const BACK = /^storage-back/
 
 export interface StoreFaultsOptions {
   readonly clients: number
