@@ -72,10 +72,10 @@ export class InProcess {
     await server?.stop()
   }
 
-  /** Waits for a line whose event matches, from line `from` on. */
-  async untilLogged(event: RegExp, from: number): Promise<InProcessLine> {
-    const find = (): InProcessLine | undefined => this.log.slice(from).find((line) => event.test(line.event))
-    await until(() => `the log line ${String(event)}; the last are ${JSON.stringify(this.log.slice(-5))}`, () => find() !== undefined)
+  /** Waits for a line of this event, from line `from` on. */
+  async untilLogged(event: string, from: number): Promise<InProcessLine> {
+    const find = (): InProcessLine | undefined => this.log.slice(from).find((line) => line.event === event)
+    await until(() => `the log line ${event}; the last are ${JSON.stringify(this.log.slice(-5))}`, () => find() !== undefined)
     return find()!
   }
 }

@@ -13,8 +13,8 @@ import { delay, type Scope, until } from './scope.js'
 
 const FAULTS: readonly EngineFault[] = ['lost', 'stored', 'read']
 /** What the log says, whatever else is in the line. */
-const FAILED = /^storage-failed/
-const BACK = /^storage-back/
+const FAILED = 'storage-failed'
+const BACK = 'storage-back'
 
 export interface StoreFaultsOptions {
   readonly clients: number
@@ -97,7 +97,7 @@ export async function diskFull(
     const from = chatd.log.length
     const filler = join(disk, 'filler')
     await untilFull(chatd, filler, from)
-    const failed = chatd.log.slice(from).find((line) => FAILED.test(line.event))
+    const failed = chatd.log.slice(from).find((line) => line.event === FAILED)
     assert.ok(failed !== undefined)
     assert.equal(failed.level, 'error')
     assert.match(JSON.stringify(failed), /disk-full|no space left/i)
@@ -114,7 +114,7 @@ export async function diskFull(
     unlinkSync(filler)
     if (!chatd.isRunning) await chatd.restart()
     await population.untilAcked(50)
-    scope.note(`disk full for the ${round}. time after ${acks} acks: ${how}; ${chatd.log.slice(from).filter((line) => FAILED.test(line.event)).length} failures logged`)
+    scope.note(`disk full for the ${round}. time after ${acks} acks: ${how}; ${chatd.log.slice(from).filter((line) => line.event === FAILED).length} failures logged`)
   }
   await population.settle()
   const findings = await judge(population.logs, chatd.tcp, population.users)
@@ -135,7 +135,7 @@ async function untilFull(chatd: Chatd, filler: string, from: number): Promise<vo
           if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error
         }
       }
-      return chatd.log.slice(from).some((line) => FAILED.test(line.event))
+      return chatd.log.slice(from).some((line) => line.event === FAILED)
     })
     await delay(300)
   } finally {
