@@ -366,6 +366,15 @@ test('[101 shutting-down] lets clients go in turn, each when it has its answers,
   }
 })
 
+test('[101 shutting-down] lets the last go in its turn, too, however late that is looked at', async () => {
+  const harness = createHarness({ limits: { drainTimeoutMs: 1000, drainJitterMs: 1000 } })
+  const { transport } = await harness.open()
+  const leaving = harness.connections.leave()
+  harness.clock.ms += 60_000
+  await leaving
+  assert.equal(transport.endedWith, ERROR.shuttingDown)
+})
+
 test('[101 shutting-down] waits for no answer longer than half of the time to drain', async () => {
   const harness = createHarness({ limits: { drainTimeoutMs: 10_000, drainJitterMs: 0 } })
   const { transport } = await harness.open()

@@ -257,11 +257,11 @@ export class Connections {
 
   /**
    * Lets those with a session go in turn, within `drainJitterMs`, where others serve them: each is told to come back at once. For who takes no
-   * more clients, before `drain`; what is left after half of `drainTimeoutMs` is left to that.
+   * more clients, before `drain`; whoever has no answer within half of `drainTimeoutMs` from then is left to that.
    */
   leave(): Promise<void> {
     const { clock, config: { limits: { drainJitterMs, drainTimeoutMs } } } = this.environment
-    const giveUpMs = Math.max(drainJitterMs, drainTimeoutMs / 2)
+    const giveUpMs = drainJitterMs + drainTimeoutMs / 2
     return leaveInTurn([...this.#open], { withinMs: drainJitterMs, giveUpMs, monotonicMs: () => clock.monotonicMs() })
   }
 

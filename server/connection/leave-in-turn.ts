@@ -21,7 +21,6 @@ export async function leaveInTurn(connections: readonly Connection[], { withinMs
   while (turn < connections.length || finishing.size > 0) {
     await delay(STEP_MS)
     const passedMs = monotonicMs() - beganMs
-    if (passedMs >= giveUpMs) return
     const due = Math.min(connections.length, Math.ceil(connections.length * passedMs / Math.max(1, withinMs)))
     for (; turn < due; turn++) {
       const connection = connections[turn]!
@@ -33,5 +32,6 @@ export async function leaveInTurn(connections: readonly Connection[], { withinMs
       finishing.delete(connection)
       if (connection.isAlive) connection.close(ERROR.shuttingDown)
     }
+    if (passedMs >= giveUpMs) return
   }
 }
