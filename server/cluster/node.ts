@@ -298,7 +298,8 @@ export class ClusterNode {
   /** Its owner has said that it gives the shard up, another one writes already, or the lease is free and somebody should have it by now. */
   #isChangingHands(): boolean {
     if (this.#freeSinceMs !== null) return this.#nowMs - this.#freeSinceMs < HEIR_MS
-    return this.#standby.sawRelease || (this.#view !== null && this.#standby.reached.epoch > this.#view.epoch)
+    const { sawRelease, isFollowing, reached } = this.#standby
+    return sawRelease || (isFollowing && this.#view !== null && reached.epoch > this.#view.epoch)
   }
 
   /** Where the store may have lost something everybody says what it has, whether it can take the shard or not. */
