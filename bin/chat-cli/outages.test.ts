@@ -85,6 +85,7 @@ test('a host that a server sends on to is told of once where it is not trusted, 
 
 test('a server that is alone is gone back to where the host that it sends on to is not trusted', () => {
   const told = outages(A)
+  assert.equal(told.lost(A, serverError(ERROR.goToHost, '', 0)), null, 'nothing is amiss yet')
   assert.equal(told.lost(C, distrusted), `the certificate of ${C} is not trusted (self-signed certificate), trying ${A} again: name the one to trust with --ca FILE`)
   assert.equal(told.lost(C, distrusted), null)
   assert.match(ended(told.lost(A, distrusted)), /^the certificate of tls:\/\/a\S+ is not trusted/)

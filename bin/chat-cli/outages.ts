@@ -39,6 +39,8 @@ export class Outages {
     this.#distrusted.delete(server)
     // The password follows at once.
     if (this.#isTold || isTokenSpent(error)) return null
+    // It is sent on, by one that it has reached.
+    if (error.symbol === 'go-to-host') return null
     // A node that is stopped in good order leaves its clients to the others, of which one answers within a second: that is no outage yet.
     if (error.symbol === 'shutting-down' && this.#servers.size > 1) return null
     this.#isTold = true
