@@ -29,6 +29,8 @@ export class Groups implements GroupCommands {
   readonly #limits: GroupLimits
   readonly #isBlocked: IsBlocked
   readonly #randomCode: () => Uint8Array
+  /** One count of a user's groups at a time: one that a change has overtaken would be taken for the one begun behind that. */
+  readonly #counting = new Map<UserState, Promise<void>>()
 
   constructor(shard: Shard, limits: GroupLimits, isBlocked: IsBlocked, randomCode: () => Uint8Array = () => randomBytes(LINK_BYTES)) {
     this.#shard = shard
@@ -200,8 +202,14 @@ export class Groups implements GroupCommands {
   /** Groups that a user who is at home here is in, and may come into. */
   async counts(name: string): Promise<GroupCounts> {
     const user = await this.#shard.user(name)
-    while (user.groupCount < 0) await this.#count(user)
+    while (user.groupCount < 0) await (this.#counting.get(user) ?? this.#countAlone(user))
     return { member: user.groupCount, guest: user.invitationCount }
+  }
+
+  #countAlone(user: UserState): Promise<void> {
+    const counting = this.#count(user).finally(() => { this.#counting.delete(user) })
+    this.#counting.set(user, counting)
+    return counting
   }
 
   /** Nothing has come of it where a group was listed meanwhile. */

@@ -6,6 +6,7 @@ import { element } from '../../protocol/element.js'
 import { ERROR, FRAME, LIMIT } from '../../protocol/generated/registry.js'
 import { ValueReader, ValueWriter } from '../../storage/value.js'
 import { conversationKeys } from '../../storage/conversation-keys.js'
+import { userKeys } from '../../storage/user-keys.js'
 import { ConversationState } from '../shard/conversation-state.js'
 import { changeGroup, createGroup, naming, SKIING } from '../testing/groups.js'
 import { routerError, ShardHarness, type TestDevice } from '../testing/shard-harness.js'
@@ -61,6 +62,30 @@ test('[GRP-23] what somebody was in does not keep it from groups', async () => {
   await assert.rejects(createGroup(harness, 'bob', [], {}, '#mine'), routerError(ERROR.tooManyGroups))
   await changeGroup(harness, 'bob', element('leave'), '#friends0')
   await createGroup(harness, 'bob', [], {}, '#mine')
+})
+
+test('[GRP-23] a count of groups that a change has overtaken is not taken for the one that follows the change', async () => {
+  const harness = await withUsers(['mallory', 'bob'])
+  await createGroup(harness, 'mallory', ['bob'])
+  await harness.restart()
+  const listed = userKeys('bob').groups()
+  const held: (() => void)[] = []
+  const range = harness.engine.range.bind(harness.engine)
+  harness.engine.range = async (request) => {
+    const rows = await range(request)
+    if (Buffer.compare(request.gte, listed.gte) === 0) await new Promise<void>((resolve) => { held.push(resolve) })
+    return rows
+  }
+  const counted = [harness.router.groups.counts('bob')]
+  await harness.settle()
+  await changeGroup(harness, 'bob', element('leave'))
+  counted.push(harness.router.groups.counts('bob'))
+  await harness.settle()
+  while (held.length > 0) {
+    held.shift()!()
+    await harness.settle()
+  }
+  assert.deepEqual(await Promise.all(counted), Array(2).fill({ member: 0, guest: 0 }))
 })
 
 test('[GRP-23] invitations have a bound of their own, and do not keep one from groups', async () => {
