@@ -134,6 +134,33 @@ test('[QUE-15] [241 device-removed] answers logout before it closes, also where 
   }
 })
 
+test('[QUE-15] a logout that finds the device gone does not keep the session from ending', async () => {
+  const harness = createHarness()
+  const { transport, place } = await harness.open('alice', 'phone')
+  let removals = 0
+  harness.router.onRemoveDevice = () => {
+    if (++removals > 1) throw new RouterError(ERROR.noSuchDevice, '')
+    place.sink.ended(ERROR.deviceRemoved)
+  }
+  transport.deliver(encodeQuery(1, element('logout')), encodeQuery(2, element('remove-device', { id: 'phone' })))
+  await settle()
+  assert.deepEqual(names(transport.frames), ['result', 'fail', 'close'])
+  assert.equal(transport.closedWith, ERROR.deviceRemoved)
+})
+
+test('[QUE-15] [107 storage-unavailable] a logout that could not be written ends the session all the same, and says that the device may come back', async () => {
+  const harness = createHarness()
+  const { transport, place } = await harness.open('alice', 'phone')
+  harness.router.onRemoveDevice = () => {
+    place.sink.ended(ERROR.deviceRemoved)
+    throw new RouterError(ERROR.storageUnavailable, '')
+  }
+  transport.deliver(encodeQuery(1, element('logout')))
+  await settle()
+  assert.deepEqual(names(transport.frames), ['fail', 'close'])
+  assert.equal(transport.closedWith, ERROR.storageUnavailable)
+})
+
 test('[SET-2] tells the limits that are in force', async () => {
   const { transport } = await createHarness({ limits: { editAgeMs: 60_000, groupMembersMax: 12 } }).open()
   assert.deepEqual(attributes(await answer(transport, element('limits'))), {

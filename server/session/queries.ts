@@ -24,14 +24,15 @@ export class Queries {
   readonly #session: Session
   /** Queries without an answer. */
   waiting: number
-  /** This session asked for its own end: it comes after the result. */
-  #isLeaving: boolean
+  /** This session asked so often for its own end, and was not refused: it comes after the results. */
+  #leaving: number
+  /** What the shard has ended it with meanwhile; 0: it has not. */
   #endError: ErrorCode | 0
 
   constructor(session: Session) {
     this.#session = session
     this.waiting = 0
-    this.#isLeaving = false
+    this.#leaving = 0
     this.#endError = 0
   }
 
@@ -57,14 +58,16 @@ export class Queries {
 
   /** Whether the end that the shard calls for waits for the answer to this session's own logout. */
   endsLater(error: ErrorCode): boolean {
-    if (!this.#isLeaving) return false
+    if (this.#leaving === 0) return false
     this.#endError = error
     return true
   }
 
   #settled(): void {
     this.waiting--
-    if (this.#isLeaving && this.waiting === 0) this.#session.connection.close(this.#endError === 0 ? ERROR.deviceRemoved : this.#endError)
+    if (this.waiting > 0) return
+    const end = this.#endError === 0 && this.#leaving > 0 ? ERROR.deviceRemoved : this.#endError
+    if (end !== 0) this.#session.connection.close(end)
   }
 
   async #answer(query: Element): Promise<Element> {
@@ -133,14 +136,21 @@ export class Queries {
   async #removeDevice(device: string): Promise<Element> {
     const { user, device: ownDevice, environment } = this.#session
     const isOwn = device === ownDevice
-    if (isOwn) this.#isLeaving = true
+    if (isOwn) this.#leaving++
     try {
       await environment.router.removeDevice(user, device)
     } catch (error) {
-      if (isOwn) this.#isLeaving = false
+      if (isOwn) this.#staysAfter(error)
       throw error
     }
     return element('remove-device', { id: device })
+  }
+
+  /** It is not known to be removed. A session that the shard has ended by then ends all the same. */
+  #staysAfter(error: unknown): void {
+    this.#leaving--
+    const isGone = error instanceof RouterError && error.code === ERROR.noSuchDevice
+    if (this.#endError === ERROR.deviceRemoved && !isGone) this.#endError = ERROR.storageUnavailable
   }
 
   async #settings(user: string, query: Element): Promise<Element> {
