@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { type AddressInfo, createServer } from 'node:net'
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -140,26 +140,55 @@ test('ends at once on a second signal', async (t) => {
   client.destroy()
 })
 
-test('ends at once on a second signal also while it is starting', async (t) => {
-  const silent = createServer()
-  t.after(() => { silent.close() })
+interface Starting { readonly child: ChildProcess, readonly ended: Promise<Ended>, readonly line: Promise<string>, readonly bucket: Socket[], readonly silent: Server }
+
+/** A server that has asked for its bucket, which it does before it serves, and has no answer. `line`: the first it prints. */
+async function startWithSilentBucket(t: TestContext, args: readonly string[]): Promise<Starting> {
+  const bucket: Socket[] = []
+  const silent = createServer((socket) => { bucket.push(socket) })
+  t.after(() => {
+    silent.close()
+    for (const socket of bucket) socket.destroy()
+  })
   silent.listen(0, '127.0.0.1')
   await once(silent, 'listening')
   const { port } = silent.address() as AddressInfo
   const child = spawn(process.execPath, [
-    CHATD, 'start', '--data', join(folder(t), 'data'), '--listen', 'ws://127.0.0.1:0', ...CHEAP,
-    '--set', 'blobs.store=s3', '--set', `blobs.s3Endpoint=http://127.0.0.1:${String(port)}`, '--set', 'blobs.s3Bucket=chat',
-  ], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, AWS_ACCESS_KEY_ID: 'id', AWS_SECRET_ACCESS_KEY: 'secret' } })
+    CHATD, 'start', '--data', join(folder(t), 'data'), '--set', 'admin.url=', ...CHEAP,
+    '--set', 'blobs.store=s3', '--set', `blobs.s3Endpoint=http://127.0.0.1:${String(port)}`, '--set', 'blobs.s3Bucket=chat', ...args,
+  ], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, AWS_ACCESS_KEY_ID: 'id', AWS_SECRET_ACCESS_KEY: 'secret', npm_lifecycle_event: '' } })
   t.after(() => child.kill('SIGKILL'))
   const ended = collect(child)
-  // It asks for the bucket before it serves, and has no answer.
+  const line = once(createInterface({ input: child.stdout }), 'line').then(([text]) => text as string)
   await once(silent, 'connection')
+  return { child, ended, line, bucket, silent }
+}
+
+for (const [kind, args] of [['alone', []], ['with workers', ['--workers', '2']], ['with shards', ['--shards', '2']]] as const) {
+  test(`a signal to stop ends a start that waits for somebody else: ${kind}`, { timeout: 120_000 }, async (t) => {
+    const { child, ended } = await startWithSilentBucket(t, ['--listen', 'ws://127.0.0.1:0', ...args])
+    child.kill('SIGTERM')
+    const { code, stdout, stderr } = await ended
+    assert.deepEqual([code, stdout], [0, ''], stderr)
+    assert.match(stderr, /server-stopping/)
+    assert.doesNotMatch(stderr, /blob-store-unavailable|server-started/)
+  })
+}
+
+test('a hangup while a server with TLS is starting counts when it has started', { timeout: 120_000 }, async (t) => {
+  const out = join(folder(t), 'tls')
+  const { stdout: toml } = await run(['cert', '--out', out])
+  const config = join(out, 'chatd.toml')
+  writeFileSync(config, toml)
+  const { child, ended, line, bucket, silent } = await startWithSilentBucket(t, ['--config', config, '--listen', 'wss://127.0.0.1:0'])
+  child.kill('SIGHUP')
+  silent.on('connection', (socket: Socket) => { socket.destroy() })
+  for (const socket of bucket) socket.destroy()
+  assert.match(await Promise.race([line, ended.then(({ stderr }) => stderr)]), /"ready":true/)
   child.kill('SIGTERM')
-  await once(createInterface({ input: child.stderr }), 'line')
-  child.kill('SIGTERM')
-  const { code, stdout, stderr } = await ended
-  assert.deepEqual([code, stdout], [6, ''], stderr)
-  assert.match(stderr, /server-stopping.*\n.*forced/)
+  const { code, stderr } = await ended
+  assert.equal(code, 0, stderr)
+  assert.match(stderr, /tls-renewed/)
 })
 
 test('ends with a code and one line that says what to do', async (t) => {

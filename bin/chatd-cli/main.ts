@@ -6,6 +6,7 @@ import { loadConfig } from '../../server/config/config.js'
 import { type Command, type ConfigArguments, parseCommand } from './arguments.js'
 import type { ClusterCommand } from './cluster-arguments.js'
 import { describeFailure, usageFailure } from './failure.js'
+import { Hangups } from './hangups.js'
 import { HELP } from './help.js'
 
 /** Runs one command; sets the exit code, and never rejects for anything an operator can cause. */
@@ -80,13 +81,14 @@ async function run(command: Command): Promise<void> {
 }
 
 async function startServer(config: ReturnType<typeof loadConfig>['config']): Promise<void> {
+  const hangups = new Hangups(config)
   const { limitYoungGeneration } = await import('./young-generation.js')
   // Before anything that fills it.
   limitYoungGeneration()
   const { collectWhenQuiet } = await import('./quiet-collection.js')
   const { start } = await import('./start.js')
   collectWhenQuiet()
-  await start(config)
+  await start(config, hangups)
 }
 
 async function runCluster(command: ClusterCommand, config: ConfigArguments): Promise<void> {

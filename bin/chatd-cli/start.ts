@@ -1,19 +1,21 @@
 /** `chatd start`: the server in the foreground, from the ready line to the exit code. */
 import { asError } from '../../protocol/as-error.js'
+import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import type { Config } from '../../server/config/settings.js'
 import { openLog, type ProcessLog } from '../../server/log.js'
 import { type OperatedServer, type ReadyLine, startServer } from '../../server/run/run.js'
 import { readShape } from '../../server/workers/shape.js'
 import { startWithShards } from '../../server/workers/shards-supervisor.js'
-import { startWithWorkers } from '../../server/workers/supervisor.js'
+import { startWithWorkers, type SupervisorOptions } from '../../server/workers/supervisor.js'
 import { EXIT } from './failure.js'
+import type { Hangups } from './hangups.js'
 
 /** The program of the processes that take clients. */
 const WORKER = fileURLToPath(new URL('worker.js', import.meta.url))
 
 /** Runs until a signal ends it. Rejects when the server can't be started. */
-export async function start(config: Config): Promise<void> {
+export async function start(config: Config, hangups: Hangups): Promise<void> {
   const log = openLog(config.log.level)
   // A mistake of the program: nothing it holds can be trusted now. What was acknowledged is on disk.
   process.on('uncaughtException', (error) => {
@@ -22,41 +24,52 @@ export async function start(config: Config): Promise<void> {
     process.stderr.write(`chatd: crashed by a fault of its own (${error.message}); what was acknowledged is safe: start it again\n`)
     process.exit(EXIT.crashed)
   })
-  const stopped = stopSignal(log)
-  const server = await startAs(config, log)
-  // Without TLS a hangup of the terminal ends the server, like any program in the foreground.
-  if ([...server.ready.listeners, server.ready.link ?? ''].some((url) => /^(?:tls|wss):/.test(url))) process.on('SIGHUP', () => renewTls(server, log))
+  const stopping = stopSignal(log)
+  const server = await startAs(config, log, stopping)
+  if (server === null) return end(log)
+  hangups.heed(() => { renewTls(server, log) })
   process.stdout.write(`${JSON.stringify(server.ready)}\n`)
   if (process.stderr.isTTY || process.env['npm_lifecycle_event'] === 'start') process.stderr.write(greeting(server.ready, config))
 
-  await stopped
+  if (!stopping.aborted) await once(stopping, 'abort')
   await server.stop()
+  end(log)
+}
+
+/** Nothing should be left that keeps the process; if something is, it must not keep the operator. */
+function end(log: ProcessLog): never {
   log.flush()
-  // Nothing should be left that keeps the process; if something is, it must not keep the operator.
   process.exit(EXIT.ok)
 }
 
-async function startAs(config: Config, log: ProcessLog): Promise<OperatedServer> {
-  const options = { log, program: WORKER }
+/** null: it was told to stop before it served. */
+async function startAs(config: Config, log: ProcessLog, stopping: AbortSignal): Promise<OperatedServer | null> {
+  try {
+    return await startShaped(config, { log, program: WORKER, stopping })
+  } catch (error) {
+    if (stopping.aborted && error === stopping.reason) return null
+    throw error
+  }
+}
+
+async function startShaped(config: Config, options: SupervisorOptions): Promise<OperatedServer> {
   // A node of a cluster has its shards in one process.
   const shape = config.cluster.redis.length > 0 ? null : await readShape(config)
   if (shape !== null && shape.shards > 1) return startWithShards(config, shape, options)
   return config.listen.workers === 1 ? startServer(config, options) : startWithWorkers(config, options)
 }
 
-/** Resolves with the first signal to stop. Another one ends the process at once from then on, also one that is still starting. */
-function stopSignal(log: ProcessLog): Promise<void> {
-  return new Promise((resolve) => {
-    let isAsked = false
-    const asked = (signal: NodeJS.Signals): void => {
-      if (isAsked) forceExit(log)
-      isAsked = true
-      log.info({ signal }, 'server-stopping')
-      resolve()
-    }
-    process.on('SIGINT', asked)
-    process.on('SIGTERM', asked)
-  })
+/** Aborted by the first signal to stop. Another one ends the process at once from then on, also one that is still starting. */
+function stopSignal(log: ProcessLog): AbortSignal {
+  const controller = new AbortController()
+  const asked = (signal: NodeJS.Signals): void => {
+    if (controller.signal.aborted) forceExit(log)
+    log.info({ signal }, 'server-stopping')
+    controller.abort()
+  }
+  process.on('SIGINT', asked)
+  process.on('SIGTERM', asked)
+  return controller.signal
 }
 
 function forceExit(log: ProcessLog): void {

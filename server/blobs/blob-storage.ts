@@ -25,6 +25,8 @@ export interface BlobStorage {
   readonly leftIds: readonly string[]
 }
 
+const NEVER = new AbortController().signal
+
 /** What the S3 client may take and do; nothing an operator would have to choose. */
 const S3 = {
   attemptsMax: 4, backoffMs: 200, backoffMaxMs: 3000, listPageMax: 1000, connectTimeoutMs: 5000, idleTimeoutMs: 20_000, connectionsMax: 256,
@@ -33,24 +35,39 @@ const S3 = {
 
 /**
  * Rejects with ConfigError and BlobError, each one line for the operator. A store that only does not answer is no reason not to start:
- * messages need none, and uploads are told to come back.
+ * messages need none, and uploads are told to come back. That takes it a minute, which `stopping` ends: it rejects with the reason of that.
  */
-export async function openBlobStorage(config: Config, environment: Readonly<Record<string, string | undefined>>, log: Log): Promise<BlobStorage> {
+export async function openBlobStorage(
+  config: Config, environment: Readonly<Record<string, string | undefined>>, log: Log, stopping: AbortSignal = NEVER,
+): Promise<BlobStorage> {
   const { blobs, data } = config
   const directory = blobs.directory === '' ? join(data.directory, BLOBS_FOLDER) : blobs.directory
   const staging = await Staging.open(directory)
   const store = blobs.store === 's3' ? openS3(blobs, environment) : await FileBlobStore.open(directory)
   try {
-    await store.check()
+    await checkStore(store, log, stopping)
   } catch (error) {
-    if (!(error instanceof BlobError && error.code === 'unavailable')) {
-      await store.close()
-      throw error
-    }
-    log.warn({ error }, 'blob-store-unavailable')
+    await store.close()
+    throw error
   }
   const room = new DiskRoom(() => staging.freeBytes(), blobs.freeBytesMin)
   return { store, staging, room, eraser: new StoreEraser(store, staging), leftIds: await stagedIds(staging) }
+}
+
+async function checkStore(store: BlobStore, log: Log, stopping: AbortSignal): Promise<void> {
+  // What it waits for ends with it.
+  const close = (): void => { store.close().catch(() => { /* told to who closes it below */ }) }
+  stopping.addEventListener('abort', close)
+  try {
+    await store.check()
+  } catch (error) {
+    stopping.throwIfAborted()
+    if (!(error instanceof BlobError && error.code === 'unavailable')) throw error
+    log.warn({ error }, 'blob-store-unavailable')
+  } finally {
+    stopping.removeEventListener('abort', close)
+  }
+  stopping.throwIfAborted()
 }
 
 /** What lies there now. */

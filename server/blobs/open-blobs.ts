@@ -17,9 +17,9 @@ export function noBlobsReason({ blobs, listen, cluster }: Config): string {
 }
 
 /** null: none are kept. `steps`: where its end is noted. Rejects as openBlobStorage does. */
-export async function openBlobs(config: Config, log: Log, steps: (() => Promise<void> | void)[]): Promise<BlobStorage | null> {
+export async function openBlobs(config: Config, log: Log, steps: (() => Promise<void> | void)[], stopping: AbortSignal): Promise<BlobStorage | null> {
   if (noBlobsReason(config) !== '') return null
-  const storage = await openBlobStorage(config, process.env, log)
+  const storage = await openBlobStorage(config, process.env, log, stopping)
   steps.push(() => storage.store.close())
   return storage
 }

@@ -20,7 +20,7 @@ interface Opened {
 async function open(directory: string, data: { readonly shards?: number } = {}, workers = 1): Promise<Opened> {
   const steps: Start['steps'] = []
   const config = configOf({ data: { directory, engine: 'leveldb', ...data }, listen: { workers } })
-  const engines = await openEngines({ config, clock: SYSTEM_CLOCK, log: SILENT_LOG, wrapEngine: (engine) => engine, takesClients: true, steps })
+  const engines = await openEngines({ config, clock: SYSTEM_CLOCK, log: SILENT_LOG, wrapEngine: (engine) => engine, takesClients: true, stopping: new AbortController().signal, steps })
   return { shards: engines.length, close: async () => { for (const step of steps) await step() } }
 }
 

@@ -20,14 +20,14 @@ import { openServerSecret } from '../session/server-secret.js'
 import { Shard } from '../shard/shard.js'
 import { shardEnvironment } from './shard-environment.js'
 
-export async function runAlone({ config, clock, log, wrapEngine, takesClients, steps }: Start): Promise<Omit<RunningServer, 'stop'>> {
+export async function runAlone({ config, clock, log, wrapEngine, takesClients, stopping, steps }: Start): Promise<Omit<RunningServer, 'stop'>> {
   const { directory } = config.data
   const engine = wrapEngine(await openEngine({ directory, engine: config.data.engine as 'auto' | EngineName, create: true }))
   steps.push(() => engine.close())
   await refuseClusterData(engine, directory)
   mkdirSync(directory, { recursive: true, mode: 0o700 })
   const secret = openServerSecret(directory, config.auth.scramIterations)
-  const storage = await openBlobs(config, log, steps)
+  const storage = await openBlobs(config, log, steps, stopping)
   const shard = new Shard(engine, shardEnvironment(config, clock, log, storage === null ? null : blobEnvironment(storage)))
   steps.push(() => shard.close())
   const router = new LocalRouter(shard, { ...PRESENCE_LIMITS, ...config.presence })

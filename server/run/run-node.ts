@@ -48,7 +48,7 @@ import { shardEnvironment } from './shard-environment.js'
 const LIFE_BYTES = 8
 
 export async function runNode(start: Start): Promise<Omit<RunningServer, 'stop'>> {
-  const { config, clock, log, takesClients, steps } = start
+  const { config, clock, log, takesClients, stopping, steps } = start
   const { directory } = config.data
   const secrets = readClusterSecrets(config)
   const linkCounters = newLinkCounters()
@@ -56,7 +56,7 @@ export async function runNode(start: Start): Promise<Omit<RunningServer, 'stop'>
   const links = new LinkDesk(identity, systemLinkEnvironment({ log, clock, counters: linkCounters }), readLinkTls(config))
   const engines = await openEngines(start)
   mkdirSync(directory, { recursive: true, mode: 0o700 })
-  const storage = await openBlobs(config, log, steps)
+  const storage = await openBlobs(config, log, steps, stopping)
   const shards = engines.length
   const shardOf = evenTable(shards)
   const random = (): number => Math.random()

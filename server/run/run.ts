@@ -21,6 +21,8 @@ export interface ServerOptions {
   readonly wrapEngine?: (engine: Engine) => Engine
   /** false: it opens no listeners for clients; other processes take them, see workers/supervisor.ts. */
   readonly takesClients?: boolean
+  /** Ends a start that waits for somebody else, who may never answer: it rejects with the reason of the signal. */
+  readonly stopping?: AbortSignal
 }
 
 /** What `chatd start` prints once it serves. */
@@ -67,12 +69,13 @@ export interface Start {
   readonly log: Log
   readonly wrapEngine: (engine: Engine) => Engine
   readonly takesClients: boolean
+  readonly stopping: AbortSignal
   readonly steps: Steps
 }
 
 /**
  * Starts a server; resolves once every listener is open. Rejects with ConfigError (certificates), StorageError (data directory),
- * ListenError (address in use…), and leaves nothing open then.
+ * ListenError (address in use…), or with the reason of `stopping`, and leaves nothing open then.
  */
 export async function startServer(config: Config, options: ServerOptions = {}): Promise<RunningServer> {
   const log = options.log ?? SILENT_LOG
@@ -80,8 +83,8 @@ export async function startServer(config: Config, options: ServerOptions = {}): 
   const steps: Steps = []
   const stop = orderlyEnd(steps, log)
   try {
-    const { wrapEngine = (engine: Engine) => engine, takesClients = true } = options
-    const start: Start = { config, clock, log, wrapEngine, takesClients, steps }
+    const { wrapEngine = (engine: Engine) => engine, takesClients = true, stopping = new AbortController().signal } = options
+    const start: Start = { config, clock, log, wrapEngine, takesClients, stopping, steps }
     const server = config.cluster.redis.length > 0 ? await runCluster(start) : await runAlone(start)
     steps.unshift(() => log.info({}, 'server-stopped'))
     const { listeners, admin, link } = server.ready

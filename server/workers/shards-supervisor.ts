@@ -45,11 +45,11 @@ const LOOK_MS = 10
 
 /** As `startWithWorkers`, for a data directory that holds several shards, or is to. */
 export async function startWithShards(config: Config, shape: ServerShape, options: SupervisorOptions): Promise<OperatedServer> {
-  const log = options.log ?? SILENT_LOG
+  const { log = SILENT_LOG, stopping = new AbortController().signal } = options
   const steps: Steps = []
   const stop = orderlyEnd(steps, log)
   try {
-    const server = await open(config, shape, options.program, log, steps)
+    const server = await open(config, shape, { program: options.program, log, stopping, steps })
     steps.unshift(() => log.info({}, 'server-stopped'))
     const { listeners, admin } = server.ready
     log.info({ shards: shape.shards, listeners: listeners.join(' '), admin, directory: config.data.directory }, 'server-started')
@@ -60,7 +60,14 @@ export async function startWithShards(config: Config, shape: ServerShape, option
   }
 }
 
-async function open(given: Config, { shards, isNew }: ServerShape, program: string, log: Log, steps: Steps): Promise<Omit<OperatedServer, 'stop'>> {
+interface ShardsStart {
+  readonly program: string
+  readonly log: Log
+  readonly stopping: AbortSignal
+  readonly steps: Steps
+}
+
+async function open(given: Config, { shards, isNew }: ServerShape, { program, log, stopping, steps }: ShardsStart): Promise<Omit<OperatedServer, 'stop'>> {
   // As many as there are, whether they were asked for or found.
   const config: Config = { ...given, data: { ...given.data, shards } }
   const { directory } = config.data
@@ -91,7 +98,7 @@ async function open(given: Config, { shards, isNew }: ServerShape, program: stri
   steps.push(orderlyEnd(filesSteps, log), () => pool.stop())
   const listeners = await pool.start()
   // Behind the workers, which hold the stores: a second server on the directory has failed by then, and taken nothing from this one.
-  const storage = await openBlobs(config, log, filesSteps)
+  const storage = await openBlobs(config, log, filesSteps, stopping)
   let blobs: BlobService | null = null
   if (storage !== null) filesSteps.push(await openFiles(filesPath, { storage, uploads: () => blobs }, identity, environment))
 
