@@ -30,6 +30,22 @@ class Owner {
     })
   }
 
+  /** How far off the last timer is. */
+  get waitsMs(): number {
+    return Math.max(0, ...this.#timers.map(({ dueMs }) => dueMs - this.nowMs))
+  }
+
+  /** Renews it at once, and again and again until then. */
+  async renewUntil(endMs: number): Promise<void> {
+    while (this.nowMs < endMs && this.lost === null) {
+      const renewed = this.log.renew()
+      this.answer()
+      await renewed
+      this.nowMs = Math.min(endMs, this.nowMs + CLUSTER_LIMITS.renewEveryMs)
+      this.runTimers()
+    }
+  }
+
   /** What is due by now. */
   runTimers(): void {
     for (const timer of this.#timers.splice(0)) {
@@ -62,4 +78,17 @@ test('once it was not sure it never is again, whatever is answered before the ti
   assert.equal(owner.log.isSure, false)
   owner.runTimers()
   assert.equal(owner.lost, 'lease-ended')
+})
+
+test('one that has to be given up is over by then, though it is renewed, and has no timer of its own for that', async () => {
+  const owner = new Owner()
+  await owner.renewUntil(5000)
+  owner.log.resignWithin(3 * CLUSTER_LIMITS.leaseMs)
+  assert.ok(owner.waitsMs <= CLUSTER_LIMITS.leaseMs, String(owner.waitsMs))
+  await owner.renewUntil(5000 + 3 * CLUSTER_LIMITS.leaseMs - 1)
+  assert.deepEqual([owner.log.isSure, owner.lost], [true, null])
+  owner.nowMs++
+  owner.runTimers()
+  assert.equal(owner.lost, 'resigned')
+  assert.equal(owner.waitsMs, 0)
 })

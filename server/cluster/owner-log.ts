@@ -59,6 +59,8 @@ export class OwnerLog {
   #token: string
   #last: Position
   #sureUntilMs: number
+  /** By when it is given up, however sure it is. */
+  #resignByMs = Infinity
   #lossReason: LossReason | null = null
   /** The life of the store at the last answer. */
   #incarnation: string
@@ -129,13 +131,19 @@ export class OwnerLog {
     this.#options.onLost(reason)
   }
 
+  /** It is over then at the latest. `withinMs`: a lease or more, since it is seen to as the lease is. */
+  resignWithin(withinMs: number): void {
+    this.#resignByMs = this.#options.environment.monotonicMs() + withinMs
+  }
+
   /** One timer at a time, for the moment at which the lease will have ended unless it is renewed until then. */
   #watch(): void {
     if (this.#lossReason !== null) return
     const { monotonicMs, scheduler } = this.#options.environment
-    const leftMs = this.#sureUntilMs - monotonicMs()
-    if (leftMs <= 0) this.lose('lease-ended')
-    else scheduler.after(leftMs, () => { this.#watch() })
+    const nowMs = monotonicMs()
+    if (nowMs >= this.#sureUntilMs) this.lose('lease-ended')
+    else if (nowMs >= this.#resignByMs) this.lose('resigned')
+    else scheduler.after(Math.min(this.#sureUntilMs, this.#resignByMs) - nowMs, () => { this.#watch() })
   }
 
   /** Throws what a commit is rejected with when the ownership is over. */

@@ -142,7 +142,7 @@ export class Ownership {
    */
   async #finish(engine: ReplicatedEngine): Promise<void> {
     this.#isResigned = true
-    this.#environment.scheduler.after(GIVE_UP_LEASES * this.#host.options.limits.leaseMs, () => { this.log.lose('resigned') })
+    this.log.resignWithin(GIVE_UP_LEASES * this.#host.options.limits.leaseMs)
     await this.#host.options.onLost('resigned')
     await engine.close()
   }
