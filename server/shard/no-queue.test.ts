@@ -148,3 +148,24 @@ test('[RCP-5] what stands for the last of its kind is replaced while no session 
   }
   assert.equal((await harness.attach('bob')).receipts.length, 1)
 })
+
+test('what stands for the last of its kind is forgotten once it is trimmed, however long nobody takes it', async () => {
+  const limits = { queueEntriesMax: 8, trimEvery: 4, strangerPerSecond: 0 }
+  const { harness, ann } = await world({ limits })
+  const others = Array.from({ length: 40 }, (_, i) => `u${String(i)}`)
+  await harness.addUsers(...others)
+  const logger = await harness.attach('bob', 'logger', NO_QUEUE)
+  const receiptOf = async (device: TestDevice): Promise<void> => {
+    logger.send(device.user, 'line')
+    await harness.settle()
+    device.acknowledge()
+    await harness.settle()
+  }
+  for (const name of others) await receiptOf(await harness.attach(name))
+  const kept = harness.shard.life.users.get('bob')?.unsentEntries
+  assert.ok(kept !== null && kept !== undefined && kept.size > 0 && kept.size <= limits.queueEntriesMax + 2 * limits.trimEvery, String(kept?.size))
+  // The one that came first and again is behind the others now.
+  await receiptOf(ann)
+  await receiptOf(ann)
+  assert.equal([...kept.keys()].at(-1), '1//ann')
+})

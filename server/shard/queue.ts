@@ -90,11 +90,22 @@ export function appendChanged(transaction: Transaction, user: UserState, list: n
 /** Where an entry goes that says how something stands: in the place of the last one of the same key, if no device can have seen that. */
 function indexUnseen(user: UserState, key: string): { value: number; isReplaced: boolean } {
   const unsent = user.unsentEntries?.get(key) ?? 0
-  const isReplaced = unsent > user.exposedTo && unsent > user.trimmedTo
-  const value = isReplaced ? unsent : ++user.tail
-  user.unsentEntries ??= new Map()
-  user.unsentEntries.set(key, value)
-  return { value, isReplaced }
+  if (unsent > user.exposedTo && unsent > user.trimmedTo) return { value: unsent, isReplaced: true }
+  const value = ++user.tail
+  const entries = user.unsentEntries ??= new Map<string, number>()
+  // To the end, so that they stand in the order of their indexes.
+  entries.delete(key)
+  entries.set(key, value)
+  forgetTrimmed(user, entries)
+  return { value, isReplaced: false }
+}
+
+/** Or a user that is never sent its queue, though it is there all the time, would keep the keys of all that ever was in it. */
+function forgetTrimmed(user: UserState, entries: Map<string, number>): void {
+  for (const [key, index] of entries) {
+    if (index > user.trimmedTo) return
+    entries.delete(key)
+  }
 }
 
 function putUnseen(transaction: Transaction, user: UserState, run: EntryRun, isReplaced: boolean): void {
