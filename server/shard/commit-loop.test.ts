@@ -120,6 +120,27 @@ void test('a store that is another\'s from now on is no broken one: it is not to
   await loop.close()
 })
 
+void test('a loop that is closed while its store is opened again says no more, whatever comes of that', async () => {
+  for (const failure of [null, new Error('still broken')]) {
+    let settle: (() => void) | null = null
+    const engine = new MemoryEngine({
+      beforeCommit: () => { throw new Error('broken') },
+      beforeOpen: () => new Promise<void>((resolve, reject) => { settle = () => { if (failure === null) resolve(); else reject(failure) } }),
+    })
+    const { loop, timers, events } = makeLoop(engine)
+    put(loop, 'a')
+    await timers.pass(0)
+    await turn()
+    const before = [...events]
+    const closed = loop.close()
+    assert.ok(settle !== null)
+    ;(settle as () => void)()
+    await closed
+    await timers.pass(60_000)
+    assert.deepEqual(events, before)
+  }
+})
+
 void test('one slow commit after the other is not taken for one that hangs', async () => {
   const releases: (() => void)[] = []
   const engine = new MemoryEngine({ beforeCommit: () => new Promise<void>((resolve) => { releases.push(resolve) }) })

@@ -336,6 +336,7 @@ export class CommitLoop {
     if (this.#isClosed) return
     this.#engine.reopen().then(() => this.#host.recover()).then(
       () => {
+        if (this.#isClosed) return
         // Batches belong to the engine as it was opened.
         this.#openNext()
         this.#host.discard()
@@ -344,7 +345,7 @@ export class CommitLoop {
       },
       (error: unknown) => {
         this.#failure = messageOf(error)
-        if (isLoss(error)) return
+        if (isLoss(error) || this.#isClosed) return
         this.#lines.warn({ error: asError(error) }, 'storage-not-open', { retryMs: this.#retryMs })
         this.#openAgain()
       },
