@@ -5,7 +5,8 @@ import { EventEmitter, once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { test } from 'node:test'
+import { test, type TestContext } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
 import { configOf } from '../config/config.js'
 import { SILENT_LOG } from '../log.js'
 import { Counters } from '../metrics/metrics.js'
@@ -22,17 +23,51 @@ process.on('message', ({ kind }) => {
 process.send({ kind: 'hello' })
 `
 
-test('a worker has the options for its heap; one that can\'t be started takes nothing along, and is started later', { timeout: 60_000 }, async (t) => {
+const ORDER: WorkerOrder = {
+  config: configOf({}), node: 'worker', linkSecret: new Uint8Array(0), shards: { kind: 'one', linkAddress: '' },
+  secretKey: new Uint8Array(0), secretIterations: 1, blobSocket: '',
+}
+
+/** A program for workers, and the events of a log. */
+function rig(t: TestContext, text: string) {
   const folder = mkdtempSync(join(tmpdir(), 'chatd-pool-'))
   t.after(() => { rmSync(folder, { recursive: true, force: true }) })
   const program = join(folder, 'worker.cjs')
-  writeFileSync(program, PROGRAM)
+  writeFileSync(program, text)
   const events = new EventEmitter()
-  const note = (fields: object, event: string): void => { events.emit(event, fields) }
-  const order = (): WorkerOrder => ({
-    config: configOf({}), node: 'worker', linkSecret: new Uint8Array(0), shards: { kind: 'one', linkAddress: '' },
-    secretKey: new Uint8Array(0), secretIterations: 1, blobSocket: '',
-  })
+  return { folder, program, events, note: (fields: object, event: string): void => { events.emit(event, fields) } }
+}
+
+/** The first one serves; no other ever does. */
+const SERVES_ONCE = `
+process.on('message', ({ kind, order }) => {
+  if (kind === 'start' && order.node === 'worker-1') process.send({ kind: 'ready', listeners: [] })
+  if (kind === 'stop') process.exit(0)
+})
+process.send({ kind: 'hello' })
+`
+
+test('a worker that is told to stop while it is started again is not told of as one that could not be', { timeout: 60_000 }, async (t) => {
+  const { program, events, note } = rig(t, SERVES_ONCE)
+  const seen: string[] = []
+  const order = (_place: number, starts: number): WorkerOrder => {
+    events.emit('begun')
+    return { ...ORDER, node: `worker-${String(starts)}` }
+  }
+  const log = { ...SILENT_LOG, info: note, warn: note, error: (_fields: object, event: string) => { seen.push(event) } }
+  const pool = new WorkerPool({ count: 1, program, order, counters: new Counters(), drainTimeoutMs: 1000, log })
+  await pool.start()
+  const isBegun = once(events, 'begun')
+  Object.values(cluster.workers ?? {})[0]?.process.kill('SIGKILL')
+  await isBegun
+  await pool.stop()
+  await turn()
+  assert.deepEqual(seen, ['worker-died'])
+})
+
+test('a worker has the options for its heap; one that can\'t be started takes nothing along, and is started later', { timeout: 60_000 }, async (t) => {
+  const { folder, program, events, note } = rig(t, PROGRAM)
+  const order = (): WorkerOrder => ORDER
   const pool = new WorkerPool({ count: 1, program, order, counters: new Counters(), drainTimeoutMs: 1000, log: { ...SILENT_LOG, info: note, warn: note, error: note } })
   t.after(() => pool.stop())
   const options = await pool.start()

@@ -154,6 +154,8 @@ export class WorkerPool {
     setTimeout(() => {
       if (this.#isStopping) return
       this.#startOne(place).catch((error: unknown) => {
+        // It was told to stop before it served.
+        if (this.#isStopping) return
         this.#lines.error({ error: error instanceof Error ? error : new Error(String(error)) }, 'worker-not-restarted')
         this.#restart(place, 0)
       })
