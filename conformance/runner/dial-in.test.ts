@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { connect } from 'node:net'
 import { createInterface } from 'node:readline'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
@@ -94,6 +95,23 @@ test('who does not know the secret is told that there is nothing', async (t) => 
     assert.match(error.message, /404/, path)
     assert.equal((await fetch(`${origin}${path}`)).status, 404)
   }
+})
+
+test('a stranger that resets its connection ends no run', async (t) => {
+  const dialIn = await listen(t)
+  const { port } = new URL(dialIn.url)
+  const asks = [
+    'GET / HTTP/1.1', 'host: x', 'connection: Upgrade', 'upgrade: websocket', 'sec-websocket-version: 13', 'sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==', '', '',
+  ].join('\r\n')
+  const stranger = connect(Number(port), '127.0.0.1')
+  stranger.on('error', () => {})
+  stranger.write(asks)
+  await once(stranger, 'data')
+  stranger.resetAndDestroy()
+  // Which is seen before what comes behind it.
+  const socket = await scripted(dialIn.url, () => {})
+  assert.equal(await dialIn.hasAdapter(1000), true)
+  socket.terminate()
 })
 
 test('an adapter that hangs up is a crash, and so is one that sends what is no answer', async (t) => {

@@ -85,8 +85,7 @@ export class DialIn implements Adapters {
     http.on('upgrade', (request: IncomingMessage, socket: Duplex, rest: Buffer) => {
       const name = nameOf(request.url ?? '', secret)
       const isKnown = name !== null && (this.#lives.has(name) || this.#lives.size < adaptersMax)
-      // Whoever does not know the secret learns nothing, not even that this is no web server.
-      if (!isKnown) socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n')
+      if (!isKnown) refuse(socket)
       else this.#sockets.handleUpgrade(request, socket, rest, (accepted) => { this.#welcome(name, accepted) })
     })
   }
@@ -183,6 +182,13 @@ export class DialIn implements Adapters {
       for (const life of this.#lives.values()) setTimeout(() => { life.drop() }, 200)
     })
   }
+}
+
+/** Whoever does not know the secret learns nothing, not even that this is no web server. */
+function refuse(socket: Duplex): void {
+  // From the upgrade on nobody else listens, and a reset must not end the run.
+  socket.on('error', () => { socket.destroy() })
+  socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n')
 }
 
 /** The adapter's name in a path of the right secret; null: it is another. */
