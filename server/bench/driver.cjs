@@ -17,6 +17,7 @@
  */
 const crypto = require('node:crypto')
 const net = require('node:net')
+const tls = require('node:tls')
 
 const FEATURES = 4, CHALLENGE = 8, AUTHENTICATED = 12, WELCOME = 16, ACK = 20, REFUSE = 22, DELIVERY = 24, DELIVERY_FROM = 26,
   RECEIPT = 28, SKIP = 30, DONE = 32, QUERY = 38, RESULT = 40, FAIL = 42, PING = 44, PONG = 46, CLOSE = 48, CHANGE = 50,
@@ -52,13 +53,18 @@ const devices = new Map()
 function deviceOf(user) {
   let device = devices.get(user)
   if (device === undefined) {
-    device = { token: '', queueEpoch: 0, cursor: 0, outboxEpoch: 0, clientId: 0 }
+    device = { token: '', queueEpoch: 0, cursor: 0, outboxEpoch: 0, clientId: 0, tlsSession: undefined }
     devices.set(user, device)
   }
   return device
 }
 /** Forgets every device and room, for a server that starts with an empty store. */
 function forget() { devices.clear(); links.clear() }
+/** null: plain TCP. Else TLS: what to trust, and whether a device that comes back continues its session of TLS. */
+let security = null
+/** From the next connection on; null: plain TCP again. `ca`: PEM of the server's certificate. */
+function secure(how) { security = how === null ? null : { context: tls.createSecureContext({ ca: how.ca, minVersion: 'TLSv1.3' }), resumes: how.resumes } }
+
 /** By room: the link that lets its members in. */
 const links = new Map()
 
@@ -155,10 +161,10 @@ class Client {
 
   open() {
     return new Promise((resolve, reject) => {
-      const sock = this.sock = net.connect({ host: this.host, port: this.port, localAddress: this.localAddress, noDelay: true })
+      const sock = this.sock = this.dial()
       this.out = this.buf = ''
       this.fail = reject
-      sock.once('connect', resolve)
+      sock.once(security === null ? 'connect' : 'secureConnect', resolve)
       sock.on('error', (error) => { if (sock === this.sock) this.fail?.(error) })
       sock.on('close', () => {
         if (sock !== this.sock) return
@@ -170,6 +176,18 @@ class Client {
         this.parse()
       })
     })
+  }
+
+  dial() {
+    const { host, port, localAddress, device } = this
+    const socket = net.connect({ host, port, localAddress, noDelay: true })
+    if (security === null) return socket
+    const session = security.resumes ? device.tlsSession : undefined
+    const secured = tls.connect({ socket, secureContext: security.context, servername: 'localhost', ALPNProtocols: ['chatd/1'], session })
+    if (security.resumes) secured.on('session', (next) => { device.tlsSession = next })
+    // The socket beneath has no other way to tell.
+    socket.on('error', (error) => { secured.destroy(error) })
+    return secured
   }
 
   /** Writes, and resolves with what the frame of the type awaited carries. */
@@ -473,4 +491,4 @@ async function prepare(users, connect, pool) {
   await pool(users, async (user) => { const client = await connect(user); await client.close() })
 }
 
-module.exports = { create: (options) => new Client(options), modes: ['hop', 'receipt'], prepare, forget }
+module.exports = { create: (options) => new Client(options), modes: ['hop', 'receipt'], prepare, forget, secure }

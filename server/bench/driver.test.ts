@@ -4,6 +4,8 @@ import { once } from 'node:events'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { setImmediate as turn } from 'node:timers/promises'
 import { type TestContext, test } from 'node:test'
+import { createServer as createTlsServer, type TLSSocket } from 'node:tls'
+import { selfSigned } from '../listeners/self-signed.js'
 import { driver, type RawClient } from './raw-client.js'
 
 // ---- a scripted server: bytes by hand, so that driver and server cannot agree on a mistake ----
@@ -213,3 +215,38 @@ test('a client with few places for unanswered stanzas holds the others back', as
   frames.socket.write(ack(1, 5))
   assert.deepEqual((await frames.next()).fields, Buffer.concat([uint(3), bytes('u2'), bytes('3')]))
 })
+
+for (const resumes of [false, true]) {
+  test(`over TLS a device that comes back has ${resumes ? 'its session of TLS again' : 'a whole handshake'}`, async (t) => {
+    driver.forget()
+    const { certificate, key } = selfSigned(['localhost'], 1, Date.now())
+    const server = createTlsServer({ cert: certificate, key, ALPNProtocols: ['chatd/1'] })
+    const sockets: TLSSocket[] = []
+    server.on('secureConnection', (socket) => sockets.push(socket))
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    driver.secure({ ca: certificate, resumes })
+    t.after(() => {
+      driver.secure(null)
+      for (const socket of sockets) socket.destroy()
+      server.close()
+    })
+    const { port } = server.address() as AddressInfo
+    const accept = async (): Promise<Frames> => new Frames((await once(server, 'secureConnection') as [TLSSocket])[0])
+    const first = driver.create({ port })
+    const connected = first.connect('u1', 'pw-u1')
+    const frames = await accept()
+    await serveScram(frames, 'pw-u1')
+    frames.socket.write(welcome(10, token))
+    await connected
+    first.drop()
+    const again = driver.create({ port })
+    const back = again.connect('u1', 'pw-u1')
+    const second = await accept()
+    for (const type of [2, 6, 14]) assert.equal((await second.next()).type, type)
+    second.socket.write(welcome(10, token))
+    await back
+    assert.equal((second.socket as TLSSocket).isSessionReused(), resumes)
+    again.drop()
+  })
+}

@@ -23,6 +23,7 @@ scenarios: ${Object.keys(scenarios).join(' ')}    (size: connections of idle and
 serverCores, generatorCores and idleCores say what the machine had left: with next to no idle cores the generator slows the server
 down, and serverCpuUs alone can be compared.
 environment: BENCH_NODE   node binary for the server      BENCH_ENGINE   rocksdb or leveldb
+             BENCH_TLS    full or resumed: clients come over TLS, with a whole handshake or a session of TLS that they had
              BENCH_CHATD  another checkout's bin/chatd, to compare two versions in one sitting`
 
 interface Result {

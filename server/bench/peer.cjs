@@ -14,6 +14,8 @@ const driver = require('./driver.cjs')
 const chatd = process.env.BENCH_CHATD ?? path.join(__dirname, '..', '..', 'bin', 'chatd')
 /** …and on another runtime than the generator's. */
 const node = process.env.BENCH_NODE ?? process.execPath
+/** Clients come over TLS: `full`, with a whole handshake each time, or `resumed`, with the session of TLS that they had. '': over plain TCP. */
+const security = process.env.BENCH_TLS ?? ''
 
 /**
  * What a bench needs to be other than the defaults: no rates, since one device sends more than a person can; the least SCRAM
@@ -26,7 +28,8 @@ directory = ${JSON.stringify(path.join(dir, 'data'))}
 engine = "${engine}"
 ${shards === 1 ? '' : `shards = ${shards}\n`}
 [listen]
-urls = ["tcp://127.0.0.1:${port}"${webPort === 0 ? '' : `, "ws://127.0.0.1:${webPort}"`}]
+${security === '' ? '' : `tlsCertificate = ${JSON.stringify(path.join(dir, 'chatd.crt'))}\ntlsKey = ${JSON.stringify(path.join(dir, 'chatd.key'))}\n`}\
+urls = ["${security === '' ? 'tcp' : 'tls'}://127.0.0.1:${port}"${webPort === 0 ? '' : `, "ws://127.0.0.1:${webPort}"`}]
 
 [admin]
 url = ""
@@ -62,6 +65,10 @@ function setup({ dir, users, port, webPort = 0, engine = process.env.BENCH_ENGIN
     input: users.map((user) => `${user} pw-${user}\n`).join(''), stdio: ['pipe', 'ignore', 'inherit'],
   })
   driver.forget()
+  if (security !== '') {
+    execFileSync(node, [chatd, 'cert', '--out', dir], { stdio: ['ignore', 'ignore', 'inherit'] })
+    driver.secure({ ca: fs.readFileSync(path.join(dir, 'chatd.crt')), resumes: security === 'resumed' })
+  }
   return { cmd: node, args: [chatd, 'start', '--config', config] }
 }
 

@@ -36,6 +36,11 @@ export interface Driver {
   create(options: { port: number, host?: string, localAddress?: string, ring?: number }): RawClient
   /** Forgets every device's token, cursor and outbox. */
   forget(): void
+  /**
+   * Connects over TLS from now on, or with null over plain TCP. `ca`: PEM of the server's certificate; `resumes`: a device that comes back
+   * continues its session of TLS.
+   */
+  secure(options: { ca: string | Uint8Array, resumes: boolean } | null): void
 }
 
 export interface Launch {

@@ -76,10 +76,11 @@ function loadOf(asked: Answers): Load {
 }
 
 function coresOf(asked: Answers, { messages, deliveries, returns }: Load): Plan['cores'] {
-  const { eventCpuUs, tlsFactor, linkFactor, changelogFactor, standbyCpuUs } = CONSTANTS
+  const { eventCpuUs, tlsFactor, handshakeCpuUs, linkFactor, changelogFactor, standbyCpuUs } = CONSTANTS
   const replicated = asked.copies > 1 ? changelogFactor.value : 1
+  const eventUs = eventCpuUs.value * tlsFactor.value * linkFactor.value * replicated
   return {
-    events: (messages + deliveries + returns) * eventCpuUs.value * tlsFactor.value * linkFactor.value * replicated / 1e6,
+    events: ((messages + deliveries + returns) * eventUs + returns * handshakeCpuUs.value) / 1e6,
     standbys: (messages + deliveries) * standbyCpuUs.value * (asked.copies - 1) / 1e6,
   }
 }
@@ -120,7 +121,7 @@ function deathOf(asked: Answers, { connections }: Load, nodes: number, busyCores
   const others = Math.max(1, nodes - 1)
   const each = connections / nodes / others
   const freeCores = Math.max(0.1, asked.cores - busyCores / nodes)
-  return { connections: connections / nodes, each, seconds: each * CONSTANTS.returnCpuUs.value * CONSTANTS.tlsFactor.value / 1e6 / freeCores }
+  return { connections: connections / nodes, each, seconds: each * (CONSTANTS.returnCpuUs.value + CONSTANTS.handshakeCpuUs.value) / 1e6 / freeCores }
 }
 
 function need(name: Need['name'], unit: Need['unit'], total: number, byNode: number): Need {
