@@ -6,6 +6,7 @@
  */
 import { crc32 } from 'node:zlib'
 import { BaseEngine } from './base-engine.js'
+import { isRefusedAsLocked, PROBE } from './probe.js'
 import type { EngineFiles } from './base-engine.js'
 import { StorageError } from './engine.js'
 import type { Entry, KeyRange, ReadRange } from './engine.js'
@@ -58,6 +59,11 @@ export class LevelEngine extends BaseEngine {
   /** Opens the database in a directory of its own; rejects with whatever the binding threw, see `toStorageError`. */
   static async open(module: LevelModule, directory: string, files: EngineFiles): Promise<LevelEngine> {
     return new LevelEngine(module, directory, await openDatabase(module, directory, files.create), files)
+  }
+
+  /** Whether another process has it open; never to be asked where this one has. */
+  static isHeld(module: LevelModule, directory: string): Promise<boolean> {
+    return isRefusedAsLocked(new module.ClassicLevel(directory, PROBE))
   }
 
   protected async doCommit(batch: OpBatch): Promise<void> {

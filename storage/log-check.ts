@@ -38,7 +38,9 @@ export async function checkLogs(directory: string): Promise<void> {
 
 /** Offset of the first bad record that has the beginning of another batch behind it; null when the log is sound or just torn. */
 async function findDamage(file: string): Promise<number | null> {
-  const handle = await open(file, 'r')
+  const handle = await open(file, 'r').catch(unlessGone)
+  // Whoever has the store open needs it no more; opening it says so.
+  if (handle === null) return null
   try {
     const chunk = Buffer.allocUnsafeSlow(BLOCK_BYTES * BLOCKS_PER_READ)
     let badAt: number | null = null
@@ -54,6 +56,11 @@ async function findDamage(file: string): Promise<number | null> {
   } finally {
     await handle.close()
   }
+}
+
+function unlessGone(error: unknown): null {
+  if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
+  throw error
 }
 
 interface Checked {

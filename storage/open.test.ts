@@ -11,6 +11,7 @@ import type { Engine, StorageErrorCode } from './engine.js'
 import { everything } from './owner-keys.js'
 import { shardMetaKey } from './shard-keys.js'
 import { loadLevel } from './level-engine.js'
+import { maskedCrc32c } from './log-check.js'
 import { openEngine, STORE_FORMAT } from './open.js'
 import type { EngineLoaders, OpenOptions } from './open.js'
 import { loadRocks } from './rocks-binding.js'
@@ -70,6 +71,22 @@ for (const engine of ENGINES) {
     })
     const last = startChild(t, directory, engine, 'once')
     assert.deepEqual(await last.next(), { opened: true })
+  })
+
+  test(`${engine}: what another process is making or writing right now is in use, not damaged`, async (t) => {
+    const directory = await temporaryDirectory(t)
+    const files = path.join(directory, engine)
+    const holder = startChild(t, directory, engine, 'hold')
+    await holder.next()
+    const log = (await readdir(files)).find((name) => name.endsWith('.log')) ?? assert.fail()
+    // As it would be read in the middle of a write: something, and the beginning of a batch behind it.
+    await writeFile(path.join(files, log), Buffer.concat([Buffer.alloc(9, 7), logRecord('batch')]))
+    await refused({ directory, engine, create: true }, 'locked')
+    await rm(path.join(directory, 'store.json'))
+    await refused({ directory, engine: 'auto', create: false }, 'locked')
+    await refused({ directory, engine: engine === 'rocksdb' ? 'leveldb' : 'rocksdb', create: true }, 'locked')
+    await holder.kill()
+    await refused({ directory, engine: 'auto', create: false }, 'corrupt')
   })
 
   test(`${engine}: a holder file that names a dead process, or nobody, only costs the name`, async (t) => {
@@ -324,6 +341,14 @@ test('a copy that was interrupted is not opened', async (t) => {
   })
   assert.match(await refused({ directory, engine: 'auto', create: true }, 'corrupt'), /copy again/)
 })
+
+/** A record of a write-ahead log that is whole: see log-check.ts. */
+function logRecord(text: string): Buffer {
+  const record = Buffer.concat([Buffer.alloc(6), Buffer.from([1]), Buffer.from(text)])
+  record.writeUInt16LE(text.length, 4)
+  record.writeUInt32LE(maskedCrc32c(record, 6, record.length), 0)
+  return record
+}
 
 async function withStore(options: OpenOptions, work: (store: Engine) => Promise<unknown>, loaders?: EngineLoaders): Promise<void> {
   const store = await openEngine(options, loaders)

@@ -67,7 +67,7 @@ export async function openEngine(options: OpenOptions, loaders: EngineLoaders = 
     if (metadata !== null) return await openExisting(directory, metadata, options.engine, loaders)
     const shards = await readShardCount(directory)
     if (shards !== null) throw new StorageError('several-shards', `${directory} holds the data of ${String(shards)} shards, each in a directory of its own`)
-    if (!options.create) return await refuseMissing(directory)
+    if (!options.create) return await refuseMissing(directory, loaders)
     return await createStore(directory, options.engine, loaders)
   } catch (error) {
     throw toStorageError(error, `cannot open the store in ${directory}`)
@@ -86,7 +86,8 @@ async function openExisting(
     throw new StorageError('corrupt', `${enginePath(directory, name)} lacks its files though ${METADATA_FILE} says that it holds the ` +
       `store; restore the whole of ${directory} from a backup`)
   }
-  await checkLogs(enginePath(directory, name))
+  // Before the engine has its lock: it takes that by opening, which drops what is damaged.
+  await checkLogs(enginePath(directory, name)).catch(async (error: unknown) => { throw await unlessHeld(directory, name, loaders, error) })
   const engine = await openNamed(directory, name, false, loaders)
   await closeUnless(engine, async () => {
     if (await engine.get(COPY_MARK) !== undefined) {
@@ -101,28 +102,50 @@ async function openExisting(
 async function createStore(directory: string, wanted: OpenOptions['engine'], loaders: EngineLoaders): Promise<Engine> {
   const name = wanted === 'auto' ? await preferredEngine(loaders) : wanted
   for (const other of ['rocksdb', 'leveldb'] as const) {
-    if (other !== name && await exists(enginePath(directory, other, 'CURRENT'))) throw metadataMissing(directory, other)
+    if (other !== name) await refuseOrphan(directory, other, loaders)
   }
   await makeDirectory(directory)
   const engine = await openNamed(directory, name, true, loaders)
   await closeUnless(engine, async () => {
+    if (await readMetadata(directory) !== null) throw justCreated(directory)
     // Files without metadata are a creation that was interrupted, as long as they are empty.
     if ((await engine.range({ ...everything(), limit: 1 })).length > 0) throw metadataMissing(directory, name)
     const metadata = { format: STORE_FORMAT, engine: name, id: randomUUID(), created: new Date().toISOString() }
     await writeMetadata(directory, metadata)
     const stored = await readMetadata(directory)
     // Two processes may create two engines at once, each behind a lock of its own; the last metadata counts.
-    if (stored?.id !== metadata.id) throw new StorageError('locked', `another process has just created a store in ${directory}; try again`)
+    if (stored?.id !== metadata.id) throw justCreated(directory)
   })
   return engine
 }
 
-async function refuseMissing(directory: string): Promise<never> {
-  for (const name of ['rocksdb', 'leveldb'] as const) {
-    if (await exists(enginePath(directory, name, 'CURRENT'))) throw metadataMissing(directory, name)
-  }
+async function refuseMissing(directory: string, loaders: EngineLoaders): Promise<never> {
+  for (const name of ['rocksdb', 'leveldb'] as const) await refuseOrphan(directory, name, loaders)
   throw new StorageError('not-found', `there is no store in ${directory}; start the server with this data directory to create one, or ` +
     'check the path')
+}
+
+/** An engine's files that no metadata speak of: another process is about to write these, or they are lost. */
+async function refuseOrphan(directory: string, name: EngineName, loaders: EngineLoaders): Promise<void> {
+  if (!await exists(enginePath(directory, name, 'CURRENT'))) return
+  const error = await unlessHeld(directory, name, loaders, metadataMissing(directory, name))
+  throw await readMetadata(directory) === null ? error : justCreated(directory)
+}
+
+/** `error`, or that another process has the store: what looks like damage may be what that one is writing. */
+async function unlessHeld(directory: string, name: EngineName, loaders: EngineLoaders, error: unknown): Promise<unknown> {
+  const isHeld = openHere.has(await realpath(directory)) || await isHeldElsewhere(directory, name, loaders)
+  return isHeld ? new StorageError('locked', await lockedText(directory)) : error
+}
+
+async function isHeldElsewhere(directory: string, name: EngineName, loaders: EngineLoaders): Promise<boolean> {
+  const files = enginePath(directory, name)
+  try {
+    return name === 'rocksdb' ? await RocksEngine.isHeld(await loaders.rocksdb(), files) : await LevelEngine.isHeld(await loaders.leveldb(), files)
+  } catch {
+    // The engine does not load on this machine: nothing is known but what was seen.
+    return false
+  }
 }
 
 async function openNamed(directory: string, name: EngineName, create: boolean, loaders: EngineLoaders): Promise<Engine> {
@@ -177,6 +200,10 @@ async function holderPid(directory: string): Promise<number | null> {
   } catch {
     return null
   }
+}
+
+function justCreated(directory: string): StorageError {
+  return new StorageError('locked', `another process has just created a store in ${directory}; try again`)
 }
 
 function metadataMissing(directory: string, name: EngineName): StorageError {

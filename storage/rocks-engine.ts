@@ -3,6 +3,7 @@
  * reads, which so never wait for an fsync. On the event loop a put costs its copy into the batch that is sent over.
  */
 import { BaseEngine } from './base-engine.js'
+import { isRefusedAsLocked, PROBE } from './probe.js'
 import type { EngineFiles } from './base-engine.js'
 import type { Entry, KeyRange, ReadRange } from './engine.js'
 import type { OpBatch } from './op-batch.js'
@@ -50,6 +51,11 @@ export class RocksEngine extends BaseEngine {
   /** Opens the database in a directory of its own; rejects with whatever the binding threw, see `toStorageError`. */
   static async open(module: RocksModule, directory: string, files: EngineFiles): Promise<RocksEngine> {
     return new RocksEngine(module, directory, await openParts(module, directory, files.create), files)
+  }
+
+  /** Whether another process has it open; never to be asked where this one has. */
+  static isHeld(module: RocksModule, directory: string): Promise<boolean> {
+    return isRefusedAsLocked(new module.RocksLevel(directory, PROBE))
   }
 
   protected async doCommit(batch: OpBatch): Promise<void> {
