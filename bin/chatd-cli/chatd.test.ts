@@ -1,13 +1,14 @@
 /** `chatd` as an operator runs it. */
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, closeSync, constants, existsSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { test, type TestContext } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { FRAME } from '../../protocol/generated/registry.js'
 import { connectRaw } from '../../server/listeners/testing/raw-client.js'
@@ -136,9 +137,50 @@ test('ends at once on a second signal', async (t) => {
   child.kill('SIGTERM')
   const timer = setInterval(() => child.kill('SIGTERM'), 50)
   t.after(() => clearInterval(timer))
-  assert.equal((await ended).code, 6)
+  const { code, stderr } = await ended
+  assert.equal(code, null)
+  assert.match(stderr, /"event":"forced"/)
   client.destroy()
 })
+
+for (const [how, again, event] of [['a second signal', true, 'forced'], ['the time that it may take', false, 'stop-timed-out']] as const) {
+  test(`${how} ends it also where its disk hangs`, { skip: process.platform === 'win32', timeout: 120_000 }, async (t) => {
+    const data = join(folder(t), 'data')
+    await run(['user', 'add', 'alice', '--data', data, '--password-stdin', ...CHEAP], 'secret\n')
+    // A file that is opened, and never gives a byte: to the thread that reads it, as a disk that hangs.
+    const file = join(data, 'leveldb', 'CURRENT')
+    rmSync(file)
+    execFileSync('mkfifo', [file])
+    const child = spawn(process.execPath, [
+      CHATD, 'start', '--data', data, '--listen', 'tcp://127.0.0.1:0', '--set', 'admin.url=', '--set', 'limits.drainTimeoutMs=0',
+      '--set', 'limits.drainJitterMs=0', '--set', `limits.stopGraceMs=${again ? '600000' : '100'}`, ...CHEAP,
+    ], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, npm_lifecycle_event: '' } })
+    t.after(() => child.kill('SIGKILL'))
+    const ended = collect(child)
+    const descriptor = await writerOf(file)
+    t.after(() => { closeSync(descriptor) })
+    child.kill('SIGTERM')
+    if (again) {
+      await once(createInterface({ input: child.stderr }), 'line')
+      child.kill('SIGTERM')
+    }
+    const { code, stderr } = await ended
+    assert.equal(code, null, stderr)
+    assert.match(stderr, new RegExp(`server-stopping[^]*"event":"${event}"`))
+  })
+}
+
+/** Opens the other end of a named pipe, as soon as somebody waits for it. */
+async function writerOf(file: string): Promise<number> {
+  for (;;) {
+    try {
+      return openSync(file, constants.O_WRONLY | constants.O_NONBLOCK)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENXIO') throw error
+    }
+    await delay(20)
+  }
+}
 
 interface Starting { readonly child: ChildProcess, readonly ended: Promise<Ended>, readonly line: Promise<string>, readonly bucket: Socket[], readonly silent: Server }
 

@@ -20,7 +20,7 @@ export const EXIT_TEXTS: readonly (readonly [code: ExitCode, text: string])[] = 
   [EXIT.configuration, 'a value of the configuration, a certificate or a key can\'t be used'],
   [EXIT.storage, 'the data directory, or the store of blobs, can\'t be opened: in use, of another engine or a newer format, damaged, full, read-only'],
   [EXIT.listen, 'a listener can\'t be opened: its address is in use or not allowed'],
-  [EXIT.crashed, 'a fault of the server, or a second signal to stop, which ends it at once'],
+  [EXIT.crashed, 'a fault of the server'],
 ]
 
 /** Ends the program with `exitCode` after printing `message`. */

@@ -49,7 +49,8 @@ settings of the section blobs say where they lie, how much they may take, and wh
 blobs.s3CredentialsFile or the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY), never from arguments.
 
 The log goes to stderr, a JSON object a line. SIGTERM or SIGINT stops it: clients are told to come back, what was handed in is
-finished, the exit code is 0; a second signal ends it at once, with 6. One that is still starting waits for nobody else any more, and stops.
+finished, the exit code is 0; a second signal ends it at once, as SIGKILL does, and so does the time that it may take (limits.stopGraceMs), should a disk hang.
+One that is still starting waits for nobody else any more, and stops.
 SIGHUP reads certificate and key again, of one that is still starting when it has started.
 `
 

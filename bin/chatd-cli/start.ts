@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import type { Config } from '../../server/config/settings.js'
 import { openLog, type ProcessLog } from '../../server/log.js'
+import { endAtOnce } from '../../server/process/end-at-once.js'
 import { type OperatedServer, type ReadyLine, startServer } from '../../server/run/run.js'
 import { readShape } from '../../server/workers/shape.js'
 import { startWithShards } from '../../server/workers/shards-supervisor.js'
@@ -24,7 +25,7 @@ export async function start(config: Config, hangups: Hangups): Promise<void> {
     process.stderr.write(`chatd: crashed by a fault of its own (${error.message}); what was acknowledged is safe: start it again\n`)
     process.exit(EXIT.crashed)
   })
-  const stopping = stopSignal(log)
+  const stopping = stopSignal(config, log)
   const server = await startAs(config, log, stopping)
   if (server === null) return end(log)
   hangups.heed(() => { renewTls(server, log) })
@@ -59,23 +60,31 @@ async function startShaped(config: Config, options: SupervisorOptions): Promise<
   return config.listen.workers === 1 ? startServer(config, options) : startWithWorkers(config, options)
 }
 
-/** Aborted by the first signal to stop. Another one ends the process at once from then on, also one that is still starting. */
-function stopSignal(log: ProcessLog): AbortSignal {
+/**
+ * Aborted by the first signal to stop. Another one ends the process at once from then on, also one that is still starting, and so does the time
+ * that the end may take: what it waits for may never come.
+ */
+function stopSignal({ limits }: Config, log: ProcessLog): AbortSignal {
   const controller = new AbortController()
   const asked = (signal: NodeJS.Signals): void => {
-    if (controller.signal.aborted) forceExit(log)
+    if (controller.signal.aborted) {
+      log.warn({}, 'forced')
+      log.flush()
+      endAtOnce()
+    }
     log.info({ signal }, 'server-stopping')
+    // A shard that is given away, clients that leave and clients that are cut off: each may take all of its time.
+    const afterMs = limits.drainJitterMs + 3 * limits.drainTimeoutMs + limits.stopGraceMs
+    setTimeout(() => {
+      log.error({ afterMs, setting: 'limits.stopGraceMs' }, 'stop-timed-out')
+      log.flush()
+      endAtOnce()
+    }, afterMs)
     controller.abort()
   }
   process.on('SIGINT', asked)
   process.on('SIGTERM', asked)
   return controller.signal
-}
-
-function forceExit(log: ProcessLog): void {
-  log.warn({}, 'forced')
-  log.flush()
-  process.exit(EXIT.crashed)
 }
 
 function renewTls(server: OperatedServer, log: ProcessLog): void {

@@ -107,6 +107,7 @@ export const SETTINGS = {
     ownerWaitMs: integer(10_000, 0, 600_000, 'ms', 'with more processes or nodes than one: how long sessions wait for one that is in charge before their clients are told to come again'),
     drainTimeoutMs: integer(10_000, 0, 600_000, 'ms', 'at SIGTERM: how long commits in flight and clients may take to finish'),
     drainJitterMs: integer(5_000, 0, 600_000, 'ms', 'at SIGTERM: clients are told to come back after a random part of this; those of a node of a cluster go one after the other within it, and come back elsewhere at once'),
+    stopGraceMs: integer(20_000, 100, 600_000, 'ms', 'at SIGTERM: how long all else may take, beyond drainJitterMs and three times drainTimeoutMs; a process that still waits then, for a disk that hangs say, is ended as by SIGKILL, which loses nothing that was acknowledged'),
     outgoingBytesMax: integer(4_194_304, 131_072, 1_073_741_824, 'bytes', 'bytes waiting for one client before it is a slow consumer'),
     incomingBytesMax: integer(1_048_576, 65_536, 1_073_741_824, 'bytes', 'bytes of stanzas without an answer before reading pauses'),
     windowDefault: integer(LIMIT.windowDefault, 1, LIMIT.windowMax, 'entries', 'unacknowledged entries where the device names no number'),

@@ -14,6 +14,7 @@ import type { Config } from '../config/settings.js'
 import { type Front, openFront } from '../run/front.js'
 import { systemLinkEnvironment } from '../link/link-environment.js'
 import type { ProcessLog } from '../log.js'
+import { endAtOnce } from '../process/end-at-once.js'
 import { Counters } from '../metrics/metrics.js'
 import type { Router } from '../router/router.js'
 import { ShardsRouter } from '../router/shards-router.js'
@@ -41,7 +42,7 @@ export function runWorker(openLog: (config: Config) => ProcessLog): void {
     else worker?.then((each) => each?.carryOut(message.kind)).catch(() => process.exit(1))
   })
   // Nothing can be done without it.
-  process.on('disconnect', () => process.exit(1))
+  process.on('disconnect', () => endAtOnce())
   tell({ kind: 'hello' })
 }
 
