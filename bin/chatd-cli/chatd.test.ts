@@ -135,12 +135,31 @@ test('ends at once on a second signal', async (t) => {
   await client.until(FRAME.features)
   client.socket.pause()
   child.kill('SIGTERM')
-  const timer = setInterval(() => child.kill('SIGTERM'), 50)
-  t.after(() => clearInterval(timer))
+  repeatSignal(t, child)
   const { code, stderr } = await ended
   assert.equal(code, null)
   assert.match(stderr, /"event":"forced"/)
   client.destroy()
+})
+
+function repeatSignal(t: TestContext, child: ChildProcess): void {
+  const timer = setInterval(() => child.kill('SIGTERM'), 50)
+  t.after(() => { clearInterval(timer) })
+}
+
+test('a signal that comes twice at once, as from npm, is one', async (t) => {
+  const { child, ended, ready } = await start(t, join(folder(t), 'data'))
+  const client = await connectRaw(ready.listeners[0]!)
+  client.send(HELLO)
+  await client.until(FRAME.features)
+  const heard = client.until(FRAME.close)
+  // Of two that are different the second is not lost in the first.
+  child.kill('SIGTERM')
+  child.kill('SIGINT')
+  await heard
+  const { code, stderr } = await ended
+  assert.equal(code, 0, stderr)
+  assert.doesNotMatch(stderr, /forced/)
 })
 
 for (const [how, again, event] of [['a second signal', true, 'forced'], ['the time that it may take', false, 'stop-timed-out']] as const) {
@@ -160,10 +179,7 @@ for (const [how, again, event] of [['a second signal', true, 'forced'], ['the ti
     const descriptor = await writerOf(file)
     t.after(() => { closeSync(descriptor) })
     child.kill('SIGTERM')
-    if (again) {
-      await once(createInterface({ input: child.stderr }), 'line')
-      child.kill('SIGTERM')
-    }
+    if (again) repeatSignal(t, child)
     const { code, stderr } = await ended
     assert.equal(code, null, stderr)
     assert.match(stderr, new RegExp(`server-stopping[^]*"event":"${event}"`))
@@ -279,6 +295,16 @@ test('makes a certificate that clients can check, and overwrites none', async (t
   const config = join(out, 'chatd.toml')
   writeFileSync(config, made.stdout)
   assert.equal((await run(['config', '--config', config])).code, 0)
+})
+
+test('says in a line that Node is too old', async (t) => {
+  const older = join(folder(t), 'older.cjs')
+  for (const [version, code] of [['18.20.4', 1], ['20.18.9', 1], ['20.19.0', 0], ['24.0.0', 0]] as const) {
+    writeFileSync(older, `Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '${version}' } })`)
+    const ended = await run(['version'], '', { NODE_OPTIONS: `--require ${older}` })
+    assert.equal(ended.code, code, ended.stderr)
+    assert.match(ended.stderr, code === 0 ? /^$/ : new RegExp(`^chatd: needs Node 20\\.19 or later, and this is ${version}: .*\n$`))
+  }
 })
 
 test('prints help and version', async () => {

@@ -15,6 +15,12 @@ import type { Hangups } from './hangups.js'
 /** The program of the processes that take clients. */
 const WORKER = fileURLToPath(new URL('worker.js', import.meta.url))
 
+/** Who is told to stop within this is told once: npm and timeout(1) pass on a signal that their group gets, too. */
+const SAME_SIGNAL_MS = 500
+
+/** For the last line of the log: a thread writes it, which is not waited for, since it may hang as others do. */
+const LAST_LINE_MS = 500
+
 /** Runs until a signal ends it. Rejects when the server can't be started. */
 export async function start(config: Config, hangups: Hangups): Promise<void> {
   const log = openLog(config.log.level)
@@ -48,8 +54,10 @@ async function startAs(config: Config, log: ProcessLog, stopping: AbortSignal): 
   try {
     return await startShaped(config, { log, program: WORKER, stopping })
   } catch (error) {
-    if (stopping.aborted && error === stopping.reason) return null
-    throw error
+    if (!stopping.aborted) throw error
+    // A worker, say, that had the signal, too.
+    if (error !== stopping.reason) log.warn({ error: asError(error) }, 'start-failed')
+    return null
   }
 }
 
@@ -66,19 +74,22 @@ async function startShaped(config: Config, options: SupervisorOptions): Promise<
  */
 function stopSignal({ limits }: Config, log: ProcessLog): AbortSignal {
   const controller = new AbortController()
+  let askedMs = -Infinity
   const asked = (signal: NodeJS.Signals): void => {
+    const nowMs = performance.now()
+    if (nowMs - askedMs < SAME_SIGNAL_MS) return
+    askedMs = nowMs
     if (controller.signal.aborted) {
       log.warn({}, 'forced')
-      log.flush()
-      endAtOnce()
+      setTimeout(endAtOnce, LAST_LINE_MS)
+      return
     }
     log.info({ signal }, 'server-stopping')
     // A shard that is given away, clients that leave and clients that are cut off: each may take all of its time.
     const afterMs = limits.drainJitterMs + 3 * limits.drainTimeoutMs + limits.stopGraceMs
     setTimeout(() => {
       log.error({ afterMs, setting: 'limits.stopGraceMs' }, 'stop-timed-out')
-      log.flush()
-      endAtOnce()
+      setTimeout(endAtOnce, LAST_LINE_MS)
     }, afterMs)
     controller.abort()
   }
