@@ -2,10 +2,13 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { setImmediate as immediately, setTimeout as pause } from 'node:timers/promises'
+import { encodeValue } from '../link/call-codec.js'
 import { type LinkAddress, parseLinkAddress } from '../link/link-address.js'
 import { LinkDesk } from '../link/link-desk.js'
 import { systemLinkEnvironment } from '../link/link-environment.js'
+import { appendAnswer, LINK } from '../link/link-frames.js'
 import { LinkError } from '../link/open-link.js'
+import type { ByteBuffer } from '../../protocol/byte-buffer.js'
 import { ERROR } from '../../protocol/generated/registry.js'
 import { RouterError } from '../router/router.js'
 import { type NodeCalls, NODE_PURPOSE, NodeCallServer, NodeLinks } from './node-links.js'
@@ -39,6 +42,35 @@ test('what the other node refuses is told with its words, and a call that it doe
   await assert.rejects(links.ask('n1', address, 'refuse', null), (error) => error instanceof RouterError && error.message === 'not now' && error.retryAfterMs === 70)
   await assert.rejects(links.ask('n1', address, 'break', null), /a fault/)
   await assert.rejects(links.ask('n1', address, 'constructor', null), /knows no constructor/)
+})
+
+test('an answer that makes no sense is none, and takes nobody along but the link', async (t) => {
+  const answers: ((out: ByteBuffer, call: number) => void)[] = [
+    (out, call) => { appendAnswer(out, LINK.result, call, Buffer.from([0xc1])) },
+    (out, call) => { appendAnswer(out, LINK.attached, call, encodeValue(null)) },
+  ]
+  const environment = systemLinkEnvironment()
+  const listener = new LinkDesk({ cluster: 'c', node: 'n1', secret: SECRET }, environment, null)
+  t.after(() => { listener.close() })
+  const address = await listener.listen({ kind: 'tcp', host: '127.0.0.1', port: 0 }, {
+    [NODE_PURPOSE]: {
+      open: (link) => ({
+        details: encodeValue(null).slice(),
+        handler: {
+          frame: (_type, reader) => {
+            answers.shift()?.(link.beginSend(), reader.uint())
+            link.endSend()
+          },
+          drained: () => {}, ended: () => {},
+        },
+      }),
+    },
+  })
+  const links = new NodeLinks({ identity: { cluster: 'c', node: 'n2', secret: SECRET }, environment, dial: (text) => listener.dial(text) })
+  t.after(() => { links.close() })
+  for (let left = answers.length; left > 0; left--) {
+    await assert.rejects(links.ask('n1', address, 'hello', null), (error) => error instanceof RouterError && error.code === ERROR.unavailable)
+  }
 })
 
 test('another node than the one that is meant is not asked, and one that is not there can be asked again when it is', async (t) => {

@@ -11,6 +11,7 @@ import type { LinkConnection, LinkHandler } from '../link/link-connection.js'
 import type { LinkEnvironment } from '../link/link-environment.js'
 import { appendAnswer, appendCall, appendFailed, LINK, LINK_CLOSE } from '../link/link-frames.js'
 import { openLink } from '../link/open-link.js'
+import { readValue } from '../link/taken-calls.js'
 import type { Transport } from '../listeners/transport.js'
 import { RouterError } from '../router/router.js'
 
@@ -122,17 +123,20 @@ class CallingLink implements LinkHandler {
   frame(type: number, reader: Reader): void {
     const waiting = this.#take(reader.uint())
     if (type === LINK.result) {
-      const value = reader.rest().slice()
-      if (!reader.failed) waiting?.resolve(decodeValue(value))
+      // A copy: who asked looks at it when the bytes of the link may be others.
+      const value = readValue(reader.rest().slice())
+      if (value === undefined) reader.fail()
+      else if (!reader.failed) waiting?.resolve(value)
     } else if (type === LINK.failed) {
       const code = reader.uint()
       const retryAfterMs = reader.uint()
       const message = reader.string()
       if (!reader.failed) waiting?.reject(new RouterError(code as ErrorCode, message, { retryAfterMs }))
     } else {
-      this.link.close(LINK_CLOSE.malformed)
+      reader.fail()
     }
-    if (reader.failed) this.link.close(LINK_CLOSE.malformed)
+    // Which ends the link, with all others that wait.
+    if (reader.failed) waiting?.reject(lost())
   }
 
   #take(number: number): Waiting | undefined {
