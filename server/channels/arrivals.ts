@@ -41,6 +41,8 @@ export interface ArrivalHost extends GroupHost {
   readonly users: Residents<UserState>
   readonly blobStates: BlobStates
   readFailed(error: unknown): void
+  /** Asks for a commit of what nobody hurries for. */
+  scheduleWatermarks(): void
   /** Has `task` called once, in a later turn, when another transaction may be open than one that is large. */
   whenRoom(task: () => void): void
   readonly receipts: Pick<Receipts, 'deliveredHere'>
@@ -149,26 +151,30 @@ export class Arrivals {
     this.#applied(channel)
   }
 
-  /** In the turn in which the entry has taken effect. */
-  #applied(channel: Incoming): null {
+  /** In the turn in which the entry has taken effect. `isAwaited`: somebody waits for that; else its commit does, for company. */
+  #applied(channel: Incoming, isAwaited = true): null {
     if (this.#isClosed) return null
-    this.#host.transaction.channels.applied.set(channel, channel.receiver.apply())
-    this.#host.schedule()
+    const { channels } = this.#host.transaction
+    channels.applied.set(channel, channel.receiver.apply())
+    if (isAwaited) {
+      channels.isAwaited = true
+      this.#host.schedule()
+    } else this.#host.scheduleWatermarks()
     return null
   }
 
   #deliver(channel: Incoming, user: string, conversation: string, seq: number): Promise<void> | null {
-    return this.#waiting(channel, (applied) => this.#host.receipts.deliveredHere({ name: user }, conversation, seq, applied))
+    return this.#waiting(channel, (applied) => this.#host.receipts.deliveredHere({ name: user }, conversation, seq, applied), false)
   }
 
   /** `begin` returns true where it is done at once. */
-  #waiting(channel: Incoming, begin: (applied: () => void) => boolean): Promise<void> | null {
+  #waiting(channel: Incoming, begin: (applied: () => void) => boolean, isAwaited = true): Promise<void> | null {
     let end: (() => void) | null = null
     const isDone = begin(() => {
-      this.#applied(channel)
+      this.#applied(channel, isAwaited)
       end?.()
     })
-    if (isDone) return this.#applied(channel)
+    if (isDone) return this.#applied(channel, isAwaited)
     return new Promise((resolve) => { end = resolve })
   }
 
@@ -260,13 +266,14 @@ export class Arrivals {
   /** To those who are in memory. One that is not at home here has come to the wrong place. */
   #give(channel: Incoming, entry: MemberEntry, names: readonly string[]): null {
     const { users, transaction } = this.#host
+    const { appended } = transaction
     for (const name of names) {
       const user = users.get(name)
       if (user?.channel !== null) continue
       if (entry.kind === 'listing' && !user.exists) this.#turnDown(entry)
       applyToMember(transaction, user, entry)
     }
-    return this.#applied(channel)
+    return this.#applied(channel, isAwaited(entry, transaction.appended > appended))
   }
 
   /** A group that has taken somebody in, or invited it, before it heard that its account goes. */
@@ -296,6 +303,11 @@ export class Arrivals {
       }
     }
   }
+}
+
+/** Of messages half are for nobody: the one device of who wrote them has their acks. */
+function isAwaited({ kind }: MemberEntry, hasAppended: boolean): boolean {
+  return kind === 'messages' ? hasAppended : kind !== 'receipt'
 }
 
 function applySide(transaction: Transaction, conversation: ConversationState, { user, what, isOn }: SideEntry): void {

@@ -17,6 +17,8 @@ export class ChannelWork {
   readonly rows = new Map<Outgoing, EntryRow[]>()
   /** Channels whose entries have taken effect, with the number of the last one. */
   readonly applied = new Map<Incoming, number>()
+  /** Somebody waits for what one of them did, as for a message. For a receipt nobody does. */
+  isAwaited = false
   /** Merged: of each only the latest counts. */
   readonly watermarks = new Map<string, RaisedWatermark>()
   /** What it writes of visitors. */

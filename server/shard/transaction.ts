@@ -161,9 +161,9 @@ export class Transaction {
     return !this.isUrgent && !this.hasWatermarks
   }
 
-  /** Whether watermarks rose: they wait a little for company. */
+  /** Whether watermarks rose, or entries of channels took effect that nobody waits for: they wait a little for company. */
   get hasWatermarks(): boolean {
-    return this.dirtyRoutes.length > 0 || (this.channelWork !== null && this.channelWork.watermarks.size > 0)
+    return this.dirtyRoutes.length > 0 || (this.channelWork !== null && (this.channelWork.watermarks.size > 0 || this.channelWork.applied.size > 0))
   }
 
   get channels(): ChannelWork {
@@ -173,7 +173,7 @@ export class Transaction {
   /** Whether somebody waits for it; cursors alone can wait. */
   get isUrgent(): boolean {
     if (this.batch.size > 0 || this.answers.length > 0 || this.waiters.length > 0) return true
-    return this.channelWork !== null && (this.channelWork.applied.size > 0 || this.channelWork.rows.size > 0)
+    return this.channelWork !== null && (this.channelWork.isAwaited || this.channelWork.rows.size > 0)
   }
 
   /** The run that the user's next entry goes into, which carries so many bytes of content. */
