@@ -26,6 +26,7 @@ export class Counters {
   ephemeralDropped = 0
   pings = 0
   throttled = 0
+  descriptorsMissed = 0
   opened = 0
   resumed = 0
   tooOld = 0
@@ -166,6 +167,7 @@ export function createMetrics(counters: Counters, shard: () => ShardGauges | nul
   labelled('chatd_blob_uploads_refused_total', 'Why are requests of uploads refused?', 'error', counters.uploadsRefused)
   labelled('chatd_blob_downloads_total', 'How are downloads answered?', 'status', counters.downloads)
   labelled('chatd_blob_store_errors_total', 'How does the blob store fail?', 'code', counters.blobStoreErrors)
+  counter('chatd_descriptors_missed_total', 'How often was no file descriptor left? (looked at now and then; connections end unseen while it is so)', () => counters.descriptorsMissed)
   counter('chatd_reads_paused_total', 'How often is a client faster than it may be?', () => counters.throttled)
   return registry
 }

@@ -14,6 +14,7 @@ import type { ConnectionTaker } from '../listeners/connection-taker.js'
 import type { Listener } from '../listeners/listener.js'
 import { type Log, SILENT_LOG } from '../log.js'
 import { Counters } from '../metrics/metrics.js'
+import { DescriptorWatch } from './descriptors.js'
 import { openOne, readTls } from './open-listeners.js'
 import type { Router } from '../router/router.js'
 import type { ServerSecret } from '../session/server-secret.js'
@@ -58,7 +59,11 @@ export async function openFront(config: Config, options: FrontOptions): Promise<
   const connections = new Connections({ config, clock, log, counters, router, admission, secret, blobs: desk, ...redirects === undefined ? {} : { redirects } })
   const listeners: Listener[] = []
   const stopListening = (): void => { for (const listener of listeners.splice(0)) listener.stop() }
-  const sweeper = setInterval(() => connections.sweep(), SWEEP_MS)
+  const descriptors = new DescriptorWatch(log, clock, counters)
+  const sweeper = setInterval(() => {
+    connections.sweep()
+    descriptors.look()
+  }, SWEEP_MS)
   try {
     for (const url of takesClients ? config.listen.urls : []) listeners.push(await openOne(url, config, clock, log, admission, connections, taker, tls))
   } catch (error) {
