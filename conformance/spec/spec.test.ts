@@ -95,7 +95,7 @@ function unknownNames(text: string): string[] {
 }
 
 /** Pages on this implementation, whose code spans also name packages, scenarios and settings. */
-const pagesOfTheServer = new Set(['cluster.md', 'decisions.md', 'failures.md', 'links.md', 'performance.md', 'performance-log.md'])
+const pagesOfTheServer = new Set(['cluster.md', 'decisions.md', 'failures.md', 'links.md', 'operating.md', 'performance.md', 'performance-log.md'])
 const pagesOfTheProtocol = pages.filter(({ name }) => !pagesOfTheServer.has(name))
 
 test('every error, field and limit that the prose names exists', () => {
