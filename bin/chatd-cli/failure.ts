@@ -38,6 +38,12 @@ export function usageFailure(message: string, command = ''): CommandFailure {
   return new CommandFailure(EXIT.usage, `${message}; see \`chatd ${command === '' ? '' : `${command} `}--help\``)
 }
 
+/** What to do where the system's own words only say what failed. */
+const ADVICE: Readonly<Partial<Record<string, string>>> = {
+  EMFILE: '; raise the limit of open files (ulimit -n, LimitNOFILE of a service)',
+  ENFILE: '; the machine has too many files open: raise its limit, or close some',
+}
+
 /** The exit code and the one line for any error; an unforeseen one keeps its stack, for the report that it deserves. */
 export function describeFailure(error: unknown): { readonly exitCode: ExitCode, readonly text: string } {
   if (error instanceof CommandFailure) return { exitCode: error.exitCode, text: error.message }
@@ -46,6 +52,6 @@ export function describeFailure(error: unknown): { readonly exitCode: ExitCode, 
   if (error instanceof ListenError) return { exitCode: EXIT.listen, text: error.message }
   if (error instanceof ImportError) return { exitCode: EXIT.failed, text: error.message }
   if (error instanceof RouterError) return { exitCode: EXIT.failed, text: `${error.message} (${ERRORS.get(error.code)?.name ?? String(error.code)})` }
-  if (error instanceof Error && 'code' in error && typeof error.code === 'string') return { exitCode: EXIT.failed, text: error.message }
+  if (error instanceof Error && 'code' in error && typeof error.code === 'string') return { exitCode: EXIT.failed, text: `${error.message}${ADVICE[error.code] ?? ''}` }
   return { exitCode: EXIT.crashed, text: error instanceof Error ? error.stack ?? error.message : String(error) }
 }
