@@ -28,11 +28,15 @@ async function listen(t: TestContext): Promise<DialIn> {
 class Phone {
   readonly #url: string
   #child: ChildProcess | null = null
+  #isOver = false
   lives = 0
 
   constructor(t: TestContext, url: string) {
     this.#url = url
-    t.after(() => { this.#child?.kill('SIGKILL') })
+    t.after(() => {
+      this.#isOver = true
+      this.#child?.kill('SIGKILL')
+    })
   }
 
   live(): void {
@@ -48,7 +52,8 @@ class Phone {
     })
     socket.on('close', (code) => {
       child.kill('SIGKILL')
-      if (code !== 1000) this.live()
+      // Where nobody listens any more it would be born for ever.
+      if (code !== 1000 && !this.#isOver) this.live()
     })
     socket.on('error', () => {})
   }
