@@ -13,7 +13,7 @@ import type { Blob, BlobCommands, UploadRequest } from '../blobs/blob-router.js'
 import { readChange, readNewGroup } from '../groups/change.js'
 import { RouterError } from '../router/router.js'
 import type { ShardLimits } from '../shard/environment.js'
-import { blobOf, hashOf, SQUARES } from '../testing/blob-store.js'
+import { blobOf, hashOf, SQUARES, uploadTo } from '../testing/blob-store.js'
 import { routerError, ShardHarness, type TestDevice } from '../testing/shard-harness.js'
 import { objectsOf } from './merge.js'
 import { attachment, carrying, sendBlobs } from './testing/sending.js'
@@ -120,6 +120,17 @@ test('[BLB-5] the same upload is given again until it is complete or has lain fo
   await harness.pass(2 * HOUR_MS)
   assert.equal(await blobs(harness).upload(first.id), null)
   assert.notEqual((await open(harness, 'alice', 'beach')).id, first.id)
+})
+
+test('[BLB-14] what has ended by a clock that was set is looked for within blobLookMs', async () => {
+  const harness = await start({ blobLookMs: HOUR_MS })
+  const blob = await uploadTo(blobs(harness), harness.blobs, 'alice', 'beach')
+  await harness.pass(SOON_MS)
+  harness.nowMs += 2 * DAY_MS
+  await harness.pass(HOUR_MS - 2 * SOON_MS)
+  assert.ok(isStored(harness, blob))
+  await harness.pass(3 * SOON_MS)
+  assert.ok(!isStored(harness, blob))
 })
 
 test('[BLB-6] a user has a quota, which uploads under way count towards and each blob once', async () => {

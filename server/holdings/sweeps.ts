@@ -31,8 +31,6 @@ const ERASES_AT_ONCE = 8
 const ENDS_AT_ONCE = 16
 /** A shard that is asked about a loan and says nothing holds up the rest for no longer, however many loans it has. */
 const LOAN_ANSWER_MS = 15_000
-/** The clock may be set: it is looked at no more rarely than this. */
-const LOOK_MAX_MS = 600_000
 const LOOK_MIN_MS = 1000
 
 export class BlobSweeps {
@@ -234,7 +232,7 @@ class EraseWork implements ListWork {
 async function untilFirst(shard: Shard, range: KeyRange, timeAt: (key: Uint8Array) => number): Promise<number | null> {
   const first = (await shard.reading(shard.engine.range({ ...range, limit: 1 })))[0]
   if (first === undefined) return null
-  return Math.min(LOOK_MAX_MS, Math.max(LOOK_MIN_MS, timeAt(first[0]) - shard.nowMs))
+  return Math.min(shard.environment.limits.blobLookMs, Math.max(LOOK_MIN_MS, timeAt(first[0]) - shard.nowMs))
 }
 
 /** Rows whose task failed for what is damaged: it must not hold up the others. Rejects with what concerns all of them. */

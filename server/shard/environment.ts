@@ -95,6 +95,8 @@ export interface ShardLimits {
   readonly blobHoldMs: number
   /** Of several shards: after so long the home of a blob asks a shard that has not taken what it was lent. */
   readonly blobLoanMs: number
+  /** The clock may be set: whether a hold, an upload or a loan has ended is looked at no more rarely than this. */
+  readonly blobLookMs: number
   /**
    * Of several shards: how long each of the two questions is waited for that may come before something is held. What comes after a message in its
    * conversation waits, too, and with an entry of a channel all that is behind it.
@@ -147,6 +149,7 @@ export const SHARD_LIMITS: ShardLimits = {
   uploadAgeMs: LIMIT.uploadAgeMs,
   blobHoldMs: LIMIT.blobHoldMs,
   blobLoanMs: 600_000,
+  blobLookMs: 600_000,
   blobAnswerMs: 3000,
 }
 

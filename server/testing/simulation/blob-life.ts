@@ -1,22 +1,19 @@
 /** People who send pictures: they upload, look at what they were sent, keep some of it, while the store of blobs is away now and then. */
-import { encodeAttachments, readAttachments } from '../../../protocol/attachments.js'
-import { EMPTY_BYTES } from '../../../protocol/bytes.js'
 import { ERROR, type ErrorCode } from '../../../protocol/generated/registry.js'
 import type { BlobCommands } from '../../blobs/blob-router.js'
+import type { Audit } from '../../holdings/testing/audit.js'
 import { objectsOf } from '../../holdings/merge.js'
-import { type Audit, auditBlobs, auditShards, BlobBreach, checkShares } from '../../holdings/testing/audit.js'
 import { RouterError, type StoredMessage } from '../../router/router.js'
-import { blobOf, hashOf } from '../blob-store.js'
 import { conversationName } from '../../shard/conversation-name.js'
 import { Breach } from './breach.js'
 import type { SimDevice } from './device.js'
+import { auditFiles, checkFilesAtRest } from './file-audit.js'
 import { GROUP } from './group-oracle.js'
 import { OUTBOX_MAX } from './operation-life.js'
+import { carriedBy, upload } from './picture.js'
 import { ignore, type Life, type Scene } from './scene.js'
 
 const PICTURES = ['a beach', 'a hill'] as const
-const SIZE = 1000
-const TYPE = 'image/png'
 const PAGE = 20
 /** Longer than holds, uploads, late puts and loans take to end, where the sweep that ends them has just looked. */
 const REST_MS = 1_800_000
@@ -24,15 +21,6 @@ const PUT_MS_MAX = 20
 const PASS_MS = 3000
 /** What nobody may be told of a message that it is shown. */
 const NOT_FOUND: ReadonlySet<ErrorCode> = new Set([ERROR.noSuchBlob, ERROR.noSuchMessage, ERROR.noSuchConversation])
-
-/** What a message carries; none where it carries no picture. */
-export function carrying(picture: string): Uint8Array {
-  if (picture === '') return EMPTY_BYTES
-  return encodeAttachments([{
-    id: hashOf(picture), type: TYPE, size: SIZE, name: '', width: 0, height: 0, durationMs: 0, placeholder: EMPTY_BYTES, thumbnail: true, preview: '',
-    key: EMPTY_BYTES,
-  }])
-}
 
 export class BlobLife implements Life {
   readonly #scene: Scene
@@ -99,21 +87,14 @@ export class BlobLife implements Life {
     return blobs
   }
 
-  /** As the HTTP side does it; a server that dies in the middle does nothing more. */
+  /** A server that dies in the middle does nothing more. */
   async #upload(user: string, picture: string): Promise<void> {
     const { server, disk } = this.#scene
-    const blobs = this.#blobs
-    const opened = await blobs.openUpload(user, { size: SIZE, hash: hashOf(picture), type: TYPE, strip: false, picture: false })
-    if ('blob' in opened) return
-    const { upload } = opened
-    const blob = blobOf(picture, upload.key, { size: SIZE, type: TYPE })
-    if (!await blobs.storing(upload.id, objectsOf(blob))) return
-    for (const object of objectsOf(blob)) {
+    await upload(this.#blobs, user, picture, ['thumbnail'], async (object) => {
       await this.#time()
-      if (!server.isAlive) return
-      disk.blobs.put(object)
-    }
-    await blobs.finishUpload(upload.id, blob)
+      if (server.isAlive) disk.blobs.put(object)
+      return server.isAlive
+    })
   }
 
   #time(): Promise<void> {
@@ -151,23 +132,9 @@ export class BlobLife implements Life {
   }
 
   /** Of each shard. */
-  async #audit(): Promise<readonly Audit[]> {
+  #audit(): Promise<readonly Audit[]> {
     const { disks, disk: { blobs } } = this.#scene
-    const engines = disks.map(({ stored }) => stored.copy())
-    const objects = new Set(blobs.objects)
-    try {
-      return await (engines.length === 1 ? Promise.all(engines.map((engine) => auditBlobs(engine, objects))) : auditShards(engines, objects))
-    } catch (error) {
-      throw error instanceof BlobBreach ? new Breach(error.message, { cause: error }) : error
-    }
-  }
-
-  #checkShares(audits: readonly Audit[]): void {
-    try {
-      checkShares(audits, (name) => this.#scene.server.homeOf(name))
-    } catch (error) {
-      throw error instanceof BlobBreach ? new Breach(error.message, { cause: error }) : error
-    }
+    return auditFiles(disks.map(({ stored }) => stored.copy()), new Set(blobs.objects))
   }
 
   /** The server died: what it leaves has to be true. */
@@ -186,17 +153,8 @@ export class BlobLife implements Life {
   async check(): Promise<void> {
     const { users, disk } = this.#scene
     for (const user of users) for (const to of [GROUP, ...users]) await this.#scene.finish(this.#look(user, to, false).catch(ignoreRefusal))
-    const audits = await this.#audit()
-    for (const { blobs, carried } of audits) for (const id of blobs.keys()) if (!carried.has(id)) throw new Breach(`nothing carries ${id}, and it is there still`)
-    if (audits.length > 1) this.#checkShares(audits)
-    const kept = audits.flatMap(({ blobs, homes }) => [...[...blobs.values()], ...[...homes.values()].flat()])
-    const named = new Set(kept.flatMap(({ blob }) => objectsOf(blob)))
-    for (const object of disk.blobs.objects) if (!named.has(object)) throw new Breach('the store has an object that nothing names')
+    await checkFilesAtRest(await this.#audit(), disk.blobs.objects, (name) => this.#scene.server.homeOf(name))
   }
-}
-
-function carriedBy({ extensions }: StoredMessage): string[] {
-  return readAttachments(extensions)?.map(({ id }) => id) ?? []
 }
 
 /** Who is in none of it finds nothing. */

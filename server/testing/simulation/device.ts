@@ -9,12 +9,12 @@ import { isGroup } from '../../../protocol/address.js'
 import type { StoredMessage } from '../../router/router.js'
 import { RouterError } from '../../router/router.js'
 import { conversationName } from '../../shard/conversation-name.js'
-import { carrying } from './blob-life.js'
 import { Breach } from './breach.js'
 import { type DeviceServer, type OutboxMessage, SimConnection } from './connection.js'
 import { changeText } from './group-oracle.js'
 import type { OperationName, SimOperation } from './operation-oracle.js'
 import { type Oracle, operationText } from './oracle.js'
+import { carrying } from './picture.js'
 import { LIMITS } from './server.js'
 
 export class SimDevice {

@@ -73,6 +73,11 @@ export class OperationOracle {
     return this.#deleters.has(key(conversation, seq))
   }
 
+  /** Whether that was acknowledged to somebody. */
+  isDeleted(conversation: string, seq: number): boolean {
+    return this.#erased.has(key(conversation, seq))
+  }
+
   /** All that it may ever have said. */
   textsOf(conversation: string, seq: number): string[] {
     const name = key(conversation, seq)

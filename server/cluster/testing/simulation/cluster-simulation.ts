@@ -19,6 +19,7 @@ import { Nemesis } from './nemesis.js'
 import { type NodePlants, plantOwner } from './node-plants.js'
 import { checkLog, Oracle } from './oracle.js'
 import { People } from './people.js'
+import type { Pictures } from './pictures.js'
 import type { Faults, Room, Work } from './room.js'
 import { RowsWork } from './rows-work.js'
 import { ServerWork } from './server-work.js'
@@ -45,6 +46,9 @@ export interface ClusterSimulationResult {
   readonly acknowledged: number
   /** Of these, messages to conversations that are at home in another shard than who said them. */
   readonly crossed: number
+  /** Messages with a picture; and how often one was fetched. */
+  readonly shown: number
+  readonly looked: number
   /** Of a shard by another node than the one that had it. */
   readonly takeovers: number
   readonly crashes: number
@@ -69,6 +73,8 @@ const BEGIN_MS = 5000
 const REST_MS = 180_000
 /** So long nothing happens before it counts as rest. */
 const QUIET_MS = 2500
+/** Longer than uploads, holds, loans and what may come late of an upload are waited for. */
+const ENDED_MS = 900_000
 
 export class ClusterSimulation implements Room {
   readonly #options: ClusterSimulationOptions
@@ -171,7 +177,7 @@ export class ClusterSimulation implements Room {
       throw new Breach([`seed ${String(seed)}: ${error.message}`, ...this.trace.slice(-60)].join('\n'))
     }
     const { crashes, storeLosses, stops, moves } = this.#nemesis
-    return { acknowledged: this.#acknowledged, crossed: this.#people?.crossed ?? 0, takeovers: this.#takeovers, crashes, storeLosses, stops, moves }
+    return { acknowledged: this.#acknowledged, crossed: this.#people?.crossed ?? 0, shown: this.#people?.pictures.shown ?? 0, looked: this.#people?.pictures.looked ?? 0, takeovers: this.#takeovers, crashes, storeLosses, stops, moves }
   }
 
   get #acknowledged(): number {
@@ -246,19 +252,40 @@ export class ClusterSimulation implements Room {
     return this.servers.every((_, shard) => isTogether(this, shard)) && this.#people?.isContent !== false
   }
 
-  /** Nothing is on its way any more, in any channel; then everybody has what it should. */
-  async #checkPeople(people: People): Promise<void> {
+  /** Nothing is on its way any more, in any channel. */
+  async #quiet(): Promise<void> {
     let sinceMs = this.world.nowMs()
     await this.#until(() => {
       if (!this.#isAtRest || !this.#areChannelsEmpty) sinceMs = this.world.nowMs()
       return this.world.nowMs() - sinceMs >= QUIET_MS
     }, 'it does not come to rest')
+  }
+
+  /** Then everybody has what it should. */
+  async #checkPeople(people: People): Promise<void> {
+    await this.#quiet()
     await people.check()
+    if (people.havePictures) await this.#collect(people.pictures)
     for (const { process } of this.machines.values()) {
       for (const shard of this.servers.keys()) {
         if (process?.work?.isOwner(shard) !== true) continue
         await checkHomes(shard, process.machine.disks[shard]!, this.servers.length, (name) => people.homeOf(name))
         await people.oracle.operations.checkDisk(process.machine.disks[shard]!)
+      }
+    }
+  }
+
+  /** What ends by its time, and what is erased long after, has ended at last: clocks are set forward until nothing of it is left. */
+  async #collect(pictures: Pictures): Promise<void> {
+    const endMs = this.world.nowMs() + REST_MS
+    for (;;) {
+      for (const machine of this.machines.values()) machine.clockErrorMs += ENDED_MS
+      await this.#quiet()
+      try {
+        await pictures.checkStored()
+        return
+      } catch (error) {
+        if (this.world.nowMs() > endMs) throw error
       }
     }
   }

@@ -20,6 +20,8 @@ export interface Scenery {
 
 /** How many of its acts are losses of the store, in a storm. */
 const STORM = 0.12
+/** Longer than a picture is held for no message. */
+const FORWARD_MS = 10_000
 
 export class Nemesis {
   readonly #scenery: Scenery
@@ -62,6 +64,7 @@ export class Nemesis {
     else if (dice < 84) this.#stop(machine)
     else if (dice < 86) this.#drain(machine)
     else if (dice < 90) this.#stay(machine)
+    else if (dice < 93) this.#setForward()
   }
 
   /** What there is only where nodes have links, and wall clocks count. */
@@ -81,6 +84,14 @@ export class Nemesis {
       machine.clockErrorMs += random.below(20_000) - 10_000
       note(`the clock of ${machine.name} jumps`)
     }
+  }
+
+  /** What is held for a time alone ends now, while everything else goes wrong. */
+  #setForward(): void {
+    const { machines, note } = this.#scenery
+    if (machines.every(({ process }) => (process?.work?.move ?? null) === null)) return
+    note('all clocks are set forward')
+    for (const machine of machines) machine.clockErrorMs += FORWARD_MS
   }
 
   /** Of one shard, or of all of them. */

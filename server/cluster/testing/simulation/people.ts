@@ -14,6 +14,7 @@ import { Oracle } from '../../../testing/simulation/oracle.js'
 import type { EndScene } from '../../../testing/simulation/scene.js'
 import { comparePositions } from '../../position.js'
 import { readMembership, readState } from '../../shard-rows.js'
+import { Pictures } from './pictures.js'
 import { Quarrels } from './quarrels.js'
 import type { Room } from './room.js'
 import { PEOPLE_LIMITS, ServerWork } from './server-work.js'
@@ -33,6 +34,9 @@ export class People implements EndScene {
   readonly devices: SimDevice[] = []
   readonly #connectedMs = new Map<SimDevice, number>()
   readonly #quarrels: Quarrels
+  readonly pictures: Pictures
+  /** Without them a life shows the rest as well, in less time. */
+  readonly havePictures: boolean
   readonly finish: EndScene['finish']
   /** Acknowledged messages to conversations that are at home in another shard than who said them. */
   crossed = 0
@@ -44,6 +48,8 @@ export class People implements EndScene {
     this.finish = finish
     this.oracle = new Oracle(room.world, PEOPLE_LIMITS)
     this.#quarrels = new Quarrels(room, this)
+    this.pictures = new Pictures(room, this)
+    this.havePictures = room.world.random.chance(0.4)
   }
 
   homeOf(name: string): number {
@@ -125,6 +131,7 @@ export class People implements EndScene {
     if (this.#isLost(device) || (!isQuiet && random.chance(0.01))) device.cut()
     else if (!isQuiet && random.chance(0.12)) this.#speak(device)
     else if (!isQuiet && random.chance(0.03)) this.#operate(device)
+    else if (!isQuiet && this.havePictures && random.chance(0.03)) this.#picture(device)
     else if (!isQuiet && random.chance(0.01)) this.#changeGroup()
     else if (!isQuiet && random.chance(0.01)) this.#quarrel()
   }
@@ -153,7 +160,10 @@ export class People implements EndScene {
     const seqs = device.received.get(isGroup(to) ? to : conversationName(device.user, to)) ?? []
     if (random.chance(0.25)) {
       if (seqs.length > 0) device.markRead(to, random.pick(seqs))
-    } else if (device.outbox.length < OUTBOX_MAX) device.write(to, `${device.user}/${device.id} says ${String(++this.#said)}`)
+    } else if (device.outbox.length < OUTBOX_MAX) {
+      const text = `${device.user}/${device.id} says ${String(++this.#said)}`
+      device.write(to, text, this.pictures.anyFor(device.user, text))
+    }
   }
 
   /** It edits, takes back or reacts to what it has. */
@@ -162,6 +172,11 @@ export class People implements EndScene {
     const to = random.pick([...USERS, GROUP])
     const operation = device.outbox.length >= OUTBOX_MAX ? null : anyOperation({ random, nextNumber: () => ++this.#said }, device, to, true)
     if (operation !== null) device.operate(to, operation.kind, operation.target, operation.text)
+  }
+
+  #picture(device: SimDevice): void {
+    const works = this.#works
+    if (works.length > 0) this.pictures.act(device, this.#room.world.random.pick(works), `${device.user}/${device.id} shows ${String(++this.#said)}`)
   }
 
   #quarrel(): void {
@@ -198,10 +213,11 @@ export class People implements EndScene {
     return best?.disk.range(options) ?? []
   }
 
-  /** Exactly once, in order, at every device, as operations have left it; and nothing through a block. */
+  /** Exactly once, in order, at every device, as operations have left it; nothing through a block; and pictures for who is shown them. */
   async check(): Promise<void> {
     await this.#quarrels.check()
     await checkConversations(this)
+    if (this.havePictures) await this.pictures.check()
   }
 }
 

@@ -3,6 +3,7 @@
  * these. Only the sockets, the clocks and Redis are played.
  */
 import { LIMIT } from '../../../../protocol/generated/registry.js'
+import type { BlobCommands } from '../../../blobs/blob-router.js'
 import type { ClientHosts } from '../../../connection/redirects.js'
 import { configOf } from '../../../config/config.js'
 import { LinkAcceptor } from '../../../link/link-acceptor.js'
@@ -24,10 +25,11 @@ import { type ClusterNode, openClusterNode } from '../../node.js'
 import { nodeCalls } from '../../node-calls.js'
 import { NODE_PURPOSE, NodeCallServer, NodeLinks } from '../../node-links.js'
 import type { ReplicatedEngine } from '../../replicated-engine.js'
+import { Files } from './files.js'
 import { lossy } from './lossy-peers.js'
 import type { People } from './people.js'
 import type { Work } from './room.js'
-import { plantNode, plantShard, type ShardPlants } from './shard-plants.js'
+import { plantNode, plantRouter, plantShard, type ShardPlants } from './shard-plants.js'
 import type { SimProcess } from './sim-process.js'
 import type { Wires } from './wires.js'
 
@@ -36,7 +38,7 @@ const OWNER_WAIT_MS = 6000
 /** Clocks of machines are wrong by minutes, and who looks on does not see how much. */
 export const PEOPLE_LIMITS = { editAgeMs: LIMIT.editAgeMs, deleteAgeMs: LIMIT.deleteAgeMs }
 /** What can't be had at present is asked for again at once, far more often than by a client that waits. */
-const SHARD_LIMITS: ShardLimits = { ...LIMITS, ...PEOPLE_LIMITS, strangerBurst: 1_000_000 }
+const SHARD_LIMITS: ShardLimits = { ...LIMITS, ...PEOPLE_LIMITS, strangerBurst: 1_000_000, blobHoldMs: 4000, blobLookMs: 1000 }
 /** A call that had no answer for so long has failed. */
 const CALL_TIMEOUT_MS = 8000
 
@@ -55,6 +57,7 @@ export class ServerWork implements Work, DeviceServer {
   readonly #peers: NodePeers | null
   readonly nodes: ClusterNode[] = []
   readonly router: Router
+  readonly files: Files
   readonly limits = SHARD_LIMITS
   readonly isHome = false
   #desk: ClusterDesk | null = null
@@ -72,15 +75,17 @@ export class ServerWork implements Work, DeviceServer {
     const start = { config: { ...config, cluster }, clock: process, log: environment.log, steps: [] }
     const shards = room.servers.length
     const life = process.randomToken()
+    this.files = new Files(process, options.people.pictures.store)
     const random = (): number => world.random.below(1000) / 1000
     const peers = this.#peers = openPeers(links, { shards, shardOf: options.shardOf, random, limits: { ...CHANNELS, resendMs: 700 } },
       (shard) => this.#parts[shard]?.node?.directory.view.owner ?? null)
     if (peers !== null) this.#loseSome(peers)
     this.#parts = room.servers.map((_, shard) => new NodePart({
       start, shard, life, engine: process.machine.disks[shard]!, openStore: () => process.storeOf(shard), environment: this.#shardEnvironment(), links,
-      hasBlobs: false, peers, random,
+      hasBlobs: true, peers, random,
     }))
     this.router = routerOf(start, this.#parts, environment, options.shardOf)
+    plantRouter(this.router, options.plants)
   }
 
   static async open(process: SimProcess, options: ServerWorkOptions): Promise<ServerWork> {
@@ -175,6 +180,12 @@ export class ServerWork implements Work, DeviceServer {
     return this.#parts
   }
 
+  get blobs(): BlobCommands {
+    const { blobs } = this.router
+    if (blobs === null) throw new Breach('no blobs are kept')
+    return blobs
+  }
+
   get isAlive(): boolean {
     return this.#process.isAlive
   }
@@ -223,7 +234,7 @@ export class ServerWork implements Work, DeviceServer {
 
   #shardEnvironment(): ShardEnvironment {
     const { scheduler, machine: { room: { world } } } = this.#process
-    return { clock: this.#process, scheduler, random32: () => world.random.next32(), limits: SHARD_LIMITS, log: this.#links.environment.log }
+    return { clock: this.#process, scheduler, random32: () => world.random.next32(), limits: SHARD_LIMITS, log: this.#links.environment.log, blobs: this.files }
   }
 
   /** Beside what becomes of links: channels are to bear more than these do to them. */

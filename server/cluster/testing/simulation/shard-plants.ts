@@ -1,7 +1,10 @@
 /** Bugs of several shards, to be planted in the nodes of a cluster. */
 import { OPERATION } from '../../../../protocol/generated/registry.js'
+import { encodeContents } from '../../../holdings/rows.js'
+import type { Router } from '../../../router/router.js'
 import type { Shard } from '../../../shard/shard.js'
 import { confirmBeforeCommit, deleteBeforeConfirmed, writeCursorOutsideBatch } from '../../../testing/simulation/channel-plants.js'
+import { OWNER } from '../../../testing/simulation/group-life.js'
 import type { ClusterNodeOptions } from '../../node-options.js'
 
 export interface ShardPlants {
@@ -21,6 +24,14 @@ export interface ShardPlants {
   readonly editsTwice?: boolean
   /** Of a delete that comes from another shard only its own entry is kept: queues go on with the text. */
   readonly forgetsDeletes?: boolean
+  /** The home of a blob knows only in memory which other shards hold it. */
+  readonly forgetsHolders?: boolean
+  /** The home of a blob takes a shard for a holder that has let it go. */
+  readonly keepsDropped?: boolean
+  /** What carried a blob and has ended lowers its count twice. */
+  readonly releasesTwice?: boolean
+  /** Who was not to hear of a message finds what it carries all the same. */
+  readonly findsForAnybody?: boolean
 }
 
 export function plantShard(shard: Shard, plants: ShardPlants): void {
@@ -31,6 +42,31 @@ export function plantShard(shard: Shard, plants: ShardPlants): void {
   if (plants.answersEarly === true && shard.channels !== null) shard.channels.allTaken = () => Promise.resolve()
   if (plants.editsTwice === true) editTwice(shard)
   if (plants.forgetsDeletes === true) forgetDeletes(shard)
+  plantFiles(shard, plants)
+}
+
+function plantFiles(shard: Shard, { forgetsHolders, keepsDropped, releasesTwice }: ShardPlants): void {
+  if (forgetsHolders === true) forgetHolders(shard)
+  if (keepsDropped === true) shard.ledger.homes.drop = () => undefined
+  if (releasesTwice === true) releaseTwice(shard)
+}
+
+function forgetHolders(shard: Shard): void {
+  const { homes } = shard.ledger
+  const hold = homes.hold.bind(homes)
+  homes.hold = (home, holder, blob, loan) => {
+    hold(home, holder, blob, loan)
+    const { key, contents } = home.state
+    shard.transaction.batch.put(key, encodeContents(contents.map((each) => ({ ...each, holders: each.holders.filter((other) => other !== holder) }))))
+  }
+}
+
+function releaseTwice({ ledger }: Shard): void {
+  const unrefer = ledger.unrefer.bind(ledger)
+  ledger.unrefer = (held) => {
+    unrefer(held)
+    unrefer(held)
+  }
 }
 
 function offerBeforeCommit(shard: Shard): void {
@@ -45,6 +81,13 @@ function offerBeforeCommit(shard: Shard): void {
       }
     }
   }
+}
+
+/** In what a node asks of all shards. */
+export function plantRouter({ blobs }: Router, { findsForAnybody }: ShardPlants): void {
+  if (findsForAnybody !== true || blobs === null) return
+  const find = blobs.find.bind(blobs)
+  blobs.find = (user, place) => find(user, place).catch(() => find(OWNER, place))
 }
 
 /** In a node's part in a shard. */
