@@ -328,11 +328,12 @@ test('[QUE-8] [QUE-9] told too old, it fetches what it missed, in order, before 
 })
 
 /** What was given out through this storage, as one service after the other is met. */
-function travellerOf(t: TestContext): { texts: string[], meet(served: ModelServer, sending?: string): Promise<{ client: Client, server: SocketServer }> } {
+function travellerOf(t: TestContext): { texts: string[], storage: ReturnType<typeof memoryStorage>, meet(served: ModelServer, sending?: string): Promise<{ client: Client, server: SocketServer }> } {
   const storage = memoryStorage()
   const texts: string[] = []
   return {
     texts,
+    storage,
     async meet(served, sending) {
       const server = await startSocketServer(t, served, 'tcp')
       const client = clientOf(t, server, { storage })
@@ -474,6 +475,49 @@ test('a service that begins anew, and does not have what is being fetched, does 
   await Promise.race([caughtUp, failed])
   await client.close()
   assert.deepEqual(texts, ['d1'])
+})
+
+test('who is killed while it fetches what a service has that began anew finds out again', async (t) => {
+  const { texts, storage, meet } = travellerOf(t)
+  const before = model()
+  for (const from of ['bob', 'carol', 'dave']) for (const number of [1, 2, 3, 4]) before.incoming(from, `${from} before ${number}`)
+  await (await meet(before)).client.close()
+  texts.length = 0
+
+  const server = await startSocketServer(t, model(), 'tcp')
+  server.model.queueEpoch = 7
+  for (const from of ['bob', 'carol']) for (const number of [1, 2]) server.model.incoming(from, `${from} ${number}`)
+  server.model.read.set('carol', 1)
+  const killed = clientOf(t, server, { storage })
+  await killed.enqueue('carol', 'own')
+  const sent = next(killed, 'sent')
+  killed.on('tooOld', async () => { await sent })
+  let letGo = (): void => {}
+  const inHand = new Promise<void>((resolve) => {
+    killed.on('message', ({ text }) => {
+      texts.push(text)
+      if (text !== 'bob 2') return
+      resolve()
+      return new Promise<void>((done) => { letGo = done })
+    })
+  })
+  await killed.connect()
+  await inHand
+  const left = memoryStorage(storage.state)
+
+  const again = clientOf(t, server, { storage: left })
+  again.on('message', ({ text }) => { texts.push(text) })
+  const caughtUp = next(again, 'synced')
+  await again.connect()
+  await caughtUp
+  const { tail, shown, read } = again.watermarks('carol')
+  assert.deepEqual({ tail, shown, read }, { tail: 3, shown: 3, read: 1 })
+  assert.equal(again.watermarks('dave').tail, 0)
+  await again.close()
+  letGo()
+  // The page that was in hand is given out again.
+  assert.deepEqual(texts, ['bob 1', 'bob 2', 'bob 1', 'bob 2', 'carol 1', 'carol 2'])
+  assert.deepEqual([...left.state.conversations.values()].map(({ doubt }) => doubt), [null, null, null])
 })
 
 test('a service that has forgotten the queue alone is not taken for another, though its list says less than the ack of an own message', async (t) => {

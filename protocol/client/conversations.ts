@@ -1,7 +1,7 @@
 /** What the client knows of its conversations: how far they go, what the application has seen of them, and who has received and read. */
 import { MARK } from '../generated/registry.js'
 import { addSeq, dropUpTo, hasSeq } from './ranges.js'
-import type { ClientState, StorageChange } from './state.js'
+import type { ClientState, DoubtRecord, StorageChange } from './state.js'
 
 /** A watermark rose as far as the client can show it. [RCP-9] */
 export interface ReceiptEvent {
@@ -41,8 +41,8 @@ class Conversation {
   shown = 0
   own: readonly number[] = []
   echoes: readonly number[] = []
-  /** Own seqs since the log may be another one. */
-  accepted: readonly number[] = []
+  /** See `mayBeOthers`; null: it is the one that is known. */
+  doubt: DoubtRecord | null = null
   readonly members = new Map<string, Marks>()
   isDirty = false
   areMarksDirty = false
@@ -55,8 +55,6 @@ export class Conversations {
   readonly #byName = new Map<string, Conversation>()
   readonly #dirty = new Set<string>()
   #events: ReceiptEvent[] = []
-  /** See `mayBeOthers`; null: they are those that are known. */
-  #tailsBefore: Map<string, number> | null = null
 
   constructor(state: ClientState, user: string) {
     this.#user = user
@@ -66,6 +64,7 @@ export class Conversations {
       known.shown = record.shown
       known.own = record.own
       known.echoes = record.echoes
+      known.doubt = record.doubt
       for (const [member, { delivered, read }] of record.members) {
         known.members.set(member, { delivered, read, isDirty: false })
         if (Math.max(delivered, read) > known.tail) known.isAhead = true
@@ -87,8 +86,8 @@ export class Conversations {
     for (const conversation of this.#dirty) {
       const known = this.#get(conversation)
       if (known.isDirty) {
-        const { tail, shown, own, echoes } = known
-        changes.push({ kind: 'conversation', conversation, tail, shown, own, echoes })
+        const { tail, shown, own, echoes, doubt } = known
+        changes.push({ kind: 'conversation', conversation, tail, shown, own, echoes, ...doubt === null ? {} : { doubt } })
         known.isDirty = false
       }
       if (!known.areMarksDirty) continue
@@ -107,31 +106,32 @@ export class Conversations {
    * The queue is another one, or ends before where this device was: then the service may have begun anew, or gone back to a backup, and conversations
    * that are shorter than known, or not there, are others of the same names. In an ordinary "too old" they only seem to be, since the list may
    * know of a message a little later than the device that sent it. Called before anything is learned of what the service has now; what it then
-   * accepts says nothing of what was known before. Not stored: who is killed before it has caught up keeps what it knew.
+   * accepts says nothing of what was known before. Stored, for who is killed before it has caught up.
    */
   mayBeOthers(): void {
-    this.#tailsBefore = new Map([...this.#byName].map(([name, { tail }]) => [name, tail]))
-    for (const known of this.#byName.values()) known.accepted = []
+    for (const [name, known] of this.#byName) this.#setDoubt(name, known, { tail: known.tail, accepted: [] })
   }
 
   /** How far those were known to go that may be others; none that was forgotten meanwhile. */
   tailsBefore(): Map<string, number> {
-    return new Map(this.#tailsBefore)
+    const tails = new Map<string, number>()
+    for (const [name, { doubt }] of this.#byName) if (doubt !== null) tails.set(name, doubt.tail)
+    return tails
   }
 
   /** All of them are what they are known to be. */
   caughtUp(): void {
-    this.#tailsBefore = null
-    for (const known of this.#byName.values()) known.accepted = []
+    for (const [name, known] of this.#byName) if (known.doubt !== null) this.#setDoubt(name, known, null)
   }
 
   /** The log that was known is gone, and if there is one of this name it is another: that which has accepted messages of this device since. */
   forget(conversation: string): void {
     const known = this.#get(conversation)
-    this.#tailsBefore?.delete(conversation)
-    known.tail = known.accepted.at(-1) ?? 0
+    const accepted = known.doubt?.accepted ?? []
+    known.doubt = null
+    known.tail = accepted.at(-1) ?? 0
     known.shown = 0
-    known.own = known.accepted
+    known.own = accepted
     known.echoes = []
     known.isAhead = false
     for (const marks of known.members.values()) {
@@ -169,9 +169,9 @@ export class Conversations {
   accepted(conversation: string, seq: number, isLast: boolean): boolean {
     const known = this.#get(conversation)
     const isEchoed = hasSeq(known.echoes, seq)
-    const mayBeOther = this.#tailsBefore !== null
-    if (mayBeOther) known.accepted = addSeq(known.accepted, seq)
-    if (mayBeOther || seq > known.shown) known.own = addSeq(known.own, seq)
+    const { doubt } = known
+    if (doubt !== null) known.doubt = { ...doubt, accepted: addSeq(doubt.accepted, seq) }
+    if (doubt !== null || seq > known.shown) known.own = addSeq(known.own, seq)
     if (isLast) known.echoes = []
     this.#touch(conversation, known)
     this.exists(conversation, seq)
@@ -231,6 +231,11 @@ export class Conversations {
 
   #tell(conversation: string, member: string, mark: 'delivered' | 'read', before: number, seq: number): void {
     if (seq > before) this.#events.push({ conversation, member, mark, seq })
+  }
+
+  #setDoubt(conversation: string, known: Conversation, doubt: DoubtRecord | null): void {
+    known.doubt = doubt
+    this.#touch(conversation, known)
   }
 
   #touch(conversation: string, known: Conversation): void {

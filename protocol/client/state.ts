@@ -31,6 +31,14 @@ export interface MarkRecord {
   readonly read: number
 }
 
+/** What was known of a log that may be another one of the same name now, until all is fetched that there is. */
+export interface DoubtRecord {
+  /** How far it was known to go: one that is shorter is another. */
+  readonly tail: number
+  /** What was accepted of this device since, whichever it is. */
+  readonly accepted: readonly number[]
+}
+
 /** What a client knows of a conversation. Lists of seqs are ranges: from, to, from, to…, rising. */
 export interface ConversationRecord {
   /** Highest seq known to exist. */
@@ -41,6 +49,8 @@ export interface ConversationRecord {
   readonly own: readonly number[]
   /** The user's own messages given to the application while an unanswered one of this device waited for its ack. */
   readonly echoes: readonly number[]
+  /** null: the log is the one that is known. */
+  readonly doubt: DoubtRecord | null
   /** Watermarks as told, which may be ahead of `tail`; the user's own under the user's name. */
   readonly members: ReadonlyMap<string, MarkRecord>
 }
@@ -82,6 +92,8 @@ export type StorageChange =
   | {
     readonly kind: 'conversation'; readonly conversation: string
     readonly tail: number; readonly shown: number; readonly own: readonly number[]; readonly echoes: readonly number[]
+    /** Absent in nearly all of them, and in what older versions wrote: none. */
+    readonly doubt?: DoubtRecord
   }
   | { readonly kind: 'watermark'; readonly conversation: string; readonly member: string; readonly delivered: number; readonly read: number }
 
@@ -111,6 +123,7 @@ interface MutableConversation {
   shown: number
   own: readonly number[]
   echoes: readonly number[]
+  doubt: DoubtRecord | null
   members: Map<string, MarkRecord>
 }
 
@@ -176,6 +189,7 @@ function applyChange(state: MutableState, change: StorageChange): void {
       known.shown = change.shown
       known.own = change.own
       known.echoes = change.echoes
+      known.doubt = change.doubt ?? null
       return
     }
     case 'watermark':
@@ -187,7 +201,7 @@ function applyChange(state: MutableState, change: StorageChange): void {
 function conversationIn(state: MutableState, conversation: string): MutableConversation {
   let known = state.conversations.get(conversation)
   if (known === undefined) {
-    known = { tail: 0, shown: 0, own: [], echoes: [], members: new Map() }
+    known = { tail: 0, shown: 0, own: [], echoes: [], doubt: null, members: new Map() }
     state.conversations.set(conversation, known)
   }
   return known
@@ -205,8 +219,8 @@ export function snapshotOf(state: ClientState): StorageChange[] {
     { kind: 'behind', isBehind: state.isBehind },
   ]
   for (const record of state.outbox.values()) changes.push({ kind: 'outboxPut', record })
-  for (const [conversation, { tail, shown, own, echoes, members }] of state.conversations) {
-    changes.push({ kind: 'conversation', conversation, tail, shown, own, echoes })
+  for (const [conversation, { tail, shown, own, echoes, doubt, members }] of state.conversations) {
+    changes.push({ kind: 'conversation', conversation, tail, shown, own, echoes, ...doubt === null ? {} : { doubt } })
     for (const [member, { delivered, read }] of members) changes.push({ kind: 'watermark', conversation, member, delivered, read })
   }
   return changes

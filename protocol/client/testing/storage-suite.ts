@@ -28,7 +28,8 @@ const anyChange: fc.Arbitrary<StorageChange> = fc.oneof(
   fc.record({
     kind: fc.constant('conversation' as const), conversation: name, tail: seq, shown: seq, own: fc.array(seq, { maxLength: 4 }),
     echoes: fc.array(seq, { maxLength: 2 }),
-  }),
+    doubt: fc.record({ tail: seq, accepted: fc.array(seq, { maxLength: 2 }) }),
+  }, { requiredKeys: ['kind', 'conversation', 'tail', 'shown', 'own', 'echoes'] }),
   fc.record({ kind: fc.constant('watermark' as const), conversation: name, member: name, delivered: seq, read: seq }),
 )
 
