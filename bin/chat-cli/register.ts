@@ -23,7 +23,7 @@ export async function registerUser(command: RegisterCommand, world: World): Prom
   const password = command.asksPassword ? await askTwice(choice.user, world) : await readPassword(account.passwordFile)
   const ca = account.certificateFile === null ? null : await readCertificate(account.certificateFile)
   const tryWith = (code: string | null): Promise<string> => register({
-    server: serversOf(account.server)[0]!,
+    server: serversOf(account.server),
     user: choice.user,
     password,
     agent: 'chat',

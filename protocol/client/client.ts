@@ -40,8 +40,7 @@ import type { Handler } from './emitter.js'
 import { conversationsQuery, historyQuery, readConversations, readHistory, readReceipts } from './query-elements.js'
 import type { ConversationInfo, HistoryPage, HistoryRequest, ReceiptsPage } from './query-elements.js'
 import { wholePage } from './history-page.js'
-import { parseServerUrl } from './server-url.js'
-import type { ServerAddress } from './server-url.js'
+import { parseServers } from './server-url.js'
 import type { ClientState, ClientStorage, OperationName } from './state.js'
 import { GroupClient } from './group-client.js'
 import { extensionsOf } from './send-options.js'
@@ -86,7 +85,7 @@ export class BaseClient extends AccountClient {
     this.#options = options
     this.#storage = options.storage ?? memoryStorage()
     this.#coreOptions = {
-      servers: serversOf(options.server),
+      servers: parseServers(options.server),
       user,
       device,
       deviceName: options.deviceName ?? '',
@@ -516,10 +515,4 @@ function settle<T>(waiters: Map<number, Waiter<T>>, id: number): Waiter<T> | und
   const waiter = waiters.get(id)
   waiters.delete(id)
   return waiter
-}
-
-function serversOf(server: string | readonly string[]): ServerAddress[] {
-  const servers = (typeof server === 'string' ? [server] : server).map(parseServerUrl)
-  if (servers.length === 0) throw new TypeError('no server is named')
-  return servers
 }

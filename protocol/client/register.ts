@@ -1,10 +1,9 @@
 /**
- * Makes an account on a server that takes registrations: one connection, from hello to registered. The password stays here; the server
- * gets the verifier that it will check logins against. [INV-3]
+ * Makes an account on a server that takes registrations: one connection, from hello to registered; or another, where one leads to no
+ * answer. The password stays here; the server gets the verifier that it will check logins against. [INV-3]
  */
 import { asError } from '../as-error.js'
 import { normalizeUser } from '../address.js'
-import { backOffMs } from '../back-off.js'
 import { FrameDecoder } from '../frame-decoder.js'
 import { encodeClose, encodeHello, encodeRegister } from '../generated/frames.js'
 import type { CloseFrame, FeaturesFrame } from '../generated/frames.js'
@@ -13,15 +12,16 @@ import { preparePassword } from '../password.js'
 import { decodeRegistrationOffer } from '../registration.js'
 import { deriveVerifier, isIterationCount, SCRAM_SALT_BYTES } from '../scram.js'
 import type { ScramVerifier } from '../scram.js'
-import { localError, serverError } from './client-error.js'
+import { ClientError, localError, serverError } from './client-error.js'
 import type { Platform } from './driver.js'
-import { formatHost, isExposed, parseServerUrl, redirectTo } from './server-url.js'
+import { Reconnect } from './reconnect.js'
+import { formatHost, isExposed, parseServers } from './server-url.js'
 import type { ServerAddress } from './server-url.js'
 import type { Transport, TransportOptions } from './transport.js'
 
 export interface RegisterOptions extends TransportOptions {
-  /** `tcp://`, `tls://`, `ws://` or `wss://`, host and port; the port may be left out. */
-  readonly server: string
+  /** `tcp://`, `tls://`, `ws://` or `wss://`, host and port; the port may be left out. Several of one service, as for a client, are tried in turn. */
+  readonly server: string | readonly string[]
   /** The name wanted. */
   readonly user: string
   readonly password: string
@@ -30,7 +30,7 @@ export interface RegisterOptions extends TransportOptions {
   readonly agent?: string
   /** For the whole of one attempt. Default 15,000. */
   readonly timeoutMs?: number
-  /** Attempts, where the connection is lost before the answer: the same is asked again, and does nothing twice. Default 3. [INV-7] */
+  /** Attempts with each server, where the connection is lost before the answer: the same is asked again, and does nothing twice. Default 3. [INV-7] */
   readonly attempts?: number
   /** As for a client. [INV-14] */
   readonly allowPlaintext?: boolean
@@ -45,26 +45,37 @@ export async function registerAccount(options: RegisterOptions, platform: Platfo
   const user = normalizeUser(options.user)
   if (user === null) throw new TypeError(`not a user name: ${options.user}`)
   if (preparePassword(options.password) === null) throw localError('no-password', 'the password is empty, too long or has a control character')
+  const servers = parseServers(options.server)
+  const reconnect = new Reconnect(servers, platform.random)
   const registration = new Registration({ ...options, user }, platform)
-  for (let attempt = 0; ; attempt++) {
-    const outcome = await registration.attempt()
+  const attemptsMax = (options.attempts ?? 3) * servers.length
+  for (let attempt = 1; ; attempt++) {
+    const outcome = await registration.attempt(reconnect.address)
     if (outcome.kind === 'registered') return outcome.user
-    if (outcome.kind === 'failed') throw outcome.error
-    if (attempt + 1 >= (options.attempts ?? 3)) throw localError('connect-failed', outcome.reason, outcome.cause)
-    await new Promise<void>((resolve) => { platform.setTimer(resolve, backOffMs(attempt, 0, platform.random())) })
+    // What ails one server need not ail the next.
+    if (outcome.kind === 'failed' && (attempt >= servers.length || !isPassing(outcome.error))) throw outcome.error
+    if (outcome.kind === 'lost' && attempt >= attemptsMax) throw localError('connect-failed', outcome.reason, outcome.cause)
+    reconnect.redirect(outcome.kind === 'lost' ? outcome.sentTo : null)
+    const delayMs = reconnect.lost(platform.nowMs(), 0, platform.random())
+    await new Promise<void>((resolve) => { platform.setTimer(resolve, delayMs) })
   }
+}
+
+/** Whether another server, or this one later, may answer otherwise; but not who is to wait as it was told. [INV-11] */
+function isPassing(error: Error): boolean {
+  return error instanceof ClientError && error.isRetryable && error.code !== ERROR.tooManyAttempts
 }
 
 type Outcome =
   | { readonly kind: 'registered'; readonly user: string }
   | { readonly kind: 'failed'; readonly error: Error }
-  | { readonly kind: 'lost'; readonly reason: string; readonly cause: unknown }
+  /** `sentTo`: the server named another, as `host:port`. */
+  | { readonly kind: 'lost'; readonly reason: string; readonly cause: unknown; readonly sentTo: string | null }
 
 class Registration {
   readonly #options: RegisterOptions
   readonly #platform: Platform
   readonly #salt: Uint8Array
-  #address: ServerAddress
   /** The same in every attempt: that is how the server knows a repetition. [INV-7] */
   #verifier: ScramVerifier | null = null
   /** The server has said close on this connection: nothing more is said there. [CLS-2] */
@@ -74,12 +85,11 @@ class Registration {
     this.#options = options
     this.#platform = platform
     this.#salt = platform.crypto.randomBytes(SCRAM_SALT_BYTES)
-    this.#address = parseServerUrl(options.server)
   }
 
-  async attempt(): Promise<Outcome> {
-    if (isExposed(this.#address) && this.#options.allowPlaintext !== true) {
-      const message = `not without encryption to ${formatHost(this.#address)}: use tls:// or wss://, or allow plaintext`
+  async attempt(address: ServerAddress): Promise<Outcome> {
+    if (isExposed(address) && this.#options.allowPlaintext !== true) {
+      const message = `not without encryption to ${formatHost(address)}: use tls:// or wss://, or allow plaintext`
       return { kind: 'failed', error: localError('plaintext-refused', message) }
     }
     this.#isClosed = false
@@ -89,9 +99,9 @@ class Registration {
     try {
       return await new Promise<Outcome>((resolve) => {
         timer = this.#platform.setTimer(() => {
-          resolve({ kind: 'failed', error: localError('timeout', `no answer from ${formatHost(this.#address)} in time`) })
+          resolve({ kind: 'failed', error: localError('timeout', `no answer from ${formatHost(address)} in time`) })
         }, this.#options.timeoutMs ?? 15_000)
-        this.#connect(resolve, abort.signal, (opened) => { transport = opened })
+        this.#connect(address, resolve, abort.signal, (opened) => { transport = opened })
       })
     } finally {
       this.#platform.clearTimer(timer)
@@ -102,11 +112,11 @@ class Registration {
     }
   }
 
-  #connect(finish: (outcome: Outcome) => void, signal: AbortSignal, opened: (transport: Transport) => void): void {
+  #connect(address: ServerAddress, finish: (outcome: Outcome) => void, signal: AbortSignal, opened: (transport: Transport) => void): void {
     const decoder = new FrameDecoder()
     let transport: Transport | null = null
     const lose = (cause: unknown): void => {
-      finish({ kind: 'lost', reason: cause instanceof Error ? cause.message : 'the connection ended', cause: cause ?? undefined })
+      finish({ kind: 'lost', reason: cause instanceof Error ? cause.message : 'the connection ended', cause: cause ?? undefined, sentTo: null })
     }
     const fail = (error: unknown): void => {
       finish({ kind: 'failed', error: asError(error) })
@@ -133,7 +143,7 @@ class Registration {
       }
     }
     const handlers = { onData, onEnd: lose }
-    this.#platform.connect(this.#address, this.#options.ca === undefined ? {} : { ca: this.#options.ca }, handlers, signal).then((made) => {
+    this.#platform.connect(address, this.#options.ca === undefined ? {} : { ca: this.#options.ca }, handlers, signal).then((made) => {
       transport = made
       opened(made)
       made.write([encodeHello([PROTOCOL_VERSION], this.#options.agent ?? 'chatd-client')])
@@ -159,9 +169,7 @@ class Registration {
 
   #closed({ error, host, reason, retryAfterMs }: CloseFrame): Outcome {
     this.#isClosed = true
-    const elsewhere = error === ERROR.goToHost ? redirectTo(this.#address, host) : null
-    if (elsewhere === null) return { kind: 'failed', error: serverError(error, reason, retryAfterMs) }
-    this.#address = elsewhere
-    return { kind: 'lost', reason: `sent on to ${host}`, cause: undefined }
+    if (error !== ERROR.goToHost) return { kind: 'failed', error: serverError(error, reason, retryAfterMs) }
+    return { kind: 'lost', reason: `sent on to ${host}`, cause: undefined, sentTo: host }
   }
 }

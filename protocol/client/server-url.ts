@@ -28,6 +28,13 @@ export function parseServerUrl(url: string): ServerAddress {
   return { scheme, ...host, path: match[3] ?? '/' }
 }
 
+/** One or several of the same service. Throws a TypeError as parseServerUrl does, or where there is none. */
+export function parseServers(server: string | readonly string[]): ServerAddress[] {
+  const servers = (typeof server === 'string' ? [server] : server).map(parseServerUrl)
+  if (servers.length === 0) throw new TypeError('no server is named')
+  return servers
+}
+
 /** The address with the `host:port` of a go-to-host; scheme and path stay, so that encryption is never lost. Null if it makes no sense. [CLS-7] */
 export function redirectTo(address: ServerAddress, host: string): ServerAddress | null {
   const parsed = parseHost(host, address.port)
