@@ -124,7 +124,10 @@ async function isFolder(path: string): Promise<boolean> {
   return stat(path).then((found) => found.isDirectory(), () => false)
 }
 
-/** Downloads to a name that nothing has, in `folder`; '': the present one. `download` rejects with file-exists where it was taken meanwhile. */
+/**
+ * Downloads to a name that nothing has, in `folder`; '': the present one. `download` rejects with file-exists where it was taken meanwhile,
+ * and with file-locked where it is just being taken.
+ */
 export async function saveUnderFreeName(folder: string, name: string, download: (path: string) => Promise<DownloadedBlob>): Promise<{ path: string; got: DownloadedBlob }> {
   for (const free of freeNames(name)) {
     const path = folder === '' ? free : join(folder, free)
@@ -133,7 +136,7 @@ export async function saveUnderFreeName(folder: string, name: string, download: 
     try {
       return { path, got: await download(path) }
     } catch (error) {
-      if (!(error instanceof ClientError) || error.symbol !== 'file-exists') throw error
+      if (!(error instanceof ClientError) || (error.symbol !== 'file-exists' && error.symbol !== 'file-locked')) throw error
     }
   }
   throw new TypeError('names have come to an end')

@@ -430,6 +430,23 @@ test('a file that is there is replaced only if that is wanted; a folder that is 
   await assert.rejects(client.download({ id }, { path: join(place, 'none', 'file') }), isCode('file-failed'))
 })
 
+test('of two downloads to one name at once the second is told so, and the first is whole', async (t) => {
+  const { server, client } = await bench(t)
+  const id = server.hold(LARGE)
+  const place = await folder(t)
+  const path = join(place, 'beach.png')
+  const others: Promise<void>[] = []
+  const onProgress = (): void => {
+    if (others.length === 0) others.push(assert.rejects(client.download({ id }, { path }), isCode('file-locked')))
+  }
+  await client.download({ id }, { path, onProgress })
+  await Promise.all(others)
+  assert.equal(others.length, 1)
+  assert.equal(LARGE.equals(await readFile(path)), true)
+  assert.deepEqual(await readdir(place), ['beach.png'])
+  await client.download({ id }, { path })
+})
+
 test('[BLB-21] whatever happens to it, a download ends with the bytes as they are: 40 seeds', async (t) => {
   const { server, client } = await bench(t)
   const id = server.hold(LARGE)

@@ -1,6 +1,7 @@
 /**
  * A file that a download goes to. It grows beside its place, as PATH.HASH.part, where a later process finds it and goes on, and gets its
- * name when all of it is there, checked and on the disk: nobody ever sees half a file under that name.
+ * name when all of it is there, checked and on the disk: nobody ever sees half a file under that name. Two that write it at once would not
+ * both know what it holds: PATH.HASH.part.lock is for the one that does.
  */
 import { constants } from 'node:fs'
 import { link, open, rename, rm, unlink } from 'node:fs/promises'
@@ -8,7 +9,8 @@ import type { FileHandle } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { DownloadTarget, FileTargetOptions, Hash } from './blob-platform.js'
 import { ClientError, localError } from './client-error.js'
-import { syncDirectory, writeAll } from './file-writing-node.js'
+import { LockedError, lockFile } from './file-lock-node.js'
+import { hasNoLinks, syncDirectory, writeAll } from './file-writing-node.js'
 
 /** Digits of the hash: enough to tell what was held from what is wanted; the whole is checked at the end. */
 const PART_HASH_DIGITS = 16
@@ -20,11 +22,13 @@ export function partPath({ path, hash }: Pick<FileTargetOptions, 'path' | 'hash'
 
 export async function openFileTarget(options: FileTargetOptions): Promise<DownloadTarget> {
   const part = partPath(options)
+  const unlock = await lockFile(`${part}.lock`).catch((error: unknown) => { throw failed(options.path, error) })
   try {
     // In a folder that others may write to, a link laid out there would lead elsewhere.
     const file = await open(part, constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0), 0o666)
-    return new FileTarget(options, part, file, (await file.stat()).size)
+    return new FileTarget(options, part, unlock, file, (await file.stat()).size)
   } catch (error) {
+    await unlock()
     throw failed(part, error)
   }
 }
@@ -32,12 +36,14 @@ export async function openFileTarget(options: FileTargetOptions): Promise<Downlo
 class FileTarget implements DownloadTarget {
   readonly #options: FileTargetOptions
   readonly #part: string
+  readonly #unlock: () => Promise<void>
   #file: FileHandle | null
   #held: number
 
-  constructor(options: FileTargetOptions, part: string, file: FileHandle, held: number) {
+  constructor(options: FileTargetOptions, part: string, unlock: () => Promise<void>, file: FileHandle, held: number) {
     this.#options = options
     this.#part = part
+    this.#unlock = unlock
     this.#file = file
     this.#held = held
   }
@@ -81,9 +87,13 @@ class FileTarget implements DownloadTarget {
   }
 
   async close(): Promise<void> {
-    await this.#file?.close()
-    if (this.#file !== null && this.#held === 0) await rm(this.#part, { force: true })
-    this.#file = null
+    try {
+      await this.#file?.close()
+      if (this.#file !== null && this.#held === 0) await rm(this.#part, { force: true })
+      this.#file = null
+    } finally {
+      await this.#unlock()
+    }
   }
 
   async #try(step: (file: FileHandle) => Promise<void>): Promise<void> {
@@ -101,7 +111,7 @@ async function renameToNew(from: string, to: string): Promise<void> {
   try {
     await link(from, to)
   } catch (error) {
-    if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+    if (!hasNoLinks(error)) throw error
     // A file system without links: the name is taken first, which others see empty for a moment.
     await (await open(to, 'wx')).close()
     await rename(from, to)
@@ -112,6 +122,7 @@ async function renameToNew(from: string, to: string): Promise<void> {
 
 function failed(path: string, error: unknown): Error {
   if (error instanceof ClientError) return error
+  if (error instanceof LockedError) return localError('file-locked', `${path} is being downloaded by ${error.holder} already`, error)
   const { code, message } = error as NodeJS.ErrnoException
   if (code === 'EEXIST') return localError('file-exists', `${path} exists already`, error)
   return localError('file-failed', `${path} can't be written: ${message}`, error)

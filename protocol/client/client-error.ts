@@ -20,13 +20,14 @@ import { ERRORS } from '../generated/registry.js'
  * - `file-failed`: the file to upload can't be read, or that of a download not be written; `cause` has the error of the file system
  * - `file-changed`: the file was changed while it was uploaded
  * - `file-exists`: there is a file under the name of a download that must not replace one
+ * - `file-locked`: another download to the same name is under way
  * - `empty-file`: what has no bytes is not uploaded
  * - `damaged-blob`: what was downloaded, again and again, does not have the hash that it should have [BLB-21]
  */
 export type LocalErrorSymbol =
   | 'closed' | 'stopped' | 'storage-failed' | 'storage-locked' | 'storage-damaged' | 'wrong-state' | 'handler-failed' | 'timeout'
   | 'connect-failed' | 'outbox-full' | 'queries-full' | 'no-password' | 'plaintext-refused' | 'server-unproven' | 'bad-answer'
-  | 'file-failed' | 'file-changed' | 'file-exists' | 'empty-file' | 'damaged-blob'
+  | 'file-failed' | 'file-changed' | 'file-exists' | 'file-locked' | 'empty-file' | 'damaged-blob'
 
 export class ClientError extends Error {
   override readonly name = 'ClientError'

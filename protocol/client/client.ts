@@ -181,7 +181,7 @@ export class BaseClient extends AccountClient {
 
   /**
    * Downloads a blob and checks it, and resolves with its bytes, or in Node, with a `path`, when it is a file. It goes on by itself as
-   * an upload does. Rejects with no-such-message, no-such-conversation, no-such-blob, damaged-blob, file-failed, file-exists,
+   * an upload does. Rejects with no-such-message, no-such-conversation, no-such-blob, damaged-blob, file-failed, file-exists, file-locked,
    * plaintext-refused, or `closed`. [BLB-21]
    */
   async download(reference: BlobReference, options: DownloadOptions | FileDownloadOptions = {}): Promise<DownloadedBlob> {

@@ -1,31 +1,46 @@
-/** A lock against a second process on the same directory: a file that names its holder, and is taken over when that one is dead. */
+/**
+ * A lock against a second process, or thread, that works on the same files: a file that names its holder, and is taken over when that one is
+ * dead.
+ */
 import { createHash, randomUUID } from 'node:crypto'
-import { link, readFile, realpath, rename, unlink, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import { localError } from './client-error.js'
+import { readlinkSync } from 'node:fs'
+import { link, readFile, realpath, rename, rm, unlink, writeFile } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { hasNoLinks } from './file-writing-node.js'
 
-const LOCK = 'lock'
-
-/** Directories locked by this process: its own id in a lock file says nothing after a restart under the same id. */
+/** Locks of this thread: its own name in a lock file says nothing after a restart under the same one. */
 const held = new Set<string>()
 
 /** How often the file may pass from hand to hand while this process tries. */
 const TRIES_MAX = 10
 
-/** Locks the directory; resolves with what unlocks it. Rejects with ClientError `storage-locked`. */
-export async function lockDirectory(directory: string): Promise<() => Promise<void>> {
-  const path = join(await realpath(directory), LOCK)
-  if (held.has(path)) throw lockedError(directory, process.pid)
-  held.add(path)
+/** Somebody has the lock; `holder` says who. */
+export class LockedError extends Error {
+  override readonly name = 'LockedError'
+  readonly holder: string
+
+  /** `pid` 0: not known. */
+  constructor(path: string, pid: number) {
+    const holder = pid === 0 ? 'another process' : pid === process.pid ? 'this process' : `process ${pid}`
+    super(`${path} is held by ${holder}`)
+    this.holder = holder
+  }
+}
+
+/** Makes the lock file `path`; resolves with what unlocks it. Rejects with a LockedError, or the file system's error. */
+export async function lockFile(path: string): Promise<() => Promise<void>> {
+  const real = join(await realpath(dirname(path)), basename(path))
+  if (held.has(real)) throw new LockedError(real, process.pid)
+  held.add(real)
   try {
-    await take(path, directory)
+    await take(real)
   } catch (error) {
-    held.delete(path)
+    held.delete(real)
     throw error
   }
   return async () => {
-    await unlink(path)
-    held.delete(path)
+    await rm(real, { force: true })
+    held.delete(real)
   }
 }
 
@@ -35,16 +50,16 @@ export async function lockDirectory(directory: string): Promise<() => Promise<vo
  * What was read as a dead one's file may be a living one's by the time it is replaced. So who wants to replace it first takes a lock of that very
  * file: nobody else may touch the file then, as its holder is dead, and if it is no longer the same, somebody was faster.
  */
-async function take(path: string, directory: string): Promise<void> {
+async function take(path: string): Promise<void> {
   for (let tries = 0; tries < TRIES_MAX; tries++) {
     if (await tryCreate(path)) return
     const content = await readIfThere(path)
     // Given back in between.
     if (content === null) continue
-    const [pid, start] = content.trim().split(' ')
-    if (await isAlive(Number(pid), start ?? '')) throw lockedError(directory, Number(pid))
+    const [pid, start = '', , thread = '', threadStart = ''] = content.trim().split(' ')
+    if (await isAlive(Number(pid), start, thread, threadStart)) throw new LockedError(path, Number(pid))
     const turn = `${path}.${createHash('sha256').update(content).digest('hex').slice(0, 16)}`
-    await take(turn, directory)
+    await take(turn)
     try {
       if (await readIfThere(path) === content) {
         await rename(await writeAside(path), path)
@@ -54,7 +69,7 @@ async function take(path: string, directory: string): Promise<void> {
       await unlink(turn)
     }
   }
-  throw lockedError(directory, 0)
+  throw new LockedError(path, 0)
 }
 
 async function tryCreate(path: string): Promise<boolean> {
@@ -64,9 +79,21 @@ async function tryCreate(path: string): Promise<boolean> {
     return true
   } catch (error) {
     if (isCode(error, 'EEXIST')) return false
-    throw error
+    if (!hasNoLinks(error)) throw error
+    return await tryWrite(path, await readFile(aside))
   } finally {
     await unlink(aside)
+  }
+}
+
+/** Where the file system has no links: others may see the file empty for a moment, and take that for a dead one's. */
+async function tryWrite(path: string, content: Uint8Array): Promise<boolean> {
+  try {
+    await writeFile(path, content, { flag: 'wx', mode: 0o600 })
+    return true
+  } catch (error) {
+    if (isCode(error, 'EEXIST')) return false
+    throw error
   }
 }
 
@@ -74,7 +101,8 @@ async function tryCreate(path: string): Promise<boolean> {
 async function writeAside(path: string): Promise<string> {
   const id = randomUUID()
   const aside = `${path}.${id}`
-  await writeFile(aside, `${process.pid} ${await startOf(process.pid)} ${id}\n`, { flag: 'wx', mode: 0o600 })
+  const thread = ownThread()
+  await writeFile(aside, `${process.pid} ${await startOf(`${process.pid}`)} ${id} ${thread} ${await startOf(thread)}\n`, { flag: 'wx', mode: 0o600 })
   return aside
 }
 
@@ -87,24 +115,40 @@ async function readIfThere(path: string): Promise<string | null> {
   }
 }
 
-async function isAlive(pid: number, start: string): Promise<boolean> {
+/** `thread` and its start are '' where that is not known. */
+async function isAlive(pid: number, start: string, thread: string, threadStart: string): Promise<boolean> {
   if (!Number.isSafeInteger(pid) || pid < 1) return false
+  if (!await isProcessAlive(pid, start)) return false
+  return threadStart === '' || await startOf(thread) === threadStart
+}
+
+async function isProcessAlive(pid: number, start: string): Promise<boolean> {
   // From an earlier process with the same id, as in a container, or from another thread of this one.
-  if (pid === process.pid) return start !== '' && start === await startOf(pid)
+  if (pid === process.pid) return start !== '' && start === await startOf(`${pid}`)
   try {
     process.kill(pid, 0)
   } catch (error) {
     if (isCode(error, 'ESRCH')) return false
   }
   // Ids are used again; the start time tells two processes apart where the system has it.
-  const present = await startOf(pid)
+  const present = await startOf(`${pid}`)
   return present === '' || start === '' || present === start
 }
 
-/** When a process started, in the system's ticks; '' where that is not known. */
-async function startOf(pid: number): Promise<string> {
+/** This thread, as PID/task/ID; '' where the system does not tell. A worker that dies leaves the process alive. */
+function ownThread(): string {
   try {
-    const stat = await readFile(`/proc/${pid}/stat`, 'utf8')
+    // What is read asynchronously is read by another thread.
+    return readlinkSync('/proc/thread-self')
+  } catch {
+    return ''
+  }
+}
+
+/** When a process or a thread of it started, in the system's ticks; '' where that is not known. */
+async function startOf(task: string): Promise<string> {
+  try {
+    const stat = await readFile(`/proc/${task}/stat`, 'utf8')
     // Field 22, counted behind the name, which may hold spaces and parentheses.
     return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? ''
   } catch {
@@ -114,9 +158,4 @@ async function startOf(pid: number): Promise<string> {
 
 function isCode(error: unknown, code: string): boolean {
   return (error as NodeJS.ErrnoException).code === code
-}
-
-function lockedError(directory: string, pid: number): Error {
-  const holder = pid === 0 ? 'another process' : pid === process.pid ? 'this process' : `process ${pid}`
-  return localError('storage-locked', `the storage ${directory} is in use by ${holder}`)
 }

@@ -11,6 +11,11 @@ export async function writeAll(file: FileHandle, bytes: Uint8Array, position: nu
   }
 }
 
+/** Whether `link` failed since the file system, or this user there, can have no hard links. */
+export function hasNoLinks(error: unknown): boolean {
+  return ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'].includes((error as NodeJS.ErrnoException).code ?? '')
+}
+
 /** Brings the names in a directory to stable storage. Rejects with the file system's error. */
 export async function syncDirectory(directory: string): Promise<void> {
   // Windows can't open a directory; there the rename is as durable as it gets.

@@ -13,13 +13,14 @@ import type { FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { localError } from './client-error.js'
-import { lockDirectory } from './directory-lock-node.js'
+import { LockedError, lockFile } from './file-lock-node.js'
 import { syncDirectory, writeAll } from './file-writing-node.js'
 import { makeDirectory } from './make-directory-node.js'
 import { applyChanges, copyState, emptyState, snapshotOf } from './state.js'
 import type { ClientStorage, MutableState, StorageChange } from './state.js'
 import { decodeChanges, encodeChanges } from './storage-json.js'
 
+const LOCK = 'lock'
 const JOURNAL = 'journal'
 const JOURNAL_NEW = 'journal.new'
 const HEADER_BYTES = 8
@@ -57,7 +58,9 @@ class FileStorage implements ClientStorage {
 
   async load(): Promise<MutableState> {
     await makeDirectory(this.#directory)
-    this.#unlock = await lockDirectory(this.#directory)
+    this.#unlock = await lockFile(join(this.#directory, LOCK)).catch((error: unknown) => {
+      throw error instanceof LockedError ? localError('storage-locked', `the storage ${this.#directory} is in use by ${error.holder}`) : error
+    })
     try {
       const path = join(this.#directory, JOURNAL)
       // A snapshot that was not finished: the journal still holds everything.

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { appendFile, chmod, mkdir, mkdtemp, readFile, readdir, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,6 +10,7 @@ import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { Worker } from 'node:worker_threads'
 import { ClientError } from './client-error.js'
 import { applyChanges, emptyState } from './state.js'
 import type { ClientState, StorageChange } from './state.js'
@@ -165,6 +167,19 @@ test('a directory in use is refused; one left by a dead process, or by an earlie
   // The parent of this process lives; its lock is respected unless it names another start.
   await writeFile(join(path, 'lock'), `${process.ppid} \n`)
   await assert.rejects(loadOnce(path), codeOf('storage-locked'))
+})
+
+test('a directory left by a thread that died is taken over, while its process lives', { skip: !existsSync('/proc/thread-self') }, async (t) => {
+  const path = await folder(t)
+  const module = new URL('storage-file-node.js', import.meta.url).href
+  const worker = new Worker(`import(${JSON.stringify(module)}).then(async ({ fileStorage }) => {
+    await fileStorage(${JSON.stringify(path)}).load()
+    require('node:worker_threads').parentPort.on('message', () => {}).postMessage('loaded')
+  })`, { eval: true })
+  await once(worker, 'message')
+  await assert.rejects(loadOnce(path), codeOf('storage-locked'))
+  await worker.terminate()
+  await loadOnce(path)
 })
 
 test('processes that want one directory at the same time have it one at a time, wherever one of them dies', async (t) => {

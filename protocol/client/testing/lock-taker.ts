@@ -7,8 +7,7 @@ import assert from 'node:assert/strict'
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
-import { ClientError } from '../client-error.js'
-import { lockDirectory } from '../directory-lock-node.js'
+import { LockedError, lockFile } from '../file-lock-node.js'
 
 const [directory = '', times = '', dies = ''] = process.argv.slice(2)
 /** Names who has the lock, as those who have it say. */
@@ -17,9 +16,9 @@ const WITNESS = join(directory, 'witness')
 async function lock(): Promise<() => Promise<void>> {
   for (;;) {
     try {
-      return await lockDirectory(directory)
+      return await lockFile(join(directory, 'lock'))
     } catch (error) {
-      if (!(error instanceof ClientError) || error.symbol !== 'storage-locked') throw error
+      if (!(error instanceof LockedError)) throw error
       await turn()
     }
   }
