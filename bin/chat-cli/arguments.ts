@@ -39,6 +39,8 @@ export type Command =
     readonly conversation: string
     readonly before: number | null
     readonly limit: number
+    /** Whether lines for people begin with the message's number. */
+    readonly numbers: boolean
     readonly timeoutMs: number | null
     readonly json: boolean
   }
@@ -137,7 +139,7 @@ const OPTIONS = {
   fetch: { ...ACCOUNT, ...TIMEOUT, ...JSON_LINES, out: { type: 'string' }, thumbnail: { type: 'boolean' } },
   blobs: { ...ACCOUNT, ...TIMEOUT, ...JSON_LINES },
   recv: { ...ACCOUNT, ...TIMEOUT, ...JSON_LINES, count: { type: 'string' } },
-  history: { ...ACCOUNT, ...TIMEOUT, ...JSON_LINES, with: { type: 'string' }, before: { type: 'string' }, limit: { type: 'string' } },
+  history: { ...ACCOUNT, ...TIMEOUT, ...JSON_LINES, with: { type: 'string' }, before: { type: 'string' }, limit: { type: 'string' }, numbers: { type: 'boolean' } },
   devices: { ...ACCOUNT, ...TIMEOUT, ...JSON_LINES },
   presence: { ...ACCOUNT, ...TIMEOUT, ...JSON_LINES, watch: { type: 'boolean' } },
   privacy: { ...ACCOUNT, ...TIMEOUT, ...JSON_LINES, seen: { type: 'string' }, online: { type: 'string' }, except: { type: 'string' } },
@@ -247,6 +249,7 @@ function historyCommand(values: Values, positionals: readonly string[]): Command
     conversation,
     before: values['before'] === undefined ? null : wholeNumber(values, 'before', 1, Number.MAX_SAFE_INTEGER, 'history'),
     limit: values['limit'] === undefined ? HISTORY_LIMIT_DEFAULT : wholeNumber(values, 'limit', 1, HISTORY_LIMIT_MAX, 'history'),
+    numbers: values['numbers'] === true,
     timeoutMs: timeoutMs(values, 'history'),
     json: values['json'] === true,
   }

@@ -210,7 +210,7 @@ ${CODES}`,
 usage:
   chat fetch NAME NUMBER [N] ${WHO}
 
-NAME is a user or a group, NUMBER that of the message, as chat history --json shows it, and N which of its files, from 1;
+NAME is a user or a group, NUMBER that of the message, as chat history --numbers shows it, and N which of its files, from 1;
 without N all of them. They are saved in this folder under the names that they were sent with, as far as these are harmless;
 where there is such a file it is left as it is, and the new one is called like 'beach (2).jpg'. What is half there, as
 beach.jpg.….part, is gone on with. Nothing gets its name before all of it has come, and has the hash that it should have.
@@ -276,6 +276,7 @@ ${ACCOUNT}
   --with NAME           the same as NAME
   --before SEQ          messages before this one; without it the latest
   --limit N             so many at most (default ${HISTORY_LIMIT_DEFAULT})
+  --numbers             begin each line with the message's number, by which chat edit, delete, react, reply and fetch know it
   --timeout SECONDS     give up after so long; 0: never (default ${TIMEOUT_SECONDS_DEFAULT})
   --json                print JSON, one object for each line:
                         {"conversation":"alice","from":"alice","seq":7,"time":1767225600000,"text":"hello"}
@@ -430,7 +431,7 @@ function operateText(action: string, what: string, argument: string, note: strin
 usage:
   chat ${action} --server URL --user NAME --password-file FILE [options] TO NUMBER${argument === '' ? '' : ` ${argument}`}
 
-TO is a user or a group, NUMBER the message's "seq", as \`chat send --json\`, \`chat recv --json\` and \`chat history --json\` print it.
+TO is a user or a group, NUMBER that of the message: \`chat history --numbers\` shows it, and \`--json\` as "seq".
 ${note}
 
 options:

@@ -17,7 +17,8 @@ type DevicesCommand = Extract<Command, { kind: 'devices' }>
 export async function history(command: HistoryCommand, world: World): Promise<ExitCode> {
   return ask(command, world, async (client, output) => {
     for (const message of await lastMessages(client, command)) {
-      await output.line((command.json ? messageJson : messageText)(message))
+      const number = command.numbers ? `${message.seq}  ` : ''
+      await output.line(command.json ? messageJson(message) : `${number}${messageText(message)}`)
     }
   })
 }

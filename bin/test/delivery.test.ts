@@ -151,6 +151,8 @@ test('history pages backwards, oldest first in each page', async () => {
   assert.deepEqual(await seqs(), range(201, 250))
   const [message] = await place.chat('history', alice, ['--json', '--with', bob, '--limit', '1']).finishJson<MessageJson>()
   assert.deepEqual({ ...message, time: 0 }, { conversation: bob, from: alice, seq: 250, time: 0, text: 'm 250' })
+  const [line = ''] = await place.chat('history', bob, [alice, '--numbers', '--limit', '1']).finish()
+  assert.match(line, /^250  \d{4}-\d\d-\d\d \d\d:\d\d:\d\d  [^ ]+: m 250$/)
 })
 
 test('asking for history takes nothing off the queue', async () => {
