@@ -447,6 +447,14 @@ test('of two downloads to one name at once the second is told so, and the first 
   await client.download({ id }, { path })
 })
 
+test('a download goes to a name as long as `chat fetch` gives one, with a number', async (t) => {
+  const { server, client } = await bench(t)
+  const place = await folder(t)
+  const name = `${'n'.repeat(196)} (1000).png`
+  await client.download({ id: server.hold(SMALL) }, { path: join(place, name) })
+  assert.deepEqual(await readdir(place), [name])
+})
+
 test('[BLB-21] whatever happens to it, a download ends with the bytes as they are: 40 seeds', async (t) => {
   const { server, client } = await bench(t)
   const id = server.hold(LARGE)

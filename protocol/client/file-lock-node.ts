@@ -39,8 +39,11 @@ export async function lockFile(path: string): Promise<() => Promise<void>> {
     throw error
   }
   return async () => {
-    await rm(real, { force: true })
-    held.delete(real)
+    try {
+      await rm(real, { force: true })
+    } finally {
+      held.delete(real)
+    }
   }
 }
 
@@ -58,7 +61,7 @@ async function take(path: string): Promise<void> {
     if (content === null) continue
     const [pid, start = '', , thread = '', threadStart = ''] = content.trim().split(' ')
     if (await isAlive(Number(pid), start, thread, threadStart)) throw new LockedError(path, Number(pid))
-    const turn = `${path}.${createHash('sha256').update(content).digest('hex').slice(0, 16)}`
+    const turn = besides(path, createHash('sha256').update(`${basename(path)}\n${content}`).digest('hex').slice(0, 32))
     await take(turn)
     try {
       if (await readIfThere(path) === content) {
@@ -100,10 +103,16 @@ async function tryWrite(path: string, content: Uint8Array): Promise<boolean> {
 /** Written aside and put in place whole, so that a lock file is never seen without its content, which no other has. */
 async function writeAside(path: string): Promise<string> {
   const id = randomUUID()
-  const aside = `${path}.${id}`
+  const aside = besides(path, id)
   const thread = ownThread()
-  await writeFile(aside, `${process.pid} ${await startOf(`${process.pid}`)} ${id} ${thread} ${await startOf(thread)}\n`, { flag: 'wx', mode: 0o600 })
+  const [start, threadStart] = [await startOf(`${process.pid}`) ?? '', await startOf(thread) ?? '']
+  await writeFile(aside, `${process.pid} ${start} ${id} ${thread} ${threadStart}\n`, { flag: 'wx', mode: 0o600 })
   return aside
+}
+
+/** A file in the same folder, whose name is short whatever the lock's name: that may be as long as the file system takes. */
+function besides(path: string, id: string): string {
+  return join(dirname(path), `.chatd-lock-${id}`)
 }
 
 async function readIfThere(path: string): Promise<string | null> {
@@ -115,24 +124,28 @@ async function readIfThere(path: string): Promise<string | null> {
   }
 }
 
-/** `thread` and its start are '' where that is not known. */
+/** `thread` and its start are '' where that is not known. What can't be found out counts as alive. */
 async function isAlive(pid: number, start: string, thread: string, threadStart: string): Promise<boolean> {
   if (!Number.isSafeInteger(pid) || pid < 1) return false
-  if (!await isProcessAlive(pid, start)) return false
-  return threadStart === '' || await startOf(thread) === threadStart
-}
-
-async function isProcessAlive(pid: number, start: string): Promise<boolean> {
-  // From an earlier process with the same id, as in a container, or from another thread of this one.
-  if (pid === process.pid) return start !== '' && start === await startOf(`${pid}`)
-  try {
-    process.kill(pid, 0)
-  } catch (error) {
-    if (isCode(error, 'ESRCH')) return false
-  }
+  // Without a start it is of an earlier process with the same id, as in a container: what this thread has locked is known.
+  if (pid === process.pid && start === '') return false
+  if (!isIdTaken(pid)) return false
   // Ids are used again; the start time tells two processes apart where the system has it.
   const present = await startOf(`${pid}`)
-  return present === '' || start === '' || present === start
+  if (present !== '' && present !== null && start !== '' && present !== start) return false
+  // A process that is hidden from this one hides its threads, too.
+  if (threadStart === '' || present === null) return true
+  const threadPresent = await startOf(thread)
+  return threadPresent === '' || threadPresent === threadStart
+}
+
+function isIdTaken(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return !isCode(error, 'ESRCH')
+  }
 }
 
 /** This thread, as PID/task/ID; '' where the system does not tell. A worker that dies leaves the process alive. */
@@ -145,14 +158,15 @@ function ownThread(): string {
   }
 }
 
-/** When a process or a thread of it started, in the system's ticks; '' where that is not known. */
-async function startOf(task: string): Promise<string> {
+/** When a process or a thread of it started, in the system's ticks; null: it is not there, or not to be seen; '' where that is not known. */
+async function startOf(task: string): Promise<string | null> {
+  if (task === '') return ''
   try {
     const stat = await readFile(`/proc/${task}/stat`, 'utf8')
     // Field 22, counted behind the name, which may hold spaces and parentheses.
     return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? ''
-  } catch {
-    return ''
+  } catch (error) {
+    return isCode(error, 'ENOENT') || isCode(error, 'ESRCH') ? null : ''
   }
 }
 
