@@ -30,7 +30,8 @@ export async function registerUser(command: RegisterCommand, world: World): Prom
     allowPlaintext: account.allowsPlaintext,
     ...code === null ? {} : { invite: code },
     ...ca === null ? {} : { ca },
-    ...timeoutMs === null ? {} : { timeoutMs },
+    timeoutMs: Infinity,
+    totalTimeoutMs: timeoutMs ?? Infinity,
   })
   try {
     const user = await tryWith(invite).catch((error: unknown) => {

@@ -5,7 +5,7 @@ import { redirectTo } from './server-url.js'
 import type { ServerAddress } from './server-url.js'
 
 /** Go-to-host in a row. [CLS-7] */
-const REDIRECTS_MAX = 3
+export const REDIRECTS_MAX = 3
 /** A session that lasted this long forgives the faults before it. */
 const FAULT_MEMORY_MS = LIMIT.reconnectCapMs
 
@@ -79,7 +79,7 @@ export class Reconnect {
 }
 
 /** The first one, and the others as they are drawn: all clients of one that dies would else go on to the same. */
-function inOwnOrder(servers: readonly ServerAddress[], random: () => number): ServerAddress[] {
+export function inOwnOrder(servers: readonly ServerAddress[], random: () => number): ServerAddress[] {
   const order = [...servers]
   for (let at = order.length - 1; at > 1; at--) {
     const other = 1 + Math.floor(random() * at)

@@ -1,10 +1,10 @@
 /** Making an account over real sockets, where a server is down, silent, stopping, or sends on. */
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { beforeEach, test } from 'node:test'
 import type { TestContext } from 'node:test'
 import { encodeFeatures, encodeRegistered } from '../generated/frames.js'
 import type { RegisterFrame } from '../generated/frames.js'
-import { ERROR, FRAME, PROTOCOL_VERSION } from '../generated/registry.js'
+import { ERROR, FRAME, LIMIT, PROTOCOL_VERSION } from '../generated/registry.js'
 import { encodeRegistrationOffer } from '../registration.js'
 import { nodeBlobs } from './blob-node.js'
 import { ClientError } from './client-error.js'
@@ -19,7 +19,7 @@ import { connectNode } from './transport-node.js'
 
 const OFFER = encodeRegistrationOffer({ mode: 'open', iterations: 4096 })
 /** Longer than any pause before the next attempt. */
-const TIMEOUT_MS = 60_000
+const TIMEOUT_MS = LIMIT.reconnectCapMs + 1
 
 /** `hello`: what it does with who says hello; default: it makes accounts. */
 async function serverOf(t: TestContext, hello?: (connection: SocketConnection) => void): Promise<SocketServer> {
@@ -40,15 +40,23 @@ function hellos({ got }: SocketServer): number {
 
 /** Timeouts of attempts that have not come. */
 const timeouts = new Set<() => void>()
-/** Pauses are over at once; an attempt takes too long when the test says so. */
+/** How long the pauses were. */
+let pauses: number[] = []
+beforeEach(() => { pauses = [] })
+/** Pauses, as long as can be, are over at once; an attempt takes too long when the test says so. */
 const platform: Platform = {
   ...commonPlatform,
   connect: connectNode,
   crypto: nodeCrypto,
   blobs: nodeBlobs,
+  random: () => 1 - 2 ** -53,
   setTimer: (callback, delayMs) => {
-    if (delayMs === TIMEOUT_MS) timeouts.add(callback)
-    else setImmediate(callback)
+    if (delayMs === TIMEOUT_MS) {
+      timeouts.add(callback)
+    } else {
+      pauses.push(delayMs)
+      setImmediate(callback)
+    }
     return callback
   },
   clearTimer: (timer) => { timeouts.delete(timer as () => void) },
@@ -107,4 +115,46 @@ test('[CLS-7] a host that an account is sent on to is asked, and left where it i
   const astray = await serverOf(t, (connection) => { connection.close(ERROR.goToHost, new URL(dead.url).host) })
   assert.equal(await registerAt([astray, well]), 'alice')
   assert.deepEqual([hellos(dead), hellos(astray), hellos(well)], [1, 1, 2])
+})
+
+test('where a server sends on to a host that is silent, the next is asked', async (t) => {
+  const mute = await serverOf(t, silent)
+  const astray = await serverOf(t, (connection) => { connection.close(ERROR.goToHost, new URL(mute.url).host) })
+  const well = await serverOf(t)
+  assert.equal(await registerAt([astray, well]), 'alice')
+  assert.deepEqual([astray, mute, well].map(hellos), [1, 1, 1])
+})
+
+test('a pause comes when all have been asked, and grows with the rounds, however many they are', async (t) => {
+  const servers = await Promise.all([1, 2, 3, 4, 5].map(() => serverOf(t, down)))
+  await assert.rejects(registerAt(servers), (error) => error instanceof ClientError && error.symbol === 'connect-failed')
+  assert.deepEqual(servers.map(hellos), [3, 3, 3, 3, 3])
+  assert.deepEqual(pauses, [LIMIT.reconnectBaseMs, 2 * LIMIT.reconnectBaseMs])
+})
+
+test('one time is for all of it: each server that is silent has its share, and pauses end with it', async () => {
+  let nowMs = 0
+  const given: number[] = []
+  const timed: Platform = {
+    ...platform,
+    nowMs: () => nowMs,
+    setTimer: (callback, delayMs) => {
+      given.push(delayMs)
+      return setImmediate(() => {
+        nowMs += delayMs
+        callback()
+      })
+    },
+    clearTimer: (timer) => { clearImmediate(timer as NodeJS.Immediate) },
+  }
+  const silence: Platform = { ...timed, connect: () => new Promise(() => {}) }
+  const urls = ['tcp://127.0.0.1:1', 'tcp://127.0.0.1:2', 'tcp://127.0.0.1:3']
+  const options = { server: urls, user: 'alice', password: 'secret', timeoutMs: Infinity, totalTimeoutMs: 9000 }
+  await assert.rejects(registerAccount(options, silence), (error) => error instanceof ClientError && error.symbol === 'timeout')
+  assert.deepEqual([given, nowMs], [[3000, 3000, 3000], 9000])
+
+  nowMs = 0
+  const deaf: Platform = { ...timed, connect: () => Promise.reject(new Error('refused')) }
+  await assert.rejects(registerAccount({ ...options, totalTimeoutMs: 600 }, deaf), (error) => error instanceof ClientError && error.message === 'refused')
+  assert.equal(nowMs, 600)
 })

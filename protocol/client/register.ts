@@ -4,6 +4,7 @@
  */
 import { asError } from '../as-error.js'
 import { normalizeUser } from '../address.js'
+import { backOffMs } from '../back-off.js'
 import { FrameDecoder } from '../frame-decoder.js'
 import { encodeClose, encodeHello, encodeRegister } from '../generated/frames.js'
 import type { CloseFrame, FeaturesFrame } from '../generated/frames.js'
@@ -14,8 +15,8 @@ import { deriveVerifier, isIterationCount, SCRAM_SALT_BYTES } from '../scram.js'
 import type { ScramVerifier } from '../scram.js'
 import { ClientError, localError, serverError } from './client-error.js'
 import type { Platform } from './driver.js'
-import { Reconnect } from './reconnect.js'
-import { formatHost, isExposed, parseServers } from './server-url.js'
+import { inOwnOrder, REDIRECTS_MAX } from './reconnect.js'
+import { formatHost, isExposed, parseServers, redirectTo } from './server-url.js'
 import type { ServerAddress } from './server-url.js'
 import type { Transport, TransportOptions } from './transport.js'
 
@@ -28,8 +29,10 @@ export interface RegisterOptions extends TransportOptions {
   /** The code, where the server asks for one; as typed. */
   readonly invite?: string
   readonly agent?: string
-  /** For the whole of one attempt. Default 15,000. */
+  /** For the whole of one attempt; Infinity: no limit. Default 15,000. */
   readonly timeoutMs?: number
+  /** For all attempts, with the pauses between them: a server that is silent gets its share of what is left. Default: no limit. */
+  readonly totalTimeoutMs?: number
   /** Attempts with each server, where the connection is lost before the answer: the same is asked again, and does nothing twice. Default 3. [INV-7] */
   readonly attempts?: number
   /** As for a client. [INV-14] */
@@ -45,18 +48,18 @@ export async function registerAccount(options: RegisterOptions, platform: Platfo
   const user = normalizeUser(options.user)
   if (user === null) throw new TypeError(`not a user name: ${options.user}`)
   if (preparePassword(options.password) === null) throw localError('no-password', 'the password is empty, too long or has a control character')
-  const servers = parseServers(options.server)
-  const reconnect = new Reconnect(servers, platform.random)
+  const { attempts = 3, totalTimeoutMs = Infinity } = options
+  const endMs = platform.nowMs() + totalTimeoutMs
   const registration = new Registration({ ...options, user }, platform)
-  const attemptsMax = (options.attempts ?? 3) * servers.length
-  for (let attempt = 1; ; attempt++) {
-    const outcome = await registration.attempt(reconnect.address)
+  let servers = inOwnOrder(parseServers(options.server), platform.random)
+  for (let round = 1; ; round++) {
+    const outcome = await registration.askEach(servers, endMs)
     if (outcome.kind === 'registered') return outcome.user
-    // What ails one server need not ail the next.
-    if (outcome.kind === 'failed' && (attempt >= servers.length || !isPassing(outcome.error))) throw outcome.error
-    if (outcome.kind === 'lost' && attempt >= attemptsMax) throw localError('connect-failed', outcome.reason, outcome.cause)
-    reconnect.redirect(outcome.kind === 'lost' ? outcome.sentTo : null)
-    const delayMs = reconnect.lost(platform.nowMs(), 0, platform.random())
+    servers = outcome.worthAsking
+    const leftMs = endMs - platform.nowMs()
+    if (servers.length === 0 || round >= attempts || leftMs <= 0) throw outcome.error
+    // Servers of one service are in the same trouble: who has asked them all waits.
+    const delayMs = Math.min(leftMs, backOffMs(round - 1, 0, platform.random()))
     await new Promise<void>((resolve) => { platform.setTimer(resolve, delayMs) })
   }
 }
@@ -65,6 +68,11 @@ export async function registerAccount(options: RegisterOptions, platform: Platfo
 function isPassing(error: Error): boolean {
   return error instanceof ClientError && error.isRetryable && error.code !== ERROR.tooManyAttempts
 }
+
+type RoundOutcome =
+  | { readonly kind: 'registered'; readonly user: string }
+  /** The last server's error, and those that gave no answer at all. */
+  | { readonly kind: 'unanswered'; readonly error: Error; readonly worthAsking: ServerAddress[] }
 
 type Outcome =
   | { readonly kind: 'registered'; readonly user: string }
@@ -87,7 +95,35 @@ class Registration {
     this.#salt = platform.crypto.randomBytes(SCRAM_SALT_BYTES)
   }
 
-  async attempt(address: ServerAddress): Promise<Outcome> {
+  /** One after the other, each for its share of the time that is left. Rejects where no other server would say otherwise. */
+  async askEach(servers: readonly ServerAddress[], endMs: number): Promise<RoundOutcome> {
+    const worthAsking: ServerAddress[] = []
+    let error: Error | null = null
+    for (const [at, server] of servers.entries()) {
+      const nowMs = this.#platform.nowMs()
+      const outcome = await this.#ask(server, nowMs + (endMs - nowMs) / (servers.length - at))
+      if (outcome.kind === 'registered') return outcome
+      if (outcome.kind === 'lost') worthAsking.push(server)
+      // What ails one server need not ail the next.
+      else if (!isPassing(outcome.error)) throw outcome.error
+      error = outcome.kind === 'lost' ? localError('connect-failed', outcome.reason, outcome.cause) : outcome.error
+    }
+    return { kind: 'unanswered', error: error!, worthAsking }
+  }
+
+  /** A server, and the hosts that it sends on to. [CLS-7] */
+  async #ask(server: ServerAddress, endMs: number): Promise<Outcome> {
+    let address = server
+    for (let redirects = 0; ; redirects++) {
+      const outcome = await this.#attempt(address, Math.min(this.#options.timeoutMs ?? 15_000, endMs - this.#platform.nowMs()))
+      const host = outcome.kind === 'lost' && redirects < REDIRECTS_MAX ? outcome.sentTo : null
+      const next = host === null ? null : redirectTo(server, host)
+      if (next === null) return outcome
+      address = next
+    }
+  }
+
+  async #attempt(address: ServerAddress, timeoutMs: number): Promise<Outcome> {
     if (isExposed(address) && this.#options.allowPlaintext !== true) {
       const message = `not without encryption to ${formatHost(address)}: use tls:// or wss://, or allow plaintext`
       return { kind: 'failed', error: localError('plaintext-refused', message) }
@@ -98,9 +134,8 @@ class Registration {
     let timer: unknown = null
     try {
       return await new Promise<Outcome>((resolve) => {
-        timer = this.#platform.setTimer(() => {
-          resolve({ kind: 'failed', error: localError('timeout', `no answer from ${formatHost(address)} in time`) })
-        }, this.#options.timeoutMs ?? 15_000)
+        const giveUp = (): void => { resolve({ kind: 'failed', error: localError('timeout', `no answer from ${formatHost(address)} in time`) }) }
+        if (timeoutMs !== Infinity) timer = this.#platform.setTimer(giveUp, Math.max(0, timeoutMs))
         this.#connect(address, resolve, abort.signal, (opened) => { transport = opened })
       })
     } finally {
