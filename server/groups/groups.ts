@@ -214,9 +214,10 @@ export class Groups implements GroupCommands {
 
   /** Nothing has come of it where a group was listed meanwhile. */
   async #count(user: UserState): Promise<void> {
+    // What is listed while its rows are waited for, or read, may be missing there.
+    user.groupCount = COUNTING
     // The rows of the open transaction are not there to be read.
     if (!this.#shard.isSettledButForLate(user)) await this.#shard.committed()
-    user.groupCount = COUNTING
     const groups = await this.#groupsOf(user.name)
     if (user.groupCount !== COUNTING) return
     user.groupCount = groups.filter(({ standing }) => standing === 'member').length

@@ -88,6 +88,34 @@ test('[GRP-23] a count of groups that a change has overtaken is not taken for th
   assert.deepEqual(await Promise.all(counted), Array(2).fill({ member: 0, guest: 0 }))
 })
 
+test('[GRP-23] a count of groups is not what it was before a change that came while it waited for a commit', async () => {
+  const harness = await withUsers(['mallory', 'bob'])
+  await createGroup(harness, 'mallory', ['bob'])
+  await harness.restart()
+  const phone = await harness.attach('mallory')
+  phone.send('bob', 'hello')
+  await harness.settle()
+  const commit = harness.engine.commit.bind(harness.engine)
+  const held: (() => void)[] = []
+  harness.engine.commit = async (batch) => {
+    await new Promise<void>((resolve) => { held.push(resolve) })
+    return commit(batch)
+  }
+  phone.send('bob', 'and again')
+  const counted = harness.router.groups.counts('bob')
+  await harness.settle()
+  assert.equal(held.length, 1)
+  const left = changeGroup(harness, 'bob', element('leave'))
+  await harness.settle()
+  while (held.length > 0) {
+    held.shift()!()
+    await harness.settle()
+  }
+  await left
+  await counted
+  assert.deepEqual(await harness.router.groups.counts('bob'), { member: 0, guest: 0 })
+})
+
 test('[GRP-23] invitations have a bound of their own, and do not keep one from groups', async () => {
   const harness = await withUsers(['mallory', 'mal', 'bob', 'friend'], { groupsMax: 3 })
   for (let i = 0; i < 3; i++) {
