@@ -28,6 +28,7 @@ import { readForBlobEntry } from '../holdings/arrived.js'
 import type { BlobStates } from '../holdings/states.js'
 import { type AdmitEntry, type AdmittedEntry, type BlobEntry, type ChannelEntry, encodeVisitor, type LeaveEntry, type ListingEntry, type MemberEntry, readEntry, type SideEntry, type VisitorEntry } from './entries.js'
 import type { Incoming } from './incoming.js'
+import type { ChannelLimits } from './limits.js'
 import { applyToMember } from './member-entries.js'
 import { PackedEntries } from './packed-entries.js'
 import { Receiver } from './receiver.js'
@@ -56,19 +57,20 @@ export interface ArrivalHost extends GroupHost {
   inTurnWithAll(conversation: string, task: GateTask, applied: () => void): void
 }
 
+type ArrivalLimits = Pick<ChannelLimits, 'appendedMax' | 'windowEntries' | 'windowBytes'>
+
 export class Arrivals {
   readonly #host: ArrivalHost
-  readonly #appendedMax: number
+  readonly #limits: ArrivalLimits
   readonly #visitors: Pick<Visitors, 'hear'>
   #isClosed = false
 
   /**
-   * @param appendedMax see ChannelLimits
    * @param visitors told what comes of users who are at home elsewhere
    */
-  constructor(host: ArrivalHost, appendedMax: number, visitors: Pick<Visitors, 'hear'>) {
+  constructor(host: ArrivalHost, limits: ArrivalLimits, visitors: Pick<Visitors, 'hear'>) {
     this.#host = host
-    this.#appendedMax = appendedMax
+    this.#limits = limits
     this.#visitors = visitors
   }
 
@@ -98,6 +100,7 @@ export class Arrivals {
     for (let entries = channel.waiting.peek(); entries !== undefined; entries = channel.waiting.peek()) {
       const reader = new ValueReader(entries.bytes)
       while (entries.next()) {
+        channel.bytesUnasked += entries.end - entries.start
         try {
           reader.reset(entries.start, entries.end)
           const waiting = this.#begin(channel, readEntry(reader))
@@ -115,7 +118,7 @@ export class Arrivals {
 
   /** A window of entries may be few bytes and still reach so many queues that all else would wait long for it, the lease too. */
   get #isFull(): boolean {
-    return !this.#isClosed && this.#host.transaction.appended >= this.#appendedMax
+    return !this.#isClosed && this.#host.transaction.appended >= this.#limits.appendedMax
   }
 
   /** Resolves when another transaction may be open. What has filled this one has asked for its commit. */
@@ -156,11 +159,19 @@ export class Arrivals {
     if (this.#isClosed) return null
     const { channels } = this.#host.transaction
     channels.applied.set(channel, channel.receiver.apply())
-    if (isAwaited) {
+    channel.entriesUnasked++
+    if (isAwaited || this.#holdsUp(channel)) {
+      channel.entriesUnasked = channel.bytesUnasked = 0
       channels.isAwaited = true
       this.#host.schedule()
     } else this.#host.scheduleWatermarks()
     return null
+  }
+
+  /** With a full window the other end sends nothing more until it is confirmed, messages neither. */
+  #holdsUp({ entriesUnasked, bytesUnasked }: Incoming): boolean {
+    const { windowEntries, windowBytes } = this.#limits
+    return entriesUnasked >= windowEntries / 2 || bytesUnasked >= windowBytes / 2
   }
 
   #deliver(channel: Incoming, user: string, conversation: string, seq: number): Promise<void> | null {

@@ -68,7 +68,7 @@ export class Channels {
       this.#held.release()
     })
     this.#visitors = new Visitors(host, federation.peers)
-    this.#arrivals = new Arrivals(host, federation.limits.appendedMax, this.#visitors)
+    this.#arrivals = new Arrivals(host, federation.limits, this.#visitors)
     this.#held = new HeldWatermarks(host)
     this.#confirmations = new Confirmations(host.environment.scheduler, federation.limits.answerMs)
     this.#opened = new Promise((resolve) => {

@@ -61,3 +61,18 @@ void test('a receipt goes along with a message that comes while it waits', async
   assert.deepEqual([commits[SENDER], commits[CONVERSATION]], [1, 1])
   assert.equal(phone.receipts.at(-1), `${other} '' delivered 2`)
 })
+
+for (const channels of [{ windowEntries: 4 }, { windowBytes: 1024 }]) {
+  void test(`a message does not wait behind a window full of what nobody waits for: ${JSON.stringify(channels)}`, async () => {
+    const { harness, one, other, phone, friend } = await pairRig({ limits: { watermarkDelayMs: 1000 }, channels })
+    phone.send(other, 'hello')
+    await harness.settle()
+    for (let n = 0; n < 20; n++) {
+      phone.send(other, 'x'.repeat(100))
+      await harness.settle()
+    }
+    friend.send(one, 'there')
+    await harness.settle()
+    assert.equal(phone.texts.at(-1), 'there')
+  })
+}

@@ -10,6 +10,9 @@ export class Incoming {
   isReady = false
   readonly waiting = new Fifo<PackedEntries>()
   isRunning = false
+  /** Entries, and bytes of entries, that came since a commit was asked for that waits for no company. */
+  entriesUnasked = 0
+  bytesUnasked = 0
   /** The other end was asked to begin again, and nothing that follows has come yet. */
   isAskedAgain = false
 

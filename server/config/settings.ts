@@ -60,7 +60,7 @@ export const SETTINGS = {
     journalMs: integer(SHARD_LIMITS.journalMs, 10, 60_000, 'ms',
       'how long devices that are connected have to acknowledge what is in the journal before it is written to their queues as well'),
     watermarkDelayMs: integer(SHARD_LIMITS.watermarkDelayMs, 0, 1000, 'ms',
-      'how long a delivered or read watermark may wait to be committed along with messages; 0: not at all'),
+      'how long a delivered or read watermark, or a receipt in each shard on its way, may wait to be committed along with messages; 0: not at all'),
   },
   listen: {
     urls: list(['tcp://127.0.0.1:5322', 'ws://127.0.0.1:5380'], 'where to listen: tcp://, tls://, ws://, wss://; port 0 takes any free one'),

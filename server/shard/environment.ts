@@ -95,7 +95,7 @@ export interface ShardLimits {
   readonly blobHoldMs: number
   /** Of several shards: after so long the home of a blob asks a shard that has not taken what it was lent. */
   readonly blobLoanMs: number
-  /** The clock may be set: whether a hold, an upload or a loan has ended is looked at no more rarely than this. */
+  /** The clock may be set: whether a hold, an upload or a loan has ended, or an erasure is due, is looked at no more rarely than this. */
   readonly blobLookMs: number
   /**
    * Of several shards: how long each of the two questions is waited for that may come before something is held. What comes after a message in its

@@ -25,7 +25,7 @@ const NOT_FOUND: ReadonlySet<ErrorCode> = new Set([ERROR.noSuchBlob, ERROR.noSuc
 export class BlobLife implements Life {
   readonly #scene: Scene
   #restingSinceMs = 0
-  /** `user picture`: it was there once, and may have ended since. */
+  /** `user picture`: it was begun once, and may have ended since. */
   readonly #uploaded = new Set<string>()
 
   constructor(scene: Scene) {

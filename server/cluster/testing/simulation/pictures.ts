@@ -40,7 +40,7 @@ export class Pictures {
   readonly store = new TestBlobStore()
   readonly #room: Room
   readonly #scene: PicturesScene
-  /** `user picture`: it was there once, and may have ended since. */
+  /** `user picture`: it was begun once, and may have ended since. */
   readonly #uploaded = new Set<string>()
   /** Which picture a message carries, by its text. */
   readonly #shown = new Map<string, string>()
