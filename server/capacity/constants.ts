@@ -23,7 +23,7 @@ function assumed(value: number, unit: string, about: string): Constant {
 
 export const CONSTANTS = {
   eventCpuUs: measured(277, 'µs', 'CPU of a message taken, a delivery or a return, in a phone-shaped load with p99 below 250 ms: `npm run bench -- phones:2000`'),
-  returnCpuUs: measured(142, 'µs', 'CPU of a device that comes back with its token and goes, one after the other: `npm run bench -- login`'),
+  returnCpuUs: measured(110, 'µs', 'CPU of a device that comes back with its token and goes, one after the other: `npm run bench -- login`'),
   connectionBytes: measured(28_000, 'bytes', 'memory of a connected phone with its share of the conversations in use: `npm run bench -- phones:2000`'),
   socketBytes: assumed(4000, 'bytes', 'kernel memory of an idle TCP connection'),
   tlsBytes: measured(26_000, 'bytes', 'memory of a TLS connection beyond that of a plain one: `npm run bench -- idle:3000` with and without `BENCH_TLS=full`'),
@@ -31,8 +31,8 @@ export const CONSTANTS = {
   handshakeCpuUs: measured(620, 'µs', 'CPU of a TLS handshake, certificate with ECDSA: what `npm run bench -- login` costs more with `BENCH_TLS=full`'),
   linkFactor: measured(1.4, 'times', 'CPU of an event whose session and shard are on two nodes over CPU of one that stays: `npm run bench -- shardsSame shardsCross`'),
   changelogFactor: assumed(1.25, 'times', 'CPU with a changelog in Redis over CPU without: the design allows 2 for a saturated server, where an event costs a tenth'),
-  standbyCpuUs: measured(13.3, 'µs', 'CPU of storing one message, which is what a standby does with it: `npm run bench -- offline`'),
-  storedBytes: measured(133, 'bytes', 'disk of a message beside its text, index included, once it is delivered: `npm run bench -- disk`'),
+  standbyCpuUs: measured(4.4, 'µs', 'CPU of storing one message, which is what a standby does with it: `npm run bench -- offline`'),
+  storedBytes: measured(147, 'bytes', 'disk of a message beside its text, index included, once it is delivered: `npm run bench -- disk`'),
   waitingBytes: measured(103, 'bytes', 'disk of a message of 100 characters in a queue, for each user it waits for: `npm run bench -- disk`'),
   writeFactor: assumed(10, 'times', 'bytes written to the disk over bytes stored, compaction included'),
   wireBytes: measured(55, 'bytes', 'bytes on the wire beside the text for a message, its delivery, acks and receipts: `npm run bench -- bytes`'),
@@ -41,8 +41,8 @@ export const CONSTANTS = {
   changelogBytes: assumed(250, 'bytes', 'bytes of a message in the changelog beside its text, which is in it twice'),
   changelogSeconds: assumed(30, 's', 'how much of the changelog Redis holds: what the slowest standby lags behind, and a failover'),
   redisBytesPerSecond: assumed(200e6, 'bytes/s', 'what one Redis process takes in and hands on to its replica and to one standby'),
-  uploadCpuMs: measured(5.8, 'ms', 'CPU of one MiB uploaded: hashed, encrypted, synced: `npm run bench -- blobs16`'),
-  downloadCpuMs: measured(0.35, 'ms', 'CPU of one MiB downloaded: `npm run bench -- blobs16`'),
+  uploadCpuMs: measured(9.5, 'ms', 'CPU of one MiB uploaded: hashed, encrypted, synced: `npm run bench -- blobs16`'),
+  downloadCpuMs: measured(0.53, 'ms', 'CPU of one MiB downloaded: `npm run bench -- blobs16`'),
   previewCpuMs: measured(67, 'ms', 'CPU of thumbnail and placeholder of a photo of 12 megapixels: `npm run bench -- previews`'),
   blobCopies: assumed(1.5, 'times', 'bytes that an object store keeps for one byte, by erasure codes'),
 } as const satisfies Readonly<Record<string, Constant>>
