@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { connect } from 'node:net'
+import type { Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
@@ -102,15 +103,27 @@ test('who does not know the secret is told that there is nothing', async (t) => 
   }
 })
 
+/** Asks for a WebSocket without the secret, and never hangs up by itself. */
+function strangerTo(dialIn: DialIn): Socket {
+  const stranger = connect({ port: Number(new URL(dialIn.url).port), host: '127.0.0.1', allowHalfOpen: true })
+  stranger.on('error', () => {})
+  stranger.write([
+    'GET / HTTP/1.1', 'host: x', 'connection: Upgrade', 'upgrade: websocket', 'sec-websocket-version: 13', 'sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==', '', '',
+  ].join('\r\n'))
+  return stranger
+}
+
+test('a stranger that does not hang up keeps no run from ending', { timeout: 20_000 }, async (t) => {
+  const dialIn = await DialIn.listen('127.0.0.1', 0)
+  const stranger = strangerTo(dialIn)
+  t.after(() => { stranger.destroy() })
+  await once(stranger, 'data')
+  await dialIn.close()
+})
+
 test('a stranger that resets its connection ends no run', async (t) => {
   const dialIn = await listen(t)
-  const { port } = new URL(dialIn.url)
-  const asks = [
-    'GET / HTTP/1.1', 'host: x', 'connection: Upgrade', 'upgrade: websocket', 'sec-websocket-version: 13', 'sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==', '', '',
-  ].join('\r\n')
-  const stranger = connect(Number(port), '127.0.0.1')
-  stranger.on('error', () => {})
-  stranger.write(asks)
+  const stranger = strangerTo(dialIn)
   await once(stranger, 'data')
   stranger.resetAndDestroy()
   // Which is seen before what comes behind it.

@@ -188,6 +188,8 @@ export class DialIn implements Adapters {
 function refuse(socket: Duplex): void {
   // From the upgrade on nobody else listens, and a reset must not end the run.
   socket.on('error', () => { socket.destroy() })
+  // Who does not hang up in turn would keep the run from ending.
+  socket.once('finish', () => { socket.destroy() })
   socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n')
 }
 
