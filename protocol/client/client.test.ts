@@ -520,6 +520,29 @@ test('who is killed while it fetches what a service has that began anew finds ou
   assert.deepEqual([...left.state.conversations.values()].map(({ doubt }) => doubt), [null, null, null])
 })
 
+test('what an application\'s own storage wrote before there were doubts has none', async (t) => {
+  const server = await startSocketServer(t, model(), 'tcp')
+  server.model.incoming('bob', 'before')
+  const storage = memoryStorage()
+  const first = clientOf(t, server, { storage })
+  const synced = next(first, 'synced')
+  await first.connect()
+  await synced
+  await first.close()
+  const older: ClientStorage = {
+    ...storage,
+    load: async () => {
+      const state = await storage.load()
+      const conversations = [...state.conversations].map(([name, { tail, shown, own, echoes, members }]) => [name, { tail, shown, own, echoes, members }] as const)
+      return { ...state, conversations: new Map(conversations) }
+    },
+  }
+  const client = clientOf(t, server, { storage: older })
+  await client.connect()
+  assert.equal((await client.send('bob', 'and again')).seq, 2)
+  await client.close()
+})
+
 test('a service that has forgotten the queue alone is not taken for another, though its list says less than the ack of an own message', async (t) => {
   const { texts, meet } = travellerOf(t)
   const before = model()

@@ -64,7 +64,7 @@ export class Conversations {
       known.shown = record.shown
       known.own = record.own
       known.echoes = record.echoes
-      known.doubt = record.doubt
+      known.doubt = record.doubt ?? null
       for (const [member, { delivered, read }] of record.members) {
         known.members.set(member, { delivered, read, isDirty: false })
         if (Math.max(delivered, read) > known.tail) known.isAhead = true

@@ -49,8 +49,8 @@ export interface ConversationRecord {
   readonly own: readonly number[]
   /** The user's own messages given to the application while an unanswered one of this device waited for its ack. */
   readonly echoes: readonly number[]
-  /** null: the log is the one that is known. */
-  readonly doubt: DoubtRecord | null
+  /** Absent, as in what storages of before kept, or null: the log is the one that is known. */
+  readonly doubt?: DoubtRecord | null
   /** Watermarks as told, which may be ahead of `tail`; the user's own under the user's name. */
   readonly members: ReadonlyMap<string, MarkRecord>
 }
@@ -219,7 +219,7 @@ export function snapshotOf(state: ClientState): StorageChange[] {
     { kind: 'behind', isBehind: state.isBehind },
   ]
   for (const record of state.outbox.values()) changes.push({ kind: 'outboxPut', record })
-  for (const [conversation, { tail, shown, own, echoes, doubt, members }] of state.conversations) {
+  for (const [conversation, { tail, shown, own, echoes, doubt = null, members }] of state.conversations) {
     changes.push({ kind: 'conversation', conversation, tail, shown, own, echoes, ...doubt === null ? {} : { doubt } })
     for (const [member, { delivered, read }] of members) changes.push({ kind: 'watermark', conversation, member, delivered, read })
   }
