@@ -1,6 +1,7 @@
 /** Uploads and downloads over real HTTP, against a server that fails as it is told; time is the test's. */
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
+import { mkdirSync, rmSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -445,6 +446,23 @@ test('of two downloads to one name at once the second is told so, and the first 
   assert.equal(LARGE.equals(await readFile(path)), true)
   assert.deepEqual(await readdir(place), ['beach.png'])
   await client.download({ id }, { path })
+})
+
+test('a download that is whole is one also where its lock can not be taken away', async (t) => {
+  const { server, client } = await bench(t)
+  const id = server.hold(LARGE)
+  const path = join(await folder(t), 'beach.png')
+  const lock = `${partPath({ path, hash: id })}.lock`
+  let isMade = false
+  const onProgress = (): void => {
+    if (isMade) return
+    isMade = true
+    rmSync(lock)
+    mkdirSync(lock)
+  }
+  await client.download({ id }, { path, onProgress })
+  assert.ok(isMade)
+  assert.equal(LARGE.equals(await readFile(path)), true)
 })
 
 test('a download goes to a name as long as `chat fetch` gives one, with a number', async (t) => {

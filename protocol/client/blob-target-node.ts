@@ -22,7 +22,9 @@ export function partPath({ path, hash }: Pick<FileTargetOptions, 'path' | 'hash'
 
 export async function openFileTarget(options: FileTargetOptions): Promise<DownloadTarget> {
   const part = partPath(options)
-  const unlock = await lockFile(`${part}.lock`).catch((error: unknown) => { throw failed(options.path, error) })
+  const unlockFile = await lockFile(`${part}.lock`).catch((error: unknown) => { throw failed(options.path, error) })
+  // A lock that can't be taken away is void when this thread has ended, and says nothing of how the download went.
+  const unlock = (): Promise<void> => unlockFile().catch(() => {})
   try {
     // In a folder that others may write to, a link laid out there would lead elsewhere.
     const file = await open(part, constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0), 0o666)

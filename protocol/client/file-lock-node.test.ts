@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, readdir, rm, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -39,5 +39,14 @@ test('a lock is taken from a thread that is gone, and from none of which that is
     await assert.rejects(lockFile(path), LockedError, `thread '${thread}'`)
   }
   await writeFile(path, `${ppid} ${start} id ${ppid}/task/0 1\n`)
+  await (await lockFile(path))()
+})
+
+test('a lock that is empty is just being written, where there are no links, and a dead one\'s after a while', async (t) => {
+  const path = join(await folder(t), 'lock')
+  await writeFile(path, '')
+  await assert.rejects(lockFile(path), LockedError)
+  const before = new Date(Date.now() - 60_000)
+  await utimes(path, before, before)
   await (await lockFile(path))()
 })

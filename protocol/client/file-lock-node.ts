@@ -4,7 +4,7 @@
  */
 import { createHash, randomUUID } from 'node:crypto'
 import { readlinkSync } from 'node:fs'
-import { link, readFile, realpath, rename, rm, unlink, writeFile } from 'node:fs/promises'
+import { link, readFile, realpath, rename, rm, stat, unlink, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { hasNoLinks } from './file-writing-node.js'
 
@@ -13,6 +13,9 @@ const held = new Set<string>()
 
 /** How often the file may pass from hand to hand while this process tries. */
 const TRIES_MAX = 10
+
+/** How long a lock may be empty while its holder lives, where it can't be made whole at once. */
+const EMPTY_MS_MAX = 5000
 
 /** Somebody has the lock; `holder` says who. */
 export class LockedError extends Error {
@@ -59,6 +62,7 @@ async function take(path: string): Promise<void> {
     const content = await readIfThere(path)
     // Given back in between.
     if (content === null) continue
+    if (content === '' && await isYoung(path)) throw new LockedError(path, 0)
     const [pid, start = '', , thread = '', threadStart = ''] = content.trim().split(' ')
     if (await isAlive(Number(pid), start, thread, threadStart)) throw new LockedError(path, Number(pid))
     const turn = besides(path, createHash('sha256').update(`${basename(path)}\n${content}`).digest('hex').slice(0, 32))
@@ -89,13 +93,13 @@ async function tryCreate(path: string): Promise<boolean> {
   }
 }
 
-/** Where the file system has no links: others may see the file empty for a moment, and take that for a dead one's. */
-async function tryWrite(path: string, content: Uint8Array): Promise<boolean> {
+/** Where the file system has no links: others may see the file empty for a moment, and take it if that moment is long. */
+async function tryWrite(path: string, content: Buffer): Promise<boolean> {
   try {
     await writeFile(path, content, { flag: 'wx', mode: 0o600 })
-    return true
+    return content.equals(await readFile(path))
   } catch (error) {
-    if (isCode(error, 'EEXIST')) return false
+    if (isCode(error, 'EEXIST') || isCode(error, 'ENOENT')) return false
     throw error
   }
 }
@@ -120,6 +124,16 @@ async function readIfThere(path: string): Promise<string | null> {
     return await readFile(path, 'utf8')
   } catch (error) {
     if (isCode(error, 'ENOENT')) return null
+    throw error
+  }
+}
+
+/** Whether somebody may be about to write it. */
+async function isYoung(path: string): Promise<boolean> {
+  try {
+    return Math.abs(Date.now() - (await stat(path)).mtimeMs) < EMPTY_MS_MAX
+  } catch (error) {
+    if (isCode(error, 'ENOENT')) return true
     throw error
   }
 }
@@ -162,9 +176,9 @@ function ownThread(): string {
 async function startOf(task: string): Promise<string | null> {
   if (task === '') return ''
   try {
-    const stat = await readFile(`/proc/${task}/stat`, 'utf8')
+    const line = await readFile(`/proc/${task}/stat`, 'utf8')
     // Field 22, counted behind the name, which may hold spaces and parentheses.
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? ''
+    return line.slice(line.lastIndexOf(')') + 2).split(' ')[19] ?? ''
   } catch (error) {
     return isCode(error, 'ENOENT') || isCode(error, 'ESRCH') ? null : ''
   }
