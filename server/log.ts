@@ -16,13 +16,13 @@ export interface Log {
 }
 
 export interface ProcessLog extends Log {
-  /** Writes what is buffered; to be called before the process ends. */
-  flush(): void
+  /** To be called before the process ends. Resolves with whether all is written, or has no reader any more; false: not `withinMs`. */
+  flush(withinMs: number): Promise<boolean>
 }
 
 /** The process's log. Lines are buffered and written in the background: a reader of stderr that stalls must not stop the server. */
 export function openLog(level: string): ProcessLog {
-  const stream = destination({ fd: 2, sync: false })
+  const lines = new WrittenLines()
   const logger = pino({
     level,
     base: { pid: process.pid },
@@ -30,19 +30,52 @@ export function openLog(level: string): ProcessLog {
     formatters: { level: (label) => ({ level: label }) },
     serializers: { error: pino.stdSerializers.err },
     messageKey: 'event',
-  }, stream)
+  }, lines)
   return {
     debug: (fields, event) => logger.debug(fields, event),
     info: (fields, event) => logger.info(fields, event),
     warn: (fields, event) => logger.warn(fields, event),
     error: (fields, event) => logger.error(fields, event),
-    flush: () => {
-      try {
-        stream.flushSync()
-      } catch {
-        // stderr is closed or full; there is nobody left to tell.
-      }
-    },
+    flush: (withinMs) => lines.flush(withinMs),
+  }
+}
+
+/** Lines on their way to stderr. The stream's own way to wait for them tries a stderr that is full, or closed, for ever, and nothing else runs. */
+class WrittenLines {
+  readonly #stream = destination({ fd: 2, sync: false })
+  readonly #waiting = new Set<() => void>()
+  #isWritten = true
+  #hasReader = true
+
+  constructor() {
+    this.#stream.on('drain', () => { this.#written() })
+    this.#stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') throw error
+      this.#hasReader = false
+      this.#written()
+    })
+  }
+
+  write(line: string): void {
+    this.#isWritten = !this.#hasReader
+    this.#stream.write(line)
+  }
+
+  async flush(withinMs: number): Promise<boolean> {
+    if (this.#isWritten) return true
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => { resolve(false) }, withinMs)
+      this.#waiting.add(() => {
+        clearTimeout(timer)
+        resolve(true)
+      })
+    })
+  }
+
+  #written(): void {
+    this.#isWritten = true
+    for (const wake of this.#waiting) wake()
+    this.#waiting.clear()
   }
 }
 

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import type { Config } from '../../server/config/settings.js'
 import { openLog, type ProcessLog } from '../../server/log.js'
 import { endAtOnce } from '../../server/process/end-at-once.js'
+import { endOnCrash, endProcess, LAST_LINE_MS } from '../../server/process/end.js'
 import { type OperatedServer, type ReadyLine, startServer } from '../../server/run/run.js'
 import { readShape } from '../../server/workers/shape.js'
 import { startWithShards } from '../../server/workers/shards-supervisor.js'
@@ -18,35 +19,23 @@ const WORKER = fileURLToPath(new URL('worker.js', import.meta.url))
 /** Who is told to stop within this is told once: npm and timeout(1) pass on a signal that their group gets, too. */
 const SAME_SIGNAL_MS = 500
 
-/** For the last line of the log: a thread writes it, which is not waited for, since it may hang as others do. */
-const LAST_LINE_MS = 500
-
 /** Runs until a signal ends it. Rejects when the server can't be started. */
 export async function start(config: Config, hangups: Hangups): Promise<void> {
   const log = openLog(config.log.level)
-  // A mistake of the program: nothing it holds can be trusted now. What was acknowledged is on disk.
-  process.on('uncaughtException', (error) => {
-    log.error({ error }, 'crashed')
-    log.flush()
+  endOnCrash(log, EXIT.crashed, (error) => {
     process.stderr.write(`chatd: crashed by a fault of its own (${error.message}); what was acknowledged is safe: start it again\n`)
-    process.exit(EXIT.crashed)
   })
   const stopping = stopSignal(config, log)
   const server = await startAs(config, log, stopping)
-  if (server === null) return end(log)
+  // Nothing should be left that keeps the process; if something is, it must not keep the operator.
+  if (server === null) return endProcess(log, EXIT.ok)
   hangups.heed(() => { renewTls(server, log) })
   process.stdout.write(`${JSON.stringify(server.ready)}\n`)
   if (process.stderr.isTTY || process.env['npm_lifecycle_event'] === 'start') process.stderr.write(greeting(server.ready, config))
 
   if (!stopping.aborted) await once(stopping, 'abort')
   await server.stop()
-  end(log)
-}
-
-/** Nothing should be left that keeps the process; if something is, it must not keep the operator. */
-function end(log: ProcessLog): never {
-  log.flush()
-  process.exit(EXIT.ok)
+  return endProcess(log, EXIT.ok)
 }
 
 /** null: it was told to stop before it served. */

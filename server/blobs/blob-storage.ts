@@ -55,6 +55,7 @@ export async function openBlobStorage(
 }
 
 async function checkStore(store: BlobStore, log: Log, stopping: AbortSignal): Promise<void> {
+  stopping.throwIfAborted()
   // What it waits for ends with it.
   const close = (): void => { store.close().catch(() => { /* told to who closes it below */ }) }
   stopping.addEventListener('abort', close)

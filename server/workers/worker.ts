@@ -15,6 +15,7 @@ import { type Front, openFront } from '../run/front.js'
 import { systemLinkEnvironment } from '../link/link-environment.js'
 import type { ProcessLog } from '../log.js'
 import { endAtOnce } from '../process/end-at-once.js'
+import { endOnCrash, endProcess } from '../process/end.js'
 import { Counters } from '../metrics/metrics.js'
 import type { Router } from '../router/router.js'
 import { ShardsRouter } from '../router/shards-router.js'
@@ -41,8 +42,8 @@ export function runWorker(openLog: (config: Config) => ProcessLog): void {
     else if (message.kind === 'stop' && worker === null) process.exit(0)
     else worker?.then((each) => each?.carryOut(message.kind)).catch(() => process.exit(1))
   })
-  // Nothing can be done without it.
-  process.on('disconnect', () => endAtOnce())
+  // Nothing can be done without it. In front of node's own listener, whose exit would wait for a thread that hangs.
+  process.prependListener('disconnect', () => endAtOnce())
   tell({ kind: 'hello' })
 }
 
@@ -54,17 +55,12 @@ function tell(message: FromWorker, sent: () => void = () => {}): void {
 
 /** null: it could not start, and ends. */
 async function begin(order: WorkerOrder, log: ProcessLog): Promise<Worker | null> {
-  process.on('uncaughtException', (error) => {
-    log.error({ error }, 'crashed')
-    log.flush()
-    process.exit(1)
-  })
+  endOnCrash(log, 1)
   try {
     return await Worker.open(order, log)
   } catch (error) {
     log.error({ error: asError(error) }, 'worker-not-started')
-    log.flush()
-    tell({ kind: 'failed', failure: failureOf(error) }, () => process.exit(1))
+    tell({ kind: 'failed', failure: failureOf(error) }, () => { void endProcess(log, 1) })
     return null
   }
 }
@@ -134,8 +130,7 @@ class Worker {
 
   async #close(): Promise<void> {
     await this.#behind.close()
-    this.#log.flush()
-    this.#report(() => process.exit(0))
+    this.#report(() => { void endProcess(this.#log, 0) })
   }
 
   #report(sent?: () => void): void {

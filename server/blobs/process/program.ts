@@ -8,6 +8,7 @@ import type { Config } from '../../config/settings.js'
 import { stopReading } from '../../listeners/first-request.js'
 import type { Log, LogFields } from '../../log.js'
 import { Counters } from '../../metrics/metrics.js'
+import { endAtOnce } from '../../process/end-at-once.js'
 import { BlobSide } from '../blob-side.js'
 import { openBlobStorage } from '../blob-storage.js'
 import { leaveSignalsToTheServer, yieldToTheServer } from '../polite-process.js'
@@ -23,7 +24,7 @@ const LEVELS = ['debug', 'info', 'warn', 'error'] as const
 
 leaveSignalsToTheServer()
 // Whatever ended the server, nobody is left to work for.
-process.on('disconnect', () => { process.exit() })
+process.on('disconnect', () => endAtOnce())
 
 type Taker = (message: ToProcess, socket?: Socket) => void
 
