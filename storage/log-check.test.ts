@@ -5,7 +5,9 @@ import { test } from 'node:test'
 import type { TestContext } from 'node:test'
 import { shardMetaKey } from './shard-keys.js'
 import { checkLogs, maskedCrc32c } from './log-check.js'
+import { loadLevel } from './level-engine.js'
 import { openEngine } from './open.js'
+import { loadRocks } from './rocks-binding.js'
 import { temporaryDirectory } from './testing/temporary-directory.js'
 
 const COMMITS = 300
@@ -34,6 +36,21 @@ for (const engine of ['rocksdb', 'leveldb'] as const) {
     await assert.rejects(openEngine({ directory, engine, create: true }), { code: 'corrupt', message: /\.log is damaged at byte \d+/ })
     await writeFile(file, bytes)
     assert.equal(await rowsIn(directory), COMMITS)
+  })
+
+  test(`${engine}: what looks like damage while the store is closed elsewhere is looked at once more`, async (t) => {
+    const { directory, file, bytes } = await logOf(t, engine)
+    const damaged = Buffer.from(bytes)
+    damaged[2000] = (damaged[2000] ?? 0) ^ 0x55
+    await writeFile(file, damaged)
+    // To be asked for is to be asked who holds the store, the first time.
+    const whole = async <T>(load: () => Promise<T>): Promise<T> => {
+      await writeFile(file, bytes)
+      return load()
+    }
+    const loaders = { rocksdb: () => whole(loadRocks), leveldb: () => whole(loadLevel) }
+    const store = await openEngine({ directory, engine, create: false }, loaders)
+    await store.close()
   })
 
   test(`${engine}: an end that a crash tore is none, and costs only what was not acknowledged`, async (t) => {

@@ -87,7 +87,7 @@ async function openExisting(
       `store; restore the whole of ${directory} from a backup`)
   }
   // Before the engine has its lock: it takes that by opening, which drops what is damaged.
-  await checkLogs(enginePath(directory, name)).catch(async (error: unknown) => { throw await unlessHeld(directory, name, loaders, error) })
+  await checkLogsOf(directory, name, loaders)
   const engine = await openNamed(directory, name, false, loaders)
   await closeUnless(engine, async () => {
     if (await engine.get(COPY_MARK) !== undefined) {
@@ -97,6 +97,18 @@ async function openExisting(
     if (metadata.format < STORE_FORMAT) await writeMetadata(directory, { ...metadata, format: STORE_FORMAT })
   })
   return engine
+}
+
+async function checkLogsOf(directory: string, name: EngineName, loaders: EngineLoaders): Promise<void> {
+  const files = enginePath(directory, name)
+  try {
+    await checkLogs(files)
+  } catch (error) {
+    const told = await unlessHeld(directory, name, loaders, error)
+    if (told !== error) throw told
+    // Whoever was writing it may have closed the store since.
+    await checkLogs(files)
+  }
 }
 
 async function createStore(directory: string, wanted: OpenOptions['engine'], loaders: EngineLoaders): Promise<Engine> {

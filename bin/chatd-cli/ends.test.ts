@@ -30,9 +30,9 @@ function hanging(t: TestContext, more = ''): string {
   return file
 }
 
-function startServer(t: TestContext, given: readonly string[], stderr: 'pipe' | number = 'pipe'): ChildProcess {
+function startServer(t: TestContext, given: readonly string[], stderr: 'pipe' | number = 'pipe', args = ['--data', join(folder(t), 'data')]): ChildProcess {
   const child = spawn(process.execPath, [
-    ...given, CHATD, 'start', '--data', join(folder(t), 'data'), '--listen', 'tcp://127.0.0.1:0', '--set', 'admin.url=', '--set', 'limits.drainTimeoutMs=0',
+    ...given, CHATD, 'start', ...args, '--listen', 'tcp://127.0.0.1:0', '--set', 'admin.url=', '--set', 'limits.drainTimeoutMs=0',
     '--set', 'limits.drainJitterMs=0', ...CHEAP,
   ], { stdio: ['ignore', 'pipe', stderr], env: { ...process.env, npm_lifecycle_event: '' } })
   t.after(() => child.kill('SIGKILL'))
@@ -106,6 +106,38 @@ test('a log that nobody reads any more is no reason not to end well', options, a
   const ended = once(child, 'close')
   child.kill('SIGTERM')
   assert.deepEqual(await ended, [0, null])
+})
+
+test('a hangup without TLS and without a terminal ends no server, and is answered in the log', options, async (t) => {
+  const child = startServer(t, [])
+  const lines = createInterface({ input: child.stderr! })
+  await ready(child)
+  const ended = once(child, 'close')
+  const heard = new Promise<true>((resolve) => { lines.on('line', (line) => { if (line.includes('"event":"nothing-to-renew"')) resolve(true) }) })
+  child.kill('SIGHUP')
+  assert.equal(await Promise.race([heard, ended]), true)
+  child.kill('SIGTERM')
+  assert.deepEqual(await ended, [0, null])
+})
+
+test('a signal behind a start that failed begins no stop', options, async (t) => {
+  const directory = folder(t)
+  const file = join(directory, 'lingering.cjs')
+  writeFileSync(file, 'setInterval(() => {}, 1000)')
+  writeFileSync(join(directory, 'file'), '')
+  const child = startServer(t, ['--require', file], 'pipe', ['--data', join(directory, 'file', 'data')])
+  let log = ''
+  const failed = new Promise<void>((resolve) => {
+    child.stderr!.on('data', (chunk) => {
+      log += String(chunk)
+      if (log.includes('chatd: ')) resolve()
+    })
+  })
+  const ended = once(child, 'close')
+  await failed
+  child.kill('SIGTERM')
+  assert.deepEqual(await ended, [null, 'SIGTERM'], log)
+  assert.doesNotMatch(log, /server-stopping/)
 })
 
 /** Until the program listens node alone would end it. */

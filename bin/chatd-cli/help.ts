@@ -51,7 +51,7 @@ blobs.s3CredentialsFile or the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS
 The log goes to stderr, a JSON object a line. SIGTERM or SIGINT stops it: clients are told to come back, what was handed in is
 finished, the exit code is 0; a second signal ends it at once, as SIGKILL does, and so does the time that it may take (limits.stopGraceMs), should a disk hang.
 One that is still starting waits for nobody else any more, and stops.
-SIGHUP reads certificate and key again, of one that is still starting when it has started.
+SIGHUP reads certificate and key again, of one that is still starting when it has started. Without TLS it ends one that has a terminal, and no other.
 `
 
 const USER = `chatd user: manage accounts, whether the server runs or not

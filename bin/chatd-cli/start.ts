@@ -25,11 +25,18 @@ export async function start(config: Config, hangups: Hangups): Promise<void> {
   endOnCrash(log, EXIT.crashed, (error) => {
     process.stderr.write(`chatd: crashed by a fault of its own (${error.message}); what was acknowledged is safe: start it again\n`)
   })
-  const stopping = stopSignal(config, log)
-  const server = await startAs(config, log, stopping)
+  const { stopping, unheed } = stopSignal(config, log)
+  const server = await startAs(config, log, stopping).catch((error: unknown) => {
+    // What is left is to say why. A stop that began now would end that by SIGKILL.
+    unheed()
+    throw error
+  })
   // Nothing should be left that keeps the process; if something is, it must not keep the operator.
   if (server === null) return endProcess(log, EXIT.ok)
-  hangups.heed(() => { renewTls(server, log) })
+  hangups.heed(() => {
+    if (hangups.hasTls) renewTls(server, log)
+    else log.info({}, 'nothing-to-renew')
+  })
   process.stdout.write(`${JSON.stringify(server.ready)}\n`)
   if (process.stderr.isTTY || process.env['npm_lifecycle_event'] === 'start') process.stderr.write(greeting(server.ready, config))
 
@@ -61,7 +68,7 @@ async function startShaped(config: Config, options: SupervisorOptions): Promise<
  * Aborted by the first signal to stop. Another one ends the process at once from then on, also one that is still starting, and so does the time
  * that the end may take: what it waits for may never come.
  */
-function stopSignal({ limits }: Config, log: ProcessLog): AbortSignal {
+function stopSignal({ limits }: Config, log: ProcessLog): { readonly stopping: AbortSignal, readonly unheed: () => void } {
   const controller = new AbortController()
   let askedMs = -Infinity
   const asked = (signal: NodeJS.Signals): void => {
@@ -82,9 +89,9 @@ function stopSignal({ limits }: Config, log: ProcessLog): AbortSignal {
     }, afterMs)
     controller.abort()
   }
-  process.on('SIGINT', asked)
-  process.on('SIGTERM', asked)
-  return controller.signal
+  const signals = ['SIGINT', 'SIGTERM'] as const
+  for (const signal of signals) process.on(signal, asked)
+  return { stopping: controller.signal, unheed: () => { for (const signal of signals) process.off(signal, asked) } }
 }
 
 function renewTls(server: OperatedServer, log: ProcessLog): void {

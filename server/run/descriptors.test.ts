@@ -11,7 +11,9 @@ test('having no file descriptor left is said once, and counted each time; what w
   const log = { warn: () => assert.fail(), error: (_: object, event: string) => { said.push(event) } }
   const taken: number[] = []
   let isOut = false
+  let isMissing = false
   const watch = new DescriptorWatch(log, { monotonicMs: () => 0 }, counters, () => {
+    if (isMissing) throw Object.assign(new Error('ENOENT: no such file'), { code: 'ENOENT' })
     if (isOut) throw Object.assign(new Error('EMFILE: too many open files'), { code: 'EMFILE' })
     const descriptor = openSync(devNull, 'r')
     taken.push(descriptor)
@@ -21,6 +23,10 @@ test('having no file descriptor left is said once, and counted each time; what w
   assert.deepEqual([said, counters.descriptorsMissed], [[], 0])
   // The same one again and again.
   assert.equal(new Set(taken).size, 1)
+  isMissing = true
+  watch.look()
+  assert.deepEqual([said, counters.descriptorsMissed], [[], 0], 'a file that is not there is no want of descriptors')
+  isMissing = false
   isOut = true
   for (let time = 0; time < 3; time++) watch.look()
   assert.deepEqual([said, counters.descriptorsMissed], [['no-descriptors'], 3])

@@ -26,9 +26,12 @@ export class DescriptorWatch {
   look(): void {
     try {
       closeSync(this.#open())
-    } catch (error) {
+    } catch (thrown) {
+      const error: NodeJS.ErrnoException = asError(thrown)
+      // A chroot may have no such file.
+      if (error.code !== 'EMFILE' && error.code !== 'ENFILE') return
       this.#counters.descriptorsMissed++
-      this.#lines.error({ error: asError(error) }, 'no-descriptors')
+      this.#lines.error({ error }, 'no-descriptors')
     }
   }
 }
