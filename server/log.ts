@@ -57,7 +57,8 @@ class WrittenLines {
   }
 
   write(line: string): void {
-    this.#isWritten = !this.#hasReader
+    if (!this.#hasReader) return
+    this.#isWritten = false
     this.#stream.write(line)
   }
 
