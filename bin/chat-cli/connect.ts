@@ -136,7 +136,7 @@ function explain(symbol: string, error: Error, account: AccountOptions, { user, 
     case 'no-password':
       return [EXIT.credentials, `${user} was not let in: check the name and the password${account.passwordFile === '' ? '' : ` in ${account.passwordFile}`}`]
     case 'registration-closed':
-      return [EXIT.credentials, `${account.server} does not let people make accounts: ask its operator`]
+      return [EXIT.credentials, `the service at ${account.server} does not let people make accounts: ask its operator`]
     case 'invite-invalid':
       return [EXIT.credentials, 'an invite code is needed, and this is none that works: it may be mistyped, used, expired or revoked']
     case 'name-taken':
